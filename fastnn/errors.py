@@ -1,0 +1,69 @@
+"""The errors a user can meet: each names the argument or layer, the rule, the value, the mend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .history import History
+
+__all__ = [
+    "DataError",
+    "DataFileError",
+    "DivergenceError",
+    "FastnnError",
+    "MissingExtraError",
+    "ModelFileError",
+    "NotBuiltError",
+    "SettingError",
+    "ShapeError",
+]
+
+
+class FastnnError(ValueError):
+    """Base of every error that fastnn raises about its input."""
+
+
+class ShapeError(FastnnError):
+    """An array has another shape than the rule asks for."""
+
+
+class DataError(FastnnError):
+    """Data of the right shape hold values that cannot be used: NaN, text, unknown labels."""
+
+
+class SettingError(FastnnError):
+    """A setting lies outside its range or names something that does not exist."""
+
+
+class NotBuiltError(FastnnError):
+    """A network was used for something that needs sizes before it knew its inputs."""
+
+
+class DataFileError(FastnnError):
+    """A data file is damaged, lacks what was expected, or holds what is refused."""
+
+
+class ModelFileError(FastnnError):
+    """A model file is damaged or is not a model file."""
+
+
+class DivergenceError(FastnnError):
+    """A cost or a gradient stopped being finite while training.
+
+    Attributes
+    ----------
+    layer : str
+        The first layer in which a non-finite number appeared.
+    history : History
+        The epochs that were finished before.
+    """
+
+    def __init__(self, message: str, *, layer: str, history: History) -> None:
+        super().__init__(message)
+        self.layer = layer
+        self.history = history
+
+
+class MissingExtraError(FastnnError, ImportError):
+    """An optional dependency is not installed; the message holds the command that installs it."""
