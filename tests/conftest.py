@@ -23,5 +23,4 @@ class _KernelsFinder:
 
 if importlib.util.find_spec("fastnn") is None:
     sys.path.insert(0, str(ROOT))
-if importlib.util.find_spec("fastnn.kernels") is None:
-    sys.meta_path.append(_KernelsFinder)
+sys.meta_path.append(_KernelsFinder)  # last: asked only when nothing else knows the name

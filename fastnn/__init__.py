@@ -1,0 +1,41 @@
+"""Dense neural networks on the CPU: described in a few lines, run by compiled kernels."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from . import errors
+from ._backend import backend
+from .history import History
+from .layers import Activation, Dense, Normalization, Rescaling
+from .network import Network
+from .optimizers import Adam, GradientDescent
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Activation",
+    "Adam",
+    "Dense",
+    "GradientDescent",
+    "History",
+    "Network",
+    "Normalization",
+    "Rescaling",
+    "backend",
+    "errors",
+]
+
+_LAZY = ("activations", "course", "data", "initializers", "kernels", "losses", "optimizers", "plot")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a submodule when it is first used, so that `import fastnn` stays quick."""
+    if name in _LAZY:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_LAZY, "__version__"])

@@ -1,0 +1,66 @@
+"""Which backend runs: chosen per thread and per task, `jitted` unless somebody chose another."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from types import ModuleType, TracebackType
+
+from . import kernels
+from .errors import SettingError
+
+_chosen: ContextVar[str | None] = ContextVar("fastnn_backend", default=None)
+
+
+class backend:  # noqa: N801 - used like a function
+    """Select the backend that runs from here on; as a context manager, until its end.
+
+    Parameters
+    ----------
+    name : {"loops", "vectorized", "jitted"}
+        ``loops`` is the readable specification, ``vectorized`` plain NumPy, ``jitted`` Numba.
+
+    Raises
+    ------
+    SettingError
+        If there is no such backend, or Numba's compiler is switched off and ``jitted`` is asked.
+
+    Examples
+    --------
+    >>> with fastnn.backend("vectorized"):
+    ...     net.fit(X, y)
+    """
+
+    def __init__(self, name: str) -> None:
+        if name not in kernels.BACKENDS:
+            known = ", ".join(map(repr, kernels.BACKENDS))
+            raise SettingError(f"backend {name!r} does not exist; choose one of {known}")
+        if name == "jitted" and not kernels.get(name).available:
+            raise SettingError(
+                "backend 'jitted' is unavailable because Numba's compiler is switched off; "
+                "unset NUMBA_DISABLE_JIT, or use 'vectorized'"
+            )
+        self.name = name
+        self._token: Token[str | None] = _chosen.set(name)
+
+    def __enter__(self) -> backend:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _chosen.reset(self._token)
+
+    def __repr__(self) -> str:
+        return f"fastnn.backend({self.name!r})"
+
+
+def active() -> ModuleType:
+    """Return the backend of this thread or task: a module with the ops and `run`."""
+    name = _chosen.get()
+    if name is not None:
+        return kernels.get(name)
+    jitted = kernels.get("jitted")
+    return jitted if jitted.available else kernels.get("vectorized")

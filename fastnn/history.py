@@ -1,0 +1,60 @@
+"""History: what a fit recorded, one number an epoch, under the names of the quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["History"]
+
+
+class History(Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]):
+    """Curves by name: ``history["cost"][k]`` is the mean cost over the mini-batches of epoch k.
+
+    Names are ``cost``, and where they apply ``accuracy``, ``validation_cost``,
+    ``validation_accuracy``. Arrays are float64, one entry an epoch, and read-only.
+
+    Attributes
+    ----------
+    epochs : int
+        Number of finished epochs.
+    interrupted : bool
+        Whether Ctrl-C ended the fit.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
+        self.interrupted = False
+
+    @property
+    def epochs(self) -> int:
+        """Number of finished epochs."""
+        return sum(map(len, self._parts.get("cost", [])))
+
+    def extend(self, curves: Mapping[str, Any]) -> None:
+        """Append entries to the curves of those names; all of one length."""
+        for name, values in curves.items():
+            self._parts.setdefault(name, []).append(np.array(values, dtype=np.float64))
+
+    def __getitem__(self, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+        if name not in self._parts:
+            known = ", ".join(self._parts) or "nothing yet"
+            raise KeyError(f"the history has no {name!r}; it holds {known}")
+        curve = np.concatenate(self._parts[name])
+        self._parts[name] = [curve]
+        curve.flags.writeable = False
+        return curve
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __repr__(self) -> str:
+        if not self.epochs:
+            return "History: no epoch finished"
+        last = ", ".join(f"{name} {self[name][-1]:.4g}" for name in self)
+        return f"History: {self.epochs} epoch{'s' if self.epochs > 1 else ''}; last: {last}"

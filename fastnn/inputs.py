@@ -1,0 +1,117 @@
+"""Inputs made ready: targets as (m, K), weights of examples, held-out parts, learnt scaling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from . import _check
+from .errors import DataError, SettingError
+from .kernels.opcodes import Loss
+from .program import Program
+from .training import Examples
+
+Array = np.ndarray[Any, Any]
+ROWS = 4096  # of X that are taken into float64 at a time
+
+
+def prepare(y: Any, m: int, K: int, loss: Loss, dtype: np.dtype[Any]) -> Array:
+    """Return the targets Y (m, K), C-contiguous in dtype, checked by the loss's rule."""
+    rules = {
+        Loss.BINARY_CROSS_ENTROPY: _check.binary,
+        Loss.CATEGORICAL_CROSS_ENTROPY: _check.classes,
+    }
+    Y = rules.get(loss, _check.targets)(y, m, K)
+    return np.require(Y, dtype, ["C", "A", "W", "O"])
+
+
+def labels_of(Y: Array, loss: Loss) -> Array | None:
+    """Return one class number for each row of Y (m, K), or None where rows have no single class."""
+    if loss == Loss.CATEGORICAL_CROSS_ENTROPY:
+        return Y.argmax(axis=1)
+    if loss == Loss.BINARY_CROSS_ENTROPY and Y.shape[1] == 1:
+        return Y[:, 0].astype(np.int64)
+    return None
+
+
+def weights_of(
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | str | None,
+    Y: Array,
+    loss: Loss,
+    dtype: np.dtype[Any],
+) -> Array:
+    """Return the weight (m,) of every example: its own times its class's."""
+    w = np.ones(len(Y)) if sample_weight is None else _check.sample_weight(sample_weight, len(Y))
+    if class_weight is not None:
+        w = w * _class_weights(class_weight, Y, loss, w)
+        if not w.any():
+            raise DataError("class_weight leaves every example without weight; one must count")
+    return w.astype(dtype)
+
+
+def _class_weights(
+    given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Array
+) -> Array:
+    """Return the factor (m,) of every example by its class; balanced: Σw / (K Σw of the class)."""
+    labels = labels_of(Y, loss)
+    if labels is None:
+        raise SettingError("class_weight needs one class for each example: one sigmoid, or softmax")
+    K = max(Y.shape[1], 2)
+    factors = np.ones(K)
+    if given == "balanced":
+        present = np.bincount(labels, weights=w, minlength=K)
+        factors[present > 0] = present.sum() / ((present > 0).sum() * present[present > 0])
+    elif isinstance(given, Mapping):
+        for label, factor in given.items():
+            if label not in range(K):
+                raise SettingError(f"class_weight names class {label!r}; there are 0 … {K - 1}")
+            factors[label] = _check.real(factor, f"class_weight[{label}]", least=0)
+    else:
+        raise SettingError(f"class_weight must be a dict, 'balanced' or None, got {given!r}")
+    return np.asarray(factors[labels])
+
+
+def without_validation(
+    examples: Examples, share: float, loss: Loss, seed: int
+) -> tuple[Examples, Examples | None]:
+    """Return the training part and the part (`share`) held out by the seed, classes in proportion."""
+    if not share:
+        return examples, None
+    from .data import split  # data stand beside the network; only this needs them
+
+    labels = labels_of(examples.Y, loss)
+    order = np.arange(len(examples.X))
+    stratify = labels is not None
+    target = labels if labels is not None else np.zeros(len(order))
+    kept, held, _, _ = split(order, target, test=share, seed=seed, stratify=stratify)
+    kept, held = np.sort(kept), np.sort(held)
+    parts = [Examples(examples.X[i], examples.Y[i], examples.w[i]) for i in (kept, held)]
+    return parts[0], parts[1]
+
+
+def learn_scaling(program: Program, X: Array, w: Array) -> None:
+    """Set the INPUT row to z-scores: weighted mean and deviation of X (m, n) in float64.
+
+    Two passes over blocks of rows, so that a large mean does not cancel; a deviation of zero
+    leaves the feature unscaled.
+    """
+    n = X.shape[1]
+    weight = w.astype(np.float64)
+    whole = program.ops[0]["stats"] == 1 and n > 1
+
+    def moment(power: int, center: Array) -> Array:
+        total = np.zeros(n)
+        for i in range(0, len(X), ROWS):
+            block = (X[i : i + ROWS].astype(np.float64) - center) ** power
+            total += weight[i : i + ROWS] @ block
+        mean: Array = total / weight.sum()
+        return mean.mean(keepdims=True) if whole else mean
+
+    mean = moment(1, np.zeros(1))
+    deviation = np.sqrt(moment(2, mean))
+    # Below rounding of the mean itself a deviation is noise of a constant feature.
+    constant = deviation <= 1e-12 * np.abs(mean)
+    program.scale_inputs(mean, 1 / np.where(constant, 1, deviation))

@@ -1,0 +1,440 @@
+"""Network: layers described, trained and used; what most people need is in this one class."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _check, initializers, losses
+from ._backend import active
+from .errors import NotBuiltError, SettingError, ShapeError
+from .history import History
+from .inputs import learn_scaling, prepare, weights_of, without_validation
+from .kernels.opcodes import SETTINGS, Activation, Kind, Loss
+from .layers import Dense, Layer, Normalization, Rescaling
+from .optimizers import Adam, Optimizer
+from .program import Parameters, Program, initialize, lower, output_activation, validate
+from .progress import Line
+from .summary import Text, summarize
+from .training import Callback, Examples, Memory, Plan, Trainer
+
+__all__ = ["Network"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Network:
+    """A dense neural network: described by layers, run by the active backend.
+
+    Parameters
+    ----------
+    layers : sequence of layers
+        `Dense`, `Activation`, and first in the list `Rescaling` or `Normalization`.
+    inputs : int, optional
+        Number of features. Without it the network is built at its first `fit`, or by `build`.
+    loss : str, optional
+        By default the output's partner: sigmoid → ``"binary_cross_entropy"``, softmax →
+        ``"categorical_cross_entropy"``, else ``"squared_error"`` (½(ŷ−y)²). Every cost is the
+        mean over examples of the sum over outputs.
+    init : str or initializers.Initializer
+        How weights are drawn where a layer does not say; biases start at 0.
+    seed : int
+        Of the initial weights, shuffles and splits; below 2³².
+    dtype : {"float32", "float64"}
+        Of parameters and arithmetic.
+
+    Attributes
+    ----------
+    history : History
+        Of all fits so far.
+
+    Raises
+    ------
+    SettingError
+        If a setting is out of range or unknown, or the layers' order means nothing.
+
+    Examples
+    --------
+    >>> net = Network([Dense(20, "relu"), Dense(1, "sigmoid")], inputs=2)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        *,
+        inputs: int | None = None,
+        loss: str | None = None,
+        init: str | initializers.Initializer = "he",
+        seed: int = 0,
+        dtype: str = "float32",
+    ) -> None:
+        validate(layers)
+        initializers.resolve(init)
+        self._layers = tuple(layers)
+        self._loss = losses.resolve(loss, output_activation(self._layers))
+        self._init, self._seed = init, _check.seed(seed)
+        self._dtype = _check.dtype(dtype)
+        self._program: Program | None = None
+        self._clear()
+        if inputs is not None:
+            self.build(inputs)
+
+    @classmethod
+    def mlp(
+        cls,
+        sizes: Sequence[int],
+        *,
+        output: str,
+        hidden: str | Sequence[str] = "relu",
+        rescale: float | None = None,
+        loss: str | None = None,
+        init: str | initializers.Initializer = "he",
+        seed: int = 0,
+        dtype: str = "float32",
+    ) -> Network:
+        """Return a network of Dense layers from its sizes, built at once.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            From input to output: ``[784, 512, 256, 10]``; ``[12288, 1]`` with
+            ``output="sigmoid"`` is logistic regression.
+        output : str
+            Activation of the last layer.
+        hidden : str or sequence of str
+            Activation of the hidden layers, or one for each.
+        rescale : float, optional
+            Multiplies the inputs while they are read: ``1/255`` for uint8 images.
+        loss, init, seed, dtype
+            As in `Network`.
+
+        Raises
+        ------
+        SettingError
+            If there are fewer than two sizes, or another number of activations than hidden layers.
+        """
+        if len(sizes) < 2:
+            raise SettingError(f"sizes must run from input to output, got {list(sizes)!r}")
+        between = len(sizes) - 2
+        names = [hidden] * between if isinstance(hidden, str) else list(hidden)
+        if len(names) != between:
+            raise SettingError(
+                f"hidden must be one activation or {between}, one for each hidden layer; got {names}"
+            )
+        layers: list[Layer] = [] if rescale is None else [Rescaling(rescale)]
+        layers += [Dense(n, g) for n, g in zip(sizes[1:], [*names, output], strict=True)]
+        return cls(layers, inputs=sizes[0], loss=loss, init=init, seed=seed, dtype=dtype)
+
+    # ---------------------------------------------------------------- what it is
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The described layers."""
+        return self._layers
+
+    @property
+    def inputs(self) -> int | None:
+        """Number of features, or None before the network is built."""
+        return None if self._program is None else int(self._program.ops[0]["n_in"])
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs K."""
+        return [layer.units for layer in self._layers if isinstance(layer, Dense)][-1]
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss."""
+        return self._loss.name.lower()
+
+    @property
+    def seed(self) -> int:
+        """Seed of weights, shuffles and splits."""
+        return self._seed
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of parameters and arithmetic."""
+        return self._dtype
+
+    @property
+    def program(self) -> Program:
+        """The lowered network: op table and flat vectors.
+
+        Raises
+        ------
+        NotBuiltError
+            Before the number of features is known.
+        """
+        if self._program is None:
+            raise NotBuiltError(
+                "this network does not know its number of features yet; call net.build(n), give "
+                "inputs=n to Network, or fit it first"
+            )
+        return self._program
+
+    def build(self, inputs: int) -> Network:
+        """Fix the number of features, draw the weights, and return the network itself.
+
+        Raises
+        ------
+        SettingError
+            If inputs is not a positive whole number, or the network has another one already.
+        """
+        n = _check.count(inputs, "inputs", least=1)
+        if self._program is None:
+            self._program = lower(self._layers, n, self._loss, self._dtype)
+            initialize(self._program, self._layers, self._init, self._seed)
+        elif n != self.inputs:
+            raise SettingError(
+                f"this network is built for {self.inputs} features and cannot be built for {n}; "
+                "make a new Network"
+            )
+        return self
+
+    def _clear(self) -> None:
+        """Forget all training but the parameters."""
+        self._memory = Memory()
+        self._scaled = not isinstance(self._layers[0], Normalization)
+        self.history = History()
+
+    def reset(self) -> None:
+        """Draw the weights anew from the seed and forget all training."""
+        initialize(self.program, self._layers, self._init, self._seed)
+        self._clear()
+
+    def copy(self) -> Network:
+        """Return an independent copy: parameters, optimiser memory and history."""
+        return copy.deepcopy(self)
+
+    @property
+    def parameters(self) -> Parameters:
+        """``"W1"`` (n_in, n_out), ``"b1"`` (n_out,), …: writable views; assignment copies."""
+        return self.program.parameters
+
+    def set_parameters(self, mapping: Mapping[str, Any]) -> None:
+        """Copy all parameters from a mapping of the names that `parameters` has.
+
+        Raises
+        ------
+        SettingError
+            If a name is missing or unknown. Nothing has changed then.
+        ShapeError
+            If an array has another shape. Nothing has changed then.
+        """
+        mine = self.parameters
+        missing, unknown = set(mine) - set(mapping), set(mapping) - set(mine)
+        if missing or unknown:
+            wrong = [f"missing {name!r}" for name in sorted(missing)]
+            wrong += [f"unknown {name!r}" for name in sorted(unknown)]
+            raise SettingError(f"the network's parameters are {', '.join(mine)}: {', '.join(wrong)}")
+        checked = {name: mine.checked(name, mapping[name]) for name in mine}
+        for name, value in checked.items():
+            mine[name][...] = value
+
+    def summary(self) -> Text:
+        """Return a table of layers, shapes and numbers of parameters; it prints as text."""
+        return summarize(self)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(map(repr, self._layers))
+        inputs = f", inputs={self.inputs}" if self._program is not None else ""
+        return f"Network([{inside}]{inputs}, loss={self.loss!r}, dtype={self.dtype.name!r})"
+
+    # ---------------------------------------------------------------- train
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int = 10,
+        batch_size: int | None = 128,
+        optimizer: Optimizer | None = None,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | str | None = None,
+        validation_data: tuple[Any, Any] | None = None,
+        validation_split: float = 0.0,
+        shuffle: bool = True,
+        callbacks: Sequence[Callback] = (),
+        progress: str | bool = "auto",
+    ) -> History:
+        """Train for some more epochs and return their history.
+
+        Parameters
+        ----------
+        X : array (m, n)
+            Rows are examples; real numbers of any dtype and memory order. uint8 stays uint8.
+        y : array (m,), (m, 1) or (m, K)
+            0/1 for sigmoid, 0…K−1 or one-hot rows for softmax, else numbers.
+        epochs : int
+            Additional epochs; `fit` never re-initialises (`reset` does).
+        batch_size : int or None
+            Examples of a step; None takes all at once. The last batch of an epoch may be short.
+        optimizer : Optimizer, optional
+            `Adam()` by default. Its memory lives in the network: the same settings go on where the
+            last fit stopped, other settings start afresh.
+        l2, l1 : float
+            λ of cost + λ/(2m) Σ‖W‖² and of cost + λ/m Σ|W|, m the (weighted) examples of the
+            batch; biases are spared.
+        sample_weight : array (m,), optional
+            Weights of the examples, not negative.
+        class_weight : dict or "balanced", optional
+            Weight of each class, multiplied with sample_weight.
+        validation_data : (X, y), optional
+            Scored after every epoch.
+        validation_split : float
+            Or the share of the examples to hold out for that, drawn by the seed, stratified.
+        shuffle : bool
+            Whether every epoch goes through the examples in another order.
+        callbacks : sequence of callables
+            Each is called with (network, history) after an epoch; returning True stops the fit.
+        progress : "auto" or bool
+            A line with cost and accuracy: on screens and for long fits, always, or never.
+
+        Returns
+        -------
+        History
+            Of this call. ``history["cost"][k]`` is the mean over epoch k's mini-batches of the cost
+            before each step, L2 and L1 included; with full batch, the course's cost at iteration k.
+
+        Raises
+        ------
+        ShapeError, DataError, SettingError
+            If something that comes in breaks a rule. Nothing has changed then.
+        DivergenceError
+            If a cost or gradient stops being finite; the parameters are those before that step.
+        """
+        plan = Plan(
+            _check.count(epochs, "epochs"),
+            2**62 if batch_size is None else _check.count(batch_size, "batch_size", least=1),
+            Adam() if optimizer is None else _check.optimizer(optimizer, Optimizer),
+            _check.real(l2, "l2", least=0),
+            _check.real(l1, "l1", least=0),
+            bool(shuffle) and batch_size is not None,
+        )
+        X = _check.features(X, self.inputs)
+        Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
+        w = weights_of(sample_weight, class_weight, Y, self._loss, self.dtype)
+        train, validation = self._split(Examples(X, Y, w), validation_data, validation_split)
+        line = Line(plan.epochs, progress)
+        self.build(X.shape[1])
+        if not self._scaled:
+            learn_scaling(self.program, train.X, train.w)
+            self._scaled = True
+        trainer = Trainer(self, self.program, self._memory, active(), plan, train, validation)
+        return trainer.fit(tuple(callbacks), line)
+
+    def _split(
+        self, examples: Examples, given: tuple[Any, Any] | None, share: float
+    ) -> tuple[Examples, Examples | None]:
+        """Return the examples to train on and those to score, if any."""
+        _check.share(share, "validation_split")
+        if given is None:
+            return without_validation(examples, share, self._loss, self.seed)
+        if share:
+            raise SettingError("give validation_data or validation_split, not both")
+        X, y = given
+        X = _check.features(X, examples.X.shape[1], name="validation X")
+        Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
+        return examples, Examples(X, Y, np.ones(len(X), self.dtype))
+
+    # ---------------------------------------------------------------- use
+
+    def _ready(self, X: Any) -> Array:
+        """Return X (m, n_in), checked, for a network that can take it."""
+        program = self.program
+        if not self._scaled:
+            raise NotBuiltError(
+                "the Normalization layer learns its mean and deviation at the first fit; call fit "
+                "before this"
+            )
+        first = next(i for i, op in enumerate(program.ops) if op["kind"] == Kind.DENSE)
+        return _check.features(X, self.inputs, f"Dense {program.names[first]!r}")
+
+    def _outputs(self, X: Any) -> Array:
+        """Return A (m, K) of the last layer."""
+        X, program = self._ready(X), self.program
+        out = np.empty((len(X), self.outputs), self.dtype)
+        with np.errstate(over="ignore"):
+            active().predict(program.ops, program.theta, program.state, X, out)
+        return out
+
+    def predict(self, X: Any) -> Array:
+        """Return the labels or values that the network gives to rows X (m, n).
+
+        Returns
+        -------
+        ndarray
+            (m,) int64 labels for one sigmoid (1 if strictly above ½) and for softmax; (m, K) of
+            0/1 for K sigmoids; else values in the network's dtype, (m,) when there is one output.
+        """
+        A, activation = self._outputs(X), output_activation(self._layers)
+        if activation == "softmax":
+            return A.argmax(axis=1)
+        if activation == "sigmoid" and self._loss == Loss.BINARY_CROSS_ENTROPY:
+            A = (A > 0.5).astype(np.int64)
+        return A[:, 0] if self.outputs == 1 else A
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return probabilities (m, K) of rows X (m, n); for one sigmoid both classes', (m, 2).
+
+        Raises
+        ------
+        SettingError
+            If the outputs are no probabilities.
+        """
+        activation = output_activation(self._layers)
+        if activation not in ("sigmoid", "softmax"):
+            raise SettingError(
+                f"outputs with activation {activation!r} are no probabilities; use predict, or a "
+                "sigmoid or softmax output"
+            )
+        A = self._outputs(X)
+        return np.hstack([1 - A, A]) if A.shape[1] == 1 and activation == "sigmoid" else A
+
+    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+        """Return ``{"cost": …}`` and for classes ``"accuracy"``, without L2 and L1."""
+        X, program = self._ready(X), self.program
+        Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
+        w = np.ones(len(X), self.dtype)
+        with np.errstate(over="ignore"):
+            cost, hits = active().evaluate(
+                program.ops, program.theta, program.state, X, Y, w
+            )
+        return {"cost": cost} if self._loss == Loss.SQUARED_ERROR else {"cost": cost, "accuracy": hits}
+
+    def activations(self, X: Any) -> list[Array]:
+        """Return the output A (m, units) of every layer for rows X (m, n)."""
+        X, program = self._ready(X), self.program
+        work = active().workspace(program.ops, len(X), self.dtype)
+        outputs = active().forward(program.ops, program.theta, program.state, work, X)
+        return [outputs[row] for row in program.rows]
+
+    def cost_and_gradients(
+        self, X: Any, y: Any, *, l2: float = 0.0, l1: float = 0.0, sample_weight: Any = None
+    ) -> tuple[float, dict[str, Array]]:
+        """Return the cost of all rows and its gradient by every parameter; nothing is updated.
+
+        Returns
+        -------
+        (float, dict of str to ndarray)
+            Names and shapes as in `parameters`.
+        """
+        X, program = self._ready(X), self.program
+        Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
+        w = weights_of(sample_weight, None, Y, self._loss, self.dtype)
+        settings = np.zeros((), SETTINGS)
+        settings["l2"], settings["l1"] = _check.real(l2, "l2", least=0), _check.real(l1, "l1", least=0)
+        settings["decay"] = program.decay
+        grad = np.zeros_like(program.grad)
+        work = active().workspace(program.ops, len(X), self.dtype)
+        cost, _, _ = active().gradient(
+            program.ops, program.theta, grad, program.state, work, X, Y, w, np.arange(len(X)), settings
+        )
+        return cost, program.views(grad)

@@ -1,0 +1,79 @@
+"""The sheet all pictures are drawn on: Axes, colours, legends and the scale of a cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn._extras import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, told apart with every common kind of colour vision. Yellow is left out:
+# a thin yellow line on white is hard to see.
+BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+DASHES = ("-", "--", ":", "-.")
+GREY = "#666666"
+FEW_POINTS = 12
+
+
+def library(module: str) -> Any:
+    """Import a part of matplotlib, or name the extra that brings it."""
+    return require(f"matplotlib.{module}", extra="plot", purpose="drawing")
+
+
+def canvas(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes:
+    """Give `ax` back, or the Axes of a new figure of `size` inches."""
+    if ax is None:
+        ax = library("pyplot").subplots(figsize=size, layout="constrained")[1]
+    return ax
+
+
+def tidy(ax: Axes) -> None:
+    """Take the frame off where it bounds nothing and lay a faint grid under the data."""
+    ax.spines["top"].set_visible(False)
+    ax.grid(visible=True, color="#DDDDDD", linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
+def line_style(index: int) -> dict[str, Any]:
+    """Colour and dash of curve `index`: colours first, then the same colours dashed."""
+    turn, colour = divmod(index, len(COLOURS))
+    return {"color": COLOURS[colour], "linestyle": DASHES[turn % len(DASHES)]}
+
+
+def marker(values: NDArray[Any]) -> str:
+    """Mark the points where there are so few that a line alone could be invisible."""
+    return "o" if np.isfinite(values).sum() <= FEW_POINTS else ""
+
+
+def legend_below(ax: Axes, handles: Sequence[Any], columns: int) -> None:
+    """Put a legend under the x label: clear of every curve, of a twin axis and of a title."""
+    shift = library("transforms").ScaledTranslation(0, -38 / 72, ax.figure.dpi_scale_trans)
+    ax.legend(
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=ax.transAxes + shift,
+        borderaxespad=0.0,
+        ncols=columns,
+        frameon=False,
+    )
+
+
+def scale_cost(ax: Axes, curves: Sequence[NDArray[Any]]) -> None:
+    """Make the cost axis logarithmic above two decades, and calm where the cost is constant."""
+    values = np.concatenate(curves)
+    values = values[np.isfinite(values)]
+    low, high = float(values.min()), float(values.max())
+    if low > 0 and high > 100 * low:
+        ax.set_yscale("log")
+    elif high - low <= 1e-6 * abs(high):
+        room = 0.05 * abs(high) or 0.5
+        ax.set_ylim(low - room, high + room)

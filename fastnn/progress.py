@@ -1,0 +1,70 @@
+"""The progress line of long fits: epoch, time left, cost and accuracy."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from .errors import SettingError
+
+if TYPE_CHECKING:
+    from .history import History
+
+PATIENCE = 1.0  # seconds that a fit may take before "auto" shows a line
+
+
+class Line:
+    """A line that is shown (True), hidden (False), or shown on screens once a fit takes long.
+
+    Parameters
+    ----------
+    epochs : int
+        How many epochs the fit will take.
+    mode : "auto" or bool
+        As `Network.fit` takes it.
+    """
+
+    def __init__(self, epochs: int, mode: str | bool) -> None:
+        if mode not in ("auto", True, False):
+            raise SettingError(f"progress must be 'auto', True or False, got {mode!r}")
+        self.epochs, self.mode = epochs, mode
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Line:
+        self._began = time.monotonic()
+        if self.mode is True:
+            self._show()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _show(self) -> None:
+        """Start drawing; rich is imported only here."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeRemainingColumn
+
+        console = Console(stderr=True)
+        if self.mode == "auto" and not (console.is_terminal or console.is_jupyter):
+            self.mode = False
+            return
+        self._bar = Progress(
+            TextColumn("epoch"), MofNCompleteColumn(), BarColumn(bar_width=24),
+            TimeRemainingColumn(compact=True), TextColumn("{task.fields[values]}"),
+            console=console,
+        )  # fmt: skip
+        self._task = self._bar.add_task("fit", total=self.epochs, values="")
+        self._bar.start()
+
+    def update(self, history: History) -> None:
+        """Show the last values of the history."""
+        if self._bar is None:
+            if self.mode == "auto" and time.monotonic() - self._began > PATIENCE:
+                self._show()
+            if self._bar is None:
+                return
+        values = "  ".join(f"{name.replace('_', ' ')} {history[name][-1]:.4f}" for name in history)
+        self._bar.update(self._task, completed=history.epochs, values=values)

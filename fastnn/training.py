@@ -1,0 +1,253 @@
+"""Training: a program's steps in chunks of about 50 ms, with what must happen between chunks."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .errors import DivergenceError
+from .history import History
+from .kernels.opcodes import SETTINGS, Kind, Loss
+from .kernels.steps import slots_for
+from .optimizers import Optimizer
+from .program import Program, aligned_zeros
+from .progress import Line
+
+if TYPE_CHECKING:
+    from .network import Network
+
+Array = np.ndarray[Any, Any]
+Callback = Callable[["Network", History], Any]
+
+CHUNK_SECONDS = 0.05  # how long the compiled run keeps progress, callbacks and Ctrl-C waiting
+
+
+class Examples(NamedTuple):
+    """Checked data: X (m, n_in) as given, Y (m, K) and w (m,) in the network's dtype."""
+
+    X: Array
+    Y: Array
+    w: Array
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a fit goes over its examples."""
+
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer
+    l2: float
+    l1: float
+    shuffle: bool
+
+
+@dataclass
+class Memory:
+    """What training keeps in a network: the optimiser and its slots, and how far it has come.
+
+    `counters` holds the updates made so far and a flag of the run's own.
+    """
+
+    optimizer: Optimizer | None = None
+    slots: Array | None = None
+    counters: Array | None = None
+    epoch: int = 0
+
+    def prepare(self, optimizer: Optimizer, program: Program) -> None:
+        """Start fresh slots unless the optimiser has the settings it had before."""
+        if self.optimizer != optimizer:
+            empty = slots_for(optimizer.settings["method"], 0, program.theta.dtype)
+            size = program.theta.size
+            flat = aligned_zeros(len(empty) * size, program.theta.dtype)
+            self.optimizer, self.slots = optimizer, flat.reshape(len(empty), size)
+            self.counters = np.zeros(2, np.int64)
+
+
+class _Interrupts:
+    """Holds Ctrl-C back until a chunk is over; a second one is let through at once."""
+
+    def __enter__(self) -> _Interrupts:
+        self.seen = False
+        self._before: Any = None
+        if threading.current_thread() is threading.main_thread():
+            handler = signal.getsignal(signal.SIGINT)
+            if handler is signal.default_int_handler:
+                self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.seen:
+            raise KeyboardInterrupt
+        self.seen = True
+
+    def __exit__(self, *error: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+
+class Trainer:
+    """One fit: it owns the chunk loop, the network owns everything that lasts."""
+
+    def __init__(
+        self,
+        network: Network,
+        program: Program,
+        memory: Memory,
+        kernels: ModuleType,
+        plan: Plan,
+        train: Examples,
+        validation: Examples | None,
+    ) -> None:
+        self.network, self.program, self.memory = network, program, memory
+        self.kernels, self.plan, self.train = kernels, plan, train
+        memory.prepare(plan.optimizer, program)
+        self.batch = min(plan.batch_size, len(train.X))
+        self.steps = -(-len(train.X) // self.batch)
+        nothing = Examples(train.X[:0], train.Y[:0], train.w[:0])
+        self.validation = validation or nothing
+        self.scores = np.zeros((plan.epochs if validation else 0, 2))
+        self.work = kernels.workspace(program.ops, self.batch, program.theta.dtype)
+        self.settings = self._settings()
+        self.history = History()
+        self._pending = np.zeros((0, 3))
+        self.classifies = program.ops[-1]["code"] != Loss.SQUARED_ERROR
+
+    def _settings(self) -> Array:
+        """The run's settings: one SETTINGS row."""
+        settings = np.zeros((), SETTINGS)
+        plan = self.plan
+        for name, value in plan.optimizer.settings.items():
+            settings[name] = value
+        settings["l2"], settings["l1"], settings["decay"] = plan.l2, plan.l1, self.program.decay
+        settings["batch_size"], settings["shuffle"] = self.batch, plan.shuffle
+        settings["seed"], settings["first_epoch"] = self.network.seed, self.memory.epoch
+        return settings
+
+    def fit(self, callbacks: Sequence[Callback], line: Line) -> History:
+        """Run all epochs; return early on Ctrl-C or when a callback says so."""
+        total, step, size = self.plan.epochs * self.steps, 0, 1
+        with _Interrupts() as interrupts, line:
+            while step < total:
+                stop = min(step + size, total)
+                if callbacks:
+                    stop = min(stop, (step // self.steps + 1) * self.steps)
+                began = time.perf_counter()
+                self._chunk(step, stop)
+                seconds = time.perf_counter() - began
+                taken, step = stop - step, stop
+                size = max(1, min(8 * taken, int(taken * CHUNK_SECONDS / max(seconds, 1e-6))))
+                self.memory.epoch = int(self.settings["first_epoch"]) + -(-step // self.steps)
+                line.update(self.history)
+                if step % self.steps == 0 and any([f(self.network, self.history) for f in callbacks]):
+                    break
+                if interrupts.seen:
+                    self.history.interrupted = self.network.history.interrupted = True
+                    break
+        return self.history
+
+    def _run(self, start: int, stop: int, record: Array) -> int:
+        """Take the steps start … stop−1 and return the next one."""
+        rates = np.full(stop - start, self.plan.optimizer.learning_rate)
+        memory, program = self.memory, self.program
+        return int(
+            self.kernels.run(
+                program.ops, program.theta, program.grad, memory.slots, program.state, self.work,
+                self.train, self.validation, self.settings, rates, record, self.scores,
+                memory.counters, start, stop,
+            )
+        )  # fmt: skip
+
+    def _chunk(self, start: int, stop: int) -> None:
+        """Take a chunk of steps and note its epochs; on divergence go back to the last good step."""
+        kept = self._snapshot()
+        record = np.zeros((stop - start, 3))
+        with np.errstate(all="ignore"):  # the run itself finds what is not finite
+            done = self._run(start, stop, record)
+            if done == stop and self.kernels.all_finite(self.program.theta):
+                self._note(record, start)
+                return
+            # The step before may have made parameters infinite: then that one is undone too.
+            while done > start and not self.kernels.all_finite(self.program.theta):
+                done -= 1
+                self._restore(kept)
+                self._run(start, done, record)
+            self._note(record[: done - start], start)
+            layer = self._blame(done)
+        epoch = int(self.settings["first_epoch"]) + done // self.steps
+        self.memory.epoch = epoch
+        raise DivergenceError(
+            f"training diverged in step {done} of this fit (epoch {epoch}): layer {layer!r} was "
+            "the first to hold a number that is not finite. The network keeps its parameters from "
+            f"before that step; lower learning_rate ({self.plan.optimizer.learning_rate:g}) or "
+            "scale the inputs",
+            layer=layer,
+            history=self.history,
+        )
+
+    def _snapshot(self) -> list[Array]:
+        """Copies of everything that a step changes."""
+        assert self.memory.slots is not None and self.memory.counters is not None
+        living = (self.program.theta, self.program.state, self.memory.slots, self.memory.counters)
+        return [array.copy() for array in living]
+
+    def _restore(self, kept: list[Array]) -> None:
+        """Go back to a snapshot."""
+        assert self.memory.slots is not None and self.memory.counters is not None
+        living = (self.program.theta, self.program.state, self.memory.slots, self.memory.counters)
+        for array, copy in zip(living, kept, strict=True):
+            array[...] = copy
+
+    def _note(self, record: Array, start: int) -> None:
+        """Turn the records (steps, 3) of finished epochs into history; keep the rest pending."""
+        first = start // self.steps
+        record = np.concatenate([self._pending, record])
+        epochs = len(record) // self.steps
+        self._pending = record[epochs * self.steps :]
+        if epochs == 0:
+            return
+        cost, hits, weight = np.moveaxis(
+            record[: epochs * self.steps].reshape(epochs, self.steps, 3), 2, 0
+        )
+        total = weight.sum(axis=1)
+        curves = {"cost": (cost * weight).sum(axis=1) / total}
+        if self.classifies:
+            curves["accuracy"] = hits.sum(axis=1) / total
+        if len(self.scores):
+            scores = self.scores[first : first + epochs]
+            curves["validation_cost"] = scores[:, 0]
+            if self.classifies:
+                curves["validation_accuracy"] = scores[:, 1]
+        self.history.extend(curves)
+        self.network.history.extend(curves)
+
+    def _blame(self, step: int) -> str:
+        """Return the name of the first layer that holds a non-finite number in that step."""
+        program, kernels, settings = self.program, self.kernels, self.settings
+        order = np.arange(len(self.train.X))
+        epoch, k = divmod(step, self.steps)
+        if settings["shuffle"]:
+            kernels.shuffle(order, int(settings["seed"]), int(settings["first_epoch"]) + epoch)
+        rows = order[k * self.batch : (k + 1) * self.batch]
+        outputs = kernels.forward(
+            program.ops, program.theta, program.state, self.work, self.train.X[rows]
+        )
+        for name, A in zip(program.names, outputs, strict=False):
+            if not np.isfinite(A).all():
+                return name
+        grad = np.zeros_like(program.grad)
+        kernels.gradient(
+            program.ops, program.theta, grad, program.state, self.work, *self.train, rows, settings
+        )
+        # What is finite so far became infinite in the update: the largest slope tells where.
+        dense = [i for i, op in enumerate(program.ops) if op["kind"] == Kind.DENSE]
+        slopes = [np.abs(dW).max() for name, dW in program.views(grad).items() if name[0] == "W"]
+        worst = int(np.argmax(np.nan_to_num(slopes, nan=np.inf)))
+        return program.names[dense[worst]]

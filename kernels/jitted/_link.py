@@ -1,0 +1,94 @@
+"""Kernels that others call through their addresses: compiled once, whoever calls them.
+
+Numba hands the code of a callee to LLVM again at every level of callers: with seven levels a first
+fit compiled for 26 s. A linked kernel is a wall: its callers load its address from a table that
+the doors fill, one table a dtype, and a call costs about 5 ns.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ._jit import kernel
+
+_linked = []  # every linked kernel with its signature, in the order of the table
+
+
+def _types(signature, number):
+    """Numba types of a signature's letters, for networks of float32 or float64 (`number`).
+
+    F1, F2: C-contiguous arrays of the network's dtype; D1: of float64; I1: of int64; T: the table;
+    i, f: an int64 and a float64; X: the user's array as `memory.locate` describes it; others stand
+    in EXTRA.
+    """
+    letters = {
+        "F1": types.Array(number, 1, "C"),
+        "F2": types.Array(number, 2, "C"),
+        "D1": types.Array(types.float64, 1, "C"),
+        "I1": types.Array(types.int64, 1, "C"),
+        "T": types.Array(types.int64, 1, "C"),
+        "i": types.int64,
+        "f": types.float64,
+        "X": types.UniTuple(types.int64, 4),
+    }
+    return tuple((letters | EXTRA)[letter] for letter in signature.split())
+
+
+#: Letters whose types other modules define: op tables, settings, places in the workspace.
+EXTRA = {}
+
+
+def linked(signature):
+    """Decorate a kernel that returns nothing: compiled code calls it as name(table, …).
+
+    Arguments are cast to the signature's types; a leading T hands the table on. Python calls the
+    kernel itself, `name.kernel(…)`.
+    """
+    letters = signature.split()
+    passes_table = letters[0] == "T"
+
+    def decorate(function):
+        place, compiled = len(_linked), kernel(function)
+        _linked.append((compiled, signature))
+
+        @intrinsic
+        def call(typingctx, table, *args):
+            given = zip(letters[passes_table:], args, strict=True)
+            numbers = [a.dtype for letter, a in given if letter[0] == "F"]
+            expected = _types(signature, numbers[0] if numbers else types.float64)
+            shape = types.BaseTuple.from_types(expected[passes_table:])
+
+            def codegen(context, builder, sig, values):
+                data = context.make_array(table)(context, builder, values[0]).data
+                address = builder.load(builder.gep(data, [cgutils.intp_t(place)]))
+                wanted = context.call_conv.get_function_type(types.none, expected)
+                pointer = builder.inttoptr(address, wanted.as_pointer())
+                items = [values[0]] * passes_table + cgutils.unpack_tuple(builder, values[1])
+                context.call_conv.call_function(builder, pointer, types.none, expected, items)
+                return context.get_dummy_value()
+
+            return types.none(table, shape), codegen
+
+        call.kernel = compiled
+        call.__doc__ = function.__doc__
+        return call
+
+    return decorate
+
+
+@cache
+def table(dtype):
+    """Addresses of all linked kernels for networks of a dtype, compiled or loaded now."""
+    number = types.float32 if dtype == np.float32 else types.float64
+    addresses = []
+    for compiled, signature in _linked:
+        expected = _types(signature, number)
+        compiled.compile(expected)
+        result = compiled.overloads[expected]
+        addresses.append(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+    return np.array(addresses, np.int64)

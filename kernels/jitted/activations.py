@@ -1,0 +1,125 @@
+"""The activations and their derivatives, over rows that lie feature by feature, A (n, m)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..opcodes import LEAK, Activation
+from . import math
+from ._jit import inlined, kernel
+from ._link import linked
+from .memory import row
+
+SIGMOID, TANH, RELU = int(Activation.SIGMOID), int(Activation.TANH), int(Activation.RELU)
+LEAKY_RELU, SOFTMAX = int(Activation.LEAKY_RELU), int(Activation.SOFTMAX)
+
+
+@inlined
+def _activate(code, z, a):
+    """A = g(z) for every g but softmax.   z, a (n,), which may be the same array."""
+    number = a.dtype.type
+    if code == SIGMOID:
+        for j in range(a.size):
+            a[j] = math.sigmoid(z[j])
+    elif code == TANH:
+        for j in range(a.size):
+            a[j] = math.tanh(z[j])
+    elif code == RELU:
+        for j in range(a.size):
+            a[j] = number(0) if z[j] < number(0) else z[j]
+    elif code == LEAKY_RELU:
+        for j in range(a.size):
+            a[j] = number(LEAK) * z[j] if z[j] < number(0) else z[j]
+    else:
+        for j in range(a.size):
+            a[j] = z[j]
+
+
+@inlined
+def _derive(code, da, a, dz):
+    """Dz = da g'(z), from a = g(z), for every g but softmax.   da, a, dz (n,); dz may be da."""
+    number = a.dtype.type
+    if code == SIGMOID:
+        for j in range(a.size):
+            dz[j] = da[j] * a[j] * (number(1) - a[j])
+    elif code == TANH:
+        for j in range(a.size):
+            dz[j] = da[j] * (number(1) - a[j] * a[j])
+    elif code == RELU:
+        for j in range(a.size):
+            dz[j] = da[j] if a[j] > number(0) else number(0)
+    elif code == LEAKY_RELU:
+        for j in range(a.size):
+            dz[j] = number(LEAK) * da[j] if a[j] < number(0) else da[j]
+    else:
+        for j in range(a.size):
+            dz[j] = da[j]
+
+
+@kernel
+def softmax(Z, A, m, top, total):
+    """A = exp(Z) / Σ exp(Z) over the rows k.   Z, A (K, ·); top, total (m,): max and Σ, out."""
+    K = A.shape[0]
+    for j in range(m):
+        top[j] = Z[0, j]
+        total[j] = 0
+    for k in range(1, K):
+        z = row(Z, k, 0, m)
+        for j in range(m):
+            # NaN must win, as NumPy's maximum lets it.
+            top[j] = top[j] if top[j] > z[j] or top[j] != top[j] else z[j]
+    for k in range(K):
+        z, a = row(Z, k, 0, m), row(A, k, 0, m)
+        for j in range(m):
+            a[j] = math.exp(z[j] - top[j])
+            total[j] += a[j]
+    for k in range(K):
+        a = row(A, k, 0, m)
+        for j in range(m):
+            a[j] /= total[j]
+
+
+@inlined
+def softmax_derive(dA, A, dZ, m, inner):
+    """dZ = A (dA − Σ dA A) over the rows k.   dA, A, dZ (K, ·); inner (m,) scratch."""
+    for j in range(m):
+        inner[j] = 0
+    for k in range(A.shape[0]):
+        for j in range(m):
+            inner[j] += dA[k, j] * A[k, j]
+    for k in range(A.shape[0]):
+        for j in range(m):
+            dZ[k, j] = A[k, j] * (dA[k, j] - inner[j])
+
+
+@linked("i F2 F2 i i i i F2")
+def activate(code, Z, A, j0, n, o0, o1, scratch):
+    """A[o0:o1, j0:j0+n] = g(Z[…]), which may be the same array; softmax takes the whole layer.
+
+    Z, A (n_out, ·); scratch (2 or more, ·).
+    """
+    if code == SOFTMAX:
+        softmax(Z, A, n, row(scratch, 0, 0, n), row(scratch, 1, 0, n))
+    else:
+        for o in range(o0, o1):
+            _activate(code, row(Z, o, j0, n), row(A, o, j0, n))
+
+
+@linked("i F2 F2 F2 i i i F2")
+def derive(code, dA, A, dZ, n, o0, o1, scratch):
+    """dZ[o0:o1, :n] = dA g'(Z), from A = g(Z); softmax takes the whole layer.   All (n_out, ·)."""
+    if code == SOFTMAX:
+        softmax_derive(dA, A, dZ, n, row(scratch, 0, 0, n))
+    else:
+        for o in range(o0, o1):
+            _derive(code, row(dA, o, 0, n), row(A, o, 0, n), row(dZ, o, 0, n))
+
+
+@kernel
+def standardize(X, shift, factor, offset, A):
+    """A = (X − shift) factor + offset, a feature a row.   X, A (n, m); shift, factor (n,) or (1,)."""
+    one = 1 if shift.size > 1 else 0
+    for k in range(A.shape[0]):
+        x, a, s, f = X[k], A[k], shift[k * one], factor[k * one]
+        for j in range(a.size):
+            a[j] = (x[j] - s) * f + np.float64(offset)

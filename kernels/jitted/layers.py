@@ -1,0 +1,211 @@
+"""Forward and backward through the rows of a program, cut into blocks that a team shares out.
+
+Blocks depend on the problem's size alone and each is computed whole by one member, in one order:
+so the bits do not depend on the number of threads. Activations lie feature by feature, (n, ld),
+ld examples wide; columns beyond the batch carry dZ = 0 and so add nothing.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+import numba
+from numba import types
+
+from ..opcodes import OP, Activation, Kind
+from . import dense
+from ._jit import inlined, kernel
+from ._link import EXTRA, linked
+from .activations import activate, derive
+from .memory import gather, matrix, part
+from .team import meet
+
+DENSE, ACTIVATION, SOFTMAX = int(Kind.DENSE), int(Kind.ACTIVATION), int(Activation.SOFTMAX)
+
+LANES = 32  # examples are padded to a multiple of this
+OUTPUTS = 16  # outputs of a block
+EXAMPLES = 512  # examples of a block
+FEATURES = 32  # features of the user's array that are read, converted and scaled at a time
+
+#: Where parts of the workspace begin: two buffers for dA that rows use in turn, `swap` apart;
+#: scratch (3, ld), targets (K, ld) and shares (ld,) of the batch; each member's block of features.
+Places = namedtuple("Places", "D swap scratch targets shares blocks")
+EXTRA["P"] = types.NamedUniTuple(types.int64, len(Places._fields), Places)
+EXTRA["O"] = types.Array(numba.from_dtype(OP), 1, "C")
+
+
+@kernel
+def padded(m):
+    """M rounded up to whole vectors."""
+    return (m + LANES - 1) // LANES * LANES
+
+
+@inlined
+def block_of(work, me, blocks, n, width):
+    """Member `me`'s own buffer (n, width) for features of the user's array; width ≤ EXAMPLES."""
+    return matrix(work, blocks + me * FEATURES * EXAMPLES, n, width)
+
+
+@inlined
+def read(table, op, state, X, rows, k0, block):
+    """block (n, w) = features k0 … of X[rows], scaled as the INPUT row says."""
+    shift = part(state, op.state, op.stats)
+    factor = part(state, op.state + op.stats, op.stats)
+    gather(table, X, rows, k0, op.stats, shift, factor, op.offset, block)
+
+
+@inlined
+def _fill(op, theta, Z, z, n, o0, o1):
+    """Z[o0:o1, z:z+n] = the biases."""
+    for o in range(o0, o1):
+        b = theta[op.b + o] if op.b >= 0 else theta.dtype.type(0)
+        for j in range(z, z + n):
+            Z[o, j] = b
+
+
+@inlined
+def _dense_reading(table, ops, op, theta, state, work, blocks, X, rows, Z, scratch, me, team):
+    """Z (n_out, ld) of the first DENSE row, straight from the user's array, block by block."""
+    W = matrix(theta, op.W, op.n_out, op.n_in)
+    mp = padded(rows.size)
+    for tile in range(me, (mp + EXAMPLES - 1) // EXAMPLES, team):
+        j0 = tile * EXAMPLES
+        n = min(EXAMPLES, mp - j0)
+        some = part(rows, j0, min(n, rows.size - j0))
+        _fill(op, theta, Z, j0, n, 0, op.n_out)
+        for k0 in range(0, op.n_in, FEATURES):
+            block = block_of(work, me, blocks, min(FEATURES, op.n_in - k0), n)
+            read(table, ops[0], state, X, some, k0, block)
+            dense.forward(table, W, k0, block, 0, Z, j0, n, 0, op.n_out)
+        if op.code != SOFTMAX:
+            activate(table, op.code, Z, Z, j0, n, 0, op.n_out, scratch)
+
+
+@inlined
+def _dense(table, op, theta, A, Z, mp, scratch, me, team):
+    """Z (n_out, ld) of a DENSE row from A (n_in, ld)."""
+    W = matrix(theta, op.W, op.n_out, op.n_in)
+    across = (mp + EXAMPLES - 1) // EXAMPLES
+    down = (op.n_out + OUTPUTS - 1) // OUTPUTS
+    for tile in range(me, across * down, team):
+        j0, o0 = tile % across * EXAMPLES, tile // across * OUTPUTS
+        n, o1 = min(EXAMPLES, mp - j0), min(o0 + OUTPUTS, op.n_out)
+        _fill(op, theta, Z, j0, n, o0, o1)
+        dense.forward(table, W, 0, A, j0, Z, j0, n, o0, o1)
+        if op.code != SOFTMAX:
+            activate(table, op.code, Z, Z, j0, n, o0, o1, scratch)
+
+
+@linked("T O i F1 F1 F1 i P X I1 I1 i i")
+def forward(table, ops, last, theta, state, work, ld, places, X, rows, meeting, me, team):
+    """Compute A of the rows 1 … last for the examples `rows`, each in its place in work."""
+    mp = padded(rows.size)
+    scratch = matrix(work, places.scratch, 3, ld)
+    if ops[1].kind != DENSE and me == 0:
+        for j0 in range(0, mp, EXAMPLES):
+            some = part(rows, j0, min(EXAMPLES, rows.size - j0))
+            for k in range(ops[0].n_in):
+                start = (ops[0].A + k) * ld + j0
+                block = matrix(work, start, 1, min(EXAMPLES, mp - j0))
+                read(table, ops[0], state, X, some, k, block)
+    meet(meeting, me, team)
+    for row in range(1, last + 1):
+        op = ops[row]
+        A = matrix(work, op.A * ld, op.n_out, ld)
+        if row == 1 and op.kind == DENSE:
+            _dense_reading(table, ops, op, theta, state, work, places.blocks, X, rows, A, scratch, me, team)
+        else:
+            before = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
+            if op.kind == DENSE:
+                _dense(table, op, theta, before, A, mp, scratch, me, team)
+            elif me == 0:
+                activate(table, op.code, before, A, 0, mp, 0, op.n_out, scratch)
+        meet(meeting, me, team)
+        if op.kind == DENSE and op.code == SOFTMAX:
+            if me == 0:
+                activate(table, op.code, A, A, 0, mp, 0, op.n_out, scratch)
+            meet(meeting, me, team)
+
+
+@inlined
+def _back_weights(table, op, grad, A, D, mp, me, team):
+    """dW and db of a DENSE row from dZ = D (n_out, ld) and A (n_in, ld)."""
+    dW = matrix(grad, op.W, op.n_out, op.n_in)
+    for tile in range(me, (op.n_out + OUTPUTS - 1) // OUTPUTS, team):
+        o0, o1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
+        for i in range(o0 * op.n_in, o1 * op.n_in):
+            grad[op.W + i] = 0
+        for j0 in range(0, mp, EXAMPLES):
+            dense.backward_weights(table, D, j0, A, j0, min(EXAMPLES, mp - j0), dW, 0, o0, o1)
+
+
+@inlined
+def _back_weights_reading(table, ops, op, grad, state, work, blocks, X, rows, D, me, team):
+    """dW of the first DENSE row from dZ = D (n_out, ld) and the user's array."""
+    dW = matrix(grad, op.W, op.n_out, op.n_in)
+    mp = padded(rows.size)
+    for tile in range(me, (op.n_in + FEATURES - 1) // FEATURES, team):
+        k0 = tile * FEATURES
+        width = min(FEATURES, op.n_in - k0)
+        for o in range(op.n_out):
+            for k in range(k0, k0 + width):
+                dW[o, k] = 0
+        for j0 in range(0, mp, EXAMPLES):
+            n = min(EXAMPLES, mp - j0)
+            block = block_of(work, me, blocks, width, n)
+            some = part(rows, j0, min(n, rows.size - j0))
+            read(table, ops[0], state, X, some, k0, block)
+            dense.backward_weights(table, D, j0, block, 0, n, dW, k0, 0, op.n_out)
+
+
+@inlined
+def _back_dense(table, ops, row, theta, grad, state, work, ld, places, X, rows, D, meeting, me, team):
+    """From D = dA (n_out, ld) of a DENSE row: dZ in its place, dW, db, and dA (n_in, ld) below."""
+    op = ops[row]
+    m, mp = rows.size, padded(rows.size)
+    out = matrix(work, op.A * ld, op.n_out, ld)
+    scratch = matrix(work, places.scratch, 3, ld)
+    if op.code == SOFTMAX:
+        if me == 0:
+            derive(table, op.code, D, out, D, mp, 0, op.n_out, scratch)
+        meet(meeting, me, team)
+    for tile in range(me, (op.n_out + OUTPUTS - 1) // OUTPUTS, team):
+        o0, o1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
+        if op.code != SOFTMAX:
+            derive(table, op.code, D, out, D, mp, o0, o1, scratch)
+        if op.b >= 0:
+            dense.backward_biases(table, D, m, part(grad, op.b, op.n_out), o0, o1)
+    meet(meeting, me, team)
+    if row == 1:
+        _back_weights_reading(table, ops, op, grad, state, work, places.blocks, X, rows, D, me, team)
+        return
+    A = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
+    dA = matrix(work, places.D + (row - 1) % 2 * places.swap, op.n_in, ld)
+    _back_weights(table, op, grad, A, D, mp, me, team)
+    W = matrix(theta, op.W, op.n_out, op.n_in)
+    across = (mp + EXAMPLES - 1) // EXAMPLES
+    for tile in range(me, across * ((op.n_in + OUTPUTS - 1) // OUTPUTS), team):
+        j0, i0 = tile % across * EXAMPLES, tile // across * OUTPUTS
+        n, i1 = min(EXAMPLES, mp - j0), min(i0 + OUTPUTS, op.n_in)
+        dense.backward_input(table, W, D, dA, j0, n, i0, i1)
+
+
+@linked("T O i F1 F1 F1 F1 i P X I1 I1 i i")
+def backward(
+    table, ops, last, theta, grad, state, work, ld, places, X, rows, meeting, me, team
+):
+    """From D of row `last` write dW and db of every DENSE row below and at it into grad."""
+    mp = padded(rows.size)
+    for row in range(last, 0, -1):
+        op = ops[row]
+        D = matrix(work, places.D + row % 2 * places.swap, op.n_out, ld)
+        if op.kind == DENSE:
+            _back_dense(
+                table, ops, row, theta, grad, state, work, ld, places, X, rows, D, meeting, me, team
+            )
+        elif me == 0:
+            out = matrix(work, op.A * ld, op.n_out, ld)
+            dA = matrix(work, places.D + (row - 1) % 2 * places.swap, op.n_in, ld)
+            scratch = matrix(work, places.scratch, 3, ld)
+            derive(table, op.code, D, out, dA, mp, 0, op.n_out, scratch)
+        meet(meeting, me, team)

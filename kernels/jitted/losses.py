@@ -1,0 +1,111 @@
+"""Costs and their gradients in one pass, over rows that lie feature by feature, Z (K, m).
+
+y lies beside them as (K, m), the share w/Σw of each example as (m,). Costs add up in float64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..opcodes import Loss
+from . import math
+from ._jit import inlined
+from ._link import linked
+from .activations import softmax
+from .memory import row
+
+BINARY, CATEGORICAL = int(Loss.BINARY_CROSS_ENTROPY), int(Loss.CATEGORICAL_CROSS_ENTROPY)
+
+
+@inlined
+def squared_error(A, Y, share, m, dA):
+    """Return Σ share ½(A − Y)² and write its gradient.   dA (K, ·) out; A, Y (K, ·)."""
+    cost = 0.0
+    for k in range(A.shape[0]):
+        a, y, d = row(A, k, 0, m), row(Y, k, 0, m), row(dA, k, 0, m)
+        for j in range(m):
+            error = a[j] - y[j]
+            d[j] = share[j] * error
+            cost += np.float64(d[j]) * np.float64(error)
+    return cost / 2
+
+
+@inlined
+def binary_cross_entropy(Z, Y, share, m, dZ):
+    """Return Σ share (max(z, 0) − z y + ln(1 + e^−|z|)) and its gradient share (σ(z) − y)."""
+    number = Z.dtype.type
+    one, zero, cost = number(1), number(0), 0.0
+    for k in range(Z.shape[0]):
+        z, y, d = row(Z, k, 0, m), row(Y, k, 0, m), row(dZ, k, 0, m)
+        for j in range(m):
+            e = math.exp(-abs(z[j]))
+            loss = (zero if z[j] < zero else z[j]) - z[j] * y[j] + math.log1p_unit(e)
+            cost += np.float64(share[j]) * np.float64(loss)
+            d[j] = share[j] * ((one if z[j] >= zero else e) / (one + e) - y[j])
+    return cost
+
+
+@inlined
+def categorical_cross_entropy(Z, Y, share, m, dZ, scratch):
+    """Return −Σ share Σₖ yₖ ln softmax(z)ₖ and its gradient share (softmax(z) Σₖ yₖ − y).
+
+    dZ (K, ·) out; Z, Y (K, ·); share (·); scratch (3, ·).
+    """
+    top, total, mass = row(scratch, 0, 0, m), row(scratch, 1, 0, m), row(scratch, 2, 0, m)
+    softmax(Z, dZ, m, top, total)
+    cost = 0.0
+    for j in range(m):
+        mass[j] = 0
+        total[j] = np.log(total[j])
+    for k in range(Z.shape[0]):
+        z, y = row(Z, k, 0, m), row(Y, k, 0, m)
+        for j in range(m):
+            mass[j] += y[j]
+            cost += np.float64(share[j] * y[j]) * np.float64(total[j] - (z[j] - top[j]))
+    for k in range(Z.shape[0]):
+        y, d = row(Y, k, 0, m), row(dZ, k, 0, m)
+        for j in range(m):
+            d[j] = share[j] * (d[j] * mass[j] - y[j])
+    return cost
+
+
+@inlined
+def binary_hits(Z, Y, share, m):
+    """Return Σ share over the examples whose every z > 0 agrees with y > ½.   Z, Y (K, ·)."""
+    half, zero, hits = Y.dtype.type(0.5), Z.dtype.type(0), 0.0
+    for j in range(m):
+        right = True
+        for k in range(Z.shape[0]):
+            right &= (Z[k, j] > zero) == (Y[k, j] > half)
+        hits += np.float64(share[j]) if right else 0.0
+    return hits
+
+
+@inlined
+def categorical_hits(Z, Y, share, m):
+    """Return Σ share over the examples whose largest z and y stand in one row.   Z, Y (K, ·)."""
+    hits = 0.0
+    for j in range(m):
+        best = truth = 0
+        for k in range(1, Z.shape[0]):
+            best = k if Z[k, j] > Z[best, j] else best
+            truth = k if Y[k, j] > Y[truth, j] else truth
+        hits += np.float64(share[j]) if best == truth else 0.0
+    return hits
+
+
+@linked("i F2 F2 F1 i F2 F2 D1")
+def loss(code, A, Y, share, m, D, scratch, result):
+    """Write the gradient D (K, ·) and result = (cost, Σ share of right examples) of a LOSS row.
+
+    A: the output, for cross-entropies the logits; Y (K, ·); share (·); scratch (3, ·).
+    """
+    if code == BINARY:
+        result[0] = binary_cross_entropy(A, Y, share, m, D)
+        result[1] = binary_hits(A, Y, share, m)
+    elif code == CATEGORICAL:
+        result[0] = categorical_cross_entropy(A, Y, share, m, D, scratch)
+        result[1] = categorical_hits(A, Y, share, m)
+    else:
+        result[0] = squared_error(A, Y, share, m, D)
+        result[1] = 0.0

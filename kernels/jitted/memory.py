@@ -1,0 +1,125 @@
+"""Views and addresses: parts of flat vectors, and the user's array whatever its dtype and strides.
+
+A slice in Numba carries wrap-around checks and a reference count; a view here is an address, which
+compiles in a third of the time. It lives no longer than the array behind it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+from ._jit import inlined
+from ._link import linked
+
+#: dtypes that are read in place; arrays of others are converted at the door.
+CODES = {np.dtype(np.float32): 0, np.dtype(np.float64): 1, np.dtype(np.uint8): 2}
+
+
+def _view(context, builder, kind, source, array, offset, shape):
+    """A C-contiguous array of that type, `offset` elements into another one."""
+    data = builder.gep(make_array(source)(context, builder, array).data, [offset])
+    view = make_array(kind)(context, builder)
+    itemsize = context.get_constant(
+        types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    )
+    strides = [itemsize]
+    for width in reversed(shape[1:]):
+        strides.insert(0, builder.mul(strides[0], width))
+    populate_array(view, data, shape, strides, itemsize, None)
+    return view._getvalue()
+
+
+@intrinsic
+def part(typingctx, vector, start, n):
+    """vector[start : start+n] of a contiguous vector, unchecked."""
+    kind = types.Array(vector.dtype, 1, "C")
+
+    def codegen(context, builder, sig, args):
+        return _view(context, builder, kind, vector, args[0], args[1], [args[2]])
+
+    return kind(vector, types.intp, types.intp), codegen
+
+
+@intrinsic
+def matrix(typingctx, vector, start, n, width):
+    """vector[start : start + n·width] as (n, width), unchecked."""
+    kind = types.Array(vector.dtype, 2, "C")
+
+    def codegen(context, builder, sig, args):
+        return _view(context, builder, kind, vector, args[0], args[1], [args[2], args[3]])
+
+    return kind(vector, types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def row(typingctx, A, i, start, n):
+    """A[i, start : start+n] of a C-contiguous matrix, unchecked."""
+    kind = types.Array(A.dtype, 1, "C")
+
+    def codegen(context, builder, sig, args):
+        whole = make_array(A)(context, builder, args[0])
+        width = builder.extract_value(whole.shape, 1)
+        offset = builder.add(builder.mul(args[1], width), args[2])
+        return _view(context, builder, kind, A, args[0], offset, [args[3]])
+
+    return kind(A, types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def load(typingctx, address, index, dtype):
+    """The index-th number of that dtype behind an address."""
+    number = dtype.instance_type
+
+    def codegen(context, builder, signature, args):
+        pointer = builder.inttoptr(args[0], context.get_data_type(number).as_pointer())
+        return builder.load(builder.gep(pointer, [args[1]]))
+
+    return number(types.intp, types.intp, dtype), codegen
+
+
+def locate(X):
+    """Describe X (m, n) as (address, row step, column step, code); steps count elements.
+
+    Returns the description and the array that must stay alive while it is used.
+    """
+    if X.dtype not in CODES:
+        X = X.astype(np.float64)
+    if not X.flags.aligned or any(step % X.itemsize for step in X.strides):
+        X = X.copy()
+    rows, columns = (step // X.itemsize for step in X.strides)
+    return (X.__array_interface__["data"][0], rows, columns, CODES[X.dtype]), X
+
+
+@inlined
+def _gather(dtype, X, rows, k0, scaling, shift, factor, offset, block):
+    """block (n, w) = scaled X[rows, k0 : k0+n] transposed, columns beyond the rows zero."""
+    address, step, stride, _ = X
+    number = block.dtype.type
+    one = 1 if shift.size > 1 else 0
+    for j in range(rows.size):
+        start = rows[j] * step + k0 * stride
+        if scaling:
+            for k in range(block.shape[0]):
+                q = (k0 + k) * one
+                value = load(address, start + k * stride, dtype) - shift[q]
+                block[k, j] = number(value * factor[q] + offset)
+        else:
+            for k in range(block.shape[0]):
+                block[k, j] = number(load(address, start + k * stride, dtype))
+    for k in range(block.shape[0]):
+        for j in range(rows.size, block.shape[1]):
+            block[k, j] = 0
+
+
+@linked("X I1 i i F1 F1 f F2")
+def gather(X, rows, k0, stats, shift, factor, offset, block):
+    """block (n, w) = (X[rows, k0 : k0+n]ᵀ − shift) factor + offset; stats 0: as it is."""
+    if X[3] == 0:
+        _gather(np.float32, X, rows, k0, stats > 0, shift, factor, offset, block)
+    elif X[3] == 1:
+        _gather(np.float64, X, rows, k0, stats > 0, shift, factor, offset, block)
+    else:
+        _gather(np.uint8, X, rows, k0, stats > 0, shift, factor, offset, block)

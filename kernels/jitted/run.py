@@ -1,0 +1,185 @@
+"""The compiled loop over a program: gradient, update, evaluate, and the run that alternates them.
+
+The same composition as `steps.py`, which is its specification. Every function is executed by all
+members of a team at once; what one member decides is read by the others after a meeting.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numba import types
+
+from . import optimizers
+from ..opcodes import SETTINGS
+from ._jit import inlined, kernel
+from ._link import EXTRA, linked
+from .layers import backward, forward, padded
+from .losses import loss
+from .memory import matrix, part, row
+from .random import shuffle
+from .team import aborted, meet
+
+EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
+
+CHUNK = 4096  # parameters of an optimiser's block
+
+
+@inlined
+def _targets(last, work, ld, places, Y, w, rows, total):
+    """Lay Y[rows] out as (K, ld) and w[rows]/total as (ld,); zeros beyond the batch."""
+    targets = matrix(work, places.targets, last.n_in, ld)
+    shares = part(work, places.shares, ld)
+    number = work.dtype.type
+    m, mp = rows.size, padded(rows.size)
+    for k in range(last.n_in):
+        for j in range(m):
+            targets[k, j] = Y[rows[j], k]
+        for j in range(m, mp):
+            targets[k, j] = 0
+    for j in range(m):
+        shares[j] = number(np.float64(w[rows[j]]) / total) if total > 0 else number(0)
+    for j in range(m, mp):
+        shares[j] = 0
+    return targets, shares
+
+
+@inlined
+def _weight(w, rows):
+    """Return Σ w[rows] in float64."""
+    total = 0.0
+    for j in range(rows.size):
+        total += np.float64(w[rows[j]])
+    return total
+
+
+@inlined
+def _loss(table, ops, work, ld, places, Y, w, rows, total, result):
+    """Write result = (cost, share of right examples) and dA of the LOSS row, zero past the batch."""
+    last = ops[ops.size - 1]
+    m, mp = rows.size, padded(rows.size)
+    A = matrix(work, ops[last.source].A * ld, last.n_in, ld)
+    D = matrix(work, places.D + last.source % 2 * places.swap, last.n_in, ld)
+    scratch = matrix(work, places.scratch, 3, ld)
+    targets, shares = _targets(last, work, ld, places, Y, w, rows, total)
+    loss(table, last.code, A, targets, shares, m, D, scratch, result)
+    for k in range(last.n_in):
+        for j in range(m, mp):
+            D[k, j] = 0
+
+
+@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 S D1 I1 i i")
+def gradient(
+    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings, result, meeting, me, team
+):
+    """Write grad and result = (cost, Σ w of right examples, Σ w) of the examples `rows`."""
+    total = _weight(w, rows)
+    if total == 0:
+        if me == 0:
+            for i in range(3):
+                result[i] = 0
+        return
+    last = ops[ops.size - 1].source
+    forward(table, ops, last, theta, state, work, ld, places, X, rows, meeting, me, team)
+    if me == 0:
+        _loss(table, ops, work, ld, places, Y, w, rows, total, result)
+        result[1] *= total
+        result[2] = total
+    meet(meeting, me, team)
+    backward(table, ops, last, theta, grad, state, work, ld, places, X, rows, meeting, me, team)
+    if me == 0 and (settings[0].l2 != 0 or settings[0].l1 != 0):
+        decay = settings[0].decay
+        l2, l1 = settings[0].l2 / total, settings[0].l1 / total
+        optimizers.penalize(table, part(theta, 0, decay), part(grad, 0, decay), l2, l1, result)
+
+
+@inlined
+def update(table, theta, grad, slots, settings, rate, t, me, team):
+    """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
+    chosen = settings[0]
+    for tile in range(me, (theta.size + CHUNK - 1) // CHUNK, team):
+        i = tile * CHUNK
+        n = min(CHUNK, theta.size - i)
+        v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
+        s = row(slots, 1, i, n if slots.shape[0] > 1 else 0)
+        optimizers.step(
+            table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, rate,
+            chosen.beta1, chosen.beta2, chosen.epsilon, t,
+        )  # fmt: skip
+
+
+@linked("T O F1 F1 F1 i P X F2 F1 I1 D1 I1 i i")
+def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result, meeting, me, team):
+    """Write result = (cost, share of right examples), means by weight over all examples."""
+    last = ops[ops.size - 1].source
+    cost = hits = total = 0.0
+    for i in range(0, order.size, ld):
+        rows = part(order, i, min(ld, order.size - i))
+        forward(table, ops, last, theta, state, work, ld, places, X, rows, meeting, me, team)
+        weight = _weight(w, rows)
+        if me == 0:
+            _loss(table, ops, work, ld, places, Y, w, rows, weight, result)
+            cost += result[0] * weight
+            hits += result[1] * weight
+        total += weight
+        meet(meeting, me, team)
+    if me == 0:
+        result[0] = cost / total if total > 0 else 0.0
+        result[1] = hits / total if total > 0 else 0.0
+
+
+@kernel
+def predict(table, ops, last, theta, state, work, ld, places, X, order, out, meeting, me, team):
+    """Write A of row `last` for all examples, block by block.   out (m, n_out) C-contiguous."""
+    for i in range(0, order.size, ld):
+        rows = part(order, i, min(ld, order.size - i))
+        forward(table, ops, last, theta, state, work, ld, places, X, rows, meeting, me, team)
+        A = matrix(work, ops[last].A * ld, ops[last].n_out, ld)
+        if me == 0:
+            for j in range(rows.size):
+                for k in range(A.shape[0]):
+                    out[i + j, k] = A[k, j]
+        meet(meeting, me, team)
+
+
+@kernel
+def run(
+    table, ops, theta, grad, slots, state, work, ld, places, X, Y, w, order, X_val, Y_val, w_val,
+    order_val, settings, rates, record, scores, counters, start, stop, meeting, me, team,
+):  # fmt: skip
+    """Take the steps start … stop−1 and return the next one: stop, unless the run diverged.
+
+    counters (2,): the updates ever made; 1 while all is finite.
+    """
+    batch, m = settings[0].batch_size, order.size
+    verdict = np.zeros(1)
+    steps = (m + batch - 1) // batch
+    for step in range(start, stop):
+        epoch, k = step // steps, step % steps
+        if settings[0].shuffle != 0 and (k == 0 or step == start):
+            if me == 0:
+                shuffle(table, order, settings[0].seed, settings[0].first_epoch + epoch)
+            meet(meeting, me, team)
+        rows = part(order, k * batch, min(batch, m - k * batch))
+        result = row(record, step - start, 0, 3)
+        gradient(
+            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings, result,
+            meeting, me, team,
+        )  # fmt: skip
+        if me == 0:
+            optimizers.check(table, grad, verdict)
+            finite = np.isfinite(result[0]) and verdict[0] > 0
+            counters[1] = 1 if finite else 0
+            counters[0] += 1 if finite and result[2] > 0 else 0
+        meet(meeting, me, team)
+        if counters[1] == 0 or aborted(meeting):
+            return step
+        if result[2] > 0:
+            update(table, theta, grad, slots, settings, rates[step - start], counters[0], me, team)
+            meet(meeting, me, team)
+        if k == steps - 1 and order_val.size > 0:
+            evaluate(
+                table, ops, theta, state, work, ld, places, X_val, Y_val, w_val, order_val,
+                row(scores, epoch, 0, 2), meeting, me, team,
+            )  # fmt: skip
+    return stop

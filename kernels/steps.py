@@ -1,0 +1,206 @@
+"""A program run step by step, composed from one backend's ops: what `loops` and `vectorized` share.
+
+The jitted backend compiles the same composition in `jitted/run.py`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from .opcodes import SLOTS, Activation, Kind, Loss, Method
+
+BLOCK = 1024  # rows that predict and evaluate take at a time
+
+
+def weights(vector, op):
+    """W or dW (n_in, n_out) of a DENSE row, a view: it lies in the vector as (n_out, n_in)."""
+    size = int(op["n_in"] * op["n_out"])
+    return vector[op["W"] : op["W"] + size].reshape(op["n_out"], op["n_in"]).T
+
+
+def biases(vector, op):
+    """B or db (n_out,) of a DENSE row, a view; zeros apart from the vector without a bias."""
+    if op["b"] < 0:
+        return np.zeros(op["n_out"], dtype=vector.dtype)
+    return vector[op["b"] : op["b"] + op["n_out"]]
+
+
+def statistics(state, op):
+    """Shift and factor of an INPUT row, views of (stats,) each."""
+    middle = op["state"] + op["stats"]
+    return state[op["state"] : middle], state[middle : middle + op["stats"]]
+
+
+def _activation(kernels, op):
+    """Return the two functions of a row's activation: forward and backward."""
+    name = Activation(op["code"]).name.lower()
+    return getattr(kernels, name), getattr(kernels, f"{name}_backward")
+
+
+def _input(kernels, op, state, dtype, X):
+    """A (m, n) of the INPUT row, scaled."""
+    A = np.empty(X.shape, dtype)
+    if op["stats"]:
+        kernels.standardize(X, *statistics(state, op), float(op["offset"]), A)
+    else:
+        A[...] = X
+    return A
+
+
+def _layers(kernels, ops, theta, state, X):
+    """Return [A (m, n_out) of each row of ops]; X (m, n_in)."""
+    outputs = [_input(kernels, ops[0], state, theta.dtype, X)]
+    for op in ops[1:]:
+        A = np.empty((X.shape[0], op["n_out"]), theta.dtype)
+        Z = outputs[-1]
+        if op["kind"] == Kind.DENSE:
+            kernels.dense_forward(Z, weights(theta, op), biases(theta, op), A)
+            Z = A
+        _activation(kernels, op)[0](Z, A)
+        outputs.append(A)
+    return outputs
+
+
+def _losses(kernels, op, A, Y, w):
+    """Return cost, dA (m, K) and Σ w of the right rows of a LOSS row."""
+    loss, dA = Loss(op["code"]), np.empty_like(A)
+    cost = getattr(kernels, loss.name.lower())(A, Y, w, dA)
+    if loss == Loss.BINARY_CROSS_ENTROPY:
+        return cost, dA, kernels.binary_hits(A, Y, w)
+    if loss == Loss.CATEGORICAL_CROSS_ENTROPY:
+        return cost, dA, kernels.categorical_hits(A, Y, w)
+    return cost, dA, 0.0
+
+
+def forward(kernels, ops, theta, state, work, X):
+    """Return [A (m, n_out) of each row but LOSS]; X (m, n_in)."""
+    return _layers(kernels, ops[:-1], theta, state, X)
+
+
+def predict(kernels, ops, theta, state, X, out):
+    """Write A of the last layer, block by block.   out (m, K); X (m, n_in)."""
+    for i in range(0, X.shape[0], BLOCK):
+        out[i : i + BLOCK] = _layers(kernels, ops[:-1], theta, state, X[i : i + BLOCK])[-1]
+
+
+def evaluate(kernels, ops, theta, state, X, Y, w):
+    """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
+    cost = hits = total = 0.0
+    last = ops[-1]
+    for i in range(0, X.shape[0], BLOCK):
+        rows = slice(i, i + BLOCK)
+        A = _layers(kernels, ops[: last["source"] + 1], theta, state, X[rows])[-1]
+        part, _, right = _losses(kernels, last, A, Y[rows], w[rows])
+        weight = float(w[rows].sum(dtype=np.float64))
+        cost, hits, total = cost + part * weight, hits + right, total + weight
+    return (cost / total, hits / total) if total > 0 else (0.0, 0.0)
+
+
+def gradient(kernels, ops, theta, grad, state, work, X, Y, w, rows, settings):
+    """Write the gradient of one step and return (cost, Σ w of right rows, Σ w); updates nothing.
+
+    grad (p,) out; X (m, n_in); Y (m, K); w (m,); rows: the examples of the step. The cost holds
+    l2/(2 Σw) Σ W² + l1/Σw Σ |W|, and the gradient its derivative.
+    """
+    w = w[rows]
+    total = float(w.sum(dtype=np.float64))
+    if total == 0:
+        return 0.0, 0.0, 0.0
+    last = ops[-1]
+    A = _layers(kernels, ops[: last["source"] + 1], theta, state, X[rows])
+    cost, dA, hits = _losses(kernels, last, A[-1], Y[rows], w)
+    for i in range(last["source"], 0, -1):
+        dA = _back(kernels, ops[i], theta, grad, A[i - 1], A[i], dA, wanted=i > 1)
+    decay = settings["decay"]
+    l2, l1 = settings["l2"] / total, settings["l1"] / total
+    if l2 or l1:
+        cost += kernels.penalty(theta[:decay], grad[:decay], l2, l1)
+    return cost, hits, total
+
+
+def _back(kernels, op, theta, grad, X, A, dA, *, wanted):
+    """From dA (m, n_out) of a row write its dW and db; return dX (m, n_in) where it is wanted."""
+    dZ = np.empty_like(dA)
+    _activation(kernels, op)[1](dA, A, A, dZ)
+    if op["kind"] == Kind.ACTIVATION:
+        return dZ
+    dX = np.empty(X.shape, X.dtype) if wanted else None
+    kernels.dense_backward(
+        X, weights(theta, op), dZ, dX, weights(grad, op), biases(grad, op)
+    )
+    return dX
+
+
+def update(kernels, theta, grad, slots, settings, rate, t):
+    """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
+    if settings["method"] == Method.ADAM:
+        beta1, beta2 = float(settings["beta1"]), float(settings["beta2"])
+        epsilon = float(settings["epsilon"])
+        kernels.adam(theta, grad, slots[0], slots[1], rate, beta1, beta2, epsilon, t)
+    else:
+        kernels.gradient_descent(theta, grad, rate)
+
+
+def run(
+    kernels,
+    ops,
+    theta,
+    grad,
+    slots,
+    state,
+    work,
+    train,
+    validation,
+    settings,
+    rates,
+    record,
+    scores,
+    counters,
+    start,
+    stop,
+):
+    """Take the steps start … stop−1 of a fit and return the next one: stop, unless it diverged.
+
+    train and validation are (X, Y, w); an empty validation X is not scored. rates (stop−start,).
+    Out: record (stop−start, 3): cost, Σ w of right rows and Σ w of each step; scores (epochs, 2):
+    validation cost and share right after each epoch. counters[0] counts the updates ever made.
+    A step with a non-finite cost or gradient changes nothing and ends the run.
+    """
+    X, Y, w = train
+    m, batch = X.shape[0], int(settings["batch_size"])
+    steps = -(-m // batch)
+    order = np.arange(m)
+    for step in range(start, stop):
+        epoch, k = divmod(step, steps)
+        if settings["shuffle"] and (k == 0 or step == start):
+            kernels.shuffle(order, int(settings["seed"]), int(settings["first_epoch"]) + epoch)
+        rows = order[k * batch : (k + 1) * batch]
+        result = gradient(kernels, ops, theta, grad, state, work, X, Y, w, rows, settings)
+        if not (np.isfinite(result[0]) and kernels.all_finite(grad)):
+            return step
+        record[step - start] = result
+        if result[2] > 0:
+            counters[0] += 1
+            rate = float(rates[step - start])
+            update(kernels, theta, grad, slots, settings, rate, int(counters[0]))
+        if k == steps - 1 and validation[0].shape[0]:
+            scores[epoch] = evaluate(kernels, ops, theta, state, *validation)
+    return stop
+
+
+def workspace(ops, m, dtype):
+    """Scratch for batches of up to m examples: these backends let NumPy allocate."""
+    return np.empty(0, dtype)
+
+
+def bind(kernels):
+    """Return forward, predict, evaluate, gradient, update, run and workspace over these ops."""
+    bound = [partial(f, kernels) for f in (forward, predict, evaluate, gradient, update, run)]
+    return (*bound, workspace)
+
+
+def slots_for(method, size, dtype):
+    """Zeroed memory of a method: (number of slots, size)."""
+    return np.zeros((SLOTS[Method(method)], size), dtype)
