@@ -52,9 +52,7 @@ def weights_of(
     return w.astype(dtype)
 
 
-def _class_weights(
-    given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Array
-) -> Array:
+def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Array) -> Array:
     """Return the factor (m,) of every example by its class; balanced: Σw / (K Σw of the class)."""
     labels = labels_of(Y, loss)
     if labels is None:

@@ -10,10 +10,10 @@ import numpy as np
 
 from . import _check, initializers, losses
 from ._backend import active
-from .errors import NotBuiltError, SettingError, ShapeError
+from .errors import NotBuiltError, SettingError
 from .history import History
 from .inputs import learn_scaling, prepare, weights_of, without_validation
-from .kernels.opcodes import SETTINGS, Activation, Kind, Loss
+from .kernels.opcodes import SETTINGS, Kind, Loss
 from .layers import Dense, Layer, Normalization, Rescaling
 from .optimizers import Adam, Optimizer
 from .program import Parameters, Program, initialize, lower, output_activation, validate
@@ -230,7 +230,9 @@ class Network:
         if missing or unknown:
             wrong = [f"missing {name!r}" for name in sorted(missing)]
             wrong += [f"unknown {name!r}" for name in sorted(unknown)]
-            raise SettingError(f"the network's parameters are {', '.join(mine)}: {', '.join(wrong)}")
+            raise SettingError(
+                f"the network's parameters are {', '.join(mine)}: {', '.join(wrong)}"
+            )
         checked = {name: mine.checked(name, mapping[name]) for name in mine}
         for name, value in checked.items():
             mine[name][...] = value
@@ -404,10 +406,10 @@ class Network:
         Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
         w = np.ones(len(X), self.dtype)
         with np.errstate(over="ignore"):
-            cost, hits = active().evaluate(
-                program.ops, program.theta, program.state, X, Y, w
-            )
-        return {"cost": cost} if self._loss == Loss.SQUARED_ERROR else {"cost": cost, "accuracy": hits}
+            cost, hits = active().evaluate(program.ops, program.theta, program.state, X, Y, w)
+        return (
+            {"cost": cost} if self._loss == Loss.SQUARED_ERROR else {"cost": cost, "accuracy": hits}
+        )
 
     def activations(self, X: Any) -> list[Array]:
         """Return the output A (m, units) of every layer for rows X (m, n)."""
@@ -430,11 +432,23 @@ class Network:
         Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
         w = weights_of(sample_weight, None, Y, self._loss, self.dtype)
         settings = np.zeros((), SETTINGS)
-        settings["l2"], settings["l1"] = _check.real(l2, "l2", least=0), _check.real(l1, "l1", least=0)
+        settings["l2"], settings["l1"] = (
+            _check.real(l2, "l2", least=0),
+            _check.real(l1, "l1", least=0),
+        )
         settings["decay"] = program.decay
         grad = np.zeros_like(program.grad)
         work = active().workspace(program.ops, len(X), self.dtype)
         cost, _, _ = active().gradient(
-            program.ops, program.theta, grad, program.state, work, X, Y, w, np.arange(len(X)), settings
+            program.ops,
+            program.theta,
+            grad,
+            program.state,
+            work,
+            X,
+            Y,
+            w,
+            np.arange(len(X)),
+            settings,
         )
         return cost, program.views(grad)

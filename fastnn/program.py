@@ -12,8 +12,8 @@ from . import _check, activations, initializers
 from .errors import SettingError, ShapeError
 from .kernels.opcodes import OP, Activation, Kind, Loss
 from .kernels.steps import biases, statistics, weights
-from .layers import Dense, Layer, Normalization, Rescaling
 from .layers import Activation as ActivationLayer
+from .layers import Dense, Layer, Normalization, Rescaling
 
 Array = np.ndarray[Any, Any]
 ALIGNMENT = 64  # bytes: one cache line, and the widest vector register
@@ -156,7 +156,9 @@ def _input(layers: Sequence[Layer], n_in: int) -> Array:
     return op
 
 
-def _rows(layers: Sequence[Layer], n_in: int, loss: Loss) -> tuple[list[Array], list[int], list[str]]:
+def _rows(
+    layers: Sequence[Layer], n_in: int, loss: Loss
+) -> tuple[list[Array], list[int], list[str]]:
     """Return the op table's rows, the row of each layer's output, and the rows' names."""
     ops, places, names, width = [_input(layers, n_in)], [], ["input"], n_in
     from_logits = loss != Loss.SQUARED_ERROR

@@ -44,8 +44,13 @@ class Line:
     def _show(self) -> None:
         """Start drawing; rich is imported only here."""
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         console = Console(stderr=True)
         if self.mode == "auto" and not (console.is_terminal or console.is_jupyter):

@@ -146,7 +146,9 @@ class Trainer:
                 size = max(1, min(8 * taken, int(taken * CHUNK_SECONDS / max(seconds, 1e-6))))
                 self.memory.epoch = int(self.settings["first_epoch"]) + -(-step // self.steps)
                 line.update(self.history)
-                if step % self.steps == 0 and any([f(self.network, self.history) for f in callbacks]):
+                if step % self.steps == 0 and any(
+                    [f(self.network, self.history) for f in callbacks]
+                ):
                     break
                 if interrupts.seen:
                     self.history.interrupted = self.network.history.interrupted = True

@@ -127,9 +127,7 @@ def _back(kernels, op, theta, grad, X, A, dA, *, wanted):
     if op["kind"] == Kind.ACTIVATION:
         return dZ
     dX = np.empty(X.shape, X.dtype) if wanted else None
-    kernels.dense_backward(
-        X, weights(theta, op), dZ, dX, weights(grad, op), biases(grad, op)
-    )
+    kernels.dense_backward(X, weights(theta, op), dZ, dX, weights(grad, op), biases(grad, op))
     return dX
 
 

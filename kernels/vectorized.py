@@ -35,7 +35,7 @@ def dense_backward(X, W, dZ, dX, dW, db):
     """dX = dZ Wᵀ, dW = Xᵀ dZ, db = Σ dZ.   Out, of the shapes of X, W, b; dX None: not wanted."""
     if dX is not None:
         np.matmul(dZ, W.T, out=dX)
-    np.matmul(X.T, dZ, out=dW)
+    dW[...] = X.T @ dZ  # dW may lie transposed, where matmul(out=dW) would miss BLAS
     np.sum(dZ, axis=0, out=db)
 
 

@@ -146,7 +146,7 @@ class KernelCache(FunctionCache):
 
 def _announce():
     """Tell the listener, once, that a compilation begins."""
-    global on_compile  # noqa: PLW0603 - one announcement a process
+    global on_compile
     listener, on_compile = on_compile, None
     if listener is not None:
         listener()

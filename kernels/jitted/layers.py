@@ -113,7 +113,9 @@ def forward(table, ops, last, theta, state, work, ld, places, X, rows, meeting, 
         op = ops[row]
         A = matrix(work, op.A * ld, op.n_out, ld)
         if row == 1 and op.kind == DENSE:
-            _dense_reading(table, ops, op, theta, state, work, places.blocks, X, rows, A, scratch, me, team)
+            _dense_reading(
+                table, ops, op, theta, state, work, places.blocks, X, rows, A, scratch, me, team
+            )
         else:
             before = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
             if op.kind == DENSE:
@@ -159,7 +161,9 @@ def _back_weights_reading(table, ops, op, grad, state, work, blocks, X, rows, D,
 
 
 @inlined
-def _back_dense(table, ops, row, theta, grad, state, work, ld, places, X, rows, D, meeting, me, team):
+def _back_dense(
+    table, ops, row, theta, grad, state, work, ld, places, X, rows, D, meeting, me, team
+):
     """From D = dA (n_out, ld) of a DENSE row: dZ in its place, dW, db, and dA (n_in, ld) below."""
     op = ops[row]
     m, mp = rows.size, padded(rows.size)
@@ -177,7 +181,9 @@ def _back_dense(table, ops, row, theta, grad, state, work, ld, places, X, rows, 
             dense.backward_biases(table, D, m, part(grad, op.b, op.n_out), o0, o1)
     meet(meeting, me, team)
     if row == 1:
-        _back_weights_reading(table, ops, op, grad, state, work, places.blocks, X, rows, D, me, team)
+        _back_weights_reading(
+            table, ops, op, grad, state, work, places.blocks, X, rows, D, me, team
+        )
         return
     A = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
     dA = matrix(work, places.D + (row - 1) % 2 * places.swap, op.n_in, ld)
@@ -191,9 +197,7 @@ def _back_dense(table, ops, row, theta, grad, state, work, ld, places, X, rows, 
 
 
 @linked("T O i F1 F1 F1 F1 i P X I1 I1 i i")
-def backward(
-    table, ops, last, theta, grad, state, work, ld, places, X, rows, meeting, me, team
-):
+def backward(table, ops, last, theta, grad, state, work, ld, places, X, rows, meeting, me, team):
     """From D of row `last` write dW and db of every DENSE row below and at it into grad."""
     mp = padded(rows.size)
     for row in range(last, 0, -1):

@@ -10,8 +10,8 @@ import numba
 import numpy as np
 from numba import types
 
-from . import optimizers
 from ..opcodes import SETTINGS
+from . import optimizers
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
 from .layers import backward, forward, padded
@@ -70,7 +70,23 @@ def _loss(table, ops, work, ld, places, Y, w, rows, total, result):
 
 @linked("T O F1 F1 F1 F1 i P X F2 F1 I1 S D1 I1 i i")
 def gradient(
-    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings, result, meeting, me, team
+    table,
+    ops,
+    theta,
+    grad,
+    state,
+    work,
+    ld,
+    places,
+    X,
+    Y,
+    w,
+    rows,
+    settings,
+    result,
+    meeting,
+    me,
+    team,
 ):
     """Write grad and result = (cost, Σ w of right examples, Σ w) of the examples `rows`."""
     total = _weight(w, rows)

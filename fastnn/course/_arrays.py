@@ -1,0 +1,92 @@
+"""Arrays as the notebooks hand them in: brought to float64 in C order, their shapes checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn.errors import DataError, SettingError, ShapeError
+
+Array = NDArray[np.float64]
+Parameters = dict[str, Array]
+
+
+def numbers(name: str, value: ArrayLike) -> Array:
+    """Return `value` as float64 in C order, of any shape; no copy where it already is."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of unequal length
+        raise DataError(f"{name} must be an array of numbers: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return np.asarray(array, dtype=np.float64, order="C")
+
+
+def matrix(name: str, value: ArrayLike) -> Array:
+    """Return `value` as a matrix (n, m); a single number is (1, 1)."""
+    array = numbers(name, value)
+    if array.ndim == 0:
+        return array.reshape(1, 1)
+    if array.ndim == 2:
+        return array
+    mend = f"pass {name}.reshape(1, -1) for a row or {name}.reshape(-1, 1) for a column"
+    if array.ndim > 2:
+        mend = f"flatten each example into a column: {name}.reshape(len({name}), -1).T"
+    raise ShapeError(f"{name} must have two axes, (rows, columns), got shape {array.shape}; {mend}")
+
+
+def expect(name: str, array: NDArray[Any], shape: tuple[int | None, int | None], why: str) -> None:
+    """Check that array (n, m) has `shape`, in which None fits anything; `why` states the rule."""
+    pairs = list(zip(shape, array.shape, strict=True))
+    if all(want is None or want == got for want, got in pairs):
+        return
+    wanted = ", ".join("any" if want is None else str(want) for want in shape)
+    flipped = zip(shape, array.shape[::-1], strict=True)
+    mend = "columns are examples; was another layer's or another set's array passed?"
+    if all(want is None or want == got for want, got in flipped):
+        mend = f"rows and columns are swapped: pass {name}.T"
+    raise ShapeError(f"{name} must have shape ({wanted}), {why}, got {array.shape}; {mend}")
+
+
+def bias(name: str, value: ArrayLike, n: int, why: str) -> Array:
+    """Return a bias as a column (n, 1); a single number serves every unit."""
+    if np.ndim(value) == 0:
+        return np.full((n, 1), numbers(name, value))
+    column = matrix(name, value)
+    expect(name, column, (n, 1), why)
+    return column
+
+
+def targets(name: str, value: ArrayLike, outputs: Array, whose: str) -> Array:
+    """Return labels of the shape of the outputs (n_y, m) that they belong to."""
+    Y = matrix(name, value)
+    expect(name, Y, (outputs.shape[0], outputs.shape[1]), f"that of {whose}")
+    return Y
+
+
+def take(name: str, mapping: Mapping[str, Any], key: str) -> Any:
+    """Return mapping[key], or say which key is missing from which argument."""
+    try:
+        return mapping[key]
+    except KeyError:
+        held = ", ".join(map(str, mapping)) or "nothing"
+        raise SettingError(f"{name} must hold {key!r}; it holds {held}") from None
+
+
+def depth(parameters: Mapping[str, Any]) -> int:
+    """Return L, having checked that W1, b1, …, WL, bL are all there."""
+    L = (len(parameters) + 1) // 2
+    for layer in range(1, max(L, 1) + 1):
+        for letter in "Wb":
+            take("parameters", parameters, f"{letter}{layer}")
+    return L
+
+
+def layer_parameters(parameters: Mapping[str, ArrayLike], layer: int) -> tuple[Array, Array]:
+    """Return W (n, n_prev) and b (n, 1) of a layer, counted from 1."""
+    W = matrix(f"W{layer}", take("parameters", parameters, f"W{layer}"))
+    rule = f"one row for each of W{layer}, {W.shape}"
+    return W, bias(f"b{layer}", take("parameters", parameters, f"b{layer}"), len(W), rule)

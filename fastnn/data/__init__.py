@@ -1,0 +1,29 @@
+"""Data for networks: readers of the usual files, toy sets, splits, batches and the digits."""
+
+from __future__ import annotations
+
+from .batches import minibatches
+from .bundled import digits
+from .dataset import Dataset
+from .h5 import load_h5
+from .idx import load_idx
+from .images import flatten_images, load_image
+from .labels import one_hot
+from .splits import split
+from .toys import circles, flower, moons, spirals
+
+__all__ = [
+    "Dataset",
+    "circles",
+    "digits",
+    "flatten_images",
+    "flower",
+    "load_h5",
+    "load_idx",
+    "load_image",
+    "minibatches",
+    "moons",
+    "one_hot",
+    "spirals",
+    "split",
+]

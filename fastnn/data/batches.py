@@ -1,0 +1,69 @@
+"""Mini-batches: the rows of X and y in a new random order each epoch, cut into pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._check import same_length, whole_number
+
+__all__ = ["minibatches"]
+
+
+def minibatches(
+    X: ArrayLike,
+    y: ArrayLike,
+    batch_size: int | None = 64,
+    *,
+    shuffle: bool = True,
+    seed: int = 0,
+    epoch: int = 0,
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Go once through the examples in mini-batches.
+
+    The order is a function of `seed` and `epoch` alone: pass the epoch's number to have a new
+    order each time that can be had again.
+
+    Parameters
+    ----------
+    X : array_like, (m, …)
+        The examples.
+    y : array_like, (m,) or (m, K)
+        Their labels or targets.
+    batch_size : int or None, default 64
+        Rows in a batch; the last batch is shorter if m is not a multiple. None: all rows.
+    shuffle : bool, default True
+        Without it the rows keep their order and the batches are views.
+    seed, epoch : int, default 0
+        What the order depends on; not negative.
+
+    Yields
+    ------
+    X_batch, y_batch : ndarrays, (batch_size, …)
+        Every row occurs exactly once.
+
+    Raises
+    ------
+    ShapeError
+        If X and y differ in length; like the others, at the call, not at the first batch.
+    SettingError
+        If `batch_size` is below 1, or `seed` or `epoch` is negative.
+    """
+    X, y = np.asarray(X), np.asarray(y)
+    m = same_length(X, y)
+    size = max(m, 1) if batch_size is None else whole_number("batch_size", batch_size, least=1)
+    key = [whole_number("seed", seed, least=0), whole_number("epoch", epoch, least=0)]
+    order = np.random.default_rng(key).permutation(m) if shuffle else None
+    return _batches(X, y, size, order)
+
+
+def _batches(
+    X: NDArray[Any], y: NDArray[Any], size: int, order: NDArray[np.int64] | None
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Yield X (size, …), y (size, …) along `order` (m,), or as views in the rows' own order."""
+    for start in range(0, len(X), size):
+        rows = slice(start, start + size)
+        yield (X[rows], y[rows]) if order is None else (X[order[rows]], y[order[rows]])

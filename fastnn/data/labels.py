@@ -1,0 +1,100 @@
+"""Labels as one-hot rows: a 1 in the column of the class, 0 elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastnn.errors import DataError, SettingError, ShapeError
+
+from ._check import whole_number
+
+__all__ = ["one_hot"]
+
+
+def one_hot(
+    y: ArrayLike, classes: int | Sequence[str] | None = None, dtype: DTypeLike = "float32"
+) -> NDArray[Any]:
+    """Turn labels into one-hot rows.
+
+    Parameters
+    ----------
+    y : array_like, (m,), (m, 1) or (1, m)
+        Labels 0, 1, …, K − 1; floats are taken if they are whole.
+    classes : int or sequence of names, optional
+        K, or the classes' names, of which there are K. Without it K is the largest label + 1,
+        so state it where the rarest class may be absent.
+    dtype : dtype, default "float32"
+        A numeric or boolean dtype.
+
+    Returns
+    -------
+    ndarray, (m, K)
+        Row i is 1 in column y[i] and 0 elsewhere.
+
+    Raises
+    ------
+    ShapeError
+        If y is neither (m,) nor a single row or column.
+    DataError
+        If a label is negative, not whole, or not below K; the message names its row.
+    SettingError
+        If `classes` is not positive or `dtype` is not numeric.
+    """
+    labels = np.asarray(y)
+    if labels.ndim == 2 and 1 in labels.shape:
+        labels = labels.reshape(-1)
+    if labels.ndim != 1:
+        raise ShapeError(
+            f"y must hold one label per example, (m,), got shape {labels.shape}; "
+            f"is it one-hot already?"
+        )
+    kind = np.dtype(dtype)
+    if kind.kind not in "biuf":
+        raise SettingError(f"dtype must be numeric, got {kind}")
+    whole = _whole_labels(labels)
+    K = _class_count(whole, classes)
+    outside = np.flatnonzero(whole >= K)
+    if outside.size:
+        row = outside[0]
+        raise DataError(
+            f"y has the label {whole[row]} in row {row}, but classes = {K} ends at {K - 1}"
+        )
+    rows = np.zeros((len(whole), K), kind)
+    rows[np.arange(len(whole)), whole] = 1
+    return rows
+
+
+def _whole_labels(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return y (m,) as int64 ≥ 0, or name the first row that is not such a number."""
+    if labels.size and labels.dtype.kind not in "biuf":
+        raise DataError(
+            f"y must hold whole numbers 0, 1, 2 …, got dtype {labels.dtype}; number the classes, "
+            f"for example with np.unique(y, return_inverse=True)"
+        )
+    for wrong, what in (
+        (labels != np.floor(labels), "not whole"),
+        (labels < 0, "negative"),
+        (labels >= 2**31, "too large for a class"),  # infinity too
+    ):
+        rows = np.flatnonzero(wrong)
+        if rows.size:
+            raise DataError(
+                f"y has the label {labels[rows[0]]} in row {rows[0]}, which is {what}; "
+                f"labels are 0, 1, 2 …"
+            )
+    return labels.astype(np.int64)
+
+
+def _class_count(labels: NDArray[np.int64], classes: int | Sequence[str] | None) -> int:
+    """Return K from a number, from names, or from the labels (m,)."""
+    if classes is None:
+        if not labels.size:
+            raise DataError("y is empty, so the number of classes is unknown; pass classes=")
+        return int(labels.max()) + 1
+    if isinstance(classes, Sequence) and not isinstance(classes, str):
+        return whole_number("the number of classes", len(classes), least=1)
+    return whole_number("classes", classes, least=1)

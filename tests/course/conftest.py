@@ -1,0 +1,96 @@
+"""Fixtures of the course's tests: a backend, the cat set."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastnn import kernels
+from fastnn._backend import backend as select
+from fastnn.course.lr_utils import load_dataset
+
+BACKENDS = ("loops", "vectorized", "jitted")
+
+
+@contextlib.contextmanager
+def selected(name):
+    try:
+        available = kernels.get(name).available
+    except ImportError as error:
+        pytest.skip(f"backend {name!r} cannot be imported: {error}")
+    if not available:
+        pytest.skip(f"backend {name!r} is unavailable: Numba's compiler is switched off")
+    with select(name):
+        yield name
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    with selected(request.param) as name:
+        yield name
+
+
+@pytest.fixture(params=BACKENDS[1:])
+def fast_backend(request):
+    """Where loops would take minutes; BLAS on one thread, so that busy cores do not stall it."""
+    limits = contextlib.nullcontext()
+    with contextlib.suppress(ImportError):
+        from threadpoolctl import threadpool_limits
+
+        limits = threadpool_limits(1)
+    with selected(request.param) as name, limits:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def cats():
+    folder = os.environ.get("FASTNN_DATA")
+    if not folder:
+        pytest.skip("FASTNN_DATA does not name the folder of the cat set")
+    paths = [Path(folder) / f"{part}_catvnoncat.h5" for part in ("train", "test")]
+    missing = [path.name for path in paths if not path.exists()]
+    if missing:
+        pytest.skip(f"the folder that FASTNN_DATA names has no {missing[0]}")
+    return load_dataset(*paths)
+
+
+def flat(images):
+    """Columns (h·w·3, m) in 0 … 1, one image in each."""
+    return images.reshape(len(images), -1).T / 255
+
+
+def mixed(images):
+    """The notes' reshape: the right shape, and pixels of many images in each column."""
+    return images.reshape(-1, len(images)) / 255
+
+
+@pytest.fixture(scope="session")
+def flat_cats(cats):
+    X, Y, X_test, Y_test, _ = cats
+    return flat(X), Y, flat(X_test), Y_test
+
+
+@pytest.fixture(scope="session")
+def mixed_cats(cats):
+    X, Y, X_test, Y_test, _ = cats
+    return mixed(X), Y, mixed(X_test), Y_test
+
+
+@pytest.fixture
+def slope():
+    """Central differences of a cost by one array of a dictionary."""
+
+    def differences(cost, parameters, key, step=1e-6):
+        gradient = np.zeros(np.shape(parameters[key]))
+        for place in np.ndindex(gradient.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = {k: np.array(v, dtype=float) for k, v in parameters.items()}
+                moved[key][place] += sign * step
+                ends.append(cost(moved))
+            gradient[place] = (ends[0] - ends[1]) / (2 * step)
+        return gradient
+
+    return differences

@@ -1,0 +1,215 @@
+"""Every op of the table on every backend equals its looped specification, in every layout."""
+
+import numpy as np
+import pytest
+from fastnn.kernels.table import TABLE, Sample
+
+from fastnn import kernels
+
+SPECIFICATION = kernels.get("loops")
+FAST = ("vectorized", "jitted")
+BOUND = {"float32": 2e-5, "float64": 1e-12}
+
+
+def strided(a):
+    """The same numbers as every second entry of a larger array."""
+    wide = np.full([2 * n for n in a.shape], 7, a.dtype)
+    view = wide[tuple(slice(None, None, 2) for _ in a.shape)]
+    view[...] = a
+    return view
+
+
+def read_only(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+def reversed_rows(a):
+    return np.ascontiguousarray(a[::-1])[::-1]
+
+
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "F": np.asfortranarray,
+    "strided": strided,
+    "reversed": reversed_rows,
+    "read-only": read_only,
+}
+
+
+def call(backend, row, arguments):
+    """The op's result and everything that it writes."""
+    with np.errstate(all="ignore"):
+        result = getattr(kernels.get(backend), row.name)(*arguments)
+    return [arguments[i] for i in row.outputs] + ([] if result is None else [result])
+
+
+def laid(arguments, layout, outputs):
+    change = LAYOUTS[layout]
+    if layout == "read-only":
+        return tuple(
+            change(a) if isinstance(a, np.ndarray) and i not in outputs else copy(a)
+            for i, a in enumerate(arguments)
+        )
+    return tuple(change(a) if isinstance(a, np.ndarray) else a for a in arguments)
+
+
+def copy(a):
+    return a.copy() if isinstance(a, np.ndarray) else a
+
+
+def agree(row, backend, arguments, layout="C", dtype="float64"):
+    expected = call("loops", row, tuple(map(copy, arguments)))
+    found = call(backend, row, laid(tuple(map(copy, arguments)), layout, row.outputs))
+    for want, have in zip(expected, found, strict=True):
+        np.testing.assert_allclose(have, want, rtol=BOUND[dtype], atol=BOUND[dtype])
+
+
+@pytest.mark.parametrize("backend", FAST)
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+class TestEquality:
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("layout", LAYOUTS)
+    def test_layouts(self, row, backend, layout, dtype):
+        agree(row, backend, row.arguments(Sample(dtype=dtype)), layout, dtype)
+
+    @pytest.mark.parametrize("m", [1, 4, 31, 33])
+    @pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (4, 2), (9, 17)])
+    def test_sizes(self, row, backend, m, n_in, n_out):
+        agree(row, backend, row.arguments(Sample(m=m, n_in=n_in, n_out=n_out)))
+
+    def test_empty_batch(self, row, backend):
+        agree(row, backend, row.arguments(Sample(m=0)))
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e4, -1e4, 0.0])
+    def test_extreme_numbers(self, row, backend, value):
+        arguments = row.arguments(Sample(m=5, n_in=6, n_out=6))
+        first = arguments[0]
+        if first.dtype.kind != "f":
+            pytest.skip("takes whole numbers")
+        first.flat[first.size // 2] = value
+        agree(row, backend, arguments)
+
+
+@pytest.mark.parametrize("backend", kernels.BACKENDS)
+class TestSlopes:
+    """Central differences in float64: (f(x+ε) − f(x−ε)) / 2ε with ε = 1e-6."""
+
+    EPSILON = 1e-6
+
+    def differences(self, f, x):
+        slopes = np.zeros_like(x)
+        for i in np.ndindex(x.shape):
+            kept = x[i]
+            x[i] = kept + self.EPSILON
+            up = f()
+            x[i] = kept - self.EPSILON
+            slopes[i] = (up - f()) / (2 * self.EPSILON)
+            x[i] = kept
+        return slopes
+
+    @pytest.mark.parametrize("row", [r for r in TABLE if r.slope], ids=lambda row: row.name)
+    def test_costs(self, row, backend):
+        op = getattr(kernels.get(backend), row.name)
+        arguments = row.arguments(Sample())
+        source, place = row.slope
+        op(*arguments)
+        gradient = arguments[place].copy()
+
+        def cost():
+            return op(*[copy(a) for a in arguments])
+
+        expected = self.differences(cost, arguments[source])
+        np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
+
+    @pytest.mark.parametrize("row", [r for r in TABLE if r.backward], ids=lambda row: row.name)
+    def test_activations(self, row, backend):
+        ops, sample = kernels.get(backend), Sample()
+        Z, A = row.arguments(sample)
+        dA, dZ = sample.real(*A.shape), sample.out(*A.shape)
+
+        def total():
+            getattr(ops, row.name)(Z, A)
+            return float((dA * A).sum())
+
+        expected = self.differences(total, Z)
+        total()
+        getattr(ops, row.backward)(dA, Z, A, dZ)
+        np.testing.assert_allclose(dZ, expected, rtol=1e-6, atol=1e-8)
+
+    def test_dense(self, backend):
+        ops, s = kernels.get(backend), Sample()
+        X, W, b, Z = s.real(7, 5), s.real(5, 3), s.real(3), s.out(7, 3)
+        dZ, dX, dW, db = s.real(7, 3), s.out(7, 5), s.out(5, 3), s.out(3)
+
+        def total():
+            ops.dense_forward(X, W, b, Z)
+            return float((dZ * Z).sum())
+
+        ops.dense_backward(X, W, dZ, dX, dW, db)
+        for x, gradient in ((X, dX), (W, dW), (b, db)):
+            np.testing.assert_allclose(gradient, self.differences(total, x), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("backend", kernels.BACKENDS)
+class TestRandomness:
+    """Randomness is a pure function of its key and counter."""
+
+    #: The generator's published known answers (Random123's kat_vectors, philox 4x32 10).
+    ANSWERS = (
+        ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        (
+            (0xFFFFFFFF,) * 4,
+            (0xFFFFFFFF,) * 2,
+            (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD),
+        ),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xA4093822, 0x299F31D0),
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
+    )
+
+    @pytest.mark.parametrize(("counter", "key", "words"), ANSWERS)
+    def test_philox_known_answers(self, backend, counter, key, words):
+        found = kernels.get(backend).philox(counter, key)
+        assert tuple(int(np.squeeze(word)) for word in found) == words
+
+    @pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 100, 1001])
+    def test_shuffle_is_a_permutation_of_seed_and_epoch(self, backend, m):
+        first, again, other = (np.full(m, -1) for _ in range(3))
+        ops = kernels.get(backend)
+        ops.shuffle(first, 2**32 - 1, 7)
+        ops.shuffle(again, 2**32 - 1, 7)
+        ops.shuffle(other, 2**32 - 1, 8)
+        np.testing.assert_array_equal(np.sort(first), np.arange(m))
+        np.testing.assert_array_equal(first, again)
+        if m > 4:
+            assert (first != other).any()
+        wanted = np.zeros(m, np.int64)
+        SPECIFICATION.shuffle(wanted, 2**32 - 1, 7)
+        np.testing.assert_array_equal(first, wanted)
+
+
+def test_backends_have_the_same_functions_and_signatures():
+    import inspect
+
+    names = {row.name for row in TABLE} | {
+        "forward", "predict", "evaluate", "gradient", "update", "run", "workspace", "philox"
+    }  # fmt: skip
+    for backend in kernels.BACKENDS:
+        assert kernels.get(backend).available, backend
+        for name in names:
+            assert callable(getattr(kernels.get(backend), name)), (backend, name)
+    for name in sorted(names):
+        shapes = {
+            tuple(inspect.signature(getattr(kernels.get(b), name)).parameters)
+            for b in kernels.BACKENDS
+        }
+        assert len(shapes) == 1, (name, shapes)
+
+
+def test_unknown_backend_lists_the_known():
+    with pytest.raises(ValueError, match="loops, vectorized, jitted"):
+        kernels.get("cuda")
