@@ -13,6 +13,7 @@ def require(module: str, *, extra: str, purpose: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
+        package = module.partition(".")[0]
         raise MissingExtraError(
-            f'{purpose} needs {module.split(".")[0]}; install it with: pip install "fastnn[{extra}]"'
+            f'{purpose} needs {package}; install it with: pip install "fastnn[{extra}]"'
         ) from error

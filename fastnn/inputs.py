@@ -72,22 +72,35 @@ def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Ar
     return np.asarray(factors[labels])
 
 
-def without_validation(
-    examples: Examples, share: float, loss: Loss, seed: int
+def hold_out(
+    examples: Examples, given: tuple[Any, Any] | None, share: float, loss: Loss, seed: int
 ) -> tuple[Examples, Examples | None]:
-    """Return the training part and the part (`share`) held out by the seed, classes in proportion."""
-    if not share:
-        return examples, None
+    """Return the examples to train on and those to score after each epoch, if any.
+
+    Those are given as (X, y), or a share of the examples drawn by the seed, classes in proportion.
+    """
+    _check.share(share, "validation_split")
+    if given is None:
+        return (examples, None) if share == 0 else _drawn(examples, share, loss, seed)
+    if share:
+        raise SettingError("give validation_data or validation_split, not both")
+    X = _check.features(given[0], examples.X.shape[1], name="validation X")
+    dtype = examples.Y.dtype
+    Y = prepare(given[1], len(X), examples.Y.shape[1], loss, dtype)
+    return examples, Examples(X, Y, np.ones(len(X), dtype))
+
+
+def _drawn(examples: Examples, share: float, loss: Loss, seed: int) -> tuple[Examples, Examples]:
+    """Return the training part and the held-out part, each in the order of X."""
     from .data import split  # data stand beside the network; only this needs them
 
-    labels = labels_of(examples.Y, loss)
-    order = np.arange(len(examples.X))
-    stratify = labels is not None
-    target = labels if labels is not None else np.zeros(len(order))
-    kept, held, _, _ = split(order, target, test=share, seed=seed, stratify=stratify)
-    kept, held = np.sort(kept), np.sort(held)
-    parts = [Examples(examples.X[i], examples.Y[i], examples.w[i]) for i in (kept, held)]
-    return parts[0], parts[1]
+    labels, order = labels_of(examples.Y, loss), np.arange(len(examples.X))
+    target = np.zeros(len(order)) if labels is None else labels
+    kept, held, _, _ = split(order, target, test=share, seed=seed, stratify=labels is not None)
+    train, validation = (
+        Examples(examples.X[i], examples.Y[i], examples.w[i]) for i in map(np.sort, (kept, held))
+    )
+    return train, validation
 
 
 def learn_scaling(program: Program, X: Array, w: Array) -> None:

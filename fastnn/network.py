@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import _check, initializers, losses
+from . import _check, initializers
 from ._backend import active
+from .blueprint import Blueprint
 from .errors import NotBuiltError, SettingError
 from .history import History
-from .inputs import learn_scaling, prepare, weights_of, without_validation
+from .inputs import hold_out, learn_scaling, prepare, weights_of
 from .kernels.opcodes import SETTINGS, Kind, Loss
-from .layers import Dense, Layer, Normalization, Rescaling
+from .layers import Dense, Layer, Rescaling
 from .optimizers import Adam, Optimizer
-from .program import Parameters, Program, initialize, lower, output_activation, validate
+from .program import output_activation
 from .progress import Line
-from .summary import Text, summarize
-from .training import Callback, Examples, Memory, Plan, Trainer
+from .training import Callback, Examples, Plan, Trainer
 
 __all__ = ["Network"]
 
 Array = np.ndarray[Any, Any]
 
 
-class Network:
+class Network(Blueprint):
     """A dense neural network: described by layers, run by the active backend.
 
     Parameters
@@ -60,27 +59,6 @@ class Network:
     --------
     >>> net = Network([Dense(20, "relu"), Dense(1, "sigmoid")], inputs=2)
     """
-
-    def __init__(
-        self,
-        layers: Sequence[Layer],
-        *,
-        inputs: int | None = None,
-        loss: str | None = None,
-        init: str | initializers.Initializer = "he",
-        seed: int = 0,
-        dtype: str = "float32",
-    ) -> None:
-        validate(layers)
-        initializers.resolve(init)
-        self._layers = tuple(layers)
-        self._loss = losses.resolve(loss, output_activation(self._layers))
-        self._init, self._seed = init, _check.seed(seed)
-        self._dtype = _check.dtype(dtype)
-        self._program: Program | None = None
-        self._clear()
-        if inputs is not None:
-            self.build(inputs)
 
     @classmethod
     def mlp(
@@ -122,131 +100,12 @@ class Network:
         names = [hidden] * between if isinstance(hidden, str) else list(hidden)
         if len(names) != between:
             raise SettingError(
-                f"hidden must be one activation or {between}, one for each hidden layer; got {names}"
+                f"hidden must be one activation or {between}, one for each hidden layer; "
+                f"got {names}"
             )
         layers: list[Layer] = [] if rescale is None else [Rescaling(rescale)]
         layers += [Dense(n, g) for n, g in zip(sizes[1:], [*names, output], strict=True)]
         return cls(layers, inputs=sizes[0], loss=loss, init=init, seed=seed, dtype=dtype)
-
-    # ---------------------------------------------------------------- what it is
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The described layers."""
-        return self._layers
-
-    @property
-    def inputs(self) -> int | None:
-        """Number of features, or None before the network is built."""
-        return None if self._program is None else int(self._program.ops[0]["n_in"])
-
-    @property
-    def outputs(self) -> int:
-        """Number of outputs K."""
-        return [layer.units for layer in self._layers if isinstance(layer, Dense)][-1]
-
-    @property
-    def loss(self) -> str:
-        """Name of the loss."""
-        return self._loss.name.lower()
-
-    @property
-    def seed(self) -> int:
-        """Seed of weights, shuffles and splits."""
-        return self._seed
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Dtype of parameters and arithmetic."""
-        return self._dtype
-
-    @property
-    def program(self) -> Program:
-        """The lowered network: op table and flat vectors.
-
-        Raises
-        ------
-        NotBuiltError
-            Before the number of features is known.
-        """
-        if self._program is None:
-            raise NotBuiltError(
-                "this network does not know its number of features yet; call net.build(n), give "
-                "inputs=n to Network, or fit it first"
-            )
-        return self._program
-
-    def build(self, inputs: int) -> Network:
-        """Fix the number of features, draw the weights, and return the network itself.
-
-        Raises
-        ------
-        SettingError
-            If inputs is not a positive whole number, or the network has another one already.
-        """
-        n = _check.count(inputs, "inputs", least=1)
-        if self._program is None:
-            self._program = lower(self._layers, n, self._loss, self._dtype)
-            initialize(self._program, self._layers, self._init, self._seed)
-        elif n != self.inputs:
-            raise SettingError(
-                f"this network is built for {self.inputs} features and cannot be built for {n}; "
-                "make a new Network"
-            )
-        return self
-
-    def _clear(self) -> None:
-        """Forget all training but the parameters."""
-        self._memory = Memory()
-        self._scaled = not isinstance(self._layers[0], Normalization)
-        self.history = History()
-
-    def reset(self) -> None:
-        """Draw the weights anew from the seed and forget all training."""
-        initialize(self.program, self._layers, self._init, self._seed)
-        self._clear()
-
-    def copy(self) -> Network:
-        """Return an independent copy: parameters, optimiser memory and history."""
-        return copy.deepcopy(self)
-
-    @property
-    def parameters(self) -> Parameters:
-        """``"W1"`` (n_in, n_out), ``"b1"`` (n_out,), …: writable views; assignment copies."""
-        return self.program.parameters
-
-    def set_parameters(self, mapping: Mapping[str, Any]) -> None:
-        """Copy all parameters from a mapping of the names that `parameters` has.
-
-        Raises
-        ------
-        SettingError
-            If a name is missing or unknown. Nothing has changed then.
-        ShapeError
-            If an array has another shape. Nothing has changed then.
-        """
-        mine = self.parameters
-        missing, unknown = set(mine) - set(mapping), set(mapping) - set(mine)
-        if missing or unknown:
-            wrong = [f"missing {name!r}" for name in sorted(missing)]
-            wrong += [f"unknown {name!r}" for name in sorted(unknown)]
-            raise SettingError(
-                f"the network's parameters are {', '.join(mine)}: {', '.join(wrong)}"
-            )
-        checked = {name: mine.checked(name, mapping[name]) for name in mine}
-        for name, value in checked.items():
-            mine[name][...] = value
-
-    def summary(self) -> Text:
-        """Return a table of layers, shapes and numbers of parameters; it prints as text."""
-        return summarize(self)
-
-    def __repr__(self) -> str:
-        inside = ", ".join(map(repr, self._layers))
-        inputs = f", inputs={self.inputs}" if self._program is not None else ""
-        return f"Network([{inside}]{inputs}, loss={self.loss!r}, dtype={self.dtype.name!r})"
-
-    # ---------------------------------------------------------------- train
 
     def fit(
         self,
@@ -323,7 +182,9 @@ class Network:
         X = _check.features(X, self.inputs)
         Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
         w = weights_of(sample_weight, class_weight, Y, self._loss, self.dtype)
-        train, validation = self._split(Examples(X, Y, w), validation_data, validation_split)
+        train, validation = hold_out(
+            Examples(X, Y, w), validation_data, validation_split, self._loss, self.seed
+        )
         line = Line(plan.epochs, progress)
         self.build(X.shape[1])
         if not self._scaled:
@@ -331,22 +192,6 @@ class Network:
             self._scaled = True
         trainer = Trainer(self, self.program, self._memory, active(), plan, train, validation)
         return trainer.fit(tuple(callbacks), line)
-
-    def _split(
-        self, examples: Examples, given: tuple[Any, Any] | None, share: float
-    ) -> tuple[Examples, Examples | None]:
-        """Return the examples to train on and those to score, if any."""
-        _check.share(share, "validation_split")
-        if given is None:
-            return without_validation(examples, share, self._loss, self.seed)
-        if share:
-            raise SettingError("give validation_data or validation_split, not both")
-        X, y = given
-        X = _check.features(X, examples.X.shape[1], name="validation X")
-        Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
-        return examples, Examples(X, Y, np.ones(len(X), self.dtype))
-
-    # ---------------------------------------------------------------- use
 
     def _ready(self, X: Any) -> Array:
         """Return X (m, n_in), checked, for a network that can take it."""

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,8 +57,8 @@ class Memory:
     """
 
     optimizer: Optimizer | None = None
-    slots: Array | None = None
-    counters: Array | None = None
+    slots: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    counters: Array = field(default_factory=lambda: np.zeros(2, np.int64))
     epoch: int = 0
 
     def prepare(self, optimizer: Optimizer, program: Program) -> None:
@@ -146,10 +146,10 @@ class Trainer:
                 size = max(1, min(8 * taken, int(taken * CHUNK_SECONDS / max(seconds, 1e-6))))
                 self.memory.epoch = int(self.settings["first_epoch"]) + -(-step // self.steps)
                 line.update(self.history)
-                if step % self.steps == 0 and any(
-                    [f(self.network, self.history) for f in callbacks]
-                ):
-                    break
+                if step % self.steps == 0:
+                    wishes = [callback(self.network, self.history) for callback in callbacks]
+                    if any(wish is True for wish in wishes):
+                        break
                 if interrupts.seen:
                     self.history.interrupted = self.network.history.interrupted = True
                     break
@@ -168,7 +168,7 @@ class Trainer:
         )  # fmt: skip
 
     def _chunk(self, start: int, stop: int) -> None:
-        """Take a chunk of steps and note its epochs; on divergence go back to the last good step."""
+        """Take a chunk of steps and note its epochs; go back to the last good one on divergence."""
         kept = self._snapshot()
         record = np.zeros((stop - start, 3))
         with np.errstate(all="ignore"):  # the run itself finds what is not finite
@@ -196,15 +196,16 @@ class Trainer:
 
     def _snapshot(self) -> list[Array]:
         """Copies of everything that a step changes."""
-        assert self.memory.slots is not None and self.memory.counters is not None
-        living = (self.program.theta, self.program.state, self.memory.slots, self.memory.counters)
-        return [array.copy() for array in living]
+        return [array.copy() for array in self._living()]
+
+    def _living(self) -> list[Array]:
+        """Everything that a step changes."""
+        memory, program = self.memory, self.program
+        return [program.theta, program.state, memory.slots, memory.counters]
 
     def _restore(self, kept: list[Array]) -> None:
         """Go back to a snapshot."""
-        assert self.memory.slots is not None and self.memory.counters is not None
-        living = (self.program.theta, self.program.state, self.memory.slots, self.memory.counters)
-        for array, copy in zip(living, kept, strict=True):
+        for array, copy in zip(self._living(), kept, strict=True):
             array[...] = copy
 
     def _note(self, record: Array, start: int) -> None:

@@ -101,7 +101,9 @@ TABLE: tuple[Row, ...] = (
     Row("dot", lambda s: (s.real(s.m), s.real(s.m))),
     Row(
         "standardize",
-        lambda s: (s.real(s.m, s.n_in), s.real(s.n_in), s.positive(s.n_in), 0.5, s.out(s.m, s.n_in)),
+        lambda s: (
+            s.real(s.m, s.n_in), s.real(s.n_in), s.positive(s.n_in), 0.5, s.out(s.m, s.n_in)
+        ),
         outputs=(4,),
     ),
     Row(

@@ -117,7 +117,7 @@ def derive(code, dA, A, dZ, n, o0, o1, scratch):
 
 @kernel
 def standardize(X, shift, factor, offset, A):
-    """A = (X − shift) factor + offset, a feature a row.   X, A (n, m); shift, factor (n,) or (1,)."""
+    """A = (X − shift) factor + offset, a feature a row.   X, A (n, m); shift (n,) or (1,)."""
     one = 1 if shift.size > 1 else 0
     for k in range(A.shape[0]):
         x, a, s, f = X[k], A[k], shift[k * one], factor[k * one]

@@ -52,7 +52,7 @@ def _dot1(d, a):
 
 @linked("F2 i F2 i F2 i i i i")
 def forward(W, k0, A, a, Z, z, n, o0, o1):
-    """Z[o0:o1, z:z+n] += W[o0:o1, k0:k0+K] A[:, a:a+n].   W (n_out, n_in); A (K, ·); Z (n_out, ·)."""
+    """Z[o0:o1, z:z+n] += W[o0:o1, k0:k0+K] A[:, a:a+n].   W (n_out, n_in); A (K, ·)."""
     K = A.shape[0]
     for i0 in range(0, K, INPUTS):
         i1 = min(i0 + INPUTS, K)

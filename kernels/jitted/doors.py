@@ -27,7 +27,7 @@ def _flat(x):
 
 
 class _Out:
-    """Arrays to be written, as kernels want them: `with _Out(Z) as (Zt,)` copies back at the end."""
+    """Arrays to be written, laid out as kernels want them; copied back at the end."""
 
     def __init__(self, *arrays):
         self.arrays = arrays

@@ -140,9 +140,9 @@ def run(
     batch = min(int(settings["batch_size"]), len(X))
     work, ld, places = _layout(ops, batch, theta.dtype, work)
     args = (
-        _table(theta.dtype), ops, theta, grad, slots, state, work, ld, places, x, Y, w, np.arange(len(alive)),
-        x_val, Y_val, w_val, np.arange(len(alive_val)), settings.reshape(1), rates, record,
-        scores, counters, start, stop,
+        _table(theta.dtype), ops, theta, grad, slots, state, work, ld, places,
+        x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val, np.arange(len(alive_val)),
+        settings.reshape(1), rates, record, scores, counters, start, stop,
     )  # fmt: skip
     done = assemble(compiled.run, args, _team(ops, batch))
     if done is None:  # no thread could be started

@@ -55,7 +55,7 @@ def _weight(w, rows):
 
 @inlined
 def _loss(table, ops, work, ld, places, Y, w, rows, total, result):
-    """Write result = (cost, share of right examples) and dA of the LOSS row, zero past the batch."""
+    """Write result = (cost, share of right examples) and dA, zero beyond the batch."""
     last = ops[ops.size - 1]
     m, mp = rows.size, padded(rows.size)
     A = matrix(work, ops[last.source].A * ld, last.n_in, ld)

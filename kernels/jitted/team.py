@@ -24,7 +24,7 @@ ARRIVALS, ABORT = 0, 1  # places in the meeting array; member i counts its turns
 
 
 def _resolve_yield():
-    """Give compiled code the system's way to offer the core; cached code needs it before loading."""
+    """Name the system's way to offer the core; cached code needs the name before it loads."""
     if os.name == "nt":
         function = ctypes.windll.kernel32.SwitchToThread  # type: ignore[attr-defined]
     else:

@@ -244,3 +244,12 @@ def test_wrong_settings_are_named():
     del p["W2"]
     with pytest.raises(SettingError, match="parameters must hold 'W2'; it holds W1, b1, b2"):
         deep.L_model_forward(X, p)
+
+
+def test_layers_are_laid_out_as_the_kernels_want_them():
+    """In C order no step of a training copies the pixels; what is so already is not copied."""
+    A, W, b = testCases.linear_forward_test_case()
+    _, cache = deep.linear_forward(A, W, b)
+    assert all(kept is given for kept, given in zip(cache, (A, W, b), strict=True))
+    _, cache = deep.linear_forward(np.asfortranarray(A), np.asfortranarray(W), b)
+    assert all(array.flags.c_contiguous for array in cache)

@@ -1,0 +1,163 @@
+"""Blueprint: what a network is before it is trained: layers, sizes, parameters."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from . import _check, initializers, losses
+from .errors import NotBuiltError, SettingError
+from .history import History
+from .layers import Dense, Layer, Normalization
+from .program import Parameters, Program, initialize, lower, output_activation, validate
+from .summary import Text, summarize
+from .training import Memory
+
+__all__ = ["Blueprint"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Blueprint:
+    """A described network and its parameters; `Network` adds training and use."""
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        *,
+        inputs: int | None = None,
+        loss: str | None = None,
+        init: str | initializers.Initializer = "he",
+        seed: int = 0,
+        dtype: str = "float32",
+    ) -> None:
+        validate(layers)
+        initializers.resolve(init)
+        self._layers = tuple(layers)
+        self._loss = losses.resolve(loss, output_activation(self._layers))
+        self._init, self._seed = init, _check.seed(seed)
+        self._dtype = _check.dtype(dtype)
+        self._program: Program | None = None
+        self._clear()
+        if inputs is not None:
+            self.build(inputs)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The described layers."""
+        return self._layers
+
+    @property
+    def inputs(self) -> int | None:
+        """Number of features, or None before the network is built."""
+        return None if self._program is None else int(self._program.ops[0]["n_in"])
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs K."""
+        return [layer.units for layer in self._layers if isinstance(layer, Dense)][-1]
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss."""
+        return self._loss.name.lower()
+
+    @property
+    def seed(self) -> int:
+        """Seed of weights, shuffles and splits."""
+        return self._seed
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of parameters and arithmetic."""
+        return self._dtype
+
+    @property
+    def program(self) -> Program:
+        """The lowered network: op table and flat vectors.
+
+        Raises
+        ------
+        NotBuiltError
+            Before the number of features is known.
+        """
+        if self._program is None:
+            raise NotBuiltError(
+                "this network does not know its number of features yet; call net.build(n), give "
+                "inputs=n to Network, or fit it first"
+            )
+        return self._program
+
+    def build(self, inputs: int) -> Self:
+        """Fix the number of features, draw the weights, and return the network itself.
+
+        Raises
+        ------
+        SettingError
+            If inputs is not a positive whole number, or the network has another one already.
+        """
+        n = _check.count(inputs, "inputs", least=1)
+        if self._program is None:
+            self._program = lower(self._layers, n, self._loss, self._dtype)
+            initialize(self._program, self._layers, self._init, self._seed)
+        elif n != self.inputs:
+            raise SettingError(
+                f"this network is built for {self.inputs} features and cannot be built for {n}; "
+                "make a new Network"
+            )
+        return self
+
+    def _clear(self) -> None:
+        """Forget all training but the parameters."""
+        self._memory = Memory()
+        self._scaled = not isinstance(self._layers[0], Normalization)
+        self.history = History()
+
+    def reset(self) -> None:
+        """Draw the weights anew from the seed and forget all training."""
+        initialize(self.program, self._layers, self._init, self._seed)
+        self._clear()
+
+    def copy(self) -> Self:
+        """Return an independent copy: parameters, optimiser memory and history."""
+        return copy.deepcopy(self)
+
+    @property
+    def parameters(self) -> Parameters:
+        """``"W1"`` (n_in, n_out), ``"b1"`` (n_out,), …: writable views; assignment copies."""
+        return self.program.parameters
+
+    def set_parameters(self, mapping: Mapping[str, Any]) -> None:
+        """Copy all parameters from a mapping of the names that `parameters` has.
+
+        Raises
+        ------
+        SettingError
+            If a name is missing or unknown. Nothing has changed then.
+        ShapeError
+            If an array has another shape. Nothing has changed then.
+        """
+        mine = self.parameters
+        missing, unknown = set(mine) - set(mapping), set(mapping) - set(mine)
+        if missing or unknown:
+            wrong = [f"missing {name!r}" for name in sorted(missing)]
+            wrong += [f"unknown {name!r}" for name in sorted(unknown)]
+            raise SettingError(
+                f"the network's parameters are {', '.join(mine)}: {', '.join(wrong)}"
+            )
+        checked = {name: mine.checked(name, mapping[name]) for name in mine}
+        for name, value in checked.items():
+            mine[name][...] = value
+
+    def summary(self) -> Text:
+        """Return a table of layers, shapes and numbers of parameters; it prints as text."""
+        return summarize(self)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(map(repr, self._layers))
+        inputs = f", inputs={self.inputs}" if self._program is not None else ""
+        rest = f"{inputs}, loss={self.loss!r}, dtype={self.dtype.name!r}"
+        return f"{type(self).__name__}([{inside}]{rest})"
