@@ -7,6 +7,7 @@ from typing import Any
 
 from . import errors
 from ._backend import backend
+from ._threads import get_num_threads, set_num_threads
 from .history import History
 from .layers import Activation, Dense, Normalization, Rescaling
 from .network import Network
@@ -25,6 +26,8 @@ __all__ = [
     "Rescaling",
     "backend",
     "errors",
+    "get_num_threads",
+    "set_num_threads",
 ]
 
 _LAZY = ("activations", "course", "data", "initializers", "kernels", "losses", "optimizers", "plot")

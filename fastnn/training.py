@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ._threads import get_num_threads
 from .errors import DivergenceError
 from .history import History
 from .kernels.opcodes import SETTINGS, Kind, Loss
@@ -114,7 +115,9 @@ class Trainer:
         nothing = Examples(train.X[:0], train.Y[:0], train.w[:0])
         self.validation = validation or nothing
         self.scores = np.zeros((plan.epochs if validation else 0, 2))
-        self.work = kernels.workspace(program.ops, self.batch, program.theta.dtype)
+        self.work = kernels.workspace(
+            program.ops, self.batch, program.theta.dtype, get_num_threads()
+        )
         self.settings = self._settings()
         self.history = History()
         self._pending = np.zeros((0, 3))
@@ -129,6 +132,7 @@ class Trainer:
         settings["l2"], settings["l1"], settings["decay"] = plan.l2, plan.l1, self.program.decay
         settings["batch_size"], settings["shuffle"] = self.batch, plan.shuffle
         settings["seed"], settings["first_epoch"] = self.network.seed, self.memory.epoch
+        settings["threads"] = get_num_threads()
         return settings
 
     def fit(self, callbacks: Sequence[Callback], line: Line) -> History:

@@ -82,6 +82,7 @@ SETTINGS = np.dtype(
         ("shuffle", np.int64),
         ("seed", np.int64),
         ("first_epoch", np.int64),
+        ("threads", np.int64),
     ],
     align=True,
 )

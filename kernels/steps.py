@@ -188,7 +188,7 @@ def run(
     return stop
 
 
-def workspace(ops, m, dtype):
+def workspace(ops, m, dtype, threads=1):
     """Scratch for batches of up to m examples: these backends let NumPy allocate."""
     return np.empty(0, dtype)
 

@@ -74,7 +74,7 @@ def _overload_series(x):
 
 
 def exp(x):
-    """eˣ, kept within the normal numbers: below them it stays at their least."""
+    """eˣ; 0 where it falls below the normal numbers, their largest powers of e above them."""
     return math.exp(x)
 
 
@@ -85,10 +85,10 @@ def _overload_exp(x):
     high = number(88.3) if x == types.float32 else number(709.3)
 
     def exp(x):
-        x = low if x < low else x  # in this order NaN passes
-        x = high if x > high else x
-        r, scale = _reduced(x)
-        return (_series(r) * r * r + r + number(1)) * scale
+        y = low if x < low else x  # in this order NaN passes
+        y = high if y > high else y
+        r, scale = _reduced(y)
+        return number(0) if x < low else (_series(r) * r * r + r + number(1)) * scale
 
     return exp
 

@@ -17,8 +17,6 @@ WORTH_A_TEAM = 2_000_000
 
 BLOCK = 1024  # rows that forward-only work takes at a time
 
-threads = 1  # how many a run that is large enough may use
-
 
 def _places(ops, ld):
     """Where the parts of a workspace for ld examples begin, and how long it is."""
@@ -31,8 +29,8 @@ def _places(ops, ld):
     return Places(D, int(widest) * ld, scratch, targets, shares, blocks), blocks
 
 
-def workspace(ops, m, dtype):
-    """Scratch for batches of up to m examples and for as many threads as are set."""
+def workspace(ops, m, dtype, threads=1):
+    """Scratch for batches of up to m examples and teams of up to `threads`."""
     _, size = _places(ops, padded.py_func(max(m, 1)))
     return np.zeros(size + threads * FEATURES * EXAMPLES, dtype)
 
@@ -44,8 +42,8 @@ def _layout(ops, m, dtype, work=None):
     return work, ld, _places(ops, ld)[0]
 
 
-def _team(ops, m):
-    """Threads for steps of m examples: one, unless there is enough to share."""
+def _team(ops, m, threads):
+    """Size of the team for steps of m examples: one, unless there is enough to share."""
     work = 3 * m * int((ops["n_in"] * ops["n_out"])[ops["kind"] == Kind.DENSE].sum())
     return threads if work >= WORTH_A_TEAM else 1
 
@@ -144,7 +142,7 @@ def run(
         x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val, np.arange(len(alive_val)),
         settings.reshape(1), rates, record, scores, counters, start, stop,
     )  # fmt: skip
-    done = assemble(compiled.run, args, _team(ops, batch))
+    done = assemble(compiled.run, args, _team(ops, batch, int(settings["threads"])))
     if done is None:  # no thread could be started
         done = assemble(compiled.run, args, 1)
     return int(done)
