@@ -1,0 +1,37 @@
+"""Compiling ahead: what a first fit would compile, done when it suits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ._backend import backend
+from .network import Network
+
+__all__ = ["warmup"]
+
+
+def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
+    """Compile all kernels of these dtypes, or load them from the cache.
+
+    A first fit does this by itself, for its own dtype; afterwards it takes no compilation at all.
+
+    Parameters
+    ----------
+    dtypes : sequence of {"float32", "float64"}
+        Of the networks to come.
+
+    Raises
+    ------
+    SettingError
+        If Numba's compiler is switched off, or a dtype is another one.
+    """
+    with backend("jitted"):
+        for dtype in dtypes:
+            net = Network.mlp([2, 2, 2], output="softmax", dtype=dtype)
+            X, y = np.zeros((2, 2)), np.array([0, 1])
+            net.fit(X, y, epochs=1, validation_data=(X, y), progress=False)
+            net.predict(X)
+            net.evaluate(X, y)
+            net.cost_and_gradients(X, y)
