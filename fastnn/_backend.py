@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from contextvars import ContextVar, Token
+from functools import partial
 from types import ModuleType, TracebackType
 
 from . import kernels
 from .errors import SettingError
+
+COMPILING = "fastnn compiles its kernels for this machine; later starts find them in the cache"
 
 _chosen: ContextVar[str | None] = ContextVar("fastnn_backend", default=None)
 
@@ -55,6 +60,13 @@ class backend:  # noqa: N801 - used like a function
 
     def __repr__(self) -> str:
         return f"fastnn.backend({self.name!r})"
+
+
+def announce_compilation(say: Callable[[str], object] | None) -> None:
+    """Let `say` speak one line before the first compilation that no cache saves; None: silence."""
+    if active() is kernels.get("jitted"):
+        compiler = importlib.import_module(".kernels.jitted._jit", __package__)
+        compiler.listen(None if say is None else partial(say, COMPILING))
 
 
 def active() -> ModuleType:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from ._backend import announce_compilation
 from .errors import SettingError
 
 if TYPE_CHECKING:
     from .history import History
 
 PATIENCE = 1.0  # seconds that a fit may take before "auto" shows a line
+
+
+def _console() -> Any:
+    """Return rich's console on stderr; rich is imported only here and where it draws."""
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 class Line:
@@ -33,9 +41,16 @@ class Line:
 
     def __enter__(self) -> Line:
         self._began = time.monotonic()
+        announce_compilation(None if self.mode is False else self._say)
         if self.mode is True:
             self._show()
         return self
+
+    def _say(self, sentence: str) -> None:
+        """Print a sentence where the line would stand."""
+        console = _console()
+        if self.mode is True or console.is_terminal or console.is_jupyter:
+            console.print(sentence, style="dim", highlight=False)
 
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
@@ -43,7 +58,6 @@ class Line:
 
     def _show(self) -> None:
         """Start drawing; rich is imported only here."""
-        from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -52,7 +66,7 @@ class Line:
             TimeRemainingColumn,
         )
 
-        console = Console(stderr=True)
+        console = _console()
         if self.mode == "auto" and not (console.is_terminal or console.is_jupyter):
             self.mode = False
             return

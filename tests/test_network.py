@@ -312,3 +312,26 @@ class TestInitialisers:
         net = Network([Dense(3, init="zeros"), Dense(2)], inputs=4)
         assert not net.parameters["W1"].any()
         assert net.parameters["W2"].all()
+
+
+@pytest.mark.parametrize("m", [1, 31, 32, 33, 511, 512, 513, 1100])
+@pytest.mark.parametrize(("n", "units"), [(1, 1), (31, 15), (32, 16), (33, 17), (70, 40)])
+def test_edges_of_blocks(m, n, units):
+    """Gradients, predictions and scores at the edges of the compiled blocks, against NumPy."""
+    layers = [Normalization(), Dense(units, "tanh"), Dense(units, "relu"), Dense(3, "softmax")]
+    net = Network(layers, inputs=n, dtype="float64")
+    X, y = data_for(net, m, n)
+    net.fit(X, y, epochs=0, progress=False)
+    results = {}
+    for backend in ("vectorized", "jitted"):
+        with fastnn.backend(backend):
+            cost, gradients = net.cost_and_gradients(X, y)
+            results[backend] = [
+                cost,
+                *gradients.values(),
+                net.predict_proba(X),
+                *net.activations(X),
+            ]
+            results[backend] += net.evaluate(X, y).values()
+    for found, expected in zip(results["jitted"], results["vectorized"], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)

@@ -27,8 +27,13 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 #: of divergence need them (so no nnan, ninf).
 REORDER = {"contract", "reassoc", "nsz", "arcp", "afn"}
 
-#: Called once before the first compilation that no cache saves; set by whoever talks to the user.
-on_compile = None
+_listeners = []  # what is called before the first compilation of a process that no cache saves
+
+
+def listen(listener):
+    """Call `listener()` when a compilation begins, unless one has begun before; None: nobody."""
+    if _listeners != [False]:
+        _listeners[:] = [listener] if listener else []
 
 
 @cache
@@ -145,11 +150,11 @@ class KernelCache(FunctionCache):
 
 
 def _announce():
-    """Tell the listener, once, that a compilation begins."""
-    global on_compile
-    listener, on_compile = on_compile, None
-    if listener is not None:
-        listener()
+    """Tell the listener, once a process, that a compilation begins."""
+    told, _listeners[:] = _listeners[:], [False]
+    for listener in told:
+        if listener:
+            listener()
 
 
 def _decorate(fastmath, **flags):

@@ -70,42 +70,44 @@ def categorical_cross_entropy(Z, Y, share, m, dZ, scratch):
 
 
 @inlined
-def binary_hits(Z, Y, share, m):
-    """Return Σ share over the examples whose every z > 0 agrees with y > ½.   Z, Y (K, ·)."""
+def binary_hits(Z, Y, w, m):
+    """Return Σ w over the examples whose every z > 0 agrees with y > ½.   Z, Y (K, ·)."""
     half, zero, hits = Y.dtype.type(0.5), Z.dtype.type(0), 0.0
     for j in range(m):
         right = True
         for k in range(Z.shape[0]):
             right &= (Z[k, j] > zero) == (Y[k, j] > half)
-        hits += np.float64(share[j]) if right else 0.0
+        hits += np.float64(w[j]) if right else 0.0
     return hits
 
 
 @inlined
-def categorical_hits(Z, Y, share, m):
-    """Return Σ share over the examples whose largest z and y stand in one row.   Z, Y (K, ·)."""
+def categorical_hits(Z, Y, w, m):
+    """Return Σ w over the examples whose largest z and y stand in one row.   Z, Y (K, ·)."""
     hits = 0.0
     for j in range(m):
         best = truth = 0
         for k in range(1, Z.shape[0]):
             best = k if Z[k, j] > Z[best, j] else best
             truth = k if Y[k, j] > Y[truth, j] else truth
-        hits += np.float64(share[j]) if best == truth else 0.0
+        hits += np.float64(w[j]) if best == truth else 0.0
     return hits
 
 
-@linked("i F2 F2 F1 i F2 F2 D1")
-def loss(code, A, Y, share, m, D, scratch, result):
-    """Write the gradient D (K, ·) and result = (cost, Σ share of right examples) of a LOSS row.
+@linked("i F2 F2 F2 i F2 F2 D1")
+def loss(code, A, Y, weights, m, D, scratch, result):
+    """Write the gradient D (K, ·) and result = (cost, Σ w of right examples) of a LOSS row.
 
-    A: the output, for cross-entropies the logits; Y (K, ·); share (·); scratch (3, ·).
+    A: the output, for cross-entropies the logits; Y (K, ·); weights (2, ·): w/Σw, and w itself,
+    in which counts stay exact; scratch (3, ·).
     """
+    share, w = row(weights, 0, 0, m), row(weights, 1, 0, m)
     if code == BINARY:
         result[0] = binary_cross_entropy(A, Y, share, m, D)
-        result[1] = binary_hits(A, Y, share, m)
+        result[1] = binary_hits(A, Y, w, m)
     elif code == CATEGORICAL:
         result[0] = categorical_cross_entropy(A, Y, share, m, D, scratch)
-        result[1] = categorical_hits(A, Y, share, m)
+        result[1] = categorical_hits(A, Y, w, m)
     else:
         result[0] = squared_error(A, Y, share, m, D)
         result[1] = 0.0

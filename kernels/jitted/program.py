@@ -23,10 +23,10 @@ def _places(ops, ld):
     last = ops[-1]
     widest = max(ops["n_out"][1:].max(), ops["n_in"][1] if ops["kind"][1] != Kind.DENSE else 0)
     starts = [int((ops["A"] + ops["n_out"])[1:-1].max()) * ld]
-    for rows in (2 * widest, 3, last["n_in"], 1):
+    for rows in (2 * widest, 3, last["n_in"], 2):
         starts.append(starts[-1] + int(rows) * ld)
-    D, scratch, targets, shares, blocks = starts
-    return Places(D, int(widest) * ld, scratch, targets, shares, blocks), blocks
+    D, scratch, targets, weights, blocks = starts
+    return Places(D, int(widest) * ld, scratch, targets, weights, blocks), blocks
 
 
 def workspace(ops, m, dtype, threads=1):

@@ -27,9 +27,9 @@ CHUNK = 4096  # parameters of an optimiser's block
 
 @inlined
 def _targets(last, work, ld, places, Y, w, rows, total):
-    """Lay Y[rows] out as (K, ld) and w[rows]/total as (ld,); zeros beyond the batch."""
+    """Lay Y[rows] out as (K, ld), w[rows]/total and w[rows] as (2, ld); zeros beyond the batch."""
     targets = matrix(work, places.targets, last.n_in, ld)
-    shares = part(work, places.shares, ld)
+    weights = matrix(work, places.weights, 2, ld)
     number = work.dtype.type
     m, mp = rows.size, padded(rows.size)
     for k in range(last.n_in):
@@ -38,10 +38,12 @@ def _targets(last, work, ld, places, Y, w, rows, total):
         for j in range(m, mp):
             targets[k, j] = 0
     for j in range(m):
-        shares[j] = number(np.float64(w[rows[j]]) / total) if total > 0 else number(0)
+        weight = w[rows[j]]
+        weights[0, j] = number(np.float64(weight) / total) if total > 0 else number(0)
+        weights[1, j] = weight
     for j in range(m, mp):
-        shares[j] = 0
-    return targets, shares
+        weights[0, j] = weights[1, j] = 0
+    return targets, weights
 
 
 @inlined
@@ -55,14 +57,14 @@ def _weight(w, rows):
 
 @inlined
 def _loss(table, ops, work, ld, places, Y, w, rows, total, result):
-    """Write result = (cost, share of right examples) and dA, zero beyond the batch."""
+    """Write result = (cost, Σ w of right examples) and dA, zero beyond the batch."""
     last = ops[ops.size - 1]
     m, mp = rows.size, padded(rows.size)
     A = matrix(work, ops[last.source].A * ld, last.n_in, ld)
     D = matrix(work, places.D + last.source % 2 * places.swap, last.n_in, ld)
     scratch = matrix(work, places.scratch, 3, ld)
-    targets, shares = _targets(last, work, ld, places, Y, w, rows, total)
-    loss(table, last.code, A, targets, shares, m, D, scratch, result)
+    targets, weights = _targets(last, work, ld, places, Y, w, rows, total)
+    loss(table, last.code, A, targets, weights, m, D, scratch, result)
     for k in range(last.n_in):
         for j in range(m, mp):
             D[k, j] = 0
@@ -99,7 +101,6 @@ def gradient(
     forward(table, ops, last, theta, state, work, ld, places, X, rows, meeting, me, team)
     if me == 0:
         _loss(table, ops, work, ld, places, Y, w, rows, total, result)
-        result[1] *= total
         result[2] = total
     meet(meeting, me, team)
     backward(table, ops, last, theta, grad, state, work, ld, places, X, rows, meeting, me, team)
@@ -136,7 +137,7 @@ def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result,
         if me == 0:
             _loss(table, ops, work, ld, places, Y, w, rows, weight, result)
             cost += result[0] * weight
-            hits += result[1] * weight
+            hits += result[1]
         total += weight
         meet(meeting, me, team)
     if me == 0:
