@@ -53,13 +53,11 @@ def seed(value: Any) -> int:
 
 def dtype(value: Any) -> np.dtype[Any]:
     """Return float32 or float64."""
+    known: list[np.dtype[Any]] = [np.dtype("float32"), np.dtype("float64")]
     try:
-        found = np.dtype(value)
-    except TypeError:
-        found = None
-    if found is None or found not in (np.dtype("float32"), np.dtype("float64")):
-        raise SettingError(f"dtype must be 'float32' or 'float64', got {value!r}")
-    return found
+        return known[known.index(np.dtype(value))]
+    except (TypeError, ValueError):
+        raise SettingError(f"dtype must be 'float32' or 'float64', got {value!r}") from None
 
 
 def numeric(value: Any, name: str) -> Array:

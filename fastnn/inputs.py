@@ -24,13 +24,15 @@ def prepare(y: Any, m: int, K: int, loss: Loss, dtype: np.dtype[Any]) -> Array:
         Loss.CATEGORICAL_CROSS_ENTROPY: _check.classes,
     }
     Y = rules.get(loss, _check.targets)(y, m, K)
-    return np.require(Y, dtype, ["C", "A", "W", "O"])
+    ready: Array = np.require(Y, dtype, ["C", "A", "W", "O"])
+    return ready
 
 
 def labels_of(Y: Array, loss: Loss) -> Array | None:
     """Return one class number for each row of Y (m, K), or None where rows have no single class."""
     if loss == Loss.CATEGORICAL_CROSS_ENTROPY:
-        return Y.argmax(axis=1)
+        best: Array = np.argmax(Y, axis=1)
+        return best
     if loss == Loss.BINARY_CROSS_ENTROPY and Y.shape[1] == 1:
         return Y[:, 0].astype(np.int64)
     return None

@@ -223,7 +223,8 @@ class Network(Blueprint):
         """
         A, activation = self._outputs(X), output_activation(self._layers)
         if activation == "softmax":
-            return A.argmax(axis=1)
+            best: Array = np.argmax(A, axis=1)
+            return best
         if activation == "sigmoid" and self._loss == Loss.BINARY_CROSS_ENTROPY:
             A = (A > 0.5).astype(np.int64)
         return A[:, 0] if self.outputs == 1 else A

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .layers import Dense
 
 if TYPE_CHECKING:
-    from .network import Network
+    from .blueprint import Blueprint
 
 
 class Text(str):
@@ -19,7 +19,7 @@ class Text(str):
         return str(self)
 
 
-def summarize(network: Network) -> Text:
+def summarize(network: Blueprint) -> Text:
     """Return the table: one line a layer, then the totals."""
     width = network.inputs
     rows, total = [("layer", "output", "parameters")], 0

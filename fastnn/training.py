@@ -65,7 +65,7 @@ class Memory:
     def prepare(self, optimizer: Optimizer, program: Program) -> None:
         """Start fresh slots unless the optimiser has the settings it had before."""
         if self.optimizer != optimizer:
-            empty = slots_for(optimizer.settings["method"], 0, program.theta.dtype)
+            empty = slots_for(int(optimizer.settings["method"]), 0, program.theta.dtype)
             size = program.theta.size
             flat = aligned_zeros(len(empty) * size, program.theta.dtype)
             self.optimizer, self.slots = optimizer, flat.reshape(len(empty), size)

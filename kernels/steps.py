@@ -6,28 +6,31 @@ The jitted backend compiles the same composition in `jitted/run.py`.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from .opcodes import SLOTS, Activation, Kind, Loss, Method
 
+Array = np.ndarray[Any, Any]
+
 BLOCK = 1024  # rows that predict and evaluate take at a time
 
 
-def weights(vector, op):
+def weights(vector: Array, op: Any) -> Array:
     """W or dW (n_in, n_out) of a DENSE row, a view: it lies in the vector as (n_out, n_in)."""
     size = int(op["n_in"] * op["n_out"])
     return vector[op["W"] : op["W"] + size].reshape(op["n_out"], op["n_in"]).T
 
 
-def biases(vector, op):
+def biases(vector: Array, op: Any) -> Array:
     """B or db (n_out,) of a DENSE row, a view; zeros apart from the vector without a bias."""
     if op["b"] < 0:
         return np.zeros(op["n_out"], dtype=vector.dtype)
     return vector[op["b"] : op["b"] + op["n_out"]]
 
 
-def statistics(state, op):
+def statistics(state: Array, op: Any) -> tuple[Array, Array]:
     """Shift and factor of an INPUT row, views of (stats,) each."""
     middle = op["state"] + op["stats"]
     return state[op["state"] : middle], state[middle : middle + op["stats"]]
@@ -199,6 +202,6 @@ def bind(kernels):
     return (*bound, workspace)
 
 
-def slots_for(method, size, dtype):
+def slots_for(method: int, size: int, dtype: Any) -> Array:
     """Zeroed memory of a method: (number of slots, size)."""
     return np.zeros((SLOTS[Method(method)], size), dtype)
