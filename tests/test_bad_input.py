@@ -126,8 +126,7 @@ class TestUse:
 def test_sizes_are_needed(use):
     net = Network(SIGMOID)
     with pytest.raises(errors.NotBuiltError, match=r"net.build\(n\)"):
-        value = getattr(net, use)
-        value()
+        net.reset() if use == "reset" else getattr(net, use)
 
 
 #: what is wrong: (what makes it, words of the message)

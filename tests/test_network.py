@@ -1,4 +1,4 @@
-"""Networks: every kind has the right gradient on every backend, and does what its interface says."""
+"""Networks: every kind has the right gradient on every backend and does what its page says."""
 
 import pickle
 

@@ -75,7 +75,8 @@ def test_says_once_that_it_compiles(tmp_path, warm):
 class TestCacheTrouble:
     LOUD = FIT.replace(
         "net.fit(",
-        "import warnings\nwith warnings.catch_warnings(record=True) as w:\n warnings.simplefilter('always')\n net.fit(",
+        "import warnings\nwith warnings.catch_warnings(record=True) as w:\n"
+        " warnings.simplefilter('always')\n net.fit(",
     )
     SAY = "\nprint(len(w), w[0].message if w else '')"
 

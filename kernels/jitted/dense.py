@@ -90,19 +90,22 @@ def backward_input(W, dZ, dA, j0, n, i0, i1):
 def backward_weights(dZ, z, A, a, n, dW, k0, o0, o1):
     """dW[o0:o1, k0:k0+K] += dZ[o0:o1, z:z+n] A[:, a:a+n]ᵀ.   dW (n_out, n_in); A (K, ·)."""
     K = A.shape[0]
-    i4 = K - K % 4
-    for o in range(o0, o1):
-        d, dw = row(dZ, o, z, n), row(dW, o, k0, K)
-        for i in range(0, i4, 4):
-            s0, s1, s2, s3 = _dot4(
-                d, row(A, i, a, n), row(A, i + 1, a, n), row(A, i + 2, a, n), row(A, i + 3, a, n)
-            )
-            dw[i] += s0
-            dw[i + 1] += s1
-            dw[i + 2] += s2
-            dw[i + 3] += s3
-        for i in range(i4, K):
-            dw[i] += _dot1(d, row(A, i, a, n))
+    for i0 in range(0, K, INPUTS):
+        i1 = min(i0 + INPUTS, K)
+        i4 = i1 - (i1 - i0) % 4
+        for o in range(o0, o1):
+            d, dw = row(dZ, o, z, n), row(dW, o, k0, K)
+            for i in range(i0, i4, 4):
+                s0, s1, s2, s3 = _dot4(
+                    d, row(A, i, a, n), row(A, i + 1, a, n), row(A, i + 2, a, n),
+                    row(A, i + 3, a, n),
+                )  # fmt: skip
+                dw[i] += s0
+                dw[i + 1] += s1
+                dw[i + 2] += s2
+                dw[i + 3] += s3
+            for i in range(i4, i1):
+                dw[i] += _dot1(d, row(A, i, a, n))
 
 
 @linked("F2 i F1 i i")

@@ -27,8 +27,8 @@ OUTPUTS = 16  # outputs of a block
 EXAMPLES = 512  # examples of a block
 FEATURES = 32  # features of the user's array that are read, converted and scaled at a time
 
-#: Where parts of the workspace begin: two buffers for dA that rows use in turn, `swap` apart;
-#: scratch (3, ld), targets (K, ld) and weights (2, ld) of the batch; each member's block of features.
+#: Where parts of the workspace begin: two buffers for dA, `swap` apart, used in turn;
+#: scratch (3, ld), targets (K, ld), weights (2, ld) of the batch; each member's block of features.
 Places = namedtuple("Places", "D swap scratch targets weights blocks")
 EXTRA["P"] = types.NamedUniTuple(types.int64, len(Places._fields), Places)
 EXTRA["O"] = types.Array(numba.from_dtype(OP), 1, "C")
