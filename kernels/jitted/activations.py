@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..opcodes import LEAK, Activation
 from . import math
 from ._jit import inlined, kernel
@@ -117,9 +115,13 @@ def derive(code, dA, A, dZ, n, o0, o1, scratch):
 
 @kernel
 def standardize(X, shift, factor, offset, A):
-    """A = (X − shift) factor + offset, a feature a row.   X, A (n, m); shift (n,) or (1,)."""
-    one = 1 if shift.size > 1 else 0
-    for k in range(A.shape[0]):
-        x, a, s, f = X[k], A[k], shift[k * one], factor[k * one]
-        for j in range(a.size):
-            a[j] = (x[j] - s) * f + np.float64(offset)
+    """A = (X − shift) factor + offset.   X, A (m, n); shift, factor (n,) or (1,)."""
+    offset = A.dtype.type(offset)
+    for i in range(A.shape[0]):
+        x, a = row(X, i, 0, A.shape[1]), row(A, i, 0, A.shape[1])
+        if shift.size > 1:
+            for k in range(a.size):
+                a[k] = (x[k] - shift[k]) * factor[k] + offset
+        else:
+            for k in range(a.size):
+                a[k] = (x[k] - shift[0]) * factor[0] + offset

@@ -27,21 +27,35 @@ def _flat(x):
 
 
 class _Out:
-    """Arrays to be written, laid out as kernels want them; copied back at the end."""
+    """Arrays to be written, laid out as kernels want them; copied back at the end.
+
+    Matrices are results, so their old numbers are not laid out; vectors may be worked on in place.
+    """
 
     def __init__(self, *arrays):
         self.arrays = arrays
 
     def __enter__(self):
-        self.laid = [
-            None if a is None else _features(a) if a.ndim == 2 else _flat(a) for a in self.arrays
-        ]
+        self.laid = [None if a is None else self._lay(a) for a in self.arrays]
         return self.laid
+
+    @staticmethod
+    def _lay(array):
+        if array.ndim == 1:
+            return _flat(array)
+        return array.T if array.flags.f_contiguous else np.empty(array.shape[::-1], array.dtype)
 
     def __exit__(self, kind, error, trace):
         for array, laid in zip(self.arrays, self.laid, strict=True):
             if array is not None and not np.may_share_memory(array, laid):
                 array[...] = laid.T
+
+
+def _rows(*arrays):
+    """The same numbers as (1, size) each, or None where not all lie C-contiguous and writable."""
+    if all(a.flags.c_contiguous and a.flags.writeable for a in arrays):
+        return [a.reshape(1, -1) for a in arrays]
+    return None
 
 
 def dot(x, y):
@@ -51,8 +65,10 @@ def dot(x, y):
 
 def standardize(X, shift, factor, offset, A):
     """A = (X − shift) factor + offset.   A (m, n) out; X (m, n); shift, factor (n,) or (1,)."""
-    with _Out(A) as (At,):
-        _standardize(_features(X), _flat(shift), _flat(factor), float(offset), At)
+    inside = A if A.flags.c_contiguous else np.empty(A.shape, A.dtype)
+    _standardize(_features(X.T), _flat(shift), _flat(factor), float(offset), inside)
+    if inside is not A:
+        A[...] = inside
 
 
 def dense_forward(X, W, b, Z):
@@ -78,6 +94,10 @@ def _forward(activation):
     """Return g: A = g(Z).   A (m, n) out; Z (m, n)."""
 
     def forward(Z, A):
+        flat = _rows(Z, A) if activation != Activation.SOFTMAX else None
+        if flat:  # element by element, whatever the order
+            activate.kernel(int(activation), *flat, 0, A.size, 0, 1, flat[0])
+            return
         with _Out(A) as (At,):
             scratch = np.empty((2, len(A)), A.dtype)
             m, n = A.shape
@@ -91,6 +111,10 @@ def _backward(activation):
     """Return the derivative: dZ = dA g'(Z).   dZ (m, n) out; dA, Z, A (m, n)."""
 
     def backward(dA, Z, A, dZ):
+        flat = _rows(dA, A, dZ) if activation != Activation.SOFTMAX else None
+        if flat:
+            derive.kernel(int(activation), *flat, A.size, 0, 1, flat[0])
+            return
         with _Out(dZ) as (dZt,):
             scratch = np.empty((2, len(A)), A.dtype)
             m, n = A.shape

@@ -94,18 +94,21 @@ def locate(X):
 
 
 @inlined
-def _gather(dtype, X, rows, k0, scaling, shift, factor, offset, block):
-    """block (n, w) = scaled X[rows, k0 : k0+n] transposed, columns beyond the rows zero."""
+def _gather(dtype, wide, X, rows, k0, scaling, shift, factor, offset, block):
+    """block (n, w) = scaled X[rows, k0 : k0+n] transposed, columns beyond the rows zero.
+
+    Numbers are scaled as `wide`: in float64 where X is, lest a large mean cancels.
+    """
     address, step, stride, _ = X
-    number = block.dtype.type
+    number, offset = block.dtype.type, wide(offset)
     one = 1 if shift.size > 1 else 0
     for j in range(rows.size):
         start = rows[j] * step + k0 * stride
         if scaling:
             for k in range(block.shape[0]):
                 q = (k0 + k) * one
-                value = load(address, start + k * stride, dtype) - shift[q]
-                block[k, j] = number(value * factor[q] + offset)
+                value = wide(load(address, start + k * stride, dtype)) - wide(shift[q])
+                block[k, j] = number(value * wide(factor[q]) + offset)
         else:
             for k in range(block.shape[0]):
                 block[k, j] = number(load(address, start + k * stride, dtype))
@@ -117,9 +120,10 @@ def _gather(dtype, X, rows, k0, scaling, shift, factor, offset, block):
 @linked("X I1 i i F1 F1 f F2")
 def gather(X, rows, k0, stats, shift, factor, offset, block):
     """block (n, w) = (X[rows, k0 : k0+n]ᵀ − shift) factor + offset; stats 0: as it is."""
+    number, scaling = block.dtype.type, stats > 0
     if X[3] == 0:
-        _gather(np.float32, X, rows, k0, stats > 0, shift, factor, offset, block)
+        _gather(np.float32, number, X, rows, k0, scaling, shift, factor, offset, block)
     elif X[3] == 1:
-        _gather(np.float64, X, rows, k0, stats > 0, shift, factor, offset, block)
+        _gather(np.float64, np.float64, X, rows, k0, scaling, shift, factor, offset, block)
     else:
-        _gather(np.uint8, X, rows, k0, stats > 0, shift, factor, offset, block)
+        _gather(np.uint8, number, X, rows, k0, scaling, shift, factor, offset, block)

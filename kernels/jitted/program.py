@@ -65,7 +65,10 @@ def _scaled(op, state, X, out):
     middle = op["state"] + op["stats"]
     if op["stats"]:
         shift, factor = state[op["state"] : middle], state[middle : middle + op["stats"]]
-        standardize(X.astype(out.dtype), shift, factor, op["offset"], out)
+        wide = np.result_type(X.dtype, out.dtype)
+        inside = np.empty(out.shape, wide)
+        standardize(X.astype(wide), shift.astype(wide), factor.astype(wide), op["offset"], inside)
+        out[...] = inside
     else:
         out[...] = X
 
