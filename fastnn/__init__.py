@@ -27,14 +27,21 @@ __all__ = [
     "backend",
     "errors",
     "get_num_threads",
+    "load",
     "set_num_threads",
+    "show_versions",
+    "warmup",
 ]
 
+#: Functions by the modules that are imported when they are first used.
+_LAZY_FUNCTIONS = {"load": "files", "show_versions": "info", "warmup": "_warmup"}
 _LAZY = ("activations", "course", "data", "initializers", "kernels", "losses", "optimizers", "plot")
 
 
 def __getattr__(name: str) -> Any:
     """Import a submodule when it is first used, so that `import fastnn` stays quick."""
+    if name in _LAZY_FUNCTIONS:
+        return getattr(importlib.import_module(f".{_LAZY_FUNCTIONS[name]}", __name__), name)
     if name in _LAZY:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

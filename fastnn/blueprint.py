@@ -11,7 +11,7 @@ import numpy as np
 from . import _check, initializers, losses
 from .errors import NotBuiltError, SettingError
 from .history import History
-from .layers import Dense, Layer, Normalization
+from .layers import Dense, Layer, Normalization, Rescaling
 from .program import Parameters, Program, initialize, lower, output_activation, validate
 from .summary import Text, summarize
 from .training import Memory
@@ -44,6 +44,53 @@ class Blueprint:
         self._clear()
         if inputs is not None:
             self.build(inputs)
+
+    @classmethod
+    def mlp(
+        cls,
+        sizes: Sequence[int],
+        *,
+        output: str,
+        hidden: str | Sequence[str] = "relu",
+        rescale: float | None = None,
+        loss: str | None = None,
+        init: str | initializers.Initializer = "he",
+        seed: int = 0,
+        dtype: str = "float32",
+    ) -> Self:
+        """Return a network of Dense layers from its sizes, built at once.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            From input to output: ``[784, 512, 256, 10]``; ``[12288, 1]`` with
+            ``output="sigmoid"`` is logistic regression.
+        output : str
+            Activation of the last layer.
+        hidden : str or sequence of str
+            Activation of the hidden layers, or one for each.
+        rescale : float, optional
+            Multiplies the inputs while they are read: ``1/255`` for uint8 images.
+        loss, init, seed, dtype
+            As in `Network`.
+
+        Raises
+        ------
+        SettingError
+            If there are fewer than two sizes, or another number of activations than hidden layers.
+        """
+        if len(sizes) < 2:
+            raise SettingError(f"sizes must run from input to output, got {list(sizes)!r}")
+        between = len(sizes) - 2
+        names = [hidden] * between if isinstance(hidden, str) else list(hidden)
+        if len(names) != between:
+            raise SettingError(
+                f"hidden must be one activation or {between}, one for each hidden layer; "
+                f"got {names}"
+            )
+        layers: list[Layer] = [] if rescale is None else [Rescaling(rescale)]
+        layers += [Dense(n, g) for n, g in zip(sizes[1:], [*names, output], strict=True)]
+        return cls(layers, inputs=sizes[0], loss=loss, init=init, seed=seed, dtype=dtype)
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import _check, initializers
+from . import _check
 from ._backend import active
 from .blueprint import Blueprint
 from .errors import NotBuiltError, SettingError
 from .history import History
 from .inputs import hold_out, learn_scaling, prepare, weights_of
 from .kernels.opcodes import SETTINGS, Kind, Loss
-from .layers import Dense, Layer, Rescaling
 from .optimizers import Adam, Optimizer
 from .program import output_activation
 from .progress import Line
@@ -59,53 +59,6 @@ class Network(Blueprint):
     --------
     >>> net = Network([Dense(20, "relu"), Dense(1, "sigmoid")], inputs=2)
     """
-
-    @classmethod
-    def mlp(
-        cls,
-        sizes: Sequence[int],
-        *,
-        output: str,
-        hidden: str | Sequence[str] = "relu",
-        rescale: float | None = None,
-        loss: str | None = None,
-        init: str | initializers.Initializer = "he",
-        seed: int = 0,
-        dtype: str = "float32",
-    ) -> Network:
-        """Return a network of Dense layers from its sizes, built at once.
-
-        Parameters
-        ----------
-        sizes : sequence of int
-            From input to output: ``[784, 512, 256, 10]``; ``[12288, 1]`` with
-            ``output="sigmoid"`` is logistic regression.
-        output : str
-            Activation of the last layer.
-        hidden : str or sequence of str
-            Activation of the hidden layers, or one for each.
-        rescale : float, optional
-            Multiplies the inputs while they are read: ``1/255`` for uint8 images.
-        loss, init, seed, dtype
-            As in `Network`.
-
-        Raises
-        ------
-        SettingError
-            If there are fewer than two sizes, or another number of activations than hidden layers.
-        """
-        if len(sizes) < 2:
-            raise SettingError(f"sizes must run from input to output, got {list(sizes)!r}")
-        between = len(sizes) - 2
-        names = [hidden] * between if isinstance(hidden, str) else list(hidden)
-        if len(names) != between:
-            raise SettingError(
-                f"hidden must be one activation or {between}, one for each hidden layer; "
-                f"got {names}"
-            )
-        layers: list[Layer] = [] if rescale is None else [Rescaling(rescale)]
-        layers += [Dense(n, g) for n, g in zip(sizes[1:], [*names, output], strict=True)]
-        return cls(layers, inputs=sizes[0], loss=loss, init=init, seed=seed, dtype=dtype)
 
     def fit(
         self,
@@ -211,6 +164,20 @@ class Network(Blueprint):
         with np.errstate(over="ignore"):
             active().predict(program.ops, program.theta, program.state, X, out)
         return out
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write description, parameters and input scaling to a file that `fastnn.load` reads.
+
+        Raises
+        ------
+        NotBuiltError, SettingError, DataError
+            If the network has nothing to save, or something that is no data.
+        OSError
+            If the file cannot be written; a file that was there stays as it was.
+        """
+        from . import files  # which knows networks, and is needed only here
+
+        files.save(self, path)
 
     def predict(self, X: Any) -> Array:
         """Return the labels or values that the network gives to rows X (m, n).

@@ -41,7 +41,8 @@ class Line:
 
     def __enter__(self) -> Line:
         self._began = time.monotonic()
-        announce_compilation(None if self.mode is False else self._say)
+        if self.mode is not False:
+            announce_compilation(self._say)
         if self.mode is True:
             self._show()
         return self
@@ -55,6 +56,8 @@ class Line:
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+        if self.mode is not False:
+            announce_compilation(None)
 
     def _show(self) -> None:
         """Start drawing; rich is imported only here."""

@@ -1,0 +1,115 @@
+"""The README's speed table, measured: python -m bench.readme [--write].
+
+The rows of `fastnn compare`, a wider dense layer, and steps of two small nets.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fastnn.kernels.table import Sample
+
+from fastnn import kernels
+from fastnn._works import Work, works
+from fastnn.compare import _measure, _one_thread, markdown
+
+from .runs import CIRCLES, PLANAR, Run
+
+BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
+README = Path(__file__).resolve().parent.parent / "README.md"
+LOOPED_STEPS = 5  # full-batch steps cost the same, so a few of them tell the price of one
+Row = Mapping[str, Any]
+
+
+def _dense(backend: str) -> Callable[[], Sequence[Any]]:
+    """Return forward and backward of a wide layer on that backend, to be called."""
+    ops, s = kernels.get(backend), Sample(128, 784, 512, "float32")
+    X, W, b, Z = s.real(128, 784), s.real(784, 512), s.real(512), s.out(128, 512)
+    dZ, gradients = s.real(128, 512), (s.out(128, 784), s.out(784, 512), s.out(512))
+
+    def call() -> Sequence[Any]:
+        ops.dense_forward(X, W, b, Z)
+        ops.dense_backward(X, W, dZ, *gradients)
+        return Z, *gradients
+
+    return call
+
+
+def _steps(run: Run, backend: str) -> int:
+    """How many steps one call takes on a backend."""
+    return LOOPED_STEPS if backend == "loops" else run.epochs
+
+
+def _training(run: Run, backend: str) -> Callable[[], Sequence[Any]]:
+    """Return a fit from the first weights, to be called; its first costs are its result."""
+    some = replace(run, epochs=_steps(run, backend))
+    return lambda: [some.fit(some.network(), backend)[:LOOPED_STEPS]]
+
+
+def _step(run: Run) -> Row:
+    """Measure a run, in seconds per step."""
+    name = f"a step of {run.title}, {len(run.data()[0])} examples"
+    row = _measure(Work(name, run.dtype, lambda backend: _training(run, backend)))
+    return row | {
+        backend: row[backend] and row[backend] / _steps(run, backend)
+        for backend in kernels.BACKENDS
+    }
+
+
+def measured() -> list[Row]:
+    """Measure the table's rows; the wide layer stands for compare's own dense ones."""
+    wide = Work("dense forward and backward, 128 × 784 → 512", "float32", _dense)
+    taken = [work for work in works() if not work.name.startswith("dense")]
+    with _one_thread():
+        return [*map(_measure, [*taken, wide]), *map(_step, (PLANAR, CIRCLES))]
+
+
+def block(rows: Sequence[Row]) -> str:
+    """Return the text that stands between the markers."""
+    note = (
+        f"Steps: means over {PLANAR.epochs} full-batch steps through `Network.fit`, "
+        f"in loops over {LOOPED_STEPS}. Measured by `python -m bench.readme`."
+    )
+    return f"{markdown(rows)}\n{note}"
+
+
+def replaced(text: str, content: str) -> str:
+    """Return the README's text with the table between its markers replaced.
+
+    Raises
+    ------
+    ValueError
+        If the two markers do not stand in it once each, in this order.
+    """
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not (begin and end) or BEGIN in rest or END in head + tail:
+        raise ValueError(f"the README must hold {BEGIN!r} and then {END!r}, each once")
+    return f"{head}{BEGIN}\n{content}\n{END}{tail}"
+
+
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """Put the rows into the README at that path."""
+    text = path.read_text(encoding="utf-8")
+    path.write_text(replaced(text, block(rows)), encoding="utf-8", newline="\n")
+
+
+def main() -> None:
+    """Measure, and print the table or put it into the README."""
+    parser = argparse.ArgumentParser(description="Measure the README's speed table.")
+    parser.add_argument("--write", action="store_true", help="put it into README.md")
+    options = parser.parse_args()
+    if options.write:
+        replaced(README.read_text(encoding="utf-8"), "")  # markers missing: say so before measuring
+    rows = measured()
+    print(block(rows))
+    if options.write:
+        write(README, rows)
+
+
+if __name__ == "__main__":
+    main()

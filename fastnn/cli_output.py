@@ -1,0 +1,31 @@
+"""What commands leave behind: a folder, and pictures where matplotlib is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ._extras import require
+from .errors import MissingExtraError
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder for the files, before any work is done that they should hold."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot make this folder ({error.strerror}); choose another with --out"
+        raise OSError(error.errno, reason, str(path)) from error
+
+
+def write_picture(path: Path, size: tuple[float, float], draw: Callable[[Any], object]) -> str:
+    """Write what `draw(axes)` draws, `size` inches large; return the line that reports it."""
+    try:
+        figures = require("matplotlib.figure", extra="plot", purpose="drawing it")
+    except MissingExtraError as error:
+        return f"{path} was not written: {error}"
+    figure = figures.Figure(figsize=size, layout="constrained")  # pyplot could open a window
+    draw(figure.subplots())
+    figure.savefig(path, dpi=150)
+    return f"wrote {path}"

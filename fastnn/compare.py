@@ -1,0 +1,190 @@
+"""The lesson of vectorisation, measured: the same work as loops, as arrays and as compiled code."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib import metadata, util
+from typing import Any
+
+import numpy as np
+
+from . import kernels
+from ._threads import get_num_threads, set_num_threads
+from ._works import Work, works
+from .errors import FastnnError
+from .info import cpu
+
+__all__ = ["compare", "conditions", "markdown", "speedup", "table"]
+
+Array = np.ndarray[Any, Any]
+Row = dict[str, Any]
+
+#: How far a result may be from the loops', as a share of its largest number.
+TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
+SHORTEST = 2e-3  # seconds: shorter calls are repeated within one measurement
+ROUNDS, ROUNDS_OF_LOOPS = 11, 3
+PATIENCE = 1.0  # seconds: after that long, loops are not measured once more
+
+
+def compare(*, quick: bool = False, note: Callable[[str], object] | None = None) -> list[Row]:
+    """Time the lesson's works on every backend, each result checked against the loops' first.
+
+    Everything runs on one thread (NumPy's products too, where threadpoolctl is installed).
+
+    Parameters
+    ----------
+    quick : bool
+        Smaller works: a few seconds in all instead of some fifteen.
+    note : callable, optional
+        Is told the name of each work before it begins.
+
+    Returns
+    -------
+    list of dict
+        ``{"name", "dtype", "loops", "vectorized", "jitted"}``: the median seconds of one call,
+        None for a backend that cannot run.
+
+    Raises
+    ------
+    FastnnError
+        If a backend's result differs from the loops' by more than `TOLERANCE`.
+    """
+    rows = []
+    with _one_thread():
+        for work in works(quick=quick):
+            if note is not None:
+                note(work.name)
+            rows.append(_measure(work))
+    return rows
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Give every way one thread, so that methods are compared and not numbers of cores.
+
+    NumPy's products have threads of their own, which wait for each other on a busy machine and
+    then take a hundred times as long; threadpoolctl, where it is installed, can switch them off.
+    """
+    before = get_num_threads()
+    with ExitStack() as stack:
+        if util.find_spec("threadpoolctl") is not None:
+            from threadpoolctl import threadpool_limits
+
+            stack.enter_context(threadpool_limits(1, user_api="blas"))
+        set_num_threads(1)
+        stack.callback(set_num_threads, before)
+        yield
+
+
+def _measure(work: Work) -> Row:
+    """Check and time one work: warm, the backends by turns, medians."""
+    calls = {name: work.prepare(name) for name in kernels.BACKENDS if kernels.get(name).available}
+    began = time.perf_counter()
+    wanted = [np.array(part) for part in calls["loops"]()]
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    seconds["loops"].append(time.perf_counter() - began)
+    repeats = {"loops": 1}
+    for name in set(calls) - {"loops"}:
+        _check(work, name, wanted, calls[name]())
+        repeats[name] = max(1, round(SHORTEST / max(_time(calls[name], 1), 1e-9)))
+    for turn in range(ROUNDS):
+        for name, call in calls.items():
+            if name == "loops" and (turn >= ROUNDS_OF_LOOPS or sum(seconds[name]) > PATIENCE):
+                continue
+            seconds[name].append(_time(call, repeats[name]))
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    return {"name": work.name, "dtype": work.dtype} | {
+        name: medians.get(name) for name in kernels.BACKENDS
+    }
+
+
+def _time(call: Callable[[], object], repeats: int) -> float:
+    """Seconds of one call, the mean of some."""
+    began = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - began) / repeats
+
+
+def _check(work: Work, name: str, wanted: Sequence[Array], found: Sequence[Any]) -> None:
+    """Refuse a result that is not the specification's."""
+    for want, got in zip(wanted, found, strict=True):
+        scale = float(np.abs(want).max()) or 1.0
+        error = float(np.abs(np.asarray(got) - want).max()) / scale
+        if not error <= TOLERANCE[work.dtype]:
+            raise FastnnError(
+                f"{work.name}: the result of {name!r} differs from the loops' by {error:.1e} of "
+                f"its largest number, more than {TOLERANCE[work.dtype]:g}; nothing was timed. "
+                "Please report this with the output of `fastnn info`"
+            )
+
+
+def speedup(row: Mapping[str, Any], way: str, over: str = "loops") -> float | None:
+    """Return how many times faster `way` is than `over` in a row, None where one has no time."""
+    if row.get(way) is None or row.get(over) is None:
+        return None
+    return float(row[over]) / float(row[way])
+
+
+def conditions() -> str:
+    """Return the machine, the number of threads and the versions in one line."""
+    versions = ", ".join(f"{name} {metadata.version(name.lower())}" for name in ("NumPy", "Numba"))
+    own = "" if util.find_spec("threadpoolctl") else " (NumPy's products: as many as they take)"
+    return f"{cpu()}, one thread{own}, Python {platform.python_version()}, {versions}"
+
+
+HEADS = ("work", "dtype", "loops", "vectorized", "jitted", "vectorized ×", "jitted ×")
+
+
+def _cells(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """The table's lines as text, the headings first."""
+    lines: list[tuple[str, ...]] = [HEADS]
+    for row in rows:
+        times = [_duration(row.get(way)) for way in kernels.BACKENDS]
+        ratios = [_ratio(speedup(row, way)) for way in ("vectorized", "jitted")]
+        lines.append((str(row["name"]), str(row.get("dtype", "")), *times, *ratios))
+    return lines
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows of `compare` as a plain text table, its last line the conditions."""
+    cells = _cells(rows)
+    wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(
+            f"{cell:<{width}}" if place < 2 else f"{cell:>{width}}"
+            for place, (cell, width) in enumerate(zip(line, wide, strict=True))
+        ).rstrip()
+        for line in cells
+    ]
+    lines.insert(1, "-" * max(map(len, lines)))
+    return "\n".join([*lines, "", f"×: times faster than loops. {conditions()}."])
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows of `compare` as a Markdown table, its last line the conditions."""
+    head, *body = _cells(rows)
+    lines = [head, (":--", ":--", *["--:"] * (len(head) - 2)), *body]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"{text}\n\n×: times faster than loops. {conditions()}."
+
+
+def _duration(seconds: float | None) -> str:
+    """Three digits and the unit that suits them."""
+    if seconds is None:
+        return "–"
+    units = {"s": 1.0, "ms": 1e-3, "µs": 1e-6}
+    unit = next((unit for unit, scale in units.items() if seconds >= 0.9995 * scale), "µs")
+    value = seconds / units[unit]
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+
+
+def _ratio(value: float | None) -> str:
+    """A ratio with two or three digits."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,95 @@
+"""Information for a bug report: versions, processor, threads, backends and the kernel cache."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from . import kernels
+from ._backend import active
+from ._threads import available, get_num_threads
+from .summary import Text
+
+__all__ = ["collect", "show_versions"]
+
+NEEDED = {"NumPy": "numpy", "Numba": "numba", "llvmlite": "llvmlite", "h5py": "h5py"}
+OPTIONAL = {
+    "matplotlib": "matplotlib",
+    "Pillow": "pillow",
+    "scikit-learn": "scikit-learn",
+    "SciPy": "scipy",
+}
+
+
+def collect() -> dict[str, str]:
+    """Return what a bug report should hold, by name, in the order in which it reads well."""
+    found = {"fastnn": _version("fastnn"), "Python": platform.python_version()}
+    found |= {name: _version(package) for name, package in (NEEDED | OPTIONAL).items()}
+    found["system"] = f"{platform.system()} {platform.release()}"
+    found["CPU"] = f"{cpu()} (llvm: {_host()})"
+    found["cores"] = f"{available()} usable, {get_num_threads()} used at most"
+    found["backends"] = _backends()
+    found["kernel cache"] = _cache()
+    return found
+
+
+def show_versions() -> Text:
+    """Return versions, processor, threads, backends and cache as a text that shows itself."""
+    found = collect()
+    width = max(map(len, found))
+    return Text("\n".join(f"{name:<{width}}  {value}" for name, value in found.items()))
+
+
+def cpu() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    """Version of an installed package."""
+    if package == "fastnn":
+        from . import __version__  # a bare checkout is not installed
+
+        return __version__
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _host() -> str:
+    """What LLVM calls the processor: it decides which instructions kernels are made of."""
+    from llvmlite import binding
+
+    name: Any = binding.get_host_cpu_name()
+    return str(name)
+
+
+def _backends() -> str:
+    """The backends that can run, the default one marked."""
+    default = active().__name__.rpartition(".")[2]
+    names = [
+        name + (" (default)" if name == default else "")
+        for name in kernels.BACKENDS
+        if kernels.get(name).available
+    ]
+    return ", ".join(names)
+
+
+def _cache() -> str:
+    """Where compiled kernels lie, and how many bytes they are."""
+    from .kernels.jitted._jit import cache_folder
+
+    folder = cache_folder()
+    try:
+        sizes = [file.stat().st_size for file in folder.iterdir()]
+    except OSError:
+        sizes = []
+    return f"{folder} ({len(sizes)} files, {sum(sizes) / 1e6:.1f} MB)"

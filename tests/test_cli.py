@@ -1,0 +1,409 @@
+"""The command line: what it prints and writes, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import cli, cli_compare, cli_predict, cli_train, files
+from fastnn.cli import main
+from fastnn.data import digits
+from fastnn.errors import MissingExtraError
+
+DATA = os.environ.get("FASTNN_DATA")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder that `fastnn train` wrote for the digits, a few epochs."""
+    out = tmp_path_factory.mktemp("trained")
+    assert main(["train", "--epochs", "5", "--out", str(out)]) == 0
+    return out
+
+
+def write_h5(path, X, y, classes, kind="train"):
+    with h5py.File(path, "w") as file:
+        file[f"{kind}_set_x"], file[f"{kind}_set_y"] = X, y
+        file["list_classes"] = np.array(classes, dtype="S")
+    return str(path)
+
+
+@pytest.fixture
+def squares(tmp_path):
+    """Files of colour images, dark or light, for training and testing."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = (rng.integers(0, 128, (60, 4, 5, 3)) + 127 * y[:, None, None, None]).astype(np.uint8)
+    train = write_h5(tmp_path / "train.h5", X[:40], y[:40], ["dark", "light"])
+    test = write_h5(tmp_path / "test.h5", X[40:], y[40:], ["dark", "light"], "test")
+    return train, test
+
+
+# train
+
+
+def test_digits_by_default(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "made" / "out"
+    assert main(["train", "--out", str(out)]) == 0
+    text, told = capsys.readouterr()
+    assert "digits: 1438 images of 8 × 8 to learn from, 359 to test; 10 classes: 0, 1" in text
+    assert "64 → 128 → 64 → 10 (relu, softmax), 17,226 parameters" in text
+    table = [line for line in text.splitlines() if re.match(r" +\d+  ", line)]
+    assert [int(line.split()[0]) for line in table] == [1, *range(4, 41, 4)]
+    accuracy = re.search(r"test accuracy ([\d.]+) %", text)
+    assert accuracy is not None
+    assert float(accuracy[1]) >= 96
+    assert float(accuracy[1]) == pytest.approx(100 * float(table[-1].split()[-1]), abs=0.01)
+    assert f"wrote {out / 'model.safetensors'}" in text
+    assert (out / "history.png").read_bytes().startswith(b"\x89PNG")
+    net, notes = files.read(out / "model.safetensors")
+    assert net.inputs == 64
+    assert notes == {
+        "data": "digits",
+        "classes": list("0123456789"),
+        "image_shape": [8, 8],
+        "pixel_max": 16,
+    }
+    assert told == "" or "compiles" in told
+
+
+def test_fits_in_pieces_are_one_fit(trained):
+    net = files.load(trained / "model.safetensors")
+    task = cli_train.gather(None, None, 0)
+    same = cli_train.network(task, 16, (128, 64), 0)
+    same.fit(task.X.reshape(-1, 64), task.y, epochs=5, batch_size=32, progress=False)
+    for name, parameter in same.parameters.items():
+        np.testing.assert_array_equal(net.parameters[name], parameter)
+
+
+def test_two_classes_from_files(squares, tmp_path, capsys):
+    train, test = squares
+    arguments = ["train", "--train", train, "--test", test, "--layers", "6,3", "--epochs", "30"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "train: 40 images of 4 × 5 × 3 to learn from, 20 to test; 2 classes: dark, light" in text
+    assert "60 → 6 → 3 → 1 (relu, sigmoid)" in text
+    assert "pixels 0 … 255" in text
+    assert "test accuracy 100.00 %" in text
+
+
+def test_a_fifth_is_held_out_and_settings_are_heard(squares, tmp_path, capsys):
+    arguments = ["train", "--train", squares[0], "--out", str(tmp_path), "--layers", "none"]
+    arguments += ["--epochs", "2", "--l2", "3", "--batch-size", "full"]
+    arguments += ["--optimizer", "gradient-descent"]
+    assert main(arguments) == 0
+    text = capsys.readouterr().out
+    assert "32 images of 4 × 5 × 3 to learn from, 8 to test" in text
+    assert "60 → 1 (sigmoid)" in text
+    assert (
+        "2 epochs in steps of 32 examples, gradient-descent with learning rate 0.01, L2 3" in text
+    )
+
+
+def test_seed_decides(squares, tmp_path):
+    models = []
+    for seed in ("1", "1", "2"):
+        main(
+            [
+                "train",
+                "--train",
+                squares[0],
+                "--epochs",
+                "1",
+                "--seed",
+                seed,
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        models.append((tmp_path / "model.safetensors").read_bytes())
+    assert models[0] == models[1] != models[2]
+
+
+@pytest.mark.parametrize(
+    ("X", "full"),
+    [
+        (np.full((2, 3, 3), 16, np.uint8), 16),
+        (np.full((2, 3, 3), 17, np.uint8), 255),
+        (np.full((2, 3, 3), 0.5), 1),
+        (np.full((2, 3, 3), 4000, np.uint16), 65535),
+        (np.full((2, 3, 3), -0.5), None),
+        (np.full((2, 3), 1.0), None),
+    ],
+)
+def test_pixel_range(X, full):
+    assert cli_train.pixel_range(X) == full
+
+
+def test_a_table_is_normalised(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(50, 9, (50, 4)), np.arange(50) % 3
+    path = write_h5(tmp_path / "table.h5", X, y, ["a", "b", "c"])
+    assert main(["train", "--train", path, "--epochs", "1", "--out", str(tmp_path)]) == 0
+    assert "rows of 4 numbers" in capsys.readouterr().out
+    net, notes = files.read(tmp_path / "model.safetensors")
+    assert net.layers[0] == fastnn.Normalization()
+    assert "image_shape" not in notes
+    assert main(["predict", str(tmp_path / "model.safetensors"), "any.png"]) == 1
+    assert "does not say how its training images looked" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7, 10, 40, 95])
+def test_marks_end_with_the_last_epoch(epochs):
+    marks = cli_train.marks(epochs)
+    assert (marks[0], marks[-1]) == (1, epochs)
+    assert len(marks) <= 11
+
+
+def test_without_matplotlib_it_goes_on(squares, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["train", "--train", squares[0], "--epochs", "1", "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "history.png was not written: drawing it needs matplotlib" in text
+    assert 'pip install "fastnn[plot]"' in text
+    assert (tmp_path / "model.safetensors").exists()
+
+
+def test_ctrl_c_keeps_what_was_learnt(squares, tmp_path, capsys, monkeypatch):
+    fit = fastnn.Network.fit
+
+    def interrupted(self, *args, **settings):
+        history = fit(self, *args, **settings)
+        history.interrupted = self.history.epochs >= 4
+        return history
+
+    monkeypatch.setattr(fastnn.Network, "fit", interrupted)
+    assert main(["train", "--train", squares[0], "--out", str(tmp_path)]) == 130
+    assert "stopped by Ctrl-C after epoch 4" in capsys.readouterr().err
+    assert files.load(tmp_path / "model.safetensors").inputs == 60
+
+
+# predict
+
+
+def picture(path, pixels, size=None):
+    image = pytest.importorskip("PIL.Image")
+    shown = image.fromarray(np.asarray(pixels, np.uint8))
+    (shown if size is None else shown.resize(size, image.Resampling.NEAREST)).save(path)
+    return str(path)
+
+
+def test_predict_says_file_class_and_probability(trained, tmp_path, capsys):
+    X, _ = digits()
+    net = files.load(trained / "model.safetensors")
+    paths = [picture(tmp_path / f"{k}.png", np.round(X[k] * (255 / 16))) for k in range(3)]
+    assert main(["predict", str(trained / "model.safetensors"), *paths]) == 0
+    text, told = capsys.readouterr()
+    P = net.predict_proba(X[:3].reshape(3, 64))
+    for line, path, p in zip(text.splitlines(), paths, P, strict=True):
+        file, name, percent, sign = line.split()
+        assert (file, name, sign) == (path, str(p.argmax()), "%")
+        assert float(percent) == pytest.approx(100 * p.max(), abs=1)
+    assert "resized to 8 × 8, grey, pixels 0 … 16" in told
+
+
+def test_predict_resizes_and_inverts(trained, tmp_path, capsys):
+    X, _ = digits()
+    dark = picture(tmp_path / "dark.png", 255 - np.round(X[0] * (255 / 16)), (48, 64))
+    model = str(trained / "model.safetensors")
+    assert main(["predict", model, "--invert", dark]) == 0
+    assert capsys.readouterr().out.split()[1] == "0"
+    form = cli_predict.understand(*files.read(model), model)
+    plain, inverted = (cli_predict.pictures([dark], form, invert=flag) for flag in (False, True))
+    np.testing.assert_allclose(plain + inverted, 16, rtol=1e-6)
+
+
+def test_predict_of_two_classes_in_colour(squares, tmp_path, capsys):
+    main(
+        ["train", "--train", squares[0], "--epochs", "30", "--layers", "4", "--out", str(tmp_path)]
+    )
+    capsys.readouterr()
+    paths = [picture(tmp_path / f"{v}.png", np.full((9, 9, 3), v)) for v in (10, 240)]
+    assert main(["predict", str(tmp_path / "model.safetensors"), *paths]) == 0
+    text = capsys.readouterr().out
+    assert [line.split()[1] for line in text.splitlines()] == ["dark", "light"]
+    assert all(float(line.split()[2]) > 50 for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"image_shape": [8, 9]}, {"image_shape": [64]}, {"image_shape": "8"}, {"pixel_max": 0},
+     {"pixel_max": "16"}, {"classes": ["a"]}, {"classes": [0] * 10}, {"image_shape": [4, 4, 4]}],
+)  # fmt: skip
+def test_notes_that_do_not_fit_are_refused(trained, tmp_path, capsys, change):
+    net, notes = files.read(trained / "model.safetensors")
+    files.save(net, tmp_path / "forged", notes={**notes, **change})
+    assert main(["predict", str(tmp_path / "forged"), "any.png"]) == 1
+    assert "does not fit together" in capsys.readouterr().err
+
+
+# compare and info
+
+
+def test_compare_prints_the_table_and_draws_it(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("matplotlib")
+    row = {"name": "dot", "dtype": "float64", "loops": 0.6, "vectorized": 1e-3, "jitted": 1e-3}
+    asked = []
+
+    def compare(*, quick, note):
+        note("dot")
+        asked.append(quick)
+        return [row]
+
+    monkeypatch.setattr(cli_compare, "compare", compare)
+    assert main(["compare", "--quick", "--out", str(tmp_path)]) == 0
+    text, told = capsys.readouterr()
+    assert asked == [True]
+    assert "600 ms" in text
+    assert "measuring dot" in told
+    assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_info(capsys):
+    assert main(["info"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    facts = dict(re.split(r"  +", line, maxsplit=1) for line in lines)
+    assert facts["fastnn"] == fastnn.__version__
+    assert facts["NumPy"] == np.__version__
+    assert facts["backends"].split(", ")[0] == "loops"
+    assert facts["backends"].count("(default)") == 1
+    assert re.search(r"\(\d+ files, [\d.]+ MB\)$", facts["kernel cache"])
+    assert list(facts)[:2] == ["fastnn", "Python"]
+
+
+def test_info_says_what_is_not_installed(monkeypatch):
+    from fastnn import info
+
+    def version(package):
+        raise info.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(info.metadata, "version", version)
+    assert info.collect()["SciPy"] == "not installed"
+    assert repr(info.show_versions()) == str(info.show_versions())
+
+
+# How it ends
+
+
+def test_errors_to_mend_are_one_sentence_and_1(squares, tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("no picture, no model, no data")
+    other = write_h5(tmp_path / "other.h5", np.zeros((4, 2, 2)), [0, 1, 0, 1], ["a", "b"])
+    train, out = squares[0], str(tmp_path / "out")
+    calls = {
+        "there is no file": ["train", "--train", "none.h5"],
+        "not an HDF5 file": ["train", "--train", str(text)],
+        "are these files a pair": ["train", "--train", train, "--test", other, "--out", out],
+        "choose another with --out": ["train", "--train", train, "--out", str(text)],
+        "there is no model file": ["predict", "none", "none.png"],
+        "is not a usable model file": ["predict", str(text), "none.png"],
+        "lower learning_rate": ["train", "--train", train, "--optimizer", "gradient-descent",
+                                "--learning-rate", "1e30", "--out", out],
+    }  # fmt: skip
+    for words, call in calls.items():
+        assert main(call) == 1, call
+        told = capsys.readouterr().err.strip().splitlines()
+        assert words in told[-1]
+        assert told[-1].startswith("fastnn: ")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [[], ["fly"], ["train", "--epochs", "0"], ["train", "--epochs", "x"], ["predict", "model"],
+     ["train", "--layers", "3,x"], ["train", "--layers", "3,0"], ["train", "--optimizer", "sgd"],
+     ["train", "--learning-rate", "-1"], ["train", "--learning-rate", "nan"],
+     ["train", "--batch-size", "0"], ["train", "--l2", "-1"], ["train", "--seed", "-1"],
+     ["train", "--test", "test.h5"]],
+)  # fmt: skip
+def test_bad_usage_exits_with_2(call, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(call)
+    assert caught.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["predict"], ["compare"], ["info"]])
+def test_help(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 100
+    if command and command != ["info"]:
+        assert f"fastnn {command[0]}" in text.partition("examples:")[2]
+
+
+def test_ctrl_c_ends_with_130(capsys, monkeypatch):
+    def run(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli.RUNS, "info", run)
+    assert main(["info"]) == 130
+    assert "stopped by Ctrl-C" in capsys.readouterr().err
+
+
+def test_missing_extra_is_an_error_to_mend(capsys, monkeypatch):
+    def run(arguments):
+        raise MissingExtraError("reading images needs PIL; install it with: pip install …")
+
+    monkeypatch.setitem(cli.RUNS, "info", run)
+    assert main(["info"]) == 1
+    assert capsys.readouterr().err.startswith("fastnn: reading images needs PIL")
+
+
+def python_m(*arguments, **options):
+    code = "import sys, runpy; sys.path.insert(0, sys.argv.pop(1)); import conftest; "
+    code += "sys.argv[0] = 'fastnn'; runpy.run_module('fastnn', run_name='__main__')"
+    return subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent), *arguments],
+        capture_output=True, text=True, check=False, **options,
+    )  # fmt: skip
+
+
+def test_python_m_fastnn():
+    result = python_m("--version")
+    assert (result.returncode, result.stdout) == (0, f"fastnn {fastnn.__version__}\n")
+    result = python_m("predict", "none", "none.png")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_first_start_says_that_it_compiles(squares, tmp_path):
+    environment = {**os.environ, "FASTNN_CACHE_DIR": str(tmp_path / "cache")}
+    call = [
+        "train",
+        "--train",
+        squares[0],
+        "--epochs",
+        "1",
+        "--layers",
+        "2",
+        "--out",
+        str(tmp_path),
+    ]
+    first, second = (python_m(*call, env=environment) for _ in range(2))
+    assert first.returncode == second.returncode == 0
+    assert first.stderr.count("compiles") == 1
+    assert "compiles" not in second.stderr
+
+
+@pytest.mark.skipif(not DATA, reason="FASTNN_DATA names no folder with the course's data")
+def test_cats(tmp_path, capsys):
+    train, test = (os.path.join(str(DATA), f"{part}_catvnoncat.h5") for part in ("train", "test"))
+    arguments = ["train", "--train", train, "--test", test, "--layers", "20,7,5"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "209 images of 64 × 64 × 3 to learn from, 50 to test; 2 classes: non-cat, cat" in text
+    accuracy = re.search(r"train accuracy ([\d.]+) %, test accuracy ([\d.]+) %", text)
+    assert accuracy is not None
+    assert float(accuracy[1]) > 85
+    assert float(accuracy[2]) > 60
