@@ -14,33 +14,59 @@ from . import errors
 from ._backend import backend
 from ._threads import get_num_threads, set_num_threads
 from .history import History
-from .layers import Activation, Dense, Normalization, Rescaling
+from .layers import (
+    Activation,
+    BatchNorm,
+    Dense,
+    Dropout,
+    GaussianNoise,
+    Normalization,
+    Rescaling,
+)
 from .network import Network
-from .optimizers import Adam, GradientDescent
+from .optimizers import LBFGS, Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSprop
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "LBFGS",
     "Activation",
     "Adam",
+    "AdamW",
+    "BatchNorm",
     "Dense",
+    "Dropout",
+    "GaussianNoise",
     "GradientDescent",
     "History",
+    "Momentum",
+    "Nesterov",
     "Network",
     "Normalization",
+    "RMSprop",
     "Rescaling",
     "backend",
+    "check_gradients",
     "errors",
     "get_num_threads",
+    "gradient_check",
     "load",
     "set_num_threads",
     "show_versions",
+    "tune",
     "warmup",
 ]
 
 #: Functions by the modules that are imported when they are first used.
-_LAZY_FUNCTIONS = {"load": "files", "show_versions": "info", "warmup": "_warmup"}
-_LAZY = ("activations", "course", "data", "initializers", "kernels", "losses", "optimizers", "plot")
+_LAZY_FUNCTIONS = {
+    "check_gradients": "checking",
+    "gradient_check": "checking",
+    "load": "files",
+    "show_versions": "info",
+    "tune": "tuning",
+    "warmup": "_warmup",
+}
+_LAZY = ("callbacks", "course", "data", "diagnostics", "metrics", "plot", "spaces")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from functools import partial
 from types import ModuleType, TracebackType
+from typing import Any
 
 from . import kernels
 from .errors import SettingError
+from .kernels.custom import FIRST
 
 COMPILING = "fastnn compiles its kernels for this machine; later starts find them in the cache"
 
@@ -67,6 +69,13 @@ def announce_compilation(say: Callable[[str], object] | None) -> None:
     if active() is kernels.get("jitted"):
         compiler = importlib.import_module(".kernels.jitted._jit", __package__)
         compiler.listen(None if say is None else partial(say, COMPILING))
+
+
+def fitting(ops: Any) -> ModuleType:
+    """Return the backend that runs this op table: activations of users are not compiled."""
+    chosen = active()
+    custom = (ops["code"][:-1] >= FIRST).any()
+    return kernels.get("vectorized") if custom and chosen is kernels.get("jitted") else chosen
 
 
 def active() -> ModuleType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,33 @@ from .errors import DataError, SettingError, ShapeError
 Array = np.ndarray[Any, Any]
 
 
+def flag(value: Any, name: str) -> bool:
+    """Return True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise SettingError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def several(value: Any, name: str, example: str) -> list[Any]:
+    """Return the entries of a list or the like."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise SettingError(f"{name} must be a list like {example}, got {value!r}")
+    return list(value)
+
+
+def callables(value: Any, name: str) -> tuple[Any, ...]:
+    """Return functions."""
+    functions = several(value, name, "[fastnn.callbacks.EarlyStopping()]")
+    for function in functions:
+        if not callable(function):
+            raise SettingError(f"{name} must be functions of (network, history), got {function!r}")
+    return tuple(functions)
+
+
 def count(value: Any, name: str, *, least: int = 0) -> int:
-    """Return a whole number that is at least `least`."""
+    """Return a whole number that is at least `least` and below 2³¹."""
+    if isinstance(value, numbers.Integral) and value >= 2**31:
+        raise SettingError(f"{name} must be below 2**31, got {value!r}")
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise SettingError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return int(value)
@@ -46,8 +72,9 @@ def share(value: Any, name: str) -> float:
 
 def seed(value: Any) -> int:
     """Return a seed: a whole number below 2³², half of the key of the random generator."""
-    if count(value, "seed") >= 2**32:
-        raise SettingError(f"seed must be below 2**32 = {2**32}, got {value!r}")
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or not 0 <= value < 2**32:
+        raise SettingError(f"seed must be a whole number from 0 and below 2**32, got {value!r}")
     return int(value)
 
 
@@ -62,24 +89,31 @@ def dtype(value: Any) -> np.dtype[Any]:
 
 def numeric(value: Any, name: str) -> Array:
     """Return an array of real numbers (bool becomes uint8); nothing is copied where it is one."""
-    array = np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise DataError(f"{name} has masked entries; fill them in or drop their rows")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise DataError(f"{name} has rows of different lengths; each needs as many") from None
     if array.dtype == bool:
         return array.view(np.uint8)
     if array.dtype.kind not in "iuf":
         hint = {
             "c": "take real and imaginary parts as features of their own",
-            "O": "are its rows of equal length, and all its entries numbers?",
+            "O": "make all entries numbers, a pandas frame with frame.to_numpy(float)",
             "U": "turn text into numbers first",
             "S": "turn text into numbers first",
         }.get(array.dtype.kind, "convert it to numbers first")
         raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}; {hint}")
-    return array if array.dtype.itemsize <= 8 else array.astype(np.float64)
+    return array
 
 
 def finite(array: Array, name: str) -> None:
     """Refuse NaN and infinity, and say which row holds the first."""
     if array.dtype.kind != "f" or array.size == 0:
         return
+    if array.dtype == np.float16:  # whose sum overflows
+        array = array.astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         if math.isfinite(float(array.sum(dtype=np.float64))):
             return
@@ -107,14 +141,26 @@ def features(value: Any, n_in: int | None, layer: str = "the network", name: str
         hint = "is the batch transposed?" if X.shape[0] == n_in else "is it other data?"
         raise ShapeError(f"{layer} expects inputs of shape (m, {n_in}), got {X.shape}; {hint}")
     finite(X, name)
-    return X
+    return readable(X)
 
 
-def same_length(X: Array, y: Array, name: str = "y") -> None:
-    """Refuse labels that are not one for each example."""
-    if len(X) != len(y):
-        raise ShapeError(
-            f"X has {len(X)} rows but {name} has {len(y)}; every example needs one entry"
+def readable(X: Array) -> Array:
+    """Return X in a dtype and byte order that kernels read in place; others are converted once."""
+    if X.dtype in (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8)):
+        return X if X.flags.aligned and X.dtype.isnative else X.astype(X.dtype.newbyteorder("="))
+    exact = np.can_cast(X.dtype, np.float32)
+    return X.astype(np.float32 if exact else np.float64)
+
+
+def representable(X: Array, dtype: np.dtype[Any], name: str = "X") -> None:
+    """Refuse numbers that become infinite in the network's dtype."""
+    if X.dtype.itemsize <= dtype.itemsize or X.size == 0:
+        return
+    largest = max(float(X.max()), -float(X.min()))
+    if largest > float(np.finfo(dtype).max):
+        raise DataError(
+            f"{name} holds numbers up to {largest:.3g}, too large for {dtype}; scale them down, or "
+            "give dtype='float64'"
         )
 
 
@@ -186,6 +232,15 @@ def targets(value: Any, m: int, K: int) -> Array:
     return y
 
 
+def counts(value: Any, m: int, K: int) -> Array:
+    """Return y (m, K) of numbers that are not negative."""
+    y = targets(value, m, K)
+    if (y < 0).any():
+        row = _row_of(y < 0)
+        raise DataError(f"counts must not be negative, but y[{row}] is {y[row][y[row] < 0][0]}")
+    return y
+
+
 def sample_weight(value: Any, m: int) -> Array:
     """Return the weights of the examples (m,), not negative, not all zero."""
     w = numeric(value, "sample_weight").astype(np.float64)
@@ -200,10 +255,8 @@ def sample_weight(value: Any, m: int) -> Array:
     return w
 
 
-def optimizer(value: Any, kinds: Any) -> Any:
-    """Return an optimiser object."""
+def instance(value: Any, kinds: Any, name: str, example: str) -> Any:
+    """Return an object of one of these classes."""
     if not isinstance(value, kinds):
-        raise SettingError(
-            f"optimizer must be an object like fastnn.Adam(learning_rate=0.001), got {value!r}"
-        )
+        raise SettingError(f"{name} must be an object like {example}, got {value!r}")
     return value

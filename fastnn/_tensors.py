@@ -209,6 +209,8 @@ def _replace(path: Path, content: Callable[[BinaryIO], None]) -> None:
     """Write a file beside `path` and move it there once the disk has it."""
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder '{path.parent}' to save into; make it first")
+    if path.exists() and not path.is_file():
+        raise OSError(f"'{path}' is no ordinary file and is not replaced; save under another name")
     temporary = path.parent / f".fastnn-{secrets.token_hex(8)}.tmp"
     try:
         with temporary.open("xb") as file:

@@ -11,14 +11,32 @@ import numpy as np
 from . import _check, initializers, losses
 from .errors import NotBuiltError, SettingError
 from .history import History
-from .layers import Dense, Layer, Normalization, Rescaling
-from .program import Parameters, Program, initialize, lower, output_activation, validate
+from .layers import (
+    Activation,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Layer,
+    Normalization,
+    Rescaling,
+)
+from .lowering import initialize, lower, output_activation, validate
+from .plan import Memory, claimed
+from .program import Parameters, Program
 from .summary import Text, summarize
-from .training import Memory
 
 __all__ = ["Blueprint"]
 
 Array = np.ndarray[Any, Any]
+
+
+def _each(value: Any, kind: Any, n: int, rule: str) -> list[Any]:
+    """Return one value for each of n hidden layers."""
+    one = isinstance(value, kind) or not isinstance(value, Sequence)
+    values = [value] * n if one else list(value)
+    if len(values) != n:
+        raise SettingError(f"{rule} or {n}, one for each hidden layer; got {values}")
+    return values
 
 
 class Blueprint:
@@ -29,11 +47,12 @@ class Blueprint:
         layers: Sequence[Layer],
         *,
         inputs: int | None = None,
-        loss: str | None = None,
+        loss: str | losses.Loss | None = None,
         init: str | initializers.Initializer = "he",
         seed: int = 0,
         dtype: str = "float32",
     ) -> None:
+        layers = _check.several(layers, "layers", "[Dense(10, 'relu'), Dense(1, 'sigmoid')]")
         validate(layers)
         initializers.resolve(init)
         self._layers = tuple(layers)
@@ -52,8 +71,10 @@ class Blueprint:
         *,
         output: str,
         hidden: str | Sequence[str] = "relu",
+        dropout: float | Sequence[float] = 0.0,
+        batch_norm: bool = False,
         rescale: float | None = None,
-        loss: str | None = None,
+        loss: str | losses.Loss | None = None,
         init: str | initializers.Initializer = "he",
         seed: int = 0,
         dtype: str = "float32",
@@ -69,6 +90,10 @@ class Blueprint:
             Activation of the last layer.
         hidden : str or sequence of str
             Activation of the hidden layers, or one for each.
+        dropout : float or sequence of float
+            Rate of the Dropout after each hidden layer, or one for each; 0 for none.
+        batch_norm : bool
+            Whether a BatchNorm stands between each hidden layer's product and its activation.
         rescale : float, optional
             Multiplies the inputs while they are read: ``1/255`` for uint8 images.
         loss, init, seed, dtype
@@ -79,17 +104,17 @@ class Blueprint:
         SettingError
             If there are fewer than two sizes, or another number of activations than hidden layers.
         """
+        sizes = _check.several(sizes, "sizes", "[784, 512, 10]")
         if len(sizes) < 2:
             raise SettingError(f"sizes must run from input to output, got {list(sizes)!r}")
         between = len(sizes) - 2
-        names = [hidden] * between if isinstance(hidden, str) else list(hidden)
-        if len(names) != between:
-            raise SettingError(
-                f"hidden must be one activation or {between}, one for each hidden layer; "
-                f"got {names}"
-            )
+        names = _each(hidden, str, between, "hidden must be one activation")
+        rates = _each(dropout, (int, float), between, "dropout must be one rate")
         layers: list[Layer] = [] if rescale is None else [Rescaling(rescale)]
-        layers += [Dense(n, g) for n, g in zip(sizes[1:], [*names, output], strict=True)]
+        for n, g, rate in zip(sizes[1:], names, rates, strict=False):
+            layers += [Dense(n), BatchNorm(), Activation(g)] if batch_norm else [Dense(n, g)]
+            layers += [Dropout(rate)] if Dropout(rate).rate else []
+        layers.append(Dense(sizes[-1], output))
         return cls(layers, inputs=sizes[0], loss=loss, init=init, seed=seed, dtype=dtype)
 
     @property
@@ -110,7 +135,7 @@ class Blueprint:
     @property
     def loss(self) -> str:
         """Name of the loss."""
-        return self._loss.name.lower()
+        return self._loss.name
 
     @property
     def seed(self) -> int:
@@ -160,13 +185,16 @@ class Blueprint:
     def _clear(self) -> None:
         """Forget all training but the parameters."""
         self._memory = Memory()
+        self._metrics: tuple[str, ...] = ()
         self._scaled = not isinstance(self._layers[0], Normalization)
         self.history = History()
 
     def reset(self) -> None:
         """Draw the weights anew from the seed and forget all training."""
-        initialize(self.program, self._layers, self._init, self._seed)
-        self._clear()
+        program = self.program
+        with claimed(self):
+            initialize(program, self._layers, self._init, self._seed)
+            self._clear()
 
     def copy(self) -> Self:
         """Return an independent copy: parameters, optimiser memory and history."""

@@ -1,4 +1,4 @@
-"""The command line: `fastnn train`, `predict`, `compare`, `info` and `warmup`."""
+"""The command line: `fastnn train`, `predict`, `tune`, `compare`, `check`, `info`, `warmup`."""
 
 from __future__ import annotations
 
@@ -92,6 +92,20 @@ def _compare(arguments: argparse.Namespace) -> int:
     return run(arguments, say, note)
 
 
+def _tune(arguments: argparse.Namespace) -> int:
+    from .cli_tune import run
+
+    _prepare()
+    return run(arguments, say, note)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from .cli_check import run
+
+    _prepare()
+    return run(arguments, say, note)
+
+
 def _info(arguments: argparse.Namespace) -> int:
     from .info import show_versions
 
@@ -111,7 +125,9 @@ def _warmup(arguments: argparse.Namespace) -> int:
 RUNS = {
     "train": _train,
     "predict": _predict,
+    "tune": _tune,
     "compare": _compare,
+    "check": _check,
     "info": _info,
     "warmup": _warmup,
 }

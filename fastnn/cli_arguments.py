@@ -37,6 +37,19 @@ examples:
 Pictures are stretched to the size of the training images, and made grey if those were.
 """,
     ),
+    "tune": (
+        "search for good settings of a network on images",
+        """\
+examples:
+  fastnn tune
+      50 trials on the bundled digits; writes fastnn-out/search.png
+  fastnn tune --train train_cats.h5 --trials 100 --processes 4 --study cats.study
+      images of your own; run it again to go on where it stopped
+
+Learning rate, units, hidden layers, batch size, L2 and dropout are drawn at random, the second
+half of the trials around the best of the first. Needs Optuna: pip install "fastnn[tune]"
+""",
+    ),
     "compare": (
         "time loops, NumPy and compiled kernels at the same work",
         """\
@@ -45,6 +58,16 @@ examples:
   fastnn compare --quick    smaller arrays, a few seconds
 
 Every result is checked against the loops' before it is timed.
+""",
+    ),
+    "check": (
+        "check a network's gradients by finite differences",
+        """\
+examples:
+  fastnn check
+  fastnn check --train train_cats.h5 --layers 20,7,5 --examples 8
+
+The exit code is 0 if every gradient is right, else 1.
 """,
     ),
     "info": ("show versions, processor, threads, backends and the kernel cache", None),
@@ -80,13 +103,16 @@ def parser(runs: Mapping[str, Command]) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         commands[name].set_defaults(run=runs[name])
-    for flag, metavar, kind, default, text in TRAIN:
-        commands["train"].add_argument(flag, metavar=metavar, type=kind, default=default, help=text)
+    for name, options in (("train", TRAIN), ("tune", TUNE), ("check", CHECK)):
+        for flag, metavar, kind, default, text in options:
+            commands[name].add_argument(
+                flag, metavar=metavar, type=kind, default=default, help=text
+            )
     commands["predict"].add_argument("model", metavar="MODEL", help="written by `fastnn train`")
     commands["predict"].add_argument("images", metavar="IMAGE", nargs="+", help="PNG or JPEG files")
     commands["predict"].add_argument("--invert", action="store_true", help="turn light into dark")
     commands["compare"].add_argument("--quick", action="store_true", help="smaller arrays")
-    for name in ("train", "compare"):
+    for name in ("train", "tune", "compare"):
         commands[name].add_argument("--out", metavar="DIR", type=Path, default=OUT[0], help=OUT[1])
     return whole
 
@@ -147,8 +173,10 @@ def sizes(text: str) -> tuple[int, ...]:
 
 OUT = Path("fastnn-out"), "folder for the files that are written (default: fastnn-out)"
 
+Options = tuple[tuple[str, str, Callable[[str], Any], Any, str], ...]
+
 #: Flag, placeholder, rule, default and help of what `train` takes.
-TRAIN: tuple[tuple[str, str, Callable[[str], Any], Any, str], ...] = (
+TRAIN: Options = (
     ("--train", "FILE.h5", str, None, "training images (default: the bundled digits)"),
     ("--test", "FILE.h5", str, None, "test images (default: a fifth of the training images)"),
     ("--layers", "N,N", sizes, (128, 64), "units of the hidden layers, or none (default: 128,64)"),
@@ -162,3 +190,21 @@ TRAIN: tuple[tuple[str, str, Callable[[str], Any], Any, str], ...] = (
     ("--l2", "λ", penalty, 0.0, "strength of the penalty λ/(2m) Σ W² (default: 0)"),
     ("--seed", "N", seed, 0, "of the split, the first weights and the shuffles (default: 0)"),
 )  # fmt: skip
+
+#: The same of what `tune` takes.
+TUNE: Options = (
+    ("--train", "FILE.h5", str, None, "images to learn from (default: the bundled digits)"),
+    ("--trials", "N", count, 50, "networks to train, those of the study included (default: 50)"),
+    ("--epochs", "N", count, 20, "passes over the images in each trial (default: 20)"),
+    ("--processes", "N", count, 1, "trials that run side by side (default: 1)"),
+    ("--study", "FILE", str, None, "keep the trials in this file, and go on from it"),
+    ("--seed", "N", seed, 0, "of the draws, the splits and the weights (default: 0)"),
+)
+
+#: The same of what `check` takes.
+CHECK: Options = (
+    ("--train", "FILE.h5", str, None, "images to check with (default: the bundled digits)"),
+    ("--layers", "N,N", sizes, (20, 7, 5), "units of the hidden layers (default: 20,7,5)"),
+    ("--examples", "N", count, 32, "images in the cost whose slopes are taken (default: 32)"),
+    ("--seed", "N", seed, 0, "of the weights and random directions (default: 0)"),
+)

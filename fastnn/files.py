@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import numpy as np
 
-from . import initializers
+from . import initializers, losses
 from ._tensors import TensorFile, parse, write
 from .errors import DataError, FastnnError, ModelFileError, SettingError
-from .kernels.steps import statistics
+from .kernels.opcodes import Kind
+from .kernels.steps import moments, statistics
 from .layers import Dense, Layer, Normalization
-from .program import lower
+from .lowering import lower
+from .program import Program
 
 if TYPE_CHECKING:
     from .network import Network
@@ -36,7 +38,8 @@ FORMAT, VERSION = "fastnn", "1"
 LAYERS = {kind.__name__: kind for kind in get_args(Layer)}
 INITIALIZERS = {"Random": initializers.Random}
 SCALING = ("input.shift", "input.factor")
-SETTINGS = {"layers": list, "inputs": int, "loss": str, "seed": int, "dtype": str}
+LOSSES = {kind.__name__: kind for kind in losses.Loss.__subclasses__()}
+SETTINGS = {"layers": list, "inputs": int, "seed": int, "dtype": str}
 
 
 def save(
@@ -65,7 +68,7 @@ def save(
     OSError
         If the file cannot be written. A file that was there before is as it was.
     """
-    tensors = dict(network.program.parameters)
+    tensors = dict(network.program.parameters) | _averages(network.program)
     if isinstance(network.layers[0], Normalization) and network._scaled:
         found = statistics(network.program.state, network.program.ops[0])
         tensors |= dict(zip(SCALING, found, strict=True))
@@ -73,6 +76,15 @@ def save(
         if not np.isfinite(tensor).all():
             raise DataError(f"{name!r} holds numbers that are not finite; net.reset() draws anew")
     write(path, tensors, _metadata(network, notes))
+
+
+def _averages(program: Program) -> dict[str, Array]:
+    """BatchNorm's running averages by name, views of (n,) each."""
+    found: dict[str, Array] = {}
+    norms = [op for op in program.ops if op["kind"] == Kind.BATCHNORM]
+    for number, op in enumerate(norms, start=1):
+        found[f"mean{number}"], found[f"variance{number}"] = moments(program.state, op)[:2]
+    return found
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -132,11 +144,18 @@ def _described(network: Network) -> dict[str, Any]:
     return {
         "layers": [_layer(layer) for layer in network.layers],
         "inputs": network.inputs,
-        "loss": network.loss,
+        "loss": _loss(network._loss),
         "init": _initializer(network._init),
         "seed": network.seed,
         "dtype": network.dtype.name,
     }
+
+
+def _loss(loss: losses.Loss) -> str | dict[str, Any]:
+    """A loss as data: its name, or its class and its fields where one is set."""
+    if loss == losses.resolve(loss.name, loss.needs or "identity"):
+        return loss.name
+    return {"class": type(loss).__name__, **dataclasses.asdict(loss)}
 
 
 def _layer(layer: Layer) -> dict[str, Any]:
@@ -193,15 +212,16 @@ def _network(file: TensorFile) -> Network:
     from .network import Network  # Network.save imports this module
 
     data = _object(file, "network")
-    if set(data) != {*SETTINGS, "init"}:
+    if set(data) != {*SETTINGS, "init", "loss"}:
         raise file.refuse(f"its description has the keys {sorted(data)}")
     for key, kind in SETTINGS.items():
         if type(data[key]) is not kind:
             raise file.refuse(f"its {key!r} is {data[key]!r:.80}")
     layers = [_build(file, LAYERS, layer, "layer") for layer in data["layers"]]
+    loss = data["loss"]
     network = Network(
         layers,
-        loss=data["loss"],
+        loss=loss if isinstance(loss, str) else _build(file, LOSSES, loss, "loss"),
         init=_drawn(file, data["init"]),
         seed=data["seed"],
         dtype=data["dtype"],
@@ -233,7 +253,8 @@ def _build(file: TensorFile, kinds: Mapping[str, Any], data: Any, what: str) -> 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
     """The types of a class's fields."""
-    return get_type_hints(kind)
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def _drawn(file: TensorFile, data: Any) -> Any:
@@ -250,7 +271,7 @@ def _fill(network: Network, inputs: int, file: TensorFile) -> None:
     ):
         raise file.refuse(f"its data are too short for layers of the sizes {widths!r:.80}")
     program = lower(network.layers, inputs, network._loss, network.dtype)
-    targets: dict[str, Array] = dict(program.parameters)
+    targets: dict[str, Array] = dict(program.parameters) | _averages(program)
     if isinstance(network.layers[0], Normalization) and set(SCALING) & set(file.entries):
         targets |= dict(zip(SCALING, statistics(program.state, program.ops[0]), strict=True))
         network._scaled = True

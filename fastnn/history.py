@@ -53,6 +53,15 @@ class History(Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]):
     def __len__(self) -> int:
         return len(self._parts)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, History):
+            return NotImplemented
+        return set(self) == set(other) and all(
+            np.array_equal(self[name], other[name], equal_nan=True) for name in self
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
     def __repr__(self) -> str:
         if not self.epochs:
             return "History: no epoch finished"

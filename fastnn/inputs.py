@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import _check
 from .errors import DataError, SettingError
-from .kernels.opcodes import Loss
+from .kernels.opcodes import Loss as Code
+from .layers import BatchNorm, Layer
+from .losses import Loss
+from .plan import Examples, Plan
 from .program import Program
-from .training import Examples
 
 Array = np.ndarray[Any, Any]
 ROWS = 4096  # of X that are taken into float64 at a time
@@ -20,21 +22,36 @@ ROWS = 4096  # of X that are taken into float64 at a time
 def prepare(y: Any, m: int, K: int, loss: Loss, dtype: np.dtype[Any]) -> Array:
     """Return the targets Y (m, K), C-contiguous in dtype, checked by the loss's rule."""
     rules = {
-        Loss.BINARY_CROSS_ENTROPY: _check.binary,
-        Loss.CATEGORICAL_CROSS_ENTROPY: _check.classes,
+        Code.BINARY_CROSS_ENTROPY: _check.binary,
+        Code.CATEGORICAL_CROSS_ENTROPY: _check.classes,
+        Code.POISSON: _check.counts,
     }
-    Y = rules.get(loss, _check.targets)(y, m, K)
+    Y = rules.get(loss.code, _check.targets)(y, m, K)
+    if loss.smoothing:
+        Y = Y * (1 - loss.smoothing) + loss.smoothing / max(K, 2)
+    _check.representable(Y, dtype, "y")
     ready: Array = np.require(Y, dtype, ["C", "A", "W", "O"])
     return ready
 
 
+def refuse_single(layers: Sequence[Layer], m: int, plan: Plan) -> None:
+    """Refuse a batch of one example where a BatchNorm would divide by its deviation."""
+    batch = min(plan.batch_size, m)
+    if any(isinstance(layer, BatchNorm) for layer in layers) and 1 in (batch, m % batch):
+        raise SettingError(
+            f"BatchNorm cannot work with a batch of one, which {m} examples in batches of {batch} "
+            "leave; choose another batch_size"
+        )
+
+
 def labels_of(Y: Array, loss: Loss) -> Array | None:
     """Return one class number for each row of Y (m, K), or None where rows have no single class."""
-    if loss == Loss.CATEGORICAL_CROSS_ENTROPY:
+    if loss.code == Code.CATEGORICAL_CROSS_ENTROPY:
         best: Array = np.argmax(Y, axis=1)
         return best
-    if loss == Loss.BINARY_CROSS_ENTROPY and Y.shape[1] == 1:
-        return Y[:, 0].astype(np.int64)
+    if loss.code == Code.BINARY_CROSS_ENTROPY and Y.shape[1] == 1:
+        labels: Array = (Y[:, 0] > 0.5).astype(np.int64)
+        return labels
     return None
 
 
@@ -49,9 +66,14 @@ def weights_of(
     w = np.ones(len(Y)) if sample_weight is None else _check.sample_weight(sample_weight, len(Y))
     if class_weight is not None:
         w = w * _class_weights(class_weight, Y, loss, w)
-        if not w.any():
-            raise DataError("class_weight leaves every example without weight; one must count")
-    return w.astype(dtype)
+    _check.representable(w, dtype, "sample_weight times class_weight")
+    ready: Array = w.astype(dtype)
+    if not ready.any():
+        raise DataError(
+            f"no example has a weight that counts in {dtype}; sample_weight times class_weight "
+            "must be positive for one at least"
+        )
+    return ready
 
 
 def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Array) -> Array:
@@ -61,14 +83,14 @@ def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Ar
         raise SettingError("class_weight needs one class for each example: one sigmoid, or softmax")
     K = max(Y.shape[1], 2)
     factors = np.ones(K)
-    if given == "balanced":
+    if isinstance(given, str) and given == "balanced":
         present = np.bincount(labels, weights=w, minlength=K)
         factors[present > 0] = present.sum() / ((present > 0).sum() * present[present > 0])
     elif isinstance(given, Mapping):
         for label, factor in given.items():
             if label not in range(K):
                 raise SettingError(f"class_weight names class {label!r}; there are 0 … {K - 1}")
-            factors[label] = _check.real(factor, f"class_weight[{label}]", least=0)
+            factors[int(label)] = _check.real(factor, f"class_weight[{label}]", least=0)
     else:
         raise SettingError(f"class_weight must be a dict, 'balanced' or None, got {given!r}")
     return np.asarray(factors[labels])
@@ -86,6 +108,8 @@ def hold_out(
         return (examples, None) if share == 0 else _drawn(examples, share, loss, seed)
     if share:
         raise SettingError("give validation_data or validation_split, not both")
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise SettingError("validation_data must be a pair (X, y)")
     X = _check.features(given[0], examples.X.shape[1], name="validation X")
     dtype = examples.Y.dtype
     Y = prepare(given[1], len(X), examples.Y.shape[1], loss, dtype)
@@ -102,6 +126,11 @@ def _drawn(examples: Examples, share: float, loss: Loss, seed: int) -> tuple[Exa
     train, validation = (
         Examples(examples.X[i], examples.Y[i], examples.w[i]) for i in map(np.sort, (kept, held))
     )
+    if not train.w.any() or not validation.w.any():
+        raise DataError(
+            "validation_split leaves a part in which no example has weight; give validation_data, "
+            "or weights to more examples"
+        )
     return train, validation
 
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from . import _check, activations, initializers
 from .errors import SettingError
 
-__all__ = ["Activation", "Dense", "Layer", "Normalization", "Rescaling"]
+__all__ = [
+    "Activation",
+    "BatchNorm",
+    "Dense",
+    "Dropout",
+    "GaussianNoise",
+    "Layer",
+    "Normalization",
+    "Rescaling",
+]
 
 
 @dataclass(frozen=True)
@@ -19,11 +28,14 @@ class Dense:
     units : int
         Number of outputs, at least 1.
     activation : str
-        The function g: identity, sigmoid, tanh, relu, leaky_relu, or softmax (last layer only).
+        The function g, one of `activations.NAMES`; softmax in the last layer only.
     use_bias : bool
         Whether b is added.
     init : str or initializers.Initializer, optional
         How W is drawn; by default as the network says. b starts at 0.
+    max_norm : float, optional
+        Largest Euclidean norm of a unit's incoming weights; they are scaled down to it after
+        every step (Srebro and Shraibman, COLT 2005).
     name : str, optional
         How errors and the summary call the layer; by default ``dense1``, ``dense2``, …
 
@@ -37,13 +49,19 @@ class Dense:
     activation: str = "identity"
     use_bias: bool = field(default=True, kw_only=True)
     init: str | initializers.Initializer | None = field(default=None, kw_only=True)
+    max_norm: float | None = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _check.count(self.units, "units", least=1))
+        object.__setattr__(self, "use_bias", _check.flag(self.use_bias, "use_bias"))
+        if self.name is not None and not isinstance(self.name, str):
+            raise SettingError(f"name must be text, got {self.name!r}")
         activations.code(self.activation)
         if self.init is not None:
             initializers.resolve(self.init)
+        if self.max_norm is not None:
+            object.__setattr__(self, "max_norm", _check.real(self.max_norm, "max_norm", above=0))
 
 
 @dataclass(frozen=True)
@@ -65,6 +83,80 @@ class Activation:
 
     def __post_init__(self) -> None:
         activations.code(self.function)
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Inverted dropout: while training, each unit is kept with probability 1 − rate.
+
+    Kept units are divided by 1 − rate, so that their mean stays; predictions use all units. Which
+    units fall is a function of (seed, layer, epoch, example, unit) alone: Srivastava et al., JMLR
+    15 (2014) 1929, with the inversion of the course.
+
+    Parameters
+    ----------
+    rate : float
+        Share of units that are dropped, in [0, 1).
+
+    Raises
+    ------
+    SettingError
+        If the rate lies outside [0, 1).
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", _check.share(self.rate, "rate"))
+
+
+@dataclass(frozen=True)
+class GaussianNoise:
+    """Normal noise that is added while training: A = X + stddev · N(0, 1).
+
+    Parameters
+    ----------
+    stddev : float
+        Deviation of the noise, not negative.
+
+    Raises
+    ------
+    SettingError
+        If stddev is negative or not finite.
+    """
+
+    stddev: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stddev", _check.real(self.stddev, "stddev", least=0))
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Batch normalisation: A = γ (X − μ) / √(σ² + ε) + β, feature by feature.
+
+    While training μ and σ² (biased) are the batch's; predictions use running averages,
+    running = momentum · running + (1 − momentum) · batch. Ioffe and Szegedy, arXiv:1502.03167.
+
+    Parameters
+    ----------
+    momentum : float
+        In [0, 1).
+    epsilon : float
+        Positive; keeps a constant feature from dividing by zero.
+
+    Raises
+    ------
+    SettingError
+        If a number lies outside its range.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "momentum", _check.share(self.momentum, "momentum"))
+        object.__setattr__(self, "epsilon", _check.real(self.epsilon, "epsilon", above=0))
 
 
 @dataclass(frozen=True)
@@ -108,5 +200,8 @@ class Normalization:
 
     per_feature: bool = True
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "per_feature", _check.flag(self.per_feature, "per_feature"))
 
-Layer = Dense | Activation | Rescaling | Normalization
+
+Layer = Dense | Activation | Dropout | GaussianNoise | BatchNorm | Rescaling | Normalization

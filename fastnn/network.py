@@ -9,16 +9,21 @@ from typing import Any
 import numpy as np
 
 from . import _check
-from ._backend import active
+from ._backend import fitting
 from .blueprint import Blueprint
 from .errors import NotBuiltError, SettingError
+from .folding import fold
 from .history import History
-from .inputs import hold_out, learn_scaling, prepare, weights_of
-from .kernels.opcodes import SETTINGS, Kind, Loss
-from .optimizers import Adam, Optimizer
-from .program import output_activation
+from .inputs import hold_out, learn_scaling, prepare, refuse_single, weights_of
+from .kernels.opcodes import Kind, Mode
+from .lbfgs import LBFGS, Descent
+from .lowering import output_activation
+from .optimizers import Optimizer
+from .plan import Examples, Plan, claimed
 from .progress import Line
-from .training import Callback, Examples, Plan, Trainer
+from .schedules import Schedule
+from .scoring import Scorer, known, scores
+from .training import CLASSIFYING, Callback, Trainer
 
 __all__ = ["Network"]
 
@@ -67,14 +72,18 @@ class Network(Blueprint):
         *,
         epochs: int = 10,
         batch_size: int | None = 128,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | LBFGS | None = None,
+        schedule: Schedule | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
         sample_weight: Any = None,
         class_weight: Mapping[int, float] | str | None = None,
         validation_data: tuple[Any, Any] | None = None,
         validation_split: float = 0.0,
         shuffle: bool = True,
+        metrics: Sequence[str] = (),
         callbacks: Sequence[Callback] = (),
         progress: str | bool = "auto",
     ) -> History:
@@ -93,9 +102,13 @@ class Network(Blueprint):
         optimizer : Optimizer, optional
             `Adam()` by default. Its memory lives in the network: the same settings go on where the
             last fit stopped, other settings start afresh.
+        schedule : schedules.Schedule, optional
+            Multiplies the optimiser's learning rate, by the epoch or by the step.
         l2, l1 : float
             λ of cost + λ/(2m) Σ‖W‖² and of cost + λ/m Σ|W|, m the (weighted) examples of the
             batch; biases are spared.
+        clip_norm, clip_value : float, optional
+            Largest norm of the whole gradient; largest size of each of its numbers, taken first.
         sample_weight : array (m,), optional
             Weights of the examples, not negative.
         class_weight : dict or "balanced", optional
@@ -106,6 +119,9 @@ class Network(Blueprint):
             Or the share of the examples to hold out for that, drawn by the seed, stratified.
         shuffle : bool
             Whether every epoch goes through the examples in another order.
+        metrics : sequence of str
+            Names of `fastnn.metrics` that are recorded after every epoch: of the validation data
+            as ``validation_…``, without such data of the training data.
         callbacks : sequence of callables
             Each is called with (network, history) after an epoch; returning True stops the fit.
         progress : "auto" or bool
@@ -124,27 +140,30 @@ class Network(Blueprint):
         DivergenceError
             If a cost or gradient stops being finite; the parameters are those before that step.
         """
-        plan = Plan(
-            _check.count(epochs, "epochs"),
-            2**62 if batch_size is None else _check.count(batch_size, "batch_size", least=1),
-            Adam() if optimizer is None else _check.optimizer(optimizer, Optimizer),
-            _check.real(l2, "l2", least=0),
-            _check.real(l1, "l1", least=0),
-            bool(shuffle) and batch_size is not None,
+        plan = Plan.checked(
+            epochs, batch_size, optimizer, l2, l1, shuffle, schedule, clip_norm, clip_value
         )
+        names, line = known(metrics), Line(plan.epochs, progress)
+        callbacks = _check.callables(callbacks, "callbacks")
         X = _check.features(X, self.inputs)
+        _check.representable(X, self.dtype)
         Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
         w = weights_of(sample_weight, class_weight, Y, self._loss, self.dtype)
         train, validation = hold_out(
             Examples(X, Y, w), validation_data, validation_split, self._loss, self.seed
         )
-        line = Line(plan.epochs, progress)
-        self.build(X.shape[1])
-        if not self._scaled:
-            learn_scaling(self.program, train.X, train.w)
-            self._scaled = True
-        trainer = Trainer(self, self.program, self._memory, active(), plan, train, validation)
-        return trainer.fit(tuple(callbacks), line)
+        refuse_single(self._layers, len(train.X), plan)
+        with claimed(self):
+            self.build(X.shape[1])
+            if not self._scaled:
+                learn_scaling(self.program, train.X, train.w)
+                self._scaled = True
+            if names:
+                callbacks, self._metrics = (Scorer(names, train, validation), *callbacks), names
+            fit = Descent if isinstance(plan.optimizer, LBFGS) else Trainer
+            kernels = fitting(self.program.ops)
+            trainer = fit(self, self.program, self._memory, kernels, plan, train, validation)
+            return trainer.fit(callbacks, line)
 
     def _ready(self, X: Any) -> Array:
         """Return X (m, n_in), checked, for a network that can take it."""
@@ -155,14 +174,16 @@ class Network(Blueprint):
                 "before this"
             )
         first = next(i for i, op in enumerate(program.ops) if op["kind"] == Kind.DENSE)
-        return _check.features(X, self.inputs, f"Dense {program.names[first]!r}")
+        X = _check.features(X, self.inputs, f"Dense {program.names[first]!r}")
+        _check.representable(X, self.dtype)
+        return X
 
     def _outputs(self, X: Any) -> Array:
-        """Return A (m, K) of the last layer."""
-        X, program = self._ready(X), self.program
+        """Return A (m, K) of the last layer, BatchNorm folded into the weights."""
+        X, program = self._ready(X), fold(self.program)
         out = np.empty((len(X), self.outputs), self.dtype)
         with np.errstate(over="ignore"):
-            active().predict(program.ops, program.theta, program.state, X, out)
+            fitting(program.ops).predict(program.ops, program.theta, program.state, X, out)
         return out
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -192,7 +213,7 @@ class Network(Blueprint):
         if activation == "softmax":
             best: Array = np.argmax(A, axis=1)
             return best
-        if activation == "sigmoid" and self._loss == Loss.BINARY_CROSS_ENTROPY:
+        if activation == "sigmoid":
             A = (A > 0.5).astype(np.int64)
         return A[:, 0] if self.outputs == 1 else A
 
@@ -214,27 +235,33 @@ class Network(Blueprint):
         return np.hstack([1 - A, A]) if A.shape[1] == 1 and activation == "sigmoid" else A
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
-        """Return ``{"cost": …}`` and for classes ``"accuracy"``, without L2 and L1."""
+        """Return ``{"cost": …}``, for classes ``"accuracy"``, and the metrics of the last fit.
+
+        Costs are without L2 and L1.
+        """
         X, program = self._ready(X), self.program
         Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
         w = np.ones(len(X), self.dtype)
         with np.errstate(over="ignore"):
-            cost, hits = active().evaluate(program.ops, program.theta, program.state, X, Y, w)
-        return (
-            {"cost": cost} if self._loss == Loss.SQUARED_ERROR else {"cost": cost, "accuracy": hits}
-        )
+            kernels = fitting(program.ops)
+            cost, hits = kernels.evaluate(program.ops, program.theta, program.state, X, Y, w)
+        found = {"cost": cost} | ({"accuracy": hits} if self._loss.code in CLASSIFYING else {})
+        return found | scores(self, X, Y, self._metrics)
 
     def activations(self, X: Any) -> list[Array]:
         """Return the output A (m, units) of every layer for rows X (m, n)."""
         X, program = self._ready(X), self.program
-        work = active().workspace(program.ops, len(X), self.dtype)
-        outputs = active().forward(program.ops, program.theta, program.state, work, X)
+        kernels = fitting(program.ops)
+        work = kernels.workspace(program.ops, len(X), self.dtype)
+        outputs = kernels.forward(program.ops, program.theta, program.state, work, X)
         return [outputs[row] for row in program.rows]
 
     def cost_and_gradients(
         self, X: Any, y: Any, *, l2: float = 0.0, l1: float = 0.0, sample_weight: Any = None
     ) -> tuple[float, dict[str, Array]]:
         """Return the cost of all rows and its gradient by every parameter; nothing is updated.
+
+        Without dropout and noise; BatchNorm takes these rows as its batch.
 
         Returns
         -------
@@ -244,24 +271,14 @@ class Network(Blueprint):
         X, program = self._ready(X), self.program
         Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
         w = weights_of(sample_weight, None, Y, self._loss, self.dtype)
-        settings = np.zeros((), SETTINGS)
-        settings["l2"], settings["l1"] = (
-            _check.real(l2, "l2", least=0),
-            _check.real(l1, "l1", least=0),
+        settings = program.settings(
+            l2=_check.real(l2, "l2", least=0), l1=_check.real(l1, "l1", least=0)
         )
-        settings["decay"] = program.decay
         grad = np.zeros_like(program.grad)
-        work = active().workspace(program.ops, len(X), self.dtype)
-        cost, _, _ = active().gradient(
-            program.ops,
-            program.theta,
-            grad,
-            program.state,
-            work,
-            X,
-            Y,
-            w,
-            np.arange(len(X)),
-            settings,
-        )
+        kernels = fitting(program.ops)
+        work = kernels.workspace(program.ops, len(X), self.dtype)
+        cost, _, _ = kernels.gradient(
+            program.ops, program.theta, grad, program.state.copy(), work, X, Y, w,
+            np.arange(len(X)), settings, Mode.FROZEN,
+        )  # fmt: skip
         return cost, program.views(grad)

@@ -7,7 +7,22 @@ from dataclasses import dataclass
 from . import _check
 from .kernels.opcodes import Method
 
-__all__ = ["Adam", "GradientDescent", "Optimizer"]
+__all__ = [
+    "LBFGS",
+    "Adam",
+    "AdamW",
+    "GradientDescent",
+    "Momentum",
+    "Nesterov",
+    "Optimizer",
+    "RMSprop",
+]
+
+
+def _keep(settings: object, **values: float) -> None:
+    """Set checked fields of a frozen dataclass."""
+    for name, value in values.items():
+        object.__setattr__(settings, name, value)
 
 
 @dataclass(frozen=True)
@@ -28,7 +43,9 @@ class GradientDescent:
     learning_rate: float = 0.01
 
     def __post_init__(self) -> None:
-        _check.real(self.learning_rate, "learning_rate", above=0)
+        object.__setattr__(
+            self, "learning_rate", _check.real(self.learning_rate, "learning_rate", above=0)
+        )
 
     @property
     def settings(self) -> dict[str, float]:
@@ -64,10 +81,12 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        _check.real(self.learning_rate, "learning_rate", above=0)
-        _check.share(self.beta1, "beta1")
-        _check.share(self.beta2, "beta2")
-        _check.real(self.epsilon, "epsilon", above=0)
+        object.__setattr__(
+            self, "learning_rate", _check.real(self.learning_rate, "learning_rate", above=0)
+        )
+        _keep(self, beta1=_check.share(self.beta1, "beta1"))
+        _keep(self, beta2=_check.share(self.beta2, "beta2"))
+        _keep(self, epsilon=_check.real(self.epsilon, "epsilon", above=0))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -80,4 +99,155 @@ class Adam:
         }
 
 
-Optimizer = GradientDescent | Adam
+@dataclass(frozen=True)
+class Momentum:
+    """The step is (1−β) times the other convention's: v ← βv + (1−β)g, θ ← θ − learning_rate · v.
+
+    The course's average. Where v ← βv + g is meant, as in PyTorch and scikit-learn, give
+    learning_rate / (1 − β) here for the same steps.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Positive.
+    beta : float
+        In [0, 1).
+    """
+
+    learning_rate: float = 0.01
+    beta: float = 0.9
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "learning_rate", _check.real(self.learning_rate, "learning_rate", above=0)
+        )
+        _keep(self, beta=_check.share(self.beta, "beta"))
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What the kernels' update needs."""
+        return {"method": Method.MOMENTUM, "beta1": self.beta}
+
+
+@dataclass(frozen=True)
+class Nesterov:
+    """Momentum that looks ahead: v ← βv + (1−β)g, θ ← θ − learning_rate · (βv + (1−β)g).
+
+    Sutskever et al., ICML 2013, in the course's average.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Positive.
+    beta : float
+        In [0, 1).
+    """
+
+    learning_rate: float = 0.01
+    beta: float = 0.9
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "learning_rate", _check.real(self.learning_rate, "learning_rate", above=0)
+        )
+        _keep(self, beta=_check.share(self.beta, "beta"))
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What the kernels' update needs."""
+        return {"method": Method.NESTEROV, "beta1": self.beta}
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """s ← βs + (1−β)g², θ ← θ − learning_rate · g / (√s + ε): Tieleman and Hinton, 2012.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Positive.
+    beta : float
+        In [0, 1).
+    epsilon : float
+        Positive; stands outside the root.
+    """
+
+    learning_rate: float = 1e-3
+    beta: float = 0.9
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "learning_rate", _check.real(self.learning_rate, "learning_rate", above=0)
+        )
+        _keep(self, beta=_check.share(self.beta, "beta"))
+        _keep(self, epsilon=_check.real(self.epsilon, "epsilon", above=0))
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What the kernels' update needs."""
+        return {"method": Method.RMSPROP, "beta1": self.beta, "epsilon": self.epsilon}
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam after W ← W (1 − learning_rate · weight_decay); b, γ and β are spared.
+
+    Loshchilov and Hutter, arXiv:1711.05101.
+
+    Parameters
+    ----------
+    learning_rate, beta1, beta2, epsilon : float
+        As in `Adam`.
+    weight_decay : float
+        Not negative.
+    """
+
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(
+            self, "weight_decay", _check.real(self.weight_decay, "weight_decay", least=0)
+        )
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What the kernels' update needs."""
+        return super().settings | {"method": Method.ADAMW, "weight_decay": self.weight_decay}
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory BFGS of SciPy: an epoch is one of its iterations over all examples.
+
+    It has no learning rate, ignores batch_size and shuffle, and takes no schedule, no clipping and
+    no layers that draw random numbers. Liu and Nocedal, Math. Programming 45 (1989) 503.
+
+    Parameters
+    ----------
+    memory : int
+        Pairs of steps and gradients that are remembered.
+    tolerance : float
+        The fit ends when no number of the gradient is larger.
+    """
+
+    memory: int = 10
+    tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        _keep(self, memory=_check.count(self.memory, "memory", least=1))
+        _keep(self, tolerance=_check.real(self.tolerance, "tolerance", least=0))
+
+    @property
+    def learning_rate(self) -> float:
+        """The share of a step that is taken where line search leaves it: all."""
+        return 1.0
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What the kernels' update needs: nothing, for SciPy moves the parameters."""
+        return {"method": Method.GRADIENT_DESCENT}
+
+
+Optimizer = GradientDescent | Momentum | Nesterov | RMSprop | Adam | LBFGS

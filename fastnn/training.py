@@ -6,20 +6,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._threads import get_num_threads
-from .errors import DivergenceError
+from .errors import DivergenceError, SettingError
 from .history import History
-from .kernels.opcodes import SETTINGS, Kind, Loss
-from .kernels.steps import slots_for
-from .optimizers import Optimizer
-from .program import Program, aligned_zeros
+from .kernels.opcodes import Kind, Loss
+from .plan import Examples, Memory, Plan
+from .program import Program
 from .progress import Line
+from .schedules import Plateau
 
 if TYPE_CHECKING:
     from .network import Network
@@ -27,49 +26,9 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Callback = Callable[["Network", History], Any]
 
+CLASSIFYING = (Loss.BINARY_CROSS_ENTROPY, Loss.CATEGORICAL_CROSS_ENTROPY)
+
 CHUNK_SECONDS = 0.05  # how long the compiled run keeps progress, callbacks and Ctrl-C waiting
-
-
-class Examples(NamedTuple):
-    """Checked data: X (m, n_in) as given, Y (m, K) and w (m,) in the network's dtype."""
-
-    X: Array
-    Y: Array
-    w: Array
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a fit goes over its examples."""
-
-    epochs: int
-    batch_size: int
-    optimizer: Optimizer
-    l2: float
-    l1: float
-    shuffle: bool
-
-
-@dataclass
-class Memory:
-    """What training keeps in a network: the optimiser and its slots, and how far it has come.
-
-    `counters` holds the updates made so far and a flag of the run's own.
-    """
-
-    optimizer: Optimizer | None = None
-    slots: Array = field(default_factory=lambda: np.zeros((0, 0)))
-    counters: Array = field(default_factory=lambda: np.zeros(2, np.int64))
-    epoch: int = 0
-
-    def prepare(self, optimizer: Optimizer, program: Program) -> None:
-        """Start fresh slots unless the optimiser has the settings it had before."""
-        if self.optimizer != optimizer:
-            empty = slots_for(int(optimizer.settings["method"]), 0, program.theta.dtype)
-            size = program.theta.size
-            flat = aligned_zeros(len(empty) * size, program.theta.dtype)
-            self.optimizer, self.slots = optimizer, flat.reshape(len(empty), size)
-            self.counters = np.zeros(2, np.int64)
 
 
 class _Interrupts:
@@ -110,38 +69,38 @@ class Trainer:
         self.network, self.program, self.memory = network, program, memory
         self.kernels, self.plan, self.train = kernels, plan, train
         memory.prepare(plan.optimizer, program)
+        memory.follow(plan.schedule, network.history.epochs)
         self.batch = min(plan.batch_size, len(train.X))
         self.steps = -(-len(train.X) // self.batch)
         nothing = Examples(train.X[:0], train.Y[:0], train.w[:0])
         self.validation = validation or nothing
         self.scores = np.zeros((plan.epochs if validation else 0, 2))
-        self.work = kernels.workspace(
-            program.ops, self.batch, program.theta.dtype, get_num_threads()
-        )
+        self.threads = get_num_threads()  # once: the workspace has a part for each
+        self.work = kernels.workspace(program.ops, self.batch, program.theta.dtype, self.threads)
         self.settings = self._settings()
         self.history = History()
         self._pending = np.zeros((0, 3))
-        self.classifies = program.ops[-1]["code"] != Loss.SQUARED_ERROR
+        self.classifies = program.ops[-1]["code"] in CLASSIFYING
 
     def _settings(self) -> Array:
         """The run's settings: one SETTINGS row."""
-        settings = np.zeros((), SETTINGS)
         plan = self.plan
-        for name, value in plan.optimizer.settings.items():
-            settings[name] = value
-        settings["l2"], settings["l1"], settings["decay"] = plan.l2, plan.l1, self.program.decay
-        settings["batch_size"], settings["shuffle"] = self.batch, plan.shuffle
-        settings["seed"], settings["first_epoch"] = self.network.seed, self.memory.epoch
-        settings["threads"] = get_num_threads()
+        settings = self.program.settings(
+            l2=plan.l2, l1=plan.l1, clip_norm=plan.clip_norm, clip_value=plan.clip_value,
+            batch_size=self.batch, shuffle=plan.shuffle, seed=self.network.seed,
+            first_epoch=self.memory.epoch, threads=self.threads, **plan.optimizer.settings,
+        )  # fmt: skip
         return settings
 
     def fit(self, callbacks: Sequence[Callback], line: Line) -> History:
         """Run all epochs; return early on Ctrl-C or when a callback says so."""
+        self._tell(callbacks, "start")
+        by_epoch = bool(callbacks) or isinstance(self.plan.schedule, Plateau)
         total, step, size = self.plan.epochs * self.steps, 0, 1
         with _Interrupts() as interrupts, line:
             while step < total:
                 stop = min(step + size, total)
-                if callbacks:
+                if by_epoch:
                     stop = min(stop, (step // self.steps + 1) * self.steps)
                 began = time.perf_counter()
                 self._chunk(step, stop)
@@ -152,16 +111,48 @@ class Trainer:
                 line.update(self.history)
                 if step % self.steps == 0:
                     wishes = [callback(self.network, self.history) for callback in callbacks]
-                    if any(wish is True for wish in wishes):
+                    if any(isinstance(wish, bool | np.bool_) and wish for wish in wishes):
                         break
                 if interrupts.seen:
                     self.history.interrupted = self.network.history.interrupted = True
                     break
+        self._tell(callbacks, "finish")
         return self.history
+
+    def _tell(self, callbacks: Sequence[Callback], event: str) -> None:
+        """Call that method of every callback that has it."""
+        for callback in callbacks:
+            getattr(callback, event, lambda network: None)(self.network)
+
+    def _rates(self, start: int, stop: int) -> Array:
+        """Learning rates (stop − start,) of these steps."""
+        schedule, rate = self.plan.schedule, self.plan.optimizer.learning_rate
+        if schedule is None:
+            return np.full(stop - start, rate)
+        began, recorded = self.memory.since
+        if isinstance(schedule, Plateau):
+            return np.full(stop - start, rate * schedule.follow(self._curve(schedule, recorded)))
+        times = np.arange(start, stop) / self.steps
+        times = times if schedule.per == "step" else np.floor(times)
+        times += int(self.settings["first_epoch"]) - began
+        return rate * np.array([schedule.factor(float(time)) for time in times])
+
+    def _curve(self, schedule: Plateau, recorded: int) -> Array:
+        """What a Plateau follows, from entry `recorded` of the history on."""
+        history = self.network.history
+        if history.epochs <= recorded:
+            return np.zeros(0)
+        if schedule.monitor not in history:
+            raise SettingError(
+                f"Plateau monitors {schedule.monitor!r}, but the history holds "
+                f"{', '.join(history)}; give validation_data or validation_split, or monitor "
+                "another name"
+            )
+        return history[schedule.monitor][recorded:]
 
     def _run(self, start: int, stop: int, record: Array) -> int:
         """Take the steps start … stop−1 and return the next one."""
-        rates = np.full(stop - start, self.plan.optimizer.learning_rate)
+        rates = self._rates(start, stop)
         memory, program = self.memory, self.program
         return int(
             self.kernels.run(
@@ -250,9 +241,11 @@ class Trainer:
             if not np.isfinite(A).all():
                 return name
         grad = np.zeros_like(program.grad)
+        number = int(settings["first_epoch"]) + epoch
         kernels.gradient(
-            program.ops, program.theta, grad, program.state, self.work, *self.train, rows, settings
-        )
+            program.ops, program.theta, grad, program.state, self.work, *self.train, rows,
+            settings, number,
+        )  # fmt: skip
         # What is finite so far became infinite in the update: the largest slope tells where.
         dense = [i for i, op in enumerate(program.ops) if op["kind"] == Kind.DENSE]
         slopes = [np.abs(dW).max() for name, dW in program.views(grad).items() if name[0] == "W"]

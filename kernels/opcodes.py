@@ -14,6 +14,9 @@ class Kind(IntEnum):
     DENSE = 1  # A = g(X W + b)
     ACTIVATION = 2  # A = g(X)
     LOSS = 3  # the cost and its derivative; `source` is the row whose output it reads
+    DROPOUT = 4  # A = X / (1 − rate) where a unit is kept, else 0
+    NOISE = 5  # A = X + rate · normal numbers
+    BATCHNORM = 6  # A = γ (X − μ) / √(σ² + ε) + β
 
 
 class Activation(IntEnum):
@@ -25,6 +28,16 @@ class Activation(IntEnum):
     RELU = 3
     LEAKY_RELU = 4
     SOFTMAX = 5
+    ELU = 6
+    SELU = 7
+    SOFTPLUS = 8
+    SILU = 9
+    GELU = 10
+    MISH = 11
+
+
+#: Activations whose derivative cannot be had from A: their Z is kept.
+NEEDS_Z = (Activation.SOFTPLUS, Activation.SILU, Activation.GELU, Activation.MISH)
 
 
 class Loss(IntEnum):
@@ -33,6 +46,10 @@ class Loss(IntEnum):
     SQUARED_ERROR = 0
     BINARY_CROSS_ENTROPY = 1
     CATEGORICAL_CROSS_ENTROPY = 2
+    ABSOLUTE_ERROR = 3
+    HUBER = 4  # rate: δ
+    QUANTILE = 5  # rate: τ
+    POISSON = 6
 
 
 class Method(IntEnum):
@@ -40,17 +57,34 @@ class Method(IntEnum):
 
     GRADIENT_DESCENT = 0
     ADAM = 1
+    MOMENTUM = 2
+    NESTEROV = 3
+    RMSPROP = 4
+    ADAMW = 5
 
 
 class Purpose(IntEnum):
     """What random numbers are for: half of the key of the counter-based generator."""
 
     SHUFFLE = 1
+    DROPOUT = 2
+    NOISE = 3
 
 
-#: One row of a program. Offsets count elements: W and b in theta (b = -1: no bias), `state` in
-#: the state vector, where `stats` shifts are followed by `stats` factors (0: no scaling, 1: one
-#: pair for the whole array, n_in: one pair a feature). A is the row's place in the workspace.
+class Mode(IntEnum):
+    """What a forward pass is for, where no epoch (from 0) says that it trains."""
+
+    INFERENCE = -2  # no dropout, no noise; BatchNorm by its running averages
+    FROZEN = -1  # no dropout, no noise; BatchNorm by the batch
+
+
+#: One row of a program. Offsets count elements: W and b in theta (b = -1: no bias; BATCHNORM: γ
+#: and β), `state` in the state vector. There an INPUT has `stats` shifts and as many factors (0: no
+#: scaling, 1: one pair for the whole array, n_in: one pair a feature); a BATCHNORM its running mean
+#: and variance, then those of the last batch. A is the row's place in the workspace, Z that of g's
+#: argument where the derivative needs it. `rate`: of DROPOUT, NOISE and LOSS; BATCHNORM's momentum;
+#: DENSE: the largest norm of a unit's weights, or 0. `offset`: INPUT's, BATCHNORM's ε. `layer`
+#: numbers the layers that draw random numbers.
 OP = np.dtype(
     [
         ("kind", np.int64),
@@ -63,6 +97,9 @@ OP = np.dtype(
         ("stats", np.int64),
         ("source", np.int64),
         ("A", np.int64),
+        ("Z", np.int64),
+        ("layer", np.int64),
+        ("rate", np.float64),
         ("offset", np.float64),
     ],
     align=True,
@@ -75,6 +112,9 @@ SETTINGS = np.dtype(
         ("beta1", np.float64),
         ("beta2", np.float64),
         ("epsilon", np.float64),
+        ("weight_decay", np.float64),
+        ("clip_norm", np.float64),
+        ("clip_value", np.float64),
         ("l2", np.float64),
         ("l1", np.float64),
         ("decay", np.int64),
@@ -88,6 +128,15 @@ SETTINGS = np.dtype(
 )
 
 #: Flat vectors of the optimiser's memory that each method needs.
-SLOTS = {Method.GRADIENT_DESCENT: 0, Method.ADAM: 2}
+SLOTS = {
+    Method.GRADIENT_DESCENT: 0,
+    Method.ADAM: 2,
+    Method.MOMENTUM: 1,
+    Method.NESTEROV: 1,
+    Method.RMSPROP: 1,
+    Method.ADAMW: 2,
+}
 
 LEAK = 0.01  # leaky_relu's slope below zero
+#: selu's constants: Klambauer et al., arXiv:1706.02515, equation 14.
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .opcodes import SLOTS, Activation, Kind, Loss, Method
+from .custom import FIRST, pair
+from .opcodes import SLOTS, Activation, Kind, Loss, Method, Mode
 
 Array = np.ndarray[Any, Any]
 
@@ -36,8 +37,22 @@ def statistics(state: Array, op: Any) -> tuple[Array, Array]:
     return state[op["state"] : middle], state[middle : middle + op["stats"]]
 
 
+def moments(state: Array, op: Any) -> tuple[Array, ...]:
+    """Running mean and variance, then the last batch's, of a BATCHNORM row, views of (n,) each."""
+    n, start = op["n_out"], op["state"]
+    return tuple(state[start + i * n : start + (i + 1) * n] for i in range(4))
+
+
+def scales(vector: Array, op: Any) -> tuple[Array, Array]:
+    """γ and β (or dγ and dβ) of a BATCHNORM row, views of (n,) each."""
+    n = op["n_out"]
+    return vector[op["W"] : op["W"] + n], vector[op["b"] : op["b"] + n]
+
+
 def _activation(kernels, op):
     """Return the two functions of a row's activation: forward and backward."""
+    if op["code"] >= FIRST:
+        return pair(int(op["code"]))
     name = Activation(op["code"]).name.lower()
     return getattr(kernels, name), getattr(kernels, f"{name}_backward")
 
@@ -52,40 +67,60 @@ def _input(kernels, op, state, dtype, X):
     return A
 
 
-def _layers(kernels, ops, theta, state, X):
-    """Return [A (m, n_out) of each row of ops]; X (m, n_in)."""
-    outputs = [_input(kernels, ops[0], state, theta.dtype, X)]
+def _normalized(kernels, op, theta, state, X, epoch, A):
+    """Write A (m, n) of a BATCHNORM row; outside inference by the batch, whose moments it keeps."""
+    mean, variance, batch_mean, batch_variance = moments(state, op)
+    if epoch != Mode.INFERENCE:
+        mean, variance = batch_mean, batch_variance
+        kernels.batch_moments(X, mean, variance)
+    kernels.batchnorm_forward(X, mean, variance, *scales(theta, op), float(op["offset"]), A)
+
+
+def _layers(kernels, ops, theta, state, X, epoch=Mode.INFERENCE, rows=None, seed=0):
+    """Return [Z] and [A] (m, n_out) of each row of ops; X (m, n_in); rows (m,): whose masks."""
+    Zs, As = [None], [_input(kernels, ops[0], state, theta.dtype, X)]
     for op in ops[1:]:
-        A = np.empty((X.shape[0], op["n_out"]), theta.dtype)
-        Z = outputs[-1]
+        before, A = As[-1], np.empty((X.shape[0], op["n_out"]), theta.dtype)
+        Z = before
         if op["kind"] == Kind.DENSE:
-            kernels.dense_forward(Z, weights(theta, op), biases(theta, op), A)
-            Z = A
-        _activation(kernels, op)[0](Z, A)
-        outputs.append(A)
-    return outputs
+            Z = np.empty_like(A)
+            kernels.dense_forward(before, weights(theta, op), biases(theta, op), Z)
+        if op["kind"] in (Kind.DENSE, Kind.ACTIVATION):
+            _activation(kernels, op)[0](Z, A)
+        elif op["kind"] == Kind.BATCHNORM:
+            _normalized(kernels, op, theta, state, before, epoch, A)
+        elif epoch < 0:
+            A[...] = before
+        else:
+            draw = kernels.dropout if op["kind"] == Kind.DROPOUT else kernels.noise
+            draw(before, rows, float(op["rate"]), seed, int(op["layer"]), epoch, A)
+        Zs.append(Z)
+        As.append(A)
+    return Zs, As
 
 
 def _losses(kernels, op, A, Y, w):
     """Return cost, dA (m, K) and Σ w of the right rows of a LOSS row."""
     loss, dA = Loss(op["code"]), np.empty_like(A)
-    cost = getattr(kernels, loss.name.lower())(A, Y, w, dA)
+    function = getattr(kernels, loss.name.lower())
     if loss == Loss.BINARY_CROSS_ENTROPY:
-        return cost, dA, kernels.binary_hits(A, Y, w)
+        return function(A, Y, w, dA), dA, kernels.binary_hits(A, Y, w)
     if loss == Loss.CATEGORICAL_CROSS_ENTROPY:
-        return cost, dA, kernels.categorical_hits(A, Y, w)
-    return cost, dA, 0.0
+        return function(A, Y, w, dA), dA, kernels.categorical_hits(A, Y, w)
+    if loss == Loss.SQUARED_ERROR:
+        return function(A, Y, w, dA), dA, 0.0
+    return function(A, Y, w, float(op["rate"]), dA), dA, 0.0
 
 
 def forward(kernels, ops, theta, state, work, X):
     """Return [A (m, n_out) of each row but LOSS]; X (m, n_in)."""
-    return _layers(kernels, ops[:-1], theta, state, X)
+    return _layers(kernels, ops[:-1], theta, state, X)[1]
 
 
 def predict(kernels, ops, theta, state, X, out):
     """Write A of the last layer, block by block.   out (m, K); X (m, n_in)."""
     for i in range(0, X.shape[0], BLOCK):
-        out[i : i + BLOCK] = _layers(kernels, ops[:-1], theta, state, X[i : i + BLOCK])[-1]
+        out[i : i + BLOCK] = _layers(kernels, ops[:-1], theta, state, X[i : i + BLOCK])[1][-1]
 
 
 def evaluate(kernels, ops, theta, state, X, Y, w):
@@ -94,28 +129,33 @@ def evaluate(kernels, ops, theta, state, X, Y, w):
     last = ops[-1]
     for i in range(0, X.shape[0], BLOCK):
         rows = slice(i, i + BLOCK)
-        A = _layers(kernels, ops[: last["source"] + 1], theta, state, X[rows])[-1]
+        A = _layers(kernels, ops[: last["source"] + 1], theta, state, X[rows])[1][-1]
         part, _, right = _losses(kernels, last, A, Y[rows], w[rows])
         weight = float(w[rows].sum(dtype=np.float64))
         cost, hits, total = cost + part * weight, hits + right, total + weight
     return (cost / total, hits / total) if total > 0 else (0.0, 0.0)
 
 
-def gradient(kernels, ops, theta, grad, state, work, X, Y, w, rows, settings):
+def gradient(kernels, ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     """Write the gradient of one step and return (cost, Σ w of right rows, Σ w); updates nothing.
 
-    grad (p,) out; X (m, n_in); Y (m, K); w (m,); rows: the examples of the step. The cost holds
-    l2/(2 Σw) Σ W² + l1/Σw Σ |W|, and the gradient its derivative.
+    grad (p,) out; X (m, n_in); Y (m, K); w (m,); rows: the examples of the step; epoch: whose
+    masks and noise, or Mode.FROZEN for none. The cost holds l2/(2 Σw) Σ W² + l1/Σw Σ |W|, and the
+    gradient its derivative.
     """
     w = w[rows]
     total = float(w.sum(dtype=np.float64))
     if total == 0:
         return 0.0, 0.0, 0.0
-    last = ops[-1]
-    A = _layers(kernels, ops[: last["source"] + 1], theta, state, X[rows])
+    last, seed = ops[-1], int(settings["seed"])
+    inner = ops[: last["source"] + 1]
+    Z, A = _layers(kernels, inner, theta, state, X[rows], epoch, rows, seed)
     cost, dA, hits = _losses(kernels, last, A[-1], Y[rows], w)
     for i in range(last["source"], 0, -1):
-        dA = _back(kernels, ops[i], theta, grad, A[i - 1], A[i], dA, wanted=i > 1)
+        if ops[i]["kind"] == Kind.DROPOUT and epoch >= 0:
+            _drop_back(kernels, ops[i], rows, seed, epoch, dA)
+        else:
+            dA = _back(kernels, ops[i], theta, grad, state, (A[i - 1], Z[i], A[i]), dA, i > 1)
     decay = settings["decay"]
     l2, l1 = settings["l2"] / total, settings["l1"] / total
     if l2 or l1:
@@ -123,23 +163,67 @@ def gradient(kernels, ops, theta, grad, state, work, X, Y, w, rows, settings):
     return cost, hits, total
 
 
-def _back(kernels, op, theta, grad, X, A, dA, *, wanted):
-    """From dA (m, n_out) of a row write its dW and db; return dX (m, n_in) where it is wanted."""
+def _drop_back(kernels, op, rows, seed, epoch, dA):
+    """Apply a DROPOUT row's mask to dA (m, n) in place."""
+    kernels.dropout(dA.copy(), rows, float(op["rate"]), seed, int(op["layer"]), epoch, dA)
+
+
+def _back(kernels, op, theta, grad, state, arrays, dA, wanted):
+    """From dA (m, n_out) of a row write its part of grad; return dX (m, n_in) where wanted."""
+    X, Z, A = arrays
+    if op["kind"] in (Kind.DROPOUT, Kind.NOISE):
+        return dA
+    dX = np.empty(X.shape, X.dtype)
+    if op["kind"] == Kind.BATCHNORM:
+        _, _, mean, variance = moments(state, op)
+        gamma = scales(theta, op)[0]
+        epsilon = float(op["offset"])
+        kernels.batchnorm_backward(X, mean, variance, gamma, epsilon, dA, dX, *scales(grad, op))
+        return dX
     dZ = np.empty_like(dA)
-    _activation(kernels, op)[1](dA, A, A, dZ)
+    _activation(kernels, op)[1](dA, Z, A, dZ)
     if op["kind"] == Kind.ACTIVATION:
         return dZ
-    dX = np.empty(X.shape, X.dtype) if wanted else None
+    dX = dX if wanted else None
     kernels.dense_backward(X, weights(theta, op), dZ, dX, weights(grad, op), biases(grad, op))
     return dX
 
 
-def update(kernels, theta, grad, slots, settings, rate, t):
-    """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
-    if settings["method"] == Method.ADAM:
-        beta1, beta2 = float(settings["beta1"]), float(settings["beta2"])
-        epsilon = float(settings["epsilon"])
+def update(kernels, ops, theta, grad, slots, state, settings, rate, t):
+    """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p).
+
+    Clips the gradient before, bounds the norms of weights and takes the batch into BatchNorm's
+    running averages after.
+    """
+    if settings["clip_norm"] or settings["clip_value"]:
+        kernels.clip(grad, float(settings["clip_norm"]), float(settings["clip_value"]))
+    _step(kernels, theta, grad, slots, settings, rate, t)
+    for op in ops:
+        if op["kind"] == Kind.DENSE and op["rate"]:
+            kernels.bound_norms(weights(theta, op), float(op["rate"]))
+        if op["kind"] == Kind.BATCHNORM:
+            mean, variance, batch_mean, batch_variance = moments(state, op)
+            keep = float(op["rate"])
+            mean[...] = keep * mean + (1 - keep) * batch_mean
+            variance[...] = keep * variance + (1 - keep) * batch_variance
+
+
+def _step(kernels, theta, grad, slots, settings, rate, t):
+    """One step of the settings' method, in place."""
+    method = Method(settings["method"])
+    beta1, beta2 = float(settings["beta1"]), float(settings["beta2"])
+    epsilon = float(settings["epsilon"])
+    if method == Method.ADAMW:
+        decay = settings["decay"]
+        kernels.decay_weights(theta[:decay], rate * float(settings["weight_decay"]))
+    if method in (Method.ADAM, Method.ADAMW):
         kernels.adam(theta, grad, slots[0], slots[1], rate, beta1, beta2, epsilon, t)
+    elif method == Method.MOMENTUM:
+        kernels.momentum(theta, grad, slots[0], rate, beta1)
+    elif method == Method.NESTEROV:
+        kernels.nesterov(theta, grad, slots[0], rate, beta1)
+    elif method == Method.RMSPROP:
+        kernels.rmsprop(theta, grad, slots[0], rate, beta1, epsilon)
     else:
         kernels.gradient_descent(theta, grad, rate)
 
@@ -178,14 +262,15 @@ def run(
         if settings["shuffle"] and (k == 0 or step == start):
             kernels.shuffle(order, int(settings["seed"]), int(settings["first_epoch"]) + epoch)
         rows = order[k * batch : (k + 1) * batch]
-        result = gradient(kernels, ops, theta, grad, state, work, X, Y, w, rows, settings)
+        number = int(settings["first_epoch"]) + epoch
+        result = gradient(kernels, ops, theta, grad, state, work, X, Y, w, rows, settings, number)
         if not (np.isfinite(result[0]) and kernels.all_finite(grad)):
             return step
         record[step - start] = result
         if result[2] > 0:
             counters[0] += 1
             rate = float(rates[step - start])
-            update(kernels, theta, grad, slots, settings, rate, int(counters[0]))
+            update(kernels, ops, theta, grad, slots, state, settings, rate, int(counters[0]))
         if k == steps - 1 and validation[0].shape[0]:
             scores[epoch] = evaluate(kernels, ops, theta, state, *validation)
     return stop

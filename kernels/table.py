@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .opcodes import Activation
+
 Array = np.ndarray[Any, Any]
 
 
@@ -95,7 +97,34 @@ def _hits(targets: str) -> Callable[[Sample], tuple[Any, ...]]:
     return lambda s: (s.real(s.m, s.n_out), getattr(s, targets)(s.m, s.n_out), s.weights())
 
 
-_ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "softmax")
+_ACTIVATIONS = tuple(activation.name.lower() for activation in Activation)
+
+
+def _robust(rate: float, targets: str = "real") -> Callable[[Sample], tuple[Any, ...]]:
+    def arguments(s: Sample) -> tuple[Any, ...]:
+        A, Y = s.real(s.m, s.n_out), getattr(s, targets)(s.m, s.n_out)
+        if targets == "positive":
+            A = s.positive(s.m, s.n_out)
+        return A, Y, s.weights(), rate, s.out(s.m, s.n_out)
+
+    return arguments
+
+
+def _drawn(s: Sample) -> tuple[Any, ...]:
+    rows = s.rng.integers(0, 2**40, s.m)
+    return s.real(s.m, s.n_in), rows, 0.3, 2**32 - 1, 2, 5, s.out(s.m, s.n_in)
+
+
+def _normed(s: Sample) -> tuple[Any, ...]:
+    vectors = s.real(s.n_in), s.positive(s.n_in), s.positive(s.n_in), s.real(s.n_in)
+    return s.real(s.m, s.n_in), *vectors, 1e-5, s.out(s.m, s.n_in)
+
+
+def _normed_back(s: Sample) -> tuple[Any, ...]:
+    vectors = s.real(s.n_in), s.positive(s.n_in), s.positive(s.n_in)
+    outs = s.out(s.m, s.n_in), s.out(s.n_in), s.out(s.n_in)
+    return s.real(s.m, s.n_in), *vectors, 1e-5, s.real(s.m, s.n_in), *outs
+
 
 TABLE: tuple[Row, ...] = (
     Row("dot", lambda s: (s.real(s.m), s.real(s.m))),
@@ -126,6 +155,15 @@ TABLE: tuple[Row, ...] = (
     Row("squared_error", _loss("real"), outputs=(3,), slope=(0, 3)),
     Row("binary_cross_entropy", _loss("bits"), outputs=(3,), slope=(0, 3)),
     Row("categorical_cross_entropy", _loss("one_hot"), outputs=(3,), slope=(0, 3)),
+    Row("absolute_error", _robust(0.0), outputs=(4,), slope=(0, 4)),
+    Row("huber", _robust(0.8), outputs=(4,), slope=(0, 4)),
+    Row("quantile", _robust(0.3), outputs=(4,), slope=(0, 4)),
+    Row("poisson", _robust(0.0, "positive"), outputs=(4,), slope=(0, 4)),
+    Row("dropout", _drawn, outputs=(6,)),
+    Row("noise", _drawn, outputs=(6,)),
+    Row("batch_moments", lambda s: (s.real(s.m, s.n_in), s.out(s.n_in), s.out(s.n_in)), (1, 2)),
+    Row("batchnorm_forward", _normed, outputs=(6,)),
+    Row("batchnorm_backward", _normed_back, outputs=(6, 7, 8)),
     Row("binary_hits", _hits("bits")),
     Row("categorical_hits", _hits("one_hot")),
     Row("penalty", lambda s: (s.real(s.m), s.out(s.m), 0.7, 0.2), outputs=(1,), slope=(0, 1)),
@@ -137,6 +175,17 @@ TABLE: tuple[Row, ...] = (
         ),
         outputs=(0, 2, 3),
     ),
+    Row("momentum", lambda s: (s.real(s.m), s.real(s.m), s.real(s.m), 0.1, 0.9), outputs=(0, 2)),
+    Row("nesterov", lambda s: (s.real(s.m), s.real(s.m), s.real(s.m), 0.1, 0.9), outputs=(0, 2)),
+    Row(
+        "rmsprop",
+        lambda s: (s.real(s.m), s.real(s.m), s.positive(s.m), 0.1, 0.9, 1e-8),
+        outputs=(0, 2),
+    ),
+    Row("decay_weights", lambda s: (s.real(s.m), 0.1), outputs=(0,)),
+    Row("norm", lambda s: (s.real(s.m),)),
+    Row("clip", lambda s: (s.real(s.m), 1.5, 0.9), outputs=(0,)),
+    Row("bound_norms", lambda s: (s.real(s.n_in, s.n_out), 1.2), outputs=(0,)),
     Row("shuffle", lambda s: (np.zeros(s.m, np.int64), 5, 2), outputs=(0,)),
     Row("all_finite", lambda s: (s.real(s.m),)),
 )  # fmt: skip

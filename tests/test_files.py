@@ -10,7 +10,20 @@ import sys
 import numpy as np
 import pytest
 
-from fastnn import Activation, Dense, Network, Normalization, Rescaling, files, initializers
+import fastnn
+from fastnn import (
+    Activation,
+    BatchNorm,
+    Dense,
+    Dropout,
+    GaussianNoise,
+    Network,
+    Normalization,
+    Rescaling,
+    files,
+    initializers,
+    losses,
+)
 from fastnn.errors import DataError, ModelFileError, NotBuiltError, SettingError
 
 RNG = np.random.default_rng(0)
@@ -281,7 +294,7 @@ def edit_metadata(**changes):
 
 LIES = {
     "width": (edit_network(inputs=10**12), "too short"),
-    "units": (edit_layer(units=10**18, activation="sigmoid"), "too short"),
+    "units": (edit_layer(units=10**9, activation="sigmoid"), "too short"),
     "negative": (edit_layer(units=-1), "cannot be"),
     "no inputs": (edit_network(inputs=0), "too short"),
     "true": (edit_network(inputs=True), "'inputs'"),
@@ -342,3 +355,26 @@ def test_a_header_of_many_megabytes_is_not_read(tmp_path):
         file.truncate(2**31)
     with pytest.raises(ModelFileError, match="header"):
         files.load(path)
+
+
+COURSE_2 = {
+    "batch norm": ([Dense(4), BatchNorm(0.8), Activation("gelu"), Dense(1, "sigmoid")], None),
+    "dropout": ([Dense(4, "selu", max_norm=2.0), Dropout(0.3), Dense(1, "sigmoid")], None),
+    "noise": ([GaussianNoise(0.1), Dense(1)], losses.Huber(0.7)),
+    "poisson": ([Dense(1, "softplus")], "poisson"),
+    "smooth": ([Dense(1, "sigmoid")], losses.BinaryCrossEntropy(label_smoothing=0.1)),
+}
+
+
+@pytest.mark.parametrize("case", COURSE_2)
+def test_layers_and_losses_of_the_second_course_come_back(case, tmp_path):
+    layers, loss = COURSE_2[case]
+    net = Network(layers, loss=loss)
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    net.fit(X, y, epochs=2, progress=False)
+    net.save(tmp_path / "net.safetensors")
+    other = fastnn.load(tmp_path / "net.safetensors")
+    assert other.layers == net.layers
+    assert other._loss == net._loss
+    np.testing.assert_array_equal(other.predict(X), net.predict(X))
+    np.testing.assert_array_equal(other._outputs(X), net._outputs(X))

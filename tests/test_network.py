@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import Activation, Dense, Network, Normalization, Rescaling, kernels
+from fastnn import (
+    Activation,
+    BatchNorm,
+    Dense,
+    Dropout,
+    GaussianNoise,
+    Network,
+    Normalization,
+    Rescaling,
+    kernels,
+    losses,
+)
 
 SIGMOID, SOFTMAX = Dense(1, "sigmoid"), Dense(3, "softmax")
 
@@ -27,6 +38,22 @@ KINDS = {
     "rescaled activation": ([Rescaling(2.0), Activation("tanh"), SIGMOID], None),
     "normalized": ([Normalization(), Dense(4, "tanh"), SIGMOID], None),
     "normalized whole": ([Normalization(per_feature=False), Dense(4, "tanh"), SOFTMAX], None),
+    "batch norm": ([Dense(4), BatchNorm(), Activation("tanh"), SIGMOID], None),
+    "batch norm first": ([BatchNorm(), Dense(4, "tanh"), BatchNorm(0.5, 1e-3), SOFTMAX], None),
+    "dropout": ([Dense(8, "relu"), Dropout(0.4), Dense(5, "tanh"), Dropout(0.2), SIGMOID], None),
+    "dropout first": ([Dropout(0.3), Dense(4, "tanh"), SIGMOID], None),
+    "noise": ([GaussianNoise(0.3), Dense(4, "tanh"), GaussianNoise(0.1), SOFTMAX], None),
+    "max norm": ([Dense(4, "tanh", max_norm=0.5), Dense(1, "sigmoid", max_norm=0.2)], None),
+    "elu and selu": ([Dense(4, "elu"), Dense(3, "selu"), SIGMOID], None),
+    "silu and gelu": ([Dense(4, "silu"), Dense(3, "gelu"), SIGMOID], None),
+    "mish and softplus": ([Dense(4, "mish"), Dense(3, "softplus"), SIGMOID], None),
+    "gelu layer": ([Activation("gelu"), Dense(4), Activation("mish"), SIGMOID], None),
+    "absolute": ([Dense(4, "tanh"), Dense(2)], "absolute_error"),
+    "huber": ([Dense(4, "tanh"), Dense(2)], losses.Huber(0.5)),
+    "quantile": ([Dense(4, "tanh"), Dense(2)], losses.Quantile(0.8)),
+    "poisson": ([Dense(4, "tanh"), Dense(2, "softplus")], "poisson"),
+    "smooth labels": ([Dense(4, "tanh"), SOFTMAX], losses.CategoricalCrossEntropy(0.2)),
+    "smooth bits": ([Dense(4, "tanh"), SIGMOID], losses.BinaryCrossEntropy(0.1)),
     "wide": ([Dense(37, "tanh"), Dense(18, "sigmoid"), SOFTMAX], None),
 }
 
@@ -39,6 +66,8 @@ def data_for(net, m=11, n=5, seed=0):
         return X, rng.integers(0, net.outputs, m)
     if net.loss == "binary_cross_entropy":
         return X, rng.integers(0, 2, (m, net.outputs))
+    if net.loss == "poisson":
+        return X, rng.poisson(2, (m, net.outputs))
     return X, rng.normal(size=(m, net.outputs))
 
 
@@ -49,7 +78,7 @@ def built(kind, **settings):
     X, y = data_for(net)
     net.fit(X, y, epochs=0, progress=False)
     for name, value in net.parameters.items():
-        if name.startswith("b"):
+        if name.startswith(("b", "gamma")):
             value[...] = np.linspace(-0.3, 0.4, value.size)
     return net, X, y
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .augmentation import augment, flip, shift
 from .batches import minibatches
 from .bundled import digits
 from .dataset import Dataset
@@ -9,14 +10,22 @@ from .h5 import load_h5
 from .idx import load_idx
 from .images import flatten_images, load_image
 from .labels import one_hot
+from .leakage import LeakageWarning, check_leakage
+from .scaling import Standardizer
+from .shares import proportions
 from .splits import split
 from .toys import circles, flower, moons, spirals
 
 __all__ = [
     "Dataset",
+    "LeakageWarning",
+    "Standardizer",
+    "augment",
+    "check_leakage",
     "circles",
     "digits",
     "flatten_images",
+    "flip",
     "flower",
     "load_h5",
     "load_idx",
@@ -24,6 +33,8 @@ __all__ = [
     "minibatches",
     "moons",
     "one_hot",
+    "proportions",
+    "shift",
     "spirals",
     "split",
 ]

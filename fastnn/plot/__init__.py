@@ -8,17 +8,27 @@ installs it.
 from __future__ import annotations
 
 from .curves import history, learning_rates
+from .diagnoses import learning_curve, range_test, signal
 from .graphs import activations
+from .matrices import confusion_matrix
 from .pictures import image
+from .searching import search
 from .surfaces import decision_boundary, descent
 from .timing import comparison
+from .weights import first_layer
 
 __all__ = [
     "activations",
     "comparison",
+    "confusion_matrix",
     "decision_boundary",
     "descent",
+    "first_layer",
     "history",
     "image",
+    "learning_curve",
     "learning_rates",
+    "range_test",
+    "search",
+    "signal",
 ]

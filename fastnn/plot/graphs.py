@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import kernels
+from fastnn.activations import NAMES
 from fastnn.errors import SettingError
 
 from ._canvas import canvas, legend_below, line_style, tidy
@@ -74,14 +75,12 @@ def activations(
 
 def _evaluate(name: str, z: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Run the kernels of one activation: g(z) and g'(z), both of z's shape."""
-    ops = kernels.get("vectorized")
-    forward, backward = getattr(ops, str(name), None), getattr(ops, f"{name}_backward", None)
-    if name == "softmax" or forward is None or backward is None:
-        known = (other for other in vars(ops) if hasattr(ops, f"{other}_backward"))
-        listed = ", ".join(sorted(other for other in known if other != "softmax"))
+    ops, known = kernels.get("vectorized"), [other for other in NAMES if other != "softmax"]
+    if name not in known:
         raise SettingError(
-            f"names must be activations of each number alone ({listed}), got {name!r}"
+            f"names must be activations of each number alone ({', '.join(known)}), got {name!r}"
         )
+    forward, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
     Z = z[:, np.newaxis]
     A, dZ = np.empty_like(Z), np.empty_like(Z)
     forward(Z, A)

@@ -109,8 +109,10 @@ class _Locator(_CacheLocator):
 
 
 class _Files(CompileResultCacheImpl):
+    """Where one function's files are; Numba's own search for a writable folder is left out."""
+
     def __init__(self, function):
-        super().__init__(function)
+        self._lineno = function.__code__.co_firstlineno
         self._locator = _Locator(function)
         name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
         self._filename_base = self.get_filename_base(name, getattr(sys, "abiflags", ""))

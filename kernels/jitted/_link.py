@@ -7,8 +7,6 @@ the doors fill, one table a dtype, and a call costs about 5 ns.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 from numba import types
 from numba.core import cgutils
@@ -16,7 +14,8 @@ from numba.extending import intrinsic
 
 from ._jit import kernel
 
-_linked = []  # every linked kernel with its signature, in the order of the table
+_linked = []  # every linked kernel, its signature and what needs it, in the order of the table
+_tables = {}  # the table of each dtype, its addresses filled in as they are needed
 
 
 def _types(signature, number):
@@ -43,18 +42,19 @@ def _types(signature, number):
 EXTRA = {}
 
 
-def linked(signature):
+def linked(signature, when=None):
     """Decorate a kernel that returns nothing: compiled code calls it as name(table, …).
 
     Arguments are cast to the signature's types; a leading T hands the table on. Python calls the
-    kernel itself, `name.kernel(…)`.
+    kernel itself, `name.kernel(…)`. A kernel with a `when` is compiled only for programs that use
+    what it names.
     """
     letters = signature.split()
     passes_table = letters[0] == "T"
 
     def decorate(function):
         place, compiled = len(_linked), kernel(function)
-        _linked.append((compiled, signature))
+        _linked.append((compiled, signature, when))
 
         @intrinsic
         def call(typingctx, table, *args):
@@ -81,14 +81,15 @@ def linked(signature):
     return decorate
 
 
-@cache
-def table(dtype):
-    """Addresses of all linked kernels for networks of a dtype, compiled or loaded now."""
+def table(dtype, uses=()):
+    """Addresses of the linked kernels for networks of a dtype, compiled or loaded where needed."""
     number = types.float32 if dtype == np.float32 else types.float64
-    addresses = []
-    for compiled, signature in _linked:
-        expected = _types(signature, number)
-        compiled.compile(expected)
-        result = compiled.overloads[expected]
-        addresses.append(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
-    return np.array(addresses, np.int64)
+    addresses = _tables.setdefault(number, np.zeros(len(_linked), np.int64))
+    for place, (compiled, signature, when) in enumerate(_linked):
+        if addresses[place] == 0 and (when is None or when in uses):
+            expected = _types(signature, number)
+            compiled.compile(expected)
+            result = compiled.overloads[expected]
+            name = result.fndesc.llvm_func_name
+            addresses[place] = result.library.get_pointer_to_function(name)
+    return addresses

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ..opcodes import LEAK, Activation
+from math import erf, pi, sqrt
+
+import numpy as np
+
+from ..opcodes import LEAK, SELU_ALPHA, SELU_SCALE, Activation
 from . import math
 from ._jit import inlined, kernel
 from ._link import linked
@@ -10,6 +14,57 @@ from .memory import row
 
 SIGMOID, TANH, RELU = int(Activation.SIGMOID), int(Activation.TANH), int(Activation.RELU)
 LEAKY_RELU, SOFTMAX = int(Activation.LEAKY_RELU), int(Activation.SOFTMAX)
+ELU, SELU, SOFTPLUS = int(Activation.ELU), int(Activation.SELU), int(Activation.SOFTPLUS)
+SILU, GELU, MISH = int(Activation.SILU), int(Activation.GELU), int(Activation.MISH)
+SELU_LOW = SELU_SCALE * SELU_ALPHA
+ROOT_HALF, ROOT_HALF_PI = sqrt(0.5), 1 / sqrt(2 * pi)
+
+
+@inlined
+def _activate_smooth(code, z, a):
+    """A = g(z) of elu and all after it.   z, a (n,)."""
+    number = a.dtype.type
+    zero = number(0)
+    for j in range(a.size):
+        x = z[j]
+        if code == ELU:
+            a[j] = math.expm1(x) if x < zero else x
+        elif code == SELU:
+            a[j] = number(SELU_LOW) * math.expm1(x) if x < zero else number(SELU_SCALE) * x
+        elif code == SOFTPLUS:
+            a[j] = math.softplus(x)
+        elif code == SILU:
+            a[j] = x * math.sigmoid(x)
+        elif code == GELU:
+            a[j] = x * number(0.5 * (1 + erf(np.float64(x) * ROOT_HALF)))
+        else:
+            a[j] = x * math.tanh(math.softplus(x))
+
+
+@inlined
+def _derive_smooth(code, da, z, a, dz):
+    """Dz = da g'(z) of the same.   All (n,); dz may be da."""
+    number = a.dtype.type
+    zero, one = number(0), number(1)
+    for j in range(a.size):
+        x = z[j]
+        if code == ELU:
+            slope = one + a[j] if a[j] < zero else one
+        elif code == SELU:
+            slope = a[j] + number(SELU_LOW) if a[j] < zero else number(SELU_SCALE)
+        elif code == SOFTPLUS:
+            slope = math.sigmoid(x)
+        elif code == SILU:
+            s = math.sigmoid(x)
+            slope = s * (one + x * (one - s))
+        elif code == GELU:
+            y = np.float64(x)
+            bell = y * np.exp(-0.5 * y * y) * ROOT_HALF_PI
+            slope = number(0.5 * (1 + erf(y * ROOT_HALF)) + bell)
+        else:
+            t = math.tanh(math.softplus(x))
+            slope = t + x * (one - t * t) * math.sigmoid(x)
+        dz[j] = da[j] * slope
 
 
 @inlined
@@ -35,7 +90,7 @@ def _activate(code, z, a):
 
 @inlined
 def _derive(code, da, a, dz):
-    """Dz = da g'(z), from a = g(z), for every g but softmax.   da, a, dz (n,); dz may be da."""
+    """Dz = da g'(z), from a = g(z), for every g up to leaky_relu.   All (n,); dz may be da."""
     number = a.dtype.type
     if code == SIGMOID:
         for j in range(a.size):
@@ -103,14 +158,28 @@ def activate(code, Z, A, j0, n, o0, o1, scratch):
             _activate(code, row(Z, o, j0, n), row(A, o, j0, n))
 
 
-@linked("i F2 F2 F2 i i i F2")
-def derive(code, dA, A, dZ, n, o0, o1, scratch):
+@linked("i F2 F2 i i i i F2", when="smooth")
+def activate_smooth(code, Z, A, j0, n, o0, o1, scratch):
+    """The same for elu and all after it; they want no scratch."""
+    for o in range(o0, o1):
+        _activate_smooth(code, row(Z, o, j0, n), row(A, o, j0, n))
+
+
+@linked("i F2 F2 F2 F2 i i i F2")
+def derive(code, dA, Z, A, dZ, n, o0, o1, scratch):
     """dZ[o0:o1, :n] = dA g'(Z), from A = g(Z); softmax takes the whole layer.   All (n_out, ·)."""
     if code == SOFTMAX:
         softmax_derive(dA, A, dZ, n, row(scratch, 0, 0, n))
     else:
         for o in range(o0, o1):
             _derive(code, row(dA, o, 0, n), row(A, o, 0, n), row(dZ, o, 0, n))
+
+
+@linked("i F2 F2 F2 F2 i i i F2", when="smooth")
+def derive_smooth(code, dA, Z, A, dZ, n, o0, o1, scratch):
+    """The same for elu and all after it, from Z where A does not tell (`opcodes.NEEDS_Z`)."""
+    for o in range(o0, o1):
+        _derive_smooth(code, row(dA, o, 0, n), row(Z, o, 0, n), row(A, o, 0, n), row(dZ, o, 0, n))
 
 
 @kernel

@@ -12,15 +12,18 @@ from collections import namedtuple
 import numba
 from numba import types
 
-from ..opcodes import OP, Activation, Kind
-from . import dense
+from ..opcodes import OP, Activation, Kind, Mode
+from . import batchnorm, dense
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
-from .activations import activate, derive
+from .activations import activate, activate_smooth, derive, derive_smooth
 from .memory import gather, matrix, part
+from .random import dropout, noise
 from .team import meet
 
 DENSE, ACTIVATION, SOFTMAX = int(Kind.DENSE), int(Kind.ACTIVATION), int(Activation.SOFTMAX)
+DROPOUT, NOISE, BATCHNORM = int(Kind.DROPOUT), int(Kind.NOISE), int(Kind.BATCHNORM)
+INFERENCE = int(Mode.INFERENCE)
 
 LANES = 32  # examples are padded to a multiple of this
 OUTPUTS = 16  # outputs of a block
@@ -55,6 +58,24 @@ def read(table, op, state, X, rows, k0, block):
 
 
 @inlined
+def _activate(table, code, Z, A, j0, n, o0, o1, scratch):
+    """A[o0:o1, j0:j0+n] = g(Z[…])."""
+    if code > SOFTMAX:
+        activate_smooth(table, code, Z, A, j0, n, o0, o1, scratch)
+    else:
+        activate(table, code, Z, A, j0, n, o0, o1, scratch)
+
+
+@inlined
+def _derive(table, code, dA, Z, A, dZ, n, o0, o1, scratch):
+    """dZ[o0:o1, :n] = dA g'(Z)."""
+    if code > SOFTMAX:
+        derive_smooth(table, code, dA, Z, A, dZ, n, o0, o1, scratch)
+    else:
+        derive(table, code, dA, Z, A, dZ, n, o0, o1, scratch)
+
+
+@inlined
 def _fill(op, theta, Z, z, n, o0, o1):
     """Z[o0:o1, z:z+n] = the biases."""
     for o in range(o0, o1):
@@ -64,8 +85,8 @@ def _fill(op, theta, Z, z, n, o0, o1):
 
 
 @inlined
-def _dense_reading(table, ops, op, theta, state, work, blocks, X, rows, Z, scratch, me, team):
-    """Z (n_out, ld) of the first DENSE row, straight from the user's array, block by block."""
+def _dense_reading(table, ops, op, theta, state, work, blocks, X, rows, Z, A, scratch, me, team):
+    """Z, A (n_out, ld) of the first DENSE row, straight from the user's array, block by block."""
     W = matrix(theta, op.W, op.n_out, op.n_in)
     mp = padded(rows.size)
     for tile in range(me, (mp + EXAMPLES - 1) // EXAMPLES, team):
@@ -78,12 +99,12 @@ def _dense_reading(table, ops, op, theta, state, work, blocks, X, rows, Z, scrat
             read(table, ops[0], state, X, some, k0, block)
             dense.forward(table, W, k0, block, 0, Z, j0, n, 0, op.n_out)
         if op.code != SOFTMAX:
-            activate(table, op.code, Z, Z, j0, n, 0, op.n_out, scratch)
+            _activate(table, op.code, Z, A, j0, n, 0, op.n_out, scratch)
 
 
 @inlined
-def _dense(table, op, theta, A, Z, mp, scratch, me, team):
-    """Z (n_out, ld) of a DENSE row from A (n_in, ld)."""
+def _dense(table, op, theta, before, Z, A, mp, scratch, me, team):
+    """Z, A (n_out, ld) of a DENSE row from the A (n_in, ld) before it."""
     W = matrix(theta, op.W, op.n_out, op.n_in)
     across = (mp + EXAMPLES - 1) // EXAMPLES
     down = (op.n_out + OUTPUTS - 1) // OUTPUTS
@@ -91,14 +112,41 @@ def _dense(table, op, theta, A, Z, mp, scratch, me, team):
         j0, o0 = tile % across * EXAMPLES, tile // across * OUTPUTS
         n, o1 = min(EXAMPLES, mp - j0), min(o0 + OUTPUTS, op.n_out)
         _fill(op, theta, Z, j0, n, o0, o1)
-        dense.forward(table, W, 0, A, j0, Z, j0, n, o0, o1)
+        dense.forward(table, W, 0, before, j0, Z, j0, n, o0, o1)
         if op.code != SOFTMAX:
-            activate(table, op.code, Z, Z, j0, n, o0, o1, scratch)
+            _activate(table, op.code, Z, A, j0, n, o0, o1, scratch)
 
 
-@linked("T O i F1 F1 F1 i P X I1 I1 i i")
-def forward(table, ops, last, theta, state, work, ld, places, X, rows, meeting, me, team):
-    """Compute A of the rows 1 … last for the examples `rows`, each in its place in work."""
+@inlined
+def _elementwise(table, op, theta, state, before, A, rows, mp, seed, epoch, me, team):
+    """A (n, ld) of a DROPOUT, NOISE or BATCHNORM row from the A before it."""
+    for tile in range(me, (op.n_out + OUTPUTS - 1) // OUTPUTS, team):
+        k0, k1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
+        if op.kind == BATCHNORM:
+            n = op.n_out
+            first = op.state if epoch == INFERENCE else op.state + 2 * n
+            mean, variance = part(state, first, n), part(state, first + n, n)
+            if epoch != INFERENCE:
+                batchnorm.moments(table, before, rows.size, mean, variance, k0, k1)
+            gamma, beta = part(theta, op.W, n), part(theta, op.b, n)
+            batchnorm.normalize(
+                table, before, mp, mean, variance, gamma, beta, op.offset, A, k0, k1
+            )
+        else:
+            for k in range(k0, k1):
+                for j in range(mp):
+                    A[k, j] = before[k, j]
+            if epoch >= 0 and op.kind == DROPOUT:
+                dropout(table, before, A, rows, k0, k1, op.rate, seed, op.layer, epoch)
+            elif epoch >= 0:
+                noise(table, before, A, rows, k0, k1, op.rate, seed, op.layer, epoch)
+
+
+@linked("T O i F1 F1 F1 i P X I1 i i I1 i i")
+def forward(
+    table, ops, last, theta, state, work, ld, places, X, rows, seed, epoch, meeting, me, team
+):
+    """Compute Z and A of the rows 1 … last for the examples `rows`, each in its place in work."""
     mp = padded(rows.size)
     scratch = matrix(work, places.scratch, 3, ld)
     if ops[1].kind != DENSE and me == 0:
@@ -112,20 +160,22 @@ def forward(table, ops, last, theta, state, work, ld, places, X, rows, meeting, 
     for row in range(1, last + 1):
         op = ops[row]
         A = matrix(work, op.A * ld, op.n_out, ld)
+        Z = matrix(work, op.Z * ld, op.n_out, ld)
+        before = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
         if row == 1 and op.kind == DENSE:
             _dense_reading(
-                table, ops, op, theta, state, work, places.blocks, X, rows, A, scratch, me, team
+                table, ops, op, theta, state, work, places.blocks, X, rows, Z, A, scratch, me, team
             )
-        else:
-            before = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
-            if op.kind == DENSE:
-                _dense(table, op, theta, before, A, mp, scratch, me, team)
-            elif me == 0:
-                activate(table, op.code, before, A, 0, mp, 0, op.n_out, scratch)
+        elif op.kind == DENSE:
+            _dense(table, op, theta, before, Z, A, mp, scratch, me, team)
+        elif op.kind != ACTIVATION:
+            _elementwise(table, op, theta, state, before, A, rows, mp, seed, epoch, me, team)
+        elif me == 0:
+            _activate(table, op.code, before, A, 0, mp, 0, op.n_out, scratch)
         meet(meeting, me, team)
         if op.kind == DENSE and op.code == SOFTMAX:
             if me == 0:
-                activate(table, op.code, A, A, 0, mp, 0, op.n_out, scratch)
+                _activate(table, op.code, Z, A, 0, mp, 0, op.n_out, scratch)
             meet(meeting, me, team)
 
 
@@ -167,16 +217,16 @@ def _back_dense(
     """From D = dA (n_out, ld) of a DENSE row: dZ in its place, dW, db, and dA (n_in, ld) below."""
     op = ops[row]
     m, mp = rows.size, padded(rows.size)
-    out = matrix(work, op.A * ld, op.n_out, ld)
+    out, Z = matrix(work, op.A * ld, op.n_out, ld), matrix(work, op.Z * ld, op.n_out, ld)
     scratch = matrix(work, places.scratch, 3, ld)
     if op.code == SOFTMAX:
         if me == 0:
-            derive(table, op.code, D, out, D, mp, 0, op.n_out, scratch)
+            _derive(table, op.code, D, Z, out, D, mp, 0, op.n_out, scratch)
         meet(meeting, me, team)
     for tile in range(me, (op.n_out + OUTPUTS - 1) // OUTPUTS, team):
         o0, o1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
         if op.code != SOFTMAX:
-            derive(table, op.code, D, out, D, mp, o0, o1, scratch)
+            _derive(table, op.code, D, Z, out, D, mp, o0, o1, scratch)
         if op.b >= 0:
             dense.backward_biases(table, D, m, part(grad, op.b, op.n_out), o0, o1)
     meet(meeting, me, team)
@@ -196,20 +246,49 @@ def _back_dense(
         dense.backward_input(table, W, D, dA, j0, n, i0, i1)
 
 
-@linked("T O i F1 F1 F1 F1 i P X I1 I1 i i")
-def backward(table, ops, last, theta, grad, state, work, ld, places, X, rows, meeting, me, team):
-    """From D of row `last` write dW and db of every DENSE row below and at it into grad."""
+@inlined
+def _back_elementwise(
+    table, op, theta, grad, state, before, D, dA, rows, mp, seed, epoch, me, team
+):
+    """dA (n, ld) below a DROPOUT, NOISE or BATCHNORM row from D above it; dγ and dβ."""
+    for tile in range(me, (op.n_out + OUTPUTS - 1) // OUTPUTS, team):
+        k0, k1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
+        if op.kind == BATCHNORM:
+            n = op.n_out
+            mean, variance = part(state, op.state + 2 * n, n), part(state, op.state + 3 * n, n)
+            batchnorm.differentiate(
+                table, before, rows.size, mp, mean, variance, part(theta, op.W, n), op.offset,
+                D, dA, part(grad, op.W, n), part(grad, op.b, n), k0, k1,
+            )  # fmt: skip
+        else:
+            for k in range(k0, k1):
+                for j in range(mp):
+                    dA[k, j] = D[k, j]
+            if op.kind == DROPOUT and epoch >= 0:
+                dropout(table, D, dA, rows, k0, k1, op.rate, seed, op.layer, epoch)
+
+
+@linked("T O i F1 F1 F1 F1 i P X I1 i i I1 i i")
+def backward(
+    table, ops, last, theta, grad, state, work, ld, places, X, rows, seed, epoch, meeting, me, team
+):
+    """From D of row `last` write the part of grad of every row below and at it."""
     mp = padded(rows.size)
     for row in range(last, 0, -1):
         op = ops[row]
         D = matrix(work, places.D + row % 2 * places.swap, op.n_out, ld)
+        dA = matrix(work, places.D + (row - 1) % 2 * places.swap, op.n_in, ld)
+        before = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
         if op.kind == DENSE:
             _back_dense(
                 table, ops, row, theta, grad, state, work, ld, places, X, rows, D, meeting, me, team
             )
+        elif op.kind != ACTIVATION:
+            _back_elementwise(
+                table, op, theta, grad, state, before, D, dA, rows, mp, seed, epoch, me, team
+            )
         elif me == 0:
             out = matrix(work, op.A * ld, op.n_out, ld)
-            dA = matrix(work, places.D + (row - 1) % 2 * places.swap, op.n_in, ld)
             scratch = matrix(work, places.scratch, 3, ld)
-            derive(table, op.code, D, out, dA, mp, 0, op.n_out, scratch)
+            _derive(table, op.code, D, before, out, dA, mp, 0, op.n_out, scratch)
         meet(meeting, me, team)

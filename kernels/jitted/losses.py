@@ -9,12 +9,14 @@ import numpy as np
 
 from ..opcodes import Loss
 from . import math
-from ._jit import inlined
+from ._jit import inlined, kernel
 from ._link import linked
 from .activations import softmax
 from .memory import row
 
 BINARY, CATEGORICAL = int(Loss.BINARY_CROSS_ENTROPY), int(Loss.CATEGORICAL_CROSS_ENTROPY)
+SQUARED, ABSOLUTE = int(Loss.SQUARED_ERROR), int(Loss.ABSOLUTE_ERROR)
+HUBER, QUANTILE = int(Loss.HUBER), int(Loss.QUANTILE)
 
 
 @inlined
@@ -28,6 +30,35 @@ def squared_error(A, Y, share, m, dA):
             d[j] = share[j] * error
             cost += np.float64(d[j]) * np.float64(error)
     return cost / 2
+
+
+@kernel
+def _point(code, a, y, rate):
+    """Return ℓ(a, y) and dℓ/da of the losses with a parameter, and of Poisson's, in float64."""
+    e = a - y
+    if code == ABSOLUTE:
+        return abs(e), (1.0 if e > 0 else (-1.0 if e < 0 else e * 0))
+    if code == HUBER:
+        if abs(e) <= rate:
+            return e * e / 2, e
+        return rate * (abs(e) - rate / 2), (rate if e > 0 else (-rate if e < 0 else e))
+    if code == QUANTILE:
+        if e < 0:
+            return -rate * e, -rate
+        return (1 - rate) * e, (1 - rate if e > 0 else e)
+    return a - y * np.log(a), 1 - y / a
+
+
+@inlined
+def robust(code, A, Y, share, m, rate, dA):
+    """Return Σ share ℓ and write its gradient.   dA (K, ·) out; A, Y (K, ·); share (·)."""
+    cost = 0.0
+    for k in range(A.shape[0]):
+        for j in range(m):
+            value, slope = _point(code, np.float64(A[k, j]), np.float64(Y[k, j]), rate)
+            cost += np.float64(share[j]) * value
+            dA[k, j] = share[j] * A.dtype.type(slope)
+    return cost
 
 
 @inlined
@@ -111,3 +142,10 @@ def loss(code, A, Y, weights, m, D, scratch, result):
     else:
         result[0] = squared_error(A, Y, share, m, D)
         result[1] = 0.0
+
+
+@linked("i f F2 F2 F2 i F2 D1", when="robust")
+def robust_loss(code, rate, A, Y, weights, m, D, result):
+    """The same for the losses with a parameter, and Poisson's."""
+    result[0] = robust(code, A, Y, row(weights, 0, 0, m), m, rate, D)
+    result[1] = 0.0

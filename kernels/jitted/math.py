@@ -153,3 +153,36 @@ def _overload_log1p_unit(u):
         return two * s * (p * q + one)
 
     return log1p_unit
+
+
+def expm1(x):
+    """eˣ − 1 for x ≤ 0, exact for small x."""
+    return math.expm1(x)
+
+
+@overload(expm1, jit_options=_FLAGS)
+def _overload_expm1(x):
+    number = np.float32 if x == types.float32 else np.float64
+    low = number(-87.3) if x == types.float32 else number(-708.3)
+
+    def expm1(x):
+        x = low if x < low else x
+        r, scale = _reduced(x)
+        return (_series(r) * r * r + r) * scale + (scale - number(1))
+
+    return expm1
+
+
+def softplus(x):
+    """ln(1 + eˣ)."""
+    return max(x, 0) + math.log1p(math.exp(-abs(x)))
+
+
+@overload(softplus, jit_options=_FLAGS)
+def _overload_softplus(x):
+    zero = (np.float32 if x == types.float32 else np.float64)(0)
+
+    def softplus(x):
+        return (zero if x < zero else x) + log1p_unit(exp(-abs(x)))
+
+    return softplus

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..opcodes import Method
-from ._jit import inlined
+from ._jit import inlined, kernel
 from ._link import linked
+from .memory import part, row
 
-ADAM = int(Method.ADAM)
+ADAM, ADAMW, MOMENTUM = int(Method.ADAM), int(Method.ADAMW), int(Method.MOMENTUM)
+NESTEROV, RMSPROP = int(Method.NESTEROV), int(Method.RMSPROP)
 
 
 @inlined
@@ -35,6 +37,91 @@ def adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t):
 
 
 @inlined
+def momentum(theta, grad, v, rate, beta):
+    """V ← βv + (1−β)g, θ ← θ − rate · v, in place.   All (p,)."""
+    number = theta.dtype.type
+    keep, add, rate = number(beta), number(1 - beta), number(rate)
+    for i in range(theta.size):
+        v[i] = keep * v[i] + add * grad[i]
+        theta[i] -= rate * v[i]
+
+
+@inlined
+def nesterov(theta, grad, v, rate, beta):
+    """V ← βv + (1−β)g, θ ← θ − rate · (βv + (1−β)g), in place.   All (p,)."""
+    number = theta.dtype.type
+    keep, add, rate = number(beta), number(1 - beta), number(rate)
+    for i in range(theta.size):
+        g = add * grad[i]
+        v[i] = keep * v[i] + g
+        theta[i] -= rate * (keep * v[i] + g)
+
+
+@inlined
+def rmsprop(theta, grad, s, rate, beta, epsilon):
+    """S ← βs + (1−β)g², θ ← θ − rate · g / (√s + ε), in place.   All (p,)."""
+    number = theta.dtype.type
+    keep, add, rate, epsilon = number(beta), number(1 - beta), number(rate), number(epsilon)
+    for i in range(theta.size):
+        g = grad[i]
+        s[i] = keep * s[i] + add * g * g
+        theta[i] -= rate * g / (np.sqrt(s[i]) + epsilon)
+
+
+@inlined
+def decay_weights(theta, factor):
+    """θ ← θ (1 − factor), in place.   theta (p,)."""
+    keep = theta.dtype.type(1 - factor)
+    for i in range(theta.size):
+        theta[i] *= keep
+
+
+@kernel
+def norm(x):
+    """Return √Σ x² in float64.   x (p,)."""
+    total = 0.0
+    for i in range(x.size):
+        total += np.float64(x[i]) * np.float64(x[i])
+    return np.sqrt(total)
+
+
+@linked("F1 f f", when="clip")
+def clip(grad, largest_norm, largest_value):
+    """Bring every |g| down to largest_value, then the norm to largest_norm; 0: no bound."""
+    number = grad.dtype.type
+    if largest_value > 0:
+        high = number(largest_value)
+        for i in range(grad.size):
+            grad[i] = high if grad[i] > high else (-high if grad[i] < -high else grad[i])
+    if largest_norm > 0:
+        length = norm(grad)
+        if length > largest_norm:
+            factor = number(largest_norm / length)
+            for i in range(grad.size):
+                grad[i] *= factor
+
+
+@linked("F2 f", when="max_norm")
+def bound_norms(W, largest):
+    """Scale every unit's weights down to that norm, in place.   W (n_out, n_in)."""
+    for o in range(W.shape[0]):
+        w = row(W, o, 0, W.shape[1])
+        length = norm(w)
+        if length > largest:
+            factor = w.dtype.type(largest / length)
+            for i in range(w.size):
+                w[i] *= factor
+
+
+@linked("F1 F1 f", when="batchnorm")
+def blend(running, batch, keep):
+    """Running ← keep · running + (1 − keep) · batch, in place.   Both (n,)."""
+    number = running.dtype.type
+    for i in range(running.size):
+        running[i] = number(keep) * running[i] + number(1 - keep) * batch[i]
+
+
+@inlined
 def penalty(theta, grad, l2, l1):
     """Return l2/2 Σ θ² + l1 Σ |θ| and add l2 θ + l1 sign θ to the gradient.   theta, grad (p,)."""
     number = theta.dtype.type
@@ -58,16 +145,27 @@ def all_finite(x):
     return wrong == 0
 
 
-@linked("i F1 F1 F1 F1 f f f f i")
-def step(method, theta, grad, v, s, rate, beta1, beta2, epsilon, t):
-    """One step of a method, the t-th (from 1), in place.   All (p,); unused slots may be empty."""
-    if method == ADAM:
+@linked("i F1 F1 F1 F1 i f f f f f i")
+def step(method, theta, grad, v, s, decayed, rate, beta1, beta2, epsilon, weight_decay, t):
+    """One step of a method, the t-th (from 1), in place.   All (p,); unused slots may be empty.
+
+    AdamW's decay acts on the first `decayed` parameters.
+    """
+    if method == ADAMW:
+        decay_weights(part(theta, 0, decayed), rate * weight_decay)
+    if method in (ADAM, ADAMW):
         adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t)
+    elif method == MOMENTUM:
+        momentum(theta, grad, v, rate, beta1)
+    elif method == NESTEROV:
+        nesterov(theta, grad, v, rate, beta1)
+    elif method == RMSPROP:
+        rmsprop(theta, grad, v, rate, beta1, epsilon)
     else:
         gradient_descent(theta, grad, rate)
 
 
-@linked("F1 F1 f f D1")
+@linked("F1 F1 f f D1", when="penalty")
 def penalize(theta, grad, l2, l1, result):
     """Add `penalty` to result[0] and its derivative to the gradient.   theta, grad (p,)."""
     result[0] += penalty(theta, grad, l2, l1)

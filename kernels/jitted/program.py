@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..opcodes import Kind
+from ..opcodes import SLOTS, Activation, Kind, Loss, Method
 from . import run as compiled
 from ._link import table as _table
 from .doors import standardize
@@ -18,11 +18,34 @@ WORTH_A_TEAM = 2_000_000
 BLOCK = 1024  # rows that forward-only work takes at a time
 
 
+#: What a kind of row needs of the linked kernels.
+KINDS = {Kind.DROPOUT: "dropout", Kind.NOISE: "noise", Kind.BATCHNORM: "batchnorm"}
+
+
+def addresses(ops, dtype, settings=None):
+    """The table of linked kernels, with all that these ops and settings use."""
+    uses = {KINDS.get(kind) for kind in ops["kind"].tolist()}
+    if (ops["code"][1:-1] > Activation.SOFTMAX).any():
+        uses.add("smooth")
+    if ops["code"][-1] > Loss.CATEGORICAL_CROSS_ENTROPY:
+        uses.add("robust")
+    if settings is not None:
+        wanted = {
+            "max_norm": (ops["rate"][ops["kind"] == Kind.DENSE] > 0).any(),
+            "clip": settings["clip_norm"] or settings["clip_value"],
+            "penalty": settings["l2"] or settings["l1"],
+            "shuffle": settings["shuffle"],
+        }
+        uses |= {name for name, needed in wanted.items() if needed}
+    return _table(dtype, uses)
+
+
 def _places(ops, ld):
     """Where the parts of a workspace for ld examples begin, and how long it is."""
     last = ops[-1]
     widest = max(ops["n_out"][1:].max(), ops["n_in"][1] if ops["kind"][1] != Kind.DENSE else 0)
-    starts = [int((ops["A"] + ops["n_out"])[1:-1].max()) * ld]
+    inner = ops[1:-1]
+    starts = [int((np.maximum(inner["A"], inner["Z"]) + inner["n_out"]).max()) * ld]
     for rows in (2 * widest, 3, last["n_in"], 2):
         starts.append(starts[-1] + int(rows) * ld)
     D, scratch, targets, weights, blocks = starts
@@ -35,7 +58,7 @@ def workspace(ops, m, dtype, threads=1):
     return np.zeros(size + threads * FEATURES * EXAMPLES, dtype)
 
 
-def _layout(ops, m, dtype, work=None):
+def layout(ops, m, dtype, work=None):
     """(work, ld, places): a workspace for batches of up to m examples, `work` if it is given."""
     ld = padded.py_func(max(m, 1))
     work = workspace(ops, m, dtype) if work is None else work
@@ -76,9 +99,9 @@ def _scaled(op, state, X, out):
 def _predict(ops, row, theta, state, X, out):
     """Write A (m, n_out) of a row."""
     x, alive = locate(X)
-    work, ld, places = _layout(ops, min(len(X), BLOCK), theta.dtype)
+    work, ld, places = layout(ops, min(len(X), BLOCK), theta.dtype)
     order = np.arange(len(alive))
-    args = (_table(theta.dtype), ops, row, theta, state, work, ld, places, x, order, out)
+    args = (addresses(ops, theta.dtype), ops, row, theta, state, work, ld, places, x, order, out)
     assemble(compiled.predict, args, 1)
 
 
@@ -89,45 +112,53 @@ def predict(ops, theta, state, X, out):
 
 def evaluate(ops, theta, state, X, Y, w):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
+    _verify(ops, theta, None, ((X, Y, w),))
     x, alive = locate(X)
-    work, ld, places = _layout(ops, min(len(X), BLOCK), theta.dtype)
+    work, ld, places = layout(ops, min(len(X), BLOCK), theta.dtype)
     result = np.zeros(2)
     order = np.arange(len(alive))
-    args = (_table(theta.dtype), ops, theta, state, work, ld, places, x, Y, w, order, result)
+    table = addresses(ops, theta.dtype)
+    args = (table, ops, theta, state, work, ld, places, x, Y, w, order, result)
     assemble(compiled.evaluate.kernel, args, 1)
     return float(result[0]), float(result[1])
 
 
-def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings):
+def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     """Write the gradient of one step and return (cost, Σ w of right rows, Σ w). As in `steps`."""
+    _verify(ops, theta, None, ((X, Y, w),), rows)
     x, _alive = locate(X)
-    work, ld, places = _layout(ops, len(rows), theta.dtype)
+    work, ld, places = layout(ops, len(rows), theta.dtype)
     result = np.zeros(3)
     args = (
-        _table(theta.dtype),
-        ops,
-        theta,
-        grad,
-        state,
-        work,
-        ld,
-        places,
-        x,
-        Y,
-        w,
-        rows,
-        settings.reshape(1),
-        result,
-    )
+        addresses(ops, theta.dtype, settings), ops, theta, grad, state, work, ld, places,
+        x, Y, w, rows, settings.reshape(1), int(epoch), result,
+    )  # fmt: skip
     assemble(compiled.gradient.kernel, args, 1)
     return tuple(float(value) for value in result)
 
 
-def update(theta, grad, slots, settings, rate, t):
+def update(ops, theta, grad, slots, state, settings, rate, t):
     """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
-    compiled.update(
-        _table(theta.dtype), theta, grad, slots, settings.reshape(1), float(rate), int(t), 0, 1
-    )
+    args = (ops, theta, grad, slots, state, settings.reshape(1), float(rate), int(t))
+    assemble(compiled.update, (addresses(ops, theta.dtype, settings), *args), 1)
+
+
+def _verify(ops, theta, slots, examples, order=None):
+    """Refuse arrays that do not fit the program: compiled code looks at no bound."""
+    n, K = int(ops["n_in"][0]), int(ops["n_out"][-1])
+    for X, Y, w in examples:
+        if X.shape[1] != n or Y.shape != (len(X), K) or w.shape != (len(X),):
+            raise ValueError(f"X {X.shape}, Y {Y.shape}, w {w.shape} do not fit ({n}, {K})")
+        if not theta.dtype == Y.dtype == w.dtype or not Y.flags.c_contiguous:
+            raise ValueError(f"Y {Y.dtype} and w {w.dtype} must be C-contiguous {theta.dtype}")
+    if slots is not None and len(slots) and slots.shape[1] != theta.size:
+        raise ValueError(f"slots {slots.shape} do not fit {theta.size} parameters")
+    if (
+        order is not None
+        and len(order)
+        and not 0 <= order.min() <= order.max() < len(examples[0][0])
+    ):
+        raise ValueError("rows lie outside of X")
 
 
 def run(
@@ -136,16 +167,21 @@ def run(
 ):  # fmt: skip
     """Take the steps start … stop−1 of a fit and return the next one. As in `steps`."""
     (X, Y, w), (X_val, Y_val, w_val) = train, validation
+    _verify(ops, theta, slots, (train, validation))
+    if len(slots) < SLOTS[Method(int(settings["method"]))]:
+        raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
     x, alive = locate(X)
     x_val, alive_val = locate(X_val)
     batch = min(int(settings["batch_size"]), len(X))
-    work, ld, places = _layout(ops, batch, theta.dtype, work)
+    work, ld, places = layout(ops, batch, theta.dtype, work)
     args = (
-        _table(theta.dtype), ops, theta, grad, slots, state, work, ld, places,
+        addresses(ops, theta.dtype, settings), ops, theta, grad, slots, state, work, ld, places,
         x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val, np.arange(len(alive_val)),
         settings.reshape(1), rates, record, scores, counters, start, stop,
     )  # fmt: skip
-    done = assemble(compiled.run, args, _team(ops, batch, int(settings["threads"])))
+    held = (work.size - places.blocks) // (FEATURES * EXAMPLES)
+    team = min(_team(ops, batch, int(settings["threads"])), held)
+    done = assemble(compiled.run, args, team)
     if done is None:  # no thread could be started
         done = assemble(compiled.run, args, 1)
     return int(done)

@@ -9,6 +9,7 @@ from ._jit import inlined
 from ._link import linked
 
 SHUFFLE_KEY = int(Purpose.SHUFFLE) << 16
+DROPOUT_KEY, NOISE_KEY = int(Purpose.DROPOUT) << 16, int(Purpose.NOISE) << 16
 
 
 @inlined
@@ -24,7 +25,13 @@ def philox(c0, c1, c2, c3, k0, k1):
     return a, b, c, d
 
 
-@linked("I1 i i")
+@inlined
+def _words(group, row, epoch, seed, key):
+    """Four words for the units 4·group … of an example, by its row in X."""
+    return philox(group, row & 0xFFFFFFFF, epoch, row >> 32, seed, key)
+
+
+@linked("I1 i i", when="shuffle")
 def shuffle(order, seed, epoch):
     """Fill order (m,) with the permutation that belongs to (seed, epoch)."""
     m = order.size
@@ -37,3 +44,36 @@ def shuffle(order, seed, epoch):
             if 0 < i < m:
                 j = np.int64(words[lane] * np.uint64(i + 1) >> np.uint64(32))
                 order[i], order[j] = order[j], order[i]
+
+
+@linked("F2 F2 I1 i i f i i i", when="dropout")
+def dropout(X, A, rows, k0, k1, rate, seed, layer, epoch):
+    """A[k0:k1] = X / (1 − rate) where the unit's word is at least rate · 2³², else 0.
+
+    X, A (n, ·), which may be the same; rows (m,); k0 is a multiple of 4: words come in fours.
+    """
+    bound = np.uint64(rate * 2.0**32)
+    zero, scale = A.dtype.type(0), A.dtype.type(1 / (1 - rate))
+    for k in range(k0, k1, 4):
+        for j in range(rows.size):
+            words = _words(k // 4, rows[j], epoch, seed, DROPOUT_KEY | layer)
+            for lane in range(4):
+                if k + lane < k1:
+                    kept = words[lane] >= bound
+                    A[k + lane, j] = X[k + lane, j] * scale if kept else zero
+
+
+@linked("F2 F2 I1 i i f i i i", when="noise")
+def noise(X, A, rows, k0, k1, deviation, seed, layer, epoch):
+    """A[k0:k1] = X + deviation · normal numbers, by Box and Muller from pairs of words."""
+    number = A.dtype.type
+    for k in range(k0, k1, 4):
+        for j in range(rows.size):
+            words = _words(k // 4, rows[j], epoch, seed, NOISE_KEY | layer)
+            for lane in range(4):
+                if k + lane < k1:
+                    first, second = words[lane // 2 * 2], words[lane // 2 * 2 + 1]
+                    radius = np.sqrt(-2 * np.log((np.float64(first) + 1) / 2.0**32))
+                    angle = 2 * np.pi * np.float64(second) / 2.0**32
+                    turn = np.sin(angle) if lane % 2 else np.cos(angle)
+                    A[k + lane, j] = number(X[k + lane, j] + deviation * radius * turn)

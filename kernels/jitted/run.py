@@ -10,17 +10,20 @@ import numba
 import numpy as np
 from numba import types
 
-from ..opcodes import SETTINGS
+from ..opcodes import SETTINGS, Kind, Mode
 from . import optimizers
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
 from .layers import backward, forward, padded
-from .losses import loss
+from .losses import CATEGORICAL, loss, robust_loss
 from .memory import matrix, part, row
 from .random import shuffle
 from .team import aborted, meet
 
 EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
+
+DENSE, BATCHNORM = int(Kind.DENSE), int(Kind.BATCHNORM)
+INFERENCE = int(Mode.INFERENCE)
 
 CHUNK = 4096  # parameters of an optimiser's block
 
@@ -55,8 +58,8 @@ def _weight(w, rows):
     return total
 
 
-@inlined
-def _loss(table, ops, work, ld, places, Y, w, rows, total, result):
+@linked("T O F1 i P F2 F1 I1 f D1")
+def assess(table, ops, work, ld, places, Y, w, rows, total, result):
     """Write result = (cost, Σ w of right examples) and dA, zero beyond the batch."""
     last = ops[ops.size - 1]
     m, mp = rows.size, padded(rows.size)
@@ -64,32 +67,20 @@ def _loss(table, ops, work, ld, places, Y, w, rows, total, result):
     D = matrix(work, places.D + last.source % 2 * places.swap, last.n_in, ld)
     scratch = matrix(work, places.scratch, 3, ld)
     targets, weights = _targets(last, work, ld, places, Y, w, rows, total)
-    loss(table, last.code, A, targets, weights, m, D, scratch, result)
+    if last.code > CATEGORICAL:
+        robust_loss(table, last.code, last.rate, A, targets, weights, m, D, result)
+    else:
+        loss(table, last.code, A, targets, weights, m, D, scratch, result)
     for k in range(last.n_in):
         for j in range(m, mp):
             D[k, j] = 0
 
 
-@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 S D1 I1 i i")
+@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 S i D1 I1 i i")
 def gradient(
-    table,
-    ops,
-    theta,
-    grad,
-    state,
-    work,
-    ld,
-    places,
-    X,
-    Y,
-    w,
-    rows,
-    settings,
-    result,
-    meeting,
-    me,
-    team,
-):
+    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings, epoch, result,
+    meeting, me, team,
+):  # fmt: skip
     """Write grad and result = (cost, Σ w of right examples, Σ w) of the examples `rows`."""
     total = _weight(w, rows)
     if total == 0:
@@ -98,12 +89,18 @@ def gradient(
                 result[i] = 0
         return
     last = ops[ops.size - 1].source
-    forward(table, ops, last, theta, state, work, ld, places, X, rows, meeting, me, team)
+    seed = settings[0].seed
+    forward(
+        table, ops, last, theta, state, work, ld, places, X, rows, seed, epoch, meeting, me, team
+    )
     if me == 0:
-        _loss(table, ops, work, ld, places, Y, w, rows, total, result)
+        assess(table, ops, work, ld, places, Y, w, rows, total, result)
         result[2] = total
     meet(meeting, me, team)
-    backward(table, ops, last, theta, grad, state, work, ld, places, X, rows, meeting, me, team)
+    backward(
+        table, ops, last, theta, grad, state, work, ld, places, X, rows, seed, epoch,
+        meeting, me, team,
+    )  # fmt: skip
     if me == 0 and (settings[0].l2 != 0 or settings[0].l1 != 0):
         decay = settings[0].decay
         l2, l1 = settings[0].l2 / total, settings[0].l1 / total
@@ -111,18 +108,38 @@ def gradient(
 
 
 @inlined
-def update(table, theta, grad, slots, settings, rate, t, me, team):
+def _finish(table, ops, theta, state):
+    """After a step: bound the norms of weights, take the batch into the running averages."""
+    for i in range(1, ops.size - 1):
+        op = ops[i]
+        if op.kind == DENSE and op.rate > 0:
+            optimizers.bound_norms(table, matrix(theta, op.W, op.n_out, op.n_in), op.rate)
+        elif op.kind == BATCHNORM:
+            n = 2 * op.n_out  # mean and variance at once
+            running, batch = part(state, op.state, n), part(state, op.state + n, n)
+            optimizers.blend(table, running, batch, op.rate)
+
+
+@kernel
+def update(table, ops, theta, grad, slots, state, settings, rate, t, meeting, me, team):
     """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
     chosen = settings[0]
+    if me == 0 and (chosen.clip_norm > 0 or chosen.clip_value > 0):
+        optimizers.clip(table, grad, chosen.clip_norm, chosen.clip_value)
+    meet(meeting, me, team)
     for tile in range(me, (theta.size + CHUNK - 1) // CHUNK, team):
         i = tile * CHUNK
         n = min(CHUNK, theta.size - i)
         v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
         s = row(slots, 1, i, n if slots.shape[0] > 1 else 0)
+        decayed = min(max(chosen.decay - i, 0), n)
         optimizers.step(
-            table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, rate,
-            chosen.beta1, chosen.beta2, chosen.epsilon, t,
+            table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate,
+            chosen.beta1, chosen.beta2, chosen.epsilon, chosen.weight_decay, t,
         )  # fmt: skip
+    meet(meeting, me, team)
+    if me == 0:
+        _finish(table, ops, theta, state)
 
 
 @linked("T O F1 F1 F1 i P X F2 F1 I1 D1 I1 i i")
@@ -132,10 +149,26 @@ def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result,
     cost = hits = total = 0.0
     for i in range(0, order.size, ld):
         rows = part(order, i, min(ld, order.size - i))
-        forward(table, ops, last, theta, state, work, ld, places, X, rows, meeting, me, team)
+        forward(
+            table,
+            ops,
+            last,
+            theta,
+            state,
+            work,
+            ld,
+            places,
+            X,
+            rows,
+            0,
+            INFERENCE,
+            meeting,
+            me,
+            team,
+        )
         weight = _weight(w, rows)
         if me == 0:
-            _loss(table, ops, work, ld, places, Y, w, rows, weight, result)
+            assess(table, ops, work, ld, places, Y, w, rows, weight, result)
             cost += result[0] * weight
             hits += result[1]
         total += weight
@@ -150,7 +183,23 @@ def predict(table, ops, last, theta, state, work, ld, places, X, order, out, mee
     """Write A of row `last` for all examples, block by block.   out (m, n_out) C-contiguous."""
     for i in range(0, order.size, ld):
         rows = part(order, i, min(ld, order.size - i))
-        forward(table, ops, last, theta, state, work, ld, places, X, rows, meeting, me, team)
+        forward(
+            table,
+            ops,
+            last,
+            theta,
+            state,
+            work,
+            ld,
+            places,
+            X,
+            rows,
+            0,
+            INFERENCE,
+            meeting,
+            me,
+            team,
+        )
         A = matrix(work, ops[last].A * ld, ops[last].n_out, ld)
         if me == 0:
             for j in range(rows.size):
@@ -180,8 +229,8 @@ def run(
         rows = part(order, k * batch, min(batch, m - k * batch))
         result = row(record, step - start, 0, 3)
         gradient(
-            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings, result,
-            meeting, me, team,
+            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings,
+            settings[0].first_epoch + epoch, result, meeting, me, team,
         )  # fmt: skip
         if me == 0:
             optimizers.check(table, grad, verdict)
@@ -192,7 +241,10 @@ def run(
         if counters[1] == 0 or aborted(meeting):
             return step
         if result[2] > 0:
-            update(table, theta, grad, slots, settings, rates[step - start], counters[0], me, team)
+            update(
+                table, ops, theta, grad, slots, state, settings, rates[step - start], counters[0],
+                meeting, me, team,
+            )  # fmt: skip
             meet(meeting, me, team)
         if k == steps - 1 and order_val.size > 0:
             evaluate(

@@ -12,6 +12,7 @@ import os
 import threading
 
 import llvmlite.binding
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -83,20 +84,30 @@ def aborted(meeting):
 
 
 def assemble(function, args, size):
-    """Run function(*args, meeting, me, size) on `size` threads, this one being member 0."""
+    """Run function(*args, meeting, me, size) on `size` threads, this one being member 0.
+
+    Returns None where the system has no thread left: then nothing has been done.
+    """
     meeting = np.zeros(8 * (size + 1), np.int64)
+    if size == 1:
+        return function(*args, meeting, 0, 1)
+    # Here, not in whichever member comes first: an error must not leave the others waiting.
+    function.compile(tuple(map(numba.typeof, (*args, meeting, 0, size))))
     threads = []
     try:
         for me in range(1, size):
             thread = threading.Thread(target=function, args=(*args, meeting, me, size), daemon=True)
-            thread.start()
             threads.append(thread)
-    except RuntimeError:  # the system has no thread left: release the others, work alone
+            thread.start()
+        result = function(*args, meeting, 0, size)
+    except BaseException as error:  # a signal's handler may raise anything, anywhere
         meeting[ABORT] = 1
-        for thread in threads:
+        started = [thread for thread in threads if thread.ident is not None]
+        for thread in started:
             thread.join()
-        return None
-    result = function(*args, meeting, 0, size)
+        if isinstance(error, RuntimeError) and len(started) < size - 1:
+            return None
+        raise
     for thread in threads:
         thread.join()
     return result

@@ -1,0 +1,168 @@
+"""One trial of a search: parameters drawn, a network made and trained, its score noted."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._extras import require
+from .errors import DivergenceError, SettingError
+from .history import History
+from .network import Network
+from .optimizers import Adam
+from .spaces import Box, Space
+
+TAKEN = ("X", "y", "epochs", "validation_data", "validation_split", "progress", "optimizer")
+STARTUP = 5  # finished trials before one may be pruned
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all trials share."""
+
+    make_network: Callable[..., Any]
+    X: Any
+    y: Any
+    space: dict[str, Space]
+    epochs: int
+    validation: dict[str, Any]
+    monitor: str
+    metrics: tuple[str, ...]
+    seed: int
+    prune: bool
+
+
+def optuna() -> Any:
+    """Import Optuna, or name the extra that brings it."""
+    return require("optuna", extra="tune", purpose="tuning")
+
+
+class Reporter:
+    """Tells Optuna the monitored value after every epoch, and stops a fit that it calls hopeless.
+
+    `pruned` says whether that happened.
+    """
+
+    def __init__(self, trial: Any, job: Job) -> None:
+        self.trial, self.monitor, self.prune = trial, job.monitor, job.prune
+        self.pruned = False
+
+    def __call__(self, network: Network, history: History) -> bool:
+        """Report the epoch; return True for a hopeless trial."""
+        if self.monitor not in history:
+            raise SettingError(
+                f"monitor is {self.monitor!r}, but the history holds {', '.join(history)}; choose "
+                "one of those, or give validation examples"
+            )
+        if self.prune:
+            self.trial.report(float(history[self.monitor][-1]), history.epochs - 1)
+            self.pruned = bool(self.trial.should_prune())
+        return self.pruned
+
+
+def run(job: Job, study: Any, index: int, boxes: Mapping[str, Box]) -> dict[str, Any]:
+    """Draw, train and score one trial, note it in the study, and return it."""
+    module = optuna()
+    states = module.trial.TrialState
+    key = np.random.SeedSequence([job.seed, index]).generate_state(1)[0]
+    study.sampler = module.samplers.RandomSampler(seed=int(key))
+    trial = study.ask({name: _distribution(module, box) for name, box in boxes.items()})
+    trial.set_user_attr("index", index)
+    try:
+        state, score, epochs = _train(job, trial, values(job.space, trial.params))
+    except BaseException:
+        study.tell(trial, state=states.FAIL)
+        raise
+    trial.set_user_attr("end", {"state": state, "score": score, "epochs": epochs})
+    if state == "finished":
+        study.tell(trial, score)
+    else:
+        study.tell(trial, state=states.PRUNED if state == "pruned" else states.FAIL)
+    return record(job.space, trial)
+
+
+def values(space: Mapping[str, Space], stored: Mapping[str, float]) -> dict[str, Any]:
+    """Return the parameters' values of the numbers that the study stores."""
+    return {name: part.value(stored[name]) for name, part in space.items()}
+
+
+def record(space: Mapping[str, Space], trial: Any) -> dict[str, Any]:
+    """Return a trial of the study as `Search` holds it."""
+    attributes = trial.user_attrs
+    return {
+        "number": attributes["index"],
+        "parameters": values(space, trial.params),
+        **attributes["end"],
+    }
+
+
+def _distribution(module: Any, box: Box) -> Any:
+    """Return Optuna's distribution of a box."""
+    if box.whole:
+        return module.distributions.IntDistribution(int(box.low), int(box.high), log=box.log)
+    return module.distributions.FloatDistribution(box.low, box.high, log=box.log)
+
+
+def _train(job: Job, trial: Any, parameters: dict[str, Any]) -> tuple[str, float | None, int]:
+    """Make and train a network; return how that ended, its score and its epochs."""
+    network, settings = _made(job, parameters)
+    reporter = Reporter(trial, job)
+    settings["callbacks"] = (*settings.get("callbacks", ()), reporter)
+    settings["metrics"] = (*settings.get("metrics", ()), *job.metrics)
+    try:
+        history = network.fit(
+            job.X, job.y, epochs=job.epochs, progress=False, **job.validation, **settings
+        )
+    except DivergenceError as error:
+        return "diverged", None, error.history.epochs
+    if history.interrupted:
+        raise KeyboardInterrupt
+    score = float(history[job.monitor][-1])
+    if not math.isfinite(score):
+        return "diverged", None, history.epochs
+    return "pruned" if reporter.pruned else "finished", score, history.epochs
+
+
+def _made(job: Job, parameters: dict[str, Any]) -> tuple[Network, dict[str, Any]]:
+    """Return the network and the settings of its fit: each parameter goes where it is known."""
+    own, rest = _shared_out(job.make_network, parameters)
+    made = job.make_network(**own)
+    network, given = made if isinstance(made, tuple) and len(made) == 2 else (made, {})
+    if not isinstance(network, Network) or not isinstance(given, Mapping):
+        raise SettingError(
+            "make_network must return a Network, or a Network and a dict of settings for its fit; "
+            f"got {type(made).__name__}"
+        )
+    settings = dict(given)
+    optimizer = settings.pop("optimizer", None) or Adam()
+    fit = set(inspect.signature(Network.fit).parameters) - {"self", *TAKEN}
+    moved = {field.name for field in dataclasses.fields(optimizer)}
+    _refuse(set(settings) - fit, "the settings that make_network returns hold")
+    _refuse(set(rest) - fit - moved, f"neither make_network, fit nor {optimizer!r} takes")
+    settings |= {name: value for name, value in rest.items() if name in fit}
+    changes = {name: value for name, value in rest.items() if name not in fit}
+    return network, settings | {"optimizer": dataclasses.replace(optimizer, **changes)}
+
+
+def _shared_out(
+    make_network: Callable[..., Any], parameters: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the parameters that make_network takes, and the others."""
+    taken = inspect.signature(make_network).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+        return parameters, {}
+    own = {name: value for name, value in parameters.items() if name in taken}
+    return own, {name: value for name, value in parameters.items() if name not in taken}
+
+
+def _refuse(names: Iterable[str], why: str) -> None:
+    """Refuse names that nothing takes."""
+    wrong = ", ".join(map(repr, sorted(names)))
+    if wrong:
+        raise SettingError(f"{why} {wrong}; epochs and validation are arguments of tune")

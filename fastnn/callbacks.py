@@ -1,0 +1,131 @@
+"""Callbacks: what may happen after every epoch of a fit.
+
+A callback is called with (network, history); returning True stops the fit. Any function will do.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _check
+from .errors import SettingError
+from .history import History
+
+if TYPE_CHECKING:
+    from .network import Network
+
+__all__ = ["CSVLogger", "EarlyStopping", "TimeLimit"]
+
+
+class EarlyStopping:
+    """Stops when a quantity has not improved for some epochs, and brings the best weights back.
+
+    Parameters
+    ----------
+    monitor : str
+        A name of the history; a name with accuracy in it should rise, others should sink.
+    patience : int
+        Epochs without a new best before the fit stops.
+    restore_best : bool
+        Whether the parameters (and BatchNorm's averages) of the best epoch come back.
+
+    Attributes
+    ----------
+    best_epoch : int
+        Epoch of the best value, counted from 0 within the fit; −1 before the first.
+
+    Raises
+    ------
+    SettingError
+        If patience is no positive whole number, or the history lacks what is monitored.
+    """
+
+    def __init__(
+        self, monitor: str = "validation_cost", patience: int = 10, restore_best: bool = True
+    ) -> None:
+        self.monitor, self.restore_best = monitor, restore_best
+        self.patience = _check.count(patience, "patience", least=1)
+        self._start()
+
+    def _start(self) -> None:
+        """Forget an earlier fit."""
+        self.best, self.best_epoch = math.inf, -1
+        self._kept: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None = None
+
+    def __call__(self, network: Network, history: History) -> bool:
+        """Note the epoch; return True once patience is over."""
+        if self.monitor not in history:
+            raise SettingError(
+                f"EarlyStopping monitors {self.monitor!r}, but the history holds "
+                f"{', '.join(history)}; give validation_data or validation_split, or monitor "
+                "another name"
+            )
+        epoch = history.epochs - 1
+        if epoch == 0:
+            self._start()
+        value = float(history[self.monitor][-1])
+        value = -value if "accuracy" in self.monitor else value
+        program = network.program
+        if value < self.best:
+            self.best, self.best_epoch = value, epoch
+            self._kept = program.theta.copy(), program.state.copy()
+        stop = epoch - self.best_epoch >= self.patience
+        if stop:
+            self.finish(network)
+        return stop
+
+    def finish(self, network: Network) -> None:
+        """Bring the best weights back; `fit` calls this when it ends, whatever ended it."""
+        if self.restore_best and self._kept is not None:
+            network.program.theta[...], network.program.state[...] = self._kept
+
+
+class CSVLogger:
+    """Writes a line of numbers after every epoch, and so keeps what a crash would lose.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; it is begun anew with every fit.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+
+    def __call__(self, network: Network, history: History) -> None:
+        """Write the epoch's line."""
+        names = list(history)
+        first = history.epochs == 1
+        with open(self.path, "w" if first else "a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if first:
+                writer.writerow(["epoch", *names])
+            writer.writerow([history.epochs - 1, *(repr(float(history[n][-1])) for n in names)])
+
+
+class TimeLimit:
+    """Stops the fit at the end of the epoch in which some seconds are over.
+
+    Parameters
+    ----------
+    seconds : float
+        Positive; counted from the first call of the fit's first epoch on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = _check.real(seconds, "seconds", above=0)
+        self._began = time.monotonic()
+
+    def start(self, network: Network) -> None:
+        """Begin to count; `fit` calls this before its first step."""
+        self._began = time.monotonic()
+
+    def __call__(self, network: Network, history: History) -> bool:
+        """Return True once the time is over."""
+        return time.monotonic() - self._began >= self.seconds

@@ -1,0 +1,219 @@
+"""Gradient checking: a gradient beside the slopes of the cost by central differences."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import _check
+from ._backend import fitting
+from ._check_report import GradientReport, ParameterCheck
+from .errors import DataError, ShapeError
+from .inputs import prepare
+from .kernels import get
+from .kernels import gradient_check as interpreted
+from .kernels.steps import statistics
+from .network import Network
+from .program import Program
+
+__all__ = ["GradientReport", "check_gradients", "gradient_check"]
+
+Array = np.ndarray[Any, Any]
+
+IN_FULL = 5000  # parameters up to which every single one is checked
+DIRECTIONS = 16  # random directions in each larger matrix of a larger network
+ROUNDING = 16 * float(np.finfo(np.float64).eps)  # of a cost, as a share of it
+
+
+def relative_difference(gradient: Array, slopes: Array) -> float:
+    """Return ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖), and 0 where both are zero.   g, ĝ of one shape."""
+    g, estimate = np.ravel(gradient), np.ravel(slopes)
+    scale = np.linalg.norm(g) + np.linalg.norm(estimate)
+    return float(np.linalg.norm(g - estimate) / scale) if scale > 0 else 0.0
+
+
+def gradient_check(
+    f: Callable[[Any], Any], gradient: Any, theta: Any, epsilon: float = 1e-7
+) -> float:
+    """Return how far a gradient is from central differences: ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖).
+
+    ĝᵢ = (f(θ + εeᵢ) − f(θ − εeᵢ)) / 2ε, in float64. With ε = 1e-7 the course takes anything below
+    2e-7 for right; a wrong formula gives 1e-3 and more. A kink within ε of θ (relu at 0) gives a
+    difference although the gradient is right: try another θ. Near a minimum, where the gradient
+    itself is tiny, rounding does.
+
+    Parameters
+    ----------
+    f : callable
+        Takes an array of theta's shape (a number if theta is one) and returns one number. If Numba
+        compiled it, the loop over parameters is compiled too.
+    gradient : array of theta's shape
+        The gradient to be checked, at theta.
+    theta : number or array of any shape
+        Where. It is never changed: f gets copies.
+    epsilon : float
+        The step ε, positive.
+
+    Returns
+    -------
+    float
+        Between 0 (also where both are zero) and 1.
+
+    Raises
+    ------
+    ShapeError
+        If gradient and theta differ in shape, or f does not return one number.
+    DataError
+        If a number is not finite.
+    SettingError
+        If epsilon is not positive.
+
+    Examples
+    --------
+    >>> gradient_check(lambda t: (t**3).sum(), [3.0, 12.0], [1.0, 2.0]) < 1e-7
+    True
+    """
+    step = _check.real(epsilon, "epsilon", above=0)
+    if callable(gradient):
+        raise DataError("gradient must be the gradient's numbers at theta; call the function first")
+    point = np.array(_check.numeric(theta, "theta"), np.float64, order="C")
+    g = _check.numeric(gradient, "gradient").astype(np.float64)
+    if g.shape != point.shape:
+        raise ShapeError(f"gradient has shape {g.shape} but theta {point.shape}; they must agree")
+    for array, name in ((point, "theta"), (g, "gradient")):
+        _check.finite(np.atleast_1d(array), name)
+    slopes = None
+    if point.ndim and hasattr(f, "py_func"):  # what Numba's compiled functions have
+        compiled = importlib.import_module(".kernels.jitted.gradient_check", __package__)
+        slopes = compiled.slopes(f, point, step)
+    if slopes is None:
+        slopes = _slopes(f, point, step)
+    if not np.isfinite(slopes).all():
+        raise DataError(f"f is not finite within {step:g} of theta; no slope can be taken there")
+    return relative_difference(g, slopes)
+
+
+def _slopes(f: Callable[[Any], Any], theta: Array, epsilon: float) -> Array:
+    """Return the slopes (p,) of f at theta; f gets a new copy each time."""
+
+    def value(i: int, moved: float) -> float:
+        point = theta.copy()
+        point.flat[i] = moved
+        result = np.asarray(f(point if theta.ndim else point[()]), np.float64)
+        if result.size != 1:
+            raise ShapeError(f"f must return one number, got an array of shape {result.shape}")
+        return float(result.item())
+
+    out = np.empty(theta.size)
+    for i, kept in enumerate(theta.flat):
+        high, low = float(kept + epsilon), float(kept - epsilon)
+        out[i] = (value(i, high) - value(i, low)) / (high - low)
+    return out
+
+
+def check_gradients(
+    net: Network, X: Any, y: Any, *, l2: float = 0.0, epsilon: float = 1e-7, seed: int = 0
+) -> GradientReport:
+    """Compare a network's gradient, as training takes it, with central differences of its cost.
+
+    It works on a float64 copy: float32 would round away what there is to see. The network is not
+    changed. Dropout masks are those of one step and stay the same throughout. Up to 5000
+    parameters, each one is moved by ±ε; in larger networks the slopes along 16 random directions
+    within each matrix are compared instead (small ones still in full).
+
+    A kink of relu or the like within ε of an example's Z gives a difference although the gradient
+    is right; other data or another seed of the network then tell.
+
+    Parameters
+    ----------
+    net : Network
+        Built, and fitted once if it has a Normalization layer.
+    X : array (m, n)
+        Some examples; a handful is enough, and quick.
+    y : array
+        Their targets, as for `Network.fit`.
+    l2 : float
+        λ of the term λ/(2m) Σ‖W‖².
+    epsilon : float
+        The step ε, positive.
+    seed : int
+        Of the random directions.
+
+    Returns
+    -------
+    GradientReport
+        `.difference`, `.by_parameter`, `.verdict`, `.passed`; it prints as a table that names the
+        wrong matrix.
+
+    Raises
+    ------
+    ShapeError, DataError, SettingError, NotBuiltError
+        If data, settings or the network cannot be used.
+    """
+    step = _check.real(epsilon, "epsilon", above=0)
+    rng = np.random.default_rng(_check.seed(seed))
+    program, data = _program_and_data(net, X, y, l2)
+    grad = np.zeros_like(program.theta)
+    cost = interpreted.gradient(fitting(program.ops), program.ops, program.theta, grad, *data)
+    noise = ROUNDING * max(1.0, abs(cost)) / step
+    views, places = program.views(grad), program.views(np.arange(len(grad)))
+    whole = sum(view.size for view in views.values()) <= IN_FULL
+    rows = []
+    for name, view in views.items():
+        indices = np.ascontiguousarray(places[name]).reshape(-1)
+        if whole or view.size <= DIRECTIONS:
+            slopes, expected = _in_full(program, data, step, indices), grad[indices]
+        else:
+            slopes, expected = _along_directions(program, data, step, indices, grad, rng)
+        rows.append(ParameterCheck(name, view.shape, expected, slopes, noise))
+    return GradientReport(tuple(rows), step, whole)
+
+
+def _program_and_data(net: Network, X: Any, y: Any, l2: float) -> tuple[Program, tuple[Any, ...]]:
+    """Return a float64 copy of the network's program, and state, X, Y, w and settings for it."""
+    X = net._ready(X)
+    twin = copy.copy(net)
+    twin._dtype, twin._program = np.dtype(np.float64), None
+    twin.build(X.shape[1])
+    twin.set_parameters(net.parameters)
+    program = twin.program
+    pairs = (statistics(p.state, p.ops[0]) for p in (program, net.program))
+    for new, old in zip(*pairs, strict=True):
+        new[...] = old
+    settings = program.settings(l2=_check.real(l2, "l2", least=0), seed=net.seed, threads=1)
+    Y = prepare(y, len(X), net.outputs, net._loss, program.theta.dtype)
+    return program, (program.state, X, Y, np.ones(len(X)), settings)
+
+
+def _in_full(program: Program, data: tuple[Any, ...], epsilon: float, indices: Array) -> Array:
+    """Return the slopes (k,) by theta[indices], from the active backend's loop."""
+    backend, out = fitting(program.ops), np.empty(len(indices))
+    loop: Callable[..., None] = interpreted.gradient_check
+    if backend is get("jitted"):
+        module = importlib.import_module(".kernels.jitted.gradient_check", __package__)
+        loop = module.gradient_check
+    loop(backend, program.ops, program.theta, *data, epsilon, indices, out)
+    return out
+
+
+def _along_directions(
+    program: Program,
+    data: tuple[Any, ...],
+    epsilon: float,
+    indices: Array,
+    grad: Array,
+    rng: np.random.Generator,
+) -> tuple[Array, Array]:
+    """Return the slopes along directions of ±1 within theta[indices], measured and expected."""
+    slopes, expected = np.empty(DIRECTIONS), np.empty(DIRECTIONS)
+    direction = np.zeros((1, len(grad)))
+    for k in range(DIRECTIONS):
+        direction[0, indices] = rng.choice([-1.0, 1.0], len(indices))
+        arguments = (program.ops, program.theta, *data, epsilon, direction, slopes[k : k + 1])
+        interpreted.slopes_along(fitting(program.ops), *arguments)
+        expected[k] = direction[0] @ grad
+    return slopes, expected

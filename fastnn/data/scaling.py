@@ -1,0 +1,159 @@
+"""Standardizer: shift and scale of every feature, learnt from the training data alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn import _check, kernels
+from fastnn.errors import DataError, NotBuiltError, SettingError, ShapeError
+
+__all__ = ["Standardizer"]
+
+METHODS = ("z-score", "whole", "min-max", "robust")
+ROWS = 4096  # of X that are taken into float64 at a time
+
+
+class Standardizer:
+    """Scales features: A = (X − shift) · factor, with both learnt from the data given to `fit`.
+
+    The same arithmetic as the layers `Normalization` and `Rescaling`, for data that several
+    networks or other models share. Fit it on the training part, then transform all parts: a dev or
+    test part that helped to find mean and deviation is no longer unseen.
+
+    Parameters
+    ----------
+    method : {"z-score", "whole", "min-max", "robust"}
+        z-score: (x − μ) / σ by feature; whole: one μ and σ for the whole array; min-max: to [0, 1]
+        by feature; robust: (x − median) / (upper − lower quartile) by feature, which outliers
+        hardly move. A feature that never changes (or whose quartiles coincide) is only shifted.
+    dtype : {"float32", "float64"}
+        Of the result.
+
+    Attributes
+    ----------
+    shift, factor : ndarray (…) or (1,)
+        float64, of one example's shape; (1,) for whole.
+
+    Raises
+    ------
+    SettingError
+        If there is no such method or dtype.
+
+    Examples
+    --------
+    >>> scaler = Standardizer()
+    >>> scaler.fit_transform([[1, 10], [3, 10]])
+    array([[-1.,  0.],
+           [ 1.,  0.]], dtype=float32)
+    """
+
+    def __init__(self, method: str = "z-score", *, dtype: str = "float32") -> None:
+        if method not in METHODS:
+            known = ", ".join(map(repr, METHODS))
+            raise SettingError(f"method {method!r} does not exist; choose one of {known}")
+        self.method, self.dtype = method, _check.dtype(dtype)
+        self._shape: tuple[int, ...] | None = None
+
+    def fit(self, X: ArrayLike) -> Standardizer:
+        """Learn shift and factor from X (m, …) and return the standardizer itself.
+
+        Raises
+        ------
+        ShapeError, DataError
+            If X has no rows, or numbers are not finite.
+        """
+        array = _check.numeric(X, "X")
+        if array.ndim < 2 or not array.size:
+            raise ShapeError(f"X must have shape (m, n) with at least one row, got {array.shape}")
+        _check.finite(array, "X")
+        shape, rows = array.shape[1:], array.reshape(len(array), -1)
+        learn = {"min-max": _range, "robust": _quartiles}.get(self.method, _moments)
+        shift, spread, level = learn(rows, self.method == "whole")
+        # Below rounding of the level itself a spread is noise of a constant feature.
+        constant = spread <= 1e-12 * np.abs(level)
+        factor = 1 / np.where(constant, 1.0, spread)
+        own = (1,) if self.method == "whole" else shape
+        self._shape, self.shift, self.factor = shape, shift.reshape(own), factor.reshape(own)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Return (X − shift) · factor, of X's shape and the standardizer's dtype.
+
+        Raises
+        ------
+        NotBuiltError
+            Before `fit`.
+        ShapeError, DataError
+            If examples have another shape than those fitted, or numbers are not finite.
+        """
+        array = self._rows(X)
+        rows = array.reshape(len(array), -1)
+        out = np.empty(rows.shape, self.dtype)
+        shift, factor = (a.reshape(-1).astype(self.dtype) for a in (self.shift, self.factor))
+        kernels.get("vectorized").standardize(rows, shift, factor, 0.0, out)
+        return out.reshape(array.shape)
+
+    def fit_transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Learn from X (m, …) and return it transformed; for training data only."""
+        return self.fit(X).transform(X)
+
+    def inverse_transform(self, A: ArrayLike) -> NDArray[Any]:
+        """Return A / factor + shift: what `transform` made A from; errors as there."""
+        array = self._rows(A, "A")
+        out: NDArray[Any] = (array / self.factor + self.shift).astype(self.dtype)
+        return out
+
+    def _rows(self, X: ArrayLike, name: str = "X") -> NDArray[Any]:
+        """Return an array (m, …) whose examples have the fitted shape."""
+        if self._shape is None:
+            raise NotBuiltError(
+                "this Standardizer has learnt nothing yet; call fit with the training data first"
+            )
+        array = _check.numeric(X, name)
+        if array.ndim < 2 or array.shape[1:] != self._shape:
+            wanted = ", ".join(map(str, self._shape))
+            raise ShapeError(f"{name} must have shape (m, {wanted}) as in fit, got {array.shape}")
+        _check.finite(array, name)
+        return array
+
+    def __repr__(self) -> str:
+        fitted = "" if self._shape is None else f", fitted to examples of shape {self._shape}"
+        return f"Standardizer({self.method!r}, dtype={self.dtype.name!r}{fitted})"
+
+
+Learnt = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+def _moments(rows: NDArray[Any], whole: bool) -> Learnt:
+    """Mean and deviation (n,), or (1,) of the whole array; the mean once more.
+
+    Two passes over blocks of rows, so that a large mean does not cancel.
+    """
+
+    def moment(power: int, center: NDArray[np.float64]) -> NDArray[np.float64]:
+        total = np.zeros(rows.shape[1])
+        for i in range(0, len(rows), ROWS):
+            total += ((rows[i : i + ROWS].astype(np.float64) - center) ** power).sum(axis=0)
+        mean = total / len(rows)
+        return np.asarray(mean.mean(keepdims=True) if whole else mean)
+
+    mean = moment(1, np.zeros(1))
+    deviation = np.sqrt(moment(2, mean))
+    if not np.isfinite(deviation).all():
+        raise DataError("X holds numbers too large to square; scale it down first")
+    return mean, deviation, mean
+
+
+def _range(rows: NDArray[Any], whole: bool) -> Learnt:
+    """Minimum, range and maximum (n,)."""
+    low, high = (a.astype(np.float64) for a in (rows.min(axis=0), rows.max(axis=0)))
+    return low, high - low, np.maximum(np.abs(low), np.abs(high))
+
+
+def _quartiles(rows: NDArray[Any], whole: bool) -> Learnt:
+    """Median, distance of the quartiles, and median (n,)."""
+    low, middle, high = np.percentile(rows.astype(np.float64), [25, 50, 75], axis=0)
+    return middle, high - low, middle

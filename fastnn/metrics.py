@@ -1,0 +1,217 @@
+"""Metrics: how good predictions are, in the numbers that scikit-learn would give.
+
+Nothing here returns NaN: a quotient of nothing by nothing counts as 0, silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _metric_inputs as inputs
+from ._class_report import ClassReport
+from ._score_metrics import log_loss, mae, mse, quotient, r2, roc_auc
+from .errors import SettingError, ShapeError
+
+__all__ = [
+    "NAMES",
+    "ClassReport",
+    "Metric",
+    "accuracy",
+    "classification_report",
+    "confusion_matrix",
+    "f1",
+    "log_loss",
+    "mae",
+    "mse",
+    "precision",
+    "r2",
+    "recall",
+    "roc_auc",
+]
+
+Array = np.ndarray[Any, Any]
+
+
+def accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
+    """Return the (weighted) share of the examples whose labels are right.
+
+    Parameters
+    ----------
+    y_true, y_pred : array (m,), (m, 1) or (m, K)
+        Labels; with several columns a row counts as right if all of it is.
+    sample_weight : array (m,), optional
+        Weights of the examples.
+
+    Raises
+    ------
+    ShapeError, DataError
+        If lengths or shapes differ, or there is no example.
+    """
+    pair = np.asarray(y_true), np.asarray(y_pred)
+    if all(array.ndim == 2 and array.shape[1] > 1 for array in pair):
+        if pair[0].shape != pair[1].shape:
+            raise ShapeError(f"y_true is {pair[0].shape} but y_pred {pair[1].shape}")
+        right = (pair[0] == pair[1]).all(axis=1)
+        inputs.labels(right, right)  # refuses an empty one
+    else:
+        truth, guess = inputs.labels(y_true, y_pred)
+        right = truth == guess
+    return float(np.average(right, weights=inputs.weights(sample_weight, len(right))))
+
+
+def confusion_matrix(
+    y_true: Any, y_pred: Any, *, labels: Any = None, sample_weight: Any = None
+) -> Array:
+    """Return how many examples of class i (row) were taken for class j (column).
+
+    Parameters
+    ----------
+    y_true, y_pred : array (m,) or (m, 1)
+        Labels: numbers or text.
+    labels : sequence (K,), optional
+        The classes in the order of rows and columns; by default all that occur, sorted.
+    sample_weight : array (m,), optional
+        Weights of the examples.
+
+    Returns
+    -------
+    ndarray (K, K)
+        int64 counts, or float64 sums of weights.
+
+    Raises
+    ------
+    ShapeError, DataError
+        If lengths differ, there is no example, or a label is not among `labels`.
+    SettingError
+        If `labels` names a class twice, or none.
+    """
+    truth, guess = inputs.labels(y_true, y_pred)
+    known = inputs.classes_of(labels, truth, guess)
+    K = len(known)
+    cells = inputs.places(truth, known, "y_true") * K + inputs.places(guess, known, "y_pred")
+    w = None if sample_weight is None else inputs.weights(sample_weight, len(truth))
+    return np.bincount(cells, weights=w, minlength=K * K).reshape(K, K)
+
+
+def _counts(matrix: Array) -> tuple[Array, Array, Array]:
+    """Return right examples, predicted examples and true examples of each class, (K,) each."""
+    return np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
+
+
+def _average(per_class: Array, micro: float, support: Array, average: str | None) -> Any:
+    """Return numbers of classes (K,), or one number of them all."""
+    if average is None:
+        return per_class
+    if average == "micro":
+        return float(micro)
+    if average == "weighted":
+        return float(quotient(per_class @ support, support.sum()))
+    if average == "macro":
+        return float(per_class.mean())
+    raise SettingError(f"average must be 'macro', 'weighted', 'micro' or None, got {average!r}")
+
+
+def precision(y_true: Any, y_pred: Any, *, labels: Any = None, average: str | None = None) -> Any:
+    """Return for each class the share of its predictions that are right: TP / (TP + FP).
+
+    Parameters
+    ----------
+    y_true, y_pred, labels
+        As in `confusion_matrix`.
+    average : {"macro", "weighted", "micro"}, optional
+        One number instead: the classes' mean, their mean by number of true examples, or the
+        formula over all examples.
+
+    Returns
+    -------
+    ndarray (K,) or float
+        0 for a class that was never predicted (scikit-learn's value; it warns, this does not).
+    """
+    right, predicted, true = _counts(confusion_matrix(y_true, y_pred, labels=labels))
+    return _average(quotient(right, predicted), right.sum() / predicted.sum(), true, average)
+
+
+def recall(y_true: Any, y_pred: Any, *, labels: Any = None, average: str | None = None) -> Any:
+    """Return for each class the share of its examples that were found: TP / (TP + FN).
+
+    Parameters, average and errors as in `precision`; 0 for a class without examples.
+    """
+    right, _, true = _counts(confusion_matrix(y_true, y_pred, labels=labels))
+    return _average(quotient(right, true), right.sum() / true.sum(), true, average)
+
+
+def f1(y_true: Any, y_pred: Any, *, labels: Any = None, average: str | None = None) -> Any:
+    """Return for each class the harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN).
+
+    Parameters, average and errors as in `precision`; 0 for a class that neither occurs nor is
+    predicted.
+    """
+    right, predicted, true = _counts(confusion_matrix(y_true, y_pred, labels=labels))
+    return _average(quotient(2 * right, predicted + true), right.sum() / true.sum(), true, average)
+
+
+def classification_report(
+    y_true: Any, y_pred: Any, *, labels: Any = None, classes: Any = None
+) -> ClassReport:
+    """Return precision, recall, F1 and number of examples of every class: a table that prints.
+
+    Parameters
+    ----------
+    y_true, y_pred, labels
+        As in `confusion_matrix`.
+    classes : sequence of names (K,), optional
+        What the table calls the classes.
+
+    Raises
+    ------
+    SettingError
+        If there is another number of names than of classes; else as `confusion_matrix`.
+    """
+    known = inputs.classes_of(labels, *inputs.labels(y_true, y_pred))
+    names = tuple(str(name) for name in (known if classes is None else classes))
+    if len(names) != len(known):
+        raise SettingError(f"classes has {len(names)} names for {len(known)} classes")
+    matrix = confusion_matrix(y_true, y_pred, labels=known)
+    right, predicted, true = _counts(matrix)
+    columns = quotient(right, predicted), quotient(right, true)
+    score = quotient(2 * right, predicted + true)
+    return ClassReport(names, *columns, score, true, float(right.sum() / true.sum()))
+
+
+def _one_number(metric: Callable[..., Any]) -> Callable[..., float]:
+    """Return the metric of class 1 for labels 0 and 1, else its mean over the classes."""
+
+    def single(y_true: Any, y_pred: Any) -> float:
+        known = inputs.classes_of(None, *inputs.labels(y_true, y_pred))
+        if np.isin(known, (0, 1)).all():
+            return float(metric(y_true, y_pred, labels=(0, 1))[1])
+        return float(metric(y_true, y_pred, average="macro"))
+
+    single.__name__ = metric.__name__
+    return single
+
+
+class Metric(NamedTuple):
+    """A metric by name: called as function(y_true, what it needs), it gives one number.
+
+    `needs` is ``"labels"``, ``"probabilities"`` or ``"values"``.
+    """
+
+    function: Callable[..., float]
+    needs: str
+
+
+NAMES: dict[str, Metric] = {
+    "accuracy": Metric(accuracy, "labels"),
+    "precision": Metric(_one_number(precision), "labels"),
+    "recall": Metric(_one_number(recall), "labels"),
+    "f1": Metric(_one_number(f1), "labels"),
+    "log_loss": Metric(log_loss, "probabilities"),
+    "roc_auc": Metric(roc_auc, "probabilities"),
+    "r2": Metric(r2, "values"),
+    "mae": Metric(mae, "values"),
+    "mse": Metric(mse, "values"),
+}

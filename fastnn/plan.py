@@ -1,0 +1,120 @@
+"""Plan and memory: how a fit goes over its examples, and what it leaves in the network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _check
+from .errors import SettingError
+from .kernels.steps import slots_for
+from .optimizers import Adam, Optimizer
+from .program import Program, aligned_zeros, owned
+from .schedules import Schedule
+
+Array = np.ndarray[Any, Any]
+
+
+class Examples(NamedTuple):
+    """Checked data: X (m, n_in) as given, Y (m, K) and w (m,) in the network's dtype."""
+
+    X: Array
+    Y: Array
+    w: Array
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a fit goes over its examples."""
+
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer
+    l2: float
+    l1: float
+    shuffle: bool
+    schedule: Schedule | None = None
+    clip_norm: float = 0.0
+    clip_value: float = 0.0
+
+    @classmethod
+    def checked(
+        cls, epochs: Any, batch_size: Any, optimizer: Any, l2: Any, l1: Any, shuffle: Any,
+        schedule: Any, clip_norm: Any, clip_value: Any,
+    ) -> Plan:  # fmt: skip
+        """Return the plan of the arguments that `Network.fit` takes."""
+        optimizer = Adam() if optimizer is None else optimizer
+        _check.instance(optimizer, Optimizer, "optimizer", "fastnn.Adam(learning_rate=0.001)")
+        _check.instance(schedule, Schedule | None, "schedule", "fastnn.schedules.Cosine(50)")
+        return cls(
+            _check.count(epochs, "epochs"),
+            2**62 if batch_size is None else _check.count(batch_size, "batch_size", least=1),
+            optimizer,
+            _check.real(l2, "l2", least=0),
+            _check.real(l1, "l1", least=0),
+            bool(shuffle) and batch_size is not None,
+            schedule,
+            0.0 if clip_norm is None else _check.real(clip_norm, "clip_norm", above=0),
+            0.0 if clip_value is None else _check.real(clip_value, "clip_value", above=0),
+        )
+
+
+_busy: set[int] = set()
+_gate = threading.Lock()
+
+
+@contextmanager
+def claimed(network: object) -> Iterator[None]:
+    """Hold a network for one fit or reset; refuse a second one, from a callback or a thread."""
+    with _gate:
+        if id(network) in _busy:
+            raise SettingError(
+                "this network is being fitted already; wait for that fit, or fit net.copy()"
+            )
+        _busy.add(id(network))
+    try:
+        yield
+    finally:
+        with _gate:
+            _busy.discard(id(network))
+
+
+@dataclass
+class Memory:
+    """What training keeps in a network: the optimiser and its slots, and how far it has come.
+
+    `counters` holds the updates made so far and a flag of the run's own; `since` the epoch and the
+    length of the history at which the schedule began.
+    """
+
+    optimizer: Optimizer | None = None
+    slots: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    counters: Array = field(default_factory=lambda: np.zeros(2, np.int64))
+    epoch: int = 0
+    schedule: Schedule | None = None
+    since: tuple[int, int] = (0, 0)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Pickles may come with read-only or shared memory, which kernels would write through.
+        self.__dict__.update(state)
+        self.slots = owned(self.slots.reshape(-1)).reshape(self.slots.shape)
+        self.counters = self.counters.copy()
+
+    def prepare(self, optimizer: Optimizer, program: Program) -> None:
+        """Start fresh slots unless the optimiser has the settings it had before."""
+        if self.optimizer != optimizer:
+            empty = slots_for(int(optimizer.settings["method"]), 0, program.theta.dtype)
+            size = program.theta.size
+            flat = aligned_zeros(len(empty) * size, program.theta.dtype)
+            self.optimizer, self.slots = optimizer, flat.reshape(len(empty), size)
+            self.counters = np.zeros(2, np.int64)
+
+    def follow(self, schedule: Schedule | None, recorded: int) -> None:
+        """Start a schedule's clock unless it is the one that was followed before."""
+        if self.schedule != schedule:
+            self.schedule, self.since = schedule, (self.epoch, recorded)

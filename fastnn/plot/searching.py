@@ -1,0 +1,100 @@
+"""Pictures of a search: the score of every trial, and which parameter mattered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastnn.errors import DataError
+
+from ._canvas import BLUE, GREY, VERMILLION, canvas, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fastnn.tuning import Search
+
+LABELS = 9  # characters of a value under the axis
+
+
+def search(result: Search, *, ax: Axes | None = None) -> Axes:
+    """Draw every trial's score over the parameter that mattered most, and bars of what mattered.
+
+    Parameters
+    ----------
+    result : Search
+        From `fastnn.tune`; pruned trials are hollow, at their last score.
+    ax : Axes, optional
+        Where to draw; a new figure without it.
+
+    Returns
+    -------
+    Axes
+        The axes of the scores; the bars stand to the right of them, in axes of their own.
+
+    Raises
+    ------
+    DataError
+        If `result` is something else, or none of its trials has a score.
+
+    Examples
+    --------
+    >>> from fastnn import plot, spaces
+    >>> from fastnn.tuning import Search
+    >>> trial = {"number": 0, "parameters": {"l2": 0.1}, "score": 0.9, "epochs": 5}
+    >>> trials = [trial | {"state": "finished"}]
+    >>> ax = plot.search(Search(trials, {"l2": spaces.Log(1e-3, 10)}, "validation_accuracy"))
+    >>> ax.get_xlabel()
+    'l2'
+    """
+    if not all(hasattr(result, name) for name in ("trials", "importance", "space")):
+        raise DataError(f"the picture needs what fastnn.tune returns, got {type(result).__name__}")
+    scored = [trial for trial in result.trials if trial["score"] is not None]
+    if not scored:
+        raise DataError("no trial of this search has a score; there is nothing to draw")
+    ax = canvas(ax, (9.0, 4.4))
+    tidy(ax)
+    ax.spines["right"].set_visible(False)
+    name = next(iter(result.importance))
+    places = _places(ax, result, name, scored)
+    best = None if all(t["state"] == "pruned" for t in scored) else result.ranking[0]["number"]
+    for x, trial in zip(places, scored, strict=True):
+        colour = VERMILLION if trial["number"] == best else BLUE
+        fill = "none" if trial["state"] == "pruned" else colour
+        ax.plot([x], [trial["score"]], "o", color=colour, markerfacecolor=fill, markersize=5)
+    ax.set_xlabel(name)
+    ax.set_ylabel(result.monitor.replace("_", " "))
+    ax.set_title("trials (red: the best; hollow: pruned)")
+    _bars(ax, result.importance)
+    return ax
+
+
+def _places(ax: Axes, result: Search, name: str, scored: list[dict[str, Any]]) -> list[float]:
+    """Scale the x axis as the parameter's space is scaled; return where the trials stand."""
+    part = result.space[name]
+    values = [trial["parameters"][name] for trial in scored]
+    if hasattr(part, "values"):
+        ax.set_xticks(range(len(part.values)), [str(v)[:LABELS] for v in part.values])
+        return [part.values.index(value) for value in values]
+    box = part.box
+    if box.log and part.value(box.low) == box.low:
+        ax.set_xscale("log")
+    return values
+
+
+def _bars(ax: Axes, importance: dict[str, float]) -> None:
+    """Draw the bars beside the scores, in a part of their place if they stand in a grid."""
+    place = ax.get_subplotspec()
+    if place is None:
+        side = ax.inset_axes((1.3, 0.0, 0.45, 1.0))
+    else:
+        grid = place.subgridspec(1, 2, width_ratios=(3, 2))
+        ax.set_subplotspec(grid[0])
+        side = ax.figure.add_subplot(grid[1])
+    names = list(importance)[::-1]
+    side.barh(range(len(names)), [importance[name] for name in names], color=GREY)
+    side.set_yticks(range(len(names)), names)
+    side.set_xlim(0, 1)
+    side.set_xlabel("share of the ranking explained")
+    side.set_title("what mattered")
+    tidy(side)
+    side.spines["right"].set_visible(False)

@@ -1,0 +1,219 @@
+"""Schedules: how the learning rate changes while a network trains.
+
+A schedule is a factor that multiplies the optimiser's rate, once an epoch or, with
+``per="step"``, once a step. Time is counted in epochs from the network's first fit with that
+schedule (another schedule, or `reset`, starts anew); per step it has fractions. Each schedule
+carries its own horizon, so that two fits of one epoch are one fit of two.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import _check
+from .errors import SettingError
+
+__all__ = [
+    "Cosine",
+    "Exponential",
+    "InverseSqrt",
+    "InverseTime",
+    "OneCycle",
+    "Plateau",
+    "Schedule",
+    "Staircase",
+    "Step",
+    "WarmUp",
+]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What every schedule has: `per`, "epoch" or "step", and `factor` of the time in epochs."""
+
+    per: str = field(default="epoch", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.per not in ("epoch", "step"):
+            raise SettingError(f"per must be 'epoch' or 'step', got {self.per!r}")
+
+    def factor(self, time: float) -> float:
+        """Return what the learning rate is multiplied with, `time` epochs after the start."""
+        raise TypeError(f"{type(self).__name__} has no formula")
+
+
+@dataclass(frozen=True)
+class InverseTime(Schedule):
+    """1 / (1 + decay · epoch), the course's learning-rate decay."""
+
+    decay: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check.real(self.decay, "decay", least=0)
+
+    def factor(self, time: float) -> float:
+        """Return 1 / (1 + decay · time)."""
+        return 1 / (1 + self.decay * time)
+
+
+@dataclass(frozen=True)
+class Staircase(Schedule):
+    """1 / (1 + decay · ⌊epoch / interval⌋), the course's decay at fixed intervals."""
+
+    decay: float
+    interval: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check.real(self.decay, "decay", least=0)
+        _check.count(self.interval, "interval", least=1)
+
+    def factor(self, time: float) -> float:
+        """Return 1 / (1 + decay · ⌊time / interval⌋)."""
+        return 1 / (1 + self.decay * (time // self.interval))
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """rate^epoch, as 0.95^epoch in the course."""
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if _check.real(self.rate, "rate", above=0) > 1:
+            raise SettingError(f"rate must be at most 1, got {self.rate!r}")
+
+    def factor(self, time: float) -> float:
+        """Return rate^time."""
+        return float(self.rate**time)
+
+
+@dataclass(frozen=True)
+class Step(Schedule):
+    """factor^⌊epoch / every⌋: the rate is multiplied by `multiplier` every so many epochs."""
+
+    every: int
+    multiplier: float = 0.1
+
+    def __init__(self, every: int, factor: float = 0.1, *, per: str = "epoch") -> None:
+        object.__setattr__(self, "every", _check.count(every, "every", least=1))
+        object.__setattr__(self, "multiplier", _check.real(factor, "factor", above=0))
+        object.__setattr__(self, "per", per)
+        super().__post_init__()
+
+    def factor(self, time: float) -> float:
+        """Return multiplier^⌊time / every⌋."""
+        return float(self.multiplier ** (time // self.every))
+
+
+@dataclass(frozen=True)
+class InverseSqrt(Schedule):
+    """1 / √(1 + epoch), the course's k/√epoch with its first epoch at the full rate."""
+
+    def factor(self, time: float) -> float:
+        """Return 1 / √(1 + time)."""
+        return 1 / math.sqrt(1 + time)
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """½ (1 + cos(π epoch / epochs)), 0 from then on: Loshchilov and Hutter, arXiv:1608.03983."""
+
+    epochs: int = 50
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check.count(self.epochs, "epochs", least=1)
+
+    def factor(self, time: float) -> float:
+        """Return ½ (1 + cos(π time / epochs))."""
+        return (1 + math.cos(math.pi * min(time / self.epochs, 1))) / 2
+
+
+@dataclass(frozen=True)
+class WarmUp(Schedule):
+    """A rise from (almost) 0 to 1 over some epochs, then another schedule from its beginning."""
+
+    epochs: int
+    then: Schedule | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check.count(self.epochs, "epochs", least=1)
+        if self.then is not None and not isinstance(self.then, Schedule):
+            raise SettingError(f"then must be a schedule, got {self.then!r}")
+        if isinstance(self.then, Plateau):
+            raise SettingError("then cannot be Plateau, which follows the history and no clock")
+
+    def factor(self, time: float) -> float:
+        """Return (time + 1) / epochs at most 1, times what comes then."""
+        if time < self.epochs:
+            return min((time + 1) / self.epochs, 1)
+        return 1.0 if self.then is None else self.then.factor(time - self.epochs)
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Up from 1/25 to 1 over 30 % of the epochs, then down to almost 0, both along a cosine.
+
+    Smith and Topin, arXiv:1708.07120; meant for ``per="step"`` with a high learning rate.
+    """
+
+    epochs: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check.count(self.epochs, "epochs", least=1)
+
+    def factor(self, time: float) -> float:
+        """Return the cycle's height at that time."""
+        share = min(time / self.epochs, 1)
+        low, end, top = 1 / 25, 1e-4 / 25, 0.3
+        start, stop, way = (low, 1, share / top) if share < top else (1, end, (share - top) / 0.7)
+        return stop + (start - stop) * (1 + math.cos(math.pi * way)) / 2
+
+
+@dataclass(frozen=True)
+class Plateau(Schedule):
+    """The rate is multiplied by `multiplier` when a quantity has not sunk for some epochs.
+
+    Parameters
+    ----------
+    monitor : str
+        A name of the history, like ``validation_cost``; a name with accuracy in it should rise.
+    factor : float
+        In (0, 1).
+    patience : int
+        Epochs without a new best before the rate is lowered.
+    """
+
+    monitor: str = "validation_cost"
+    multiplier: float = 0.1
+    patience: int = 10
+
+    def __init__(
+        self, monitor: str = "validation_cost", factor: float = 0.1, patience: int = 10
+    ) -> None:
+        if not 0 < _check.real(factor, "factor") < 1:
+            raise SettingError(f"factor must lie in (0, 1), got {factor!r}")
+        object.__setattr__(self, "monitor", monitor)
+        object.__setattr__(self, "multiplier", float(factor))
+        object.__setattr__(self, "patience", _check.count(patience, "patience", least=1))
+        object.__setattr__(self, "per", "epoch")
+
+    def follow(self, curve: Any) -> float:
+        """Return the factor after the epochs of a curve (epochs,)."""
+        sign = -1 if "accuracy" in self.monitor else 1
+        best, waited, factor = math.inf, 0, 1.0
+        for value in curve:
+            if sign * value < best:
+                best, waited = sign * value, 0
+            else:
+                waited += 1
+            if waited >= self.patience:
+                factor, waited = factor * self.multiplier, 0
+        return factor

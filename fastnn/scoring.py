@@ -1,0 +1,61 @@
+"""Scores: metrics of a network's outputs, once or after every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import metrics
+from .errors import SettingError
+from .history import History
+from .inputs import labels_of
+from .plan import Examples
+
+if TYPE_CHECKING:
+    from .network import Network
+
+Array = np.ndarray[Any, Any]
+RUNNING = ("accuracy", "validation_accuracy")  # which the run itself records
+
+
+def known(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of metrics, or say which there are."""
+    names = (names,) if isinstance(names, str) else tuple(names)
+    for name in names:
+        if name not in metrics.NAMES:
+            raise SettingError(
+                f"metric {name!r} does not exist; choose from {', '.join(metrics.NAMES)}"
+            )
+    return names
+
+
+def scores(network: Network, X: Array, Y: Array, names: Sequence[str]) -> dict[str, float]:
+    """Return metrics of rows X (m, n) against targets Y (m, K)."""
+    found, labels = {}, labels_of(Y, network._loss)
+    truth = Y if labels is None else labels
+    truth = truth[:, 0] if truth.ndim == 2 and truth.shape[1] == 1 else truth
+    for name in names:
+        metric = metrics.NAMES[name]
+        if metric.needs == "probabilities":
+            p = network.predict_proba(X)
+            found[name] = metric.function(truth, p[:, 1] if p.shape[1] == 2 else p)
+        else:
+            found[name] = metric.function(truth, network.predict(X))
+    return found
+
+
+class Scorer:
+    """Records metrics after every epoch, before other callbacks look at the history."""
+
+    def __init__(self, names: Sequence[str], train: Examples, validation: Examples | None) -> None:
+        self.names, self.prefix = names, "" if validation is None else "validation_"
+        self.examples = validation or train
+
+    def __call__(self, network: Network, history: History) -> None:
+        """Record the epoch's scores."""
+        found = scores(network, self.examples.X, self.examples.Y, self.names)
+        curves = {f"{self.prefix}{name}": [value] for name, value in found.items()}
+        for record in (history, network.history):
+            record.extend({name: curve for name, curve in curves.items() if name not in RUNNING})

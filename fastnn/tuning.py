@@ -1,0 +1,231 @@
+"""Tuning: networks trained with parameters drawn from a space, and what mattered among them."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import os
+import pickle
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any
+
+from . import _check, _trial, spaces
+from ._search import Search, rises
+from ._study import opened, same_search
+from ._threads import get_num_threads, set_num_threads
+from ._trial import Job
+from .errors import SettingError
+from .scoring import known
+from .spaces import Box
+
+__all__ = ["Search", "tune"]
+
+Watcher = Callable[[dict[str, Any]], Any]
+
+
+def tune(
+    make_network: Callable[..., Any],
+    X: Any,
+    y: Any,
+    space: Mapping[str, spaces.Space],
+    *,
+    trials: int = 50,
+    epochs: int = 30,
+    validation_split: float = 0.2,
+    validation_data: tuple[Any, Any] | None = None,
+    monitor: str = "validation_accuracy",
+    seed: int = 0,
+    processes: int = 1,
+    study: str | os.PathLike[str] | None = None,
+    prune: bool = True,
+    refine: bool = True,
+    callbacks: Sequence[Watcher] = (),
+) -> Search:
+    """Train networks with random parameters of a space, and return them ranked.
+
+    Random points rather than a grid: of 25 of them each parameter sees 25 values, on a 5 × 5 grid
+    only 5. Needs Optuna: ``pip install "fastnn[tune]"``.
+
+    Parameters
+    ----------
+    make_network : callable
+        Called with those parameters that its signature names; returns a new `Network`, or that
+        and a dict of settings for its fit. Other parameters go to the fit (``batch_size``, ``l2``)
+        or to its optimiser, `Adam` unless the settings hold one (``learning_rate``, ``beta1``).
+    X, y : arrays
+        As `Network.fit` takes them.
+    space : dict of str to Space
+        Each parameter's `spaces.Log`, `Linear`, `Integer`, `Momentum` or `Choice`.
+    trials : int
+        In all, those of a study file included.
+    epochs : int
+        Of each trial.
+    validation_split : float
+        The share of the examples that is held out for the score.
+    validation_data : (X, y), optional
+        Scored instead.
+    monitor : str
+        Which curve's last value is the score: ``"validation_cost"``, ``"validation_f1"`` ….
+    seed : int
+        Of the draws; trial k is drawn from (seed, k) alone.
+    processes : int
+        That train side by side. Above 1, make_network must be a function of a module, and a
+        script needs its ``if __name__ == "__main__":``. The threads are shared out among them.
+    study : path, optional
+        A file that keeps the trials. Called with it again, tune adds only those still missing.
+    prune : bool
+        Whether a trial ends early when its best value so far is worse than the median of the
+        others' at that epoch. Across several processes that depends on who is faster.
+    refine : bool
+        Whether the second half of the trials looks only around the best quarter of the first.
+    callbacks : sequence of callables
+        Each is called with every new trial, as it stands in ``Search.trials``.
+
+    Returns
+    -------
+    Search
+        `.best`, `.best_score`, `.trials`, `.importance`; it prints as a table. After Ctrl-C what
+        was done until then.
+
+    Raises
+    ------
+    SettingError
+        If a setting is out of range, or the file holds something else than this search.
+    MissingExtraError
+        Without Optuna.
+    """
+    total, workers = _check.count(trials, "trials", least=1), _check.count(processes, "processes")
+    if workers < 1:
+        raise SettingError(f"processes must be at least 1, got {processes!r}")
+    validation = (
+        {"validation_split": _check.share(validation_split, "validation_split")}
+        if validation_data is None
+        else {"validation_data": validation_data}
+    )
+    job = Job(
+        make_network, X, y, spaces.checked(space), _check.count(epochs, "epochs", least=1),
+        validation, monitor, _metrics(monitor), _check.seed(seed), bool(prune),
+    )  # fmt: skip
+    if workers > 1:
+        _picklable(make_network)
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        shared = os.path.join(folder, "study") if workers > 1 else None
+        path = shared if study is None else os.fspath(study)
+        return _search(job, path, total, workers, bool(refine), callbacks)
+
+
+def _metrics(monitor: Any) -> tuple[str, ...]:
+    """Return the metrics that a fit must record for this monitor, or say that there is none."""
+    name = monitor.removeprefix("validation_") if isinstance(monitor, str) else monitor
+    if name in ("cost", "accuracy"):
+        return ()
+    try:
+        return known([name])
+    except SettingError as error:
+        raise SettingError(
+            f"monitor {monitor!r} does not exist; choose cost, accuracy or a metric, or one of "
+            "them after validation_"
+        ) from error
+
+
+def _picklable(make_network: Any) -> None:
+    """Refuse what another process could not receive."""
+    try:
+        pickle.dumps(make_network)
+    except Exception as error:
+        raise SettingError(
+            "with several processes make_network must be a function that stands in a module, for "
+            f"it is sent to them; got {make_network!r}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Optuna's own log lines back for a while."""
+    logging = _trial.optuna().logging
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def _search(
+    job: Job, path: str | None, total: int, workers: int, refine: bool, callbacks: Sequence[Watcher]
+) -> Search:
+    """Run the coarse trials, then those around the best of them."""
+    study = opened(job, path)
+    same_search(study, job, path)
+    coarse = total - total // 2 if refine else total
+    interrupted = False
+    try:
+        for stop in (coarse, total):
+            done = _finished(study, job)
+            boxes = _boxes(job, [t for t in done if t[0] < coarse] if stop > coarse else [])
+            missing = [k for k in range(stop) if k not in {index for index, _ in done}]
+            for trial in _run(job, study, path, missing, boxes, workers):
+                for callback in callbacks:
+                    callback(trial)
+    except KeyboardInterrupt:
+        interrupted = True
+    found = [_trial.record(job.space, trial) for _, trial in _finished(study, job)]
+    return Search(found, job.space, job.monitor, interrupted)
+
+
+def _finished(study: Any, job: Job) -> list[tuple[int, Any]]:
+    """Return the trials that came to an end, each once, by their index."""
+    ended = {t.user_attrs["index"]: t for t in study.trials if "end" in t.user_attrs}
+    return sorted(ended.items())
+
+
+def _boxes(job: Job, done: list[tuple[int, Any]]) -> dict[str, Box]:
+    """Return where to look: the whole space, or around the best quarter of trials."""
+    whole = {name: part.box for name, part in job.space.items()}
+    sign = -1 if rises(job.monitor) else 1
+    good = [t for _, t in done if t.user_attrs["end"]["state"] == "finished"]
+    good.sort(key=lambda t: (sign * t.user_attrs["end"]["score"], t.user_attrs["index"]))
+    best = good[: math.ceil(len(done) / 4)]
+    if not best:
+        return whole
+    return {name: box.around([t.params[name] for t in best]) for name, box in whole.items()}
+
+
+def _run(
+    job: Job, study: Any, path: str | None, missing: list[int], boxes: dict[str, Box], workers: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the missing trials as they are done, by this process or by several."""
+    if workers == 1 or path is None or not missing:
+        yield from (_trial.run(job, study, index, boxes) for index in missing)
+        return
+    workers = min(workers, len(missing))
+    threads = max(1, get_num_threads() // workers)
+    context = multiprocessing.get_context("spawn")  # a fork would inherit running threads' locks
+    with ProcessPoolExecutor(workers, context, _begin, (job, path, threads)) as pool:
+        waiting = [pool.submit(_work, index, boxes) for index in missing]
+        try:
+            yield from (future.result() for future in as_completed(waiting))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+_WORKER: dict[str, Any] = {}  # what a worker process keeps between its trials
+
+
+def _begin(job: Job, path: str, threads: int) -> None:
+    """Prepare a worker process; Ctrl-C is its parent's to hear."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    set_num_threads(threads)
+    logging = _trial.optuna().logging
+    logging.set_verbosity(logging.ERROR)
+    _WORKER.update(job=job, study=opened(job, path))
+
+
+def _work(index: int, boxes: dict[str, Box]) -> dict[str, Any]:
+    """Run one trial in a worker process."""
+    return _trial.run(_WORKER["job"], _WORKER["study"], index, boxes)

@@ -1,0 +1,73 @@
+"""Slopes by central differences, compiled: of a program's cost, and of any compiled function."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from ..gradient_check import EPOCH
+from ._jit import kernel
+from .memory import locate
+from .program import addresses, layout
+from .run import gradient
+from .team import assemble
+
+
+@kernel
+def _differences(
+    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings, epoch, result,
+    epsilon, indices, out, meeting, me, team,
+):  # fmt: skip
+    """out (k,) = the slopes of the cost by theta[indices]; theta (p,) is as before at the end."""
+    for k in range(indices.size):
+        kept = theta[indices[k]]
+        out[k] = 0
+        for sign in (1.0, -1.0):
+            theta[indices[k]] = kept + sign * epsilon
+            gradient(
+                table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings, epoch,
+                result, meeting, me, team,
+            )  # fmt: skip
+            out[k] += sign * result[0]
+        out[k] /= 2 * epsilon
+        theta[indices[k]] = kept
+
+
+def gradient_check(kernels, ops, theta, state, X, Y, w, settings, epsilon, places, out):
+    """out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[places].   As in `kernels/gradient_check.py`."""
+    x, _alive = locate(X)
+    work, ld, parts = layout(ops, len(X), theta.dtype)
+    args = (
+        addresses(ops, theta.dtype, settings), ops, theta, np.zeros_like(theta), state, work, ld,
+        parts, x, Y, w,
+        np.arange(len(X)), settings.reshape(1), EPOCH, np.zeros(3), float(epsilon), places, out,
+    )  # fmt: skip
+    assemble(_differences, args, 1)
+
+
+# Not `kernel`: a compiled function as argument makes a type of its own, which no cache could keep.
+@numba.njit(error_model="numpy")
+def _slopes(f, theta, flat, epsilon, out):
+    """out (p,) = (f(θ + εe) − f(θ − εe)) / 2ε; flat (p,) is theta's own memory."""
+    for i in range(flat.size):
+        kept = flat[i]
+        high, low = kept + epsilon, kept - epsilon
+        flat[i] = high
+        up = f(theta)
+        flat[i] = low
+        out[i] = (up - f(theta)) / (high - low)
+        flat[i] = kept
+
+
+def slopes(f, theta, epsilon):
+    """Return the slopes (p,) of a compiled f of a C-contiguous float64 array, or None.
+
+    None: f cannot be compiled for such an array, or does not return a number then.
+    """
+    work = theta.copy()
+    out = np.empty(theta.size)
+    try:
+        _slopes(f, work, work.reshape(-1), epsilon, out)
+    except numba.core.errors.NumbaError:
+        return None
+    return out

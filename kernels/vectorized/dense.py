@@ -1,0 +1,29 @@
+"""Products: dot, dense layers, and the scaling of inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def dot(x, y):
+    """Return Σ xᵢ yᵢ.   x, y (n,)."""
+    return float(np.dot(x, y))
+
+
+def standardize(X, shift, factor, offset, A):
+    """A = (X − shift) factor + offset.   A (m, n) out; X (m, n); shift, factor (n,) or (1,)."""
+    A[...] = (X - shift) * factor + offset
+
+
+def dense_forward(X, W, b, Z):
+    """Z = X W + b.   Z (m, n_out) out; X (m, n_in); W (n_in, n_out); b (n_out,)."""
+    np.matmul(X, W, out=Z)
+    Z += b
+
+
+def dense_backward(X, W, dZ, dX, dW, db):
+    """dX = dZ Wᵀ, dW = Xᵀ dZ, db = Σ dZ.   Out, of the shapes of X, W, b; dX None: not wanted."""
+    if dX is not None:
+        np.matmul(dZ, W.T, out=dX)
+    dW[...] = X.T @ dZ  # dW may lie transposed, where matmul(out=dW) would miss BLAS
+    np.sum(dZ, axis=0, out=db)

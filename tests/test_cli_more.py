@@ -1,0 +1,97 @@
+"""The command line's `tune` and `check`: what they print and write, and how they end."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+from fastnn import cli_check
+from fastnn.cli import main
+
+
+@pytest.fixture
+def squares(tmp_path):
+    """A file of small images, dark or light."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = (rng.integers(0, 128, (60, 4, 5, 3)) + 127 * y[:, None, None, None]).astype(np.uint8)
+    with h5py.File(tmp_path / "train.h5", "w") as file:
+        file["train_set_x"], file["train_set_y"] = X, y
+        file["list_classes"] = np.array(["dark", "light"], dtype="S")
+    return str(tmp_path / "train.h5")
+
+
+def test_check_of_the_digits(capsys):
+    assert main(["check"]) == 0
+    text = capsys.readouterr().out
+    assert "64 → 20 → 7 → 5 → 10 (relu, softmax), 1,547 parameters, float64" in text
+    assert "checking  32 examples" in text
+    assert "The gradient is right" in text
+
+
+def test_check_of_images(squares, capsys):
+    assert main(["check", "--train", squares, "--layers", "3", "--examples", "7"]) == 0
+    text = capsys.readouterr().out
+    assert "60 → 3 → 1 (relu, sigmoid)" in text
+    assert "checking  7 examples" in text
+    assert "W2" in text
+    assert "W3" not in text
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_check_does_not_cry_wolf(seed, capsys):
+    assert main(["check", "--seed", str(seed), "--examples", "8"]) == 0, capsys.readouterr().out
+
+
+def test_check_tells_a_wrong_gradient(squares, capsys, monkeypatch):
+    right = cli_check.check_gradients
+
+    def doubled(*arguments, **settings):
+        report = right(*arguments, **settings)
+        report.rows[0].gradient[...] *= 2
+        return report
+
+    monkeypatch.setattr(cli_check, "check_gradients", doubled)
+    assert main(["check", "--train", squares]) == 1
+    assert "The gradient of W1 is wrong" in capsys.readouterr().out
+
+
+def test_tune(squares, tmp_path, capsys):
+    pytest.importorskip("optuna")
+    pytest.importorskip("matplotlib")
+    out, study = tmp_path / "out", tmp_path / "squares.study"
+    arguments = ["tune", "--train", squares, "--epochs", "2", "--study", str(study)]
+    assert main([*arguments, "--trials", "3", "--out", str(out)]) == 0
+    text, told = capsys.readouterr()
+    for name in ("learning_rate", "units", "hidden_layers", "batch_size", "l2", "dropout"):
+        assert name in text
+    assert "3 trials:" in text
+    assert f"wrote {out / 'search.png'}" in text
+    assert (out / "search.png").read_bytes().startswith(b"\x89PNG")
+    assert told.count("validation accuracy") == 3
+    assert main([*arguments, "--trials", "4", "--out", str(out)]) == 0
+    text, told = capsys.readouterr()
+    assert "4 trials:" in text
+    assert told.count("validation accuracy") == 1
+
+
+def test_tune_refuses_a_file_that_is_no_study(squares, tmp_path, capsys):
+    pytest.importorskip("optuna")
+    arguments = ["tune", "--train", squares, "--study", squares, "--out", str(tmp_path / "out")]
+    assert main(arguments) == 1
+    assert "is not a study file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--trials", "--epochs", "--processes"])
+def test_tune_refuses_none(option, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["tune", option, "0"])
+    assert caught.value.code == 2
+    assert "is not a whole number of at least 1" in capsys.readouterr().err
+
+
+def test_tune_without_optuna(squares, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    assert main(["tune", "--train", squares, "--out", str(tmp_path)]) == 1
+    assert 'pip install "fastnn[tune]"' in capsys.readouterr().err

@@ -1,0 +1,353 @@
+"""Tuning: spaces, draws, pruning, resuming, processes, and what mattered."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import pickle
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import Adam, Dense, Momentum, Network, spaces
+from fastnn._search import Search
+from fastnn.callbacks import EarlyStopping
+from fastnn.data import moons
+from fastnn.errors import DataError, MissingExtraError, SettingError
+
+optuna = pytest.importorskip("optuna")
+
+X, Y = moons(80, noise=0.1, seed=0)
+RATE = {"learning_rate": spaces.Log(1e-4, 1e-1)}
+
+
+def small(units=4):
+    return Network([Dense(units, "relu"), Dense(1, "sigmoid")], seed=1)
+
+
+def search(make=small, space=RATE, **settings):
+    return fastnn.tune(make, X, Y, space, **{"trials": 4, "epochs": 2} | settings)
+
+
+class TestSpaces:
+    @pytest.mark.parametrize("kind", [spaces.Linear, spaces.Log, spaces.Momentum, spaces.Integer])
+    def test_swapped_and_equal_bounds(self, kind):
+        high, low = (5, 2) if kind is spaces.Integer else (0.5, 0.2)
+        with pytest.raises(SettingError, match=r"low must be below high.*swapped"):
+            kind(high, low)
+        with pytest.raises(SettingError, match=r"low must be below high.*single value"):
+            kind(low, low)
+
+    @pytest.mark.parametrize(
+        ("make", "words"),
+        [
+            (lambda: spaces.Log(0, 1), "low must be a finite number greater than 0"),
+            (lambda: spaces.Log(-1, 1), "greater than 0"),
+            (lambda: spaces.Integer(0, 8, log=True), "greater than 0"),
+            (lambda: spaces.Integer(1.5, 8), "low of Integer must be a whole number"),
+            (lambda: spaces.Momentum(0.9, 1.0), r"high of Momentum must lie in \(0, 1\)"),
+            (lambda: spaces.Momentum(0.0, 0.9), r"low of Momentum must lie in \(0, 1\)"),
+            (lambda: spaces.Linear(0, float("nan")), "high must be a finite number"),
+            (lambda: spaces.Linear("0", 1), "low must be a finite number"),
+            (spaces.Choice, "at least one value"),
+        ],
+    )
+    def test_bad_bounds(self, make, words):
+        with pytest.raises(SettingError, match=words):
+            make()
+
+    @pytest.mark.parametrize("space", [{}, [], {"l2": (0, 1)}, {"l2": spaces.Log}, {1: RATE}])
+    def test_no_space(self, space):
+        with pytest.raises(SettingError, match="space"):
+            search(space=space)
+
+    def test_boxes_are_narrowed_on_the_scale(self):
+        box = spaces.Log(1e-4, 1.0).box.around([1e-2])
+        assert box.low == pytest.approx(10**-2.4)
+        assert box.high == pytest.approx(10**-1.6)
+        assert spaces.Log(1e-4, 1.0).box.around([1e-4, 1.0])[:2] == (1e-4, 1.0)
+        assert spaces.Integer(1, 9).box.around([4, 5])[:2] == (3, 6)
+        assert spaces.Choice(*"abcdefgh").box.around([2])[:2] == (1, 3)
+
+    def test_momentum_is_drawn_by_its_distance_from_one(self):
+        found = search(space={"beta1": spaces.Momentum(0.9, 0.9999)}, trials=30, epochs=1,
+                       refine=False)  # fmt: skip
+        far = np.log10([1 - t["parameters"]["beta1"] for t in found.trials])
+        assert -4 <= far.min() < -3.3
+        assert -1.7 < far.max() <= -1
+        assert abs(np.median(far) + 2.5) < 0.6
+
+    def test_learning_rates_are_drawn_by_decades(self):
+        found = search(trials=30, epochs=1, refine=False)
+        decades = np.log10([t["parameters"]["learning_rate"] for t in found.trials])
+        assert np.histogram(decades, bins=[-4, -3, -2, -1])[0].min() >= 4
+
+
+class TestTune:
+    def test_best_can_be_trained_again(self):
+        space = {**RATE, "units": spaces.Integer(2, 16, log=True), "batch_size": spaces.Choice(8)}
+        found = search(space=space, monitor="validation_cost")
+        assert [t["number"] for t in found.trials] == [0, 1, 2, 3]
+        best = found.best
+        net = small(best["units"])
+        history = net.fit(X, Y, epochs=2, batch_size=8, optimizer=Adam(best["learning_rate"]),
+                          validation_split=0.2, progress=False)  # fmt: skip
+        assert history["validation_cost"][-1] == found.best_score
+        assert found.best_score == min(t["score"] for t in found.trials)
+
+    def test_seed_decides(self):
+        first, again, other = (search(seed=seed).trials for seed in (3, 3, 4))
+        assert first == again
+        assert first[0]["parameters"] != other[0]["parameters"]
+
+    def test_settings_go_where_they_are_known(self):
+        seen = []
+
+        def make(units):
+            note = EarlyStopping(monitor="cost", patience=50)
+            return small(units), {
+                "optimizer": Momentum(0.1),
+                "callbacks": [note, lambda net, history: seen.append(net._memory.optimizer)],
+            }
+
+        space = {"beta": spaces.Momentum(0.5, 0.9), "units": spaces.Choice(3), **RATE}
+        found = search(make, space, trials=1)
+        values = found.best
+        assert seen[0] == Momentum(values["learning_rate"], values["beta"])
+        assert found.best["units"] == 3
+
+    def test_metrics_can_be_monitored(self):
+        found = search(monitor="validation_f1")
+        assert found.best_score == max(t["score"] for t in found.trials)
+
+    def test_refined_trials_stand_around_the_best(self):
+        found = search(trials=16, epochs=3, monitor="validation_cost", prune=False)
+        rates = [t["parameters"]["learning_rate"] for t in found.trials]
+        best = sorted(found.trials[:8], key=lambda t: t["score"])[:2]
+        box = RATE["learning_rate"].box.around([t["parameters"]["learning_rate"] for t in best])
+        assert all(box.low <= rate <= box.high for rate in rates[8:])
+        assert not all(box.low <= rate <= box.high for rate in rates[:8])
+
+    def test_hopeless_trials_are_pruned(self):
+        space = {"learning_rate": spaces.Log(1e-6, 1e-1)}
+        settings = {"trials": 12, "epochs": 12, "monitor": "validation_cost", "refine": False}
+        found = search(space=space, **settings)
+        pruned = [t for t in found.trials if t["state"] == "pruned"]
+        assert pruned
+        assert all(t["epochs"] < 12 for t in pruned)
+        assert found.ranking[0]["state"] == "finished"
+        assert "pruned after" in repr(found)
+        whole = search(space=space, **settings, prune=False)
+        assert {t["epochs"] for t in whole.trials} == {12}
+        assert found.best == whole.best
+
+    def test_diverged_trials_have_no_score(self):
+        space = {"learning_rate": spaces.Choice(1e38)}
+        found = fastnn.tune(
+            lambda: (Network([Dense(1)]), {"optimizer": fastnn.GradientDescent()}),
+            X, X[:, 0], space, trials=2, epochs=3, monitor="validation_cost",
+        )  # fmt: skip
+        assert [t["state"] for t in found.trials] == ["diverged", "diverged"]
+        assert found.trials[0]["score"] is None
+        with pytest.raises(DataError, match="no trial was finished"):
+            _ = found.best
+        assert "2 diverged" in repr(found)
+
+    def test_callbacks_see_every_trial_and_ctrl_c_keeps_them(self):
+        seen = []
+
+        def watch(trial):
+            seen.append(trial)
+            if len(seen) == 2:
+                raise KeyboardInterrupt
+
+        found = search(callbacks=[watch])
+        assert found.interrupted
+        assert found.trials == seen
+        assert "stopped by Ctrl-C" in repr(found)
+
+    def test_optuna_is_silent_only_meanwhile(self, caplog):
+        before = optuna.logging.get_verbosity()
+        with caplog.at_level(logging.INFO):
+            search()
+        assert optuna.logging.get_verbosity() == before
+        assert not caplog.records
+
+
+class TestStudyFile:
+    def test_it_resumes(self, tmp_path):
+        path, new = tmp_path / "a.study", []
+        first = search(trials=3, study=path, refine=False)
+        more = search(trials=5, study=path, refine=False, callbacks=[new.append])
+        assert more.trials[:3] == first.trials
+        assert more.trials[3:] == new
+        assert more.trials == search(trials=5, refine=False).trials
+        search(trials=5, study=path, refine=False, callbacks=[new.append])
+        assert len(new) == 2
+
+    def test_a_failed_trial_is_tried_again(self, tmp_path):
+        calls = []
+
+        def fragile():
+            calls.append(1)
+            if len(calls) == 2:
+                raise RuntimeError("mine")
+            return small()
+
+        with pytest.raises(RuntimeError, match="mine"):
+            search(fragile, study=tmp_path / "a")
+        found = search(study=tmp_path / "a")
+        assert [t["number"] for t in found.trials] == [0, 1, 2, 3]
+
+    @pytest.mark.parametrize("content", [b"hello", b"\x00\xff\n", b"[1]\n", b'{"op_code": 99}\n'])
+    def test_no_study(self, tmp_path, content):
+        path = tmp_path / "a"
+        path.write_bytes(content)
+        with pytest.raises(SettingError, match="study"):
+            search(study=path)
+        assert path.read_bytes() == content
+
+    def test_a_torn_last_line_is_mended_and_a_torn_middle_told(self, tmp_path):
+        path = tmp_path / "a"
+        first = search(trials=2, study=path, refine=False)
+        path.write_bytes(path.read_bytes() + b'{"op_code": 4, "wor')
+        assert search(trials=3, study=path, refine=False).trials[:2] == first.trials
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join([*lines[:5], lines[5][:9] + b"\n", *lines[6:]]))
+        with pytest.raises(SettingError, match="is damaged"):
+            search(trials=4, study=path, refine=False)
+
+    def test_a_folder_is_no_study(self, tmp_path):
+        with pytest.raises(SettingError, match="is not a study file"):
+            search(study=tmp_path)
+
+    @pytest.mark.parametrize(
+        ("name", "change"),
+        [
+            ("epochs", {"epochs": 3}),
+            ("seed", {"seed": 1}),
+            ("monitor", {"monitor": "accuracy"}),
+            ("space", {"space": {"learning_rate": spaces.Log(1e-3, 1)}}),
+        ],
+    )
+    def test_another_search(self, tmp_path, name, change):
+        search(trials=1, study=tmp_path / "a")
+        with pytest.raises(SettingError, match=f"another search: its {name} is"):
+            search(trials=1, study=tmp_path / "a", **change)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("settings", "words"),
+        [
+            ({"trials": 0}, "trials must be a whole number of at least 1"),
+            ({"epochs": 0}, "epochs must be"),
+            ({"processes": 0}, "processes must be"),
+            ({"validation_split": 1.0}, "validation_split must lie in"),
+            ({"monitor": "validation_luck"}, "monitor 'validation_luck' does not exist"),
+            ({"monitor": None}, "monitor None does not exist"),
+            ({"validation_split": 0.0}, "history holds cost, accuracy"),
+            ({"space": {"luck": spaces.Linear(0, 1)}}, "neither make_network, fit nor Adam"),
+            ({"space": {"epochs": spaces.Integer(1, 3)}}, "'epochs'"),
+            ({"make": lambda: 3}, "make_network must return a Network"),
+            ({"make": lambda: (small(), {"epochs": 3})}, "returns hold 'epochs'"),
+            ({"make": lambda units=3: small(units), "processes": 2}, "stands in a module"),
+        ],
+    )
+    def test_one_clear_error(self, settings, words):
+        with pytest.raises(SettingError, match=words) as caught:
+            search(**settings)
+        assert "\n" not in str(caught.value)
+
+    def test_without_optuna(self, monkeypatch):
+        monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+        with pytest.raises(MissingExtraError, match=r"tuning needs optuna.*fastnn\[tune\]"):
+            search()
+
+
+@pytest.mark.slow
+def test_processes_find_the_same():
+    make = functools.partial(Network.mlp, [2, 4, 1], output="sigmoid")
+    space = {**RATE, "dropout": spaces.Linear(0.0, 0.5)}
+    one, two = (search(make, space, prune=False, processes=n) for n in (1, 2))
+    assert one.trials == two.trials
+    assert len(one.trials) == 4
+
+
+def made_up(scores, space, **parameters):
+    trials = [
+        {"number": k, "parameters": {name: values[k] for name, values in parameters.items()},
+         "score": score, "epochs": 1, "state": "finished"}
+        for k, score in enumerate(scores)
+    ]  # fmt: skip
+    return Search(trials, space, "validation_accuracy")
+
+
+class TestSearch:
+    def test_a_peak_in_the_middle_matters(self):
+        rng = np.random.default_rng(0)
+        rates, noise = np.geomspace(1e-5, 1, 30), rng.random(30)
+        scores = -((np.log10(rates) + 2.5) ** 2)
+        space = {"noise": spaces.Linear(0, 1), "rate": spaces.Log(1e-5, 1)}
+        found = made_up(scores, space, rate=list(rates), noise=list(noise))
+        assert list(found.importance) == ["rate", "noise"]
+        assert found.importance["rate"] > 0.9
+        assert found.importance["noise"] < 0.25
+
+    def test_choices_matter_by_group(self):
+        kinds = ["tanh", "relu", "selu"] * 5
+        scores = [{"tanh": 0.5, "relu": 0.9, "selu": 0.2}[kind] for kind in kinds]
+        space = {"kind": spaces.Choice("relu", "selu", "tanh")}
+        assert made_up(scores, space, kind=kinds).importance["kind"] == pytest.approx(1)
+
+    def test_nothing_matters_in_ties_and_few_trials(self):
+        space = {"rate": spaces.Log(1e-5, 1)}
+        assert made_up([0.5] * 9, space, rate=[0.1 * k for k in range(1, 10)]).importance == {
+            "rate": 0.0
+        }
+        assert made_up([0.5, 0.6], space, rate=[0.1, 0.2]).importance == {"rate": 0.0}
+
+    def test_table(self):
+        space = {"rate": spaces.Log(1e-5, 1)}
+        lines = repr(made_up([0.5, 0.75], space, rate=[0.1, 0.2])).splitlines()
+        assert lines[0].split() == ["trial", "rate", "validation_accuracy"]
+        assert lines[1].split() == ["1", "0.2", "0.7500"]
+        assert "2 trials: 2 finished, 0 pruned, 0 diverged" in lines
+
+    def test_it_pickles(self):
+        found = search(trials=1)
+        assert pickle.loads(pickle.dumps(found)).best == found.best
+
+
+class TestPicture:
+    @pytest.fixture(autouse=True)
+    def _needs_matplotlib(self):
+        pytest.importorskip("matplotlib").use("Agg")
+
+    @pytest.mark.parametrize(
+        ("part", "values", "scale"),
+        [
+            (spaces.Log(1e-5, 1), [1e-4, 1e-2, 1e-1], "log"),
+            (spaces.Linear(0, 1), [0.1, 0.2, 0.3], "linear"),
+            (spaces.Choice("a", "b"), ["b", "a", "b"], "linear"),
+        ],
+    )
+    def test_scores_over_the_parameter(self, part, values, scale):
+        import matplotlib.pyplot as plt
+
+        ax = fastnn.plot.search(made_up([0.5, 0.75, 0.6], {"part": part}, part=values))
+        assert (ax.get_xlabel(), ax.get_xscale()) == ("part", scale)
+        assert [line.get_ydata()[0] for line in ax.lines] == [0.5, 0.75, 0.6]
+        bars = ax.figure.axes[1]
+        found = made_up([0.5, 0.75, 0.6], {"part": part}, part=values).importance
+        assert [bar.get_width() for bar in bars.patches] == [found["part"]]
+        ax.figure.canvas.draw()
+        assert ax.get_position().x1 < bars.get_position().x0
+        plt.close(ax.figure)
+
+    def test_refusals(self):
+        with pytest.raises(DataError, match=r"what fastnn\.tune returns"):
+            fastnn.plot.search([1])
+        with pytest.raises(DataError, match="nothing to draw"):
+            fastnn.plot.search(made_up([], {"part": spaces.Linear(0, 1)}))
