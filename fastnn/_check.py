@@ -164,6 +164,14 @@ def representable(X: Array, dtype: np.dtype[Any], name: str = "X") -> None:
         )
 
 
+def same_length(X: Array, y: Array, name: str = "y") -> None:
+    """Refuse labels that are not one for each example."""
+    if len(X) != len(y):
+        raise ShapeError(
+            f"X has {len(X)} rows but {name} has {len(y)}; every example needs one entry"
+        )
+
+
 def column(value: Any, m: int, K: int, name: str = "y") -> Array:
     """Return y as (m, K): (m,) and (m, 1) become one column."""
     y = numeric(value, name)
