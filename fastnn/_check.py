@@ -39,7 +39,7 @@ def callables(value: Any, name: str) -> tuple[Any, ...]:
 
 def count(value: Any, name: str, *, least: int = 0) -> int:
     """Return a whole number that is at least `least` and below 2³¹."""
-    if isinstance(value, numbers.Integral) and value >= 2**31:
+    if isinstance(value, numbers.Integral) and int(value) >= 2**31:
         raise SettingError(f"{name} must be below 2**31, got {value!r}")
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise SettingError(f"{name} must be a whole number of at least {least}, got {value!r}")

@@ -174,9 +174,9 @@ class Network(Blueprint):
                 "before this"
             )
         first = next(i for i, op in enumerate(program.ops) if op["kind"] == Kind.DENSE)
-        X = _check.features(X, self.inputs, f"Dense {program.names[first]!r}")
-        _check.representable(X, self.dtype)
-        return X
+        rows: Array = _check.features(X, self.inputs, f"Dense {program.names[first]!r}")
+        _check.representable(rows, self.dtype)
+        return rows
 
     def _outputs(self, X: Any) -> Array:
         """Return A (m, K) of the last layer, BatchNorm folded into the weights."""
