@@ -15,6 +15,7 @@ inside their functions; so do these, by the keyword `seed`, and then give the pu
 ``optimization``, ``opt_utils``            mini-batches, momentum, Adam, decaying rates
 ``testCases``, ``testCases_v2``            inputs for the exercises
 ``ideas``, ``assignments``                 the ideas and assignments as programs, ``python -m``
+``experiments``                            the lectures' experiments, drawn, through `Network`
 ``errata``                                 what the notes get wrong
 ========================================== ====================================================
 """

@@ -117,9 +117,10 @@ def _dense(table, op, theta, before, Z, A, mp, scratch, me, team):
             _activate(table, op.code, Z, A, j0, n, o0, o1, scratch)
 
 
-@inlined
-def _elementwise(table, op, theta, state, before, A, rows, mp, seed, epoch, me, team):
+@linked("T O i F1 F1 F2 F2 I1 i i i i i", when="elementwise")
+def elementwise(table, ops, row, theta, state, before, A, rows, mp, seed, epoch, me, team):
     """A (n, ld) of a DROPOUT, NOISE or BATCHNORM row from the A before it."""
+    op = ops[row]
     for tile in range(me, (op.n_out + OUTPUTS - 1) // OUTPUTS, team):
         k0, k1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
         if op.kind == BATCHNORM:
@@ -169,7 +170,7 @@ def forward(
         elif op.kind == DENSE:
             _dense(table, op, theta, before, Z, A, mp, scratch, me, team)
         elif op.kind != ACTIVATION:
-            _elementwise(table, op, theta, state, before, A, rows, mp, seed, epoch, me, team)
+            elementwise(table, ops, row, theta, state, before, A, rows, mp, seed, epoch, me, team)
         elif me == 0:
             _activate(table, op.code, before, A, 0, mp, 0, op.n_out, scratch)
         meet(meeting, me, team)
@@ -246,11 +247,12 @@ def _back_dense(
         dense.backward_input(table, W, D, dA, j0, n, i0, i1)
 
 
-@inlined
-def _back_elementwise(
-    table, op, theta, grad, state, before, D, dA, rows, mp, seed, epoch, me, team
+@linked("T O i F1 F1 F1 F2 F2 F2 I1 i i i i i", when="elementwise")
+def back_elementwise(
+    table, ops, row, theta, grad, state, before, D, dA, rows, mp, seed, epoch, me, team
 ):
     """dA (n, ld) below a DROPOUT, NOISE or BATCHNORM row from D above it; dγ and dβ."""
+    op = ops[row]
     for tile in range(me, (op.n_out + OUTPUTS - 1) // OUTPUTS, team):
         k0, k1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
         if op.kind == BATCHNORM:
@@ -284,8 +286,8 @@ def backward(
                 table, ops, row, theta, grad, state, work, ld, places, X, rows, D, meeting, me, team
             )
         elif op.kind != ACTIVATION:
-            _back_elementwise(
-                table, op, theta, grad, state, before, D, dA, rows, mp, seed, epoch, me, team
+            back_elementwise(
+                table, ops, row, theta, grad, state, before, D, dA, rows, mp, seed, epoch, me, team
             )
         elif me == 0:
             out = matrix(work, op.A * ld, op.n_out, ld)

@@ -10,7 +10,7 @@ from ._link import linked
 from .memory import part, row
 
 ADAM, ADAMW, MOMENTUM = int(Method.ADAM), int(Method.ADAMW), int(Method.MOMENTUM)
-NESTEROV, RMSPROP = int(Method.NESTEROV), int(Method.RMSPROP)
+NESTEROV = int(Method.NESTEROV)
 
 
 @inlined
@@ -145,24 +145,32 @@ def all_finite(x):
     return wrong == 0
 
 
-@linked("i F1 F1 F1 F1 i f f f f f i")
-def step(method, theta, grad, v, s, decayed, rate, beta1, beta2, epsilon, weight_decay, t):
-    """One step of a method, the t-th (from 1), in place.   All (p,); unused slots may be empty.
+@linked("i F1 F1 F1 F1 f f f f i")
+def step(method, theta, grad, v, s, rate, beta1, beta2, epsilon, t):
+    """One step of Adam or of gradient descent, the t-th (from 1), in place.   All (p,)."""
+    if method == ADAM:
+        adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t)
+    else:
+        gradient_descent(theta, grad, rate)
+
+
+@linked("i F1 F1 F1 F1 i f f f f f i", when="method")
+def step_otherwise(
+    method, theta, grad, v, s, decayed, rate, beta1, beta2, epsilon, weight_decay, t
+):
+    """One step of another method; unused slots may be empty.
 
     AdamW's decay acts on the first `decayed` parameters.
     """
     if method == ADAMW:
         decay_weights(part(theta, 0, decayed), rate * weight_decay)
-    if method in (ADAM, ADAMW):
         adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t)
     elif method == MOMENTUM:
         momentum(theta, grad, v, rate, beta1)
     elif method == NESTEROV:
         nesterov(theta, grad, v, rate, beta1)
-    elif method == RMSPROP:
-        rmsprop(theta, grad, v, rate, beta1, epsilon)
     else:
-        gradient_descent(theta, grad, rate)
+        rmsprop(theta, grad, v, rate, beta1, epsilon)
 
 
 @linked("F1 F1 f f D1", when="penalty")

@@ -24,7 +24,9 @@ KINDS = {Kind.DROPOUT: "dropout", Kind.NOISE: "noise", Kind.BATCHNORM: "batchnor
 
 def addresses(ops, dtype, settings=None):
     """The table of linked kernels, with all that these ops and settings use."""
-    uses = {KINDS.get(kind) for kind in ops["kind"].tolist()}
+    uses = {KINDS[kind] for kind in ops["kind"].tolist() if kind in KINDS}
+    if uses:
+        uses.add("elementwise")
     if (ops["code"][1:-1] > Activation.SOFTMAX).any():
         uses.add("smooth")
     if ops["code"][-1] > Loss.CATEGORICAL_CROSS_ENTROPY:
@@ -35,6 +37,7 @@ def addresses(ops, dtype, settings=None):
             "clip": settings["clip_norm"] or settings["clip_value"],
             "penalty": settings["l2"] or settings["l1"],
             "shuffle": settings["shuffle"],
+            "method": settings["method"] > Method.ADAM,
         }
         uses |= {name for name, needed in wanted.items() if needed}
     return _table(dtype, uses)

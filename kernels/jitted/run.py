@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numba import types
 
-from ..opcodes import SETTINGS, Kind, Mode
+from ..opcodes import SETTINGS, Kind, Method, Mode
 from . import optimizers
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
@@ -23,7 +23,7 @@ from .team import aborted, meet
 EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
 
 DENSE, BATCHNORM = int(Kind.DENSE), int(Kind.BATCHNORM)
-INFERENCE = int(Mode.INFERENCE)
+INFERENCE, ADAM = int(Mode.INFERENCE), int(Method.ADAM)
 
 CHUNK = 4096  # parameters of an optimiser's block
 
@@ -132,11 +132,17 @@ def update(table, ops, theta, grad, slots, state, settings, rate, t, meeting, me
         n = min(CHUNK, theta.size - i)
         v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
         s = row(slots, 1, i, n if slots.shape[0] > 1 else 0)
-        decayed = min(max(chosen.decay - i, 0), n)
-        optimizers.step(
-            table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate,
-            chosen.beta1, chosen.beta2, chosen.epsilon, chosen.weight_decay, t,
-        )  # fmt: skip
+        if chosen.method > ADAM:
+            decayed = min(max(chosen.decay - i, 0), n)
+            optimizers.step_otherwise(
+                table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate,
+                chosen.beta1, chosen.beta2, chosen.epsilon, chosen.weight_decay, t,
+            )  # fmt: skip
+        else:
+            optimizers.step(
+                table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, rate,
+                chosen.beta1, chosen.beta2, chosen.epsilon, t,
+            )  # fmt: skip
     meet(meeting, me, team)
     if me == 0:
         _finish(table, ops, theta, state)
