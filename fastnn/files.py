@@ -1,7 +1,7 @@
 """Model files: a network's description and numbers as plain data; loading never runs code.
 
 The numbers lie in the safetensors layout, one tensor for each entry of `net.parameters` under the
-same name, and the learnt input scaling as ``input.shift`` and ``input.factor``. The description,
+same name, and the learnt input scaling as ``input.shift`` … The description,
 JSON again, stands in the header's metadata. History and the optimiser's memory are not saved.
 """
 
@@ -37,7 +37,7 @@ Array = np.ndarray[Any, Any]
 FORMAT, VERSION = "fastnn", "1"
 LAYERS = {kind.__name__: kind for kind in get_args(Layer)}
 INITIALIZERS = {"Random": initializers.Random}
-SCALING = ("input.shift", "input.factor")
+SCALING = ("input.shift", "input.factor", "input.rest")
 LOSSES = {kind.__name__: kind for kind in losses.Loss.__subclasses__()}
 SETTINGS = {"layers": list, "inputs": int, "seed": int, "dtype": str}
 

@@ -148,7 +148,7 @@ def lay_outputs(ops: Array) -> None:
 
 def _lay_state(ops: Array) -> int:
     """Give statistics a place in the state: the input's, then each BatchNorm's; return the end."""
-    end = 2 * int(ops[0]["stats"])
+    end = 3 * int(ops[0]["stats"])
     for op in ops:
         if op["kind"] == Kind.BATCHNORM:
             op["state"], end = end, end + 4 * int(op["n_out"])

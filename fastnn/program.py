@@ -136,5 +136,6 @@ class Program:
 
     def scale_inputs(self, shift: Array, factor: Array) -> None:
         """Set the statistics of the INPUT row: A = (X − shift) factor + offset."""
-        views = statistics(self.state, self.ops[0])
-        views[0][...], views[1][...] = shift, factor
+        low, scale, rest = statistics(self.state, self.ops[0])
+        low[...], scale[...] = shift, factor
+        rest[...] = shift - low.astype(np.float64)

@@ -31,10 +31,10 @@ def biases(vector: Array, op: Any) -> Array:
     return vector[op["b"] : op["b"] + op["n_out"]]
 
 
-def statistics(state: Array, op: Any) -> tuple[Array, Array]:
-    """Shift and factor of an INPUT row, views of (stats,) each."""
-    middle = op["state"] + op["stats"]
-    return state[op["state"] : middle], state[middle : middle + op["stats"]]
+def statistics(state: Array, op: Any) -> tuple[Array, ...]:
+    """Shift, factor, and what the shift lost to rounding, of an INPUT row: views of (stats,)."""
+    n, start = op["stats"], op["state"]
+    return tuple(state[start + i * n : start + (i + 1) * n] for i in range(3))
 
 
 def moments(state: Array, op: Any) -> tuple[Array, ...]:
@@ -61,7 +61,10 @@ def _input(kernels, op, state, dtype, X):
     """A (m, n) of the INPUT row, scaled."""
     A = np.empty(X.shape, dtype)
     if op["stats"]:
-        kernels.standardize(X, *statistics(state, op), float(op["offset"]), A)
+        shift, factor, rest = statistics(state, op)
+        if X.dtype == np.float64:  # a mean that float32 would round must not cancel
+            shift = shift.astype(np.float64) + rest
+        kernels.standardize(X, shift, factor, float(op["offset"]), A)
     else:
         A[...] = X
     return A

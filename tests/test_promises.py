@@ -249,12 +249,17 @@ class TestNormalization:
         net.fit(X * 2, y, epochs=1, progress=False)
         np.testing.assert_array_equal(net.activations(X)[0], scaled)
 
-    def test_large_means_do_not_cancel_in_float32(self):
+    @pytest.mark.parametrize("mean", [1e6, 1.7e9])
+    def test_large_means_do_not_cancel_in_float32(self, backend, mean):
         X, y = problem(50)
+        X = X + mean
         net = Network([Normalization(), Dense(1, "sigmoid")])
-        net.fit(X + 1e6, y, epochs=1, progress=False)
-        scaled = net.activations(X + 1e6)[0]
-        np.testing.assert_allclose(scaled, (X - X.mean(0)) / X.std(0), atol=0.2)
+        net.fit(X, y, epochs=1, progress=False)
+        expected = (X - X.mean(0)) / X.std(0)
+        np.testing.assert_allclose(net.activations(X)[0], expected, atol=1e-5)
+        W, b = net.parameters["W1"].astype("d"), net.parameters["b1"].astype("d")
+        p = 1 / (1 + np.exp(-(expected @ W + b)))
+        np.testing.assert_allclose(net.predict_proba(X)[:, 1:], p, atol=1e-5)
 
     def test_needs_a_fit(self):
         net = Network([Normalization(), Dense(1)], inputs=2)

@@ -54,7 +54,8 @@ def read(table, op, state, X, rows, k0, block):
     """block (n, w) = features k0 … of X[rows], scaled as the INPUT row says."""
     shift = part(state, op.state, op.stats)
     factor = part(state, op.state + op.stats, op.stats)
-    gather(table, X, rows, k0, op.stats, shift, factor, op.offset, block)
+    rest = part(state, op.state + 2 * op.stats, op.stats)
+    gather(table, X, rows, k0, op.stats, shift, factor, rest, op.offset, block)
 
 
 @inlined

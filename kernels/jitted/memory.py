@@ -94,7 +94,7 @@ def locate(X):
 
 
 @inlined
-def _gather(dtype, wide, X, rows, k0, scaling, shift, factor, offset, block):
+def _gather(dtype, wide, X, rows, k0, scaling, shift, factor, rest, offset, block):
     """block (n, w) = scaled X[rows, k0 : k0+n] transposed, columns beyond the rows zero.
 
     Numbers are scaled as `wide`: in float64 where X is, lest a large mean cancels.
@@ -107,7 +107,9 @@ def _gather(dtype, wide, X, rows, k0, scaling, shift, factor, offset, block):
         if scaling:
             for k in range(block.shape[0]):
                 q = (k0 + k) * one
-                value = wide(load(address, start + k * stride, dtype)) - wide(shift[q])
+                value = (
+                    wide(load(address, start + k * stride, dtype)) - wide(shift[q]) - wide(rest[q])
+                )
                 block[k, j] = number(value * wide(factor[q]) + offset)
         else:
             for k in range(block.shape[0]):
@@ -117,13 +119,13 @@ def _gather(dtype, wide, X, rows, k0, scaling, shift, factor, offset, block):
             block[k, j] = 0
 
 
-@linked("X I1 i i F1 F1 f F2")
-def gather(X, rows, k0, stats, shift, factor, offset, block):
-    """block (n, w) = (X[rows, k0 : k0+n]ᵀ − shift) factor + offset; stats 0: as it is."""
+@linked("X I1 i i F1 F1 F1 f F2")
+def gather(X, rows, k0, stats, shift, factor, rest, offset, block):
+    """block (n, w) = (X[rows, k0 : k0+n]ᵀ − shift − rest) factor + offset; stats 0: as it is."""
     number, scaling = block.dtype.type, stats > 0
     if X[3] == 0:
-        _gather(np.float32, number, X, rows, k0, scaling, shift, factor, offset, block)
+        _gather(np.float32, number, X, rows, k0, scaling, shift, factor, rest, offset, block)
     elif X[3] == 1:
-        _gather(np.float64, np.float64, X, rows, k0, scaling, shift, factor, offset, block)
+        _gather(np.float64, np.float64, X, rows, k0, scaling, shift, factor, rest, offset, block)
     else:
-        _gather(np.uint8, number, X, rows, k0, scaling, shift, factor, offset, block)
+        _gather(np.uint8, number, X, rows, k0, scaling, shift, factor, rest, offset, block)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..opcodes import SLOTS, Activation, Kind, Loss, Method
+from ..steps import statistics
 from . import run as compiled
 from ._link import table as _table
 from .doors import standardize
@@ -88,12 +89,11 @@ def forward(ops, theta, state, work, X):
 
 def _scaled(op, state, X, out):
     """Write A (m, n) of the INPUT row, which nets that begin with DENSE never hold whole."""
-    middle = op["state"] + op["stats"]
     if op["stats"]:
-        shift, factor = state[op["state"] : middle], state[middle : middle + op["stats"]]
         wide = np.result_type(X.dtype, out.dtype)
+        shift, factor, rest = (part.astype(wide) for part in statistics(state, op))
         inside = np.empty(out.shape, wide)
-        standardize(X.astype(wide), shift.astype(wide), factor.astype(wide), op["offset"], inside)
+        standardize(X.astype(wide), shift + rest, factor, op["offset"], inside)
         out[...] = inside
     else:
         out[...] = X
