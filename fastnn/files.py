@@ -1,8 +1,8 @@
 """Model files: a network's description and numbers as plain data; loading never runs code.
 
 The numbers lie in the safetensors layout, one tensor for each entry of `net.parameters` under the
-same name, and the learnt input scaling as ``input.shift`` … The description,
-JSON again, stands in the header's metadata. History and the optimiser's memory are not saved.
+same name, and the learnt input scaling as ``input.shift`` and so on. The description, JSON again,
+stands in the header's metadata. History and the optimiser's memory are not saved.
 """
 
 from __future__ import annotations
