@@ -175,7 +175,7 @@ OUT = Path("fastnn-out"), "folder for the files that are written (default: fastn
 
 Options = tuple[tuple[str, str, Callable[[str], Any], Any, str], ...]
 
-#: Flag, placeholder, rule, default and help of what `train` takes.
+#: Flag, metavar, rule, default and help of what `train` takes.
 TRAIN: Options = (
     ("--train", "FILE.h5", str, None, "training images (default: the bundled digits)"),
     ("--test", "FILE.h5", str, None, "test images (default: a fifth of the training images)"),

@@ -36,10 +36,11 @@ class Network(Blueprint):
     Parameters
     ----------
     layers : sequence of layers
-        `Dense`, `Activation`, and first in the list `Rescaling` or `Normalization`.
+        `Dense`, `Activation`, `Dropout`, `GaussianNoise`, `BatchNorm`, and first in the list
+        `Rescaling` or `Normalization`.
     inputs : int, optional
         Number of features. Without it the network is built at its first `fit`, or by `build`.
-    loss : str, optional
+    loss : str or losses.Loss, optional
         By default the output's partner: sigmoid → ``"binary_cross_entropy"``, softmax →
         ``"categorical_cross_entropy"``, else ``"squared_error"`` (½(ŷ−y)²). Every cost is the
         mean over examples of the sum over outputs.
@@ -92,7 +93,8 @@ class Network(Blueprint):
         Parameters
         ----------
         X : array (m, n)
-            Rows are examples; real numbers of any dtype and memory order. uint8 stays uint8.
+            Rows are examples; real numbers of any dtype and memory order. float32, float64 and
+            uint8 are read in place, other dtypes are converted once.
         y : array (m,), (m, 1) or (m, K)
             0/1 for sigmoid, 0…K−1 or one-hot rows for softmax, else numbers.
         epochs : int

@@ -221,8 +221,9 @@ class AdamW(Adam):
 class LBFGS:
     """Limited-memory BFGS of SciPy: an epoch is one of its iterations over all examples.
 
-    It has no learning rate, ignores batch_size and shuffle, and takes no schedule, no clipping and
-    no layers that draw random numbers. Liu and Nocedal, Math. Programming 45 (1989) 503.
+    The history holds the costs after each iteration, not before it. It has no learning rate,
+    ignores batch_size and shuffle, and takes no schedule, no clipping and no layers that draw
+    random numbers. Liu and Nocedal, Math. Programming 45 (1989) 503.
 
     Parameters
     ----------
