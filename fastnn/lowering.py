@@ -16,6 +16,8 @@ from .layers import BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
 from .losses import Loss
 from .program import ALIGNMENT, Program, aligned_zeros
 
+WIDE, NARROW = 64, 32  # inputs from which on and outputs up to which a first layer reads in place
+
 Array = np.ndarray[Any, Any]
 
 
@@ -135,10 +137,21 @@ def lay_parameters(ops: Array, dtype: np.dtype[Any]) -> tuple[int, int]:
     return decay, end
 
 
+def _reads(op: Any) -> bool:
+    """Whether the first row reads X block by block: images before a narrow layer, never held whole.
+
+    Turning a block costs as much as the products of some 30 outputs.
+    """
+    return bool(op["kind"] == Kind.DENSE and op["n_in"] >= WIDE and op["n_out"] <= NARROW)
+
+
 def lay_outputs(ops: Array) -> None:
     """Give every A, and every Z that a derivative needs, a place in the workspace."""
-    # A network that begins with DENSE reads X block by block and never holds its input whole.
-    end = 0 if ops[1]["kind"] == Kind.DENSE else int(ops[0]["n_out"])
+    end = 0
+    if _reads(ops[1]):
+        ops[0]["A"] = -1
+    else:
+        ops[0]["A"], end = 0, int(ops[0]["n_out"])
     for op in ops[1:-1]:
         op["A"], end = end, end + int(op["n_out"])
         op["Z"] = op["A"]

@@ -82,9 +82,10 @@ class Mode(IntEnum):
 #: and β), `state` in the state vector. There an INPUT has `stats` shifts, as many factors, and what
 #: the shifts lost to rounding (0: no scaling, 1: one of each for the whole array, n_in: one a
 #: feature); a BATCHNORM its running mean and variance, then those of the last batch. A is the row's
-#: place in the workspace, Z that of g's argument where the derivative needs it. `rate`: of DROPOUT,
-#: NOISE and LOSS; BATCHNORM's momentum; DENSE: the largest norm of a unit's weights, or 0.
-#: `offset`: INPUT's, BATCHNORM's ε. `layer` numbers the layers that draw random numbers.
+#: place in the workspace (−1: an INPUT that is read block by block and never held whole), Z that of
+#: g's argument where the derivative needs it. `rate`: of DROPOUT, NOISE and LOSS; BATCHNORM's
+#: momentum; DENSE: the largest norm of a unit's weights, or 0. `offset`: INPUT's, BATCHNORM's ε.
+#: `layer` numbers the layers that draw random numbers.
 OP = np.dtype(
     [
         ("kind", np.int64),

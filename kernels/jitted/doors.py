@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..opcodes import Activation, Loss
-from . import batchnorm, dense, losses
+from . import batchnorm, dense, gemm, losses
 from ._layout import Out, agree, features, fit, flat, rows
+from ._link import table
 from .activations import activate, activate_smooth, derive, derive_smooth
 from .activations import standardize as _standardize
 
@@ -32,13 +33,40 @@ def standardize(X, shift, factor, offset, A):
         A[...] = inside
 
 
+def product(A, B, C, transpose_a=False, transpose_b=False):
+    """C = op(A) op(B), op turning a matrix or not.   C (M, N) out; all C-contiguous."""
+    A, B = (A.T if transpose_a else A), (B.T if transpose_b else B)
+    fit(A, len(C), len(B), like=C), fit(B, A.shape[1], C.shape[1], like=C)
+    _product(A, B, C, False)
+
+
+def _product(A, B, C, add):
+    """C = A B, or C += A B.   A, B of any order; C (M, N) of any order."""
+    (M, K), N = A.shape, C.shape[1]
+    if not C.flags.c_contiguous:
+        inside = np.array(C, order="C")
+        _product(A, B, inside, add)
+        C[...] = inside
+        return
+    A, B = (X if X.flags.c_contiguous or X.flags.f_contiguous else X.copy() for X in (A, B))
+    steps = [(X.shape[1], 1) if X.flags.c_contiguous else (1, len(X)) for X in (A, B)]
+    numbers = [flat(X.ravel(order="K")) for X in (A, B)]
+    if K == 0 and not add:
+        C[...] = 0
+    if C.size and K:
+        panel = np.empty(gemm.DEPTH * gemm.PANEL, C.dtype)
+        gemm.product.kernel(
+            table(C.dtype), M, N, K, numbers[0], 0, *steps[0], numbers[1], 0, *steps[1],
+            C.reshape(-1), 0, N, gemm.ADD if add else gemm.ZERO, panel, 0,
+        )  # fmt: skip
+
+
 def dense_forward(X, W, b, Z):
     """Z = X W + b.   Z (m, n_out) out; X (m, n_in); W (n_in, n_out); b (n_out,)."""
     m, (n_in, n_out) = len(X), W.shape
     fit(X, m, n_in, like=W), fit(b, n_out, like=W), fit(Z, m, n_out, like=W)
-    with Out(Z) as (Zt,):
-        Zt[...] = b[:, None]
-        dense.forward.kernel(features(W), 0, features(X), 0, Zt, 0, len(X), 0, len(b))
+    Z[...] = b
+    _product(X, W, Z, True)
 
 
 def dense_backward(X, W, dZ, dX, dW, db):
@@ -48,13 +76,10 @@ def dense_backward(X, W, dZ, dX, dW, db):
     fit(dW, n_in, n_out, like=W), fit(db, n_out, like=W)
     if dX is not None:
         fit(dX, m, n_in, like=W)
-    Dt = features(dZ)
-    with Out(dX, dW, db) as (dXt, dWt, db):
-        if dXt is not None:
-            dense.backward_input.kernel(features(W), Dt, dXt, 0, m, 0, n_in)
-        dWt[...] = 0
-        dense.backward_weights.kernel(Dt, 0, features(X), 0, m, dWt, 0, 0, n_out)
-        dense.backward_biases.kernel(Dt, m, db, 0, n_out)
+        _product(dZ, W.T, dX, False)
+    _product(X.T, dZ, dW, False)
+    with Out(db) as (sums,):
+        dense.backward_biases.kernel(features(dZ), m, sums, 0, n_out)
 
 
 def _forward(activation):

@@ -25,7 +25,7 @@ def _differences(
         for sign in (1.0, -1.0):
             theta[indices[k]] = kept + sign * epsilon
             gradient(
-                table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings, epoch,
+                table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, 1, settings, epoch,
                 result, meeting, me, team,
             )  # fmt: skip
             out[k] += sign * result[0]

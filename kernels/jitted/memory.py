@@ -94,35 +94,50 @@ def locate(X):
 
 
 @inlined
+def _line(dtype, wide, address, start, stride, q, scaling, each, shift, factor, rest, offset, line):
+    """One row of `_gather`; a stride known to be 1 lets LLVM read vectors."""
+    number = line.dtype.type
+    if scaling == 0:
+        for k in range(line.size):
+            line[k] = number(load(address, start + k * stride, dtype))
+    elif each:
+        for k in range(line.size):
+            value = wide(load(address, start + k * stride, dtype))
+            value = value - wide(shift[q + k]) - wide(rest[q + k])
+            line[k] = number(value * wide(factor[q + k]) + offset)
+    else:
+        low, lost, scale = wide(shift[0]), wide(rest[0]), wide(factor[0])
+        for k in range(line.size):
+            value = wide(load(address, start + k * stride, dtype)) - low - lost
+            line[k] = number(value * scale + offset)
+
+
+@inlined
 def _gather(dtype, wide, X, rows, k0, scaling, shift, factor, rest, offset, block):
-    """block (n, w) = scaled X[rows, k0 : k0+n] transposed, columns beyond the rows zero.
+    """block (n, w) = X[rows, k0 : k0+w], scaled.
 
     Numbers are scaled as `wide`: in float64 where X is, lest a large mean cancels.
     """
     address, step, stride, _ = X
-    number, offset = block.dtype.type, wide(offset)
-    one = 1 if shift.size > 1 else 0
+    offset, each = wide(offset), shift.size > 1
     for j in range(rows.size):
         start = rows[j] * step + k0 * stride
-        if scaling:
-            for k in range(block.shape[0]):
-                q = (k0 + k) * one
-                value = (
-                    wide(load(address, start + k * stride, dtype)) - wide(shift[q]) - wide(rest[q])
-                )
-                block[k, j] = number(value * wide(factor[q]) + offset)
+        line = row(block, j, 0, block.shape[1])
+        if stride == 1:
+            _line(
+                dtype, wide, address, start, 1, k0, scaling, each, shift, factor, rest, offset, line
+            )
         else:
-            for k in range(block.shape[0]):
-                block[k, j] = number(load(address, start + k * stride, dtype))
-    for k in range(block.shape[0]):
-        for j in range(rows.size, block.shape[1]):
-            block[k, j] = 0
+            _line(
+                dtype, wide, address, start, stride, k0, scaling, each, shift, factor, rest,
+                offset, line,
+            )  # fmt: skip
 
 
 @linked("X I1 i i F1 F1 F1 f F2")
 def gather(X, rows, k0, stats, shift, factor, rest, offset, block):
-    """block (n, w) = (X[rows, k0 : k0+n]ᵀ − shift − rest) factor + offset; stats 0: as it is."""
-    number, scaling = block.dtype.type, stats > 0
+    """block (n, w) = (X[rows, k0 : k0+w] − shift − rest) factor + offset; stats 0: as it is."""
+    number, scaling = block.dtype.type, stats
     if X[3] == 0:
         _gather(np.float32, number, X, rows, k0, scaling, shift, factor, rest, offset, block)
     elif X[3] == 1:

@@ -14,7 +14,7 @@ from ..opcodes import SETTINGS, Kind, Method, Mode
 from . import optimizers
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
-from .layers import backward, forward, padded
+from .layers import LANES, backward, forward, padded
 from .losses import CATEGORICAL, loss, robust_loss
 from .memory import matrix, part, row
 from .random import shuffle
@@ -76,12 +76,15 @@ def assess(table, ops, work, ld, places, Y, w, rows, total, result):
             D[k, j] = 0
 
 
-@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 S i D1 I1 i i")
+@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i S i D1 I1 i i")
 def gradient(
-    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings, epoch, result,
-    meeting, me, team,
+    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings, epoch,
+    result, meeting, me, team,
 ):  # fmt: skip
-    """Write grad and result = (cost, Σ w of right examples, Σ w) of the examples `rows`."""
+    """Write grad and result = (cost, Σ w of right examples, Σ w) of the examples `rows`.
+
+    fresh: 0 where the input of these examples lies in the workspace already.
+    """
     total = _weight(w, rows)
     if total == 0:
         if me == 0:
@@ -91,8 +94,9 @@ def gradient(
     last = ops[ops.size - 1].source
     seed = settings[0].seed
     forward(
-        table, ops, last, theta, state, work, ld, places, X, rows, seed, epoch, meeting, me, team
-    )
+        table, ops, last, theta, state, work, ld, places, X, rows, fresh, seed, epoch,
+        meeting, me, team,
+    )  # fmt: skip
     if me == 0:
         assess(table, ops, work, ld, places, Y, w, rows, total, result)
         result[2] = total
@@ -153,8 +157,9 @@ def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result,
     """Write result = (cost, share of right examples), means by weight over all examples."""
     last = ops[ops.size - 1].source
     cost = hits = total = 0.0
-    for i in range(0, order.size, ld):
-        rows = part(order, i, min(ld, order.size - i))
+    block = ld // LANES * LANES
+    for i in range(0, order.size, block):
+        rows = part(order, i, min(block, order.size - i))
         forward(
             table,
             ops,
@@ -166,6 +171,7 @@ def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result,
             places,
             X,
             rows,
+            1,
             0,
             INFERENCE,
             meeting,
@@ -187,8 +193,9 @@ def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result,
 @kernel
 def predict(table, ops, last, theta, state, work, ld, places, X, order, out, meeting, me, team):
     """Write A of row `last` for all examples, block by block.   out (m, n_out) C-contiguous."""
-    for i in range(0, order.size, ld):
-        rows = part(order, i, min(ld, order.size - i))
+    block = ld // LANES * LANES
+    for i in range(0, order.size, block):
+        rows = part(order, i, min(block, order.size - i))
         forward(
             table,
             ops,
@@ -200,6 +207,7 @@ def predict(table, ops, last, theta, state, work, ld, places, X, order, out, mee
             places,
             X,
             rows,
+            1,
             0,
             INFERENCE,
             meeting,
@@ -233,9 +241,12 @@ def run(
                 shuffle(table, order, settings[0].seed, settings[0].first_epoch + epoch)
             meet(meeting, me, team)
         rows = part(order, k * batch, min(batch, m - k * batch))
+        # A full batch that neither a shuffle nor a validation touches is laid out once.
+        lasting = steps == 1 and settings[0].shuffle == 0 and order_val.size == 0
+        fresh = 0 if lasting and step > start else 1
         result = row(record, step - start, 0, 3)
         gradient(
-            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings,
+            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings,
             settings[0].first_epoch + epoch, result, meeting, me, team,
         )  # fmt: skip
         if me == 0:

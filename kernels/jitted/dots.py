@@ -1,0 +1,138 @@
+"""Products of few outputs over long rows: dot products with the lanes along what is summed.
+
+Where a layer is wide on one side and narrow on the other, no part of it needs to be laid out
+anew: rows of both factors are read as they lie.
+"""
+
+from __future__ import annotations
+
+from numba.extending import intrinsic
+
+from ._jit import inlined
+from ._link import linked
+from .simd import INT, Vectors, clamped, constant, data, index, machine, void
+
+#: Rows of X and of W that a tile holds: many outputs, few, or one.
+MANY, FEW, ONE = ((3, 8), (4, 4), (8, 1)) if machine()[1] == 32 else ((2, 4), (3, 3), (6, 1))
+
+
+def _tile(tall, wide):
+    """Return the intrinsic that computes tall × wide dot products, or fewer.
+
+    C[c + e ce + o co] = start + Σₖ X[x + e ldx + k] W[w + o ldw + k] for e < used, o < width.
+    """
+
+    @intrinsic
+    def tile(typingctx, X, x, ldx, W, w, ldw, C, c, ce, co, K, used, width, add):
+        number = C.dtype
+        signature = void(
+            X, index, index, W, index, index, C, index, index, index, *(index,) * 4
+        )
+
+        def codegen(context, builder, sig, args):
+            x, w, c = (data(context, builder, (X, W, C)[i], args[p], args[p + 1])
+                       for i, p in enumerate((0, 3, 6)))
+            ldx, ldw, ce, co, K, used, width, add = (*args[2:6:3], *args[8:])
+            v = Vectors(context, builder, number)
+            tops = [clamped(builder, e, used) for e in range(tall)]
+            sides = [clamped(builder, o, width) for o in range(wide)]
+            xs = [builder.gep(x, [builder.mul(e, ldx)]) for e in tops]
+            ws = [builder.gep(w, [builder.mul(o, ldw)]) for o in sides]
+            sums = _accumulate(builder, v, xs, ws, K)
+            cells = [builder.gep(c, [builder.add(builder.mul(e, ce), builder.mul(o, co))])
+                     for e in tops for o in sides]
+            adds = builder.icmp_signed("!=", add, constant(0))
+            zero = v.zero.type.element(0.0)
+            starts = [builder.select(adds, builder.load(cell), zero) for cell in cells]
+            totals = []
+            for i in range(0, len(sums), v.lanes):
+                group = sums[i : i + v.lanes]
+                packed = v.sums(group)
+                for lane in range(len(group)):
+                    totals.append(builder.extract_element(packed, INT(lane)))
+            # Rows beyond the edge repeat the last one, so all that is written twice is the same.
+            for cell, start, total in zip(cells, starts, totals, strict=True):
+                builder.store(builder.fadd(start, total), cell)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return tile
+
+
+def _accumulate(builder, v, xs, ws, K):
+    """Vectors whose lanes add up to each dot product; the last numbers of K by mask."""
+    count = builder.and_(K, constant(-v.lanes))
+    sums = [v.zero] * (len(xs) * len(ws))
+    before = builder.block
+    some, tail = builder.append_basic_block("some"), builder.append_basic_block("tail")
+    builder.cbranch(builder.icmp_signed(">", count, constant(0)), some, tail)
+    builder.position_at_end(some)
+    k, carried, end = v.loop(count, v.lanes, sums)
+    carried = _step(v, [v.load(x, k) for x in xs], [(w, k) for w in ws], carried, v.load)
+    end(carried)
+    last = builder.block
+    builder.branch(tail)
+    builder.position_at_end(tail)
+    merged = []
+    for first, second in zip(sums, carried, strict=True):
+        phi = builder.phi(v.type)
+        phi.add_incoming(first, before)
+        phi.add_incoming(second, last)
+        merged.append(phi)
+    rest = builder.sub(K, count)
+    masked, done = builder.append_basic_block("masked"), builder.append_basic_block("done")
+    here = builder.block
+    builder.cbranch(builder.icmp_signed(">", rest, constant(0)), masked, done)
+    builder.position_at_end(masked)
+    mask = v.mask(builder.trunc(rest, INT))
+
+    def load(pointer, offset):
+        return v.load_masked(pointer, offset, mask)
+
+    ended = _step(v, [load(x, count) for x in xs], [(w, count) for w in ws], merged, load)
+    there = builder.block
+    builder.branch(done)
+    builder.position_at_end(done)
+    result = []
+    for first, second in zip(merged, ended, strict=True):
+        phi = builder.phi(v.type)
+        phi.add_incoming(first, here)
+        phi.add_incoming(second, there)
+        result.append(phi)
+    return result
+
+
+def _step(v, xs, ws, sums, load):
+    """The sums after one vector of every row; sums[e · wide + o]."""
+    sums, wide = list(sums), len(ws)
+    for o, (w, k) in enumerate(ws):
+        vector = load(w, k)
+        for e, x in enumerate(xs):
+            sums[e * wide + o] = v.multiply_add(x, vector, sums[e * wide + o])
+    return sums
+
+
+_many, _few, _one = _tile(*MANY), _tile(*FEW), _tile(*ONE)
+
+
+@inlined
+def _tiles(tile, tall, wide, m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add):
+    """All tiles of one shape."""
+    for o in range(0, n, wide):
+        for e in range(0, m, tall):
+            tile(
+                X, x + e * ldx, ldx, W, w + o * ldw, ldw, C, c + e * ce + o * co, ce, co,
+                K, min(tall, m - e), min(wide, n - o), add,
+            )  # fmt: skip
+
+
+@linked("i i i F1 i i F1 i i F1 i i i i")
+def dots(m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add):
+    """C[c + e ce + o co] = (add: itself +) Σₖ X[x + e ldx + k] W[w + o ldw + k], e < m, o < n."""
+    if n == 1:
+        _tiles(_one, ONE[0], ONE[1], m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
+    elif n <= FEW[1]:
+        _tiles(_few, FEW[0], FEW[1], m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
+    else:
+        _tiles(_many, MANY[0], MANY[1], m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)

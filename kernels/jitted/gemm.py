@@ -1,0 +1,192 @@
+"""Matrix products in tiles: C (+)= A B with the rows of B and C on the vector lanes.
+
+A tile keeps its part of C in registers, broadcasts the numbers of A and streams the rows of B. Each
+number of C is one chain of multiply-adds in the order of k, whatever tile it lies in: so a result
+depends neither on its neighbours nor on how the work is cut.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.extending import intrinsic
+
+from ._jit import inlined
+from ._link import linked
+from .pack import lanes_of, pack
+from .simd import INT, Vectors, clamped, constant, data, index, machine, void
+
+#: Rows and vectors of C that a tile holds: with one row of B and a broadcast they fill the registers.
+ROWS, VECTORS = (6, 4) if machine()[1] == 32 else (6, 2) if machine()[2] else (3, 4)
+PANEL = 64  # numbers of a row that a tile is at most wide
+DEPTH = 128  # rows of B that a tile takes at a time: a panel of them stays in the first-level cache
+
+ZERO, ADD, BIAS = 0, 1, 2  # what a product starts from: nothing, C, one number a row
+
+
+def _tile(rows, vectors):
+    """Return the intrinsic that computes `rows` rows and `vectors` vectors of C, or fewer.
+
+    C[c + i ldc + j] = start + Σₖ A[a + i rs + k cs] B[b + k ldb + j] for i < used, j < width;
+    start as told by `begin`; floor: what is below zero becomes zero (relu).
+    """
+
+    @intrinsic
+    def tile(typingctx, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, used, width, begin, floor):
+        number = C.dtype
+        ints = (index,) * 3
+        signature = void(
+            A, *ints, B, index, index, C, index, index, bias, index, *ints, index, index
+        )
+
+        def codegen(context, builder, sig, args):
+            a, b, c = (data(context, builder, (A, B, C)[i], args[p], args[p + 1])
+                       for i, p in enumerate((0, 4, 7)))
+            rs, cs, ldb, ldc = args[2], args[3], args[6], args[9]
+            biases = data(context, builder, bias, args[10], args[11])
+            K, used, width, begin, floor = args[12:]
+            v = Vectors(context, builder, number)
+            places = [clamped(builder, i, used) for i in range(rows)]
+            columns = [constant(j * v.lanes) for j in range(vectors)]
+            across = [builder.mul(i, rs) for i in places]
+            down = [builder.mul(i, ldc) for i in places]
+            full = builder.icmp_signed(">=", width, constant(vectors * v.lanes))
+            masks = _masks(builder, v, width, columns)
+            cells = [[builder.add(d, j) for j in columns] for d in down]
+            sums = _start(builder, v, c, cells, masks, full, biases, places, begin)
+            k, carried, end = v.loop(K, 1, [x for line in sums for x in line] + [a, b])
+            sums, a, b = list(carried[:-2]), carried[-2], carried[-1]
+            line = [v.load(b, j) for j in columns]
+            for i in range(rows):
+                factor = v.splat(builder.load(builder.gep(a, [across[i]])))
+                for j in range(vectors):
+                    at = i * vectors + j
+                    sums[at] = v.multiply_add(factor, line[j], sums[at])
+            end([*sums, builder.gep(a, [cs]), builder.gep(b, [ldb])])
+            sums = [_floored(builder, v, x, floor) for x in sums]
+            _finish(builder, v, c, cells, masks, full, sums, used)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return tile
+
+
+def _masks(builder, v, width, columns):
+    """Which lanes of each vector lie inside of C."""
+    return [v.mask(builder.trunc(builder.sub(width, j), INT)) for j in columns]
+
+
+def _start(builder, v, c, cells, masks, full, biases, places, begin):
+    """What the sums start from: zero, C or the biases."""
+    rows, vectors = len(cells), len(masks)
+    zero = [[v.zero] * vectors for _ in range(rows)]
+    before = builder.block
+    filled, added = builder.append_basic_block("biases"), builder.append_basic_block("add")
+    whole, edge = builder.append_basic_block("whole"), builder.append_basic_block("edge")
+    ready = builder.append_basic_block("ready")
+    chosen = builder.switch(begin, ready)
+    chosen.add_case(constant(BIAS), filled)
+    chosen.add_case(constant(ADD), added)
+    builder.position_at_end(filled)
+    first = [[v.splat(builder.load(builder.gep(biases, [i])))] * vectors for i in places]
+    builder.branch(ready)
+    builder.position_at_end(added)
+    builder.cbranch(full, whole, edge)
+    builder.position_at_end(whole)
+    second = [[v.load(c, cell) for cell in line] for line in cells]
+    builder.branch(ready)
+    builder.position_at_end(edge)
+    third = [
+        [v.load_masked(c, cell, mask) for cell, mask in zip(line, masks, strict=True)]
+        for line in cells
+    ]
+    builder.branch(ready)
+    builder.position_at_end(ready)
+    starts = []
+    for i in range(rows):
+        starts.append([builder.phi(v.type) for _ in range(vectors)])
+        for j, phi in enumerate(starts[-1]):
+            for values, block in ((zero, before), (first, filled), (second, whole), (third, edge)):
+                phi.add_incoming(values[i][j], block)
+    return starts
+
+
+def _floored(builder, v, x, floor):
+    """Zero where x is below it and `floor` is set; NaN stays."""
+    low = builder.select(
+        builder.icmp_signed("!=", floor, constant(0)),
+        v.zero, ir.Constant(v.type, [float("-inf")] * v.lanes),
+    )
+    return builder.select(builder.fcmp_ordered("<", x, low), low, x)
+
+
+def _finish(builder, v, c, cells, masks, full, sums, used):
+    """Write the rows that are used, their last vectors by mask where C ends inside."""
+    vectors = len(masks)
+    for i, line in enumerate(cells):
+        with builder.if_then(builder.icmp_signed("<", constant(i), used)):
+            with builder.if_else(full) as (inside, outside):
+                with inside:
+                    for j, cell in enumerate(line):
+                        v.store(sums[i * vectors + j], c, cell)
+                with outside:
+                    for j, cell in enumerate(line):
+                        v.store_masked(sums[i * vectors + j], c, cell, masks[j])
+
+
+_whole, _few, _one = (_tile(rows, VECTORS) for rows in (ROWS, 3, 1))
+_whole_narrow, _one_narrow = _tile(ROWS, 1), _tile(1, 1)
+
+
+@inlined
+def _row_of_tiles(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor):
+    """One tile of `rows` rows, as wide as a tile is or as one vector."""
+    if width > lanes_of(C):
+        if rows > 3:
+            _whole(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor)
+        elif rows > 1:
+            _few(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor)
+        else:
+            _one(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor)
+    elif rows > 1:
+        _whole_narrow(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor)
+    else:
+        _one_narrow(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor)
+
+
+@linked("i i i F1 i i i F1 i i F1 i i F1 i i i")
+def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, floor):
+    """C[c:] (M, N) = start + A[a:] (M, K) B[b:] (K, N), rows ldc and ldb apart.
+
+    A number of A stands at a + i rs + k cs. B is read up to whole vectors, C written to N exactly.
+    begin: ZERO, ADD (to C), BIAS (bias[o + i] a row); floor: relu at the end. K = 0 is left out.
+    """
+    panel = VECTORS * lanes_of(C)
+    for k in range(0, K, DEPTH):
+        depth = min(DEPTH, K - k)
+        start = begin if k == 0 else ADD
+        low = floor if k + depth == K else 0
+        for j in range(0, N, panel):
+            for i in range(0, M, ROWS):
+                _row_of_tiles(
+                    A, a + i * rs + k * cs, rs, cs, B, b + k * ldb + j, ldb,
+                    C, c + i * ldc + j, ldc, bias, o + i, depth, min(ROWS, M - i), N - j, start, low,
+                )  # fmt: skip
+
+
+@linked("T i i i F1 i i i F1 i i i F1 i i i F1 i")
+def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, panel, p):
+    """C[c:] (M, N) = start + A[a:] B[b:], where B may lie either way: bk or bj is 1.
+
+    B is packed into panel[p:], which holds DEPTH × PANEL numbers; begin: ZERO or ADD.
+    """
+    width = VECTORS * lanes_of(C)
+    for j in range(0, N, width):
+        for k in range(0, K, DEPTH):
+            depth, across = min(DEPTH, K - k), min(width, N - j)
+            pack(table, depth, across, B, b + k * bk + j * bj, bk, bj, panel, p, width)
+            for i in range(0, M, ROWS):
+                _row_of_tiles(
+                    A, a + i * rs + k * cs, rs, cs, panel, p, width, C, c + i * ldc + j, ldc,
+                    A, 0, depth, min(ROWS, M - i), N - j, begin if k == 0 else ADD, 0,
+                )  # fmt: skip

@@ -1,0 +1,65 @@
+"""Copies that change how a matrix lies, vector by vector: panels for products, examples turned."""
+
+from __future__ import annotations
+
+from numba.extending import intrinsic
+
+from ._link import linked
+from .simd import Vectors, constant, data, index, lanes, void
+
+
+@intrinsic
+def lanes_of(typingctx, A):
+    """How many numbers of A a vector holds."""
+    count = lanes(A.dtype)
+
+    def codegen(context, builder, signature, args):
+        return constant(count)
+
+    return index(A), codegen
+
+
+@intrinsic
+def _square(typingctx, X, x, ldx, Y, y, ldy):
+    """Y[y + k ldy + j] = X[x + j ldx + k] for a square of as many as a vector has lanes."""
+    signature = void(X, index, index, Y, index, index)
+
+    def codegen(context, builder, sig, args):
+        v = Vectors(context, builder, Y.dtype)
+        x = data(context, builder, X, args[0], args[1])
+        y = data(context, builder, Y, args[3], args[4])
+        lines = [v.load(x, builder.mul(args[2], constant(i))) for i in range(v.lanes)]
+        for i, line in enumerate(v.transposed(lines)):
+            v.store(line, y, builder.mul(args[5], constant(i)))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@linked("i i F1 i i F1 i i")
+def transpose(m, n, X, x, ldx, Y, y, ldy):
+    """Y[y + k ldy + j] = X[x + j ldx + k] for j < m, k < n.   Y (n, ldy); X (m, ldx)."""
+    step = lanes_of(X)
+    for j in range(0, m, step):
+        for k in range(0, n, step):
+            if j + step <= m and k + step <= n:
+                _square(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy)
+            else:
+                for i in range(j, min(j + step, m)):
+                    for q in range(k, min(k + step, n)):
+                        Y[y + q * ldy + i] = X[x + i * ldx + q]
+
+
+@linked("T i i F1 i i i F1 i i")
+def pack(table, K, N, B, b, bk, bj, panel, p, width):
+    """panel[p + k width + j] = B[b + k bk + j bj] for k < K, j < N, zero for j up to width."""
+    if bk == 1:
+        transpose(table, N, K, B, b, bj, panel, p, width)
+    else:
+        for k in range(K):
+            for j in range(N):
+                panel[p + k * width + j] = B[b + k * bk + j * bj]
+    if N < width:
+        for k in range(K):
+            for j in range(N, width):
+                panel[p + k * width + j] = 0
