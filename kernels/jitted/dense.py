@@ -40,9 +40,7 @@ def backward_input(table, theta, W, n_in, n_out, D, d, dA, da, ld, n, i0, i1):
 def backward_weights(table, grad, W, n_in, n_out, D, d, A, a, ld, n, k0, k1, panel, p):
     """dW[:, k0:k1] = dZ[:, :n] A[k0:k1, :n]ᵀ.   dZ (n_out, ld) at d; A (n_in, ld) at a."""
     if n_out <= NARROW or n_in <= NARROW:
-        dots(
-            table, n_out, k1 - k0, n, D, d, ld, A, a + k0 * ld, ld, grad, W + k0, n_in, 1, 0
-        )
+        dots(table, n_out, k1 - k0, n, D, d, ld, A, a + k0 * ld, ld, grad, W + k0, n_in, 1, 0)
     else:
         product(
             table, n_out, k1 - k0, n, D, d, ld, 1, A, a + k0 * ld, 1, ld, grad, W + k0, n_in,

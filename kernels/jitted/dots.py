@@ -25,13 +25,13 @@ def _tile(tall, wide):
     @intrinsic
     def tile(typingctx, X, x, ldx, W, w, ldw, C, c, ce, co, K, used, width, add):
         number = C.dtype
-        signature = void(
-            X, index, index, W, index, index, C, index, index, index, *(index,) * 4
-        )
+        signature = void(X, index, index, W, index, index, C, index, index, index, *(index,) * 4)
 
         def codegen(context, builder, sig, args):
-            x, w, c = (data(context, builder, (X, W, C)[i], args[p], args[p + 1])
-                       for i, p in enumerate((0, 3, 6)))
+            x, w, c = (
+                data(context, builder, (X, W, C)[i], args[p], args[p + 1])
+                for i, p in enumerate((0, 3, 6))
+            )
             ldx, ldw, ce, co, K, used, width, add = (*args[2:6:3], *args[8:])
             v = Vectors(context, builder, number)
             tops = [clamped(builder, e, used) for e in range(tall)]
@@ -39,8 +39,11 @@ def _tile(tall, wide):
             xs = [builder.gep(x, [builder.mul(e, ldx)]) for e in tops]
             ws = [builder.gep(w, [builder.mul(o, ldw)]) for o in sides]
             sums = _accumulate(builder, v, xs, ws, K)
-            cells = [builder.gep(c, [builder.add(builder.mul(e, ce), builder.mul(o, co))])
-                     for e in tops for o in sides]
+            cells = [
+                builder.gep(c, [builder.add(builder.mul(e, ce), builder.mul(o, co))])
+                for e in tops
+                for o in sides
+            ]
             adds = builder.icmp_signed("!=", add, constant(0))
             zero = v.zero.type.element(0.0)
             starts = [builder.select(adds, builder.load(cell), zero) for cell in cells]

@@ -15,7 +15,7 @@ from ._link import linked
 from .pack import lanes_of, pack
 from .simd import INT, Vectors, clamped, constant, data, index, machine, void
 
-#: Rows and vectors of C that a tile holds: with one row of B and a broadcast they fill the registers.
+#: Rows and vectors of C that a tile holds; with a row of B and a broadcast they fill the registers.
 ROWS, VECTORS = (6, 4) if machine()[1] == 32 else (6, 2) if machine()[2] else (3, 4)
 PANEL = 64  # numbers of a row that a tile is at most wide
 DEPTH = 128  # rows of B that a tile takes at a time: a panel of them stays in the first-level cache
@@ -39,8 +39,10 @@ def _tile(rows, vectors):
         )
 
         def codegen(context, builder, sig, args):
-            a, b, c = (data(context, builder, (A, B, C)[i], args[p], args[p + 1])
-                       for i, p in enumerate((0, 4, 7)))
+            a, b, c = (
+                data(context, builder, (A, B, C)[i], args[p], args[p + 1])
+                for i, p in enumerate((0, 4, 7))
+            )
             rs, cs, ldb, ldc = args[2], args[3], args[6], args[9]
             biases = data(context, builder, bias, args[10], args[11])
             K, used, width, begin, floor = args[12:]
@@ -53,7 +55,7 @@ def _tile(rows, vectors):
             masks = _masks(builder, v, width, columns)
             cells = [[builder.add(d, j) for j in columns] for d in down]
             sums = _start(builder, v, c, cells, masks, full, biases, places, begin)
-            k, carried, end = v.loop(K, 1, [x for line in sums for x in line] + [a, b])
+            _, carried, end = v.loop(K, 1, [x for line in sums for x in line] + [a, b])
             sums, a, b = list(carried[:-2]), carried[-2], carried[-1]
             line = [v.load(b, j) for j in columns]
             for i in range(rows):
@@ -115,7 +117,8 @@ def _floored(builder, v, x, floor):
     """Zero where x is below it and `floor` is set; NaN stays."""
     low = builder.select(
         builder.icmp_signed("!=", floor, constant(0)),
-        v.zero, ir.Constant(v.type, [float("-inf")] * v.lanes),
+        v.zero,
+        ir.Constant(v.type, [float("-inf")] * v.lanes),
     )
     return builder.select(builder.fcmp_ordered("<", x, low), low, x)
 
@@ -124,14 +127,15 @@ def _finish(builder, v, c, cells, masks, full, sums, used):
     """Write the rows that are used, their last vectors by mask where C ends inside."""
     vectors = len(masks)
     for i, line in enumerate(cells):
-        with builder.if_then(builder.icmp_signed("<", constant(i), used)):
-            with builder.if_else(full) as (inside, outside):
-                with inside:
-                    for j, cell in enumerate(line):
-                        v.store(sums[i * vectors + j], c, cell)
-                with outside:
-                    for j, cell in enumerate(line):
-                        v.store_masked(sums[i * vectors + j], c, cell, masks[j])
+        within = builder.icmp_signed("<", constant(i), used)
+        row = sums[i * vectors : (i + 1) * vectors]
+        with builder.if_then(within), builder.if_else(full) as (inside, outside):
+            with inside:
+                for x, cell in zip(row, line, strict=True):
+                    v.store(x, c, cell)
+            with outside:
+                for x, cell, mask in zip(row, line, masks, strict=True):
+                    v.store_masked(x, c, cell, mask)
 
 
 _whole, _few, _one = (_tile(rows, VECTORS) for rows in (ROWS, 3, 1))
@@ -170,7 +174,8 @@ def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, floor)
             for i in range(0, M, ROWS):
                 _row_of_tiles(
                     A, a + i * rs + k * cs, rs, cs, B, b + k * ldb + j, ldb,
-                    C, c + i * ldc + j, ldc, bias, o + i, depth, min(ROWS, M - i), N - j, start, low,
+                    C, c + i * ldc + j, ldc, bias, o + i, depth, min(ROWS, M - i), N - j,
+                    start, low,
                 )  # fmt: skip
 
 

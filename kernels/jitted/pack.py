@@ -59,7 +59,7 @@ def pack(table, K, N, B, b, bk, bj, panel, p, width):
         for k in range(K):
             for j in range(N):
                 panel[p + k * width + j] = B[b + k * bk + j * bj]
-    if N < width:
+    if width > N:
         for k in range(K):
             for j in range(N, width):
                 panel[p + k * width + j] = 0

@@ -14,7 +14,8 @@ from ..opcodes import SETTINGS, Kind, Method, Mode
 from . import optimizers
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
-from .layers import LANES, backward, forward, padded
+from .backprop import backward
+from .layers import LANES, forward, padded
 from .losses import CATEGORICAL, loss, robust_loss
 from .memory import matrix, part, row
 from .random import shuffle

@@ -60,7 +60,7 @@ def data(context, builder, kind, array, offset):
 
 
 def clamped(builder, i, count):
-    """Index i, or the last below a count: tiles at an edge compute their last row more than once."""
+    """Index i, or the last below a count: a tile at an edge computes its last row twice."""
     last = builder.sub(count, constant(1))
     return builder.select(builder.icmp_signed("<", constant(i), count), constant(i), last)
 
@@ -167,16 +167,15 @@ class Vectors:
 
     def transposed(self, vectors):
         """The square of lanes × lanes numbers with rows and columns exchanged, by halves."""
-        width = self.lanes // 2
+        count, width = self.lanes, self.lanes // 2
         while width:
-            for i in range(self.lanes):
+            low = [q if q & width == 0 else count + q - width for q in range(count)]
+            high = [q + width if q & width == 0 else count + q for q in range(count)]
+            for i in range(count):
                 if i & width == 0:
                     x, y = vectors[i], vectors[i | width]
-                    low = [q if q & width == 0 else self.lanes + q - width for q in range(self.lanes)]
-                    high = [
-                        q + width if q & width == 0 else self.lanes + q for q in range(self.lanes)
-                    ]
-                    vectors[i], vectors[i | width] = self.shuffle(x, y, low), self.shuffle(x, y, high)
+                    vectors[i] = self.shuffle(x, y, low)
+                    vectors[i | width] = self.shuffle(x, y, high)
             width //= 2
         return vectors
 
@@ -205,5 +204,3 @@ class Vectors:
             builder.position_at_end(after)
 
         return i, carried, end
-
-
