@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from math import erf, pi, sqrt
-
-import numpy as np
-
 from ..opcodes import LEAK, SELU_ALPHA, SELU_SCALE, Activation
 from . import math
 from ._jit import inlined, kernel
@@ -17,7 +13,6 @@ LEAKY_RELU, SOFTMAX = int(Activation.LEAKY_RELU), int(Activation.SOFTMAX)
 ELU, SELU, SOFTPLUS = int(Activation.ELU), int(Activation.SELU), int(Activation.SOFTPLUS)
 SILU, GELU, MISH = int(Activation.SILU), int(Activation.GELU), int(Activation.MISH)
 SELU_LOW = SELU_SCALE * SELU_ALPHA
-ROOT_HALF, ROOT_HALF_PI = sqrt(0.5), 1 / sqrt(2 * pi)
 
 
 @inlined
@@ -36,7 +31,7 @@ def _activate_smooth(code, z, a):
         elif code == SILU:
             a[j] = x * math.sigmoid(x)
         elif code == GELU:
-            a[j] = x * number(0.5 * (1 + erf(np.float64(x) * ROOT_HALF)))
+            a[j] = x * math.normal(x)[0]
         else:
             a[j] = x * math.tanh(math.softplus(x))
 
@@ -58,9 +53,8 @@ def _derive_smooth(code, da, z, a, dz):
             s = math.sigmoid(x)
             slope = s * (one + x * (one - s))
         elif code == GELU:
-            y = np.float64(x)
-            bell = y * np.exp(-0.5 * y * y) * ROOT_HALF_PI
-            slope = number(0.5 * (1 + erf(y * ROOT_HALF)) + bell)
+            below, density = math.normal(x)
+            slope = below + x * density
         else:
             t = math.tanh(math.softplus(x))
             slope = t + x * (one - t * t) * math.sigmoid(x)

@@ -46,7 +46,7 @@ def _point(code, a, y, rate):
         if e < 0:
             return -rate * e, -rate
         return (1 - rate) * e, (1 - rate if e > 0 else e)
-    return a - y * np.log(a), 1 - y / a
+    return a - y * math.log(a), 1 - y / a
 
 
 @inlined
@@ -87,7 +87,7 @@ def categorical_cross_entropy(Z, Y, share, m, dZ, scratch):
     cost = 0.0
     for j in range(m):
         mass[j] = 0
-        total[j] = np.log(total[j])
+        total[j] = math.log(total[j])
     for k in range(Z.shape[0]):
         z, y = row(Z, k, 0, m), row(Y, k, 0, m)
         for j in range(m):

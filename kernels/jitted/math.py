@@ -1,7 +1,9 @@
 """Elementary functions in plain arithmetic, so that loops over them vectorise.
 
 Numba 0.68 calls libm for each element: 4.5 to 35 ns, against about 1 ns for these. They are
-computed in the order written (`exact` flags): the reductions below rely on it.
+computed in the order written (the only liberty is `contract`: a·b + c may round once), hold over
+the whole range, let NaN pass, keep the sign of zero where the function has it, and reach
+subnormal numbers gradually. MAX_ULP says how far they are from the truth.
 """
 
 from __future__ import annotations
@@ -12,85 +14,66 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-LOG2_E = 1 / math.log(2)
-#: ln 2 in two parts (Cody and Waite): the upper one has so few bits that n · upper is exact.
-LN2_HI_64, LN2_LO_64 = 0.693147180369123816490, 1.90821492927058770002e-10
-LN2_HI_32, LN2_LO_32 = np.float32(0.693359375), np.float32(-2.12194440e-4)
+from . import _polynomials
+from ._floats import FLAGS, layout_of, log_parts, reduced, signed
 
-_FLAGS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
-
-
-def _reduced(x):
-    """(n, r, 2ⁿ) with x = n ln 2 + r, |r| ≤ ½ ln 2."""
-    raise TypeError("only inside compiled kernels")
-
-
-@overload(_reduced, jit_options=_FLAGS)
-def _overload_reduced(x):
-    if x == types.float32:
-
-        def reduced(x):
-            n = np.floor(x * np.float32(LOG2_E) + np.float32(0.5))
-            r = (x - n * LN2_HI_32) - n * LN2_LO_32
-            bits = (np.int32(n) + np.int32(127)) << np.int32(23)
-            return r, np.int32(bits).view(np.float32)
-
-    else:
-
-        def reduced(x):
-            n = np.floor(x * LOG2_E + 0.5)
-            r = (x - n * LN2_HI_64) - n * LN2_LO_64
-            bits = (np.int64(np.int32(n)) + np.int64(1023)) << np.int64(52)
-            return r, np.int64(bits).view(np.float64)
-
-    return reduced
-
-
-def _series(x):
-    """(eʳ − 1 − r) / r² for |r| ≤ ½ ln 2, by Taylor's series."""
-    raise TypeError("only inside compiled kernels")
-
-
-# The first term left out is r⁶/8! (float32) and r¹²/14! (float64): 4e-9 and 3e-17 relative.
-C2, C3, C4, C5, C6, C7 = (1 / math.factorial(k) for k in range(2, 8))
-C8, C9, C10, C11, C12, C13 = (1 / math.factorial(k) for k in range(8, 14))
-F2, F3, F4, F5, F6, F7 = (np.float32(c) for c in (C2, C3, C4, C5, C6, C7))
-
-
-@overload(_series, jit_options=_FLAGS)
-def _overload_series(x):
-    if x == types.float32:
-
-        def series(x):
-            return ((((F7 * x + F6) * x + F5) * x + F4) * x + F3) * x + F2
-
-    else:
-
-        def series(x):
-            p = ((((C13 * x + C12) * x + C11) * x + C10) * x + C9) * x + C8
-            return (((((p * x + C7) * x + C6) * x + C5) * x + C4) * x + C3) * x + C2
-
-    return series
+#: Largest error of each function in units in the last place, in float32 and float64, with fma and
+#: without; `normal`: of Φ(x), for x < 0 plus x² / 2, as it says. Measured: 80 to 95 % of these.
+MAX_ULP = {
+    "exp": (1.2, 1.2),
+    "expm1": (2.0, 2.1),
+    "log": (1.0, 1.0),
+    "log1p": (1.7, 1.7),
+    "log1p_unit": (1.8, 1.8),
+    "sigmoid": (2.5, 2.5),
+    "tanh": (2.7, 2.7),
+    "softplus": (2.2, 2.4),
+    "erf": (2.7, 2.7),
+    "normal": (6.0, 6.0),
+}
 
 
 def exp(x):
-    """eˣ; 0 where it falls below the normal numbers, their largest powers of e above them."""
+    """eˣ; gradually to 0 below the normal numbers, infinite above the largest."""
     return math.exp(x)
 
 
-@overload(exp, jit_options=_FLAGS)
+@overload(exp, jit_options=FLAGS)
 def _overload_exp(x):
     number = np.float32 if x == types.float32 else np.float64
-    low = number(-87.3) if x == types.float32 else number(-708.3)
-    high = number(88.3) if x == types.float32 else number(709.3)
+    # From here on eˣ rounds to 0 and to infinity.
+    low, high = (-104, 89) if x == types.float32 else (-746, 710)
+    low, high, one = number(low), number(high), number(1)
 
     def exp(x):
         y = low if x < low else x  # in this order NaN passes
         y = high if y > high else y
-        r, scale = _reduced(y)
-        return number(0) if x < low else (_series(r) * r * r + r + number(1)) * scale
+        r, s, t, _ = reduced(y)
+        return (_polynomials.exponential(r) * r * r + r + one) * s * t
 
     return exp
+
+
+def expm1(x):
+    """eˣ − 1, exact for small x."""
+    return math.expm1(x)
+
+
+@overload(expm1, jit_options=FLAGS)
+def _overload_expm1(x):
+    number = np.float32 if x == types.float32 else np.float64
+    low, high = (-18, 89) if x == types.float32 else (-38, 710)
+    low, high = number(low), number(high)
+
+    def expm1(x):
+        y = low if x < low else x
+        y = high if y > high else y
+        r, s, t, inverse = reduced(y)
+        # 2ⁿ eʳ − 1 = (s (eʳ − 1) + (s − 1/t)) t: nothing overflows before its time.
+        less = _polynomials.exponential(r) * r * r + r
+        return signed((s * less + (s - inverse)) * t, x)
+
+    return expm1
 
 
 def sigmoid(x):
@@ -98,7 +81,7 @@ def sigmoid(x):
     return 1 / (1 + math.exp(-x))
 
 
-@overload(sigmoid, jit_options=_FLAGS)
+@overload(sigmoid, jit_options=FLAGS)
 def _overload_sigmoid(x):
     one = (np.float32 if x == types.float32 else np.float64)(1)
 
@@ -110,67 +93,107 @@ def _overload_sigmoid(x):
 
 
 def tanh(x):
-    """The hyperbolic tangent: (e²ˣ − 1) / (e²ˣ + 1), from e²ˣ − 1 so that small x stay exact."""
+    """The hyperbolic tangent: −m / (m + 2) with m = e^−2|x| − 1, so that small x stay exact."""
     return math.tanh(x)
 
 
-@overload(tanh, jit_options=_FLAGS)
+@overload(tanh, jit_options=FLAGS)
 def _overload_tanh(x):
-    number = np.float32 if x == types.float32 else np.float64
-    top = number(20) if x == types.float32 else number(44)  # tanh is 1 from x = 10 and 22
-    one, two = number(1), number(2)
+    two = (np.float32 if x == types.float32 else np.float64)(2)
 
     def tanh(x):
-        y = two * abs(x)
-        y = top if y > top else y
-        r, scale = _reduced(y)
-        less = (_series(r) * r * r + r) * scale + (scale - one)
-        t = less / (less + two)
-        return -t if x < 0 else t
+        less = expm1(-two * abs(x))
+        return signed(-less / (less + two), x)
 
     return tanh
 
 
+def _log1p_rest(f):
+    """f − ln(1 + f) for √½ ≤ 1 + f ≤ √2."""
+    return f - math.log1p(f)
+
+
+@overload(_log1p_rest, jit_options=FLAGS)
+def _overload_log1p_rest(f):
+    two = (np.float32 if f == types.float32 else np.float64)(2)
+
+    def log1p_rest(f):
+        # ln(1 + f) = 2 artanh s = 2s + s z p(z) with s = f / (2 + f), z = s²; and 2s = f − s f, so
+        # that the rounding of s meets only what is small beside f (the idea of fdlibm's log).
+        s = f / (two + f)
+        z = s * s
+        return s * (f - z * _polynomials.artanh(z))
+
+    return log1p_rest
+
+
+def log(x):
+    """ln x; −∞ at ±0, NaN below."""
+    return math.log(x)
+
+
+@overload(log, jit_options=FLAGS)
+def _overload_log(x):
+    f = layout_of(x)
+    upper, lower, low, lift, lifted = f.ln2_upper, f.ln2_lower, f.normal_low, f.lift, f.lifted
+    zero, one = f.number(0), f.number(1)
+    infinity, nan = f.number(math.inf), f.number(math.nan)
+
+    def log(x):
+        subnormal = x < low
+        k, m, _ = log_parts(x * lift if subnormal else x)
+        k -= lifted if subnormal else zero
+        g = m - one
+        y = k * upper - ((_log1p_rest(g) - k * lower) - g)
+        beside = x if x > zero else (-infinity if x == zero else nan)
+        return y if (x > zero) & (x < infinity) else beside
+
+    return log
+
+
+def log1p(x):
+    """ln(1 + x), exact for small x; −∞ at −1, NaN below."""
+    return math.log1p(x)
+
+
+@overload(log1p, jit_options=FLAGS)
+def _overload_log1p(x):
+    f = layout_of(x)
+    number, word, width, upper, lower = f.number, f.word, f.width, f.ln2_upper, f.ln2_lower
+    last, half, one = f.word(2 * f.bias + 1), f.number(0.5), f.number(1)
+    infinity, nan = f.number(math.inf), f.number(math.nan)
+
+    def log1p(x):
+        u = one + x
+        v = u - one
+        lost = (one - (u - v)) + (x - v)  # 1 + x = u + lost (Knuth's sum of two)
+        k, m, biased = log_parts(u)
+        # lost / 2ᵏ as lost · 2¹⁻ᵏ / 2, in this order: 2⁻ᵏ may be subnormal, and so may ½ lost.
+        g = (m - one) + lost * word((last - biased) << width).view(number) * half
+        y = signed(k * upper - ((_log1p_rest(g) - k * lower) - g), x)
+        beside = x if x > -one else (-infinity if x == -one else nan)
+        return y if (x > -one) & (x < infinity) else beside
+
+    return log1p
+
+
 def log1p_unit(u):
-    """ln(1 + u) for 0 ≤ u ≤ 1."""
+    """ln(1 + u) for 0 ≤ u ≤ 1, at half the cost."""
     return math.log1p(u)
 
 
-@overload(log1p_unit, jit_options=_FLAGS)
+@overload(log1p_unit, jit_options=FLAGS)
 def _overload_log1p_unit(u):
-    # ln(1 + u) = 2 artanh s with s = u / (2 + u) ≤ 1/3: the series in s² loses a factor 9 a term.
-    terms = 8 if u == types.float32 else 17
-    number = np.float32 if u == types.float32 else np.float64
-    odd = tuple(number(1 / (2 * k + 1)) for k in range(terms))
-    one, two = number(1), number(2)
+    f = layout_of(u)
+    ln2, zero, half, one = f.ln2, f.number(0), f.number(0.5), f.number(1)
+    bound = f.number(math.sqrt(2) - 1)
 
     def log1p_unit(u):
-        s = u / (two + u)
-        q = s * s
-        p = odd[terms - 1]
-        for k in range(terms - 2, 0, -1):
-            p = p * q + odd[k]
-        return two * s * (p * q + one)
+        over = u > bound  # 1 + u = 2 (1 + (u − 1) / 2) there
+        g = half * (u - one) if over else u
+        return (ln2 if over else zero) + (g - _log1p_rest(g))
 
     return log1p_unit
-
-
-def expm1(x):
-    """eˣ − 1 for x ≤ 0, exact for small x."""
-    return math.expm1(x)
-
-
-@overload(expm1, jit_options=_FLAGS)
-def _overload_expm1(x):
-    number = np.float32 if x == types.float32 else np.float64
-    low = number(-87.3) if x == types.float32 else number(-708.3)
-
-    def expm1(x):
-        x = low if x < low else x
-        r, scale = _reduced(x)
-        return (_series(r) * r * r + r) * scale + (scale - number(1))
-
-    return expm1
 
 
 def softplus(x):
@@ -178,7 +201,7 @@ def softplus(x):
     return max(x, 0) + math.log1p(math.exp(-abs(x)))
 
 
-@overload(softplus, jit_options=_FLAGS)
+@overload(softplus, jit_options=FLAGS)
 def _overload_softplus(x):
     zero = (np.float32 if x == types.float32 else np.float64)(0)
 
@@ -186,3 +209,62 @@ def _overload_softplus(x):
         return (zero if x < zero else x) + log1p_unit(exp(-abs(x)))
 
     return softplus
+
+
+def _scaled_erfc(y):
+    """e^(y²) erfc y for y ≥ 0."""
+    return math.exp(y * y) * math.erfc(y)
+
+
+@overload(_scaled_erfc, jit_options=FLAGS)
+def _overload_scaled_erfc(y):
+    number = np.float32 if y == types.float32 else np.float64
+    one, two, four = number(1), number(2), number(4)
+
+    def scaled_erfc(y):
+        w = one / (y + two)
+        return w * _polynomials.scaled_erfc(one - four * w)
+
+    return scaled_erfc
+
+
+def erf(x):
+    """2/√π ∫₀ˣ e^(−t²) dt: by its series up to 0.6, as 1 − erfc beyond."""
+    return math.erf(x)
+
+
+@overload(erf, jit_options=FLAGS)
+def _overload_erf(x):
+    number = np.float32 if x == types.float32 else np.float64
+    one, bound = number(1), number(0.6)
+
+    def erf(x):
+        y = abs(x)
+        near = y + y * _polynomials.error(y * y)
+        far = one - exp(-y * y) * _scaled_erfc(y)
+        return signed(near if y < bound else far, x)
+
+    return erf
+
+
+def normal(x):
+    """(Φ(x), φ(x)): distribution and density of normal numbers, which share e^(−x²/2).
+
+    Φ comes from erfc, for 1 + erf would lose its tail. The rounding of x² / 2 adds up to x² / 2
+    ulp to φ, and to Φ for x < 0.
+    """
+    return math.erfc(-x / math.sqrt(2)) / 2, math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+@overload(normal, jit_options=FLAGS)
+def _overload_normal(x):
+    number = np.float32 if x == types.float32 else np.float64
+    zero, half, one = number(0), number(0.5), number(1)
+    root_half, factor = number(math.sqrt(0.5)), number(1 / math.sqrt(2 * math.pi))
+
+    def normal(x):
+        e = exp(-half * x * x)
+        tail = half * e * _scaled_erfc(root_half * abs(x))
+        return (tail if x < zero else one - tail), factor * e
+
+    return normal
