@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 import os
+from functools import cache
+from pathlib import Path
 
 from . import _check
 from .errors import SettingError
 
-#: Read in this order when fastnn starts; the last one is everybody's.
+#: The first one that is set counts; the last one is everybody's, and joblib sets it in its workers.
 VARIABLES = ("FASTNN_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS")
 
 
-def _quota() -> int:
-    """Cores that the container's control group grants, rounded up; a large number without one."""
+def _granted(folder: Path) -> int | None:
+    """Cores that one control group grants, rounded up; None without a limit. Versions 2 and 1."""
     try:
-        with open("/sys/fs/cgroup/cpu.max") as file:
-            quota, period = file.read().split()
-        return 10**6 if quota == "max" else max(1, -(-int(quota) // int(period)))
-    except (OSError, ValueError):
-        return 10**6
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text()
+            period = (folder / "cpu.cfs_period_us").read_text()
+        return max(1, -(-int(quota) // int(period))) if int(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max"
+        return None
+
+
+@cache
+def _quota(root: str = "/") -> int | None:
+    """Cores that the process's control groups and all groups around them grant, if they limit it.
+
+    Once: reading the files takes longer than a small prediction.
+    """
+    try:
+        lines = Path(root, "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    limits = []
+    for line in lines:
+        controllers, _, place = line.partition(":")[2].partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = Path(root, "sys/fs/cgroup", controllers)
+        inside = Path(place.strip("/"))  # in a container often the host's, which is not there
+        limits += [_granted(top / folder) for folder in (inside, *inside.parents)]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def available() -> int:
-    """Return the number of cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return min(cores, _quota())
+    """Return the number of cores that this process may use: affinity, container, -X cpu_count."""
+    if hasattr(os, "process_cpu_count"):
+        cores = os.process_cpu_count() or 1  # Python 3.13; affinity included
+    elif hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(cores, _quota() or cores)
 
 
 def _initial() -> int:
@@ -41,16 +71,18 @@ _wanted: int | None = None
 
 
 def get_num_threads() -> int:
-    """Return how many threads a large enough run may use.
+    """Return how many threads the large enough runs of this process may use together.
 
-    At first the number of cores that the process may use, or less if the environment says so
-    (FASTNN_NUM_THREADS, NUMBA_NUM_THREADS, OMP_NUM_THREADS).
+    At first the number of cores that the process may use (its affinity, its container's quota), or
+    less if the environment says so (FASTNN_NUM_THREADS, NUMBA_NUM_THREADS, OMP_NUM_THREADS).
     """
     return _initial() if _wanted is None else _wanted
 
 
 def set_num_threads(n: int) -> None:
     """Let large enough runs use n threads; results do not depend on it, bit for bit.
+
+    Runs at the same time share the n threads; each has at least its caller's own.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._extras import require
+from ._threads import get_num_threads
 from .errors import DivergenceError, SettingError
 from .history import History
 from .kernels.opcodes import Kind, Mode
@@ -35,7 +36,7 @@ class Descent(Trainer):
         assert isinstance(chosen, LBFGS)
         options = {"maxiter": epochs, "maxcor": chosen.memory, "gtol": chosen.tolerance}
         options |= {"ftol": 0.0, "maxfun": 20 * epochs + 20}
-        with line, np.errstate(all="ignore"):
+        with line, self.kernels.keep_team(), np.errstate(all="ignore"):
             try:
                 found = scipy.minimize(
                     self._objective, start.astype(np.float64), jac=True, method="L-BFGS-B",
@@ -93,7 +94,7 @@ class Descent(Trainer):
         if len(self.scores):
             program = self.program
             scores = self.kernels.evaluate(
-                program.ops, program.theta, program.state, *self.validation
+                program.ops, program.theta, program.state, *self.validation, get_num_threads
             )
             names = ("validation_cost", "validation_accuracy")[: len(curves)]
             curves |= {name: [score] for name, score in zip(names, scores, strict=False)}

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _check
 from ._backend import fitting
+from ._threads import get_num_threads
 from .blueprint import Blueprint
 from .errors import NotBuiltError, SettingError
 from .folding import fold
@@ -185,7 +186,8 @@ class Network(Blueprint):
         X, program = self._ready(X), fold(self.program)
         out = np.empty((len(X), self.outputs), self.dtype)
         with np.errstate(over="ignore"):
-            fitting(program.ops).predict(program.ops, program.theta, program.state, X, out)
+            kernels = fitting(program.ops)
+            kernels.predict(program.ops, program.theta, program.state, X, out, get_num_threads)
         return out
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -246,7 +248,9 @@ class Network(Blueprint):
         w = np.ones(len(X), self.dtype)
         with np.errstate(over="ignore"):
             kernels = fitting(program.ops)
-            cost, hits = kernels.evaluate(program.ops, program.theta, program.state, X, Y, w)
+            cost, hits = kernels.evaluate(
+                program.ops, program.theta, program.state, X, Y, w, get_num_threads
+            )
         found = {"cost": cost} | ({"accuracy": hits} if self._loss.code in CLASSIFYING else {})
         return found | scores(self, X, Y, self._metrics)
 

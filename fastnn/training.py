@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import FrameType, ModuleType
+from types import FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class _Interrupts:
     """Holds Ctrl-C back until a chunk is over; a second one is let through at once."""
 
     def __enter__(self) -> _Interrupts:
-        self.seen = False
+        self.seen = self.raised = False
         self._before: Any = None
         if threading.current_thread() is threading.main_thread():
             handler = signal.getsignal(signal.SIGINT)
@@ -45,12 +45,20 @@ class _Interrupts:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.seen:
+            self.raised = True
             raise KeyboardInterrupt
         self.seen = True
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+        if self.raised and error is not None and not isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from error  # a compiler in the middle turns it into its own
 
 
 class Trainer:
@@ -97,7 +105,7 @@ class Trainer:
         self._tell(callbacks, "start")
         by_epoch = bool(callbacks) or isinstance(self.plan.schedule, Plateau)
         total, step, size = self.plan.epochs * self.steps, 0, 1
-        with _Interrupts() as interrupts, line:
+        with _Interrupts() as interrupts, line, self.kernels.keep_team():
             while step < total:
                 stop = min(step + size, total)
                 if by_epoch:

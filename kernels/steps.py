@@ -120,13 +120,18 @@ def forward(kernels, ops, theta, state, work, X):
     return _layers(kernels, ops[:-1], theta, state, X)[1]
 
 
-def predict(kernels, ops, theta, state, X, out):
+def alone():
+    """Return the number of threads that a call uses at most, unless its caller says otherwise."""
+    return 1
+
+
+def predict(kernels, ops, theta, state, X, out, threads=alone):
     """Write A of the last layer, block by block.   out (m, K); X (m, n_in)."""
     for i in range(0, X.shape[0], BLOCK):
         out[i : i + BLOCK] = _layers(kernels, ops[:-1], theta, state, X[i : i + BLOCK])[1][-1]
 
 
-def evaluate(kernels, ops, theta, state, X, Y, w):
+def evaluate(kernels, ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     cost = hits = total = 0.0
     last = ops[-1]

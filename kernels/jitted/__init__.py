@@ -64,6 +64,7 @@ from .sweeps import (
     rmsprop,
     shuffle,
 )
+from .team import keep_team
 
 __all__ = [
     "absolute_error",
@@ -95,6 +96,7 @@ __all__ = [
     "huber",
     "identity",
     "identity_backward",
+    "keep_team",
     "leaky_relu",
     "leaky_relu_backward",
     "mish",

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from ..opcodes import SLOTS, Activation, Kind, Loss, Method
-from ..steps import statistics
+from ..steps import alone, statistics
 from . import run as compiled
 from ._link import table as _table
 from .doors import standardize
 from .layers import BLOCK as READ
 from .layers import Places, padded
 from .memory import locate
-from .team import assemble
+from .team import assemble, worked
 
-#: Multiplications in one step below which a team would cost more than it saves.
+#: Multiplications in one step, or block of rows, below which a team would cost more than it saves;
+#: `python -m bench.threshold` measures it.
 WORTH_A_TEAM = 2_000_000
+STARTING = 20  # times as many must be at hand before threads are started for a fit or a call
 
 BLOCK = 256  # rows that forward-only work takes at a time
 
@@ -83,10 +85,14 @@ def layout(ops, m, dtype, work=None):
     return work, ld, _places(ops, ld)[0]
 
 
-def _team(ops, m, threads):
-    """Size of the team for steps of m examples: one, unless there is enough to share."""
-    work = 3 * m * int((ops["n_in"] * ops["n_out"])[ops["kind"] == Kind.DENSE].sum())
-    return threads if work >= WORTH_A_TEAM else 1
+def _team(ops, examples, times, threads):
+    """Size of the team for work on so many examples, so many times: one, unless it is worth it.
+
+    `threads` is a function, called only where that matters.
+    """
+    work = examples * int((ops["n_in"] * ops["n_out"])[ops["kind"] == Kind.DENSE].sum())
+    enough = work >= WORTH_A_TEAM and worked(work * times) >= STARTING * WORTH_A_TEAM
+    return threads() if enough else 1
 
 
 def forward(ops, theta, state, work, X):
@@ -113,30 +119,37 @@ def _scaled(op, state, X, out):
         out[...] = X
 
 
-def _predict(ops, row, theta, state, X, out):
+def _blocks(ops, m, dtype, threads):
+    """(work, ld, places, team) of forward-only work on m rows."""
+    block = min(m, BLOCK)
+    team = _team(ops, block, m / max(block, 1), threads)
+    return *layout(ops, block, dtype, workspace(ops, block, dtype, team)), team
+
+
+def _predict(ops, row, theta, state, X, out, threads=alone):
     """Write A (m, n_out) of a row."""
     x, alive = locate(X)
-    work, ld, places = layout(ops, min(len(X), BLOCK), theta.dtype)
+    work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
     args = (addresses(ops, theta.dtype), ops, row, theta, state, work, ld, places, x, order, out)
-    assemble(compiled.predict, args, 1)
+    assemble(compiled.predict, args, team)
 
 
-def predict(ops, theta, state, X, out):
+def predict(ops, theta, state, X, out, threads=alone):
     """Write A of the last layer, block by block.   out (m, K) C-contiguous; X (m, n_in)."""
-    _predict(ops, len(ops) - 2, theta, state, X, out)
+    _predict(ops, len(ops) - 2, theta, state, X, out, threads)
 
 
-def evaluate(ops, theta, state, X, Y, w):
+def evaluate(ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     _verify(ops, theta, None, ((X, Y, w),))
     x, alive = locate(X)
-    work, ld, places = layout(ops, min(len(X), BLOCK), theta.dtype)
+    work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result = np.zeros(2)
     order = np.arange(len(alive))
     table = addresses(ops, theta.dtype)
     args = (table, ops, theta, state, work, ld, places, x, Y, w, order, result)
-    assemble(compiled.evaluate.kernel, args, 1)
+    assemble(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])
 
 
@@ -144,13 +157,15 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     """Write the gradient of one step and return (cost, Σ w of right rows, Σ w). As in `steps`."""
     _verify(ops, theta, None, ((X, Y, w),), rows)
     x, _alive = locate(X)
-    work, ld, places = layout(ops, len(rows), theta.dtype)
+    team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
+    work = workspace(ops, len(rows), theta.dtype, team)
+    work, ld, places = layout(ops, len(rows), theta.dtype, work)
     result = np.zeros(3)
     args = (
         addresses(ops, theta.dtype, settings), ops, theta, grad, state, work, ld, places,
         x, Y, w, rows, 1, settings.reshape(1), int(epoch), result,
     )  # fmt: skip
-    assemble(compiled.gradient.kernel, args, 1)
+    assemble(compiled.gradient.kernel, args, team)
     return tuple(float(value) for value in result)
 
 
@@ -197,8 +212,5 @@ def run(
         settings.reshape(1), rates, record, scores, counters, start, stop,
     )  # fmt: skip
     held = (work.size - places.blocks) // READ
-    team = min(_team(ops, batch, int(settings["threads"])), held)
-    done = assemble(compiled.run, args, team)
-    if done is None:  # no thread could be started
-        done = assemble(compiled.run, args, 1)
-    return int(done)
+    team = _team(ops, 3 * batch, stop - start, lambda: int(settings["threads"]))
+    return int(assemble(compiled.run, args, min(team, held)))

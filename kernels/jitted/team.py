@@ -1,64 +1,48 @@
 """A team: plain threads inside nogil compiled code that meet at an atomic barrier.
 
 Numba's own threading layers cost 1.6 to 27 µs a region, and some abort on concurrent entry or die
-after a fork; a meeting here costs about 0.15 µs while every member has a core. Members allocate
-nothing, raise nothing and touch no Python object.
+after a fork; a meeting here costs about 0.1 µs while every member has a core. Members allocate
+nothing, raise nothing and touch no Python object. An abort is set before a member begins or after
+it has ended, never between two meetings: so all members leave before the first update, or none.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import queue
 import threading
 
 import llvmlite.binding
 import numba
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
+from ._atomic import add, pause, read
 from ._jit import inlined, kernel
 
-SPINS = 2000  # about 10 µs of polling before the core is offered to somebody else
-ARRIVALS, ABORT = 0, 1  # places in the meeting array; member i counts its turns at 8 (i + 1)
+POLLS = 100  # with a pause each some 4 µs; with 300, 4 members on 2 cores waited 4 times longer
+YIELDS = 2000  # about 1 ms where nobody else wants the core, far longer where others do
+NAP = 1 if os.name == "nt" else 20  # ms there, µs here: with the timer's slack about 80 µs
+LINE = 16  # int64 in two cache lines, for their prefetcher fetches pairs
+ARRIVALS, ABORT = 0, 1  # places in the meeting array; member i counts its turns at LINE (i + 1)
 
 
-def _resolve_yield():
-    """Name the system's way to offer the core; cached code needs the name before it loads."""
+def _resolve():
+    """Name the system's ways to give the core away; cached code needs them before it loads."""
     if os.name == "nt":
-        function = ctypes.windll.kernel32.SwitchToThread  # type: ignore[attr-defined]
+        system = ctypes.windll.kernel32  # type: ignore[attr-defined]
+        functions = {"fastnn_yield": system.SwitchToThread, "fastnn_nap": system.Sleep}
     else:
-        function = ctypes.CDLL(None).sched_yield
-    address = ctypes.cast(function, ctypes.c_void_p).value
-    llvmlite.binding.add_symbol("fastnn_yield", address)
+        system = ctypes.CDLL(None)
+        functions = {"fastnn_yield": system.sched_yield, "fastnn_nap": system.usleep}
+    for name, function in functions.items():
+        llvmlite.binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
 
 
-_resolve_yield()
-_yield = types.ExternalFunction("fastnn_yield", types.int32())
-
-
-@intrinsic
-def _add(typingctx, array, index, value):
-    """Add to array[index] in one indivisible step."""
-
-    def codegen(context, builder, signature, args):
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        return builder.atomic_rmw("add", builder.gep(data, [args[1]]), args[2], "seq_cst")
-
-    return types.int64(array, types.intp, types.int64), codegen
-
-
-@intrinsic
-def _read(typingctx, array, index):
-    """array[index] as the other threads last wrote it."""
-
-    def codegen(context, builder, signature, args):
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        pointer = builder.gep(data, [args[1]])
-        return builder.load_atomic(pointer, "acquire", 8, typ=ir.IntType(64))
-
-    return types.int64(array, types.intp), codegen
+_resolve()
+_yield = numba.types.ExternalFunction("fastnn_yield", numba.types.int32())
+_nap = numba.types.ExternalFunction("fastnn_nap", numba.types.int32(numba.types.uint32))
 
 
 @kernel
@@ -66,48 +50,158 @@ def meet(meeting, me, team):
     """Wait until every member has come here; an abort lets everybody through."""
     if team == 1:
         return
-    own = 8 * (me + 1)
+    own = LINE * (me + 1)
     meeting[own] += 1
     target = meeting[own] * team
-    _add(meeting, ARRIVALS, 1)
-    spins = 0
-    while _read(meeting, ARRIVALS) < target and _read(meeting, ABORT) == 0:
-        spins += 1
-        if spins > SPINS:
+    add(meeting, ARRIVALS, 1)
+    polls = 0
+    while read(meeting, ARRIVALS) < target and read(meeting, ABORT) == 0:
+        polls += 1
+        if polls < POLLS:
+            pause()
+        elif polls < POLLS + YIELDS:
             _yield()
+        else:
+            _nap(NAP)
 
 
 @inlined
 def aborted(meeting):
-    """Tell whether a member failed to start."""
-    return _read(meeting, ABORT) != 0
+    """Tell whether a member failed to begin."""
+    return read(meeting, ABORT) != 0
+
+
+class _Member:
+    """A thread that works when it is told to and sleeps in between."""
+
+    def __init__(self):
+        self.jobs, self.replies = queue.SimpleQueue(), queue.SimpleQueue()
+        self.thread = threading.Thread(target=self._serve, daemon=True, name="fastnn")
+
+    def _serve(self):
+        while (job := self.jobs.get()) is not None:
+            reply = _work(*job)
+            job = None  # an idle member keeps no array alive
+            self.replies.put(reply)
+
+
+def _work(function, args):
+    """Run a member's part; return the error that kept it from it, once the others are released."""
+    try:
+        function(*args)
+    except BaseException as error:
+        args[-3][ABORT] = 1
+        return error
+    return None
+
+
+class _Team:
+    """The members that a caller has beside itself, and the multiplications it has done so far."""
+
+    def __init__(self):
+        self.members, self.work = [], 0
+
+    def gather(self, n):
+        """Return n members, started where too few are there: fewer if the system has no more."""
+        while len(self.members) < n:
+            self.members.append(_Member())
+            try:
+                self.members[-1].thread.start()
+            except RuntimeError:
+                self.members.pop()
+                break
+        return self.members[:n]
+
+    def dismiss(self):
+        """End all members; whatever a signal raises waits until nobody uses an array any more."""
+        raised = None
+        while self.members:
+            member = self.members[-1]
+            try:
+                member.jobs.put(None)
+                if member.thread.ident is not None:
+                    member.thread.join()
+                self.members.pop()
+            except BaseException as error:
+                raised = error
+        if raised is not None:
+            raise raised
+
+
+def _forget():
+    """Begin without teams: a forked child has none of its parent's threads."""
+    global _own, _lock
+    _own, _lock = threading.local(), threading.Lock()  # _own.team: of the thread that asks
+    _claims.clear()
+
+
+_claims = {}  # how many threads every thread that computes uses, itself included
+_ready = set()  # functions, each with the types of its arguments, that need no compiler any more
+_forget()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+@contextlib.contextmanager
+def keep_team():
+    """Keep the members that calls within this block start: waking costs 30 µs, starting 300."""
+    team = getattr(_own, "team", None)
+    if team is not None:
+        yield team
+        return
+    team = _own.team = _Team()
+    try:
+        yield team
+    finally:
+        _own.team = None
+        team.dismiss()
+
+
+def worked(multiplications):
+    """Return all that this block has multiplied, with these: a team is not started for little."""
+    team = getattr(_own, "team", None) or _Team()
+    team.work += multiplications
+    return team.work
 
 
 def assemble(function, args, size):
-    """Run function(*args, meeting, me, size) on `size` threads, this one being member 0.
+    """Run function(*args, meeting, me, team) on `size` threads, this one being member 0.
 
-    Returns None where the system has no thread left: then nothing has been done.
+    The threads that other callers hold are taken off `size`, and it runs on fewer where the system
+    has no thread left.
     """
-    meeting = np.zeros(8 * (size + 1), np.int64)
-    if size == 1:
-        return function(*args, meeting, 0, 1)
-    # Here, not in whichever member comes first: an error must not leave the others waiting.
-    function.compile(tuple(map(numba.typeof, (*args, meeting, 0, size))))
-    threads = []
+    caller = threading.get_ident()
+    with _lock:
+        others = sum(held for thread, held in _claims.items() if thread != caller)
+        size = _claims[caller] = max(1, size - others)
     try:
-        for me in range(1, size):
-            thread = threading.Thread(target=function, args=(*args, meeting, me, size), daemon=True)
-            threads.append(thread)
-            thread.start()
+        if size == 1:
+            return function(*args, np.zeros(2 * LINE, np.int64), 0, 1)
+        with keep_team() as team:
+            return _together(function, args, team, size)
+    finally:
+        with _lock:
+            _claims.pop(caller, None)
+
+
+def _together(function, args, team, size):
+    """Run function on this thread and up to size − 1 others; return what it returns here."""
+    members = team.gather(size - 1)
+    size = 1 + len(members)
+    meeting = np.zeros(LINE * (size + 1), np.int64)
+    types = (function, *(getattr(arg, "dtype", type(arg)) for arg in args))
+    if types not in _ready:  # here, for Ctrl-C stops this thread only, not a member that compiles
+        function.compile(tuple(map(numba.typeof, (*args, meeting, 0, size))))
+        _ready.add(types)
+    try:
+        for me, member in enumerate(members, 1):
+            member.jobs.put((function, (*args, meeting, me, size)))
         result = function(*args, meeting, 0, size)
-    except BaseException as error:  # a signal's handler may raise anything, anywhere
+        for error in [member.replies.get() for member in members]:
+            if error is not None:
+                raise error
+    except BaseException:  # a signal's handler may raise anything, anywhere
         meeting[ABORT] = 1
-        started = [thread for thread in threads if thread.ident is not None]
-        for thread in started:
-            thread.join()
-        if isinstance(error, RuntimeError) and len(started) < size - 1:
-            return None
+        team.dismiss()
         raise
-    for thread in threads:
-        thread.join()
     return result

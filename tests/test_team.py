@@ -1,0 +1,353 @@
+"""The team: threads that meet, wait, shrink, stop and share, and never change a bit."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from fastnn.kernels.jitted import program, team
+from fastnn.kernels.jitted._jit import kernel
+
+import fastnn
+from fastnn import Network
+from fastnn.errors import SettingError
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(700, 40)).astype(np.float32)
+y = (X[:, 0] * X[:, 1] > 0).astype(int) + (X[:, 2] > 1)
+
+fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+
+
+@kernel
+def count(turns, total, meeting, me, size):
+    """Let every member add 1 to each total in its turn, and see that nobody was early."""
+    late = 0
+    for k in range(turns.size):
+        if k % size == me:
+            total[0] += 1
+        team.meet(meeting, me, size)
+        if total[0] != k + 1:
+            late += 1
+        team.meet(meeting, me, size)
+    return 1000 * size + late
+
+
+@kernel
+def wait_for_first(total, meeting, me, size):
+    """Let member 0 compute for long, while the others wait; the time is in total[0]."""
+    if me == 0:
+        for k in range(int(total[0])):
+            total[1] += np.sin(total[1] + k)
+    team.meet(meeting, me, size)
+
+
+def fitted(epochs=2, **settings):
+    """Parameters of a network after a fit whose work is shared wherever a team is to be had."""
+    net = Network.mlp([40, 30, 20, 3], output="softmax")
+    net.fit(X, y, epochs=epochs, batch_size=600, progress=False, **settings)
+    return net.program.theta.copy()
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """Small work is worth a team, of 4 threads unless a test says otherwise."""
+    monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
+    before = fastnn._threads._wanted
+    fastnn.set_num_threads(4)
+    yield
+    fastnn._threads._wanted = before
+    assert not team._claims
+
+
+@pytest.fixture
+def alone():
+    """What one thread computes."""
+    before = fastnn._threads._wanted
+    fastnn.set_num_threads(1)
+    yield fitted()
+    fastnn._threads._wanted = before
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """The sizes of all teams that have worked."""
+    seen, together = [], team._together
+
+    def note(function, args, members, size):
+        seen.append(size)
+        return together(function, args, members, size)
+
+    monkeypatch.setattr(team, "_together", note)
+    return seen
+
+
+class TestMeetings:
+    @pytest.mark.parametrize("size", [1, 2, 3, 5])
+    def test_nobody_is_early(self, size):
+        turns, total = np.zeros(2000), np.zeros(1)
+        assert team.assemble(count, (turns, total), size) == 1000 * size
+        assert total[0] == 2000
+
+    @pytest.mark.parametrize("stage", ["POLLS", "YIELDS"])
+    def test_in_every_stage_of_waiting(self, stage):
+        """A fresh process, for the compiler takes the constants in."""
+        code = (
+            "import sys, numpy as np; sys.path.insert(0, sys.argv[1]); import conftest\n"
+            "from fastnn.kernels.jitted import team\n"
+            "import test_team as t\n"
+            "for name in ('POLLS', 'YIELDS'):\n"
+            "    setattr(team, name, 0 if name != sys.argv[2] else 3)\n"
+            "for f in (team.meet, t.count): f.disable_compile(False); f._cache.disable()\n"
+            "team.meet.recompile(); t.count.recompile()\n"
+            "assert team.assemble(t.count, (np.zeros(200), np.zeros(1)), 3) == 3000\n"
+        )
+        here = os.path.dirname(__file__)
+        subprocess.run([sys.executable, "-c", code, here, stage], check=True, cwd=here, timeout=120)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="counts Linux's switches of threads")
+    def test_who_waits_long_sleeps(self):
+        """Giving a core away by sleeping is a voluntary switch; yielding it is none."""
+        import resource
+
+        total = np.array([1.0, 0.0])
+        team.assemble(wait_for_first, (total,), 4)
+        total[0] = 2e7
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        team.assemble(wait_for_first, (total,), 4)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw > before + 100
+
+
+class TestSameBits:
+    def test_oversubscribed(self, shared, alone, sizes):
+        busy = [multiprocessing.Process(target=_spin, daemon=True) for _ in range(2)]
+        for process in busy:
+            process.start()
+        fastnn.set_num_threads(4)
+        try:
+            np.testing.assert_array_equal(fitted(), alone)
+        finally:
+            for process in busy:
+                process.kill()
+                process.join()
+        assert set(sizes) == {4}
+
+    def test_shrunk_by_other_teams(self, shared, alone, sizes):
+        fastnn.set_num_threads(4)
+        for held, expected in ((2, {2}), (3, set()), (9, set())):
+            team._claims["another"] = held
+            try:
+                np.testing.assert_array_equal(fitted(), alone)
+            finally:
+                del team._claims["another"]
+            assert set(sizes) == expected
+            sizes.clear()
+
+    def test_shrunk_by_the_system(self, shared, alone, sizes, monkeypatch):
+        class Refused(threading.Thread):
+            left = 1
+
+            def start(self):
+                if Refused.left == 0:
+                    raise RuntimeError("can't start new thread")
+                Refused.left -= 1
+                super().start()
+
+        monkeypatch.setattr(team.threading, "Thread", Refused)
+        fastnn.set_num_threads(4)
+        np.testing.assert_array_equal(fitted(), alone)
+        assert set(sizes) == {4}
+
+    def test_in_a_pool_of_threads(self, shared, alone):
+        fastnn.set_num_threads(4)
+        with ThreadPoolExecutor(4) as pool:
+            for theta in pool.map(lambda _: fitted(), range(8)):
+                np.testing.assert_array_equal(theta, alone)
+
+    @fork
+    def test_in_a_forked_child(self, shared, alone):
+        """Forked from a callback, in the middle of a fit that has a team."""
+        fastnn.set_num_threads(4)
+        answers = []
+
+        def fork_and_fit(net, history):
+            context = multiprocessing.get_context("fork")
+            queue = context.SimpleQueue()
+            child = context.Process(target=lambda: queue.put(fitted()))
+            child.start()
+            answers.append(queue.get())
+            child.join(60)
+            assert child.exitcode == 0
+
+        np.testing.assert_array_equal(fitted(callbacks=[fork_and_fit]), alone)
+        for answer in answers:
+            np.testing.assert_array_equal(answer, alone)
+
+    def test_in_a_spawned_child(self, shared, alone):
+        fastnn.set_num_threads(4)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            np.testing.assert_array_equal(pool.apply(_fitted_by_four), alone)
+
+    @pytest.mark.parametrize("backend", ["loky", "threading"])
+    def test_in_joblib(self, backend, shared, alone):
+        joblib = pytest.importorskip("joblib", reason="joblib is not installed")
+        jobs = [joblib.delayed(_fitted_by_four)() for _ in range(4)]
+        for theta in joblib.Parallel(2, backend=backend)(jobs):
+            np.testing.assert_array_equal(theta, alone)
+
+    def test_of_predictions_and_evaluations(self, shared, sizes):
+        net = Network.mlp([40, 30, 20, 3], output="softmax")
+        net.fit(X, y, epochs=1, progress=False)
+        many = np.concatenate([X] * 5)
+        labels = np.concatenate([y] * 5)
+        fastnn.set_num_threads(1)
+        single = net.predict_proba(many), net.evaluate(many, labels)
+        fastnn.set_num_threads(3)
+        sizes.clear()
+        np.testing.assert_array_equal(net.predict_proba(many), single[0])
+        assert net.evaluate(many, labels) == single[1]
+        assert sizes[:2] == [3, 3]
+        with ThreadPoolExecutor(4) as pool:
+            for found in pool.map(net.predict_proba, [many] * 8):
+                np.testing.assert_array_equal(found, single[0])
+
+
+def _spin():
+    while True:
+        pass
+
+
+def _fitted_by_four():
+    """`fitted` with a team, in another process."""
+    program.WORTH_A_TEAM = 0
+    fastnn.set_num_threads(4)
+    return fitted()
+
+
+class TestLife:
+    def test_members_last_one_fit(self, shared):
+        running, seen = threading.active_count(), []
+
+        def note(net, history):
+            seen.append(tuple(t.ident for t in threading.enumerate() if t.name == "fastnn"))
+
+        fitted(epochs=4, callbacks=[note])
+        assert [len(members) for members in seen] == [3] * 4
+        assert len(set(seen)) == 1
+        assert threading.active_count() == running
+
+    def test_a_fit_inside_a_fit_shares_the_team(self, shared, alone):
+        running = threading.active_count()
+
+        def inner(net, history):
+            np.testing.assert_array_equal(fitted(), alone)
+            assert threading.active_count() == running + 3
+
+        fastnn.set_num_threads(4)
+        np.testing.assert_array_equal(fitted(callbacks=[inner]), alone)
+        assert threading.active_count() == running
+
+    def test_short_work_starts_no_thread(self, sizes):
+        before = fastnn._threads._wanted
+        fastnn.set_num_threads(2)
+        try:
+            fitted()
+        finally:
+            fastnn._threads._wanted = before
+        assert sizes == []
+
+    def test_a_long_fit_of_short_epochs_gets_its_team(self, sizes, monkeypatch):
+        """Work counts over all chunks of a fit, not in each."""
+        step = 3 * 600 * (40 * 30 + 30 * 20 + 20 * 3)
+        monkeypatch.setattr(program, "WORTH_A_TEAM", step)
+        before = fastnn._threads._wanted
+        fastnn.set_num_threads(2)
+        try:
+            fitted(epochs=30, callbacks=[lambda net, history: None])
+        finally:
+            fastnn._threads._wanted = before
+        assert sizes
+        assert len(sizes) < 60 - program.STARTING + 2
+
+    def test_the_same_network_refuses(self, shared):
+        net, found = Network.mlp([40, 30, 3], output="softmax"), []
+
+        def other(n, history):
+            with (
+                pytest.raises(SettingError, match="being fitted already"),
+                ThreadPoolExecutor() as p,
+            ):
+                p.submit(n.fit, X, y).result()
+            found.append(1)
+
+        net.fit(X, y, epochs=2, callbacks=[other], progress=False)
+        assert found == [1, 1]
+
+
+class TestFailures:
+    def test_a_member_that_cannot_begin_releases_the_others(self):
+        class Once:
+            """Fails for member 1, as a lack of memory might."""
+
+            def compile(self, signature):
+                count.compile(signature)
+
+            def __call__(self, *args):
+                if args[-2] == 1:
+                    raise MemoryError("no room")
+                return count(*args)
+
+        running = threading.active_count()
+        with pytest.raises(MemoryError, match="no room"):
+            team.assemble(Once(), (np.zeros(50), np.zeros(1)), 3)
+        assert threading.active_count() == running
+        assert not team._claims
+
+    @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+    def test_ctrl_c_stops_a_team(self, shared):
+        net, running = Network.mlp([40, 30, 20, 3], output="softmax"), threading.active_count()
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        history = net.fit(X, y, epochs=10**9, batch_size=600, progress=False)
+        timer.join()
+        assert history.interrupted
+        assert history.epochs == net.history.epochs > 0
+        assert threading.active_count() == running
+
+    @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+    def test_second_ctrl_c_is_a_keyboard_interrupt_whatever_it_became(self, monkeypatch):
+        """Numba's compiler turns an exception of a signal's handler into one of its own."""
+
+        def compile_for_long(*args):
+            try:
+                for _ in range(2):
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(0.01)
+            except KeyboardInterrupt as error:
+                raise RuntimeError("missing Environment") from error
+
+        monkeypatch.setattr("fastnn.kernels.jitted.run", compile_for_long)
+        with pytest.raises(KeyboardInterrupt):
+            fitted()
+
+
+@pytest.mark.parametrize(("machine", "name"), [
+    ("x86_64", "llvm.x86.sse2.pause"), ("arm64", "llvm.aarch64.isb"), ("riscv64", None),
+])  # fmt: skip
+def test_pause_of_each_machine(machine, name):
+    from fastnn.kernels.jitted._atomic import emit_pause
+    from llvmlite import ir
+
+    module = ir.Module()
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), []), "f")
+    builder = ir.IRBuilder(function.append_basic_block())
+    emit_pause(builder, machine)
+    builder.ret_void()
+    assert (name is None) == ("call" not in str(function))
+    assert name is None or name in str(module)

@@ -1,0 +1,104 @@
+"""How many threads there may be: affinity, container, environment, wish."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import fastnn
+from fastnn import _threads
+
+V2, V1 = "0::/", "4:cpu,cpuacct:/"
+
+
+@pytest.fixture
+def quota(tmp_path):
+    """Return what the control groups grant, given lines of /proc/self/cgroup and files."""
+
+    def find(lines, files):
+        _threads._quota.cache_clear()
+        (tmp_path / "proc/self").mkdir(parents=True)
+        (tmp_path / "proc/self/cgroup").write_text(lines)
+        for name, text in files.items():
+            path = tmp_path / "sys/fs/cgroup" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return _threads._quota(str(tmp_path))
+
+    yield find
+    _threads._quota.cache_clear()
+
+
+@pytest.mark.parametrize(("lines", "files", "cores"), [
+    (V2, {"cpu.max": "150000 100000\n"}, 2),
+    (V2, {"cpu.max": "max 100000\n"}, None),
+    (V2, {"cpu.max": "20000 100000\n"}, 1),
+    ("0::/a/b\n", {"a/b/cpu.max": "max 100000", "a/cpu.max": "300000 100000"}, 3),
+    ("0::/a/b\n", {"a/b/cpu.max": "200000 100000", "a/cpu.max": "300000 100000"}, 2),
+    ("0::/of/the/host\n", {"cpu.max": "400000 100000"}, 4),
+    (V1, {"cpu,cpuacct/cpu.cfs_quota_us": "250000", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 3),
+    (V1, {"cpu,cpuacct/cpu.cfs_quota_us": "-1", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, None),
+    ("5:memory:/\n", {"memory/cpu.cfs_quota_us": "1", "memory/cpu.cfs_period_us": "1"}, None),
+    (V2, {"cpu.max": "nonsense"}, None),
+    (V2, {}, None),
+    ("", {}, None),
+])  # fmt: skip
+def test_quota_of_a_container(quota, lines, files, cores):
+    assert quota(lines, files) == cores
+
+
+def test_no_more_than_the_container_grants(monkeypatch):
+    monkeypatch.setattr(_threads, "_quota", lambda: 1)
+    assert _threads.available() == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_no_more_than_the_affinity():
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert _threads.available() == 1
+        assert _threads._initial() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(("environment", "threads"), [
+    ({"FASTNN_NUM_THREADS": "3", "NUMBA_NUM_THREADS": "2", "OMP_NUM_THREADS": "1"}, 3),
+    ({"NUMBA_NUM_THREADS": "2", "OMP_NUM_THREADS": "1"}, 2),
+    ({"OMP_NUM_THREADS": "2,1"}, 2),
+    ({"FASTNN_NUM_THREADS": "no", "OMP_NUM_THREADS": "1"}, 1),
+    ({"OMP_NUM_THREADS": "0"}, 8),
+    ({"OMP_NUM_THREADS": "99"}, 8),
+    ({}, 8),
+])  # fmt: skip
+def test_environment(monkeypatch, environment, threads):
+    monkeypatch.setattr(_threads, "available", lambda: 8)
+    monkeypatch.setattr(_threads, "_wanted", None)
+    for name in _threads.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert fastnn.get_num_threads() == threads
+
+
+def test_a_wish_is_obeyed_beyond_the_cores(monkeypatch):
+    monkeypatch.setattr(_threads, "_wanted", None)
+    fastnn.set_num_threads(7)
+    assert fastnn.get_num_threads() == 7
+
+
+def test_workers_of_joblib_are_limited():
+    """In a fresh process: joblib gives each of its workers a share of the cores."""
+    pytest.importorskip("joblib", reason="joblib is not installed")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import conftest\n"
+        "import joblib, fastnn\n"
+        "jobs = [joblib.delayed(fastnn.get_num_threads)() for _ in range(2)]\n"
+        "with joblib.parallel_config('loky', inner_max_num_threads=1):\n"
+        "    assert joblib.Parallel(2)(jobs) == [1, 1]\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in _threads.VARIABLES}
+    here = os.path.dirname(__file__)
+    subprocess.run([sys.executable, "-c", code, here], check=True, env=environment, timeout=120)
