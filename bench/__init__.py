@@ -1,4 +1,8 @@
-"""The benchmarks: `pytest bench`, `python -m bench.ratios`, `python -m bench.readme`."""
+"""The benchmarks: `pytest bench`, and modules for `python -m`.
+
+`bench.peers` and `bench.products` time other libraries beside fastnn, `bench.ratios` and
+`bench.readme` its backends beside each other; `bench.memory` measures a fit's memory.
+"""
 
 from __future__ import annotations
 

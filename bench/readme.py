@@ -77,19 +77,19 @@ def block(rows: Sequence[Row]) -> str:
     return f"{markdown(rows)}\n{note}"
 
 
-def replaced(text: str, content: str) -> str:
-    """Return the README's text with the table between its markers replaced.
+def replaced(text: str, content: str, opening: str = BEGIN, closing: str = END) -> str:
+    """Return the README's text with what stands between two markers replaced.
 
     Raises
     ------
     ValueError
         If the two markers do not stand in it once each, in this order.
     """
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end) or BEGIN in rest or END in head + tail:
-        raise ValueError(f"the README must hold {BEGIN!r} and then {END!r}, each once")
-    return f"{head}{BEGIN}\n{content}\n{END}{tail}"
+    head, begin, rest = text.partition(opening)
+    _, end, tail = rest.partition(closing)
+    if not (begin and end) or opening in rest or closing in head + tail:
+        raise ValueError(f"the README must hold {opening!r} and then {closing!r}, each once")
+    return f"{head}{opening}\n{content}\n{closing}{tail}"
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
