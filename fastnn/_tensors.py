@@ -4,33 +4,37 @@ Eight bytes give the length of the header (little-endian), then comes the header
 ``{"__metadata__": {str: str}, name: {"dtype", "shape", "data_offsets": [begin, end]}}``, then the
 numbers, little-endian and in C order, without gaps. Nothing in a file is believed before it is
 checked against the size of the file.
+
+Two of the strings are checksums: ``checksums``, a JSON object of the SHA-256 of every array's
+bytes, and ``checksum``, that of all other strings. Files of other libraries lack them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
-import secrets
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 
-from .errors import ModelFileError
+from ._atomic import replace
+from .errors import ModelFileError, SettingError
 
 Array = np.ndarray[Any, Any]
 
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 METADATA = "__metadata__"
 LONGEST_HEADER = 8 * 2**20  # bytes; a header describes a network, it does not hold one
+BLOCK = 2**18  # bytes that are read, hashed and copied at a time
 MEND = "save the network again with net.save, or fetch the file again"
 
 
 class Entry(NamedTuple):
-    """Where a tensor lies in the data, and what it is."""
+    """Where a tensor lies in the file, and what it is."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -52,10 +56,28 @@ def parse(text: str | bytes) -> Any:
 
     try:
         data = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
-        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair cannot be printed
+        # Half a surrogate pair cannot be printed; 1e999 is read as infinity.
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     return data
+
+
+def little(tensor: Array) -> Array:
+    """Return the bytes of a tensor as they stand in files: uint8 (n,), little-endian, C order."""
+    return np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).reshape(-1).view(np.uint8)
+
+
+def sealed(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> dict[str, str]:
+    """Return the metadata with the checksums of the tensors and of itself."""
+    sums = {name: hashlib.sha256(little(array).data).hexdigest() for name, array in tensors.items()}
+    strings = {**metadata, "checksums": json.dumps(sums)}
+    return {**strings, "checksum": _checksum(strings)}
+
+
+def _checksum(strings: Mapping[str, str]) -> str:
+    """SHA-256 of strings by name, whatever their order."""
+    return hashlib.sha256(json.dumps(strings, sort_keys=True).encode()).hexdigest()
 
 
 class TensorFile:
@@ -69,9 +91,11 @@ class TensorFile:
     Attributes
     ----------
     metadata : dict of str to str
-        The strings.
+        The strings, the checksums apart.
     entries : dict of str to Entry
         What arrays there are.
+    sealed : bool
+        Whether the file holds checksums.
 
     Raises
     ------
@@ -80,6 +104,9 @@ class TensorFile:
     ModelFileError
         If it is no such file, or a part of it is missing or contradicts another.
     """
+
+    metadata: dict[str, str]
+    entries: dict[str, Entry]
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -91,9 +118,12 @@ class TensorFile:
             )
         if not self.path.is_file():
             raise ModelFileError(f"'{path}' is a device or a pipe; give the path of a plain file")
-        self._file: BinaryIO = self.path.open("rb")
+        self._file: BinaryIO = self.path.open("rb", buffering=0)
         try:
+            self.size = os.fstat(self._file.fileno()).st_size
             self._read_header()
+            self._check_places()
+            self._read_checksums()
         except BaseException:
             self._file.close()
             raise
@@ -108,28 +138,37 @@ class TensorFile:
         """Return the error that says what is wrong with this file."""
         return ModelFileError(f"'{self.path}' is not a usable model file: {what}; {mend}")
 
+    def _bytes(self, begin: int, end: int) -> bytearray:
+        """Return the bytes begin … end−1 of the file."""
+        raw = bytearray(end - begin)
+        self._file.seek(begin)
+        place = 0
+        while place < len(raw):
+            got = self._file.readinto(memoryview(raw)[place:])  # type: ignore[attr-defined]
+            if not got:
+                raise self.refuse("it became shorter while it was read")
+            place += got
+        return raw
+
     def _read_header(self) -> None:
         """Read and check everything that stands before the data."""
-        size = os.fstat(self._file.fileno()).st_size
-        if size < 8:
-            raise self.refuse(f"it has only {size} bytes")
-        length = int.from_bytes(self._file.read(8), "little")
-        if length > min(size - 8, LONGEST_HEADER):
+        if self.size < 8:
+            raise self.refuse(f"it has only {self.size} bytes")
+        length = int.from_bytes(self._bytes(0, 8), "little")
+        if length > min(self.size - 8, LONGEST_HEADER):
             raise self.refuse(
                 f"its first 8 bytes announce a header of {length} bytes, more than can be",
                 "is it another kind of file, or cut short?",
             )
         try:
-            header = parse(self._file.read(length).decode())
+            header = parse(self._bytes(8, 8 + length).decode())
         except ValueError as error:
             raise self.refuse(f"its header cannot be read ({error})") from error
         if not isinstance(header, dict):
             raise self.refuse("its header is no JSON object")
         self.metadata = self._strings(header.pop(METADATA, {}))
         self._start = 8 + length
-        self.data_size = size - self._start
         self.entries = {name: self._entry(name, value) for name, value in header.items()}
-        self._check_gaps()
 
     def _strings(self, value: Any) -> dict[str, str]:
         """Check the metadata."""
@@ -146,83 +185,94 @@ class TensorFile:
             raise self.refuse(f"{name!r} has the dtype {kind!r}, not one of {', '.join(DTYPES)}")
         for what, numbers in (("shape", shape), ("data_offsets", offsets)):
             good = isinstance(numbers, list) and len(numbers) <= 2  # no parameter has more axes
-            if not good or not all(type(n) is int and 0 <= n <= self.data_size for n in numbers):
+            if not good or not all(type(n) is int and 0 <= n <= self.size for n in numbers):
                 raise self.refuse(f"{name!r} has the {what} {numbers!r:.80}, which cannot be")
         needed = math.prod(shape) * DTYPES[kind].itemsize
         if len(offsets) != 2 or offsets[1] - offsets[0] != needed:
             raise self.refuse(f"{name!r} of shape {shape} needs {needed} bytes, got {offsets}")
-        return Entry(DTYPES[kind], tuple(shape), *offsets)
+        begin, end = (self._start + offset for offset in offsets)
+        return Entry(DTYPES[kind], tuple(shape), begin, end)
 
-    def _check_gaps(self) -> None:
+    def _check_places(self) -> None:
         """Check that the tensors fill the data exactly: no gap, no overlap, nothing behind."""
-        place = 0
+        place = self._start
         for name, entry in sorted(self.entries.items(), key=lambda item: item[1][2:]):
             if entry.begin != place:
-                raise self.refuse(f"{name!r} begins at byte {entry.begin} of the data, not {place}")
+                raise self.refuse(f"{name!r} begins at byte {entry.begin}, not {place}")
             place = entry.end
-        if place != self.data_size:
-            raise self.refuse(f"its tensors take {place} bytes, but {self.data_size} are there")
+        if place != self.size:
+            raise self.refuse(f"its tensors take {place} bytes, but it has {self.size}")
 
-    def read(self, name: str) -> Array:
-        """Return a tensor in the machine's byte order; all its numbers are finite."""
-        entry = self.entries[name]
-        self._file.seek(self._start + entry.begin)
-        raw = self._file.read(entry.end - entry.begin)
-        if len(raw) != entry.end - entry.begin:
-            raise self.refuse("it became shorter while it was read")
-        tensor = np.frombuffer(raw, entry.dtype).reshape(entry.shape)
-        if not np.isfinite(tensor).all():
-            raise self.refuse(f"{name!r} holds numbers that are not finite")
-        return tensor.astype(entry.dtype.newbyteorder("="), copy=False)
+    def _read_checksums(self) -> None:
+        """Check the strings against their checksum, and keep those of the tensors."""
+        self.sealed = "checksum" in self.metadata or "checksums" in self.metadata
+        self._checksums: dict[str, str] = {}
+        if not self.sealed:
+            return
+        if self.metadata.pop("checksum", None) != _checksum(self.metadata):
+            raise self.refuse("its description is not what was saved: the checksum differs")
+        try:
+            self._checksums = parse(self.metadata.pop("checksums"))
+        except (KeyError, ValueError) as error:
+            raise self.refuse(f"its checksums cannot be read ({error})") from error
+        if not isinstance(self._checksums, dict) or set(self._checksums) != set(self.entries):
+            raise self.refuse("its checksums are not those of its tensors")
+
+    def read_into(self, name: str, target: Array, *, finite: bool = True) -> None:
+        """Copy a tensor into an array of its shape and dtype, block by block.
+
+        Raises
+        ------
+        ModelFileError
+            If its checksum differs, or it holds numbers that are not finite where it must not.
+        """
+        entry, digest = self.entries[name], hashlib.sha256()
+        width = math.prod(entry.shape[1:]) * entry.dtype.itemsize
+        rows = max(1, BLOCK // max(width, 1))
+        for first in range(0, entry.shape[0], rows):
+            part = target[first : first + rows]
+            begin = entry.begin + first * width
+            raw = self._bytes(begin, begin + len(part) * width)
+            digest.update(raw)
+            part[...] = np.frombuffer(raw, entry.dtype).reshape(part.shape)
+            if finite and not np.isfinite(part).all():
+                raise self.refuse(f"{name!r} holds numbers that are not finite")
+        if self.sealed and digest.hexdigest() != self._checksums[name]:
+            raise self.refuse(f"the numbers of {name!r} are not those saved: the checksum differs")
 
 
 def write(
     path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]
 ) -> None:
-    """Write a tensor file; after a crash there is the old file or the new one, whole.
+    """Write a tensor file with checksums; after a crash there is the old file or the new, whole.
 
     Raises
     ------
+    SettingError
+        If the strings are so long that the file could not be read again.
     OSError
         If the file cannot be written; an old one is as it was.
     """
     names = {dtype: name for name, dtype in DTYPES.items()}
-    header: dict[str, Any] = {METADATA: dict(metadata)}
+    # Wide numbers first, so that each tensor is aligned for whoever maps the file.
+    tensors = dict(sorted(tensors.items(), key=lambda item: -item[1].itemsize))
+    header: dict[str, Any] = {METADATA: sealed(metadata, tensors)}
     end = 0
     for name, tensor in tensors.items():
         begin, end = end, end + tensor.nbytes
         kind = names[tensor.dtype.newbyteorder("<")]
         header[name] = {"dtype": kind, "shape": tensor.shape, "data_offsets": [begin, end]}
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # so that the numbers are aligned for whoever maps the file
+    text += b" " * (-len(text) % 8)
+    if len(text) > LONGEST_HEADER:
+        raise SettingError(
+            f"description and notes take {len(text)} bytes, and a model file holds "
+            f"{LONGEST_HEADER}; make the notes shorter"
+        )
 
     def content(file: BinaryIO) -> None:
         file.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors.values():
-            little = np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<"))
-            file.write(little.data.cast("B") if little.size else b"")
+            file.write(little(tensor).data)
 
-    _replace(Path(os.path.realpath(path)), content)
-
-
-def _replace(path: Path, content: Callable[[BinaryIO], None]) -> None:
-    """Write a file beside `path` and move it there once the disk has it."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder '{path.parent}' to save into; make it first")
-    if path.exists() and not path.is_file():
-        raise OSError(f"'{path}' is no ordinary file and is not replaced; save under another name")
-    temporary = path.parent / f".fastnn-{secrets.token_hex(8)}.tmp"
-    try:
-        with temporary.open("xb") as file:
-            content(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError) and error.errno is not None:
-            raise OSError(
-                error.errno, f"the model was not saved ({error.strerror})", str(path)
-            ) from error
-        raise
+    replace(path, content)

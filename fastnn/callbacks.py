@@ -1,6 +1,9 @@
 """Callbacks: what may happen after every epoch of a fit.
 
 A callback is called with (network, history); returning True stops the fit. Any function will do.
+Those before it in the list have been called. What a callback raises ends the fit and leaves the
+network at the epoch that was just finished. Callbacks begin anew with every fit, also with one
+that goes on from a checkpoint.
 """
 
 from __future__ import annotations
@@ -13,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _check
+from . import _check, files
 from .errors import SettingError
 from .history import History
 
 if TYPE_CHECKING:
     from .network import Network
 
-__all__ = ["CSVLogger", "EarlyStopping", "TimeLimit"]
+__all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "TimeLimit"]
 
 
 class EarlyStopping:
@@ -81,9 +84,46 @@ class EarlyStopping:
         return stop
 
     def finish(self, network: Network) -> None:
-        """Bring the best weights back; `fit` calls this when it ends, whatever ended it."""
+        """Bring the best weights back; `fit` calls this when it ends without an error."""
         if self.restore_best and self._kept is not None:
             network.program.theta[...], network.program.state[...] = self._kept
+
+
+class Checkpoint:
+    """Saves the network and all that its training needs to go on, every so many epochs.
+
+    ``fastnn.load(path).fit(…)`` with the same data and settings then goes on bit for bit as if
+    it had never stopped (L-BFGS alone begins its memory anew). A crash at any moment leaves the
+    last checkpoint or the one before, whole.
+
+    Parameters
+    ----------
+    path : str or path
+        ``.safetensors`` or ``.h5``; the one file is replaced each time.
+    every : int
+        Epochs from one checkpoint to the next, counted over all fits of the network.
+
+    Raises
+    ------
+    SettingError
+        Before the first step, if the network, optimiser or schedule cannot be saved as data.
+    OSError
+        If the file cannot be written; an earlier one stays as it was, and the network is at the
+        epoch just finished.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
+        self.path = os.fspath(path)
+        self.every = _check.count(every, "every", least=1)
+
+    def start(self, network: Network) -> None:
+        """Find out before the first step whether saving will do; `fit` calls this."""
+        files.check_savable(network, self.path)
+
+    def __call__(self, network: Network, history: History) -> None:
+        """Write the file if it is time."""
+        if network._memory.epoch % self.every == 0:
+            files.checkpoint(network, self.path)
 
 
 class CSVLogger:

@@ -188,6 +188,10 @@ TRAIN: Options = (
     ("--batch-size", "N", batch, 32, "examples in a step, or full for all (default: 32)"),
     ("--optimizer", "NAME", optimizer, "adam", "adam or gradient-descent (default: adam)"),
     ("--l2", "λ", penalty, 0.0, "strength of the penalty λ/(2m) Σ W² (default: 0)"),
+    (
+        "--checkpoint", "FILE", str, None,
+        "keep the state of the training in this file, and go on from it",
+    ),
     ("--seed", "N", seed, 0, "of the split, the first weights and the shuffles (default: 0)"),
 )  # fmt: skip
 

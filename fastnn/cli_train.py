@@ -13,7 +13,7 @@ import numpy as np
 from . import files, plot
 from .cli_output import make_folder, write_picture
 from .data import Dataset, digits, flatten_images, load_h5, split
-from .errors import DataError
+from .errors import DataError, SettingError
 from .layers import Dense, Layer, Normalization, Rescaling
 from .network import Network
 from .optimizers import Adam, GradientDescent
@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace, say: Print, note: Print) -> int:
     make_folder(arguments.out)
     full = pixel_range(task.X)
     net = network(task, full, arguments.layers, arguments.seed)
+    net = resumed(net, arguments.checkpoint)
     say(described(task))
     say(structure(net, full))
     began = time.perf_counter()
@@ -103,6 +104,19 @@ def network(task: Task, full: int | None, hidden: Sequence[int], seed: int) -> N
     return Network(layers, inputs=int(np.prod(task.X.shape[1:])), seed=seed)
 
 
+def resumed(net: Network, path: str | None) -> Network:
+    """Return the network of the checkpoint, if there is one; refuse one that is described else."""
+    if path is None or not Path(path).exists():
+        return net
+    found = files.load(path)
+    if (repr(found), found.seed) != (repr(net), net.seed):
+        raise SettingError(
+            f"'{path}' holds another network than these options describe: {found!r} with seed "
+            f"{found.seed}; give the options of the run that it is from, or another file"
+        )
+    return found
+
+
 def described(task: Task) -> str:
     """The line about the data."""
     shape = " × ".join(map(str, task.X.shape[1:]))
@@ -144,6 +158,8 @@ def train(net: Network, task: Task, arguments: argparse.Namespace, say: Print) -
     X, X_test = flatten_images(task.X), flatten_images(task.X_test)
     say(f"\n{'epoch':>6}  {'cost':>8}  {'accuracy':>8}  {'test accuracy':>13}")
     for stop in marks(arguments.epochs):
+        if stop <= net.history.epochs:  # so far the checkpoint has come
+            continue
         history = net.fit(
             X,
             task.y,
@@ -161,6 +177,8 @@ def train(net: Network, task: Task, arguments: argparse.Namespace, say: Print) -
             say(f"{net.history.epochs:6}  {cost:8.4f}  {right:8.4f}  {tested:13.4f}")
         if history.interrupted:
             return True
+        if arguments.checkpoint is not None:
+            files.checkpoint(net, arguments.checkpoint)
     return False
 
 

@@ -46,7 +46,6 @@ class Descent(Trainer):
             except _Stop:
                 pass
         self._tell(callbacks, "finish")
-        self.memory.epoch += self.history.epochs
         if not np.isfinite(self.program.theta).all():
             self.program.theta[...] = start
             raise DivergenceError(
@@ -100,6 +99,7 @@ class Descent(Trainer):
             curves |= {name: [score] for name, score in zip(names, scores, strict=False)}
         self.history.extend(curves)
         self.network.history.extend(curves)
+        self.memory.epoch += 1
         self.line.update(self.history)
         wishes = [callback(self.network, self.history) for callback in self.callbacks]
         if any(isinstance(wish, bool | np.bool_) and wish for wish in wishes):

@@ -128,7 +128,7 @@ class Network(Blueprint):
         callbacks : sequence of callables
             Each is called with (network, history) after an epoch; returning True stops the fit.
         progress : "auto" or bool
-            A line with cost and accuracy: on screens and for long fits, always, or never.
+            Cost and accuracy, for long fits, always, or never: a bar on screens, lines in logs.
 
         Returns
         -------

@@ -140,9 +140,10 @@ class Trainer:
         began, recorded = self.memory.since
         if isinstance(schedule, Plateau):
             return np.full(stop - start, rate * schedule.follow(self._curve(schedule, recorded)))
-        times = np.arange(start, stop) / self.steps
-        times = times if schedule.per == "step" else np.floor(times)
-        times += int(self.settings["first_epoch"]) - began
+        epochs, steps = np.divmod(np.arange(start, stop), self.steps)
+        # Whole epochs first: 3 + 4/7 is the same sum in one fit and in four, 25/7 is not.
+        times = (epochs + int(self.settings["first_epoch"]) - began).astype(np.float64)
+        times += steps / self.steps if schedule.per == "step" else 0
         return rate * np.array([schedule.factor(float(time)) for time in times])
 
     def _curve(self, schedule: Plateau, recorded: int) -> Array:
@@ -156,7 +157,8 @@ class Trainer:
                 f"{', '.join(history)}; give validation_data or validation_split, or monitor "
                 "another name"
             )
-        return history[schedule.monitor][recorded:]
+        # From the end: an earlier fit without validation has left that curve shorter.
+        return history[schedule.monitor][-(history.epochs - recorded) :]
 
     def _run(self, start: int, stop: int, record: Array) -> int:
         """Take the steps start … stop−1 and return the next one."""

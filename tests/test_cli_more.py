@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn import cli_check
 from fastnn.cli import main
 
@@ -95,3 +96,21 @@ def test_tune_without_optuna(squares, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     assert main(["tune", "--train", squares, "--out", str(tmp_path)]) == 1
     assert 'pip install "fastnn[tune]"' in capsys.readouterr().err
+
+
+def test_train_goes_on_from_a_checkpoint(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    settings = ["train", "--layers", "8", "--checkpoint", "state.safetensors"]
+    assert main([*settings, "--epochs", "2", "--out", "a"]) == 0
+    capsys.readouterr()
+    assert main([*settings, "--epochs", "4", "--out", "a"]) == 0
+    epochs = [
+        line.split()[0] for line in capsys.readouterr().out.splitlines() if line[:5] == "     "
+    ]
+    assert epochs == ["3", "4"]
+    assert main(["train", "--layers", "8", "--epochs", "4", "--out", "b"]) == 0
+    a, b = (fastnn.load(f"{out}/model.safetensors") for out in "ab")
+    np.testing.assert_array_equal(a.program.theta, b.program.theta)
+    capsys.readouterr()
+    assert main([*settings, "--seed", "1"]) != 0
+    assert "another network than these options describe" in capsys.readouterr().err

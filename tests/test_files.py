@@ -20,6 +20,7 @@ from fastnn import (
     Network,
     Normalization,
     Rescaling,
+    _tensors,
     files,
     initializers,
     losses,
@@ -55,6 +56,12 @@ def split(data):
 
 
 def joined(header, data):
+    """A file of these parts; where it had a checksum of its strings, a right one."""
+    strings = header.get("__metadata__", {})
+    if "checksum" in strings:
+        strings["checksum"] = _tensors._checksum(
+            {key: value for key, value in strings.items() if key != "checksum"}
+        )
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + data
 
@@ -317,7 +324,7 @@ LIES = {
     "overlap": (edit_entry("b1", data_offsets=[0, 4]), "begins at byte"),
     "offsets": (edit_entry("b1", data_offsets=[12, 4]), "needs 4 bytes"),
     "extra": (edit_entry("b1", more=1), "is not dtype"),
-    "missing": (lambda header: header.update(b2=header.pop("b1")), "it holds"),
+    "missing": (lambda header: header.update(b2=header.pop("b1")), "not those of"),
     "metadata": (edit_metadata(network=3), "strings"),
     "text": (edit_metadata(network="{"), "'network' cannot be read"),
     "twice": (edit_metadata(network='{"seed": 1, "seed": 2}'), "twice"),
@@ -325,7 +332,22 @@ LIES = {
     "deep": (edit_metadata(network="[" * 100_000), "nested too deeply"),
     "half a pair": (edit_layer(name="\ud800"), "cannot be read"),
     "notes": (edit_metadata(notes="[1]"), "'notes' is no JSON object"),
-    "version": (edit_metadata(format_version="2"), "newer"),
+    "version": (edit_metadata(format_version="3"), "written by fastnn .* newer"),
+    "unsealed": (lambda header: header["__metadata__"].pop("checksum"), "checksum differs"),
+    "no sums": (lambda header: header["__metadata__"].pop("checksums"), "'checksums'"),
+    "other sums": (edit_metadata(checksums="{}"), "not those of its tensors"),
+    "old version": (edit_metadata(format_version="1"), "has checksums"),
+    "infinity": (edit_metadata(notes='{"a": 1e999}'), "'notes' cannot be read"),
+    "norms": (
+        edit_network(
+            layers=[
+                {"class": "Dense", "units": 1},
+                *999 * [{"class": "BatchNorm"}],
+                {"class": "Dense", "units": 1, "activation": "sigmoid"},
+            ]
+        ),
+        "too short",
+    ),
     "other library": (lambda header: header.pop("__metadata__"), "another library"),
 }
 

@@ -26,8 +26,9 @@ def pairs():
     return found
 
 
-def test_python_blocks_print_what_they_say():
+def test_python_blocks_print_what_they_say(tmp_path, monkeypatch):
     """Words to the letter; numbers to 5 % or 0.005, for another CPU rounds otherwise."""
+    monkeypatch.chdir(tmp_path)  # they save files
     space = {}
     for code, expected in pairs():
         out = io.StringIO()

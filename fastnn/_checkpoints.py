@@ -1,0 +1,107 @@
+"""Checkpoints: what training keeps in a network, as tensors and data, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._descriptions import OPTIMIZERS, SCHEDULES, built, settings
+from ._tensors import TensorFile
+from .kernels.steps import slots_for
+from .scoring import known
+
+if TYPE_CHECKING:
+    from .network import Network
+
+Array = np.ndarray[Any, Any]
+
+HISTORY = "history."
+NAMES = {"optimizer", "schedule", "counters", "epoch", "since", "metrics", "interrupted", "curves"}
+LARGEST = 2**62  # of counts: what a signed word holds, with room to go on
+
+
+def _slots(network: Network) -> dict[str, Array]:
+    """The optimiser's slots by the parameter they belong to, ``slot1.W1``: views of the memory."""
+    return {
+        f"slot{number}.{name}": view
+        for number, slot in enumerate(network._memory.slots, start=1)
+        for name, view in network.program.views(slot).items()
+    }
+
+
+def tensors(network: Network) -> dict[str, Array]:
+    """The optimiser's slots and the curves of the history by name."""
+    history = network.history
+    return _slots(network) | {f"{HISTORY}{name}": history[name] for name in history}
+
+
+def described(network: Network) -> dict[str, Any]:
+    """The rest of the training, as data."""
+    memory = network._memory
+    return {
+        "optimizer": settings(memory.optimizer, OPTIMIZERS, "optimizer"),
+        "schedule": settings(memory.schedule, SCHEDULES, "schedule"),
+        "counters": [int(count) for count in memory.counters],
+        "epoch": memory.epoch,
+        "since": list(memory.since),
+        "metrics": list(network._metrics),
+        "interrupted": network.history.interrupted,
+        "curves": list(network.history),
+    }
+
+
+def _check(file: TensorFile, data: Mapping[str, Any]) -> None:
+    """Refuse a description of another shape."""
+    if set(data) != NAMES:
+        raise file.refuse(f"its training has the keys {sorted(data)!r:.120}")
+    counts = [data["epoch"]]
+    for key in ("counters", "since"):
+        if type(data[key]) is not list or len(data[key]) != 2:
+            raise file.refuse(f"its training has {key!r} = {data[key]!r:.80}")
+        counts += data[key]
+    if not all(type(count) is int and 0 <= count <= LARGEST for count in counts):
+        raise file.refuse(f"its training has the counts {counts!r:.80}")
+    for key in ("metrics", "curves"):
+        texts = data[key]
+        if type(texts) is not list or not all(type(text) is str for text in texts):
+            raise file.refuse(f"its training has {key!r} = {texts!r:.80}")
+    if type(data["interrupted"]) is not bool:
+        raise file.refuse(f"its training has 'interrupted' = {data['interrupted']!r:.80}")
+
+
+def prepared(network: Network, file: TensorFile, data: Mapping[str, Any]) -> dict[str, Array]:
+    """Give a network the described memory, and return what is to be filled, by name."""
+    _check(file, data)
+    memory = network._memory
+    if data["optimizer"] is not None:
+        optimizer = built(file, OPTIMIZERS, data["optimizer"], "optimizer")
+        names = network.program.parameters
+        count = len(slots_for(int(optimizer.settings["method"]), 0, network.dtype))
+        missing = {f"slot{k + 1}.{name}" for k in range(count) for name in names}
+        if not missing <= set(file.entries):  # before memory for them is taken
+            raise file.refuse(f"it lacks slots of its optimizer {type(optimizer).__name__}")
+        memory.prepare(optimizer, network.program)
+    if data["schedule"] is not None:
+        memory.schedule = built(file, SCHEDULES, data["schedule"], "schedule")
+    memory.counters[...] = data["counters"]
+    memory.epoch, memory.since = data["epoch"], (data["since"][0], data["since"][1])
+    network._metrics = known(data["metrics"])
+    network.history.interrupted = data["interrupted"]
+    curves = [f"{HISTORY}{name}" for name in data["curves"]]
+    for name in curves:
+        if name not in file.entries or len(file.entries[name].shape) != 1:
+            raise file.refuse(f"it lacks the curve {name!r:.80}")
+    return _slots(network) | {name: np.empty(file.entries[name].shape) for name in curves}
+
+
+def remember(network: Network, found: Mapping[str, Array]) -> None:
+    """Take the filled curves into the network's history."""
+    network.history.extend(
+        {
+            name.removeprefix(HISTORY): curve
+            for name, curve in found.items()
+            if name.startswith(HISTORY)
+        }
+    )

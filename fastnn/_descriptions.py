@@ -1,0 +1,181 @@
+"""Descriptions: networks, optimisers and schedules as plain data, and back by constructors."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from collections.abc import Mapping
+from functools import cache
+from types import UnionType
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+import numpy as np
+
+from . import initializers, losses, optimizers, schedules
+from ._tensors import TensorFile, parse
+from .errors import SettingError
+from .layers import Layer
+
+if TYPE_CHECKING:
+    from .network import Network
+
+LAYERS = {kind.__name__: kind for kind in get_args(Layer)}
+INITIALIZERS = {"Random": initializers.Random}
+LOSSES = {kind.__name__: kind for kind in losses.Loss.__subclasses__()}
+OPTIMIZERS = {kind.__name__: kind for kind in get_args(optimizers.Optimizer)}
+OPTIMIZERS |= {kind.__name__: kind for kind in optimizers.Adam.__subclasses__()}
+SCHEDULES = {kind.__name__: kind for kind in schedules.Schedule.__subclasses__()}
+SETTINGS = {"layers": list, "inputs": int, "seed": int, "dtype": str}
+
+
+def text(data: Any, what: str) -> str:
+    """Return data as JSON."""
+    try:
+        text = json.dumps(data, allow_nan=False)
+        parse(text)  # what could not be read again must not be written
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SettingError(
+            f"{what} cannot be saved as data ({error}); use text, finite numbers, lists and tables"
+        ) from error
+    return text
+
+
+def described(network: Network) -> dict[str, Any]:
+    """What `Network` was called with, as data."""
+    return {
+        "layers": [_layer(layer) for layer in network.layers],
+        "inputs": network.inputs,
+        "loss": _loss(network._loss),
+        "init": _initializer(network._init),
+        "seed": network.seed,
+        "dtype": network.dtype.name,
+    }
+
+
+def _loss(loss: losses.Loss) -> str | dict[str, Any]:
+    """A loss as data: its name, or its class and its fields where one is set."""
+    if loss == losses.resolve(loss.name, loss.needs or "identity"):
+        return loss.name
+    return {"class": type(loss).__name__, **dataclasses.asdict(loss)}
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    """A layer as data: its class and its fields."""
+    kind = type(layer)
+    if LAYERS.get(kind.__name__) is not kind:
+        raise SettingError(
+            f"layer {layer!r} is of a class of your own, which a file cannot hold as data; use "
+            f"one of {', '.join(LAYERS)}"
+        )
+    data = {field.name: getattr(layer, field.name) for field in dataclasses.fields(layer)}
+    if data.get("init") is not None:
+        data["init"] = _initializer(data["init"])
+    return {"class": kind.__name__, **data}
+
+
+def _initializer(init: str | initializers.Initializer) -> str | dict[str, Any]:
+    """An initialiser as data: its name, or its class and its fields."""
+    if isinstance(init, str):
+        return init
+    for name, kind in INITIALIZERS.items():
+        if type(init) is kind:
+            return {"class": name, **dataclasses.asdict(init)}
+    for name, known in initializers.NAMES.items():
+        if init is known:
+            return name
+    raise SettingError(
+        f"initialiser {init!r} is code of your own, which a file cannot hold as data; make the "
+        "network with a named one or Random(scale) and copy the parameters into it"
+    )
+
+
+def settings(thing: Any, kinds: Mapping[str, Any], what: str) -> dict[str, Any] | None:
+    """An optimiser or a schedule as data: its class and what its constructor takes."""
+    if thing is None:
+        return None
+    kind = type(thing)
+    if kinds.get(kind.__name__) is not kind:
+        raise SettingError(
+            f"{what} {thing!r} is of a class of your own, which a file cannot hold as data; use "
+            f"one of {', '.join(kinds)}"
+        )
+    data = {}
+    for name in _hints(kind):
+        # Step and Plateau take `factor`, which their base has as a method, and keep another name.
+        value = getattr(thing, "multiplier" if name == "factor" else name)
+        if isinstance(value, schedules.Schedule):
+            value = settings(value, kinds, what)
+        data[name] = value.item() if isinstance(value, np.generic) else value
+    return {"class": kind.__name__, **data}
+
+
+def built(file: TensorFile, kinds: Mapping[str, Any], data: Any, what: str) -> Any:
+    """Return an object of one of the known classes, made by its ordinary constructor."""
+    fields = dict(data) if isinstance(data, dict) else {}
+    name = fields.pop("class", None)
+    if not isinstance(name, str) or name not in kinds:
+        raise file.refuse(
+            f"it has the {what} {data!r:.80}, and the known ones are {', '.join(kinds)}"
+        )
+    hints = _hints(kinds[name])
+    if isinstance(fields.get("init"), dict):
+        fields["init"] = drawn(file, fields["init"])
+    if isinstance(fields.get("then"), dict):
+        fields["then"] = built(file, kinds, fields["then"], what)
+    for key, value in fields.items():
+        if key not in hints or not _fits(value, hints[key]):
+            raise file.refuse(f"its {what} {name} has {key!r} = {value!r:.80}")
+    try:
+        return kinds[name](**fields)
+    except TypeError as error:
+        raise file.refuse(f"its {what} {name} lacks a field ({error})") from error
+
+
+def _fits(value: Any, hint: type | UnionType) -> bool:
+    """Whether a value has the type of a field; whole numbers are numbers."""
+    return isinstance(value, hint) or (hint is float and type(value) is int)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """The types of what a class's constructor takes."""
+    hints = get_type_hints(kind.__init__)
+    return {name: hints[name] for name in inspect.signature(kind).parameters}
+
+
+def drawn(file: TensorFile, data: Any) -> Any:
+    """Return an initialiser from its name or its class and fields."""
+    return data if isinstance(data, str) else built(file, INITIALIZERS, data, "initialiser")
+
+
+def table(file: TensorFile, key: str) -> dict[str, Any]:
+    """Return the JSON object under a key of the metadata."""
+    try:
+        data = parse(file.metadata[key])
+    except ValueError as error:
+        raise file.refuse(f"its {key!r} cannot be read ({error})") from error
+    if not isinstance(data, dict):
+        raise file.refuse(f"its {key!r} is no JSON object")
+    return data
+
+
+def network(file: TensorFile) -> tuple[Network, int]:
+    """Return the network that the file describes, not yet built, and its number of features."""
+    from .network import Network  # Network.save imports the module that imports this one
+
+    data = table(file, "network")
+    if set(data) != {*SETTINGS, "init", "loss"}:
+        raise file.refuse(f"its description has the keys {sorted(data)}")
+    for key, kind in SETTINGS.items():
+        if type(data[key]) is not kind:
+            raise file.refuse(f"its {key!r} is {data[key]!r:.80}")
+    loss = data["loss"]
+    found = Network(
+        [built(file, LAYERS, layer, "layer") for layer in data["layers"]],
+        loss=loss if isinstance(loss, str) else built(file, LOSSES, loss, "loss"),
+        init=drawn(file, data["init"]),
+        seed=data["seed"],
+        dtype=data["dtype"],
+    )
+    return found, data["inputs"]
