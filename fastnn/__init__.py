@@ -48,6 +48,9 @@ __all__ = [
     "backend",
     "check_gradients",
     "errors",
+    "from_keras",
+    "from_sklearn",
+    "from_torch",
     "get_num_threads",
     "gradient_check",
     "load",
@@ -60,13 +63,16 @@ __all__ = [
 #: Functions by the modules that are imported when they are first used.
 _LAZY_FUNCTIONS = {
     "check_gradients": "checking",
+    "from_keras": "interop",
+    "from_sklearn": "interop",
+    "from_torch": "interop",
     "gradient_check": "checking",
     "load": "files",
     "show_versions": "info",
     "tune": "tuning",
     "warmup": "_warmup",
 }
-_LAZY = ("callbacks", "course", "data", "diagnostics", "metrics", "plot", "spaces")
+_LAZY = ("callbacks", "course", "data", "diagnostics", "interop", "metrics", "plot", "spaces")
 
 
 def __getattr__(name: str) -> Any:

@@ -204,6 +204,18 @@ class Network(Blueprint):
 
         files.save(self, path)
 
+    def to_onnx(self, path: str | os.PathLike[str], *, input_dtype: str | None = None) -> None:
+        """Write the network as an ONNX model; `interop.to_onnx` says what it holds."""
+        from . import interop
+
+        interop.to_onnx(self, path, input_dtype=input_dtype)
+
+    def to_torch(self) -> Any:
+        """Return a torch.nn.Sequential with equal outputs; see `interop.to_torch`."""
+        from . import interop
+
+        return interop.to_torch(self)
+
     def predict(self, X: Any) -> Array:
         """Return the labels or values that the network gives to rows X (m, n).
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from .curves import history, learning_rates
 from .diagnoses import learning_curve, range_test, signal
 from .graphs import activations
+from .histograms import activation_histogram, gradient_histogram
 from .matrices import confusion_matrix
+from .mistakes import most_wrong
 from .pictures import image
 from .searching import search
 from .surfaces import decision_boundary, descent
@@ -18,16 +20,19 @@ from .timing import comparison
 from .weights import first_layer
 
 __all__ = [
+    "activation_histogram",
     "activations",
     "comparison",
     "confusion_matrix",
     "decision_boundary",
     "descent",
     "first_layer",
+    "gradient_histogram",
     "history",
     "image",
     "learning_curve",
     "learning_rates",
+    "most_wrong",
     "range_test",
     "search",
     "signal",

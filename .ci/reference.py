@@ -1,0 +1,38 @@
+"""The API reference as HTML pages, from the docstrings: ``python .ci/reference.py FOLDER``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import pdoc
+
+import fastnn
+
+#: Modules besides those of ``dir(fastnn)`` that users meet by name; `Network` has most of its
+#: methods from `blueprint`.
+MODULES = ("activations", "blueprint", "examples", "initializers", "losses", "schedules")
+
+
+def build(folder: Path) -> None:
+    """Write the pages; what pdoc warns of, as a name that it cannot find, is an error."""
+    # Importing h5py asks `uname`, which pdoc would suppress and warn of.
+    os.environ["PDOC_ALLOW_EXEC"] = "1"
+    warnings.simplefilter("error")
+    # pdoc shows what it cannot evaluate as it is written.
+    warnings.filterwarnings("ignore", "Error parsing type annotation")
+    for name in MODULES:
+        importlib.import_module(f"fastnn.{name}")
+    fastnn.__all__ = sorted({*MODULES, *(n for n in dir(fastnn) if not n.startswith("_"))})
+    for name in fastnn.__all__:
+        # pdoc looks into the module's dictionary, where lazy names do not stand.
+        setattr(fastnn, name, getattr(fastnn, name))
+    pdoc.render.configure(docformat="numpy")
+    pdoc.pdoc("fastnn", r"!.*\._", output_directory=folder)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))

@@ -1,0 +1,87 @@
+"""Assembly: a network from layers that bring their numbers with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from fastnn.errors import DataError, SettingError, ShapeError
+from fastnn.kernels.opcodes import Kind
+from fastnn.kernels.steps import moments
+from fastnn.layers import Activation, BatchNorm, Dense, Layer
+from fastnn.network import Network
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Assembly:
+    """Layers in their order, and for each the arrays that belong to it.
+
+    Attributes
+    ----------
+    layers : list of Layer
+        From input to output.
+    numbers : list of mapping
+        ``W, b`` of a Dense layer, ``gamma, beta, mean, variance`` of a BatchNorm, else nothing.
+    """
+
+    layers: list[Layer] = field(default_factory=list)
+    numbers: list[Mapping[str, Array]] = field(default_factory=list)
+
+    def dense(self, W: Any, b: Any, name: str) -> None:
+        """Append X W + b, W (n_in, n_out); b (n_out,) or None; `name` is for errors."""
+        W = np.asarray(W)
+        if W.ndim != 2 or 0 in W.shape:
+            raise ShapeError(f"the weights of {name} must be a matrix, got shape {W.shape}")
+        numbers = {"W": W} if b is None else {"W": W, "b": np.asarray(b)}
+        self.append(Dense(W.shape[1], use_bias=b is not None), numbers)
+
+    def append(self, layer: Layer, numbers: Mapping[str, Array] | None = None) -> None:
+        """Append a layer and its arrays."""
+        self.layers.append(layer)
+        self.numbers.append(numbers or {})
+
+    def activate(self, name: str) -> None:
+        """Append g, inside the Dense layer before it if that has no activation yet."""
+        last = self.layers[-1] if self.layers else None
+        if name == "identity":
+            return
+        if isinstance(last, Dense) and last.activation == "identity":
+            self.layers[-1] = replace(last, activation=name)
+        else:
+            self.append(Activation(name))
+
+    def network(self, source: str) -> Network:
+        """Return the network, all numbers copied; float64 where any of them is, else float32."""
+        arrays = [array for numbers in self.numbers for array in numbers.values()]
+        if not any("W" in numbers for numbers in self.numbers):
+            raise SettingError(f"{source} has no layer with weights, so there is nothing to take")
+        for array in arrays:
+            if array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise DataError(f"{source} holds weights that are not finite real numbers")
+        wide = any(array.dtype == np.float64 for array in arrays)
+        inputs = len(next(a for n in self.numbers for k, a in n.items() if k in ("W", "mean")))
+        net = Network(self.layers, inputs=inputs, dtype="float64" if wide else "float32")
+        norms = iter([op for op in net.program.ops if op["kind"] == Kind.BATCHNORM])
+        count = {"Dense": 0, "BatchNorm": 0}
+        for layer, numbers in zip(self.layers, self.numbers, strict=True):
+            if not numbers:
+                continue
+            kind = type(layer).__name__
+            count[kind] += 1
+            for key in ("W", "b", "gamma", "beta"):
+                if key in numbers:
+                    net.parameters[f"{key}{count[kind]}"] = numbers[key]
+            if isinstance(layer, BatchNorm):
+                mean, variance = moments(net.program.state, next(norms))[:2]
+                mean[...], variance[...] = numbers["mean"], numbers["variance"]
+        return net
+
+
+def unsupported(layer: str, library: str, known: str) -> SettingError:
+    """Return the error for a layer that has no counterpart here."""
+    return SettingError(f"{library} layer {layer} has no counterpart in fastnn; it takes {known}")

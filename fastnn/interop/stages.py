@@ -1,0 +1,103 @@
+"""Stages: what a trained network computes, as the few plain steps that other libraries know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import activations
+from fastnn.errors import NotBuiltError, SettingError
+from fastnn.kernels.opcodes import Activation, Kind
+from fastnn.kernels.steps import biases, moments, scales, statistics, weights
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+    from fastnn.program import Program
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A = (X − shift) factor + offset, of one number for all features or one for each."""
+
+    shift: Array
+    factor: Array
+    offset: float
+
+
+@dataclass(frozen=True)
+class Product:
+    """Z = X W + b, with W (n_in, n_out) and b (n_out,)."""
+
+    W: Array
+    b: Array
+
+
+@dataclass(frozen=True)
+class Function:
+    """A = g(Z), g a built-in activation."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A = γ (X − mean) / √(variance + ε) + β, each (n,); momentum as `BatchNorm` means it."""
+
+    gamma: Array
+    beta: Array
+    mean: Array
+    variance: Array
+    epsilon: float
+    momentum: float
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Inverted dropout of that rate while training, nothing afterwards."""
+
+    rate: float
+
+
+Stage = Scaling | Product | Function | Norm | Drop
+
+
+def usable(network: Network, target: str) -> Program:
+    """Return the program of a network that `target` can hold, or say what is in the way."""
+    program = network.program
+    if not network._scaled:
+        raise NotBuiltError(
+            "the Normalization layer learns its mean and deviation at the first fit; call fit "
+            "before this"
+        )
+    for layer in network.layers:
+        name = getattr(layer, "activation", getattr(layer, "function", "identity"))
+        if name not in activations.NAMES:
+            raise SettingError(
+                f"activation {name!r} of {layer} is a function of your own, for which {target} has "
+                f"no counterpart; use one of {', '.join(activations.NAMES)}"
+            )
+    return program
+
+
+def stages(program: Program) -> list[Stage]:
+    """Return the steps of a program from input to output; noise, for training only, is left out."""
+    found: list[Stage] = []
+    for op in program.ops[:-1]:
+        kind = op["kind"]
+        if kind == Kind.INPUT and op["stats"]:
+            shift, factor, _ = statistics(program.state, op)
+            found.append(Scaling(shift, factor, float(op["offset"])))
+        elif kind == Kind.DENSE:
+            found.append(Product(weights(program.theta, op), biases(program.theta, op)))
+        elif kind == Kind.BATCHNORM:
+            numbers = (*scales(program.theta, op), *moments(program.state, op)[:2])
+            found.append(Norm(*numbers, float(op["offset"]), float(op["rate"])))
+        elif kind == Kind.DROPOUT:
+            found.append(Drop(float(op["rate"])))
+        if kind in (Kind.DENSE, Kind.ACTIVATION) and op["code"] != Activation.IDENTITY:
+            found.append(Function(Activation(op["code"]).name.lower()))
+    return found
