@@ -26,8 +26,6 @@ from .schedules import Schedule
 from .scoring import Scorer, known, scores
 from .training import CLASSIFYING, Callback, Trainer
 
-__all__ = ["Network"]
-
 Array = np.ndarray[Any, Any]
 
 

@@ -136,6 +136,11 @@ TABLE: tuple[Row, ...] = (
         outputs=(4,),
     ),
     Row(
+        "product",
+        lambda s: (s.real(s.n_in, s.m), s.real(s.n_out, s.n_in), s.out(s.m, s.n_out), True, True),
+        outputs=(2,),
+    ),
+    Row(
         "dense_forward",
         lambda s: (
             s.real(s.m, s.n_in), s.real(s.n_in, s.n_out), s.real(s.n_out), s.out(s.m, s.n_out)

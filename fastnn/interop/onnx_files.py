@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn._atomic import replace
 from fastnn._extras import require
-from fastnn._tensors import _replace as replace_file
 from fastnn.errors import SettingError
 from fastnn.folding import fold
 from fastnn.kernels.opcodes import LEAK, SELU_ALPHA, SELU_SCALE
@@ -150,7 +149,7 @@ def to_onnx(
         producer_name="fastnn",
     )
     onnx.checker.check_model(model)
-    replace_file(Path(os.path.realpath(path)), lambda file: file.write(model.SerializeToString()))
+    replace(path, lambda file: file.write(model.SerializeToString()))
 
 
 def _finish(graph: Graph, A: str, activation: str, outputs: int) -> tuple[str, int]:

@@ -44,6 +44,7 @@ from .dense import (
     dense_backward,
     dense_forward,
     dot,
+    product,
     standardize,
 )
 from .losses import (
@@ -120,6 +121,7 @@ __all__ = [
     "philox",
     "poisson",
     "predict",
+    "product",
     "quantile",
     "relu",
     "relu_backward",

@@ -19,6 +19,14 @@ def standardize(X, shift, factor, offset, A):
             A[i, j] = (float(X[i, j]) - float(shift[k])) * float(factor[k]) + offset
 
 
+def product(A, B, C, transpose_a=False, transpose_b=False):
+    """C = op(A) op(B), op turning a matrix or not.   C (M, N) out."""
+    A, B = (A.T if transpose_a else A), (B.T if transpose_b else B)
+    for i in range(C.shape[0]):
+        for j in range(C.shape[1]):
+            C[i, j] = sum(float(A[i, k]) * float(B[k, j]) for k in range(B.shape[0]))
+
+
 def dense_forward(X, W, b, Z):
     """Z = X W + b.   Z (m, n_out) out; X (m, n_in); W (n_in, n_out); b (n_out,)."""
     for i in range(X.shape[0]):

@@ -15,6 +15,11 @@ def standardize(X, shift, factor, offset, A):
     A[...] = (X - shift) * factor + offset
 
 
+def product(A, B, C, transpose_a=False, transpose_b=False):
+    """C = op(A) op(B), op turning a matrix or not.   C (M, N) out."""
+    np.matmul(A.T if transpose_a else A, B.T if transpose_b else B, out=C)
+
+
 def dense_forward(X, W, b, Z):
     """Z = X W + b.   Z (m, n_out) out; X (m, n_in); W (n_in, n_out); b (n_out,)."""
     np.matmul(X, W, out=Z)

@@ -1,0 +1,151 @@
+"""The compiled products: right at the edges of every tile, for every layout, on narrower CPUs."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from fastnn.kernels import jitted
+
+import fastnn
+from fastnn import Dense, Network, Normalization, Rescaling
+
+pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
+
+SIZES = [1, 2, 3, 5, 6, 7, 15, 16, 17, 63, 64, 65, 97, 127, 128, 129]
+DTYPES = ["float32", "float64"]
+BOUND = {"float32": 2.0**-22, "float64": 2.0**-51}  # of Σ |a b|, a sum's rounding being random
+
+
+def matrices(M, N, K, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(M, K)).astype(dtype), rng.normal(size=(K, N)).astype(dtype)
+
+
+def close(C, A, B):
+    exact = A.astype(np.longdouble) @ B.astype(np.longdouble)
+    scale = np.abs(A).astype(np.longdouble) @ np.abs(B).astype(np.longdouble)
+    bound = BOUND[str(C.dtype)] * max(1, A.shape[1]) ** 0.5
+    assert np.all(np.abs(C - exact) <= bound * scale)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("ta", [False, True])
+@pytest.mark.parametrize("tb", [False, True])
+def test_product_at_the_edges_of_every_tile(dtype, ta, tb):
+    for M in SIZES:
+        for N, K in [(1, M), (M, 17), (65, 129), (17, 1), (16, 128), (33, 257)]:
+            A, B = matrices(M, N, K, dtype)
+            C = np.full((M, N), np.nan, dtype)
+            left = np.ascontiguousarray(A.T) if ta else A
+            right = np.ascontiguousarray(B.T) if tb else B
+            jitted.product(left, right, C, ta, tb)
+            close(C, A, B)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_product_of_strided_and_unaligned_matrices(dtype):
+    A, B = matrices(70, 66, 50, dtype)
+    strided = A[::2, ::3]
+    other = B[: strided.shape[1], 1::2]
+    C = np.empty((2 * strided.shape[0], 2 * other.shape[1]), dtype)[::2, 1::2]
+    jitted.product(strided, other, C)
+    close(np.ascontiguousarray(C), strided, other)
+    raw = np.zeros(70 * 50 * A.itemsize + 1, np.uint8)
+    unaligned = raw[1:].view(dtype).reshape(70, 50)
+    unaligned[...] = A
+    C = np.empty((70, 66), dtype)
+    jitted.product(np.ascontiguousarray(unaligned), B, C)
+    close(C, A, B)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 4), (3, 0, 4), (3, 4, 0)])
+def test_product_of_nothing(shape):
+    M, N, K = shape
+    C = np.ones((M, N))
+    jitted.product(np.ones((M, K)), np.ones((K, N)), C)
+    assert (C == 0).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_stays_in_its_row_and_column(bad):
+    A, B = matrices(14, 70, 130, "float32")
+    A[7, 65] = bad
+    C = np.empty((14, 70), "float32")
+    jitted.product(A, B, C)
+    assert not np.isfinite(C[7]).any()
+    assert np.isfinite(np.delete(C, 7, axis=0)).all()
+    A[7, 65], B[65, 66] = 1, bad
+    jitted.product(A, B, C)
+    assert not np.isfinite(C[:, 66]).any()
+    assert np.isfinite(np.delete(C, 66, axis=1)).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gradients_of_every_width_equal_the_loops(dtype):
+    """Both ways of dW, both ways of reading X, and the edges between them."""
+    rng = np.random.default_rng(3)
+    for n_in, n_out in [(63, 33), (64, 32), (64, 33), (33, 40), (130, 5), (600, 7), (1100, 1)]:
+        X = rng.integers(0, 256, (37, n_in)).astype("uint8")
+        y = rng.integers(0, 2, 37)
+        layers = [Rescaling(1 / 255, -0.5), Dense(n_out, "relu"), Dense(1, "sigmoid")]
+        net = Network(layers, inputs=n_in, dtype=dtype)
+        cost, gradients = net.cost_and_gradients(X, y)
+        with fastnn.backend("vectorized"):
+            expected_cost, expected = net.cost_and_gradients(X, y)
+        tight = 2e-5 if dtype == "float32" else 1e-12
+        assert cost == pytest.approx(expected_cost, rel=tight)
+        for name, gradient in gradients.items():
+            scale = np.abs(expected[name]).max() + 1e-30
+            np.testing.assert_allclose(gradient / scale, expected[name] / scale, atol=tight)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int16", "float32", "float64", "strided", "normalized"])
+def test_a_row_alone_gives_the_bits_of_a_row_in_a_batch(kind):
+    rng = np.random.default_rng(4)
+    X = rng.integers(0, 200, (301, 90)).astype("uint8" if kind == "uint8" else "int16")
+    if kind.startswith("float"):
+        X = X.astype(kind)
+    if kind == "strided":
+        X = np.repeat(X, 3, axis=1)[:, ::3]
+    for widths in ([5, 3], [40, 20]):
+        scaler = Normalization() if kind == "normalized" else Rescaling(1 / 255)
+        net = Network([scaler, *(Dense(n, "tanh") for n in widths), Dense(4, "softmax")])
+        net.fit(X, rng.integers(0, 4, 301), epochs=1, progress=False)
+        whole = net.predict_proba(X)
+        for i in (0, 1, 15, 16, 150, 255, 256, 300):
+            assert (net.predict_proba(X[i : i + 1])[0] == whole[i]).all()
+
+
+CHECK = """
+import numpy as np
+from fastnn import Network
+from fastnn.kernels import jitted
+from fastnn.kernels.jitted import simd
+A, B = np.random.default_rng(0).normal(size=(2, 67, 67))
+C = np.empty((67, 67))
+jitted.product(A, B, C, False, True)
+assert np.allclose(C, A @ B.T)
+net = Network.mlp([70, 7, 1], output="sigmoid", dtype="float64")
+print(simd.machine(), net.fit(A[:, :60] @ B[:60, :67] @ np.ones((67, 70)) / 70, A[:, 0] > 0,
+      epochs=3, progress=False).epochs)
+"""
+CPUS = {
+    "haswell": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2"},
+    "generic": {"NUMBA_CPU_NAME": "generic"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", CPUS)
+def test_narrower_cpus_compute_the_same(cpu, tmp_path):
+    if sys.maxsize < 2**32 or os.uname().machine != "x86_64":
+        pytest.skip("the names of these CPUs are x86-64's")
+    environment = {**os.environ, **CPUS[cpu], "FASTNN_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK], check=False, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    width, _, fused = eval(done.stdout.rpartition(")")[0] + ")")
+    assert (width, fused) == ((32, True) if cpu == "haswell" else (16, False))
