@@ -275,6 +275,16 @@ class TestLife:
         assert sizes
         assert len(sizes) < 60 - program.STARTING + 2
 
+    def test_settings_without_a_number_of_threads(self, shared, sizes):
+        net = Network.mlp([40, 30, 3], output="softmax")
+        net.fit(X, y, epochs=1, batch_size=600, progress=False)
+        sizes.clear()
+        settings = net.program.settings()
+        assert settings["threads"] == 0
+        assert program._team(net.program.ops, 600, 1, lambda: int(settings["threads"])) == 1
+        net.cost_and_gradients(X, y)
+        assert sizes == []
+
     def test_the_same_network_refuses(self, shared):
         net, found = Network.mlp([40, 30, 3], output="softmax"), []
 

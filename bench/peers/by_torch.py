@@ -106,10 +106,18 @@ class PyTorch(Contender):
             return self.label(self.X).numpy()
 
 
+torch._dynamo.config.fail_on_recompile_limit_hit = True  # never time eager code as compiled
+
+
 class PyTorchCompiled(PyTorch):
     """Loss and gradient through `torch.compile`, the fused optimiser beside it."""
 
     name = "PyTorch compiled"
+
+    def __init__(self, task: Task) -> None:
+        # Shapes of all rows count against one limit, past which it would go on uncompiled.
+        torch.compiler.reset()
+        super().__init__(task)
 
     def _compiled(self, function):
         return torch.compile(function, dynamic=False)

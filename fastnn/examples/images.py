@@ -38,7 +38,8 @@ def main() -> None:
         shapes = data.load_h5(Path(folder) / "shapes.h5")
     print(shapes)
     X = data.flatten_images(shapes.X)
-    parts = data.split(X, shapes.y, **data.proportions(len(X)))
+    shares = data.proportions(len(X))
+    parts = data.split(X, shapes.y, dev=shares["dev"], test=shares["test"])
     X_train, X_dev, X_test, y_train, y_dev, y_test = parts
     data.check_leakage(X_train, X_dev, X_test)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -149,7 +150,12 @@ def to_onnx(
         producer_name="fastnn",
     )
     onnx.checker.check_model(model)
-    replace(path, lambda file: file.write(model.SerializeToString()))
+    replace(path, partial(_write, model))
+
+
+def _write(model: Any, file: BinaryIO) -> None:
+    """Write an ONNX model to an open file."""
+    file.write(model.SerializeToString())
 
 
 def _finish(graph: Graph, A: str, activation: str, outputs: int) -> tuple[str, int]:

@@ -94,8 +94,10 @@ def stages(program: Program) -> list[Stage]:
         elif kind == Kind.DENSE:
             found.append(Product(weights(program.theta, op), biases(program.theta, op)))
         elif kind == Kind.BATCHNORM:
-            numbers = (*scales(program.theta, op), *moments(program.state, op)[:2])
-            found.append(Norm(*numbers, float(op["offset"]), float(op["rate"])))
+            gamma, beta = scales(program.theta, op)
+            mean, variance = moments(program.state, op)[:2]
+            settings = float(op["offset"]), float(op["rate"])
+            found.append(Norm(gamma, beta, mean, variance, *settings))
         elif kind == Kind.DROPOUT:
             found.append(Drop(float(op["rate"])))
         if kind in (Kind.DENSE, Kind.ACTIVATION) and op["code"] != Activation.IDENTITY:

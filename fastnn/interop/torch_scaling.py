@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 
-class Scaling(torch.nn.Module):
+class Scaling(torch.nn.Module):  # type: ignore[misc, unused-ignore]  # torch may be absent
     """A = (X − shift) factor + offset; shift and factor are buffers, never trained."""
 
     def __init__(self, shift: Any, factor: Any, offset: float) -> None:

@@ -1,4 +1,4 @@
-"""Instructions for threads that wait for each other: atomic add and read, and the pause between.
+"""Instructions for threads that wait for each other: atomic add and read, pause, yield and nap.
 
 An add is sequentially consistent and a read acquires, so that whoever has read a count also sees
 all that was written before it was counted.
@@ -6,12 +6,32 @@ all that was written before it was counted.
 
 from __future__ import annotations
 
+import ctypes
+import os
 import platform
 
+import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+
+def _resolve():
+    """Name the system's ways to give the core away; cached code needs them before it loads."""
+    if os.name == "nt":
+        system = ctypes.windll.kernel32  # type: ignore[attr-defined]
+        functions = {"fastnn_yield": system.SwitchToThread, "fastnn_nap": system.Sleep}
+    else:
+        system = ctypes.CDLL(None)
+        functions = {"fastnn_yield": system.sched_yield, "fastnn_nap": system.usleep}
+    for name, function in functions.items():
+        llvmlite.binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
+
+
+_resolve()
+give_way = types.ExternalFunction("fastnn_yield", types.int32())
+nap = types.ExternalFunction("fastnn_nap", types.int32(types.uint32))
 
 #: LLVM's name of the instruction that spares the other hyperthread, and its argument. On ARM `isb`
 #: waits some ten cycles; `yield`, meant for this, does nothing there.

@@ -92,7 +92,7 @@ def _team(ops, examples, times, threads):
     """
     work = examples * int((ops["n_in"] * ops["n_out"])[ops["kind"] == Kind.DENSE].sum())
     enough = work >= WORTH_A_TEAM and worked(work * times) >= STARTING * WORTH_A_TEAM
-    return max(1, threads()) if enough else 1
+    return max(1, threads()) if enough else 1  # settings that name no number hold 0
 
 
 def forward(ops, theta, state, work, X):

@@ -9,16 +9,14 @@ it has ended, never between two meetings: so all members leave before the first 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import queue
 import threading
 
-import llvmlite.binding
 import numba
 import numpy as np
 
-from ._atomic import add, pause, read
+from ._atomic import add, give_way, nap, pause, read
 from ._jit import inlined, kernel
 
 POLLS = 100  # with a pause each some 4 µs; with 300, 4 members on 2 cores waited 4 times longer
@@ -26,23 +24,6 @@ YIELDS = 2000  # about 1 ms where nobody else wants the core, far longer where o
 NAP = 1 if os.name == "nt" else 20  # ms there, µs here: with the timer's slack about 80 µs
 LINE = 16  # int64 in two cache lines, for their prefetcher fetches pairs
 ARRIVALS, ABORT = 0, 1  # places in the meeting array; member i counts its turns at LINE (i + 1)
-
-
-def _resolve():
-    """Name the system's ways to give the core away; cached code needs them before it loads."""
-    if os.name == "nt":
-        system = ctypes.windll.kernel32  # type: ignore[attr-defined]
-        functions = {"fastnn_yield": system.SwitchToThread, "fastnn_nap": system.Sleep}
-    else:
-        system = ctypes.CDLL(None)
-        functions = {"fastnn_yield": system.sched_yield, "fastnn_nap": system.usleep}
-    for name, function in functions.items():
-        llvmlite.binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
-
-
-_resolve()
-_yield = numba.types.ExternalFunction("fastnn_yield", numba.types.int32())
-_nap = numba.types.ExternalFunction("fastnn_nap", numba.types.int32(numba.types.uint32))
 
 
 @kernel
@@ -60,9 +41,9 @@ def meet(meeting, me, team):
         if polls < POLLS:
             pause()
         elif polls < POLLS + YIELDS:
-            _yield()
+            give_way()
         else:
-            _nap(NAP)
+            nap(NAP)
 
 
 @inlined
