@@ -60,8 +60,11 @@ __all__ = [
     "warmup",
 ]
 
-#: Functions by the modules that are imported when they are first used.
+#: Functions and estimators by the modules that are imported when they are first used.
 _LAZY_FUNCTIONS = {
+    "LogisticRegression": "estimators",
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
     "check_gradients": "checking",
     "from_keras": "interop",
     "from_sklearn": "interop",
@@ -72,7 +75,18 @@ _LAZY_FUNCTIONS = {
     "tune": "tuning",
     "warmup": "_warmup",
 }
-_LAZY = ("callbacks", "course", "data", "diagnostics", "interop", "metrics", "plot", "spaces")
+_ESTIMATORS = ("LogisticRegression", "MLPClassifier", "MLPRegressor")
+_LAZY = (
+    "callbacks",
+    "course",
+    "data",
+    "diagnostics",
+    "estimators",
+    "interop",
+    "metrics",
+    "plot",
+    "spaces",
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -85,4 +99,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_LAZY, "__version__"])
+    return sorted([*__all__, *_ESTIMATORS, *_LAZY, "__version__"])

@@ -35,7 +35,7 @@ class Descent(Trainer):
         chosen, epochs = self.plan.optimizer, self.plan.epochs
         assert isinstance(chosen, LBFGS)
         options = {"maxiter": epochs, "maxcor": chosen.memory, "gtol": chosen.tolerance}
-        options |= {"ftol": 0.0, "maxfun": 20 * epochs + 20}
+        options |= {"ftol": 0.0, "maxfun": chosen.max_evaluations or 20 * epochs + 20}
         with line, self.kernels.keep_team(), np.errstate(all="ignore"):
             try:
                 found = scipy.minimize(

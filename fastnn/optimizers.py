@@ -100,6 +100,22 @@ class Adam:
 
 
 @dataclass(frozen=True)
+class UncorrectedAdam(Adam):
+    """Adam whose ε is not corrected, as in scikit-learn: ε / √(1−β₂ᵗ) in the formula of `Adam`.
+
+    Kingma and Ba, arXiv:1412.6980, end of section 2. t is taken with its seven leading bits: ε is
+    then right to 1 %, and a run is cut into few pieces.
+    """
+
+    def epsilon_at(self, t: int) -> tuple[float, int]:
+        """Return ε of the t-th step (from 1), and how many steps from it on have the same."""
+        width = max(t.bit_length() - 7, 0)
+        first = t >> width << width
+        root: float = (1 - self.beta2**first) ** 0.5
+        return self.epsilon / root, first + (1 << width) - t
+
+
+@dataclass(frozen=True)
 class Momentum:
     """The step is (1−β) times the other convention's: v ← βv + (1−β)g, θ ← θ − learning_rate · v.
 
@@ -231,14 +247,19 @@ class LBFGS:
         Pairs of steps and gradients that are remembered.
     tolerance : float
         The fit ends when no number of the gradient is larger.
+    max_evaluations : int, optional
+        Costs and gradients that are taken at most; None allows 20 for each epoch and 20 more.
     """
 
     memory: int = 10
     tolerance: float = 1e-6
+    max_evaluations: int | None = None
 
     def __post_init__(self) -> None:
         _keep(self, memory=_check.count(self.memory, "memory", least=1))
         _keep(self, tolerance=_check.real(self.tolerance, "tolerance", least=0))
+        if self.max_evaluations is not None:
+            _check.count(self.max_evaluations, "max_evaluations", least=1)
 
     @property
     def learning_rate(self) -> float:

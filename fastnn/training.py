@@ -15,6 +15,7 @@ from ._threads import get_num_threads
 from .errors import DivergenceError, SettingError
 from .history import History
 from .kernels.opcodes import Kind, Loss
+from .optimizers import UncorrectedAdam
 from .plan import Examples, Memory, Plan
 from .program import Program
 from .progress import Line
@@ -163,14 +164,28 @@ class Trainer:
     def _run(self, start: int, stop: int, record: Array) -> int:
         """Take the steps start … stop−1 and return the next one."""
         rates = self._rates(start, stop)
-        memory, program = self.memory, self.program
-        return int(
-            self.kernels.run(
-                program.ops, program.theta, program.grad, memory.slots, program.state, self.work,
-                self.train, self.validation, self.settings, rates, record, self.scores,
-                memory.counters, start, stop,
-            )
-        )  # fmt: skip
+        memory, program, done = self.memory, self.program, start
+        while done < stop:
+            piece = min(stop, done + self._same())
+            taken = slice(done - start, piece - start)
+            done = int(
+                self.kernels.run(
+                    program.ops, program.theta, program.grad, memory.slots, program.state,
+                    self.work, self.train, self.validation, self.settings, rates[taken],
+                    record[taken], self.scores, memory.counters, done, piece,
+                )
+            )  # fmt: skip
+            if done < piece:
+                break
+        return done
+
+    def _same(self) -> int:
+        """Set what changes with the number of steps; return how many steps now are alike."""
+        if not isinstance(self.plan.optimizer, UncorrectedAdam):
+            return 2**62
+        epsilon, steps = self.plan.optimizer.epsilon_at(int(self.memory.counters[0]) + 1)
+        self.settings["epsilon"] = epsilon
+        return steps
 
     def _chunk(self, start: int, stop: int) -> None:
         """Take a chunk of steps and note its epochs; go back to the last good one on divergence."""

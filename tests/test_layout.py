@@ -32,7 +32,7 @@ FLOORS = [
     {"_search", "_trial"},
     {"_study"},
     {"tuning"},
-    {"plot", "course", "info", "_warmup", "_works"},
+    {"plot", "course", "estimators", "info", "_warmup", "_works"},
     {"compare", "examples"},
     {"cli_arguments", "cli_output", "cli_train", "cli_predict", "cli_compare"},
     {"cli_check", "cli_tune"},

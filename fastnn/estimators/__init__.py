@@ -1,0 +1,12 @@
+"""Estimators: fastnn's networks under scikit-learn's names, parameters and rules."""
+
+from __future__ import annotations
+
+from .._extras import require
+
+require("sklearn", extra="sklearn", purpose="fastnn's estimators")
+
+from .logistic import LogisticRegression  # noqa: E402 - scikit-learn is asked for first
+from .perceptrons import MLPClassifier, MLPRegressor  # noqa: E402
+
+__all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor"]

@@ -1,0 +1,285 @@
+"""What both perceptrons share: parameters to a network, targets in, epochs run, attributes out."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from .. import _check
+from ..callbacks import TimeLimit
+from ..data import Standardizer
+from ..errors import SettingError
+from ..layers import Normalization
+from ..network import Network
+from ..optimizers import (
+    LBFGS,
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    UncorrectedAdam,
+)
+from .parameters import Parameters
+from .rows import FLOATS, SPARSE, by_blocks, dense
+from .stopping import Adaptive, InverseScaling, Patience
+
+Array = np.ndarray[Any, Any]
+MONITORS = (None, "cost", "accuracy", "validation_cost", "validation_accuracy")
+
+
+class Perceptron(Parameters):
+    """A multilayer perceptron; subclasses say how targets become numbers and back."""
+
+    @abstractmethod
+    def _encode(self, y: Any, classes: Any, again: bool) -> tuple[Array, str]:
+        """Return the targets (m, K) and the output's activation."""
+
+    @abstractmethod
+    def _score_of(self, X: Array, y: Any, weight: Any) -> float:
+        """Return what early stopping watches on held-out rows."""
+
+    def _names(self) -> list[str]:
+        """Return the activation of each hidden layer."""
+        n, given = len(self._sizes()), self.activation
+        names = [given] * n if isinstance(given, str) else list(given)
+        return ["sigmoid" if name == "logistic" else name for name in names]
+
+    def _sizes(self) -> list[int]:
+        """Return the units of the hidden layers."""
+        given = self.hidden_layer_sizes
+        sizes = list(given) if isinstance(given, Sequence | np.ndarray) else [given]
+        return [_check.count(n, "hidden_layer_sizes", least=1) for n in sizes]
+
+    def _build(self, X: Array, K: int, output: str) -> None:
+        """Make the network; without `init` its weights are scikit-learn's draws, in their order."""
+        n, rng = X.shape[1], check_random_state(self.random_state)
+        settings = {"loss": self.loss, "dtype": np.dtype(self.dtype or X.dtype).name}
+        net = Network.mlp(
+            [n, *self._sizes(), K], output=output, hidden=self._names(), dropout=self.dropout,
+            batch_norm=self.batch_norm, init=self.init or "zeros", **settings,
+        )  # fmt: skip
+        drawn = {}
+        if self.init is None:
+            sizes = [n, *self._sizes(), K]
+            power = 2.0 if self.activation == "logistic" else 6.0  # as scikit-learn has it
+            for i, (a, b) in enumerate(pairwise(sizes), start=1):
+                bound = np.sqrt(power / (a + b))
+                drawn[f"W{i}"] = rng.uniform(-bound, bound, (a, b))
+                drawn[f"b{i}"] = rng.uniform(-bound, bound, b)
+        seed, layers = int(rng.randint(2**31 - 1)), list(net.layers)
+        if self.scale not in (None, "standard", "robust"):
+            raise SettingError(f"scale must be 'standard', 'robust' or None, got {self.scale!r}")
+        layers = [Normalization(), *layers] if self.scale else layers
+        self.network_ = Network(layers, inputs=n, init=self.init or "zeros", seed=seed, **settings)
+        for name, values in drawn.items():
+            self.network_.parameters[name] = values
+        if self.scale == "robust":
+            scaler = Standardizer("robust").fit(X)
+            self.network_.program.scale_inputs(scaler.shift, scaler.factor)
+            self.network_._scaled = True
+        self.t_, self.out_activation_ = 0, "logistic" if output == "sigmoid" else output
+        self.loss_curve_, self.n_iter_, self.best_loss_ = [], 0, np.inf
+
+    def _optimizer(self) -> Optimizer:
+        """Return the optimiser that takes scikit-learn's steps.
+
+        Its velocity μv − ηg is −η/(1−μ) times our average, so the rate is divided by 1−μ.
+        """
+        if self.solver == "lbfgs":
+            return LBFGS(tolerance=self.tol, max_evaluations=self.max_fun)
+        if self.solver == "adam":
+            return UncorrectedAdam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        if self.solver != "sgd":
+            raise SettingError(f"solver must be 'adam', 'sgd' or 'lbfgs', got {self.solver!r}")
+        if self.momentum == 0:
+            return GradientDescent(self.learning_rate_init)
+        kind = Nesterov if self.nesterovs_momentum else Momentum
+        share = _check.share(self.momentum, "momentum")
+        return kind(self.learning_rate_init / (1 - share), share)
+
+    def _schedule(self, m: int, patience: Patience) -> Any:
+        """Return the schedule of `schedule` or of scikit-learn's `learning_rate`."""
+        if self.learning_rate not in ("constant", "invscaling", "adaptive"):
+            raise SettingError(
+                "learning_rate must be 'constant', 'invscaling' or 'adaptive', got "
+                f"{self.learning_rate!r}; the number is learning_rate_init"
+            )
+        if self.schedule is not None or self.solver != "sgd":
+            return self.schedule
+        kinds = {
+            "invscaling": lambda: InverseScaling(m, self.power_t),
+            "adaptive": lambda: Adaptive(patience),
+        }
+        return kinds.get(self.learning_rate, lambda: None)()
+
+    def _checked(self, X: Any, y: Any, reset: bool, many: bool = True) -> tuple[Array, Any]:
+        """Return X (m, n) float and y, as scikit-learn checks them."""
+        found: tuple[Array, Any] = validate_data(
+            self, X, y, accept_sparse=SPARSE, dtype=FLOATS, multi_output=many,
+            y_numeric=self._numeric, reset=reset,
+        )  # fmt: skip
+        if self.scale is not None and issparse(found[0]):
+            raise SettingError(
+                f"scale={self.scale!r} subtracts a centre from every input, and sparse X would not "
+                "stay sparse; leave scale out, or give X.toarray()"
+            )
+        return dense(found[0]), found[1]
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+    ) -> Self:
+        """Fit to rows X (m, n) and targets y, and return the estimator.
+
+        Parameters
+        ----------
+        X : array (m, n)
+        y : array (m,) or (m, K)
+        sample_weight : array (m,), optional
+            Not negative, not all zero.
+        X_val, y_val : arrays, optional
+            Watched by early stopping instead of a held-out part of X.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data break a rule.
+        """
+        again = self.warm_start and hasattr(self, "network_")
+        X, y = self._checked(X, y, reset=not again)
+        w = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        held = None
+        if X_val is not None:
+            held = (*self._checked(X_val, y_val, reset=False), None)
+        elif self.early_stopping:
+            share = self.validation_fraction
+            X, X_v, y, y_v, w, w_v = train_test_split(
+                X, y, w, test_size=share, random_state=self.random_state,
+                stratify=self._strata(y),
+            )  # fmt: skip
+            held = (X_v, y_v, w_v)
+        Y, output = self._encode(y, None, again)
+        w = w * self._class_weights(y)
+        if not again:
+            self._build(X, Y.shape[1], output)
+        return self._run(X, Y, w, held)
+
+    def _strata(self, y: Any) -> Any:
+        """Return what a held-out part is stratified by."""
+        return None
+
+    def _class_weights(self, y: Any) -> Any:
+        """Return a factor for each example."""
+        return 1.0
+
+    def _batch(self, m: int) -> int:
+        """Return the examples of a step; "auto" is min(200, m)."""
+        if self.batch_size == "auto":
+            return min(200, m)
+        return min(_check.count(self.batch_size, "batch_size", least=1), m)
+
+    def _monitored(self, held: Any) -> tuple[Array, Array] | None:
+        """Return the rows and targets that the network scores for `monitor`, if any."""
+        if self.monitor not in MONITORS or (self._numeric and "accuracy" in str(self.monitor)):
+            names = [name for name in MONITORS if not (self._numeric and "acc" in str(name))]
+            raise SettingError(f"monitor must be one of {names}, got {self.monitor!r}")
+        if self.monitor is None or not self.monitor.startswith("validation"):
+            return None
+        if held is None:
+            raise SettingError(
+                f"monitor={self.monitor!r} needs held-out rows: set early_stopping=True, or give "
+                "X_val and y_val"
+            )
+        return held[0], self._encode(held[1], None, True)[0]
+
+    def _run(self, X: Array, Y: Array, w: Array, held: Any) -> Self:
+        """Run up to max_iter epochs and note what scikit-learn notes."""
+        score = None if held is None else lambda: self._score_of(*held)
+        scored = self._monitored(held)
+        rate = self.learning_rate_init if self.learning_rate == "adaptive" else None
+        count = _check.count(self.n_iter_no_change, "n_iter_no_change", least=1)
+        patience = Patience(
+            self.tol, count, rate if self.solver == "sgd" else None, score, self.monitor
+        )  # fmt: skip
+        before, epochs = self.network_, _check.count(self.max_iter, "max_iter", least=1)
+        plain = self.solver == "lbfgs" and score is None and self.monitor is None
+        limits = [] if self.max_time is None else [TimeLimit(self.max_time)]
+        callbacks = [*([] if plain else [patience]), *limits, *self.callbacks]
+        history = before.fit(
+            X, Y, epochs=epochs, batch_size=self._batch(len(X)), optimizer=self._optimizer(),
+            schedule=self._schedule(len(X), patience), l2=self.alpha, sample_weight=w,
+            validation_data=scored, shuffle=self.shuffle, callbacks=callbacks,
+            progress=bool(self.verbose),
+        )  # fmt: skip
+        self._note(history, len(X))
+        self.best_loss_ = None if patience.scores else min(self.loss_curve_, default=np.inf)
+        self.validation_scores_ = patience.scores or None
+        self.best_validation_score_ = patience.best_score
+        if history.epochs == epochs and not patience.stopped:
+            warnings.warn(
+                f"{self.solver} took max_iter={epochs} iterations without converging; raise "
+                "max_iter",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
+    def _note(self, history: Any, m: int) -> None:
+        """Add the epochs of a history to the fitted attributes."""
+        curve = history["cost"].tolist() if history.epochs else []
+        self.loss_curve_ = [*self.loss_curve_, *curve]
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
+        self.n_iter_ += history.epochs
+        self.t_ += history.epochs * m
+        self.n_layers_, self.history_ = len(self._sizes()) + 2, self.network_.history
+        self.n_outputs_ = self.network_.outputs
+
+    def _partial(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
+        """Take one epoch over these rows."""
+        if self.solver == "lbfgs":
+            raise AttributeError("partial_fit is only available for solvers 'sgd' and 'adam'")
+        first = not hasattr(self, "network_")
+        X, y = self._checked(X, y, reset=first)
+        w = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        Y, output = self._encode(y, classes, not first)
+        if first:
+            self._build(X, Y.shape[1], output)
+        history = self.network_.fit(
+            X, Y, epochs=1, batch_size=self._batch(len(X)), optimizer=self._optimizer(),
+            l2=self.alpha, sample_weight=w, shuffle=self.shuffle, callbacks=self.callbacks,
+            progress=False,
+        )  # fmt: skip
+        self._note(history, len(X))
+        self.best_loss_ = min(self.loss_curve_)
+        return self
+
+    def _mapped(self, function: Callable[[Array], Array], X: Any) -> Array:
+        """Return function(X) of checked rows X (m, n)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=SPARSE, dtype=FLOATS, reset=False)
+        return by_blocks(function, X)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: sparse rows are taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """Weights (n_in, n_out) of each layer: views of the network's."""
+        return [self.network_.parameters[f"W{i}"] for i in range(1, len(self._sizes()) + 2)]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """Biases (n_out,) of each layer: views of the network's."""
+        return [self.network_.parameters[f"b{i}"] for i in range(1, len(self._sizes()) + 2)]

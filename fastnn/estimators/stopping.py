@@ -1,0 +1,92 @@
+"""Stopping: scikit-learn's rules for the end of a fit and for its learning rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..history import History
+from ..network import Network
+from ..schedules import Plateau, Schedule
+
+SMALLEST = 1e-6  # the rate at which "adaptive" gives up, as in scikit-learn
+
+
+@dataclass(frozen=True)
+class InverseScaling(Schedule):
+    """1 / (1 + examples seen)^power, once an epoch: scikit-learn's "invscaling"."""
+
+    examples: int
+    power: float
+
+    def factor(self, time: float) -> float:
+        """Return 1 / (1 + examples · time)^power."""
+        return float((1 + self.examples * time) ** -self.power)
+
+
+class Adaptive(Plateau):
+    """A fifth of the rate whenever the estimator's patience was over: "adaptive"."""
+
+    def __init__(self, patience: Patience) -> None:
+        super().__init__("cost", 0.2)
+        object.__setattr__(self, "progress", patience)
+
+    def follow(self, curve: Any) -> float:
+        """Return the factor after the epochs so far."""
+        return float(self.progress.factor)  # type: ignore[attr-defined]
+
+
+class Patience:
+    """A callback that stops once loss or score has not improved by `tol` for some epochs.
+
+    `score`, if given, is taken after each epoch and should rise; `monitor`, a name of the history,
+    is watched in its place. With one of them the best weights come back.
+    """
+
+    def __init__(
+        self, tol: float, patience: int, rate: float | None,
+        score: Callable[[], float] | None, monitor: str | None = None,
+    ) -> None:  # fmt: skip
+        self.tol, self.patience, self.rate, self.monitor = tol, patience, rate, monitor
+        self.score, self.sign = score, 1.0 if "cost" in str(monitor) else -1.0
+        self.factor, self.waited, self.stopped = 1.0, 0, False
+        self.best, self.scores = math.inf, list[float]()
+        self._kept: Any = None
+
+    def __call__(self, network: Network, history: History) -> bool:
+        """Note the epoch; return True once patience is over."""
+        value = self._value(history)
+        self.waited = self.waited + 1 if value > self.best - self.tol else 0
+        if value < self.best:
+            self.best = value
+            if self.scores:
+                self._kept = network.program.theta.copy(), network.program.state.copy()
+        if self.waited <= self.patience:
+            return False
+        if self.rate is not None and self.rate * self.factor > SMALLEST:
+            self.factor, self.waited = self.factor / 5, 0
+            return False
+        self.stopped = True
+        return True
+
+    def _value(self, history: History) -> float:
+        """Return what should sink."""
+        if self.monitor is not None:
+            self.scores.append(float(history[self.monitor][-1]))
+        elif self.score is not None:
+            self.scores.append(self.score())
+        else:
+            return float(history["cost"][-1])
+        return self.sign * self.scores[-1]
+
+    @property
+    def best_score(self) -> float | None:
+        """The best of the scores, None without scores."""
+        return self.sign * self.best if self.scores else None
+
+    def finish(self, network: Network) -> None:
+        """Bring the best weights back; `fit` calls this when it ends, whatever ended it."""
+        if self._kept is not None:
+            network.program.theta[...], network.program.state[...] = self._kept
