@@ -88,7 +88,9 @@ class Perceptron(Parameters):
             self.network_.program.scale_inputs(scaler.shift, scaler.factor)
             self.network_._scaled = True
         self.t_, self.out_activation_ = 0, "logistic" if output == "sigmoid" else output
-        self.loss_curve_, self.n_iter_, self.best_loss_ = [], 0, np.inf
+        self.loss_curve_: list[float] = []
+        self.n_iter_ = 0
+        self.best_loss_: float | None = np.inf
 
     def _optimizer(self) -> Optimizer:
         """Return the optimiser that takes scikit-learn's steps.

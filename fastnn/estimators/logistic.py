@@ -82,10 +82,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if K < 2:
             raise DataError(f"y must hold at least two classes, got one class: {y[0]!r}")
         sizes = [X.shape[1], 1 if K == 2 else K]
-        goes_on = self.warm_start and np.array_equal(before, encoder.classes_)
+        goes_on = self.warm_start and before is not None
+        goes_on = goes_on and np.array_equal(np.asarray(before), encoder.classes_)
         if not (goes_on and self.network_.inputs == X.shape[1]):
             output = "sigmoid" if K == 2 else "softmax"
-            self.network_ = Network.mlp(sizes, output=output, init="zeros", dtype="float64")
+            self.network_: Network = Network.mlp(
+                sizes, output=output, init="zeros", dtype="float64"
+            )
         self.classes_ = encoder.classes_
         epochs = _check.count(self.max_iter, "max_iter", least=1)
         history = self.network_.fit(
