@@ -147,6 +147,7 @@ def test_bad_input_is_refused(settings, weight, message):
 
 
 def test_frames_with_other_columns_are_refused():
+    pytest.importorskip("pandas", reason="needs pandas")
     frame = load_breast_cancer(as_frame=True)
     net = fastnn.MLPClassifier(random_state=0, max_iter=2).fit(frame.data, frame.target)
     assert list(net.feature_names_in_) == list(frame.data.columns)

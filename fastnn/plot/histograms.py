@@ -43,6 +43,14 @@ def activation_histogram(net: Network, X: ArrayLike, *, ax: Axes | None = None) 
     ------
     ShapeError, DataError, NotBuiltError
         As `Network.predict`.
+
+    Examples
+    --------
+    >>> from fastnn import Network, data, plot
+    >>> X, y = data.circles(50, seed=1)
+    >>> ax = plot.activation_histogram(Network.mlp([2, 4, 1], output="sigmoid"), X)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['2: sigmoid', '1: relu']
     """
     values: dict[str, NDArray[Any]] = {}
     for place, (layer, A) in enumerate(zip(net.layers, net.activations(X), strict=True), start=1):
@@ -78,6 +86,14 @@ def gradient_histogram(
     ------
     ShapeError, DataError, NotBuiltError
         As `Network.cost_and_gradients`.
+
+    Examples
+    --------
+    >>> from fastnn import Network, data, plot
+    >>> X, y = data.circles(50, seed=1)
+    >>> ax = plot.gradient_histogram(Network.mlp([2, 4, 1], output="sigmoid"), X, y)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['dW2', 'dW1']
     """
     gradients = net.cost_and_gradients(X, y, l2=_check.real(l2, "l2", least=0))[1]
     sizes = {f"d{name}": np.abs(g) for name, g in gradients.items() if name.startswith("W")}

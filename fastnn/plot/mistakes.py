@@ -59,6 +59,16 @@ def most_wrong(
     ------
     ShapeError, DataError, SettingError
         As `Network.predict_proba`; if y or shape do not fit X; if count is not positive.
+
+    Examples
+    --------
+    >>> from fastnn import Network, data, plot
+    >>> digits = data.digits()
+    >>> net = Network.mlp([64, 10], output="softmax", rescale=1 / 16)
+    >>> X = data.flatten_images(digits.X)
+    >>> ax = plot.most_wrong(net, X[:50], digits.y[:50], (8, 8), count=6)
+    >>> len(ax.child_axes)
+    6
     """
     X, labels = np.asarray(X), np.asarray(y)
     if labels.shape != X.shape[:1]:
