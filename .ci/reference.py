@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -31,7 +33,9 @@ def build(folder: Path) -> None:
         # pdoc looks into the module's dictionary, where lazy names do not stand.
         setattr(fastnn, name, getattr(fastnn, name))
     pdoc.render.configure(docformat="numpy")
-    pdoc.pdoc("fastnn", r"!.*\._", output_directory=folder)
+    folder = folder.resolve()
+    with contextlib.chdir(tempfile.gettempdir()):  # pdoc warns where a folder `fastnn` lies
+        pdoc.pdoc("fastnn", r"!.*\._", output_directory=folder)
 
 
 if __name__ == "__main__":
