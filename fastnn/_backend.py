@@ -7,11 +7,13 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from functools import partial
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from . import kernels
 from .errors import SettingError
-from .kernels.custom import FIRST
+
+if TYPE_CHECKING:
+    from .program import Program
 
 COMPILING = "fastnn compiles its kernels for this machine; later starts find them in the cache"
 
@@ -71,11 +73,12 @@ def announce_compilation(say: Callable[[str], object] | None) -> None:
         compiler.listen(None if say is None else partial(say, COMPILING))
 
 
-def fitting(ops: Any) -> ModuleType:
-    """Return the backend that runs this op table: activations of users are not compiled."""
+def fitting(program: Program) -> ModuleType:
+    """Return the backend that runs this program: activations of users are not compiled."""
     chosen = active()
-    custom = (ops["code"][:-1] >= FIRST).any()
-    return kernels.get("vectorized") if custom and chosen is kernels.get("jitted") else chosen
+    if program.custom and chosen is kernels.get("jitted"):
+        return kernels.get("vectorized")
+    return chosen
 
 
 def active() -> ModuleType:

@@ -127,6 +127,14 @@ def finite(array: Array, name: str) -> None:
         )
 
 
+IN_PLACE = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))  # as kernels read them
+
+
+def is_row(X: Any, n_in: int) -> bool:
+    """Tell whether X is a single row (1, n_in) of a dtype that is read in place."""
+    return type(X) is np.ndarray and X.shape == (1, n_in) and X.dtype in IN_PLACE
+
+
 def features(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Array:
     """Return X (m, n_in): real, finite, not empty, of the number of features that is expected."""
     X = numeric(value, name)
@@ -146,7 +154,7 @@ def features(value: Any, n_in: int | None, layer: str = "the network", name: str
 
 def readable(X: Array) -> Array:
     """Return X in a dtype and byte order that kernels read in place; others are converted once."""
-    if X.dtype in (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8)):
+    if X.dtype in IN_PLACE:
         return X if X.flags.aligned and X.dtype.isnative else X.astype(X.dtype.newbyteorder("="))
     exact = np.can_cast(X.dtype, np.float32)
     return X.astype(np.float32 if exact else np.float64)

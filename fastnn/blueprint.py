@@ -125,7 +125,7 @@ class Blueprint:
     @property
     def inputs(self) -> int | None:
         """Number of features, or None before the network is built."""
-        return None if self._program is None else int(self._program.ops[0]["n_in"])
+        return None if self._program is None else self._program.inputs
 
     @property
     def outputs(self) -> int:

@@ -158,7 +158,7 @@ def check_gradients(
     rng = np.random.default_rng(_check.seed(seed))
     program, data = _program_and_data(net, X, y, l2)
     grad = np.zeros_like(program.theta)
-    cost = interpreted.gradient(fitting(program.ops), program.ops, program.theta, grad, *data)
+    cost = interpreted.gradient(fitting(program), program.ops, program.theta, grad, *data)
     noise = ROUNDING * max(1.0, abs(cost)) / step
     views, places = program.views(grad), program.views(np.arange(len(grad)))
     whole = sum(view.size for view in views.values()) <= IN_FULL
@@ -191,7 +191,7 @@ def _program_and_data(net: Network, X: Any, y: Any, l2: float) -> tuple[Program,
 
 def _in_full(program: Program, data: tuple[Any, ...], epsilon: float, indices: Array) -> Array:
     """Return the slopes (k,) by theta[indices], from the active backend's loop."""
-    backend, out = fitting(program.ops), np.empty(len(indices))
+    backend, out = fitting(program), np.empty(len(indices))
     loop: Callable[..., None] = interpreted.gradient_check
     if backend is get("jitted"):
         module = importlib.import_module(".kernels.jitted.gradient_check", __package__)
@@ -214,6 +214,6 @@ def _along_directions(
     for k in range(DIRECTIONS):
         direction[0, indices] = rng.choice([-1.0, 1.0], len(indices))
         arguments = (program.ops, program.theta, *data, epsilon, direction, slopes[k : k + 1])
-        interpreted.slopes_along(fitting(program.ops), *arguments)
+        interpreted.slopes_along(fitting(program), *arguments)
         expected[k] = direction[0] @ grad
     return slopes, expected

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels.opcodes import Activation, Kind
+from .kernels.opcodes import Kind
 from .kernels.steps import biases, moments, scales, weights
 from .lowering import lay_outputs, lay_parameters
 from .program import Program, aligned_zeros
@@ -18,23 +18,12 @@ from .program import Program, aligned_zeros
 Array = np.ndarray[Any, Any]
 
 
-def _folds(ops: Array) -> list[int]:
-    """Rows of BatchNorms that stand right behind a product without an activation of its own."""
-    return [
-        i
-        for i in range(2, len(ops) - 1)
-        if ops[i]["kind"] == Kind.BATCHNORM
-        and ops[i - 1]["kind"] == Kind.DENSE
-        and ops[i - 1]["code"] == Activation.IDENTITY
-    ]
-
-
 def fold(program: Program) -> Program:
     """Return a program that gives the same outputs with fewer rows, or the program itself.
 
     It shares the state and no parameter; layers' outputs in between are not those of `rows`.
     """
-    gone = _folds(program.ops)
+    gone = program.folds
     if not gone:
         return program
     kept = [i for i in range(len(program.ops)) if i not in gone]

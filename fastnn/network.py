@@ -10,26 +10,22 @@ import numpy as np
 
 from . import _check
 from ._backend import fitting
-from ._threads import get_num_threads
-from .blueprint import Blueprint
-from .errors import NotBuiltError, SettingError
-from .folding import fold
 from .history import History
 from .inputs import hold_out, learn_scaling, prepare, refuse_single, weights_of
-from .kernels.opcodes import Kind, Mode
+from .kernels.opcodes import Mode
 from .lbfgs import LBFGS, Descent
-from .lowering import output_activation
 from .optimizers import Optimizer
 from .plan import Examples, Plan, claimed
+from .prediction import Predictor
 from .progress import Line
 from .schedules import Schedule
-from .scoring import Scorer, known, scores
-from .training import CLASSIFYING, Callback, Trainer
+from .scoring import Scorer, known
+from .training import Callback, Trainer
 
 Array = np.ndarray[Any, Any]
 
 
-class Network(Blueprint):
+class Network(Predictor):
     """A dense neural network: described by layers, run by the active backend.
 
     Parameters
@@ -162,31 +158,9 @@ class Network(Blueprint):
             if names:
                 callbacks, self._metrics = (Scorer(names, train, validation), *callbacks), names
             fit = Descent if isinstance(plan.optimizer, LBFGS) else Trainer
-            kernels = fitting(self.program.ops)
+            kernels = fitting(self.program)
             trainer = fit(self, self.program, self._memory, kernels, plan, train, validation)
             return trainer.fit(callbacks, line)
-
-    def _ready(self, X: Any) -> Array:
-        """Return X (m, n_in), checked, for a network that can take it."""
-        program = self.program
-        if not self._scaled:
-            raise NotBuiltError(
-                "the Normalization layer learns its mean and deviation at the first fit; call fit "
-                "before this"
-            )
-        first = next(i for i, op in enumerate(program.ops) if op["kind"] == Kind.DENSE)
-        rows: Array = _check.features(X, self.inputs, f"Dense {program.names[first]!r}")
-        _check.representable(rows, self.dtype)
-        return rows
-
-    def _outputs(self, X: Any) -> Array:
-        """Return A (m, K) of the last layer, BatchNorm folded into the weights."""
-        X, program = self._ready(X), fold(self.program)
-        out = np.empty((len(X), self.outputs), self.dtype)
-        with np.errstate(over="ignore"):
-            kernels = fitting(program.ops)
-            kernels.predict(program.ops, program.theta, program.state, X, out, get_num_threads)
-        return out
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write description, parameters and input scaling to a file that `fastnn.load` reads.
@@ -214,64 +188,6 @@ class Network(Blueprint):
 
         return interop.to_torch(self)
 
-    def predict(self, X: Any) -> Array:
-        """Return the labels or values that the network gives to rows X (m, n).
-
-        Returns
-        -------
-        ndarray
-            (m,) int64 labels for one sigmoid (1 if strictly above ½) and for softmax; (m, K) of
-            0/1 for K sigmoids; else values in the network's dtype, (m,) when there is one output.
-        """
-        A, activation = self._outputs(X), output_activation(self._layers)
-        if activation == "softmax":
-            best: Array = np.argmax(A, axis=1)
-            return best
-        if activation == "sigmoid":
-            A = (A > 0.5).astype(np.int64)
-        return A[:, 0] if self.outputs == 1 else A
-
-    def predict_proba(self, X: Any) -> Array:
-        """Return probabilities (m, K) of rows X (m, n); for one sigmoid both classes', (m, 2).
-
-        Raises
-        ------
-        SettingError
-            If the outputs are no probabilities.
-        """
-        activation = output_activation(self._layers)
-        if activation not in ("sigmoid", "softmax"):
-            raise SettingError(
-                f"outputs with activation {activation!r} are no probabilities; use predict, or a "
-                "sigmoid or softmax output"
-            )
-        A = self._outputs(X)
-        return np.hstack([1 - A, A]) if A.shape[1] == 1 and activation == "sigmoid" else A
-
-    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
-        """Return ``{"cost": …}``, for classes ``"accuracy"``, and the metrics of the last fit.
-
-        Costs are without L2 and L1.
-        """
-        X, program = self._ready(X), self.program
-        Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
-        w = np.ones(len(X), self.dtype)
-        with np.errstate(over="ignore"):
-            kernels = fitting(program.ops)
-            cost, hits = kernels.evaluate(
-                program.ops, program.theta, program.state, X, Y, w, get_num_threads
-            )
-        found = {"cost": cost} | ({"accuracy": hits} if self._loss.code in CLASSIFYING else {})
-        return found | scores(self, X, Y, self._metrics)
-
-    def activations(self, X: Any) -> list[Array]:
-        """Return the output A (m, units) of every layer for rows X (m, n)."""
-        X, program = self._ready(X), self.program
-        kernels = fitting(program.ops)
-        work = kernels.workspace(program.ops, len(X), self.dtype)
-        outputs = kernels.forward(program.ops, program.theta, program.state, work, X)
-        return [outputs[row] for row in program.rows]
-
     def cost_and_gradients(
         self, X: Any, y: Any, *, l2: float = 0.0, l1: float = 0.0, sample_weight: Any = None
     ) -> tuple[float, dict[str, Array]]:
@@ -291,7 +207,7 @@ class Network(Blueprint):
             l2=_check.real(l2, "l2", least=0), l1=_check.real(l1, "l1", least=0)
         )
         grad = np.zeros_like(program.grad)
-        kernels = fitting(program.ops)
+        kernels = fitting(program)
         work = kernels.workspace(program.ops, len(X), self.dtype)
         cost, _, _ = kernels.gradient(
             program.ops, program.theta, grad, program.state.copy(), work, X, Y, w,

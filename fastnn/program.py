@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from . import _check
 from .errors import ShapeError
-from .kernels.opcodes import SETTINGS, Kind
+from .kernels.custom import FIRST
+from .kernels.opcodes import SETTINGS, Activation, Kind
 from .kernels.steps import biases, scales, statistics, weights
 
 Array = np.ndarray[Any, Any]
@@ -107,6 +109,40 @@ class Program:
         self.ops = self.ops.copy()
         self.theta, self.grad = owned(self.theta), owned(self.grad)
         self.state = owned(self.state)
+
+    @cached_property
+    def inputs(self) -> int:
+        """Number of features."""
+        return int(self.ops[0]["n_in"])
+
+    @cached_property
+    def outputs(self) -> int:
+        """Number of outputs K."""
+        return int(self.ops[-1]["n_out"])
+
+    @cached_property
+    def entrance(self) -> str:
+        """What errors call the first DENSE row, which the number of features belongs to."""
+        return next(
+            n for n, op in zip(self.names, self.ops, strict=False) if op["kind"] == Kind.DENSE
+        )
+
+    @cached_property
+    def custom(self) -> bool:
+        """Whether an activation is a user's own."""
+        return bool((self.ops["code"][:-1] >= FIRST).any())
+
+    @cached_property
+    def folds(self) -> list[int]:
+        """Rows of BatchNorms that stand right behind a product without an activation of its own."""
+        ops = self.ops
+        return [
+            i
+            for i in range(2, len(ops) - 1)
+            if ops[i]["kind"] == Kind.BATCHNORM
+            and ops[i - 1]["kind"] == Kind.DENSE
+            and ops[i - 1]["code"] == Activation.IDENTITY
+        ]
 
     def views(self, vector: Array) -> dict[str, Array]:
         """Return W, b, γ, β (or their gradients) by name, views of theta (or grad)."""

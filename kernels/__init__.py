@@ -16,11 +16,13 @@ dW, …    the derivative of the cost by W, …: dA, dZ, dW, db
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from types import ModuleType
 
 BACKENDS = ("loops", "vectorized", "jitted")
 
 
+@cache
 def get(name: str) -> ModuleType:
     """Return the backend of that name: a module with the ops and `run`.
 

@@ -131,6 +131,11 @@ def predict(kernels, ops, theta, state, X, out, threads=alone):
         out[i : i + BLOCK] = _layers(kernels, ops[:-1], theta, state, X[i : i + BLOCK])[1][-1]
 
 
+def single(kernels, ops, theta, state, X, out):
+    """Write A (1, K) of the last layer for one row X (1, n) and return True; False: no such way."""
+    return False
+
+
 def evaluate(kernels, ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     cost = hits = total = 0.0
@@ -237,23 +242,9 @@ def _step(kernels, theta, grad, slots, settings, rate, t):
 
 
 def run(
-    kernels,
-    ops,
-    theta,
-    grad,
-    slots,
-    state,
-    work,
-    train,
-    validation,
-    settings,
-    rates,
-    record,
-    scores,
-    counters,
-    start,
-    stop,
-):
+    kernels, ops, theta, grad, slots, state, work, train, validation, settings, rates, record,
+    scores, counters, start, stop,
+):  # fmt: skip
     """Take the steps start … stop−1 of a fit and return the next one: stop, unless it diverged.
 
     train and validation are (X, Y, w); an empty validation X is not scored. rates (stop−start,).
@@ -290,9 +281,9 @@ def workspace(ops, m, dtype, threads=1):
 
 
 def bind(kernels):
-    """Return forward, predict, evaluate, gradient, update, run and workspace over these ops."""
-    bound = [partial(f, kernels) for f in (forward, predict, evaluate, gradient, update, run)]
-    return (*bound, workspace)
+    """Return forward, predict, single, evaluate, gradient, update, run and workspace."""
+    composed = (forward, predict, single, evaluate, gradient, update, run)
+    return (*(partial(function, kernels) for function in composed), workspace)
 
 
 def slots_for(method: int, size: int, dtype: Any) -> Array:

@@ -24,6 +24,7 @@ FLOORS = [
     {"lbfgs"},
     {"folding", "inputs", "blueprint", "data"},
     {"scoring", "_atomic"},
+    {"prediction"},
     {"_tensors"},
     {"_hdf5"},
     {"files", "network", "_descriptions", "_checkpoints", "interop"},

@@ -88,6 +88,30 @@ def sizes(monkeypatch):
     return seen
 
 
+SCRIPT = """
+import multiprocessing, sys
+sys.path.insert(0, sys.argv[1])
+import conftest, numpy as np, fastnn
+from fastnn.kernels.jitted import program
+from test_team import fitted
+
+def by_four(_):
+    program.WORTH_A_TEAM = 0
+    fastnn.set_num_threads(4)
+    return fitted()
+
+if __name__ == "__main__":
+    if sys.argv[2] == "spawn":
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            found = pool.map(by_four, range(2))
+    else:
+        import joblib
+        jobs = (joblib.delayed(by_four)(i) for i in range(4))
+        found = joblib.Parallel(2, backend=sys.argv[2])(jobs)
+    np.save(sys.argv[3], found)
+"""
+
+
 class TestMeetings:
     @pytest.mark.parametrize("size", [1, 2, 3, 5])
     def test_nobody_is_early(self, size):
@@ -189,16 +213,17 @@ class TestSameBits:
         for answer in answers:
             np.testing.assert_array_equal(answer, alone)
 
-    def test_in_a_spawned_child(self, shared, alone):
-        fastnn.set_num_threads(4)
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            np.testing.assert_array_equal(pool.apply(_fitted_by_four), alone)
-
-    @pytest.mark.parametrize("backend", ["loky", "threading"])
-    def test_in_joblib(self, backend, shared, alone):
-        joblib = pytest.importorskip("joblib", reason="joblib is not installed")
-        jobs = [joblib.delayed(_fitted_by_four)() for _ in range(4)]
-        for theta in joblib.Parallel(2, backend=backend)(jobs):
+    @pytest.mark.parametrize("company", ["spawn", "loky", "threading"])
+    def test_in_other_processes(self, company, alone, tmp_path):
+        """From a script: workers import what they run, and tests are no importable modules."""
+        if company != "spawn":
+            pytest.importorskip("joblib", reason="joblib is not installed")
+        script, found = tmp_path / "script.py", tmp_path / "found.npy"
+        script.write_text(SCRIPT)
+        here = os.path.dirname(__file__)
+        command = [sys.executable, str(script), here, company, str(found)]
+        subprocess.run(command, check=True, timeout=120)
+        for theta in np.load(found):
             np.testing.assert_array_equal(theta, alone)
 
     def test_of_predictions_and_evaluations(self, shared, sizes):
@@ -221,13 +246,6 @@ class TestSameBits:
 def _spin():
     while True:
         pass
-
-
-def _fitted_by_four():
-    """`fitted` with a team, in another process."""
-    program.WORTH_A_TEAM = 0
-    fastnn.set_num_threads(4)
-    return fitted()
 
 
 class TestLife:

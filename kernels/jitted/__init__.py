@@ -48,6 +48,7 @@ from .doors import (
     tanh_backward,
 )
 from .program import evaluate, forward, gradient, predict, run, update, workspace
+from .single import single
 from .sweeps import (
     adam,
     all_finite,
@@ -123,6 +124,7 @@ __all__ = [
     "sigmoid_backward",
     "silu",
     "silu_backward",
+    "single",
     "softmax",
     "softmax_backward",
     "softplus",

@@ -7,6 +7,8 @@ the doors fill, one table a dtype, and a call costs about 5 ns.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import types
 from numba.core import cgutils
@@ -81,7 +83,8 @@ def linked(signature, when=None):
     return decorate
 
 
-def table(dtype, uses=()):
+@lru_cache(maxsize=256)
+def table(dtype, uses=frozenset()):
     """Addresses of the linked kernels for networks of a dtype, compiled or loaded where needed."""
     number = types.float32 if dtype == np.float32 else types.float64
     addresses = _tables.setdefault(number, np.zeros(len(_linked), np.int64))

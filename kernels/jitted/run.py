@@ -162,23 +162,9 @@ def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result,
     for i in range(0, order.size, block):
         rows = part(order, i, min(block, order.size - i))
         forward(
-            table,
-            ops,
-            last,
-            theta,
-            state,
-            work,
-            ld,
-            places,
-            X,
-            rows,
-            1,
-            0,
-            INFERENCE,
-            meeting,
-            me,
-            team,
-        )
+            table, ops, last, theta, state, work, ld, places, X, rows, 1, 0, INFERENCE,
+            meeting, me, team,
+        )  # fmt: skip
         weight = _weight(w, rows)
         if me == 0:
             assess(table, ops, work, ld, places, Y, w, rows, weight, result)
@@ -198,23 +184,9 @@ def predict(table, ops, last, theta, state, work, ld, places, X, order, out, mee
     for i in range(0, order.size, block):
         rows = part(order, i, min(block, order.size - i))
         forward(
-            table,
-            ops,
-            last,
-            theta,
-            state,
-            work,
-            ld,
-            places,
-            X,
-            rows,
-            1,
-            0,
-            INFERENCE,
-            meeting,
-            me,
-            team,
-        )
+            table, ops, last, theta, state, work, ld, places, X, rows, 1, 0, INFERENCE,
+            meeting, me, team,
+        )  # fmt: skip
         A = matrix(work, ops[last].A * ld, ops[last].n_out, ld)
         if me == 0:
             for j in range(rows.size):

@@ -134,6 +134,7 @@ __all__ = [
     "sigmoid_backward",
     "silu",
     "silu_backward",
+    "single",
     "softmax",
     "softmax_backward",
     "softplus",
@@ -148,5 +149,5 @@ __all__ = [
 
 available = True
 
-forward, predict, evaluate, gradient, update, run, workspace = bind(sys.modules[__name__])
+forward, predict, single, evaluate, gradient, update, run, workspace = bind(sys.modules[__name__])
 keep_team = nullcontext  # these backends compute on their caller's thread alone

@@ -1,0 +1,109 @@
+"""Predictor: a described network that answers: outputs, labels, probabilities, scores of rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _check
+from ._backend import fitting
+from ._threads import get_num_threads
+from .blueprint import Blueprint
+from .errors import NotBuiltError, SettingError
+from .folding import fold
+from .inputs import prepare
+from .lowering import output_activation
+from .scoring import scores
+from .training import CLASSIFYING
+
+Array = np.ndarray[Any, Any]
+
+
+class Predictor(Blueprint):
+    """What a network can be asked once it is built."""
+
+    def _ready(self, X: Any) -> Array:
+        """Return X (m, n_in), checked, for a network that can take it."""
+        program = self.program
+        if not self._scaled:
+            raise NotBuiltError(
+                "the Normalization layer learns its mean and deviation at the first fit; call fit "
+                "before this"
+            )
+        rows: Array = _check.features(X, program.inputs, f"Dense {program.entrance!r}")
+        _check.representable(rows, self.dtype)
+        return rows
+
+    def _outputs(self, X: Any) -> Array:
+        """Return A (m, K) of the last layer, BatchNorm folded into the weights."""
+        program, kernels = self.program, fitting(self.program)
+        if self._scaled and not program.folds and _check.is_row(X, program.inputs):
+            out = np.empty((1, program.outputs), self.dtype)
+            if kernels.single(program.ops, program.theta, program.state, X, out):
+                return out
+        X, program = self._ready(X), fold(program)
+        out = np.empty((len(X), program.outputs), self.dtype)
+        with np.errstate(over="ignore"):
+            kernels.predict(program.ops, program.theta, program.state, X, out, get_num_threads)
+        return out
+
+    def predict(self, X: Any) -> Array:
+        """Return the labels or values that the network gives to rows X (m, n).
+
+        Returns
+        -------
+        ndarray
+            (m,) int64 labels for one sigmoid (1 if strictly above ½) and for softmax; (m, K) of
+            0/1 for K sigmoids; else values in the network's dtype, (m,) when there is one output.
+            Rows do not depend on their neighbours; one asked for alone is summed in another order
+            and may differ in the last bits.
+        """
+        A, activation = self._outputs(X), output_activation(self._layers)
+        if activation == "softmax":
+            best: Array = np.argmax(A, axis=1)
+            return best
+        if activation == "sigmoid":
+            A = (A > 0.5).astype(np.int64)
+        return A[:, 0] if A.shape[1] == 1 else A
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return probabilities (m, K) of rows X (m, n); for one sigmoid both classes', (m, 2).
+
+        Raises
+        ------
+        SettingError
+            If the outputs are no probabilities.
+        """
+        activation = output_activation(self._layers)
+        if activation not in ("sigmoid", "softmax"):
+            raise SettingError(
+                f"outputs with activation {activation!r} are no probabilities; use predict, or a "
+                "sigmoid or softmax output"
+            )
+        A = self._outputs(X)
+        return np.hstack([1 - A, A]) if A.shape[1] == 1 and activation == "sigmoid" else A
+
+    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+        """Return ``{"cost": …}``, for classes ``"accuracy"``, and the metrics of the last fit.
+
+        Costs are without L2 and L1.
+        """
+        X, program = self._ready(X), self.program
+        Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
+        w = np.ones(len(X), self.dtype)
+        with np.errstate(over="ignore"):
+            kernels = fitting(program)
+            cost, hits = kernels.evaluate(
+                program.ops, program.theta, program.state, X, Y, w, get_num_threads
+            )
+        found = {"cost": cost} | ({"accuracy": hits} if self._loss.code in CLASSIFYING else {})
+        return found | scores(self, X, Y, self._metrics)
+
+    def activations(self, X: Any) -> list[Array]:
+        """Return the output A (m, units) of every layer for rows X (m, n)."""
+        X, program = self._ready(X), self.program
+        kernels = fitting(program)
+        work = kernels.workspace(program.ops, len(X), self.dtype)
+        outputs = kernels.forward(program.ops, program.theta, program.state, work, X)
+        return [outputs[row] for row in program.rows]
