@@ -124,10 +124,11 @@ def back_elementwise(
                 D, dA, part(grad, op.W, n), part(grad, op.b, n), k0, k1,
             )  # fmt: skip
         else:
+            drawn = rows.size if op.kind == DROPOUT and epoch >= 0 else 0
             for k in range(k0, k1):
-                for j in range(mp):
+                for j in range(drawn, mp):
                     dA[k, j] = D[k, j]
-            if op.kind == DROPOUT and epoch >= 0:
+            if drawn > 0:
                 dropout(table, D, dA, rows, k0, k1, op.rate, seed, op.layer, epoch)
 
 

@@ -151,8 +151,9 @@ def elementwise(table, ops, row, theta, state, before, A, rows, mp, seed, epoch,
                 table, before, mp, mean, variance, gamma, beta, op.offset, A, k0, k1
             )
         else:
+            drawn = rows.size if epoch >= 0 else 0
             for k in range(k0, k1):
-                for j in range(mp):
+                for j in range(drawn, mp):
                     A[k, j] = before[k, j]
             if epoch >= 0 and op.kind == DROPOUT:
                 dropout(table, before, A, rows, k0, k1, op.rate, seed, op.layer, epoch)
