@@ -6,7 +6,7 @@ from ..opcodes import LEAK, SELU_ALPHA, SELU_SCALE, Activation
 from . import math
 from ._jit import inlined, kernel
 from ._link import linked
-from .memory import row
+from .memory import row, same
 
 SIGMOID, TANH, RELU = int(Activation.SIGMOID), int(Activation.TANH), int(Activation.RELU)
 LEAKY_RELU, SOFTMAX = int(Activation.LEAKY_RELU), int(Activation.SOFTMAX)
@@ -16,12 +16,12 @@ SELU_LOW = SELU_SCALE * SELU_ALPHA
 
 
 @inlined
-def _activate_smooth(code, z, a):
-    """A = g(z) of elu and all after it.   z, a (n,)."""
+def _activate_smooth(code, a):
+    """A = g(A) of elu and all after it.   a (n,)."""
     number = a.dtype.type
     zero = number(0)
     for j in range(a.size):
-        x = z[j]
+        x = a[j]
         if code == ELU:
             a[j] = math.expm1(x) if x < zero else x
         elif code == SELU:
@@ -37,8 +37,8 @@ def _activate_smooth(code, z, a):
 
 
 @inlined
-def _derive_smooth(code, da, z, a, dz):
-    """Dz = da g'(z) of the same.   All (n,); dz may be da."""
+def _derive_smooth(code, z, a, d):
+    """D = d g'(z) of the same.   All (n,)."""
     number = a.dtype.type
     zero, one = number(0), number(1)
     for j in range(a.size):
@@ -58,67 +58,71 @@ def _derive_smooth(code, da, z, a, dz):
         else:
             t = math.tanh(math.softplus(x))
             slope = t + x * (one - t * t) * math.sigmoid(x)
-        dz[j] = da[j] * slope
+        d[j] *= slope
 
 
 @inlined
-def _activate(code, z, a):
-    """A = g(z) for every g but softmax.   z, a (n,), which may be the same array."""
+def _activate(code, a):
+    """A = g(A) for every g but softmax.   a (n,)."""
     number = a.dtype.type
     if code == SIGMOID:
         for j in range(a.size):
-            a[j] = math.sigmoid(z[j])
+            a[j] = math.sigmoid(a[j])
     elif code == TANH:
         for j in range(a.size):
-            a[j] = math.tanh(z[j])
+            a[j] = math.tanh(a[j])
     elif code == RELU:
         for j in range(a.size):
-            a[j] = number(0) if z[j] < number(0) else z[j]
+            a[j] = number(0) if a[j] < number(0) else a[j]
     elif code == LEAKY_RELU:
         for j in range(a.size):
-            a[j] = number(LEAK) * z[j] if z[j] < number(0) else z[j]
-    else:
-        for j in range(a.size):
-            a[j] = z[j]
+            a[j] = number(LEAK) * a[j] if a[j] < number(0) else a[j]
 
 
 @inlined
-def _derive(code, da, a, dz):
-    """Dz = da g'(z), from a = g(z), for every g up to leaky_relu.   All (n,); dz may be da."""
+def _derive(code, a, d):
+    """D = d g'(z), from a = g(z), for every g up to leaky_relu.   a, d (n,)."""
     number = a.dtype.type
     if code == SIGMOID:
         for j in range(a.size):
-            dz[j] = da[j] * a[j] * (number(1) - a[j])
+            d[j] *= a[j] * (number(1) - a[j])
     elif code == TANH:
         for j in range(a.size):
-            dz[j] = da[j] * (number(1) - a[j] * a[j])
+            d[j] *= number(1) - a[j] * a[j]
     elif code == RELU:
         for j in range(a.size):
-            dz[j] = da[j] if a[j] > number(0) else number(0)
+            d[j] = d[j] if a[j] > number(0) else number(0)
     elif code == LEAKY_RELU:
         for j in range(a.size):
-            dz[j] = number(LEAK) * da[j] if a[j] < number(0) else da[j]
-    else:
-        for j in range(a.size):
-            dz[j] = da[j]
+            d[j] = number(LEAK) * d[j] if a[j] < number(0) else d[j]
+
+
+@inlined
+def _copied(x, y):
+    """Y = x, unless they are one; what follows works in place, where LLVM needs no check."""
+    if not same(x, y):
+        for j in range(y.size):
+            y[j] = x[j]
 
 
 @kernel
 def softmax(Z, A, m, top, total):
     """A = exp(Z) / Σ exp(Z) over the rows k.   Z, A (K, ·); top, total (m,): max and Σ, out."""
     K = A.shape[0]
+    for k in range(K):
+        _copied(row(Z, k, 0, m), row(A, k, 0, m))
     for j in range(m):
-        top[j] = Z[0, j]
+        top[j] = A[0, j]
         total[j] = 0
     for k in range(1, K):
-        z = row(Z, k, 0, m)
+        a = row(A, k, 0, m)
         for j in range(m):
             # NaN must win, as NumPy's maximum lets it.
-            top[j] = top[j] if top[j] > z[j] or top[j] != top[j] else z[j]
+            top[j] = top[j] if top[j] > a[j] or top[j] != top[j] else a[j]
     for k in range(K):
-        z, a = row(Z, k, 0, m), row(A, k, 0, m)
+        a = row(A, k, 0, m)
         for j in range(m):
-            a[j] = math.exp(z[j] - top[j])
+            a[j] = math.exp(a[j] - top[j])
             total[j] += a[j]
     for k in range(K):
         a = row(A, k, 0, m)
@@ -127,16 +131,18 @@ def softmax(Z, A, m, top, total):
 
 
 @inlined
-def softmax_derive(dA, A, dZ, m, inner):
-    """dZ = A (dA − Σ dA A) over the rows k.   dA, A, dZ (K, ·); inner (m,) scratch."""
+def softmax_derive(A, D, m, inner):
+    """D = A (D − Σ D A) over the rows k.   A, D (K, ·); inner (m,) scratch."""
     for j in range(m):
         inner[j] = 0
     for k in range(A.shape[0]):
+        a, d = row(A, k, 0, m), row(D, k, 0, m)
         for j in range(m):
-            inner[j] += dA[k, j] * A[k, j]
+            inner[j] += d[j] * a[j]
     for k in range(A.shape[0]):
+        a, d = row(A, k, 0, m), row(D, k, 0, m)
         for j in range(m):
-            dZ[k, j] = A[k, j] * (dA[k, j] - inner[j])
+            d[j] = a[j] * (d[j] - inner[j])
 
 
 @linked("i F2 F2 i i i i F2")
@@ -149,31 +155,42 @@ def activate(code, Z, A, j0, n, o0, o1, scratch):
         softmax(Z, A, n, row(scratch, 0, 0, n), row(scratch, 1, 0, n))
     else:
         for o in range(o0, o1):
-            _activate(code, row(Z, o, j0, n), row(A, o, j0, n))
+            a = row(A, o, j0, n)
+            _copied(row(Z, o, j0, n), a)
+            _activate(code, a)
 
 
 @linked("i F2 F2 i i i i F2", when="smooth")
 def activate_smooth(code, Z, A, j0, n, o0, o1, scratch):
     """The same for elu and all after it; they want no scratch."""
     for o in range(o0, o1):
-        _activate_smooth(code, row(Z, o, j0, n), row(A, o, j0, n))
+        a = row(A, o, j0, n)
+        _copied(row(Z, o, j0, n), a)
+        _activate_smooth(code, a)
 
 
 @linked("i F2 F2 F2 F2 i i i F2")
 def derive(code, dA, Z, A, dZ, n, o0, o1, scratch):
-    """dZ[o0:o1, :n] = dA g'(Z), from A = g(Z); softmax takes the whole layer.   All (n_out, ·)."""
+    """dZ[o0:o1, :n] = dA g'(Z), from A = g(Z); softmax takes the whole layer.
+
+    All (n_out, ·); dZ may be dA; scratch (1 or more, ·).
+    """
+    for o in range(o0, o1):
+        d = row(dZ, o, 0, n)
+        _copied(row(dA, o, 0, n), d)
+        if code != SOFTMAX:
+            _derive(code, row(A, o, 0, n), d)
     if code == SOFTMAX:
-        softmax_derive(dA, A, dZ, n, row(scratch, 0, 0, n))
-    else:
-        for o in range(o0, o1):
-            _derive(code, row(dA, o, 0, n), row(A, o, 0, n), row(dZ, o, 0, n))
+        softmax_derive(A, dZ, n, row(scratch, 0, 0, n))
 
 
 @linked("i F2 F2 F2 F2 i i i F2", when="smooth")
 def derive_smooth(code, dA, Z, A, dZ, n, o0, o1, scratch):
     """The same for elu and all after it, from Z where A does not tell (`opcodes.NEEDS_Z`)."""
     for o in range(o0, o1):
-        _derive_smooth(code, row(dA, o, 0, n), row(Z, o, 0, n), row(A, o, 0, n), row(dZ, o, 0, n))
+        d = row(dZ, o, 0, n)
+        _copied(row(dA, o, 0, n), d)
+        _derive_smooth(code, row(Z, o, 0, n), row(A, o, 0, n), d)
 
 
 @kernel

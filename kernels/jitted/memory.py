@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
@@ -66,6 +67,20 @@ def row(typingctx, A, i, start, n):
         return _view(context, builder, kind, A, args[0], offset, [args[3]])
 
     return kind(A, types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def same(typingctx, x, y):
+    """Whether two arrays begin at one address."""
+
+    def codegen(context, builder, sig, args):
+        first, second = (
+            builder.ptrtoint(make_array(kind)(context, builder, array).data, cgutils.intp_t)
+            for kind, array in zip((x, y), args, strict=True)
+        )
+        return builder.icmp_signed("==", first, second)
+
+    return types.boolean(x, y), codegen
 
 
 @intrinsic
