@@ -25,7 +25,7 @@ from .layers import (
     read,
 )
 from .memory import matrix, part
-from .random import dropout
+from .random import drop_back
 from .team import meet
 
 FEATURES = PANEL  # features of a block of dW
@@ -108,9 +108,9 @@ def _back_dense(
         _back_products(table, ops, row, theta, grad, work, ld, places, mp, me, team)
 
 
-@linked("T O i F1 F1 F1 F2 F2 F2 I1 i i i i i", when="elementwise")
+@linked("T O i F1 F1 F1 F2 F2 F2 F2 I1 i i i i", when="elementwise")
 def back_elementwise(
-    table, ops, row, theta, grad, state, before, D, dA, rows, mp, seed, epoch, me, team
+    table, ops, row, theta, grad, state, before, A, D, dA, rows, mp, epoch, me, team
 ):
     """dA (n, ld) below a DROPOUT, NOISE or BATCHNORM row from D above it; dγ and dβ."""
     op = ops[row]
@@ -129,12 +129,12 @@ def back_elementwise(
                 for j in range(drawn, mp):
                     dA[k, j] = D[k, j]
             if drawn > 0:
-                dropout(table, D, dA, rows, k0, k1, op.rate, seed, op.layer, epoch)
+                drop_back(table, A, D, dA, drawn, k0, k1, op.rate)
 
 
-@linked("T O i F1 F1 F1 F1 i P X I1 i i I1 i i")
+@linked("T O i F1 F1 F1 F1 i P X I1 i I1 i i")
 def backward(
-    table, ops, last, theta, grad, state, work, ld, places, X, rows, seed, epoch, meeting, me, team
+    table, ops, last, theta, grad, state, work, ld, places, X, rows, epoch, meeting, me, team
 ):
     """From D of row `last` write the part of grad of every row below and at it."""
     mp = padded(rows.size)
@@ -143,16 +143,16 @@ def backward(
         D = matrix(work, places.D + row % 2 * places.swap, op.n_out, ld)
         dA = matrix(work, places.D + (row - 1) % 2 * places.swap, op.n_in, ld)
         before = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
+        A = matrix(work, op.A * ld, op.n_out, ld)
         if op.kind == DENSE:
             _back_dense(
                 table, ops, row, theta, grad, state, work, ld, places, X, rows, D, meeting, me, team
             )
         elif op.kind != ACTIVATION:
             back_elementwise(
-                table, ops, row, theta, grad, state, before, D, dA, rows, mp, seed, epoch, me, team
+                table, ops, row, theta, grad, state, before, A, D, dA, rows, mp, epoch, me, team
             )
         elif me == 0:
-            out = matrix(work, op.A * ld, op.n_out, ld)
             scratch = matrix(work, places.scratch, 3, ld)
-            _derive(table, op.code, D, before, out, dA, mp, 0, op.n_out, scratch)
+            _derive(table, op.code, D, before, A, dA, mp, 0, op.n_out, scratch)
         meet(meeting, me, team)

@@ -179,7 +179,7 @@ def penalize(theta, grad, l2, l1, result):
     result[0] += penalty(theta, grad, l2, l1)
 
 
-@linked("F1 D1")
-def check(x, verdict):
-    """verdict[0] = 1 if no number of x (p,) is NaN or infinite, else 0."""
-    verdict[0] = 1.0 if all_finite(x) else 0.0
+@linked("F1 I1")
+def check(x, counters):
+    """counters[1] = 1 if no number of x (p,) is NaN or infinite, else 0."""
+    counters[1] = 1 if all_finite(x) else 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..opcodes import Purpose
+from ._floats import kept_or_marked, marked
 from ._jit import inlined
 from ._link import linked
+from .memory import row
 
 SHUFFLE_KEY = int(Purpose.SHUFFLE) << 16
 DROPOUT_KEY, NOISE_KEY = int(Purpose.DROPOUT) << 16, int(Purpose.NOISE) << 16
@@ -48,19 +50,30 @@ def shuffle(order, seed, epoch):
 
 @linked("F2 F2 I1 i i f i i i", when="dropout")
 def dropout(X, A, rows, k0, k1, rate, seed, layer, epoch):
-    """A[k0:k1] = X / (1 − rate) where the unit's word is at least rate · 2³², else 0.
+    """A[k0:k1] = X / (1 − rate) where the unit's word is at least rate · 2³², else −0.
 
-    X, A (n, ·), which may be the same; rows (m,); k0 is a multiple of 4: words come in fours.
+    X, A (n, ·), which may be the same; rows (m,); k0 is a multiple of 4: words come in fours. No
+    number that is kept becomes −0, so that `drop_back` need not draw the words again.
     """
     bound = np.uint64(rate * 2.0**32)
-    zero, scale = A.dtype.type(0), A.dtype.type(1 / (1 - rate))
+    scale = A.dtype.type(1 / (1 - rate))
     for k in range(k0, k1, 4):
         for j in range(rows.size):
             words = _words(k // 4, rows[j], epoch, seed, DROPOUT_KEY | layer)
             for lane in range(4):
                 if k + lane < k1:
                     kept = words[lane] >= bound
-                    A[k + lane, j] = X[k + lane, j] * scale if kept else zero
+                    A[k + lane, j] = kept_or_marked(X[k + lane, j] * scale, kept)
+
+
+@linked("F2 F2 F2 i i i f", when="dropout")
+def drop_back(A, D, dA, m, k0, k1, rate):
+    """dA[k0:k1, :m] = D / (1 − rate) where `dropout` kept A, else 0.   All (n, ·)."""
+    zero, scale = A.dtype.type(0), A.dtype.type(1 / (1 - rate))
+    for k in range(k0, k1):
+        a, d, da = row(A, k, 0, m), row(D, k, 0, m), row(dA, k, 0, m)
+        for j in range(m):
+            da[j] = zero if marked(a[j]) else d[j] * scale
 
 
 @linked("F2 F2 I1 i i f i i i", when="noise")

@@ -103,7 +103,7 @@ def gradient(
         result[2] = total
     meet(meeting, me, team)
     backward(
-        table, ops, last, theta, grad, state, work, ld, places, X, rows, seed, epoch,
+        table, ops, last, theta, grad, state, work, ld, places, X, rows, epoch,
         meeting, me, team,
     )  # fmt: skip
     if me == 0 and (settings[0].l2 != 0 or settings[0].l1 != 0):
@@ -205,7 +205,6 @@ def run(
     counters (2,): the updates ever made; 1 while all is finite.
     """
     batch, m = settings[0].batch_size, order.size
-    verdict = np.zeros(1)
     steps = (m + batch - 1) // batch
     for step in range(start, stop):
         epoch, k = step // steps, step % steps
@@ -223,10 +222,9 @@ def run(
             settings[0].first_epoch + epoch, result, meeting, me, team,
         )  # fmt: skip
         if me == 0:
-            optimizers.check(table, grad, verdict)
-            finite = np.isfinite(result[0]) and verdict[0] > 0
-            counters[1] = 1 if finite else 0
-            counters[0] += 1 if finite and result[2] > 0 else 0
+            optimizers.check(table, grad, counters)
+            counters[1] = counters[1] if np.isfinite(result[0]) else 0
+            counters[0] += counters[1] if result[2] > 0 else 0
         meet(meeting, me, team)
         if counters[1] == 0 or aborted(meeting):
             return step
