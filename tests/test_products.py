@@ -101,6 +101,28 @@ def test_gradients_of_every_width_equal_the_loops(dtype):
             np.testing.assert_allclose(gradient / scale, expected[name] / scale, atol=tight)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_out", [1, 2, 4, 5, 7, 8, 9, 16])
+def test_images_read_in_place_train_as_others_do(n_out, dtype):
+    """Rows in shuffled order, widths on both sides of a tile, every way of scaling."""
+    rng = np.random.default_rng(n_out)
+    for n_in in (64, 127, 128, 513, 700):
+        X = rng.integers(0, 256, (29, n_in + 3)).astype("uint8")[:, 1 : n_in + 1]
+        y = rng.integers(0, n_out if n_out > 1 else 2, 29)
+        for first in ([], [Rescaling(1 / 255, -0.5)], [Normalization(per_feature=False)]):
+            layers = [*first, Dense(n_out, "sigmoid" if n_out == 1 else "softmax")]
+            found = []
+            for backend in ("jitted", "vectorized"):
+                net = Network(layers, inputs=n_in, dtype=dtype)
+                with fastnn.backend(backend):
+                    rate = fastnn.GradientDescent(0.1 if first else 1e-5)
+                    net.fit(X, y, epochs=2, batch_size=11, optimizer=rate, progress=False)
+                found.append(net.parameters["W1"])
+            scale = np.abs(found[1]).max()
+            tight = 1e-4 if dtype == "float32" else 1e-12
+            np.testing.assert_allclose(found[0] / scale, found[1] / scale, atol=tight)
+
+
 @pytest.mark.parametrize("kind", ["uint8", "int16", "float32", "float64", "strided", "normalized"])
 def test_a_row_does_not_depend_on_its_neighbours(kind):
     rng = np.random.default_rng(4)

@@ -5,7 +5,7 @@ As in `layers.py`, whose places in the workspace it reads: columns beyond the ba
 
 from __future__ import annotations
 
-from . import batchnorm, dense
+from . import batchnorm, dense, pixels
 from ._jit import inlined
 from ._link import linked
 from .activations import derive, derive_smooth
@@ -44,10 +44,20 @@ def _derive(table, code, dA, Z, A, dZ, n, o0, o1, scratch):
 def _back_weights_reading(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     """dW of the first DENSE row from dZ (n_out, ld) at D and the user's array."""
     op, tall = ops[1], BLOCK // LENGTH
-    for tile in range(me, (op.n_in + LENGTH - 1) // LENGTH, team):
-        k = tile * LENGTH
-        w = min(LENGTH, op.n_in - k)
-        for j in range(0, rows.size, tall):
+    open_ = ops[0].stats <= 1 and pixels.lie_open(op, X, pixels.BACK)
+    length = pixels.SPAN if open_ else LENGTH
+    for tile in range(me, (op.n_in + length - 1) // length, team):
+        k = tile * length
+        w = min(length, op.n_in - k)
+        done = w // pixels.WHOLE * pixels.WHOLE if open_ else 0
+        if done > 0:
+            factor, offset = pixels.line(ops[0], state)
+            pixels.backward(
+                table, op.n_out, done, X, rows, k, factor, offset, work, D, ld,
+                grad, op.W + k, op.n_in,
+            )  # fmt: skip
+        k, w = k + done, w - done
+        for j in range(0, rows.size if w > 0 else 0, tall):
             n = min(tall, rows.size - j)
             read(table, ops[0], state, X, part(rows, j, n), k, matrix(work, blocks, n, w))
             multiply(

@@ -47,20 +47,33 @@ def _tile(tall, wide):
             adds = builder.icmp_signed("!=", add, constant(0))
             zero = v.zero.type.element(0.0)
             starts = [builder.select(adds, builder.load(cell), zero) for cell in cells]
-            totals = []
-            for i in range(0, len(sums), v.lanes):
-                group = sums[i : i + v.lanes]
-                packed = v.sums(group)
-                for lane in range(len(group)):
-                    totals.append(builder.extract_element(packed, INT(lane)))
-            # Rows beyond the edge repeat the last one, so all that is written twice is the same.
-            for cell, start, total in zip(cells, starts, totals, strict=True):
-                builder.store(builder.fadd(start, total), cell)
+            store_totals(builder, v, sums, starts, cells)
             return context.get_dummy_value()
 
         return signature, codegen
 
     return tile
+
+
+def store_totals(builder, v, sums, starts, cells):
+    """Write what each cell starts from plus the lanes of its sum."""
+    totals = []
+    for i in range(0, len(sums), v.lanes):
+        group = sums[i : i + v.lanes]
+        packed = v.sums(group)
+        totals += [builder.extract_element(packed, INT(lane)) for lane in range(len(group))]
+    # Rows beyond the edge repeat the last one, so all that is written twice is the same.
+    for cell, start, total in zip(cells, starts, totals, strict=True):
+        builder.store(builder.fadd(start, total), cell)
+
+
+def _merged(builder, kind, first, here, second, there):
+    """Values that come from one of two blocks, in the block that both lead to."""
+    phis = [builder.phi(kind) for _ in first]
+    for phi, x, y in zip(phis, first, second, strict=True):
+        phi.add_incoming(x, here)
+        phi.add_incoming(y, there)
+    return phis
 
 
 def _accumulate(builder, v, xs, ws, K):
@@ -72,17 +85,12 @@ def _accumulate(builder, v, xs, ws, K):
     builder.cbranch(builder.icmp_signed(">", count, constant(0)), some, tail)
     builder.position_at_end(some)
     k, carried, end = v.loop(count, v.lanes, sums)
-    carried = _step(v, [v.load(x, k) for x in xs], [(w, k) for w in ws], carried, v.load)
+    carried = step(v, [v.load(x, k) for x in xs], [(w, k) for w in ws], carried, v.load)
     end(carried)
     last = builder.block
     builder.branch(tail)
     builder.position_at_end(tail)
-    merged = []
-    for first, second in zip(sums, carried, strict=True):
-        phi = builder.phi(v.type)
-        phi.add_incoming(first, before)
-        phi.add_incoming(second, last)
-        merged.append(phi)
+    merged = _merged(builder, v.type, sums, before, carried, last)
     rest = builder.sub(K, count)
     masked, done = builder.append_basic_block("masked"), builder.append_basic_block("done")
     here = builder.block
@@ -93,20 +101,14 @@ def _accumulate(builder, v, xs, ws, K):
     def load(pointer, offset):
         return v.load_masked(pointer, offset, mask)
 
-    ended = _step(v, [load(x, count) for x in xs], [(w, count) for w in ws], merged, load)
+    ended = step(v, [load(x, count) for x in xs], [(w, count) for w in ws], merged, load)
     there = builder.block
     builder.branch(done)
     builder.position_at_end(done)
-    result = []
-    for first, second in zip(merged, ended, strict=True):
-        phi = builder.phi(v.type)
-        phi.add_incoming(first, here)
-        phi.add_incoming(second, there)
-        result.append(phi)
-    return result
+    return _merged(builder, v.type, merged, here, ended, there)
 
 
-def _step(v, xs, ws, sums, load):
+def step(v, xs, ws, sums, load):
     """The sums after one vector of every row; sums[e · wide + o]."""
     sums, wide = list(sums), len(ws)
     for o, (w, k) in enumerate(ws):

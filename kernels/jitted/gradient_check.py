@@ -38,9 +38,9 @@ def gradient_check(kernels, ops, theta, state, X, Y, w, settings, epsilon, place
     x, _alive = locate(X)
     work, ld, parts = layout(ops, len(X), theta.dtype)
     args = (
-        addresses(ops, theta.dtype, settings), ops, theta, np.zeros_like(theta), state, work, ld,
-        parts, x, Y, w,
-        np.arange(len(X)), settings.reshape(1), EPOCH, np.zeros(3), float(epsilon), places, out,
+        addresses(ops, theta.dtype, settings, (X,)), ops, theta, np.zeros_like(theta), state, work,
+        ld, parts, x, Y, w, np.arange(len(X)), settings.reshape(1), EPOCH, np.zeros(3),
+        float(epsilon), places, out,
     )  # fmt: skip
     assemble(_differences, args, 1)
 

@@ -13,7 +13,7 @@ import numba
 from numba import types
 
 from ..opcodes import OP, Activation, Kind, Mode
-from . import batchnorm, dense
+from . import batchnorm, dense, pixels
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
 from .activations import activate, activate_smooth
@@ -103,9 +103,20 @@ def _dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, sc
         for j in range(first, padded(last)):
             Z[o, j] = b
     # Features outermost: their weights stay in the cache while the examples pass.
-    for k in range(0, op.n_in, LENGTH):
-        for j in range(first, last, tall):
-            n, w = min(tall, last - j), min(LENGTH, op.n_in - k)
+    open_ = ops[0].stats <= 1 and pixels.lie_open(op, X, pixels.OUTPUTS)
+    length = pixels.SPAN if open_ else LENGTH
+    for k in range(0, op.n_in, length):
+        w = min(length, op.n_in - k)
+        done = w // LANES * LANES if open_ else 0
+        if done > 0:
+            factor, offset = pixels.line(ops[0], state)
+            pixels.forward(
+                table, op.n_out, done, X, part(rows, first, last - first), k, factor, offset,
+                theta, op.W + k, op.n_in, work, op.Z * ld + first, ld,
+            )  # fmt: skip
+        k, w = k + done, w - done
+        for j in range(first, last if w > 0 else first, tall):
+            n = min(tall, last - j)
             block = matrix(work, blocks, n, w)
             read(table, ops[0], state, X, part(rows, j, n), k, block)
             dots(

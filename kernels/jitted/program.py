@@ -42,9 +42,11 @@ def _of(ops):
     return frozenset(uses), int((ops["n_in"] * ops["n_out"])[ops["kind"] == Kind.DENSE].sum())
 
 
-def addresses(ops, dtype, settings=None):
-    """The table of linked kernels, with all that these ops and settings use."""
+def addresses(ops, dtype, settings=None, inputs=()):
+    """The table of linked kernels, with all that these ops, settings and arrays X use."""
     uses, _ = _of(ops.tobytes())
+    if ops["A"][0] < 0 and any(X.dtype == np.uint8 for X in inputs):
+        uses |= {"pixels"}
     if settings is not None:
         wanted = {
             "max_norm": (ops["rate"][ops["kind"] == Kind.DENSE] > 0).any(),
@@ -148,7 +150,8 @@ def _predict(ops, row, theta, state, X, out, threads=alone):
     x, alive = locate(X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
-    args = (addresses(ops, theta.dtype), ops, row, theta, state, work, ld, places, x, order, out)
+    table = addresses(ops, theta.dtype, inputs=(X,))
+    args = (table, ops, row, theta, state, work, ld, places, x, order, out)
     assemble(compiled.predict, args, team)
 
 
@@ -164,7 +167,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result = np.zeros(2)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype)
+    table = addresses(ops, theta.dtype, inputs=(X,))
     args = (table, ops, theta, state, work, ld, places, x, Y, w, order, result)
     assemble(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])
@@ -179,7 +182,7 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     work, ld, places = layout(ops, len(rows), theta.dtype, work)
     result = np.zeros(3)
     args = (
-        addresses(ops, theta.dtype, settings), ops, theta, grad, state, work, ld, places,
+        addresses(ops, theta.dtype, settings, (X,)), ops, theta, grad, state, work, ld, places,
         x, Y, w, rows, 1, settings.reshape(1), int(epoch), result,
     )  # fmt: skip
     assemble(compiled.gradient.kernel, args, team)
@@ -224,8 +227,8 @@ def run(
     batch = min(int(settings["batch_size"]), len(X))
     work, ld, places = layout(ops, batch, theta.dtype, work)
     args = (
-        addresses(ops, theta.dtype, settings), ops, theta, grad, slots, state, work, ld, places,
-        x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val, np.arange(len(alive_val)),
+        addresses(ops, theta.dtype, settings, (X, X_val)), ops, theta, grad, slots, state, work, ld,
+        places, x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val, np.arange(len(alive_val)),
         settings.reshape(1), rates, record, scores, counters, start, stop,
     )  # fmt: skip
     held = (work.size - places.blocks) // READ

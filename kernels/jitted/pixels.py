@@ -1,0 +1,194 @@
+"""Products over uint8 rows as they lie in memory: narrow first layers over images.
+
+Bytes are widened and scaled in registers. To lay them down as numbers, block by block, took half
+of the time of a logistic regression over images; with many outputs it pays, for then each number
+is read often.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from ._jit import inlined
+from ._link import linked
+from .dots import FEW, MANY, ONE, step, store_totals
+from .memory import CODES, part
+from .pack import lanes_of
+from .simd import Vectors, clamped, constant, data, index, machine, void
+
+BYTES = CODES[np.dtype(np.uint8)]
+OUTPUTS = MANY[1]  # of a layer that reads in place forward
+BACK = 8  # of one whose gradient reads in place
+WHOLE = 128  # features of whole tiles of the gradient, 8 of the widest vectors
+SPAN = 512  # features at a time: their weights stay in the first-level cache
+
+#: Vectors of features that a tile of the gradient holds for 1, up to 4 and up to 8 outputs: with
+#: the factors and what is read they fill the registers, and all divide 8.
+WIDE = {1: 8, 4: 4, 8: 2} if machine()[1] == 32 else {1: 8, 4: 2, 8: 1}
+
+
+class _Rows:
+    """Emits what both tiles read: scaled vectors of bytes behind X[rows[j], k]."""
+
+    def __init__(self, builder, v, X, rows, k, scale, offset):
+        self.builder, self.v, self.rows = builder, v, rows
+        self.address, self.step = (builder.extract_value(X, i) for i in range(2))
+        self.k = k
+        cast = builder.fptrunc if v.size == 4 else lambda value, kind: value
+        self.scale, self.offset = (v.splat(cast(x, v.scalar)) for x in (scale, offset))
+
+    def pointer(self, j):
+        """Address of the first byte of an example, j counted in `rows`."""
+        builder = self.builder
+        row = builder.load(builder.gep(self.rows, [j]))
+        place = builder.add(builder.mul(row, self.step), self.k)
+        return builder.inttoptr(builder.add(self.address, place), ir.IntType(8).as_pointer())
+
+    def read(self, pointer, offset):
+        """A vector of numbers, scaled."""
+        line = self.v.load_bytes(self.builder.gep(pointer, [offset]))
+        return self.v.multiply_add(line, self.scale, self.offset)
+
+
+def _forward(tall, wide):
+    """Return the intrinsic of tall × wide dot products, or fewer; K is a multiple of the lanes.
+
+    C[c + e + o co] += Σₖ X[rows[e], k0 + k] W[w + o ldw + k] for e < used, o < width.
+    """
+
+    @intrinsic
+    def tile(typingctx, X, rows, k0, scale, offset, W, w, ldw, C, c, co, K, used, width):
+        numbers = (types.float64,) * 2
+        signature = void(X, rows, index, *numbers, W, index, index, C, *(index,) * 5)
+
+        def codegen(context, builder, sig, args):
+            v = Vectors(context, builder, C.dtype)
+            order = data(context, builder, rows, args[1], constant(0))
+            pixels = _Rows(builder, v, args[0], order, *args[2:5])
+            w = data(context, builder, W, args[5], args[6])
+            c = data(context, builder, C, args[8], args[9])
+            tops = [clamped(builder, e, args[12]) for e in range(tall)]
+            sides = [clamped(builder, o, args[13]) for o in range(wide)]
+            xs = [pixels.pointer(e) for e in tops]
+            ws = [builder.gep(w, [builder.mul(o, args[7])]) for o in sides]
+            k, sums, end = v.loop(args[11], v.lanes, [v.zero] * (tall * wide))
+            sums = step(v, [pixels.read(x, k) for x in xs], [(w, k) for w in ws], sums, v.load)
+            end(sums)
+            cells = [
+                builder.gep(c, [builder.add(e, builder.mul(o, args[10]))])
+                for e in tops
+                for o in sides
+            ]
+            store_totals(builder, v, sums, [builder.load(cell) for cell in cells], cells)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return tile
+
+
+def _backward(tall, wide):
+    """Return the intrinsic of tall rows and `wide` vectors of dW, or fewer rows.
+
+    C[c + i ldc + j] = Σₖ D[d + i ldd + k] X[rows[k], k0 + j] for i < used, k < m.
+    """
+
+    @intrinsic
+    def tile(typingctx, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc, m, used):
+        numbers = (types.float64,) * 2
+        signature = void(X, rows, index, *numbers, D, index, index, C, *(index,) * 4)
+
+        def codegen(context, builder, sig, args):
+            v = Vectors(context, builder, C.dtype)
+            order = data(context, builder, rows, args[1], constant(0))
+            pixels = _Rows(builder, v, args[0], order, *args[2:5])
+            d = data(context, builder, D, args[5], args[6])
+            c = data(context, builder, C, args[8], args[9])
+            places = [clamped(builder, i, args[12]) for i in range(tall)]
+            ds = [builder.gep(d, [builder.mul(i, args[7])]) for i in places]
+            k, sums, end = v.loop(args[11], 1, [v.zero] * (tall * wide))
+            sums, x = list(sums), pixels.pointer(k)
+            factors = [v.splat(builder.load(builder.gep(d, [k]))) for d in ds]
+            for j in range(wide):
+                line = pixels.read(x, constant(j * v.lanes))
+                for i, factor in enumerate(factors):
+                    at = i * wide + j
+                    sums[at] = v.multiply_add(factor, line, sums[at])
+            end(sums)
+            for i, place in enumerate(places):
+                for j in range(wide):
+                    cell = builder.add(builder.mul(place, args[10]), constant(j * v.lanes))
+                    v.store(sums[i * wide + j], c, cell)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return tile
+
+
+_many, _few, _one = (_forward(*shape) for shape in (MANY, FEW, ONE))
+WIDE_1, WIDE_4, WIDE_8 = WIDE.values()
+_back_one, _back_four, _back_eight = (_backward(n, wide) for n, wide in WIDE.items())
+
+
+@inlined
+def _tiles(tile, tall, wide, m, n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co):
+    """All tiles of one shape."""
+    for o in range(0, n, wide):
+        for e in range(0, m, tall):
+            tile(
+                X, part(rows, e, m - e), k0, scale, offset, W, w + o * ldw, ldw,
+                C, c + e + o * co, co, K, min(tall, m - e), min(wide, n - o),
+            )  # fmt: skip
+
+
+@inlined
+def lie_open(op, X, most):
+    """Tell whether the first row, of at most so many outputs, can read X where it lies."""
+    return X[3] == BYTES and X[2] == 1 and op.n_out <= most
+
+
+@inlined
+def line(op, state):
+    """The factor and offset of an INPUT row that scales all features alike."""
+    if op.stats == 0:
+        return 1.0, 0.0
+    low = np.float64(state[op.state]) + np.float64(state[op.state + 2])
+    factor = np.float64(state[op.state + 1])
+    return factor, op.offset - low * factor
+
+
+@linked("i i X I1 i f f F1 i i F1 i i", when="pixels")
+def forward(n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co):
+    """C[c + e + o co] += Σₖ (scale X[rows[e], k0 + k] + offset) W[w + o ldw + k], o < n.
+
+    K is a multiple of the lanes of a vector; the columns of X lie side by side.
+    """
+    m = rows.size
+    if n == 1:
+        _tiles(_one, ONE[0], ONE[1], m, n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
+    elif n <= FEW[1]:
+        _tiles(_few, FEW[0], FEW[1], m, n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
+    else:
+        _tiles(_many, MANY[0], MANY[1], m, n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
+
+
+@linked("i i X I1 i f f F1 i i F1 i i", when="pixels")
+def backward(n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc):
+    """C[c + o ldc + k] = Σⱼ D[d + o ldd + j] (scale X[rows[j], k0 + k] + offset), o < n ≤ BACK.
+
+    N, the count of k, is a multiple of WHOLE; rows holds at least one.
+    """
+    m = rows.size
+    if n == 1:
+        for j in range(0, N, WIDE_1 * lanes_of(C)):
+            _back_one(X, rows, k0 + j, scale, offset, D, d, ldd, C, c + j, ldc, m, n)
+    elif n <= 4:
+        for j in range(0, N, WIDE_4 * lanes_of(C)):
+            _back_four(X, rows, k0 + j, scale, offset, D, d, ldd, C, c + j, ldc, m, n)
+    else:
+        for j in range(0, N, WIDE_8 * lanes_of(C)):
+            _back_eight(X, rows, k0 + j, scale, offset, D, d, ldd, C, c + j, ldc, m, n)
