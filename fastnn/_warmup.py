@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from . import kernels
 from ._backend import backend
 from .network import Network
 
@@ -31,7 +32,9 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
         for dtype in dtypes:
             net = Network.mlp([2, 2, 2], output="softmax", dtype=dtype)
             X, y = np.zeros((2, 2)), np.array([0, 1])
+            kernels.get("jitted").compile_all(net.dtype)
             net.fit(X, y, epochs=1, validation_data=(X, y), progress=False)
             net.predict(X)
+            net.predict(X[:1])
             net.evaluate(X, y)
             net.cost_and_gradients(X, y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numba import config as _config
 
+from ._link import compile_all
 from .doors import (
     absolute_error,
     batch_moments,
@@ -82,6 +83,7 @@ __all__ = [
     "categorical_cross_entropy",
     "categorical_hits",
     "clip",
+    "compile_all",
     "decay_weights",
     "dense_backward",
     "dense_forward",

@@ -96,3 +96,8 @@ def table(dtype, uses=frozenset()):
             name = result.fndesc.llvm_func_name
             addresses[place] = result.library.get_pointer_to_function(name)
     return addresses
+
+
+def compile_all(dtype):
+    """Compile or load every linked kernel for networks of a dtype."""
+    table(dtype, frozenset(when for _, _, when in _linked if when))

@@ -40,8 +40,8 @@ def _derive(table, code, dA, Z, A, dZ, n, o0, o1, scratch):
         derive(table, code, dA, Z, A, dZ, n, o0, o1, scratch)
 
 
-@inlined
-def _back_weights_reading(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
+@linked("T O F1 F1 F1 i i i X I1 i i", when="reading")
+def back_reading(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     """dW of the first DENSE row from dZ (n_out, ld) at D and the user's array."""
     op, tall = ops[1], BLOCK // LENGTH
     open_ = ops[0].stats <= 1 and pixels.lie_open(op, X, pixels.BACK)
@@ -110,7 +110,7 @@ def _back_dense(
             dense.backward_biases(table, D, m, part(grad, op.b, op.n_out), o0, o1)
     meet(meeting, me, team)
     if row == 1 and ops[0].A < 0:
-        _back_weights_reading(
+        back_reading(
             table, ops, grad, state, work, ld, places.D + places.swap,
             places.blocks + me * BLOCK, X, rows, me, team,
         )  # fmt: skip

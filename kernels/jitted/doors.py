@@ -40,6 +40,9 @@ def product(A, B, C, transpose_a=False, transpose_b=False):
     _product(A, B, C, False)
 
 
+USED = frozenset({"product"})  # what a product by itself needs of the linked kernels
+
+
 def _product(A, B, C, add):
     """C = A B, or C += A B.   A, B of any order; C (M, N) of any order."""
     (M, K), N = A.shape, C.shape[1]
@@ -56,7 +59,7 @@ def _product(A, B, C, add):
     if C.size and K:
         panel = np.empty(gemm.DEPTH * gemm.PANEL, C.dtype)
         gemm.product.kernel(
-            table(C.dtype), M, N, K, numbers[0], 0, *steps[0], numbers[1], 0, *steps[1],
+            table(C.dtype, USED), M, N, K, numbers[0], 0, *steps[0], numbers[1], 0, *steps[1],
             C.reshape(-1), 0, N, gemm.ADD if add else gemm.ZERO, panel, 0,
         )  # fmt: skip
 

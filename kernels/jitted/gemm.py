@@ -179,7 +179,7 @@ def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, floor)
                 )  # fmt: skip
 
 
-@linked("T i i i F1 i i i F1 i i i F1 i i i F1 i")
+@linked("T i i i F1 i i i F1 i i i F1 i i i F1 i", when="product")
 def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, panel, p):
     """C[c:] (M, N) = start + A[a:] B[b:], where B may lie either way: bk or bj is 1.
 

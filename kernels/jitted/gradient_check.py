@@ -35,12 +35,12 @@ def _differences(
 
 def gradient_check(kernels, ops, theta, state, X, Y, w, settings, epsilon, places, out):
     """out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[places].   As in `kernels/gradient_check.py`."""
-    x, _alive = locate(X)
+    x, alive = locate(X)
     work, ld, parts = layout(ops, len(X), theta.dtype)
+    table = addresses(ops, theta.dtype, {alive.dtype.name}, settings)
     args = (
-        addresses(ops, theta.dtype, settings, (X,)), ops, theta, np.zeros_like(theta), state, work,
-        ld, parts, x, Y, w, np.arange(len(X)), settings.reshape(1), EPOCH, np.zeros(3),
-        float(epsilon), places, out,
+        table, ops, theta, np.zeros_like(theta), state, work, ld, parts, x, Y, w,
+        np.arange(len(X)), settings.reshape(1), EPOCH, np.zeros(3), float(epsilon), places, out,
     )  # fmt: skip
     assemble(_differences, args, 1)
 

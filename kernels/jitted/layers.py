@@ -92,8 +92,8 @@ def _activate(table, code, Z, A, j0, n, o0, o1, scratch):
         activate(table, code, Z, A, j0, n, o0, o1, scratch)
 
 
-@inlined
-def _dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scratch, me, team):
+@linked("T O F1 F1 F1 i i X I1 F2 F2 F2 i i", when="reading")
+def dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scratch, me, team):
     """Z, A (n_out, ld) of the first DENSE row, straight from the user's array, block by block."""
     op = ops[1]
     first, last = _share(rows.size, me, team)
@@ -192,7 +192,7 @@ def forward(
         Z = matrix(work, op.Z * ld, op.n_out, ld)
         before = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
         if row == 1 and ops[0].A < 0:
-            _dense_reading(
+            dense_reading(
                 table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scratch, me, team
             )
         elif op.kind == DENSE:

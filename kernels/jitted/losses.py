@@ -130,23 +130,29 @@ def categorical_hits(Z, Y, w, m):
     return hits
 
 
-@linked("i F2 F2 F2 i F2 F2 D1")
-def loss(code, A, Y, weights, m, D, scratch, result):
+@linked("F2 F2 F2 i F2 D1", when="squared_error")
+def squared_loss(A, Y, weights, m, D, result):
     """Write the gradient D (K, ·) and result = (cost, Σ w of right examples) of a LOSS row.
 
     A: the output, for cross-entropies the logits; Y (K, ·); weights (2, ·): w/Σw, and w itself,
-    in which counts stay exact; scratch (3, ·).
+    in which counts stay exact.
     """
-    share, w = row(weights, 0, 0, m), row(weights, 1, 0, m)
-    if code == BINARY:
-        result[0] = binary_cross_entropy(A, Y, share, m, D)
-        result[1] = binary_hits(A, Y, w, m)
-    elif code == CATEGORICAL:
-        result[0] = categorical_cross_entropy(A, Y, share, m, D, scratch)
-        result[1] = categorical_hits(A, Y, w, m)
-    else:
-        result[0] = squared_error(A, Y, share, m, D)
-        result[1] = 0.0
+    result[0] = squared_error(A, Y, row(weights, 0, 0, m), m, D)
+    result[1] = 0.0
+
+
+@linked("F2 F2 F2 i F2 D1", when="binary_cross_entropy")
+def binary_loss(A, Y, weights, m, D, result):
+    """The same of binary cross-entropy."""
+    result[0] = binary_cross_entropy(A, Y, row(weights, 0, 0, m), m, D)
+    result[1] = binary_hits(A, Y, row(weights, 1, 0, m), m)
+
+
+@linked("F2 F2 F2 i F2 F2 D1", when="categorical_cross_entropy")
+def categorical_loss(A, Y, weights, m, D, scratch, result):
+    """The same of categorical cross-entropy; scratch (3, ·)."""
+    result[0] = categorical_cross_entropy(A, Y, row(weights, 0, 0, m), m, D, scratch)
+    result[1] = categorical_hits(A, Y, row(weights, 1, 0, m), m)
 
 
 @linked("i f F2 F2 F2 i F2 D1", when="robust")

@@ -149,13 +149,32 @@ def _gather(dtype, wide, X, rows, k0, scaling, shift, factor, rest, offset, bloc
             )  # fmt: skip
 
 
-@linked("X I1 i i F1 F1 F1 f F2")
-def gather(X, rows, k0, stats, shift, factor, rest, offset, block):
+@linked("X I1 i i F1 F1 F1 f F2", when="float32")
+def gather_singles(X, rows, k0, stats, shift, factor, rest, offset, block):
     """block (n, w) = (X[rows, k0 : k0+w] − shift − rest) factor + offset; stats 0: as it is."""
-    number, scaling = block.dtype.type, stats
+    wide = block.dtype.type
+    _gather(np.float32, wide, X, rows, k0, stats, shift, factor, rest, offset, block)
+
+
+@linked("X I1 i i F1 F1 F1 f F2", when="float64")
+def gather_doubles(X, rows, k0, stats, shift, factor, rest, offset, block):
+    """The same of float64."""
+    _gather(np.float64, np.float64, X, rows, k0, stats, shift, factor, rest, offset, block)
+
+
+@linked("X I1 i i F1 F1 F1 f F2", when="uint8")
+def gather_bytes(X, rows, k0, stats, shift, factor, rest, offset, block):
+    """The same of uint8."""
+    wide = block.dtype.type
+    _gather(np.uint8, wide, X, rows, k0, stats, shift, factor, rest, offset, block)
+
+
+@inlined
+def gather(table, X, rows, k0, stats, shift, factor, rest, offset, block):
+    """The same of whatever X holds."""
     if X[3] == 0:
-        _gather(np.float32, number, X, rows, k0, scaling, shift, factor, rest, offset, block)
+        gather_singles(table, X, rows, k0, stats, shift, factor, rest, offset, block)
     elif X[3] == 1:
-        _gather(np.float64, np.float64, X, rows, k0, scaling, shift, factor, rest, offset, block)
+        gather_doubles(table, X, rows, k0, stats, shift, factor, rest, offset, block)
     else:
-        _gather(np.uint8, number, X, rows, k0, scaling, shift, factor, rest, offset, block)
+        gather_bytes(table, X, rows, k0, stats, shift, factor, rest, offset, block)

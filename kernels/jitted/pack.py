@@ -50,7 +50,7 @@ def transpose(m, n, X, x, ldx, Y, y, ldy):
                         Y[y + q * ldy + i] = X[x + i * ldx + q]
 
 
-@linked("T i i F1 i i i F1 i i")
+@linked("T i i F1 i i i F1 i i", when="product")
 def pack(table, K, N, B, b, bk, bj, panel, p, width):
     """panel[p + k width + j] = B[b + k bk + j bj] for k < K, j < N, zero for j up to width."""
     if bk == 1:

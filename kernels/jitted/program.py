@@ -10,6 +10,7 @@ from ..opcodes import OP, SLOTS, Activation, Kind, Loss, Method
 from ..steps import alone, statistics
 from . import run as compiled
 from ._link import table as _table
+from .dense import NARROW
 from .doors import standardize
 from .layers import BLOCK as READ
 from .layers import Places, padded
@@ -37,15 +38,23 @@ def _of(ops):
         uses.add("elementwise")
     if (ops["code"][1:-1] > Activation.SOFTMAX).any():
         uses.add("smooth")
-    if ops["code"][-1] > Loss.CATEGORICAL_CROSS_ENTROPY:
-        uses.add("robust")
-    return frozenset(uses), int((ops["n_in"] * ops["n_out"])[ops["kind"] == Kind.DENSE].sum())
+    loss = Loss(ops["code"][-1])
+    uses.add("robust" if loss > Loss.CATEGORICAL_CROSS_ENTROPY else loss.name.lower())
+    dense = ops[ops["kind"] == Kind.DENSE]
+    if (np.minimum(dense["n_in"], dense["n_out"]) > NARROW).any():
+        uses.add("product")
+    if ops["A"][0] < 0:
+        uses.add("reading")
+    return frozenset(uses), int((dense["n_in"] * dense["n_out"]).sum())
 
 
-def addresses(ops, dtype, settings=None, inputs=()):
-    """The table of linked kernels, with all that these ops, settings and arrays X use."""
-    uses, _ = _of(ops.tobytes())
-    if ops["A"][0] < 0 and any(X.dtype == np.uint8 for X in inputs):
+def addresses(ops, dtype, needs=(), settings=None):
+    """The table of linked kernels, with all that these ops and settings use and what else it needs.
+
+    needs: names of what linked kernels are `when` they are needed, of the dtypes of X among them.
+    """
+    uses = _of(ops.tobytes())[0].union(needs)
+    if "reading" in uses and "uint8" in uses:
         uses |= {"pixels"}
     if settings is not None:
         wanted = {
@@ -150,7 +159,7 @@ def _predict(ops, row, theta, state, X, out, threads=alone):
     x, alive = locate(X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, inputs=(X,))
+    table = addresses(ops, theta.dtype, {alive.dtype.name})
     args = (table, ops, row, theta, state, work, ld, places, x, order, out)
     assemble(compiled.predict, args, team)
 
@@ -167,7 +176,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result = np.zeros(2)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, inputs=(X,))
+    table = addresses(ops, theta.dtype, {alive.dtype.name})
     args = (table, ops, theta, state, work, ld, places, x, Y, w, order, result)
     assemble(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])
@@ -176,14 +185,15 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
 def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     """Write the gradient of one step and return (cost, Σ w of right rows, Σ w). As in `steps`."""
     _verify(ops, theta, None, ((X, Y, w),), rows)
-    x, _alive = locate(X)
+    x, alive = locate(X)
     team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
     work = workspace(ops, len(rows), theta.dtype, team)
     work, ld, places = layout(ops, len(rows), theta.dtype, work)
     result = np.zeros(3)
+    table = addresses(ops, theta.dtype, {alive.dtype.name}, settings)
     args = (
-        addresses(ops, theta.dtype, settings, (X,)), ops, theta, grad, state, work, ld, places,
-        x, Y, w, rows, 1, settings.reshape(1), int(epoch), result,
+        table, ops, theta, grad, state, work, ld, places, x, Y, w, rows, 1, settings.reshape(1),
+        int(epoch), result,
     )  # fmt: skip
     assemble(compiled.gradient.kernel, args, team)
     return tuple(float(value) for value in result)
@@ -192,7 +202,7 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
 def update(ops, theta, grad, slots, state, settings, rate, t):
     """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
     args = (ops, theta, grad, slots, state, settings.reshape(1), float(rate), int(t))
-    assemble(compiled.update, (addresses(ops, theta.dtype, settings), *args), 1)
+    assemble(compiled.update, (addresses(ops, theta.dtype, settings=settings), *args), 1)
 
 
 def _verify(ops, theta, slots, examples, order=None):
@@ -224,10 +234,11 @@ def run(
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
     x, alive = locate(X)
     x_val, alive_val = locate(X_val)
+    needs = {alive.dtype.name} | ({alive_val.dtype.name, "evaluate"} if len(X_val) else set())
     batch = min(int(settings["batch_size"]), len(X))
     work, ld, places = layout(ops, batch, theta.dtype, work)
     args = (
-        addresses(ops, theta.dtype, settings, (X, X_val)), ops, theta, grad, slots, state, work, ld,
+        addresses(ops, theta.dtype, needs, settings), ops, theta, grad, slots, state, work, ld,
         places, x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val, np.arange(len(alive_val)),
         settings.reshape(1), rates, record, scores, counters, start, stop,
     )  # fmt: skip

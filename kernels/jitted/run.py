@@ -16,7 +16,15 @@ from ._jit import inlined, kernel
 from ._link import EXTRA, linked
 from .backprop import backward
 from .layers import LANES, forward, padded
-from .losses import CATEGORICAL, loss, robust_loss
+from .losses import (
+    BINARY,
+    CATEGORICAL,
+    SQUARED,
+    binary_loss,
+    categorical_loss,
+    robust_loss,
+    squared_loss,
+)
 from .memory import matrix, part, row
 from .random import shuffle
 from .team import aborted, meet
@@ -68,10 +76,14 @@ def assess(table, ops, work, ld, places, Y, w, rows, total, result):
     D = matrix(work, places.D + last.source % 2 * places.swap, last.n_in, ld)
     scratch = matrix(work, places.scratch, 3, ld)
     targets, weights = _targets(last, work, ld, places, Y, w, rows, total)
-    if last.code > CATEGORICAL:
-        robust_loss(table, last.code, last.rate, A, targets, weights, m, D, result)
+    if last.code == BINARY:
+        binary_loss(table, A, targets, weights, m, D, result)
+    elif last.code == CATEGORICAL:
+        categorical_loss(table, A, targets, weights, m, D, scratch, result)
+    elif last.code == SQUARED:
+        squared_loss(table, A, targets, weights, m, D, result)
     else:
-        loss(table, last.code, A, targets, weights, m, D, scratch, result)
+        robust_loss(table, last.code, last.rate, A, targets, weights, m, D, result)
     for k in range(last.n_in):
         for j in range(m, mp):
             D[k, j] = 0
@@ -153,7 +165,7 @@ def update(table, ops, theta, grad, slots, state, settings, rate, t, meeting, me
         _finish(table, ops, theta, state)
 
 
-@linked("T O F1 F1 F1 i P X F2 F1 I1 D1 I1 i i")
+@linked("T O F1 F1 F1 i P X F2 F1 I1 D1 I1 i i", when="evaluate")
 def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result, meeting, me, team):
     """Write result = (cost, share of right examples), means by weight over all examples."""
     last = ops[ops.size - 1].source
