@@ -17,6 +17,8 @@ from .simd import INT, Vectors, clamped, constant, data, index, machine, void
 
 #: Rows and vectors of C that a tile holds; with a row of B and a broadcast they fill the registers.
 ROWS, VECTORS = (6, 4) if machine()[1] == 32 else (6, 2) if machine()[2] else (3, 4)
+TALL = 2 * ROWS  # rows of a tile of one vector: with fewer, each sum would wait for the last
+UNPACKED = 32  # rows of C up to which packing B costs more than its long rows
 PANEL = 64  # numbers of a row that a tile is at most wide
 DEPTH = 128  # rows of B that a tile takes at a time: a panel of them stays in the first-level cache
 
@@ -139,30 +141,39 @@ def _finish(builder, v, c, cells, masks, full, sums, used):
 
 
 _whole, _few, _one = (_tile(rows, VECTORS) for rows in (ROWS, 3, 1))
-_whole_narrow, _one_narrow = _tile(ROWS, 1), _tile(1, 1)
+_half, _tall, _line, _dot = _tile(ROWS, 2), _tile(TALL, 1), _tile(ROWS, 1), _tile(1, 1)
 
 
 @inlined
-def _row_of_tiles(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor):
-    """One tile of `rows` rows, as wide as a tile is or as one vector."""
-    if width > lanes_of(C):
-        if rows > 3:
-            _whole(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor)
-        elif rows > 1:
-            _few(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor)
+def _column_of_tiles(
+    A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor
+):  # fmt: skip
+    """Tiles above each other, as wide as a tile is, as two vectors or as one."""
+    tall = TALL if width <= lanes_of(C) else ROWS
+    for i in range(0, rows, tall):
+        u, v, w, n = a + i * rs, c + i * ldc, o + i, min(tall, rows - i)
+        if width > 2 * lanes_of(C):
+            if n > 3:
+                _whole(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+            elif n > 1:
+                _few(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+            else:
+                _one(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+        elif width > lanes_of(C):
+            _half(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+        elif n > ROWS:
+            _tall(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+        elif n > 1:
+            _line(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
         else:
-            _one(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor)
-    elif rows > 1:
-        _whole_narrow(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor)
-    else:
-        _one_narrow(A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor)
+            _dot(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
 
 
 @linked("i i i F1 i i i F1 i i F1 i i F1 i i i")
 def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, floor):
     """C[c:] (M, N) = start + A[a:] (M, K) B[b:] (K, N), rows ldc and ldb apart.
 
-    A number of A stands at a + i rs + k cs. B is read up to whole vectors, C written to N exactly.
+    A number of A stands at a + i rs + k cs. B is read up to whole tiles, C written to N exactly.
     begin: ZERO, ADD (to C), BIAS (bias[o + i] a row); floor: relu at the end. K = 0 is left out.
     """
     panel = VECTORS * lanes_of(C)
@@ -171,27 +182,33 @@ def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, floor)
         start = begin if k == 0 else ADD
         low = floor if k + depth == K else 0
         for j in range(0, N, panel):
-            for i in range(0, M, ROWS):
-                _row_of_tiles(
-                    A, a + i * rs + k * cs, rs, cs, B, b + k * ldb + j, ldb,
-                    C, c + i * ldc + j, ldc, bias, o + i, depth, min(ROWS, M - i), N - j,
-                    start, low,
-                )  # fmt: skip
+            _column_of_tiles(
+                A, a + k * cs, rs, cs, B, b + k * ldb + j, ldb, C, c + j, ldc, bias, o, depth, M,
+                N - j, start, low,
+            )  # fmt: skip
 
 
 @linked("T i i i F1 i i i F1 i i i F1 i i i F1 i", when="product")
 def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, panel, p):
     """C[c:] (M, N) = start + A[a:] B[b:], where B may lie either way: bk or bj is 1.
 
-    B is packed into panel[p:], which holds DEPTH × PANEL numbers; begin: ZERO or ADD.
+    B is packed into panel[p:], which holds DEPTH × PANEL numbers; begin: ZERO or ADD. For few rows
+    of C it is read where it lies, where whole tiles of it lie in rows.
     """
     width = VECTORS * lanes_of(C)
     for j in range(0, N, width):
+        across = min(width, N - j)
+        line = (across + lanes_of(C) - 1) // lanes_of(C) * lanes_of(C)
         for k in range(0, K, DEPTH):
-            depth, across = min(DEPTH, K - k), min(width, N - j)
-            pack(table, depth, across, B, b + k * bk + j * bj, bk, bj, panel, p, width)
-            for i in range(0, M, ROWS):
-                _row_of_tiles(
-                    A, a + i * rs + k * cs, rs, cs, panel, p, width, C, c + i * ldc + j, ldc,
-                    A, 0, depth, min(ROWS, M - i), N - j, begin if k == 0 else ADD, 0,
+            depth, start = min(DEPTH, K - k), begin if k == 0 else ADD
+            u, v = a + k * cs, b + k * bk + j * bj
+            if bj == 1 and across == width and M <= UNPACKED:
+                multiply(
+                    table, M, across, depth, A, u, rs, cs, B, v, bk, C, c + j, ldc, A, 0, start, 0
+                )
+            else:
+                pack(table, depth, across, B, v, bk, bj, panel, p, line)
+                multiply(
+                    table, M, across, depth, A, u, rs, cs, panel, p, line, C, c + j, ldc, A, 0,
+                    start, 0,
                 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba.extending import intrinsic
 
 from ._link import linked
-from .simd import Vectors, constant, data, index, lanes, void
+from .simd import INT, Vectors, constant, data, index, lanes, void
 
 
 @intrinsic
@@ -50,16 +50,33 @@ def transpose(m, n, X, x, ldx, Y, y, ldy):
                         Y[y + q * ldy + i] = X[x + i * ldx + q]
 
 
+@intrinsic
+def _line(typingctx, X, x, n, Y, y):
+    """Y[y : y + lanes] = X[x : x + n], zeros behind: a vector of which n numbers are there."""
+    signature = void(X, index, index, Y, index)
+
+    def codegen(context, builder, sig, args):
+        v = Vectors(context, builder, Y.dtype)
+        x, y = (data(context, builder, kind, args[i], args[i + 1]) for i, kind in ((0, X), (3, Y)))
+        v.store(v.load_masked(x, None, v.mask(builder.trunc(args[2], INT))), y)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 @linked("T i i F1 i i i F1 i i", when="product")
 def pack(table, K, N, B, b, bk, bj, panel, p, width):
-    """panel[p + k width + j] = B[b + k bk + j bj] for k < K, j < N, zero for j up to width."""
+    """panel[p + k width + j] = B[b + k bk + j bj] for k < K, j < N, zero for j up to width.
+
+    bk or bj is 1; width is a multiple of a vector's lanes.
+    """
+    step = lanes_of(panel)
     if bk == 1:
         transpose(table, N, K, B, b, bj, panel, p, width)
-    else:
-        for k in range(K):
-            for j in range(N):
-                panel[p + k * width + j] = B[b + k * bk + j * bj]
-    if width > N:
-        for k in range(K):
+        for k in range(K if width > N else 0):
             for j in range(N, width):
                 panel[p + k * width + j] = 0
+    else:
+        for k in range(K):
+            for j in range(0, width, step):
+                _line(B, b + k * bk + j, min(N - j, step), panel, p + k * width + j)
