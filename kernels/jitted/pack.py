@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba.extending import intrinsic
 
 from ._link import linked
-from .simd import INT, Vectors, constant, data, index, lanes, void
+from .simd import INT, Vectors, clamped, constant, data, index, lanes, void
 
 
 @intrinsic
@@ -36,6 +36,26 @@ def _square(typingctx, X, x, ldx, Y, y, ldy):
     return signature, codegen
 
 
+@intrinsic
+def _corner(typingctx, X, x, ldx, Y, y, ldy, m, n):
+    """The same of m rows of n numbers, both at most as many as a vector has lanes."""
+    signature = void(X, index, index, Y, index, index, index, index)
+
+    def codegen(context, builder, sig, args):
+        v = Vectors(context, builder, Y.dtype)
+        x = data(context, builder, X, args[0], args[1])
+        y = data(context, builder, Y, args[3], args[4])
+        across, down = (v.mask(builder.trunc(args[i], INT)) for i in (7, 6))
+        rows = [builder.mul(args[2], clamped(builder, i, args[6])) for i in range(v.lanes)]
+        lines = v.transposed([v.load_masked(x, row, across) for row in rows])
+        for i, line in enumerate(lines):
+            with builder.if_then(builder.icmp_signed("<", constant(i), args[7])):
+                v.store_masked(line, y, builder.mul(args[5], constant(i)), down)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 @linked("i i F1 i i F1 i i")
 def transpose(m, n, X, x, ldx, Y, y, ldy):
     """Y[y + k ldy + j] = X[x + j ldx + k] for j < m, k < n.   Y (n, ldy); X (m, ldx)."""
@@ -45,9 +65,8 @@ def transpose(m, n, X, x, ldx, Y, y, ldy):
             if j + step <= m and k + step <= n:
                 _square(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy)
             else:
-                for i in range(j, min(j + step, m)):
-                    for q in range(k, min(k + step, n)):
-                        Y[y + q * ldy + i] = X[x + i * ldx + q]
+                tall, wide = min(step, m - j), min(step, n - k)
+                _corner(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy, tall, wide)
 
 
 @intrinsic
