@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ._sparse import SparseRows
 from .errors import DataError, SettingError, ShapeError
 
 Array = np.ndarray[Any, Any]
@@ -135,9 +136,9 @@ def is_row(X: Any, n_in: int) -> bool:
     return type(X) is np.ndarray and X.shape == (1, n_in) and X.dtype in IN_PLACE
 
 
-def features(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Array:
+def features(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:
     """Return X (m, n_in): real, finite, not empty, of the number of features that is expected."""
-    X = numeric(value, name)
+    X = value if isinstance(value, SparseRows) else numeric(value, name)
     if X.ndim != 2:
         hint = f"reshape a single example to (1, {X.size})" if X.ndim == 1 else "give one row each"
         if X.ndim in (3, 4):
@@ -148,6 +149,8 @@ def features(value: Any, n_in: int | None, layer: str = "the network", name: str
     if n_in is not None and X.shape[1] != n_in:
         hint = "is the batch transposed?" if X.shape[0] == n_in else "is it other data?"
         raise ShapeError(f"{layer} expects inputs of shape (m, {n_in}), got {X.shape}; {hint}")
+    if isinstance(X, SparseRows):  # of finite floats, which its maker has checked
+        return X
     finite(X, name)
     return readable(X)
 

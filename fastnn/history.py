@@ -22,11 +22,15 @@ class History(Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]):
         Number of finished epochs.
     interrupted : bool
         Whether Ctrl-C ended the fit.
+    converged : bool or None
+        Of a fit by L-BFGS: False where its iterations or evaluations ran out, True where the
+        gradient became small enough or no step improved the cost. None where nothing tells.
     """
 
     def __init__(self) -> None:
         self._parts: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
         self.interrupted = False
+        self.converged: bool | None = None
 
     @property
     def epochs(self) -> int:

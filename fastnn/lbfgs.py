@@ -43,6 +43,7 @@ class Descent(Trainer):
                     callback=self._after, options=options,
                 )  # fmt: skip
                 self.program.theta[...] = found.x
+                self.history.converged = found.status != 1  # 1: a limit was reached
             except _Stop:
                 pass
         self._tell(callbacks, "finish")
@@ -70,9 +71,12 @@ class Descent(Trainer):
 
     def _gradient(self, theta: Any) -> tuple[float, float, float]:
         """Cost, Σ w of right examples and Σ w at theta; the gradient goes into the program's."""
-        program = self.program
-        program.theta[...] = theta
-        rows = np.arange(len(self.train.X))
+        self.program.theta[...] = theta
+        return self._slopes()
+
+    def _slopes(self) -> tuple[float, float, float]:
+        """Cost, Σ w of right examples and Σ w; the gradient goes into the program's."""
+        program, rows = self.program, np.arange(len(self.train.X))
         found: tuple[float, float, float] = self.kernels.gradient(
             program.ops, program.theta, program.grad, program.state, self.work, *self.train, rows,
             self.settings, Mode.FROZEN,
@@ -84,6 +88,14 @@ class Descent(Trainer):
         cost = self._gradient(theta)[0]
         return cost, self.program.grad.astype(np.float64)
 
+    def _scored(self) -> tuple[float, float]:
+        """Cost and share of right ones of the held-out examples."""
+        program = self.program
+        found: tuple[float, float] = self.kernels.evaluate(
+            program.ops, program.theta, program.state, *self.validation, get_num_threads
+        )
+        return found
+
     def _after(self, theta: Any) -> None:
         """Note an iteration and call the callbacks."""
         cost, hits, total = self._gradient(theta)
@@ -91,10 +103,7 @@ class Descent(Trainer):
         if self.classifies:
             curves["accuracy"] = [hits / total]
         if len(self.scores):
-            program = self.program
-            scores = self.kernels.evaluate(
-                program.ops, program.theta, program.state, *self.validation, get_num_threads
-            )
+            scores = self._scored()
             names = ("validation_cost", "validation_accuracy")[: len(curves)]
             curves |= {name: [score] for name, score in zip(names, scores, strict=False)}
         self.history.extend(curves)

@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 class Examples(NamedTuple):
     """Checked data: X (m, n_in) as given, Y (m, K) and w (m,) in the network's dtype."""
 
-    X: Array
+    X: Any  # an array, or SparseRows
     Y: Array
     w: Array
 

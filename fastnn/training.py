@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._sparse import SparseRows
 from ._threads import get_num_threads
 from .errors import DivergenceError, SettingError
 from .history import History
@@ -164,20 +165,25 @@ class Trainer:
     def _run(self, start: int, stop: int, record: Array) -> int:
         """Take the steps start … stop−1 and return the next one."""
         rates = self._rates(start, stop)
-        memory, program, done = self.memory, self.program, start
+        done = start
         while done < stop:
             piece = min(stop, done + self._same())
             taken = slice(done - start, piece - start)
-            done = int(
-                self.kernels.run(
-                    program.ops, program.theta, program.grad, memory.slots, program.state,
-                    self.work, self.train, self.validation, self.settings, rates[taken],
-                    record[taken], self.scores, memory.counters, done, piece,
-                )
-            )  # fmt: skip
+            done = self._steps(done, piece, rates[taken], record[taken])
             if done < piece:
                 break
         return done
+
+    def _steps(self, start: int, stop: int, rates: Array, record: Array) -> int:
+        """Take steps that are alike but for rates (stop − start,); return the next one."""
+        memory, program = self.memory, self.program
+        return int(
+            self.kernels.run(
+                program.ops, program.theta, program.grad, memory.slots, program.state, self.work,
+                self.train, self.validation, self.settings, rates, record, self.scores,
+                memory.counters, start, stop,
+            )
+        )  # fmt: skip
 
     def _same(self) -> int:
         """Set what changes with the number of steps; return how many steps now are alike."""
@@ -251,25 +257,31 @@ class Trainer:
         self.history.extend(curves)
         self.network.history.extend(curves)
 
+    def _order(self, epoch: int) -> Array:
+        """Return the order (m,) in which that epoch of this fit takes the examples."""
+        order, settings = np.arange(len(self.train.X)), self.settings
+        if settings["shuffle"]:
+            number = int(settings["first_epoch"]) + epoch
+            self.kernels.shuffle(order, int(settings["seed"]), number)
+        return order
+
     def _blame(self, step: int) -> str:
         """Return the name of the first layer that holds a non-finite number in that step."""
         program, kernels, settings = self.program, self.kernels, self.settings
-        order = np.arange(len(self.train.X))
         epoch, k = divmod(step, self.steps)
-        if settings["shuffle"]:
-            kernels.shuffle(order, int(settings["seed"]), int(settings["first_epoch"]) + epoch)
-        rows = order[k * self.batch : (k + 1) * self.batch]
-        outputs = kernels.forward(
-            program.ops, program.theta, program.state, self.work, self.train.X[rows]
-        )
+        train, rows = self.train, self._order(epoch)[k * self.batch : (k + 1) * self.batch]
+        if isinstance(train.X, SparseRows):
+            train, rows = Examples(*(part[rows] for part in train)), np.arange(len(rows))
+        X = train.X[rows]
+        outputs = kernels.forward(program.ops, program.theta, program.state, self.work, X)
         for name, A in zip(program.names, outputs, strict=False):
             if not np.isfinite(A).all():
                 return name
         grad = np.zeros_like(program.grad)
         number = int(settings["first_epoch"]) + epoch
         kernels.gradient(
-            program.ops, program.theta, grad, program.state, self.work, *self.train, rows,
-            settings, number,
+            program.ops, program.theta, grad, program.state, self.work, *train, rows, settings,
+            number,
         )  # fmt: skip
         # What is finite so far became infinite in the update: the largest slope tells where.
         dense = [i for i, op in enumerate(program.ops) if op["kind"] == Kind.DENSE]

@@ -1,6 +1,7 @@
 """Estimators: scikit-learn's own checks, its steps as an oracle, and what comes in wrong."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from sklearn import neural_network  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 from sklearn.datasets import load_breast_cancer, load_digits  # noqa: E402
+from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
+from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import RobustScaler, StandardScaler  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
+from threadpoolctl import threadpool_limits  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -155,33 +159,6 @@ def test_frames_with_other_columns_are_refused():
         net.predict(frame.data[frame.data.columns[::-1]])
 
 
-@pytest.mark.parametrize("kind", ["csr_matrix", "csc_array"])
-def test_sparse_rows_give_what_dense_ones_give(kind, monkeypatch):
-    from scipy import sparse
-
-    monkeypatch.setattr("fastnn.estimators.rows.BLOCK", 64 * 100)  # several blocks
-    X, y = load_digits(return_X_y=True)
-    S = getattr(sparse, kind)(X)
-    settings = {"random_state": 0, "max_iter": 3}
-    for model, target in [
-        (fastnn.MLPClassifier(**settings), y),
-        (fastnn.MLPRegressor(**settings), np.stack([y, -y], axis=1)),
-        (fastnn.LogisticRegression(max_iter=5), y),
-    ]:
-        dense = clone(model).fit(X, target)
-        model.fit(S, target)
-        np.testing.assert_allclose(model.predict(S), dense.predict(X), rtol=1e-12)
-
-
-@pytest.mark.parametrize("scale", ["standard", "robust"])
-def test_scaling_says_that_it_cannot_centre_sparse_rows(scale):
-    from scipy.sparse import csr_matrix
-
-    X, y = load_digits(return_X_y=True)
-    with pytest.raises(ValueError, match="would not stay sparse; leave scale out"):
-        fastnn.MLPClassifier(scale=scale).fit(csr_matrix(X), y)
-
-
 def test_robust_scaling_is_that_of_medians_and_quartiles():
     X, y = load_breast_cancer(return_X_y=True)
     settings = {"random_state": 0, "max_iter": 30}
@@ -203,7 +180,62 @@ def test_monitor_decides_which_weights_come_back(monitor):
         assert found == pytest.approx(net.best_validation_score_, rel=1e-9)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("load", [load_digits, load_breast_cancer])
+def test_defaults_reach_scikit_learns_accuracy(load):
+    """Means over ten seeds, and splits: to within 0.3 points, by the import alone."""
+    X, y = load(return_X_y=True)
+    scores = {fastnn: [], neural_network: []}
+    for seed in range(10):
+        X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=seed, stratify=y)
+        for library, found in scores.items():
+            model = library.MLPClassifier(random_state=seed)
+            model = model if load is load_digits else make_pipeline(StandardScaler(), model)
+            with threadpool_limits(1):  # spinning BLAS threads take 65 s where one takes 8
+                found.append(model.fit(X_train, y_train).score(X_test, y_test))
+    mine, theirs = (100 * np.mean(found) for found in scores.values())
+    assert mine >= theirs - 0.3
+
+
 def test_max_fun_bounds_the_evaluations_of_lbfgs():
     X, y = load_digits(return_X_y=True)
     net = fastnn.MLPClassifier(solver="lbfgs", max_fun=5, random_state=0).fit(X, y)
     assert 1 <= net.n_iter_ <= 5
+
+
+class TestWarnings:
+    """scikit-learn warns of a fit that was cut short, by the same category."""
+
+    X, Y = (part[:100] for part in load_digits(n_class=2, return_X_y=True))
+
+    @pytest.mark.parametrize(
+        "settings",
+        [{"max_iter": 3}, {"solver": "sgd", "max_iter": 3}, {"solver": "lbfgs", "max_iter": 3},
+         {"solver": "lbfgs", "max_fun": 3}],
+    )  # fmt: skip
+    def test_running_out_is_warned_of(self, settings):
+        for library in (fastnn, neural_network):
+            with pytest.warns(ConvergenceWarning) as found:
+                library.MLPClassifier(random_state=0, **settings).fit(self.X, self.Y)
+            if library is fastnn:
+                assert found[0].filename == __file__
+                assert all(name in str(found[0].message) for name in settings if name != "solver")
+
+    def test_logistic_regression_warns_too(self):
+        with pytest.warns(ConvergenceWarning, match="max_iter=2"):
+            fastnn.LogisticRegression(max_iter=2).fit(self.X, self.Y)
+
+    def test_convergence_is_no_matter(self):
+        settings = {"solver": "lbfgs", "random_state": 0, "tol": 1e-2}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            needed = fastnn.MLPClassifier(**settings).fit(self.X, self.Y).n_iter_
+            net = fastnn.MLPClassifier(max_iter=needed + 1, **settings).fit(self.X, self.Y)
+        assert net.n_iter_ == needed
+
+    def test_patience_that_ends_is_no_matter(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            net = fastnn.MLPClassifier(random_state=0, tol=0.1, n_iter_no_change=2)
+            epochs = net.fit(self.X, self.Y).n_iter_
+            net.set_params(max_iter=epochs).fit(self.X, self.Y)

@@ -30,7 +30,8 @@ from ..optimizers import (
     UncorrectedAdam,
 )
 from .parameters import Parameters
-from .rows import FLOATS, SPARSE, by_blocks, dense
+from .reporting import reports, with_callbacks
+from .rows import FLOATS, by_blocks, rows_of
 from .stopping import Adaptive, InverseScaling, Patience
 
 Array = np.ndarray[Any, Any]
@@ -125,9 +126,9 @@ class Perceptron(Parameters):
         return kinds.get(self.learning_rate, lambda: None)()
 
     def _checked(self, X: Any, y: Any, reset: bool, many: bool = True) -> tuple[Array, Any]:
-        """Return X (m, n) float and y, as scikit-learn checks them."""
+        """Return X (m, n) float, dense or sparse, and y, as scikit-learn checks them."""
         found: tuple[Array, Any] = validate_data(
-            self, X, y, accept_sparse=SPARSE, dtype=FLOATS, multi_output=many,
+            self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=many,
             y_numeric=self._numeric, reset=reset,
         )  # fmt: skip
         if self.scale is not None and issparse(found[0]):
@@ -135,7 +136,7 @@ class Perceptron(Parameters):
                 f"scale={self.scale!r} subtracts a centre from every input, and sparse X would not "
                 "stay sparse; leave scale out, or give X.toarray()"
             )
-        return dense(found[0]), found[1]
+        return found
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
@@ -170,10 +171,9 @@ class Perceptron(Parameters):
             )  # fmt: skip
             held = (X_v, y_v, w_v)
         Y, output = self._encode(y, None, again)
-        w = w * self._class_weights(y)
         if not again:
             self._build(X, Y.shape[1], output)
-        return self._run(X, Y, w, held)
+        return self._run((X, y, None if sample_weight is None else w), Y, w, held)
 
     def _strata(self, y: Any) -> Any:
         """Return what a held-out part is stratified by."""
@@ -201,9 +201,9 @@ class Perceptron(Parameters):
                 f"monitor={self.monitor!r} needs held-out rows: set early_stopping=True, or give "
                 "X_val and y_val"
             )
-        return held[0], self._encode(held[1], None, True)[0]
+        return rows_of(held[0]), self._encode(held[1], None, True)[0]
 
-    def _run(self, X: Array, Y: Array, w: Array, held: Any) -> Self:
+    def _run(self, given: tuple[Any, Any, Any], Y: Array, w: Array, held: Any) -> Self:
         """Run up to max_iter epochs and note what scikit-learn notes."""
         score = None if held is None else lambda: self._score_of(*held)
         scored = self._monitored(held)
@@ -212,36 +212,53 @@ class Perceptron(Parameters):
         patience = Patience(
             self.tol, count, rate if self.solver == "sgd" else None, score, self.monitor
         )  # fmt: skip
-        before, epochs = self.network_, _check.count(self.max_iter, "max_iter", least=1)
+        m, epochs = len(Y), _check.count(self.max_iter, "max_iter", least=1)
         plain = self.solver == "lbfgs" and score is None and self.monitor is None
         limits = [] if self.max_time is None else [TimeLimit(self.max_time)]
-        callbacks = [*([] if plain else [patience]), *limits, *self.callbacks]
-        history = before.fit(
-            X, Y, epochs=epochs, batch_size=self._batch(len(X)), optimizer=self._optimizer(),
-            schedule=self._schedule(len(X), patience), l2=self.alpha, sample_weight=w,
-            validation_data=scored, shuffle=self.shuffle, callbacks=callbacks,
+        history = self._train(
+            given, Y, w * self._class_weights(given[1]), epochs=epochs,
+            callbacks=[*([] if plain else [patience]), *limits, *self.callbacks],
+            schedule=self._schedule(m, patience), validation_data=scored,
             progress=bool(self.verbose),
         )  # fmt: skip
-        self._note(history, len(X))
         self.best_loss_ = None if patience.scores else min(self.loss_curve_, default=np.inf)
         self.validation_scores_ = patience.scores or None
         self.best_validation_score_ = patience.best_score
-        if history.epochs == epochs and not patience.stopped:
+        over = history.epochs == epochs and not patience.stopped
+        if over or history.converged is False:
+            also = f" or max_fun={self.max_fun}" if self.solver == "lbfgs" else ""
             warnings.warn(
-                f"{self.solver} took max_iter={epochs} iterations without converging; raise "
-                "max_iter",
+                f"{self.solver} reached max_iter={epochs}{also} without converging; raise it, or "
+                "scale the inputs",
                 ConvergenceWarning,
                 stacklevel=3,
             )
         return self
 
-    def _note(self, history: Any, m: int) -> None:
+    @with_callbacks
+    def _train(
+        self, given: tuple[Any, Any, Any], Y: Array, w: Array, *, epochs: int, callbacks: list[Any],
+        **settings: Any,
+    ) -> Any:  # fmt: skip
+        """Run epochs over `given` X, y and weights, as targets Y (m, K) with weights w (m,)."""
+        told = reports(self, epochs, *given)
+        history = self.network_.fit(
+            rows_of(given[0]), Y, epochs=epochs, batch_size=self._batch(len(Y)),
+            optimizer=self._optimizer(), l2=self.alpha, sample_weight=w, shuffle=self.shuffle,
+            callbacks=[*callbacks, *told], **settings,
+        )  # fmt: skip
+        self._note(history)
+        self.t_ += history.epochs * len(Y)
+        for report in told:
+            report.close()
+        return history
+
+    def _note(self, history: Any) -> None:
         """Add the epochs of a history to the fitted attributes."""
         curve = history["cost"].tolist() if history.epochs else []
         self.loss_curve_ = [*self.loss_curve_, *curve]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
         self.n_iter_ += history.epochs
-        self.t_ += history.epochs * m
         self.n_layers_, self.history_ = len(self._sizes()) + 2, self.network_.history
         self.n_outputs_ = self.network_.outputs
 
@@ -255,19 +272,15 @@ class Perceptron(Parameters):
         Y, output = self._encode(y, classes, not first)
         if first:
             self._build(X, Y.shape[1], output)
-        history = self.network_.fit(
-            X, Y, epochs=1, batch_size=self._batch(len(X)), optimizer=self._optimizer(),
-            l2=self.alpha, sample_weight=w, shuffle=self.shuffle, callbacks=self.callbacks,
-            progress=False,
-        )  # fmt: skip
-        self._note(history, len(X))
+        given = X, y, None if sample_weight is None else w
+        self._train(given, Y, w, epochs=1, callbacks=[*self.callbacks], progress=False)
         self.best_loss_ = min(self.loss_curve_)
         return self
 
     def _mapped(self, function: Callable[[Array], Array], X: Any) -> Array:
         """Return function(X) of checked rows X (m, n)."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=SPARSE, dtype=FLOATS, reset=False)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         return by_blocks(function, X)
 
     def __sklearn_tags__(self) -> Any:

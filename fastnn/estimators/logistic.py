@@ -17,12 +17,13 @@ from .. import _check
 from ..errors import DataError
 from ..network import Network
 from ..optimizers import LBFGS
-from .rows import FLOATS, SPARSE, by_blocks, dense
+from .reporting import Callbacks, reports, with_callbacks
+from .rows import FLOATS, by_blocks, rows_of
 
 Array = np.ndarray[Any, Any]
 
 
-class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LogisticRegression(ClassifierMixin, Callbacks, BaseEstimator):  # type: ignore[misc]
     """Logistic and softmax regression: C Σ wᵢ ℓᵢ + ½‖W‖², scikit-learn's objective.
 
     Parameters
@@ -63,7 +64,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state, self.warm_start = random_state, warm_start
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit to rows X (m, n), sparse ones made dense whole, and labels y (m,) of any type.
+        """Fit to rows X (m, n), sparse ones dense 32 MiB at a time, and labels y (m,) of any type.
 
         Raises
         ------
@@ -71,11 +72,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If a parameter or the data break a rule; y needs two classes.
         """
         l2 = 1 / _check.real(self.C, "C", above=0)
-        X, y = validate_data(self, X, y, accept_sparse=SPARSE, dtype=FLOATS)
-        X = dense(X)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         check_classification_targets(y)
-        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        weight = weight * compute_sample_weight(self.class_weight, y)
+        own = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        weight = own * compute_sample_weight(self.class_weight, y)
         encoder = LabelEncoder()
         target, before = encoder.fit_transform(y), getattr(self, "classes_", None)
         K = len(encoder.classes_)
@@ -90,34 +90,48 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 sizes, output=output, init="zeros", dtype="float64"
             )
         self.classes_ = encoder.classes_
-        epochs = _check.count(self.max_iter, "max_iter", least=1)
-        history = self.network_.fit(
-            X, target, epochs=epochs, optimizer=LBFGS(tolerance=self.tol), l2=l2,
-            sample_weight=weight, progress=False,
-        )  # fmt: skip
-        self.n_iter_ = np.array([history.epochs], np.int32)
-        self.coef_ = self.network_.parameters["W1"].T.copy()
-        self.intercept_ = self.network_.parameters["b1"].copy()
-        if history.epochs == epochs:
+        given = X, y, None if sample_weight is None else own
+        history = self._train(given, target, weight, l2)
+        if history.converged is False:
             warnings.warn(
-                f"L-BFGS took max_iter={epochs} iterations without converging; raise max_iter or "
-                "scale the inputs",
+                f"L-BFGS took {history.epochs} iterations (max_iter={self.max_iter}) without "
+                "converging; raise max_iter or scale the inputs",
                 ConvergenceWarning,
                 stacklevel=2,
             )
         return self
 
+    @with_callbacks
+    def _train(self, given: tuple[Any, Any, Any], target: Array, weight: Array, l2: float) -> Any:
+        """Fit to `given` X, y and weights, as targets (m,) with weights (m,)."""
+        epochs = _check.count(self.max_iter, "max_iter", least=1)
+        told = reports(self, epochs, *given)
+        history = self.network_.fit(
+            rows_of(given[0]), target, epochs=epochs, optimizer=LBFGS(tolerance=self.tol), l2=l2,
+            sample_weight=weight, callbacks=told, progress=False,
+        )  # fmt: skip
+        self._note(history)
+        for report in told:
+            report.close()
+        return history
+
+    def _note(self, history: Any) -> None:
+        """Set the fitted attributes after these iterations."""
+        self.n_iter_ = np.array([history.epochs], np.int32)
+        self.coef_ = self.network_.parameters["W1"].T.copy()
+        self.intercept_ = self.network_.parameters["b1"].copy()
+
     def decision_function(self, X: Any) -> Array:
         """Return logits (m,) for two classes, else (m, K), of rows X (m, n)."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=SPARSE, dtype=FLOATS, reset=False)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         Z: Array = X @ self.coef_.T + self.intercept_
         return Z[:, 0] if Z.shape[1] == 1 else Z
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities (m, K) of rows X (m, n)."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=SPARSE, dtype=FLOATS, reset=False)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         return by_blocks(self.network_.predict_proba, X)
 
     def predict_log_proba(self, X: Any) -> Array:

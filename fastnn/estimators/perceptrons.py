@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -15,16 +15,19 @@ from sklearn.utils.validation import column_or_1d
 
 from ..errors import DataError
 from .base import Perceptron
+from .rows import by_blocks
 
 Array = np.ndarray[Any, Any]
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     """scikit-learn's multilayer perceptron for classes: change the import and keep the rest.
 
     Parameters have scikit-learn's names, defaults and meanings; added are the following. Sparse
-    CSR and CSC X are made dense: whole, m n numbers of X's dtype, in `fit` and `partial_fit`, in
-    blocks of 32 MiB where predicted.
+    X is made dense some rows at a time: as many as one batch has, or as fit into 32 MiB of float64
+    if that is more. The steps are those of dense X, bit for bit, with two exceptions where X is
+    larger than that: dropout draws other masks, and L-BFGS adds its gradient up in another order.
 
     Parameters
     ----------
@@ -46,7 +49,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         scikit-learn's: the score of held-out rows, else the loss. `validation_scores_` then
         holds its curve.
     callbacks : sequence of callables
-        As `Network.fit` takes them.
+        As `Network.fit` takes them. scikit-learn's own, from its version 1.9 on, are given to
+        ``set_callbacks``: each epoch is a task of the fit.
     max_time : float, optional
         Seconds after which the fit stops at the end of an epoch.
     dtype : "float32", "float64" or None
@@ -57,57 +61,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     _numeric = False
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
-        max_fun: int = 15_000,
-        dropout: Any = 0.0,
-        batch_norm: bool = False,
-        loss: Any = None,
-        init: Any = None,
-        schedule: Any = None,
-        scale: str | None = None,
-        monitor: str | None = None,
-        callbacks: Sequence[Any] = (),
-        max_time: float | None = None,
-        dtype: Any = None,
-        class_weight: Any = None,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes, activation=activation, solver=solver,
-            alpha=alpha, batch_size=batch_size, learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init, power_t=power_t, max_iter=max_iter,
-            shuffle=shuffle, random_state=random_state, tol=tol, verbose=verbose,
-            warm_start=warm_start, momentum=momentum, nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping, validation_fraction=validation_fraction,
-            beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun, dropout=dropout, batch_norm=batch_norm, loss=loss, init=init,
-            schedule=schedule, scale=scale, monitor=monitor, callbacks=callbacks,
-            max_time=max_time, dtype=dtype,
-        )  # fmt: skip
-        self.class_weight = class_weight
+    class_weight: Any = None
 
     def _encode(self, y: Any, classes: Any, again: bool) -> tuple[Array, str]:
         """Return the targets (m, K) of 0 and 1, and the output's activation."""
@@ -146,7 +100,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _score_of(self, X: Array, y: Any, weight: Any) -> float:
         """Return the accuracy of held-out rows."""
-        return float(accuracy_score(y, self._decide(X), sample_weight=weight))
+        return float(accuracy_score(y, by_blocks(self._decide, X), sample_weight=weight))
 
     def _decide(self, X: Array) -> Array:
         """Return labels of checked rows."""
@@ -196,7 +150,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     def _score_of(self, X: Array, y: Any, weight: Any) -> float:
         """Return R² of held-out rows."""
-        return float(r2_score(y, self._values(X), sample_weight=weight))
+        return float(r2_score(y, by_blocks(self._values, X), sample_weight=weight))
 
     def _values(self, X: Array) -> Array:
         """Return values (m,) or (m, K) of checked rows."""

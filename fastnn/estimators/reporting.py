@@ -1,0 +1,94 @@
+"""Reports: scikit-learn's own callbacks, which it has from version 1.9 on, told of every epoch.
+
+An estimator runs a root task whose subtasks are its epochs, as scikit-learn's callback protocol
+(``sklearn.callback``) lays down. With an older scikit-learn there is no ``set_callbacks``, and
+nothing is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from typing import Any, TypeVar
+
+from ..history import History
+from ..network import Network
+
+__all__ = ["Callbacks", "Report", "reports", "with_callbacks"]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+try:
+    from sklearn.callback import CallbackSupportMixin as Callbacks
+    from sklearn.callback import with_callbacks as _managed
+except ImportError:
+
+    class Callbacks:  # type: ignore[no-redef]
+        """Nothing: this scikit-learn has no callbacks."""
+
+    def _managed(method: Method) -> Method:
+        return method
+
+
+def with_callbacks(method: Method) -> Method:
+    """Return the method, after whose end, good or bad, callbacks are torn down."""
+    managed: Method = _managed(method)
+    return managed
+
+
+class Report:
+    """A callback of `Network.fit` that tells an estimator's callbacks of the fit and its epochs.
+
+    `data` holds what they may ask for: X (m, n), y, and as metadata the sample weights.
+    """
+
+    def __init__(self, estimator: Any, epochs: int, data: dict[str, Any]) -> None:
+        self.estimator, self.epochs = estimator, epochs
+        self.data = {"estimator": estimator} | data
+        self.root: Any = None
+        self.epoch: Any = None
+
+    def _begin(self) -> None:
+        """Tell that an epoch begins."""
+        self.epoch = self.root.subcontext(task_name="epoch")
+        self.epoch.call_on_fit_task_begin(**self.data)
+
+    def start(self, network: Network) -> None:
+        """Tell that the fit begins; `fit` calls this before its first step."""
+        self.root = self.estimator._init_callback_context(max_subtasks=self.epochs)
+        self.root.call_on_fit_task_begin(**self.data)
+        self._begin()
+
+    def __call__(self, network: Network, history: History) -> bool:
+        """Tell that an epoch is over and the next begins; return True once they want no more."""
+        stop = self.epoch.call_on_fit_task_end(
+            **self.data, reconstruction_attributes=lambda: self._fitted(history)
+        )
+        self.epoch = None
+        if not stop and history.epochs < self.epochs:
+            self._begin()
+        return bool(stop)
+
+    def _fitted(self, history: History) -> dict[str, Any]:
+        """Return the attributes that the estimator would have if its fit stopped here."""
+        now = copy(self.estimator)
+        now.network_ = now.network_.copy()
+        now._note(history)
+        return {name: value for name, value in vars(now).items() if name.endswith("_")}
+
+    def finish(self, network: Network) -> None:
+        """End an epoch that began and never ran, as scikit-learn does: with nothing to look at."""
+        if self.epoch is not None:
+            self.epoch.call_on_fit_task_end(estimator=self.estimator)
+
+    def close(self) -> None:
+        """Tell that the fit is over: the estimator has its fitted attributes."""
+        self.root.call_on_fit_task_end(**self.data, reconstruction_attributes={})
+
+
+def reports(estimator: Any, epochs: int, X: Any, y: Any, weight: Any) -> list[Report]:
+    """Return the report that an estimator needs, if anything was given to its set_callbacks."""
+    if not getattr(estimator, "_skl_callbacks", None):
+        return []
+    metadata = None if weight is None else {"sample_weight": weight}
+    return [Report(estimator, epochs, {"X": X, "y": y, "metadata": metadata})]
