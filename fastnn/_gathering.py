@@ -69,9 +69,10 @@ class SparseTrainer(Trainer):
             self._held = key, _dense(self.train, rows)
         return epoch * self.steps + first, epoch * self.steps + last, self._held[1]
 
-    def _steps(self, start: int, stop: int, rates: Array, record: Array) -> int:
-        """Take steps that are alike but for rates (stop − start,); return the next one."""
+    def _run(self, start: int, stop: int, record: Array) -> int:
+        """Take the steps start … stop−1 and return the next one."""
         memory, program, settings = self.memory, self.program, self.settings.copy()
+        rates = self._rates(start, stop)
         nothing = Examples(*(part[:0] for part in self.validation))
         settings["shuffle"], done = 0, start
         while done < stop:

@@ -103,16 +103,13 @@ class Adam:
 class UncorrectedAdam(Adam):
     """Adam whose ε is not corrected, as in scikit-learn: ε / √(1−β₂ᵗ) in the formula of `Adam`.
 
-    Kingma and Ba, arXiv:1412.6980, end of section 2. t is taken with its seven leading bits: ε is
-    then right to 1 %, and a run is cut into few pieces.
+    Kingma and Ba, arXiv:1412.6980, end of section 2.
     """
 
-    def epsilon_at(self, t: int) -> tuple[float, int]:
-        """Return ε of the t-th step (from 1), and how many steps from it on have the same."""
-        width = max(t.bit_length() - 7, 0)
-        first = t >> width << width
-        root: float = (1 - self.beta2**first) ** 0.5
-        return self.epsilon / root, first + (1 << width) - t
+    @property
+    def settings(self) -> dict[str, float]:
+        """What the kernels' update needs."""
+        return super().settings | {"uncorrected": True}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from ._threads import get_num_threads
 from .errors import DivergenceError, SettingError
 from .history import History
 from .kernels.opcodes import Kind, Loss
-from .optimizers import UncorrectedAdam
 from .plan import Examples, Memory, Plan
 from .program import Program
 from .progress import Line
@@ -164,19 +163,7 @@ class Trainer:
 
     def _run(self, start: int, stop: int, record: Array) -> int:
         """Take the steps start … stop−1 and return the next one."""
-        rates = self._rates(start, stop)
-        done = start
-        while done < stop:
-            piece = min(stop, done + self._same())
-            taken = slice(done - start, piece - start)
-            done = self._steps(done, piece, rates[taken], record[taken])
-            if done < piece:
-                break
-        return done
-
-    def _steps(self, start: int, stop: int, rates: Array, record: Array) -> int:
-        """Take steps that are alike but for rates (stop − start,); return the next one."""
-        memory, program = self.memory, self.program
+        memory, program, rates = self.memory, self.program, self._rates(start, stop)
         return int(
             self.kernels.run(
                 program.ops, program.theta, program.grad, memory.slots, program.state, self.work,
@@ -184,14 +171,6 @@ class Trainer:
                 memory.counters, start, stop,
             )
         )  # fmt: skip
-
-    def _same(self) -> int:
-        """Set what changes with the number of steps; return how many steps now are alike."""
-        if not isinstance(self.plan.optimizer, UncorrectedAdam):
-            return 2**62
-        epsilon, steps = self.plan.optimizer.epsilon_at(int(self.memory.counters[0]) + 1)
-        self.settings["epsilon"] = epsilon
-        return steps
 
     def _chunk(self, start: int, stop: int) -> None:
         """Take a chunk of steps and note its epochs; go back to the last good one on divergence."""
@@ -242,9 +221,8 @@ class Trainer:
         self._pending = record[epochs * self.steps :]
         if epochs == 0:
             return
-        cost, hits, weight = np.moveaxis(
-            record[: epochs * self.steps].reshape(epochs, self.steps, 3), 2, 0
-        )
+        finished = record[: epochs * self.steps].reshape(epochs, self.steps, 3)
+        cost, hits, weight = finished[:, :, 0], finished[:, :, 1], finished[:, :, 2]
         total = weight.sum(axis=1)
         curves = {"cost": (cost * weight).sum(axis=1) / total}
         if self.classifies:

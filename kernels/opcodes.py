@@ -113,6 +113,7 @@ SETTINGS = np.dtype(
         ("beta1", np.float64),
         ("beta2", np.float64),
         ("epsilon", np.float64),
+        ("uncorrected", np.int64),  # 1: Adam's ε stands beside √s, not beside √ŝ
         ("weight_decay", np.float64),
         ("clip_norm", np.float64),
         ("clip_value", np.float64),

@@ -226,6 +226,8 @@ def _step(kernels, theta, grad, slots, settings, rate, t):
     method = Method(settings["method"])
     beta1, beta2 = float(settings["beta1"]), float(settings["beta2"])
     epsilon = float(settings["epsilon"])
+    if settings["uncorrected"]:
+        epsilon /= (1 - beta2**t) ** 0.5
     if method == Method.ADAMW:
         decay = settings["decay"]
         kernels.decay_weights(theta[:decay], rate * float(settings["weight_decay"]))

@@ -102,10 +102,11 @@ def locate(X):
     """
     if X.dtype not in CODES:
         X = X.astype(np.float64)
-    if not X.flags.aligned or any(step % X.itemsize for step in X.strides):
+    size, flags = X.itemsize, X.flags
+    if not flags.aligned or (not flags.c_contiguous and any(step % size for step in X.strides)):
         X = X.copy()
-    rows, columns = (step // X.itemsize for step in X.strides)
-    return (X.__array_interface__["data"][0], rows, columns, CODES[X.dtype]), X
+    rows, columns = X.strides
+    return (X.__array_interface__["data"][0], rows // size, columns // size, CODES[X.dtype]), X
 
 
 @inlined

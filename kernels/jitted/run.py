@@ -38,10 +38,8 @@ CHUNK = 4096  # parameters of an optimiser's block
 
 
 @inlined
-def _targets(last, work, ld, places, Y, w, rows, total):
+def _lay_targets(targets, weights, work, last, Y, w, rows, total):
     """Lay Y[rows] out as (K, ld), w[rows]/total and w[rows] as (2, ld); zeros beyond the batch."""
-    targets = matrix(work, places.targets, last.n_in, ld)
-    weights = matrix(work, places.weights, 2, ld)
     number = work.dtype.type
     m, mp = rows.size, padded(rows.size)
     for k in range(last.n_in):
@@ -55,7 +53,6 @@ def _targets(last, work, ld, places, Y, w, rows, total):
         weights[1, j] = weight
     for j in range(m, mp):
         weights[0, j] = weights[1, j] = 0
-    return targets, weights
 
 
 @inlined
@@ -67,15 +64,21 @@ def _weight(w, rows):
     return total
 
 
-@linked("T O F1 i P F2 F1 I1 f D1")
-def assess(table, ops, work, ld, places, Y, w, rows, total, result):
-    """Write result = (cost, Σ w of right examples) and dA, zero beyond the batch."""
+@linked("T O F1 i P F2 F1 I1 i f D1")
+def assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result):
+    """Write result = (cost, Σ w of right examples) and dA, zero beyond the batch.
+
+    fresh: 0 where the targets of these examples lie in the workspace already.
+    """
     last = ops[ops.size - 1]
     m, mp = rows.size, padded(rows.size)
     A = matrix(work, ops[last.source].A * ld, last.n_in, ld)
     D = matrix(work, places.D + last.source % 2 * places.swap, last.n_in, ld)
     scratch = matrix(work, places.scratch, 3, ld)
-    targets, weights = _targets(last, work, ld, places, Y, w, rows, total)
+    targets = matrix(work, places.targets, last.n_in, ld)
+    weights = matrix(work, places.weights, 2, ld)
+    if fresh != 0:
+        _lay_targets(targets, weights, work, last, Y, w, rows, total)
     if last.code == BINARY:
         binary_loss(table, A, targets, weights, m, D, result)
     elif last.code == CATEGORICAL:
@@ -96,7 +99,7 @@ def gradient(
 ):  # fmt: skip
     """Write grad and result = (cost, Σ w of right examples, Σ w) of the examples `rows`.
 
-    fresh: 0 where the input of these examples lies in the workspace already.
+    fresh: 0 where input and targets of these examples lie in the workspace already.
     """
     total = _weight(w, rows)
     if total == 0:
@@ -111,7 +114,7 @@ def gradient(
         meeting, me, team,
     )  # fmt: skip
     if me == 0:
-        assess(table, ops, work, ld, places, Y, w, rows, total, result)
+        assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result)
         result[2] = total
     meet(meeting, me, team)
     backward(
@@ -144,6 +147,9 @@ def update(table, ops, theta, grad, slots, state, settings, rate, t, meeting, me
     if me == 0 and (chosen.clip_norm > 0 or chosen.clip_value > 0):
         optimizers.clip(table, grad, chosen.clip_norm, chosen.clip_value)
     meet(meeting, me, team)
+    epsilon = chosen.epsilon
+    if chosen.uncorrected != 0:
+        epsilon /= np.sqrt(1 - chosen.beta2**t)
     for tile in range(me, (theta.size + CHUNK - 1) // CHUNK, team):
         i = tile * CHUNK
         n = min(CHUNK, theta.size - i)
@@ -153,12 +159,12 @@ def update(table, ops, theta, grad, slots, state, settings, rate, t, meeting, me
             decayed = min(max(chosen.decay - i, 0), n)
             optimizers.step_otherwise(
                 table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate,
-                chosen.beta1, chosen.beta2, chosen.epsilon, chosen.weight_decay, t,
+                chosen.beta1, chosen.beta2, epsilon, chosen.weight_decay, t,
             )  # fmt: skip
         else:
             optimizers.step(
                 table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, rate,
-                chosen.beta1, chosen.beta2, chosen.epsilon, t,
+                chosen.beta1, chosen.beta2, epsilon, t,
             )  # fmt: skip
     meet(meeting, me, team)
     if me == 0:
@@ -179,7 +185,7 @@ def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result,
         )  # fmt: skip
         weight = _weight(w, rows)
         if me == 0:
-            assess(table, ops, work, ld, places, Y, w, rows, weight, result)
+            assess(table, ops, work, ld, places, Y, w, rows, 1, weight, result)
             cost += result[0] * weight
             hits += result[1]
         total += weight
