@@ -3,7 +3,7 @@
 A callback is called with (network, history); returning True stops the fit. Any function will do.
 Those before it in the list have been called. What a callback raises ends the fit and leaves the
 network at the epoch that was just finished. Callbacks begin anew with every fit, also with one
-that goes on from a checkpoint.
+that goes on from a checkpoint; `CSVLogger` alone goes on with its file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _check, files
-from .errors import SettingError
+from .errors import DataFileError, SettingError
 from .history import History
 
 if TYPE_CHECKING:
@@ -129,24 +129,67 @@ class Checkpoint:
 class CSVLogger:
     """Writes a line of numbers after every epoch, and so keeps what a crash would lose.
 
+    Epochs are counted from 0 over all fits of the network, as in its checkpoints. A fit that goes
+    on, from a `Checkpoint` or as a network's second, keeps the file's lines of earlier epochs and
+    replaces the later ones; the first fit of a network begins the file anew.
+
     Parameters
     ----------
     path : str or path
-        The file; it is begun anew with every fit.
+        The file. A cell is empty where the epoch's fit had no such quantity.
+
+    Raises
+    ------
+    DataFileError
+        Before the first step, if the fit goes on and the file is another one's.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
+        self._names = ["epoch"]
+        self._kept: list[dict[str, str]] = []
+
+    def start(self, network: Network) -> None:
+        """Read the lines of earlier epochs; `fit` calls this before its first step."""
+        first = network._memory.epoch
+        self._names, self._kept = ["epoch"], []
+        if first == 0 or not os.path.exists(self.path):
+            return
+        try:
+            with open(self.path, newline="", encoding="utf-8") as file:
+                self._read(csv.DictReader(file), first)
+        except (ValueError, csv.Error) as error:
+            raise DataFileError(
+                f"CSVLogger goes on after epoch {first - 1}, but '{self.path}' is no log of its "
+                f"own ({error}); name another file, or remove that one"
+            ) from error
+
+    def _read(self, rows: csv.DictReader[str], first: int) -> None:
+        """Take over the names of the columns, and the whole lines of epochs before the first."""
+        self._names = list(rows.fieldnames or self._names)
+        if self._names[0] != "epoch":
+            raise ValueError("its first column is not epoch")
+        for row in rows:
+            if None in (*row, *row.values()):
+                continue  # a crash may have cut the last line
+            if int(row["epoch"]) < first:
+                self._kept.append(row)
 
     def __call__(self, network: Network, history: History) -> None:
         """Write the epoch's line."""
-        names = list(history)
-        first = history.epochs == 1
-        with open(self.path, "w" if first else "a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if first:
-                writer.writerow(["epoch", *names])
-            writer.writerow([history.epochs - 1, *(repr(float(history[n][-1])) for n in names)])
+        if history.epochs == 1:
+            self._names += [name for name in history if name not in self._names]
+            self._write("w", self._kept)
+        line = {name: repr(float(history[name][-1])) for name in history}
+        self._write("a", [{"epoch": str(network._memory.epoch - 1), **line}])
+
+    def _write(self, mode: str, rows: list[dict[str, str]]) -> None:
+        """Add rows to the file; mode "w" empties it and writes the header first."""
+        with open(self.path, mode, newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self._names, restval="")
+            if mode == "w":
+                writer.writeheader()
+            writer.writerows(rows)
 
 
 class TimeLimit:

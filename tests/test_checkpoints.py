@@ -166,6 +166,20 @@ def test_with_the_other_callbacks(tmp_path):
     np.testing.assert_array_equal(loaded.program.theta, seen[-1])
 
 
+def test_a_log_goes_on_as_if_training_had_never_stopped(tmp_path):
+    """Killed within the line of epoch 12, of which a 1 is left, and gone on from epoch 8 on."""
+    whole, part, path = tmp_path / "whole.csv", tmp_path / "part.csv", tmp_path / "a.safetensors"
+    settings = {"validation_data": VALID, "progress": False}
+    deep().fit(X, y, epochs=14, callbacks=[callbacks.CSVLogger(whole)], **settings)
+    net = deep()
+    logger, keeper = callbacks.CSVLogger(part), callbacks.Checkpoint(path, every=8)
+    net.fit(X, y, epochs=13, callbacks=[logger, keeper], **settings)
+    text = part.read_bytes()
+    part.write_bytes(text[: text.rindex(b"12,") + 1])
+    fastnn.load(path).fit(X, y, epochs=6, callbacks=[callbacks.CSVLogger(part)], **settings)
+    assert part.read_bytes() == whole.read_bytes()
+
+
 def test_an_exception_in_a_callback_leaves_the_last_finished_epoch():
     def fail(network, history):
         if history.epochs == 3:

@@ -77,7 +77,9 @@ def test_a_missing_extra_is_named():
         "try: fastnn.MLPClassifier\n"
         "except ImportError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert "sklearn" in done.stdout
     assert "pip install" in done.stdout
 

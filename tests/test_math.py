@@ -66,14 +66,15 @@ def erfc_fraction(y):
 
 def erf(x):
     y = np.abs(x)
-    far = 1 - erfc_fraction(np.maximum(y, 2))
-    return np.copysign(np.where(y < 2, erf_series(np.minimum(y, 2)), far), x)
+    near, found = y < 2, np.empty_like(y)
+    found[near], found[~near] = erf_series(y[near]), 1 - erfc_fraction(y[~near])
+    return np.copysign(found, x)
 
 
 def normal(x):
-    y, bound = np.abs(x) / np.sqrt(REAL(2)), REAL(1.5)
-    near = 1 - erf_series(np.minimum(y, bound))
-    tail = np.where(y < bound, near, erfc_fraction(np.maximum(y, bound))) / 2
+    y = np.abs(x) / np.sqrt(REAL(2))
+    near, tail = y < 1.5, np.empty_like(y)
+    tail[near], tail[~near] = (1 - erf_series(y[near])) / 2, erfc_fraction(y[~near]) / 2
     return np.where(x < 0, tail, 1 - tail)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import fastnn
 from fastnn import Dense, Network, callbacks, kernels, schedules
-from fastnn.errors import SettingError
+from fastnn.errors import DataFileError, SettingError
 
 
 @pytest.fixture(params=kernels.BACKENDS)
@@ -310,6 +310,29 @@ class TestCallbacks:
         assert lines[0] == "epoch,cost,accuracy"
         assert len(lines) == 4
         assert float(lines[-1].split(",")[1]) == history["cost"][-1]
+
+    def test_csv_logger_goes_on_with_a_second_fit(self, tmp_path):
+        """A quantity that only one of the fits has leaves empty cells, not another table."""
+        X, y = problem()
+        net, logger = network(), callbacks.CSVLogger(tmp_path / "log.csv")
+        net.fit(X, y, epochs=2, progress=False, callbacks=[logger])
+        net.fit(X, y, epochs=2, progress=False, callbacks=[logger], validation_split=0.3)
+        lines = [line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()]
+        assert ",".join(lines[0]) == "epoch,cost,accuracy,validation_cost,validation_accuracy"
+        assert [line[0] for line in lines[1:]] == ["0", "1", "2", "3"]
+        assert [float(line[1]) for line in lines[1:]] == list(net.history["cost"])
+        assert [line[3] == "" for line in lines[1:]] == [True, True, False, False]
+
+    @pytest.mark.parametrize("text", ["name,age\nAnn,7\n", "epoch,cost\nfirst,1.0\n", "\xff\n"])
+    def test_csv_logger_leaves_another_file_alone(self, tmp_path, text):
+        X, y = problem()
+        net, path = network(), tmp_path / "log.csv"
+        net.fit(X, y, epochs=1, progress=False)
+        path.write_bytes(text.encode("latin-1"))
+        with pytest.raises(DataFileError, match="is no log of its own"):
+            net.fit(X, y, epochs=1, progress=False, callbacks=[callbacks.CSVLogger(path)])
+        assert path.read_bytes() == text.encode("latin-1")
+        assert net.history.epochs == 1
 
     def test_time_limit(self):
         X, y = problem()

@@ -104,7 +104,7 @@ def test_importing_the_package_does_not_import_matplotlib():
     code = "import sys, fastnn.plot; sys.exit('matplotlib' in sys.modules)"
     root = importlib.import_module("fastnn").__path__[0] + "/.."
     checkout = "import tests.conftest; " if "site-packages" not in root else ""
-    run = subprocess.run([sys.executable, "-c", checkout + code], cwd=root, check=False)
+    run = subprocess.run([sys.executable, "-c", checkout + code], cwd=root, check=False, timeout=60)
     assert run.returncode == 0
 
 

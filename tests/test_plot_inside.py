@@ -66,3 +66,12 @@ def test_a_gradient_of_zeros_is_said():
     net = Network([Dense(3, "tanh"), Dense(1)], inputs=2, init="zeros")
     with pytest.raises(DataError, match="every number is zero"):
         plot.gradient_histogram(net, np.eye(2), np.array([1.0, 2.0]))
+
+
+def test_the_share_of_zeros_stands_beside_the_row():
+    net = Network([Dense(3, "relu"), Dense(1)], inputs=2)
+    net.parameters["W1"] = np.array([[1.0, 1.0, -1.0]] * 2)
+    ax = plot.gradient_histogram(net, np.ones((5, 2)), np.arange(5.0))
+    assert [text.get_text() for text in ax.texts] == ["33 % zero", "33 % zero"]
+    ax.figure.canvas.draw()
+    assert all(text.get_window_extent().x0 >= ax.get_window_extent().x1 for text in ax.texts)

@@ -153,7 +153,7 @@ class TestFirstLayer:
         assert picture[1, 1, 2] > 2 * picture[1, 1, 0]
         np.testing.assert_allclose(picture[0, 3], red)
         np.testing.assert_array_equal(picture[3:, :2].reshape(-1, 3), np.ones((4, 3)))
-        np.testing.assert_array_equal(picture[:, 2], np.ones((5, 3)))
+        np.testing.assert_array_equal(picture[:, 2], np.full((5, 3), 0.75))  # the edge is seen
 
     def test_rows_are_read_as_images_are_flattened(self):
         W = np.arange(1.0, 7.0)[:, None]
@@ -225,6 +225,7 @@ class TestRangeTest:
         ax = plot.range_test(steep)
         assert ax.get_yscale() == "log"
         assert not ax.collections
+        assert line(ax, "one seed")
 
     def test_nothing_finite(self):
         with pytest.raises(DataError, match="no cost of the range test is finite"):

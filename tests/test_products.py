@@ -166,8 +166,9 @@ def test_narrower_cpus_compute_the_same(cpu, tmp_path):
         pytest.skip("the names of these CPUs are x86-64's")
     environment = {**os.environ, **CPUS[cpu], "FASTNN_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", CHECK], check=False, env=environment, capture_output=True, text=True
-    )
+        [sys.executable, "-c", CHECK], check=False, env=environment, capture_output=True, text=True,
+        timeout=200,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     width, _, fused = eval(done.stdout.rpartition(")")[0] + ")")
     assert (width, fused) == ((32, True) if cpu == "haswell" else (16, False))

@@ -18,7 +18,9 @@ SCRIPT = Path(__file__).resolve().parent.parent / ".ci" / "reference.py"
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reference")
     command = [sys.executable, str(SCRIPT), str(folder)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -115,9 +115,9 @@ if __name__ == "__main__":
 class TestMeetings:
     @pytest.mark.parametrize("size", [1, 2, 3, 5])
     def test_nobody_is_early(self, size):
-        turns, total = np.zeros(2000), np.zeros(1)
+        turns, total = np.zeros(500), np.zeros(1)
         assert team.assemble(count, (turns, total), size) == 1000 * size
-        assert total[0] == 2000
+        assert total[0] == 500
 
     @pytest.mark.parametrize("stage", ["POLLS", "YIELDS"])
     def test_in_every_stage_of_waiting(self, stage):
@@ -142,10 +142,14 @@ class TestMeetings:
 
         total = np.array([1.0, 0.0])
         team.assemble(wait_for_first, (total,), 4)
-        total[0] = 2e7
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
-        team.assemble(wait_for_first, (total,), 4)
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw > before + 100
+        for turns in (2e7, 1.5e8, 3e8):  # 0.4 s; longer where the cores are wanted
+            total[0] = turns
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+            team.assemble(wait_for_first, (total,), 4)
+            slept = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
+            if slept > 100:
+                break
+        assert slept > 100
 
 
 class TestSameBits:
@@ -205,9 +209,12 @@ class TestSameBits:
             queue = context.SimpleQueue()
             child = context.Process(target=lambda: queue.put(fitted()))
             child.start()
-            answers.append(queue.get())
             child.join(60)
+            alive = child.is_alive()
+            child.kill()
+            assert not alive
             assert child.exitcode == 0
+            answers.append(queue.get())
 
         np.testing.assert_array_equal(fitted(callbacks=[fork_and_fit]), alone)
         for answer in answers:
@@ -339,8 +346,9 @@ class TestFailures:
 
     @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
     def test_ctrl_c_stops_a_team(self, shared):
+        fitted()  # leaves nothing to compile
         net, running = Network.mlp([40, 30, 20, 3], output="softmax"), threading.active_count()
-        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         history = net.fit(X, y, epochs=10**9, batch_size=600, progress=False)
         timer.join()

@@ -346,6 +346,18 @@ class TestPicture:
         assert ax.get_position().x1 < bars.get_position().x0
         plt.close(ax.figure)
 
+    def test_every_choice_is_there_and_the_best_in_front(self):
+        import matplotlib.pyplot as plt
+
+        part = spaces.Choice("relu", "tanh", "selu")
+        ax = fastnn.plot.search(made_up([0.8, 0.9, 0.9], {"part": part}, part=["tanh"] * 3))
+        left, right = ax.get_xlim()
+        assert left < 0
+        assert right > 2
+        heights = [line.get_zorder() for line in ax.lines]
+        assert heights[1] > heights[2] == heights[0]
+        plt.close(ax.figure)
+
     def test_refusals(self):
         with pytest.raises(DataError, match=r"what fastnn\.tune returns"):
             fastnn.plot.search([1])

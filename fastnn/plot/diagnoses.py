@@ -128,7 +128,7 @@ def range_test(result: RangeTest, *, ax: Axes | None = None) -> Axes:
     # Infinity is drawn as far outside: what leaves the picture is seen to leave it.
     far = 10 * max(top, float(result.costs[finite].max()))
     curve, low, high = (np.minimum(values, far) for values in (result.median, low, high))
-    name = f"median of {len(result.costs)} seeds"
+    name = f"median of {len(result.costs)} seeds" if len(result.costs) > 1 else "one seed"
     lines: list[Any] = [*ax.plot(result.rates, curve, color=BLUE, label=name)]
     if len(result.costs) > 1:
         style: dict[str, Any] = {"color": BLUE, "alpha": 0.2, "linewidth": 0}

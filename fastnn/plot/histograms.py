@@ -25,11 +25,16 @@ BINS = 60
 def activation_histogram(net: Network, X: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """Draw how the outputs A of each Dense and Activation layer are distributed.
 
+    A row holds all m · n_out numbers of that layer's A (m, n_out), dropout and noise being off. It
+    is named by the layer's place in ``net.layers``, counted from 1, and its function: a Dense
+    layer without one is ``identity``, so its A is Z. Dropout, BatchNorm, GaussianNoise and the
+    scaling at the front have no row.
+
     Parameters
     ----------
     net : Network
         Built.
-    X : array (m, n)
+    X : array (m, n_in)
         Some examples.
     ax : Axes, optional
         Where to draw; a new figure without it.
@@ -65,12 +70,18 @@ def gradient_histogram(
 ) -> Axes:
     """Draw how the gradients dW of each Dense layer are distributed.
 
+    A row holds all n_in · n_out numbers of the layer's dW (n_in, n_out), of the mean cost over the
+    examples, dropout and noise being off; rows are named as in ``net.cost_and_gradients``, with a
+    d before: ``dW1`` belongs to the first Dense layer. Biases, γ and β have no row.
+
     Parameters
     ----------
     net : Network
         Built.
-    X, y : arrays
-        Some examples, as for `Network.fit`.
+    X : array (m, n_in)
+        Some examples.
+    y : array (m,) or (m, K)
+        Their targets, as for `Network.fit`.
     l2 : float
         λ, as in `Network.fit`.
     ax : Axes, optional
@@ -103,8 +114,8 @@ def gradient_histogram(
         share = float((g == 0).mean())
         if share:
             text = f"{share:.0%} zero".replace("%", " %")
-            ax.text(1.0, row + 0.35, text, transform=ax.get_yaxis_transform(), fontsize=8,
-                    color=GREY, ha="right")  # fmt: skip
+            ax.text(1.01, row + 0.35, text, transform=ax.get_yaxis_transform(), fontsize=8,
+                    color=GREY)  # fmt: skip
     return ax
 
 

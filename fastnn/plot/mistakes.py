@@ -87,7 +87,7 @@ def most_wrong(
     wrong = np.flatnonzero(taken != labels)
     order = np.argsort(P[wrong, labels[wrong]], kind="stable")
     worst = wrong[order][:count]
-    across = max(1, math.ceil(math.sqrt(1.5 * len(worst))))
+    across = max(1, min(len(worst), math.ceil(math.sqrt(1.5 * len(worst)))))
     down = max(1, -(-len(worst) // across))
     ax = canvas(ax, (1.6 * max(across, 2), 1.75 * down + 0.5))
     ax.set_axis_off()

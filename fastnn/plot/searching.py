@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from fastnn.tuning import Search
 
-LABELS = 9  # characters of a value under the axis
+LABELS = 16  # characters of a value under the axis
+ROOM = 5  # bars for which there is room at least: one alone would fill the picture
 
 
 def search(result: Search, *, ax: Axes | None = None) -> Axes:
@@ -58,9 +59,12 @@ def search(result: Search, *, ax: Axes | None = None) -> Axes:
     places = _places(ax, result, name, scored)
     best = None if all(t["state"] == "pruned" for t in scored) else result.ranking[0]["number"]
     for x, trial in zip(places, scored, strict=True):
-        colour = VERMILLION if trial["number"] == best else BLUE
+        first = trial["number"] == best
+        colour = VERMILLION if first else BLUE
         fill = "none" if trial["state"] == "pruned" else colour
-        ax.plot([x], [trial["score"]], "o", color=colour, markerfacecolor=fill, markersize=5)
+        # The best in front: of one score with it are often others, at the same choice too.
+        style: dict[str, Any] = {"color": colour, "zorder": 3 if first else 2}
+        ax.plot([x], [trial["score"]], "o", markersize=5, markerfacecolor=fill, **style)
     ax.set_xlabel(name)
     ax.set_ylabel(result.monitor.replace("_", " "))
     ax.set_title("trials (red: the best; hollow: pruned)")
@@ -73,7 +77,12 @@ def _places(ax: Axes, result: Search, name: str, scored: list[dict[str, Any]]) -
     part = result.space[name]
     values = [trial["parameters"][name] for trial in scored]
     if hasattr(part, "values"):
-        ax.set_xticks(range(len(part.values)), [str(v)[:LABELS] for v in part.values])
+        names = [str(v)[:LABELS] for v in part.values]
+        long = sum(map(len, names)) > 30
+        ax.set_xticks(
+            range(len(names)), names, rotation=30 if long else 0, ha="right" if long else "center"
+        )
+        ax.set_xlim(-0.5, len(names) - 0.5)
         return [part.values.index(value) for value in values]
     box = part.box
     if box.log and part.value(box.low) == box.low:
@@ -94,6 +103,7 @@ def _bars(ax: Axes, importance: dict[str, float]) -> None:
     side.barh(range(len(names)), [importance[name] for name in names], color=GREY)
     side.set_yticks(range(len(names)), names)
     side.set_xlim(0, 1)
+    side.set_ylim(len(names) - 0.5 - max(len(names), ROOM), len(names) - 0.5)
     side.set_xlabel("share of the ranking explained")
     side.set_title("what mattered")
     tidy(side)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST = 100  # units that are drawn unless more are asked for
+GAP = 0.75  # grey of what lies between the units
 
 
 def first_layer(
@@ -71,7 +72,8 @@ def first_layer(
     across = min(_whole("columns", columns, math.ceil(math.sqrt(count * h / w))), count)
     down = -(-count // across)
     gap = max(1, round(min(h, w) / 16))
-    mosaic = np.ones((down * (h + gap) - gap, across * (w + gap) - gap, 3))
+    # Grey between them, for weights near 0 are white.
+    mosaic = np.full((down * (h + gap) - gap, across * (w + gap) - gap, 3), GAP)
     for k, tile in enumerate(tiles):
         i, j = k // across * (h + gap), k % across * (w + gap)
         mosaic[i : i + h, j : j + w] = tile

@@ -1,6 +1,7 @@
-"""Fixtures of the course's tests: a backend, the cat set."""
+"""Fixtures of the course's tests: a backend, the cat set, trainings that several tests look at."""
 
 import contextlib
+import functools
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from fastnn import kernels
 from fastnn._backend import backend as select
+from fastnn.course import assignments, deep
 from fastnn.course.lr_utils import load_dataset
 
 BACKENDS = ("loops", "vectorized", "jitted")
@@ -76,6 +78,24 @@ def flat_cats(cats):
 def mixed_cats(cats):
     X, Y, X_test, Y_test, _ = cats
     return mixed(X), Y, mixed(X_test), Y_test
+
+
+@pytest.fixture(scope="session")
+def worked():
+    """What an assignment finds, by its name; each is worked once, on the default backend."""
+    return functools.cache(lambda name: getattr(assignments, name)())
+
+
+@pytest.fixture(scope="session")
+def two_layers(flat_cats):
+    """Parameters and costs of the notebook's network of two layers, on the default backend."""
+    return deep.two_layer_model(*flat_cats[:2], (12288, 7, 1), 0.0075, 2500)
+
+
+@pytest.fixture(scope="session")
+def four_layers(flat_cats):
+    """Parameters and costs of the notebook's network of four layers, on the default backend."""
+    return deep.L_layer_model(*flat_cats[:2], [12288, 20, 7, 5, 1], 0.0075, 2500)
 
 
 @pytest.fixture

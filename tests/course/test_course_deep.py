@@ -179,9 +179,9 @@ def test_print_cost_and_predict(capsys):
 
 
 @pytest.mark.slow
-def test_two_layer_model_on_the_cats(fast_backend, flat_cats, capsys):
+def test_two_layer_model_on_the_cats(two_layers, flat_cats, capsys):
     X, Y, X_test, Y_test = flat_cats
-    parameters, costs = deep.two_layer_model(X, Y, (12288, 7, 1), 0.0075, 2500)
+    parameters, costs = two_layers
     assert costs[0] == pytest.approx(0.6930497356599888, rel=1e-10)
     assert costs[-1] == pytest.approx(0.04855478562877, rel=1e-8)
     assert len(costs) == 25
@@ -191,9 +191,9 @@ def test_two_layer_model_on_the_cats(fast_backend, flat_cats, capsys):
 
 
 @pytest.mark.slow
-def test_L_layer_model_on_the_cats(fast_backend, flat_cats, capsys):
+def test_L_layer_model_on_the_cats(four_layers, flat_cats, capsys):
     X, Y, X_test, Y_test = flat_cats
-    parameters, costs = deep.L_layer_model(X, Y, [12288, 20, 7, 5, 1], 0.0075, 2500)
+    parameters, costs = four_layers
     assert round(costs[0], 6) == 0.771749
     assert round(costs[-1], 6) == 0.092878
     deep.predict(X, Y, parameters)

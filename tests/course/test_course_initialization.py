@@ -154,16 +154,14 @@ def test_model_agrees_on_every_backend_with_plain_formulas(backend):
         assert array.base is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "train", "test"), [("zeros", 0.5, 0.5), ("random", 0.83, 0.86), ("he", 0.993, 0.96)]
 )
-def test_published_accuracies(fast_backend, way, train, test):
-    X, Y, X_test, Y_test = init_utils.load_dataset()
-    parameters = initialization.model(X, Y, print_cost=False, initialization=way)
-    found = np.mean(init_utils.predict_dec(parameters, X) == Y)
-    assert found == pytest.approx(train, abs=0.0034)
-    found = np.mean(init_utils.predict_dec(parameters, X_test) == Y_test)
-    assert found == pytest.approx(test, abs=0.0101)
+def test_published_accuracies(worked, way, train, test):
+    found = worked("initialize")[way]
+    assert found["train"] == pytest.approx(train, abs=0.0034)
+    assert found["test"] == pytest.approx(test, abs=0.0101)
 
 
 def test_printed_costs(capsys):

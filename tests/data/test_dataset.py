@@ -83,7 +83,9 @@ def test_import_leaves_h5py_and_pillow_alone():
         f"import sys; sys.path.insert(0, {root!r}); import fastnn.data; "
         "sys.exit(', '.join({'h5py', 'PIL', 'sklearn'} & set(sys.modules)) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.stderr.strip() == ""
     assert done.returncode == 0
 
