@@ -232,4 +232,5 @@ def binary_hits(Z, Y, w):
 def categorical_hits(Z, Y, w):
     """Return Σ w over the rows whose largest z stands where the largest y does (first of ties)."""
     _loss_arrays(Z, Y, w)
-    return losses.categorical_hits(features(Z), features(Y), flat(w), len(Z))
+    scratch = np.empty((3, len(Z)), Z.dtype)
+    return losses.categorical_hits(features(Z), features(Y), flat(w), len(Z), scratch)

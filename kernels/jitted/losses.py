@@ -118,15 +118,36 @@ def binary_hits(Z, Y, w, m):
 
 
 @inlined
-def categorical_hits(Z, Y, w, m):
-    """Return Σ w over the examples whose largest z and y stand in one row.   Z, Y (K, ·)."""
-    hits = 0.0
+def _largest(X, m, top):
+    """Top (m,) = the largest number of each column of X (K, ·); NaN only where it comes first."""
     for j in range(m):
-        best = truth = 0
-        for k in range(1, Z.shape[0]):
-            best = k if Z[k, j] > Z[best, j] else best
-            truth = k if Y[k, j] > Y[truth, j] else truth
-        hits += np.float64(w[j]) if best == truth else 0.0
+        top[j] = X[0, j]
+    for k in range(1, X.shape[0]):
+        x = row(X, k, 0, m)
+        for j in range(m):
+            top[j] = x[j] if x[j] > top[j] else top[j]
+
+
+@inlined
+def categorical_hits(Z, Y, w, m, scratch):
+    """Return Σ w over the examples whose largest z and y stand in one row, the first of equals.
+
+    Z, Y (K, ·); scratch (3, ·). Row by row, for that vectorises: an example is settled by the
+    first row that holds one of its largest numbers, and right if it holds both.
+    """
+    best, truth, open_ = row(scratch, 0, 0, m), row(scratch, 1, 0, m), row(scratch, 2, 0, m)
+    _largest(Z, m, best)
+    _largest(Y, m, truth)
+    zero, one, hits = Z.dtype.type(0), Z.dtype.type(1), 0.0
+    for j in range(m):
+        open_[j] = one
+    for k in range(Z.shape[0]):
+        z, y = row(Z, k, 0, m), row(Y, k, 0, m)
+        for j in range(m):
+            here = (z[j] == best[j]) | ((k == 0) & (best[j] != best[j]))
+            there = y[j] == truth[j]
+            hits += np.float64(w[j] if here & there & (open_[j] > zero) else zero)
+            open_[j] = zero if here | there else open_[j]
     return hits
 
 
@@ -152,7 +173,7 @@ def binary_loss(A, Y, weights, m, D, result):
 def categorical_loss(A, Y, weights, m, D, scratch, result):
     """The same of categorical cross-entropy; scratch (3, ·)."""
     result[0] = categorical_cross_entropy(A, Y, row(weights, 0, 0, m), m, D, scratch)
-    result[1] = categorical_hits(A, Y, row(weights, 1, 0, m), m)
+    result[1] = categorical_hits(A, Y, row(weights, 1, 0, m), m, scratch)
 
 
 @linked("i f F2 F2 F2 i F2 D1", when="robust")

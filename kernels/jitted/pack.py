@@ -5,6 +5,7 @@ from __future__ import annotations
 from numba.extending import intrinsic
 
 from ._link import linked
+from .memory import part
 from .simd import INT, Vectors, clamped, constant, data, index, lanes, void
 
 
@@ -36,6 +37,15 @@ def _square(typingctx, X, x, ldx, Y, y, ldy):
     return signature, codegen
 
 
+def _store_corner(builder, v, rows, m, n, y, ldy):
+    """Write m rows of n numbers, of which these are the addresses, as columns at y, ldy apart."""
+    across, down = (v.mask(builder.trunc(count, INT)) for count in (n, m))
+    lines = v.transposed([v.load_masked(row, None, across) for row in rows])
+    for i, line in enumerate(lines):
+        with builder.if_then(builder.icmp_signed("<", constant(i), n)):
+            v.store_masked(line, y, builder.mul(ldy, constant(i)), down)
+
+
 @intrinsic
 def _corner(typingctx, X, x, ldx, Y, y, ldy, m, n):
     """The same of m rows of n numbers, both at most as many as a vector has lanes."""
@@ -45,12 +55,29 @@ def _corner(typingctx, X, x, ldx, Y, y, ldy, m, n):
         v = Vectors(context, builder, Y.dtype)
         x = data(context, builder, X, args[0], args[1])
         y = data(context, builder, Y, args[3], args[4])
-        across, down = (v.mask(builder.trunc(args[i], INT)) for i in (7, 6))
-        rows = [builder.mul(args[2], clamped(builder, i, args[6])) for i in range(v.lanes)]
-        lines = v.transposed([v.load_masked(x, row, across) for row in rows])
-        for i, line in enumerate(lines):
-            with builder.if_then(builder.icmp_signed("<", constant(i), args[7])):
-                v.store_masked(line, y, builder.mul(args[5], constant(i)), down)
+        places = [clamped(builder, i, args[6]) for i in range(v.lanes)]
+        rows = [builder.gep(x, [builder.mul(args[2], i)]) for i in places]
+        _store_corner(builder, v, rows, args[6], args[7], y, args[5])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def _picked(typingctx, X, rows, k, Y, y, ldy, m, n):
+    """Y[y + q ldy + j] = X[rows[j], k + q] for m rows and n columns; X as `locate` describes it."""
+    signature = void(X, rows, index, Y, index, index, index, index)
+
+    def codegen(context, builder, sig, args):
+        v = Vectors(context, builder, Y.dtype)
+        y = data(context, builder, Y, args[3], args[4])
+        order = data(context, builder, rows, args[1], constant(0))
+        first = builder.inttoptr(builder.extract_value(args[0], 0), v.scalar.as_pointer())
+        step = builder.extract_value(args[0], 1)
+        places = [clamped(builder, i, args[6]) for i in range(v.lanes)]
+        starts = [builder.mul(builder.load(builder.gep(order, [i])), step) for i in places]
+        lines = [builder.gep(first, [builder.add(start, args[2])]) for start in starts]
+        _store_corner(builder, v, lines, args[6], args[7], y, args[5])
         return context.get_dummy_value()
 
     return signature, codegen
@@ -67,6 +94,17 @@ def transpose(m, n, X, x, ldx, Y, y, ldy):
             else:
                 tall, wide = min(step, m - j), min(step, n - k)
                 _corner(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy, tall, wide)
+
+
+@linked("X I1 i F1 i i", when="pick")
+def pick(X, rows, n, Y, y, ldy):
+    """Y[y + k ldy + j] = X[rows[j], k], k < n: of the network's dtype, columns side by side."""
+    step = lanes_of(Y)
+    for j in range(0, rows.size, step):
+        tall = min(step, rows.size - j)
+        for k in range(0, n, step):
+            at = y + k * ldy + j
+            _picked(X, part(rows, j, tall), k, Y, at, ldy, tall, min(step, n - k))
 
 
 @intrinsic

@@ -56,6 +56,8 @@ def addresses(ops, dtype, needs=(), settings=None):
     uses = _of(ops.tobytes())[0].union(needs)
     if "reading" in uses and "uint8" in uses:
         uses |= {"pixels"}
+    if ops["stats"][0] == 0 and np.dtype(dtype).name in uses:
+        uses |= {"pick"}
     if settings is not None:
         wanted = {
             "max_norm": (ops["rate"][ops["kind"] == Kind.DENSE] > 0).any(),
