@@ -89,6 +89,7 @@ class Trainer:
         self.settings = self._settings()
         self.history = History()
         self._pending = np.zeros((0, 3))
+        self._kept = [array.copy() for array in self._living()]
         self.classifies = program.ops[-1]["code"] in CLASSIFYING
 
     def _settings(self) -> Array:
@@ -174,7 +175,7 @@ class Trainer:
 
     def _chunk(self, start: int, stop: int) -> None:
         """Take a chunk of steps and note its epochs; go back to the last good one on divergence."""
-        kept = self._snapshot()
+        self._keep()
         record = np.zeros((stop - start, 3))
         with np.errstate(all="ignore"):  # the run itself finds what is not finite
             done = self._run(start, stop, record)
@@ -184,7 +185,7 @@ class Trainer:
             # The step before may have made parameters infinite: then that one is undone too.
             while done > start and not self.kernels.all_finite(self.program.theta):
                 done -= 1
-                self._restore(kept)
+                self._restore()
                 self._run(start, done, record)
             self._note(record[: done - start], start)
             layer = self._blame(done)
@@ -199,18 +200,19 @@ class Trainer:
             history=self.history,
         )
 
-    def _snapshot(self) -> list[Array]:
-        """Copies of everything that a step changes."""
-        return [array.copy() for array in self._living()]
-
     def _living(self) -> list[Array]:
         """Everything that a step changes."""
         memory, program = self.memory, self.program
         return [program.theta, program.state, memory.slots, memory.counters]
 
-    def _restore(self, kept: list[Array]) -> None:
-        """Go back to a snapshot."""
-        for array, copy in zip(self._living(), kept, strict=True):
+    def _keep(self) -> None:
+        """Copy all that into memory of the fit's own: fresh pages would take longer than copies."""
+        for copy, array in zip(self._kept, self._living(), strict=True):
+            copy[...] = array
+
+    def _restore(self) -> None:
+        """Go back to what was kept."""
+        for array, copy in zip(self._living(), self._kept, strict=True):
             array[...] = copy
 
     def _note(self, record: Array, start: int) -> None:
