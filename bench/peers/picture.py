@@ -39,10 +39,10 @@ def draw(records: Records, path: Path) -> None:
 def _finish(axes, names: list[str]) -> None:
     """Scale, name and colour the axes."""
     axes.set_xscale("log")
+    low, high = axes.get_xlim()  # of the bars alone: ticks would widen them
     ticks = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
-    low, high = axes.get_xlim()
     axes.set_xlim(min(low, 0.8), 3 * max(high, 1.25))  # room for the names of the peers
     axes.axvline(1, color=GREY, linewidth=1)
     axes.set_yticks(range(len(names)), names)
