@@ -101,6 +101,26 @@ def test_gradients_of_every_width_equal_the_loops(dtype):
             np.testing.assert_allclose(gradient / scale, expected[name] / scale, atol=tight)
 
 
+@pytest.mark.parametrize("hidden", ["relu", "tanh"])
+@pytest.mark.parametrize("sizes", [[2, 10, 5, 1], [784, 64, 10], [300, 200, 100, 5], [9000, 7, 1]])
+def test_float32_is_within_its_stated_bound_of_float64(sizes, hidden):
+    """As `cost_and_gradients` says: 2⁻²² of the cost, 2⁻¹⁸ of each gradient's largest entry."""
+    rng = np.random.default_rng(1)
+    output = "sigmoid" if sizes[-1] == 1 else "softmax"
+    single, double = (
+        Network.mlp(sizes, output=output, hidden=hidden, dtype=dtype).build(sizes[0])
+        for dtype in DTYPES
+    )
+    double.set_parameters(single.parameters)
+    X = rng.standard_normal((130, sizes[0])).astype("float32")
+    y = rng.integers(0, max(2, sizes[-1]), 130)
+    (cost, gradients), (exact, expected) = (n.cost_and_gradients(X, y) for n in (single, double))
+    assert cost == pytest.approx(exact, rel=2.0**-22)
+    for name, gradient in gradients.items():
+        bound = 2.0**-18 * np.abs(expected[name]).max()
+        np.testing.assert_allclose(gradient, expected[name], rtol=0, atol=bound)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_out", [1, 2, 4, 5, 7, 8, 9, 16])
 def test_images_read_in_place_train_as_others_do(n_out, dtype):

@@ -122,22 +122,26 @@ _many, _few, _one = _tile(*MANY), _tile(*FEW), _tile(*ONE)
 
 
 @inlined
-def _tiles(tile, tall, wide, m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add):
-    """All tiles of one shape."""
-    for o in range(0, n, wide):
-        for e in range(0, m, tall):
-            tile(
-                X, x + e * ldx, ldx, W, w + o * ldw, ldw, C, c + e * ce + o * co, ce, co,
-                K, min(tall, m - e), min(wide, n - o), add,
-            )  # fmt: skip
+def _tiles(tile, tall, o, n, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add):
+    """Tiles of one shape side by side: the outputs o … o+n−1 of all m rows."""
+    for e in range(0, m, tall):
+        tile(
+            X, x + e * ldx, ldx, W, w + o * ldw, ldw, C, c + e * ce + o * co, ce, co,
+            K, min(tall, m - e), n, add,
+        )  # fmt: skip
 
 
 @linked("i i i F1 i i F1 i i F1 i i i i")
 def dots(m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add):
     """C[c + e ce + o co] = (add: itself +) Σₖ X[x + e ldx + k] W[w + o ldw + k], e < m, o < n."""
-    if n == 1:
-        _tiles(_one, ONE[0], ONE[1], m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
-    elif n <= FEW[1]:
-        _tiles(_few, FEW[0], FEW[1], m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
-    else:
-        _tiles(_many, MANY[0], MANY[1], m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
+    o = 0
+    while o < n:
+        left = n - o
+        if left > FEW[1]:
+            left = min(left, MANY[1])
+            _tiles(_many, MANY[0], o, left, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
+        elif left > 1:
+            _tiles(_few, FEW[0], o, left, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
+        else:
+            _tiles(_one, ONE[0], o, left, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
+        o += left

@@ -135,14 +135,13 @@ _back_one, _back_four, _back_eight = (_backward(n, wide) for n, wide in WIDE.ite
 
 
 @inlined
-def _tiles(tile, tall, wide, m, n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co):
-    """All tiles of one shape."""
-    for o in range(0, n, wide):
-        for e in range(0, m, tall):
-            tile(
-                X, part(rows, e, m - e), k0, scale, offset, W, w + o * ldw, ldw,
-                C, c + e + o * co, co, K, min(tall, m - e), min(wide, n - o),
-            )  # fmt: skip
+def _tiles(tile, tall, o, n, m, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co):
+    """Tiles of one shape side by side: the outputs o … o+n−1 of all m rows."""
+    for e in range(0, m, tall):
+        tile(
+            X, part(rows, e, m - e), k0, scale, offset, W, w + o * ldw, ldw,
+            C, c + e + o * co, co, K, min(tall, m - e), n,
+        )  # fmt: skip
 
 
 @inlined
@@ -167,13 +166,17 @@ def forward(n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co):
 
     K is a multiple of the lanes of a vector; the columns of X lie side by side.
     """
-    m = rows.size
-    if n == 1:
-        _tiles(_one, ONE[0], ONE[1], m, n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
-    elif n <= FEW[1]:
-        _tiles(_few, FEW[0], FEW[1], m, n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
-    else:
-        _tiles(_many, MANY[0], MANY[1], m, n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
+    o, m = 0, rows.size
+    while o < n:
+        left = n - o
+        if left > FEW[1]:
+            left = min(left, MANY[1])
+            _tiles(_many, MANY[0], o, left, m, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
+        elif left > 1:
+            _tiles(_few, FEW[0], o, left, m, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
+        else:
+            _tiles(_one, ONE[0], o, left, m, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
+        o += left
 
 
 @linked("i i X I1 i f f F1 i i F1 i i", when="pixels")
