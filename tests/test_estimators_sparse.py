@@ -106,7 +106,10 @@ def test_divergence_names_its_layer_and_step():
 @pytest.mark.parametrize("model", ["MLPClassifier", "MLPRegressor", "LogisticRegression"])
 @pytest.mark.parametrize("held", [False, True])
 def test_no_more_than_a_block_is_dense(model, held, monkeypatch):
-    """3000 × 4000 numbers are 96 MB in float64, a batch of 200 rows is 6.4 MB, a block 2 MB."""
+    """3000 × 4000 numbers are 96 MB in float64, a batch of 200 rows is 6.4 MB, a block 2 MB.
+
+    Beside them stand the batch's workspace and two copies of 16,000 parameters and their memory.
+    """
     monkeypatch.setattr("fastnn._sparse.BLOCK", 2**18)
     rows = sparse.random(3000, 4000, density=0.001, format="csr", random_state=0)
     y = np.arange(3000) % 2
@@ -120,7 +123,7 @@ def test_no_more_than_a_block_is_dense(model, held, monkeypatch):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 15e6
+    assert peak < 18e6
 
 
 @pytest.mark.parametrize("scale", ["standard", "robust"])
