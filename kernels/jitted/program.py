@@ -17,9 +17,10 @@ from .layers import Places, padded
 from .memory import locate
 from .team import assemble, worked
 
-#: Multiplications in one step, or block of rows, below which a team would cost more than it saves;
-#: `python -m bench.threshold` measures it.
-WORTH_A_TEAM = 2_000_000
+#: Multiplications in one step, or block of rows, below which a team would cost more than it saves.
+#: `python -m bench.threshold` measures it: where two threads share a core, those of a square net
+#: win from 14 million on, but images and tables from 8 on; with a core each they win earlier.
+WORTH_A_TEAM = 6_000_000
 STARTING = 20  # times as many must be at hand before threads are started for a fit or a call
 
 BLOCK = 256  # rows that forward-only work takes at a time
