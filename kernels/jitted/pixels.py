@@ -1,8 +1,7 @@
 """Products over uint8 rows as they lie in memory: narrow first layers over images.
 
-Bytes are widened and scaled in registers. To lay them down as numbers, block by block, took half
-of the time of a logistic regression over images; with many outputs it pays, for then each number
-is read often.
+Bytes are widened and scaled in registers, again for every 8 outputs. To lay them down as numbers,
+block by block, takes longer up to 24 outputs at least, and 2.5 times as long for one.
 """
 
 from __future__ import annotations
@@ -20,8 +19,6 @@ from .pack import lanes_of
 from .simd import Vectors, clamped, constant, data, index, machine, void
 
 BYTES = CODES[np.dtype(np.uint8)]
-OUTPUTS = MANY[1]  # of a layer that reads in place forward
-BACK = 8  # of one whose gradient reads in place
 WHOLE = 128  # features of whole tiles of the gradient, 8 of the widest vectors
 SPAN = 512  # features at a time: their weights stay in the first-level cache
 
@@ -145,9 +142,9 @@ def _tiles(tile, tall, o, n, m, K, X, rows, k0, scale, offset, W, w, ldw, C, c, 
 
 
 @inlined
-def lie_open(op, X, most):
-    """Tell whether the first row, of at most so many outputs, can read X where it lies."""
-    return X[3] == BYTES and X[2] == 1 and op.n_out <= most
+def lie_open(op, X):
+    """Tell whether X can be read where it lies, `op` being its INPUT row."""
+    return op.stats <= 1 and X[3] == BYTES and X[2] == 1
 
 
 @inlined
@@ -181,17 +178,20 @@ def forward(n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co):
 
 @linked("i i X I1 i f f F1 i i F1 i i", when="pixels")
 def backward(n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc):
-    """C[c + o ldc + k] = Σⱼ D[d + o ldd + j] (scale X[rows[j], k0 + k] + offset), o < n ≤ BACK.
+    """C[c + o ldc + k] = Σⱼ D[d + o ldd + j] (scale X[rows[j], k0 + k] + offset), o < n.
 
     N, the count of k, is a multiple of WHOLE; rows holds at least one.
     """
-    m = rows.size
-    if n == 1:
-        for j in range(0, N, WIDE_1 * lanes_of(C)):
-            _back_one(X, rows, k0 + j, scale, offset, D, d, ldd, C, c + j, ldc, m, n)
-    elif n <= 4:
-        for j in range(0, N, WIDE_4 * lanes_of(C)):
-            _back_four(X, rows, k0 + j, scale, offset, D, d, ldd, C, c + j, ldc, m, n)
-    else:
-        for j in range(0, N, WIDE_8 * lanes_of(C)):
-            _back_eight(X, rows, k0 + j, scale, offset, D, d, ldd, C, c + j, ldc, m, n)
+    o, m, lanes = 0, rows.size, lanes_of(C)
+    while o < n:
+        left, at, cell = min(n - o, 8), d + o * ldd, c + o * ldc
+        if left > 4:
+            for j in range(0, N, WIDE_8 * lanes):
+                _back_eight(X, rows, k0 + j, scale, offset, D, at, ldd, C, cell + j, ldc, m, left)
+        elif left > 1:
+            for j in range(0, N, WIDE_4 * lanes):
+                _back_four(X, rows, k0 + j, scale, offset, D, at, ldd, C, cell + j, ldc, m, left)
+        else:
+            for j in range(0, N, WIDE_1 * lanes):
+                _back_one(X, rows, k0 + j, scale, offset, D, at, ldd, C, cell + j, ldc, m, left)
+        o += left
