@@ -75,24 +75,6 @@ def _overload_signed(y, x):
     return signed
 
 
-def kept_or_marked(x, kept):
-    """The number x, with +0 for −0, where it is kept; else −0: zero, and a mark of what is not."""
-    raise TypeError("only inside compiled kernels")
-
-
-@overload(kept_or_marked, jit_options=FLAGS)
-def _overload_kept_or_marked(x, kept):
-    f = layout_of(x)
-    number, word, sign, zero = f.number, f.word, f.sign, f.word(0)
-
-    def kept_or_marked(x, kept):
-        bits = number(x).view(word)
-        bits = zero if bits == sign else bits
-        return word(bits if kept else sign).view(number)
-
-    return kept_or_marked
-
-
 def marked(x):
     """Whether the number is −0."""
     raise TypeError("only inside compiled kernels")

@@ -99,9 +99,10 @@ def gradient(
 ):  # fmt: skip
     """Write grad and result = (cost, Σ w of right examples, Σ w) of the examples `rows`.
 
-    fresh: 0 where input and targets of these examples lie in the workspace already.
+    fresh: 0 where input and targets of these examples lie in the workspace already, and Σ w in
+    result.
     """
-    total = _weight(w, rows)
+    total = _weight(w, rows) if fresh != 0 else result[2]
     if total == 0:
         if me == 0:
             for i in range(3):
@@ -235,6 +236,8 @@ def run(
         lasting = steps == 1 and settings[0].shuffle == 0 and order_val.size == 0
         fresh = 0 if lasting and step > start else 1
         result = row(record, step - start, 0, 3)
+        if fresh == 0:
+            result[2] = record[step - start - 1, 2]
         gradient(
             table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings,
             settings[0].first_epoch + epoch, result, meeting, me, team,

@@ -112,6 +112,13 @@ class Vectors:
         wide = self.builder.zext(read, ir.VectorType(INT, self.lanes))
         return self.builder.sitofp(wide, self.type)
 
+    def load_indices(self, pointer, mask):
+        """As many int64 as a vector has lanes, zero and unread where the mask is not set."""
+        kind = ir.VectorType(ir.IntType(64), self.lanes)
+        address = self.builder.bitcast(pointer, kind.as_pointer())
+        values = [address, ir.Constant(INT, 8), mask, ir.Constant(kind, [0] * self.lanes)]
+        return self._call(f"llvm.masked.load.v{self.lanes}i64.p0", kind, values)
+
     def multiply_add(self, x, y, z):
         """X y + z: one instruction where the CPU has it, else two (a call of libm would crawl)."""
         if machine()[2]:
