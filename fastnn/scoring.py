@@ -15,6 +15,7 @@ from .plan import Examples
 
 if TYPE_CHECKING:
     from .network import Network
+    from .prediction import Predictor
 
 Array = np.ndarray[Any, Any]
 RUNNING = ("accuracy", "validation_accuracy")  # which the run itself records
@@ -31,7 +32,7 @@ def known(names: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def scores(network: Network, X: Array, Y: Array, names: Sequence[str]) -> dict[str, float]:
+def scores(network: Predictor, X: Array, Y: Array, names: Sequence[str]) -> dict[str, float]:
     """Return metrics of rows X (m, n) against targets Y (m, K)."""
     found, labels = {}, labels_of(Y, network._loss)
     truth = Y if labels is None else labels

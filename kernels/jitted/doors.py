@@ -14,6 +14,8 @@ from ._layout import Out, agree, features, fit, flat, rows
 from ._link import table
 from .activations import activate, activate_smooth, derive, derive_smooth
 from .activations import standardize as _standardize
+from .dense import NARROW
+from .dots import dots
 
 
 def dot(x, y):
@@ -40,6 +42,8 @@ def product(A, B, C, transpose_a=False, transpose_b=False):
     _product(A, B, C, False)
 
 
+SLIM = 4  # columns of C up to which turning C costs less than packing them
+LONG = 128  # sums from which dot products beat tiles
 USED = frozenset({"product"})  # what a product by itself needs of the linked kernels
 
 
@@ -52,11 +56,18 @@ def _product(A, B, C, add):
         C[...] = inside
         return
     A, B = (X if X.flags.c_contiguous or X.flags.f_contiguous else X.copy() for X in (A, B))
+    if N <= SLIM and M > N and not A.flags.c_contiguous:  # A's long rows on the lanes
+        inside = np.array(C.T, order="C")
+        _product(B.T, A.T, inside, add)
+        C[...] = inside.T
+        return
     steps = [(X.shape[1], 1) if X.flags.c_contiguous else (1, len(X)) for X in (A, B)]
     numbers = [flat(X.ravel(order="K")) for X in (A, B)]
     if K == 0 and not add:
         C[...] = 0
-    if C.size and K:
+    elif min(M, N) <= NARROW and K >= LONG and steps[0][1] == 1 and (steps[1][0] == 1 or N == 1):
+        dots.kernel(M, N, K, numbers[0], 0, K, numbers[1], 0, K, C.reshape(-1), 0, N, 1, int(add))
+    elif C.size and K:
         panel = np.empty(gemm.DEPTH * gemm.PANEL, C.dtype)
         gemm.product.kernel(
             table(C.dtype, USED), M, N, K, numbers[0], 0, *steps[0], numbers[1], 0, *steps[1],
