@@ -151,10 +151,11 @@ def _scaled(op, state, X, out):
 
 
 def _blocks(ops, m, dtype, threads):
-    """(work, ld, places, team) of forward-only work on m rows."""
+    """(work, ld, places, team) of forward-only work on m rows: a workspace for each member."""
     block = min(m, BLOCK)
     team = _team(ops, block, m / max(block, 1), threads)
-    return *layout(ops, block, dtype, workspace(ops, block, dtype, team)), team
+    size = workspace(ops, block, dtype).size
+    return *layout(ops, block, dtype, np.zeros(team * size, dtype)), team
 
 
 def _predict(ops, row, theta, state, X, out, threads=alone):

@@ -15,7 +15,7 @@ from . import optimizers
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
 from .backprop import backward
-from .layers import LANES, forward, padded
+from .layers import BLOCK, LANES, forward, padded
 from .losses import (
     BINARY,
     CATEGORICAL,
@@ -198,9 +198,20 @@ def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result,
 
 @kernel
 def predict(table, ops, last, theta, state, work, ld, places, X, order, out, meeting, me, team):
-    """Write A of row `last` for all examples, block by block.   out (m, n_out) C-contiguous."""
+    """Write A of row `last` for all examples, block by block.   out (m, n_out) C-contiguous.
+
+    Members share every block, or where there are blocks for all of them, take blocks of their own:
+    work then holds a workspace for each.
+    """
     block = ld // LANES * LANES
-    for i in range(0, order.size, block):
+    apart = order.size >= team * block
+    if apart:
+        length = places.blocks + BLOCK
+        work, first, step = part(work, me * length, length), me * block, team * block
+        me, team = 0, 1
+    else:
+        first, step = 0, block
+    for i in range(first, order.size, step):
         rows = part(order, i, min(block, order.size - i))
         forward(
             table, ops, last, theta, state, work, ld, places, X, rows, 1, 0, INFERENCE,
