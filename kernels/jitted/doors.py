@@ -42,8 +42,8 @@ def product(A, B, C, transpose_a=False, transpose_b=False):
     _product(A, B, C, False)
 
 
-SLIM = 4  # columns of C up to which turning C costs less than packing them
-LONG = 128  # sums from which dot products beat tiles
+SLIM = 4  # columns of C up to which C is turned: with 1 that is faster, with 25 slower
+LONG = 128  # sums from which dot products are taken: of 32 they are slower, of 256 faster
 USED = frozenset({"product"})  # what a product by itself needs of the linked kernels
 
 

@@ -50,6 +50,18 @@ class _Rows:
         return self.v.multiply_add(line, self.scale, self.offset)
 
 
+def _begun(context, builder, kinds, args):
+    """The vectors, the rows of X, and where the other factor and C begin, for either tile."""
+    rows, other, C = kinds
+    v = Vectors(context, builder, C.dtype)
+    order = data(context, builder, rows, args[1], constant(0))
+    pixels = _Rows(builder, v, args[0], order, *args[2:5])
+    places = (
+        data(context, builder, kind, args[i], args[i + 1]) for i, kind in ((5, other), (8, C))
+    )
+    return v, pixels, *places
+
+
 def _forward(tall, wide):
     """Return the intrinsic of tall × wide dot products, or fewer; K is a multiple of the lanes.
 
@@ -62,11 +74,7 @@ def _forward(tall, wide):
         signature = void(X, rows, index, *numbers, W, index, index, C, *(index,) * 5)
 
         def codegen(context, builder, sig, args):
-            v = Vectors(context, builder, C.dtype)
-            order = data(context, builder, rows, args[1], constant(0))
-            pixels = _Rows(builder, v, args[0], order, *args[2:5])
-            w = data(context, builder, W, args[5], args[6])
-            c = data(context, builder, C, args[8], args[9])
+            v, pixels, w, c = _begun(context, builder, (rows, W, C), args)
             tops = [clamped(builder, e, args[12]) for e in range(tall)]
             sides = [clamped(builder, o, args[13]) for o in range(wide)]
             xs = [pixels.pointer(e) for e in tops]
@@ -99,11 +107,7 @@ def _backward(tall, wide):
         signature = void(X, rows, index, *numbers, D, index, index, C, *(index,) * 4)
 
         def codegen(context, builder, sig, args):
-            v = Vectors(context, builder, C.dtype)
-            order = data(context, builder, rows, args[1], constant(0))
-            pixels = _Rows(builder, v, args[0], order, *args[2:5])
-            d = data(context, builder, D, args[5], args[6])
-            c = data(context, builder, C, args[8], args[9])
+            v, pixels, d, c = _begun(context, builder, (rows, D, C), args)
             places = [clamped(builder, i, args[12]) for i in range(tall)]
             ds = [builder.gep(d, [builder.mul(i, args[7])]) for i in places]
             k, sums, end = v.loop(args[11], 1, [v.zero] * (tall * wide))

@@ -18,8 +18,8 @@ from .memory import locate
 from .team import assemble, worked
 
 #: Multiplications in one step, or block of rows, below which a team would cost more than it saves.
-#: `python -m bench.threshold` measures it: where two threads share a core, those of a square net
-#: win from 14 million on, but images and tables from 8 on; with a core each they win earlier.
+#: `python -m bench.threshold` measures it: on two logical CPUs whose products together were hardly
+#: faster than one's, square nets won from 14 million on, images and tables from 8 on.
 WORTH_A_TEAM = 6_000_000
 STARTING = 20  # times as many must be at hand before threads are started for a fit or a call
 
