@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn.errors import DataError
 
-from ._canvas import BLUE, GREY, VERMILLION, canvas, tidy
+from ._canvas import BLUE, GREY, VERMILLION, canvas, library, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,6 +87,10 @@ def _places(ax: Axes, result: Search, name: str, scored: list[dict[str, Any]]) -
     box = part.box
     if box.log and part.value(box.low) == box.low:
         ax.set_xscale("log")
+        # Over about one decade Matplotlib names every tick, and the names overlap.
+        ax.xaxis.set_major_locator(library("ticker").LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(library("ticker").FormatStrFormatter("%g"))
+        ax.xaxis.set_minor_formatter(library("ticker").NullFormatter())
     return values
 
 
