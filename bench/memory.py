@@ -17,7 +17,7 @@ from .peers.rows import SLOTS, Row, Task, chosen
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 FREE = 8 << 20  # bytes that are promised whatever the network
-COPIES = 3  # of the parameters: gradient, the snapshot before a chunk, the best weights
+COPIES = 3  # of the parameters: the gradient, the best weights that a callback keeps, one spare
 
 
 def resident(peak: bool = False) -> int:

@@ -68,7 +68,7 @@ def _sentence(error: Exception) -> str:
 def _prepare() -> None:
     """Load the backend, and say so if that means compiling."""
     announce_compilation(note)
-    active().all_finite(np.zeros(1, np.float32))  # cached if anything is
+    active().largest(np.zeros(1, np.float32))  # cached if anything is
 
 
 def _train(arguments: argparse.Namespace) -> int:

@@ -44,6 +44,16 @@ def refuse_single(layers: Sequence[Layer], m: int, plan: Plan) -> None:
         )
 
 
+def refuse_vanishing(plan: Plan, dtype: np.dtype[Any]) -> None:
+    """Refuse an epsilon that is zero in the network's dtype, where 0 / 0 would follow."""
+    epsilon = plan.optimizer.settings.get("epsilon", 1)
+    if dtype.type(epsilon) == 0:
+        raise SettingError(
+            f"epsilon {epsilon:g} of {type(plan.optimizer).__name__} is zero in {dtype}; give a "
+            "larger one, or dtype='float64'"
+        )
+
+
 def labels_of(Y: Array, loss: Loss) -> Array | None:
     """Return one class number for each row of Y (m, K), or None where rows have no single class."""
     if loss.code == Code.CATEGORICAL_CROSS_ENTROPY:

@@ -12,7 +12,7 @@ from . import _check
 from ._backend import fitting
 from ._gathering import trainer_for
 from .history import History
-from .inputs import hold_out, learn_scaling, prepare, refuse_single, weights_of
+from .inputs import hold_out, learn_scaling, prepare, refuse_single, refuse_vanishing, weights_of
 from .kernels.opcodes import Mode
 from .optimizers import LBFGS, Optimizer
 from .plan import Examples, Plan, claimed
@@ -150,6 +150,7 @@ class Network(Predictor):
             Examples(X, Y, w), validation_data, validation_split, self._loss, self.seed
         )
         refuse_single(self._layers, len(train.X), plan)
+        refuse_vanishing(plan, self.dtype)
         with claimed(self):
             self.build(X.shape[1])
             if not self._scaled:

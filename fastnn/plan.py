@@ -114,6 +114,13 @@ class Memory:
             self.optimizer, self.slots = optimizer, flat.reshape(len(empty), size)
             self.counters = np.zeros(2, np.int64)
 
+    @property
+    def steepest(self) -> float:
+        """The largest number, but for its sign, of the first slot: of v, where there is one."""
+        return (
+            max(float(self.slots[0].max()), -float(self.slots[0].min())) if len(self.slots) else 0
+        )
+
     def follow(self, schedule: Schedule | None, recorded: int) -> None:
         """Start a schedule's clock unless it is the one that was followed before."""
         if self.schedule != schedule:

@@ -88,19 +88,18 @@ class Trainer:
         self.work = kernels.workspace(program.ops, self.batch, program.theta.dtype, self.threads)
         self.settings = self._settings()
         self.history = History()
-        self._pending = np.zeros((0, 3))
-        self._kept = [array.copy() for array in self._living()]
+        self._pending = np.zeros((0, 4))
         self.classifies = program.ops[-1]["code"] in CLASSIFYING
 
     def _settings(self) -> Array:
         """The run's settings: one SETTINGS row."""
         plan = self.plan
-        settings = self.program.settings(
+        return self.program.settings(
             l2=plan.l2, l1=plan.l1, clip_norm=plan.clip_norm, clip_value=plan.clip_value,
             batch_size=self.batch, shuffle=plan.shuffle, seed=self.network.seed,
-            first_epoch=self.memory.epoch, threads=self.threads, **plan.optimizer.settings,
+            first_epoch=self.memory.epoch, threads=self.threads, average=self.memory.steepest,
+            **plan.optimizer.settings,
         )  # fmt: skip
-        return settings
 
     def fit(self, callbacks: Sequence[Callback], line: Line) -> History:
         """Run all epochs; return early on Ctrl-C or when a callback says so."""
@@ -174,20 +173,13 @@ class Trainer:
         )  # fmt: skip
 
     def _chunk(self, start: int, stop: int) -> None:
-        """Take a chunk of steps and note its epochs; go back to the last good one on divergence."""
-        self._keep()
-        record = np.zeros((stop - start, 3))
+        """Take a chunk of steps and note its epochs; a step that would diverge is not taken."""
+        record = np.zeros((stop - start, 4))
         with np.errstate(all="ignore"):  # the run itself finds what is not finite
             done = self._run(start, stop, record)
-            if done == stop and self.kernels.all_finite(self.program.theta):
-                self._note(record, start)
-                return
-            # The step before may have made parameters infinite: then that one is undone too.
-            while done > start and not self.kernels.all_finite(self.program.theta):
-                done -= 1
-                self._restore()
-                self._run(start, done, record)
             self._note(record[: done - start], start)
+            if done == stop:
+                return
             layer = self._blame(done)
         epoch = int(self.settings["first_epoch"]) + done // self.steps
         self.memory.epoch = epoch
@@ -200,30 +192,17 @@ class Trainer:
             history=self.history,
         )
 
-    def _living(self) -> list[Array]:
-        """Everything that a step changes."""
-        memory, program = self.memory, self.program
-        return [program.theta, program.state, memory.slots, memory.counters]
-
-    def _keep(self) -> None:
-        """Copy all that into memory of the fit's own: fresh pages would take longer than copies."""
-        for copy, array in zip(self._kept, self._living(), strict=True):
-            copy[...] = array
-
-    def _restore(self) -> None:
-        """Go back to what was kept."""
-        for array, copy in zip(self._living(), self._kept, strict=True):
-            array[...] = copy
-
     def _note(self, record: Array, start: int) -> None:
-        """Turn the records (steps, 3) of finished epochs into history; keep the rest pending."""
+        """Turn the records (steps, 4) of finished epochs into history; keep the rest pending."""
+        if len(record):
+            self.settings["average"] = record[-1, 3]
         first = start // self.steps
         record = np.concatenate([self._pending, record])
         epochs = len(record) // self.steps
         self._pending = record[epochs * self.steps :]
         if epochs == 0:
             return
-        finished = record[: epochs * self.steps].reshape(epochs, self.steps, 3)
+        finished = record[: epochs * self.steps].reshape(epochs, self.steps, 4)
         cost, hits, weight = finished[:, :, 0], finished[:, :, 1], finished[:, :, 2]
         total = weight.sum(axis=1)
         curves = {"cost": (cost * weight).sum(axis=1) / total}

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from . import reach
 from .custom import FIRST, pair
 from .opcodes import SLOTS, Activation, Kind, Loss, Method, Mode
 
@@ -250,9 +251,9 @@ def run(
     """Take the steps start … stop−1 of a fit and return the next one: stop, unless it diverged.
 
     train and validation are (X, Y, w); an empty validation X is not scored. rates (stop−start,).
-    Out: record (stop−start, 3): cost, Σ w of right rows and Σ w of each step; scores (epochs, 2):
-    validation cost and share right after each epoch. counters[0] counts the updates ever made.
-    A step with a non-finite cost or gradient changes nothing and ends the run.
+    Out: record (stop−start, 4): each step's cost, Σ w of right rows, Σ w, and a bound of |v| after
+    it; scores (epochs, 2): validation cost and share right after each epoch; counters[0] counts the
+    updates ever made. A step that could leave the dtype's range is not taken and ends the run.
     """
     X, Y, w = train
     m, batch = X.shape[0], int(settings["batch_size"])
@@ -265,13 +266,17 @@ def run(
         rows = order[k * batch : (k + 1) * batch]
         number = int(settings["first_epoch"]) + epoch
         result = gradient(kernels, ops, theta, grad, state, work, X, Y, w, rows, settings, number)
-        if not (np.isfinite(result[0]) and kernels.all_finite(grad)):
-            return step
-        record[step - start] = result
+        rate, before = float(rates[step - start]), float(settings["average"])
+        if step > start:
+            before = record[step - start - 1, 3]
+        peak, t = kernels.largest(grad), int(counters[0]) + 1
         if result[2] > 0:
-            counters[0] += 1
-            rate = float(rates[step - start])
-            update(kernels, ops, theta, grad, slots, state, settings, rate, int(counters[0]))
+            single = theta.dtype == np.float32
+            if not reach.safe(settings, single, rate, result[0], peak, before, t):
+                return step
+            counters[0] = t
+            update(kernels, ops, theta, grad, slots, state, settings, rate, t)
+        record[step - start] = *result, max(before, peak)
         if k == steps - 1 and validation[0].shape[0]:
             scores[epoch] = evaluate(kernels, ops, theta, state, *validation)
     return stop

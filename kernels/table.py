@@ -192,5 +192,5 @@ TABLE: tuple[Row, ...] = (
     Row("clip", lambda s: (s.real(s.m), 1.5, 0.9), outputs=(0,)),
     Row("bound_norms", lambda s: (s.real(s.n_in, s.n_out), 1.2), outputs=(0,)),
     Row("shuffle", lambda s: (np.zeros(s.m, np.int64), 5, 2), outputs=(0,)),
-    Row("all_finite", lambda s: (s.real(s.m),)),
+    Row("largest", lambda s: (s.real(s.m),)),
 )  # fmt: skip

@@ -52,12 +52,12 @@ from .program import evaluate, forward, gradient, predict, run, update, workspac
 from .single import single
 from .sweeps import (
     adam,
-    all_finite,
     bound_norms,
     clip,
     decay_weights,
     dropout,
     gradient_descent,
+    largest,
     momentum,
     nesterov,
     noise,
@@ -72,7 +72,6 @@ from .team import keep_team
 __all__ = [
     "absolute_error",
     "adam",
-    "all_finite",
     "available",
     "batch_moments",
     "batchnorm_backward",
@@ -101,6 +100,7 @@ __all__ = [
     "identity",
     "identity_backward",
     "keep_team",
+    "largest",
     "leaky_relu",
     "leaky_relu_backward",
     "mish",

@@ -91,6 +91,38 @@ def _overload_marked(x):
     return marked
 
 
+def magnitude(x):
+    """|x| as a word: words stand in the order of the numbers, infinity and NaN above all others."""
+    raise TypeError("only inside compiled kernels")
+
+
+@overload(magnitude, jit_options=FLAGS)
+def _overload_magnitude(x):
+    f = layout_of(x)
+    number, word, sign = f.number, f.word, f.sign
+
+    def magnitude(x):
+        return word(number(x).view(word) & ~sign)
+
+    return magnitude
+
+
+def unsigned(bits, x):
+    """The number of x's dtype that `magnitude` made this word of."""
+    raise TypeError("only inside compiled kernels")
+
+
+@overload(unsigned, jit_options=FLAGS)
+def _overload_unsigned(bits, x):
+    f = layout_of(x)
+    number, word = f.number, f.word
+
+    def unsigned(bits, x):
+        return word(bits).view(number)
+
+    return unsigned
+
+
 def reduced(x):
     """(r, s, t, 1/t) with x = n ln 2 + r, |r| ≤ ½ ln 2, 2ⁿ = s t, as 2ⁿ may overflow."""
     raise TypeError("only inside compiled kernels")

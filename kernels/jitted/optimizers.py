@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..opcodes import Method
+from ._floats import magnitude, unsigned
 from ._jit import inlined, kernel
 from ._link import linked
 from .memory import part, row
@@ -136,13 +137,14 @@ def penalty(theta, grad, l2, l1):
 
 
 @inlined
-def all_finite(x):
-    """Tell whether no number of x (p,) is NaN or infinite."""
+def largest(x):
+    """Return the largest |x|, infinite where a number is infinite or NaN.   x (p,)."""
     zero = x.dtype.type(0)
-    wrong = 0
+    top = magnitude(zero)
     for i in range(x.size):
-        wrong += 0 if x[i] - x[i] == zero else 1  # ∞ − ∞ and NaN − NaN are NaN
-    return wrong == 0
+        top = max(top, magnitude(x[i]))  # of words: LLVM keeps a maximum of numbers scalar
+    value = np.float64(unsigned(top, zero))
+    return value if value - value == 0 else np.inf
 
 
 @linked("i F1 F1 F1 F1 f f f f i")
@@ -179,7 +181,7 @@ def penalize(theta, grad, l2, l1, result):
     result[0] += penalty(theta, grad, l2, l1)
 
 
-@linked("F1 I1")
-def check(x, counters):
-    """counters[1] = 1 if no number of x (p,) is NaN or infinite, else 0."""
-    counters[1] = 1 if all_finite(x) else 0
+@linked("F1 F1 i")
+def peak(x, out, o):
+    """out[o] = the largest |x|, infinite where a number is infinite or NaN.   x (p,)."""
+    out[o] = largest(x)

@@ -16,6 +16,7 @@ from .layers import BLOCK as READ
 from .layers import Places, padded
 from .memory import locate
 from .team import assemble, worked
+from .updates import update as _update
 
 #: Multiplications in one step, or block of rows, below which a team would cost more than it saves.
 #: `python -m bench.threshold` measures it: on two logical CPUs whose products together were hardly
@@ -206,7 +207,7 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
 def update(ops, theta, grad, slots, state, settings, rate, t):
     """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
     args = (ops, theta, grad, slots, state, settings.reshape(1), float(rate), int(t))
-    assemble(compiled.update, (addresses(ops, theta.dtype, settings=settings), *args), 1)
+    assemble(_update, (addresses(ops, theta.dtype, settings=settings), *args), 1)
 
 
 def _verify(ops, theta, slots, examples, order=None):

@@ -1,4 +1,4 @@
-"""The compiled loop over a program: gradient, update, evaluate, and the run that alternates them.
+"""The compiled loop over a program: gradient, evaluate, and the run that takes the steps.
 
 The same composition as `steps.py`, which is its specification. Every function is executed by all
 members of a team at once; what one member decides is read by the others after a meeting.
@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numba import types
 
-from ..opcodes import SETTINGS, Kind, Method, Mode
+from ..opcodes import SETTINGS, Mode
 from . import optimizers
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
@@ -28,13 +28,11 @@ from .losses import (
 from .memory import matrix, part, row
 from .random import shuffle
 from .team import aborted, meet
+from .updates import permit, update
 
 EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
 
-DENSE, BATCHNORM = int(Kind.DENSE), int(Kind.BATCHNORM)
-INFERENCE, ADAM = int(Mode.INFERENCE), int(Method.ADAM)
-
-CHUNK = 4096  # parameters of an optimiser's block
+INFERENCE = int(Mode.INFERENCE)
 
 
 @inlined
@@ -128,50 +126,6 @@ def gradient(
         optimizers.penalize(table, part(theta, 0, decay), part(grad, 0, decay), l2, l1, result)
 
 
-@inlined
-def _finish(table, ops, theta, state):
-    """After a step: bound the norms of weights, take the batch into the running averages."""
-    for i in range(1, ops.size - 1):
-        op = ops[i]
-        if op.kind == DENSE and op.rate > 0:
-            optimizers.bound_norms(table, matrix(theta, op.W, op.n_out, op.n_in), op.rate)
-        elif op.kind == BATCHNORM:
-            n = 2 * op.n_out  # mean and variance at once
-            running, batch = part(state, op.state, n), part(state, op.state + n, n)
-            optimizers.blend(table, running, batch, op.rate)
-
-
-@kernel
-def update(table, ops, theta, grad, slots, state, settings, rate, t, meeting, me, team):
-    """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
-    chosen = settings[0]
-    if me == 0 and (chosen.clip_norm > 0 or chosen.clip_value > 0):
-        optimizers.clip(table, grad, chosen.clip_norm, chosen.clip_value)
-    meet(meeting, me, team)
-    epsilon = chosen.epsilon
-    if chosen.uncorrected != 0:
-        epsilon /= np.sqrt(1 - chosen.beta2**t)
-    for tile in range(me, (theta.size + CHUNK - 1) // CHUNK, team):
-        i = tile * CHUNK
-        n = min(CHUNK, theta.size - i)
-        v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
-        s = row(slots, 1, i, n if slots.shape[0] > 1 else 0)
-        if chosen.method > ADAM:
-            decayed = min(max(chosen.decay - i, 0), n)
-            optimizers.step_otherwise(
-                table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate,
-                chosen.beta1, chosen.beta2, epsilon, chosen.weight_decay, t,
-            )  # fmt: skip
-        else:
-            optimizers.step(
-                table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, rate,
-                chosen.beta1, chosen.beta2, epsilon, t,
-            )  # fmt: skip
-    meet(meeting, me, team)
-    if me == 0:
-        _finish(table, ops, theta, state)
-
-
 @linked("T O F1 F1 F1 i P X F2 F1 I1 D1 I1 i i", when="evaluate")
 def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result, meeting, me, team):
     """Write result = (cost, share of right examples), means by weight over all examples."""
@@ -232,7 +186,7 @@ def run(
 ):  # fmt: skip
     """Take the steps start … stop−1 and return the next one: stop, unless the run diverged.
 
-    counters (2,): the updates ever made; 1 while all is finite.
+    counters (2,): the updates ever made; 1 while every step could be taken.
     """
     batch, m = settings[0].batch_size, order.size
     steps = (m + batch - 1) // batch
@@ -253,11 +207,12 @@ def run(
             table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings,
             settings[0].first_epoch + epoch, result, meeting, me, team,
         )  # fmt: skip
-        if me == 0:
-            optimizers.check(table, grad, counters)
-            counters[1] = counters[1] if np.isfinite(result[0]) else 0
-            counters[0] += counters[1] if result[2] > 0 else 0
-        meet(meeting, me, team)
+        if settings[0].l2 != 0 or settings[0].l1 != 0:
+            meet(meeting, me, team)
+        permit(
+            table, grad, work, places, settings[0], rates[step - start], counters, record,
+            step - start, meeting, me, team,
+        )  # fmt: skip
         if counters[1] == 0 or aborted(meeting):
             return step
         if result[2] > 0:

@@ -16,7 +16,7 @@ from .activations import activate, activate_smooth
 from .dots import dots
 from .layers import elementwise, read
 from .memory import locate, matrix, part
-from .optimizers import all_finite
+from .optimizers import largest
 from .program import addresses
 
 DENSE, ACTIVATION, INFERENCE = int(Kind.DENSE), int(Kind.ACTIVATION), int(Mode.INFERENCE)
@@ -33,7 +33,7 @@ def _layers(table, ops, theta, state, work, widest, X, order, out):
     """
     n = ops[0].n_out
     read(table, ops[0], state, X, order, 0, matrix(work, 0, 1, n))
-    if not all_finite(part(work, 0, n)):
+    if largest(part(work, 0, n)) == np.inf:
         return False
     last = ops.size - 2
     for row in range(1, last + 1):

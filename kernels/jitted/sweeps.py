@@ -107,6 +107,6 @@ def shuffle(order, seed, epoch):
         random.shuffle.kernel(places, int(seed), int(epoch))
 
 
-def all_finite(x):
-    """Tell whether no number of x (p,) is NaN or infinite."""
-    return bool(optimizers.all_finite(flat(x)))
+def largest(x):
+    """Return the largest |x|, infinite where a number is infinite or NaN.   x (p,)."""
+    return float(optimizers.largest(flat(x)))

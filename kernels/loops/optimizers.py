@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 
 def penalty(theta, grad, l2, l1):
     """Return l2/2 Σ θ² + l1 Σ |θ| and add l2 θ + l1 sign θ to the gradient.   theta, grad (p,)."""
@@ -38,9 +36,14 @@ def adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t):
         theta[i] = float(theta[i]) - rate * v_hat / (math.sqrt(s_hat) + epsilon)
 
 
-def all_finite(x):
-    """Tell whether no number of x (p,) is NaN or infinite."""
-    return all(math.isfinite(float(value)) for value in np.ravel(x))
+def largest(x):
+    """Return the largest |x|, infinite where a number is infinite or NaN.   x (p,)."""
+    top = 0.0
+    for value in x:
+        top = max(top, abs(float(value)))
+        if not math.isfinite(float(value)):
+            return math.inf
+    return top
 
 
 def momentum(theta, grad, v, rate, beta):

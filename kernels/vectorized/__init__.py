@@ -60,11 +60,11 @@ from .losses import (
 )
 from .optimizers import (
     adam,
-    all_finite,
     bound_norms,
     clip,
     decay_weights,
     gradient_descent,
+    largest,
     momentum,
     nesterov,
     norm,
@@ -81,7 +81,6 @@ from .random import (
 __all__ = [
     "absolute_error",
     "adam",
-    "all_finite",
     "available",
     "batch_moments",
     "batchnorm_backward",
@@ -109,6 +108,7 @@ __all__ = [
     "identity",
     "identity_backward",
     "keep_team",
+    "largest",
     "leaky_relu",
     "leaky_relu_backward",
     "mish",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -26,9 +28,10 @@ def adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t):
     theta -= rate * v_hat / (np.sqrt(s_hat) + epsilon)
 
 
-def all_finite(x):
-    """Tell whether no number of x (p,) is NaN or infinite."""
-    return bool(np.isfinite(x).all())
+def largest(x):
+    """Return the largest |x|, infinite where a number is infinite or NaN.   x (p,)."""
+    top = max(float(np.max(x, initial=0)), -float(np.min(x, initial=0)))
+    return math.inf if math.isnan(top) else top
 
 
 def momentum(theta, grad, v, rate, beta):
