@@ -143,6 +143,28 @@ def test_images_read_in_place_train_as_others_do(n_out, dtype):
             np.testing.assert_allclose(found[0] / scale, found[1] / scale, atol=tight)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0, 256), (120, 140), (200, 203)])
+def test_bytes_that_hardly_vary_keep_the_bound_of_single_precision(low, high):
+    """Of 201 ± 1, (x − μ) / σ: s Σ w x + o Σ w would lose two digits, Σ w (s x + o) does not."""
+    rng = np.random.default_rng(2)
+    X, y = rng.integers(low, high, (60, 1280)).astype("uint8"), rng.integers(0, 2, 60)
+    W = rng.standard_normal((1280, 1)) / 36
+    (cost, gradient), (exact, expected) = (
+        _scaled_gradient(X, y, W, dtype) for dtype in ("float32", "float64")
+    )
+    assert cost == pytest.approx(exact, rel=2.0**-20)
+    np.testing.assert_allclose(gradient, expected, atol=2.0**-18 * np.abs(expected).max())
+
+
+def _scaled_gradient(X, y, W, dtype):
+    """Cost and dW of logistic regression on z-scores of the whole array."""
+    net = Network([Normalization(per_feature=False), Dense(1, "sigmoid")], dtype=dtype)
+    net.fit(X, y, epochs=1, progress=False)
+    net.parameters["W1"], net.parameters["b1"] = W, [0.1]
+    cost, gradients = net.cost_and_gradients(X, y)
+    return cost, gradients["W1"]
+
+
 @pytest.mark.parametrize("kind", ["uint8", "int16", "float32", "float64", "strided", "normalized"])
 def test_a_row_does_not_depend_on_its_neighbours(kind):
     rng = np.random.default_rng(4)

@@ -44,7 +44,7 @@ def _derive(table, code, dA, Z, A, dZ, n, o0, o1, scratch):
 def back_reading(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     """dW of the first DENSE row from dZ (n_out, ld) at D and the user's array."""
     op, tall = ops[1], BLOCK // LENGTH
-    open_ = pixels.lie_open(ops[0], X)
+    open_ = pixels.lie_open(ops[0], state, X)
     length = pixels.SPAN if open_ else LENGTH
     for tile in range(me, (op.n_in + length - 1) // length, team):
         k = tile * length

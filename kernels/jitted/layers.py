@@ -106,7 +106,7 @@ def dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scr
         for j in range(first, padded(last)):
             Z[o, j] = b
     # Features outermost: their weights stay in the cache while the examples pass.
-    open_ = pixels.lie_open(ops[0], X)
+    open_ = pixels.lie_open(ops[0], state, X)
     length = pixels.SPAN if open_ else LENGTH
     for k in range(0, op.n_in, length):
         w = min(length, op.n_in - k)

@@ -1,7 +1,8 @@
 """Products over uint8 rows as they lie in memory: narrow first layers over images.
 
-Bytes are widened and scaled in registers, again for every 8 outputs. To lay them down as numbers,
-block by block, takes longer up to 24 outputs at least, and 2.5 times as long for one.
+Bytes are widened in registers, again for every 8 outputs; what scales them all alike is applied to
+the sums. To lay them down as numbers, block by block, takes longer up to 24 outputs at least, and
+2.5 times as long for one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .simd import Vectors, clamped, constant, data, index, machine, void
 BYTES = CODES[np.dtype(np.uint8)]
 WHOLE = 128  # features of whole tiles of the gradient, 8 of the widest vectors
 SPAN = 512  # features at a time: their weights stay in the first-level cache
+UNITS = 8.0  # that bytes may span once they are scaled: with more, sums of sx and o would cancel
 
 #: Vectors of features that a tile of the gradient holds for 1, up to 4 and up to 8 outputs: with
 #: the factors and what is read they fill the registers, and all divide 8.
@@ -28,14 +30,11 @@ WIDE = {1: 8, 4: 4, 8: 2} if machine()[1] == 32 else {1: 8, 4: 2, 8: 1}
 
 
 class _Rows:
-    """Emits what both tiles read: scaled vectors of bytes behind X[rows[j], k]."""
+    """Emits what both tiles read: vectors of the bytes behind X[rows[j], k]."""
 
-    def __init__(self, builder, v, X, rows, k, scale, offset):
-        self.builder, self.v, self.rows = builder, v, rows
+    def __init__(self, builder, v, X, rows, k):
+        self.builder, self.v, self.rows, self.k = builder, v, rows, k
         self.address, self.step = (builder.extract_value(X, i) for i in range(2))
-        self.k = k
-        cast = builder.fptrunc if v.size == 4 else lambda value, kind: value
-        self.scale, self.offset = (v.splat(cast(x, v.scalar)) for x in (scale, offset))
 
     def pointer(self, j):
         """Address of the first byte of an example, j counted in `rows`."""
@@ -45,49 +44,50 @@ class _Rows:
         return builder.inttoptr(builder.add(self.address, place), ir.IntType(8).as_pointer())
 
     def read(self, pointer, offset):
-        """A vector of numbers, scaled."""
-        line = self.v.load_bytes(self.builder.gep(pointer, [offset]))
-        return self.v.multiply_add(line, self.scale, self.offset)
+        """A vector of bytes as numbers."""
+        return self.v.load_bytes(self.builder.gep(pointer, [offset]))
 
 
 def _begun(context, builder, kinds, args):
-    """The vectors, the rows of X, and where the other factor and C begin, for either tile."""
+    """The vectors, the rows of X, the scale, and where the other factor and C begin."""
     rows, other, C = kinds
     v = Vectors(context, builder, C.dtype)
     order = data(context, builder, rows, args[1], constant(0))
-    pixels = _Rows(builder, v, args[0], order, *args[2:5])
+    pixels = _Rows(builder, v, args[0], order, args[2])
+    scale = builder.fptrunc(args[3], v.scalar) if v.size == 4 else args[3]
     places = (
-        data(context, builder, kind, args[i], args[i + 1]) for i, kind in ((5, other), (8, C))
+        data(context, builder, kind, args[i], args[i + 1]) for i, kind in ((4, other), (7, C))
     )
-    return v, pixels, *places
+    return v, pixels, scale, *places
 
 
 def _forward(tall, wide):
     """Return the intrinsic of tall × wide dot products, or fewer; K is a multiple of the lanes.
 
-    C[c + e + o co] += Σₖ X[rows[e], k0 + k] W[w + o ldw + k] for e < used, o < width.
+    C[c + e + o co] += scale Σₖ X[rows[e], k0 + k] W[w + o ldw + k] for e < used, o < width.
     """
 
     @intrinsic
-    def tile(typingctx, X, rows, k0, scale, offset, W, w, ldw, C, c, co, K, used, width):
-        numbers = (types.float64,) * 2
-        signature = void(X, rows, index, *numbers, W, index, index, C, *(index,) * 5)
+    def tile(typingctx, X, rows, k0, scale, W, w, ldw, C, c, co, K, used, width):
+        signature = void(X, rows, index, types.float64, W, index, index, C, *(index,) * 5)
 
         def codegen(context, builder, sig, args):
-            v, pixels, w, c = _begun(context, builder, (rows, W, C), args)
-            tops = [clamped(builder, e, args[12]) for e in range(tall)]
-            sides = [clamped(builder, o, args[13]) for o in range(wide)]
+            v, pixels, scale, w, c = _begun(context, builder, (rows, W, C), args)
+            tops = [clamped(builder, e, args[11]) for e in range(tall)]
+            sides = [clamped(builder, o, args[12]) for o in range(wide)]
             xs = [pixels.pointer(e) for e in tops]
-            ws = [builder.gep(w, [builder.mul(o, args[7])]) for o in sides]
-            k, sums, end = v.loop(args[11], v.lanes, [v.zero] * (tall * wide))
+            ws = [builder.gep(w, [builder.mul(o, args[6])]) for o in sides]
+            k, sums, end = v.loop(args[10], v.lanes, [v.zero] * (tall * wide))
             sums = step(v, [pixels.read(x, k) for x in xs], [(w, k) for w in ws], sums, v.load)
             end(sums)
             cells = [
-                builder.gep(c, [builder.add(e, builder.mul(o, args[10]))])
+                builder.gep(c, [builder.add(e, builder.mul(o, args[9]))])
                 for e in tops
                 for o in sides
             ]
-            store_totals(builder, v, sums, [builder.load(cell) for cell in cells], cells)
+            starts = [builder.load(cell) for cell in cells]
+            scaled = [builder.fmul(x, v.splat(scale)) for x in sums]
+            store_totals(builder, v, scaled, starts, cells)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -98,19 +98,18 @@ def _forward(tall, wide):
 def _backward(tall, wide):
     """Return the intrinsic of tall rows and `wide` vectors of dW, or fewer rows.
 
-    C[c + i ldc + j] = Σₖ D[d + i ldd + k] X[rows[k], k0 + j] for i < used, k < m.
+    C[c + i ldc + j] = scale Σₖ D[d + i ldd + k] X[rows[k], k0 + j] for i < used, k < m.
     """
 
     @intrinsic
-    def tile(typingctx, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc, m, used):
-        numbers = (types.float64,) * 2
-        signature = void(X, rows, index, *numbers, D, index, index, C, *(index,) * 4)
+    def tile(typingctx, X, rows, k0, scale, D, d, ldd, C, c, ldc, m, used):
+        signature = void(X, rows, index, types.float64, D, index, index, C, *(index,) * 4)
 
         def codegen(context, builder, sig, args):
-            v, pixels, d, c = _begun(context, builder, (rows, D, C), args)
-            places = [clamped(builder, i, args[12]) for i in range(tall)]
-            ds = [builder.gep(d, [builder.mul(i, args[7])]) for i in places]
-            k, sums, end = v.loop(args[11], 1, [v.zero] * (tall * wide))
+            v, pixels, scale, d, c = _begun(context, builder, (rows, D, C), args)
+            places = [clamped(builder, i, args[11]) for i in range(tall)]
+            ds = [builder.gep(d, [builder.mul(i, args[6])]) for i in places]
+            k, sums, end = v.loop(args[10], 1, [v.zero] * (tall * wide))
             sums, x = list(sums), pixels.pointer(k)
             factors = [v.splat(builder.load(builder.gep(d, [k]))) for d in ds]
             for j in range(wide):
@@ -119,10 +118,10 @@ def _backward(tall, wide):
                     at = i * wide + j
                     sums[at] = v.multiply_add(factor, line, sums[at])
             end(sums)
-            for i, place in enumerate(places):
-                for j in range(wide):
-                    cell = builder.add(builder.mul(place, args[10]), constant(j * v.lanes))
-                    v.store(sums[i * wide + j], c, cell)
+            rows_of_c = [builder.mul(place, args[9]) for place in places]
+            cells = [builder.add(r, constant(j * v.lanes)) for r in rows_of_c for j in range(wide)]
+            for cell, x in zip(cells, sums, strict=True):
+                v.store(builder.fmul(x, v.splat(scale)), c, cell)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -136,19 +135,13 @@ _back_one, _back_four, _back_eight = (_backward(n, wide) for n, wide in WIDE.ite
 
 
 @inlined
-def _tiles(tile, tall, o, n, m, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co):
+def _tiles(tile, tall, o, n, m, K, X, rows, k0, scale, W, w, ldw, C, c, co):
     """Tiles of one shape side by side: the outputs o … o+n−1 of all m rows."""
     for e in range(0, m, tall):
         tile(
-            X, part(rows, e, m - e), k0, scale, offset, W, w + o * ldw, ldw,
-            C, c + e + o * co, co, K, min(tall, m - e), n,
+            X, part(rows, e, m - e), k0, scale, W, w + o * ldw, ldw, C, c + e + o * co, co,
+            K, min(tall, m - e), n,
         )  # fmt: skip
-
-
-@inlined
-def lie_open(op, X):
-    """Tell whether X can be read where it lies, `op` being its INPUT row."""
-    return op.stats <= 1 and X[3] == BYTES and X[2] == 1
 
 
 @inlined
@@ -161,6 +154,15 @@ def line(op, state):
     return factor, op.offset - low * factor
 
 
+@inlined
+def lie_open(op, state, X):
+    """Tell whether X can be read where it lies, `op` being its INPUT row."""
+    if op.stats > 1 or X[3] != BYTES or X[2] != 1:
+        return False
+    factor, offset = line(op, state)
+    return offset == 0 or abs(factor) * 255 <= UNITS
+
+
 @linked("i i X I1 i f f F1 i i F1 i i", when="pixels")
 def forward(n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co):
     """C[c + e + o co] += Σₖ (scale X[rows[e], k0 + k] + offset) W[w + o ldw + k], o < n.
@@ -168,15 +170,21 @@ def forward(n, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co):
     K is a multiple of the lanes of a vector; the columns of X lie side by side.
     """
     o, m = 0, rows.size
+    for i in range(n if offset != 0 else 0):
+        total = W.dtype.type(0)
+        for k in range(K):
+            total += W[w + i * ldw + k]
+        for e in range(m):
+            C[c + e + i * co] += W.dtype.type(offset) * total
     while o < n:
         left = n - o
         if left > FEW[1]:
             left = min(left, MANY[1])
-            _tiles(_many, MANY[0], o, left, m, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
+            _tiles(_many, MANY[0], o, left, m, K, X, rows, k0, scale, W, w, ldw, C, c, co)
         elif left > 1:
-            _tiles(_few, FEW[0], o, left, m, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
+            _tiles(_few, FEW[0], o, left, m, K, X, rows, k0, scale, W, w, ldw, C, c, co)
         else:
-            _tiles(_one, ONE[0], o, left, m, K, X, rows, k0, scale, offset, W, w, ldw, C, c, co)
+            _tiles(_one, ONE[0], o, left, m, K, X, rows, k0, scale, W, w, ldw, C, c, co)
         o += left
 
 
@@ -191,11 +199,17 @@ def backward(n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc):
         left, at, cell = min(n - o, 8), d + o * ldd, c + o * ldc
         if left > 4:
             for j in range(0, N, WIDE_8 * lanes):
-                _back_eight(X, rows, k0 + j, scale, offset, D, at, ldd, C, cell + j, ldc, m, left)
+                _back_eight(X, rows, k0 + j, scale, D, at, ldd, C, cell + j, ldc, m, left)
         elif left > 1:
             for j in range(0, N, WIDE_4 * lanes):
-                _back_four(X, rows, k0 + j, scale, offset, D, at, ldd, C, cell + j, ldc, m, left)
+                _back_four(X, rows, k0 + j, scale, D, at, ldd, C, cell + j, ldc, m, left)
         else:
             for j in range(0, N, WIDE_1 * lanes):
-                _back_one(X, rows, k0 + j, scale, offset, D, at, ldd, C, cell + j, ldc, m, left)
+                _back_one(X, rows, k0 + j, scale, D, at, ldd, C, cell + j, ldc, m, left)
+        for i in range(left if offset != 0 else 0):
+            total = D.dtype.type(0)
+            for j in range(m):
+                total += D[at + i * ldd + j]
+            for k in range(N):
+                C[cell + i * ldc + k] += D.dtype.type(offset) * total
         o += left
