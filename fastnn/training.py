@@ -197,7 +197,7 @@ class Trainer:
         if len(record):
             self.settings["average"] = record[-1, 3]
         first = start // self.steps
-        record = np.concatenate([self._pending, record])
+        record = np.concatenate([self._pending, record]) if len(self._pending) else record
         epochs = len(record) // self.steps
         self._pending = record[epochs * self.steps :]
         if epochs == 0:

@@ -95,7 +95,7 @@ def _back_dense(
 ):
     """From D = dA (n_out, ld) of a DENSE row: dZ in its place, dW, db, and dA (n_in, ld) below."""
     op = ops[row]
-    m, mp = rows.size, padded(rows.size)
+    m, mp = rows.size, padded(rows.size, work.itemsize)
     out, Z = matrix(work, op.A * ld, op.n_out, ld), matrix(work, op.Z * ld, op.n_out, ld)
     scratch = matrix(work, places.scratch, 3, ld)
     if op.code == SOFTMAX:
@@ -147,7 +147,7 @@ def backward(
     table, ops, last, theta, grad, state, work, ld, places, X, rows, epoch, meeting, me, team
 ):
     """From D of row `last` write the part of grad of every row below and at it."""
-    mp = padded(rows.size)
+    mp = padded(rows.size, work.itemsize)
     for row in range(last, 0, -1):
         op = ops[row]
         D = matrix(work, places.D + row % 2 * places.swap, op.n_out, ld)

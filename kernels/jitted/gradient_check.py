@@ -37,7 +37,7 @@ def gradient_check(kernels, ops, theta, state, X, Y, w, settings, epsilon, place
     """out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[places].   As in `kernels/gradient_check.py`."""
     x, alive = locate(X)
     work, ld, parts = layout(ops, len(X), theta.dtype)
-    table = addresses(ops, theta.dtype, {alive.dtype.name}, settings)
+    table = addresses(ops, theta.dtype, {alive.dtype}, settings)
     args = (
         table, ops, theta, np.zeros_like(theta), state, work, ld, parts, x, Y, w,
         np.arange(len(X)), settings.reshape(1), EPOCH, np.zeros(3), float(epsilon), places, out,

@@ -28,7 +28,7 @@ RELU, IDENTITY = int(Activation.RELU), int(Activation.IDENTITY)
 DROPOUT, NOISE, BATCHNORM = int(Kind.DROPOUT), int(Kind.NOISE), int(Kind.BATCHNORM)
 INFERENCE = int(Mode.INFERENCE)
 
-LANES = 16  # examples are padded to a multiple of this: whole vectors
+LINE = 64  # bytes that numbers of examples are padded to: a cache line, whole vectors
 OUTPUTS = 24  # outputs of a block: whole tiles
 EXAMPLES = 512  # examples of a block
 BLOCK = 48 * 1024  # numbers that a member reads and scales at a time: second-level cache
@@ -42,9 +42,10 @@ EXTRA["O"] = types.Array(numba.from_dtype(OP), 1, "C")
 
 
 @kernel
-def padded(m):
-    """M rounded up to whole vectors."""
-    return (m + LANES - 1) // LANES * LANES
+def padded(m, itemsize):
+    """M rounded up to whole vectors of numbers of that size."""
+    line = LINE // itemsize
+    return (m + line - 1) // line * line
 
 
 @inlined
@@ -57,18 +58,19 @@ def read(table, op, state, X, rows, k0, block):
 
 
 @inlined
-def _share(m, me, team):
+def _share(m, itemsize, me, team):
     """First and last of member `me`'s examples: whole vectors, as even as can be."""
-    groups = (m + LANES - 1) // LANES
-    return min(groups * me // team * LANES, m), min(groups * (me + 1) // team * LANES, m)
+    line = LINE // itemsize
+    groups = (m + line - 1) // line
+    return min(groups * me // team * line, m), min(groups * (me + 1) // team * line, m)
 
 
 @inlined
 def _input(table, ops, state, work, ld, blocks, X, rows, me, team):
     """Lay the input out feature by feature: A (n, ld) of row 0, zero beyond the batch."""
     op = ops[0]
-    m, mp = rows.size, padded(rows.size)
-    first, last = _share(m, me, team)
+    m, mp = rows.size, padded(rows.size, work.itemsize)
+    first, last = _share(m, work.itemsize, me, team)
     width = min(op.n_out, LENGTH)
     alike = op.stats == 0 and X[2] == 1 and X[3] == (0 if work.itemsize == 4 else 1)
     if alike:
@@ -99,18 +101,18 @@ def _activate(table, code, Z, A, j0, n, o0, o1, scratch):
 def dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scratch, me, team):
     """Z, A (n_out, ld) of the first DENSE row, straight from the user's array, block by block."""
     op = ops[1]
-    first, last = _share(rows.size, me, team)
+    first, last = _share(rows.size, work.itemsize, me, team)
     tall = BLOCK // LENGTH
     for o in range(op.n_out):
         b = theta[op.b + o] if op.b >= 0 else theta.dtype.type(0)
-        for j in range(first, padded(last)):
+        for j in range(first, padded(last, work.itemsize)):
             Z[o, j] = b
     # Features outermost: their weights stay in the cache while the examples pass.
     open_ = pixels.lie_open(ops[0], state, X)
-    length = pixels.SPAN if open_ else LENGTH
+    length, line = pixels.SPAN if open_ else LENGTH, LINE // work.itemsize
     for k in range(0, op.n_in, length):
         w = min(length, op.n_in - k)
-        done = w // LANES * LANES if open_ else 0
+        done = w // line * line if open_ else 0
         if done > 0:
             factor, offset = pixels.line(ops[0], state)
             pixels.forward(
@@ -127,7 +129,9 @@ def dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scr
                 work, op.Z * ld + j, 1, ld, 1,
             )  # fmt: skip
     if op.code != SOFTMAX and last > first:
-        _activate(table, op.code, Z, A, first, padded(last) - first, 0, op.n_out, scratch)
+        _activate(
+            table, op.code, Z, A, first, padded(last, work.itemsize) - first, 0, op.n_out, scratch
+        )
 
 
 @inlined
@@ -183,7 +187,7 @@ def forward(
 
     fresh: 0 where the input of these examples lies in its place already.
     """
-    mp = padded(rows.size)
+    mp = padded(rows.size, work.itemsize)
     scratch = matrix(work, places.scratch, 3, ld)
     blocks = places.blocks + me * BLOCK
     if ops[0].A >= 0 and fresh != 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import compress
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ._link import table as _table
 from .dense import NARROW
 from .doors import standardize
 from .layers import BLOCK as READ
-from .layers import Places, padded
+from .layers import LINE, Places, padded
 from .memory import locate
 from .team import assemble, worked
 from .updates import update as _update
@@ -29,6 +30,7 @@ BLOCK = 256  # rows that forward-only work takes at a time
 
 #: What a kind of row needs of the linked kernels.
 KINDS = {Kind.DROPOUT: "dropout", Kind.NOISE: "noise", Kind.BATCHNORM: "batchnorm"}
+WISHES = ("clip", "penalty", "shuffle", "method")  # what settings may need of them
 
 
 @lru_cache(maxsize=256)
@@ -47,28 +49,37 @@ def _of(ops):
         uses.add("product")
     if ops["A"][0] < 0:
         uses.add("reading")
+    if (dense["rate"] > 0).any():
+        uses.add("max_norm")
     return frozenset(uses), int((dense["n_in"] * dense["n_out"]).sum())
 
 
 def addresses(ops, dtype, needs=(), settings=None):
     """The table of linked kernels, with all that these ops and settings use and what else it needs.
 
-    needs: names of what linked kernels are `when` they are needed, of the dtypes of X among them.
+    needs: names of what linked kernels are `when` they are needed, and dtypes of X.
     """
-    uses = _of(ops.tobytes())[0].union(needs)
+    wanted = ()
+    if settings is not None:
+        wanted = (
+            bool(settings["clip_norm"] or settings["clip_value"]),
+            bool(settings["l2"] or settings["l1"]),
+            bool(settings["shuffle"]),
+            bool(settings["method"] > Method.ADAM),
+        )
+    return _addresses(ops.tobytes(), dtype, frozenset(needs), wanted)
+
+
+@lru_cache(maxsize=256)
+def _addresses(ops, dtype, needs, wanted):
+    """The same from the bytes of an op table, and whether each of WISHES is wanted."""
+    uses = _of(ops)[0].union(
+        (getattr(need, "name", need) for need in needs), compress(WISHES, wanted)
+    )
     if "reading" in uses and "uint8" in uses:
         uses |= {"pixels"}
-    if ops["stats"][0] == 0 and np.dtype(dtype).name in uses:
+    if np.frombuffer(ops, OP)["stats"][0] == 0 and np.dtype(dtype) in needs:
         uses |= {"pick"}
-    if settings is not None:
-        wanted = {
-            "max_norm": (ops["rate"][ops["kind"] == Kind.DENSE] > 0).any(),
-            "clip": settings["clip_norm"] or settings["clip_value"],
-            "penalty": settings["l2"] or settings["l1"],
-            "shuffle": settings["shuffle"],
-            "method": settings["method"] > Method.ADAM,
-        }
-        uses |= {name for name, needed in wanted.items() if needed}
     return _table(dtype, uses)
 
 
@@ -78,9 +89,9 @@ def _width(m, dtype):
     With an even one, rows of power-of-two widths would meet in a few sets of the cache: a product
     2048 × 272 × 2048 runs at 180 GFLOP/s where 2048 × 256 × 2048 runs at 152.
     """
-    line = 64 // np.dtype(dtype).itemsize
-    width = padded.py_func(max(m, 1))
-    return width if width // line % 2 else width + line
+    size = np.dtype(dtype).itemsize
+    width = padded.py_func(max(m, 1), size)
+    return width if width // (LINE // size) % 2 else width + LINE // size
 
 
 def _places(ops, ld):
@@ -164,7 +175,7 @@ def _predict(ops, row, theta, state, X, out, threads=alone):
     x, alive = locate(X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, {alive.dtype.name})
+    table = addresses(ops, theta.dtype, {alive.dtype})
     args = (table, ops, row, theta, state, work, ld, places, x, order, out)
     assemble(compiled.predict, args, team)
 
@@ -181,7 +192,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result = np.zeros(2)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, {alive.dtype.name})
+    table = addresses(ops, theta.dtype, {alive.dtype})
     args = (table, ops, theta, state, work, ld, places, x, Y, w, order, result)
     assemble(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])
@@ -195,7 +206,7 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     work = workspace(ops, len(rows), theta.dtype, team)
     work, ld, places = layout(ops, len(rows), theta.dtype, work)
     result = np.zeros(3)
-    table = addresses(ops, theta.dtype, {alive.dtype.name}, settings)
+    table = addresses(ops, theta.dtype, {alive.dtype}, settings)
     args = (
         table, ops, theta, grad, state, work, ld, places, x, Y, w, rows, 1, settings.reshape(1),
         int(epoch), result,
@@ -239,7 +250,7 @@ def run(
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
     x, alive = locate(X)
     x_val, alive_val = locate(X_val)
-    needs = {alive.dtype.name} | ({alive_val.dtype.name, "evaluate"} if len(X_val) else set())
+    needs = {alive.dtype} | ({alive_val.dtype, "evaluate"} if len(X_val) else set())
     batch = min(int(settings["batch_size"]), len(X))
     work, ld, places = layout(ops, batch, theta.dtype, work)
     args = (

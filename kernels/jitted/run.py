@@ -15,7 +15,7 @@ from . import optimizers
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
 from .backprop import backward
-from .layers import BLOCK, LANES, forward, padded
+from .layers import BLOCK, forward, padded
 from .losses import (
     BINARY,
     CATEGORICAL,
@@ -39,7 +39,7 @@ INFERENCE = int(Mode.INFERENCE)
 def _lay_targets(targets, weights, work, last, Y, w, rows, total):
     """Lay Y[rows] out as (K, ld), w[rows]/total and w[rows] as (2, ld); zeros beyond the batch."""
     number = work.dtype.type
-    m, mp = rows.size, padded(rows.size)
+    m, mp = rows.size, padded(rows.size, work.itemsize)
     for k in range(last.n_in):
         for j in range(m):
             targets[k, j] = Y[rows[j], k]
@@ -69,7 +69,7 @@ def assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result):
     fresh: 0 where the targets of these examples lie in the workspace already.
     """
     last = ops[ops.size - 1]
-    m, mp = rows.size, padded(rows.size)
+    m, mp = rows.size, padded(rows.size, work.itemsize)
     A = matrix(work, ops[last.source].A * ld, last.n_in, ld)
     D = matrix(work, places.D + last.source % 2 * places.swap, last.n_in, ld)
     scratch = matrix(work, places.scratch, 3, ld)
@@ -131,9 +131,8 @@ def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result,
     """Write result = (cost, share of right examples), means by weight over all examples."""
     last = ops[ops.size - 1].source
     cost = hits = total = 0.0
-    block = ld // LANES * LANES
-    for i in range(0, order.size, block):
-        rows = part(order, i, min(block, order.size - i))
+    for i in range(0, order.size, ld):
+        rows = part(order, i, min(ld, order.size - i))
         forward(
             table, ops, last, theta, state, work, ld, places, X, rows, 1, 0, INFERENCE,
             meeting, me, team,
@@ -157,16 +156,15 @@ def predict(table, ops, last, theta, state, work, ld, places, X, order, out, mee
     Members share every block, or where there are blocks for all of them, take blocks of their own:
     work then holds a workspace for each.
     """
-    block = ld // LANES * LANES
-    apart = order.size >= team * block
+    apart = order.size >= team * ld
     if apart:
         length = places.blocks + BLOCK
-        work, first, step = part(work, me * length, length), me * block, team * block
+        work, first, step = part(work, me * length, length), me * ld, team * ld
         me, team = 0, 1
     else:
-        first, step = 0, block
+        first, step = 0, ld
     for i in range(first, order.size, step):
-        rows = part(order, i, min(block, order.size - i))
+        rows = part(order, i, min(ld, order.size - i))
         forward(
             table, ops, last, theta, state, work, ld, places, X, rows, 1, 0, INFERENCE,
             meeting, me, team,
