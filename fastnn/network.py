@@ -88,8 +88,9 @@ class Network(Predictor):
         Parameters
         ----------
         X : array (m, n)
-            Rows are examples; real numbers of any dtype and memory order. float32, float64 and
-            uint8 are read in place, other dtypes are converted once.
+            Rows are examples; real numbers of any dtype and memory order. They are read in place
+            and converted some rows at a time; whole only where the byte order is another, numbers
+            are not aligned, or longer than float64.
         y : array (m,), (m, 1) or (m, K)
             0/1 for sigmoid, 0…K−1 or one-hot rows for softmax, else numbers.
         epochs : int

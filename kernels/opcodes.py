@@ -139,6 +139,19 @@ SLOTS = {
     Method.ADAMW: 2,
 }
 
+#: dtypes of X that kernels read where it lies, some rows at a time; the place is the code in
+#: their description of X.
+READ = tuple(
+    np.dtype(name)
+    for name in (
+        "float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64",
+        "uint64", "float16",
+    )
+)  # fmt: skip
+#: Those of them that float32 does not hold exactly: they are scaled in float64, others in the
+#: network's dtype. NumPy's own arithmetic of them and float32 does the same.
+WIDE = frozenset(dtype for dtype in READ if np.result_type(dtype, np.float32) == np.float64)
+
 LEAK = 0.01  # leaky_relu's slope below zero
 #: selu's constants: Klambauer et al., arXiv:1706.02515, equation 14.
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .custom import FIRST, pair
-from .opcodes import SLOTS, Activation, Kind, Loss, Method, Mode
+from .opcodes import SLOTS, WIDE, Activation, Kind, Loss, Method, Mode
 
 Array = np.ndarray[Any, Any]
 
@@ -62,7 +62,7 @@ def _input(kernels, op, state, dtype, X):
     A = np.empty(X.shape, dtype)
     if op["stats"]:
         shift, factor, rest = statistics(state, op)
-        if X.dtype == np.float64:  # a mean that float32 would round must not cancel
+        if X.dtype in WIDE:  # a mean that float32 would round must not cancel
             shift = shift.astype(np.float64) + rest
         kernels.standardize(X, shift, factor, float(op["offset"]), A)
     else:

@@ -18,7 +18,8 @@ from ._jit import inlined, kernel
 from ._link import EXTRA, linked
 from .activations import activate, activate_smooth
 from .dots import dots
-from .memory import gather, matrix, part
+from .gather import gather
+from .memory import matrix, part
 from .pack import pick, transpose
 from .random import dropout, noise
 from .team import meet

@@ -83,7 +83,7 @@ def _prepare(ops, dtype, kind):
 def single(ops, theta, state, X, out):
     """Write A (1, K) of the last layer for one row X (1, n); False where a number is not finite.
 
-    X: float32, float64 or uint8.
+    X: of a dtype that kernels read.
     """
     key = ops.tobytes(), theta.dtype, X.dtype
     found = _kept.prepared.get(key)
