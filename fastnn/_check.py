@@ -147,8 +147,10 @@ def features(value: Any, n_in: int | None, layer: str = "the network", name: str
         raise ShapeError(f"{layer} expects inputs of shape (m, {n_in}), got {X.shape}; {hint}")
     if isinstance(X, SparseRows):  # of finite floats, which its maker has checked
         return X
+    with np.errstate(over="ignore"):  # which the check then finds
+        X = readable(X)
     finite(X, name)
-    return readable(X)
+    return X
 
 
 def readable(X: Array) -> Array:

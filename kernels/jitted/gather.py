@@ -7,49 +7,49 @@ import numpy as np
 from ..opcodes import READ, WIDE
 from ._jit import inlined
 from ._link import linked_each
-from .memory import load, row
+from .memory import load, part, row
 
 
 @inlined
-def _line(dtype, wide, address, start, stride, q, scaling, each, shift, factor, rest, offset, line):
-    """One row of `_gather`; a stride known to be 1 lets LLVM read vectors."""
+def _line(dtype, wide, address, start, stride, stats, low, scale, lost, offset, line):
+    """One row of `_gather`; a stride known to be 1 lets LLVM read vectors.
+
+    Shift and all lie as `line` does: indices k0 + k, which may be negative for all that LLVM knows,
+    would keep the loop from vectorising (0.9 ns a number for 0.1).
+    """
     number = line.dtype.type
-    if scaling == 0:
+    if stats == 0:
         for k in range(line.size):
             line[k] = number(wide(load(address, start + k * stride, dtype)))
-    elif each:
+    elif stats > 1:
         for k in range(line.size):
             value = wide(load(address, start + k * stride, dtype))
-            value = value - wide(shift[q + k]) - wide(rest[q + k])
-            line[k] = number(value * wide(factor[q + k]) + offset)
+            value = value - wide(low[k]) - wide(lost[k])
+            line[k] = number(value * wide(scale[k]) + offset)
     else:
-        low, lost, scale = wide(shift[0]), wide(rest[0]), wide(factor[0])
+        first, second, third = wide(low[0]), wide(lost[0]), wide(scale[0])
         for k in range(line.size):
-            value = wide(load(address, start + k * stride, dtype)) - low - lost
-            line[k] = number(value * scale + offset)
+            value = wide(load(address, start + k * stride, dtype)) - first - second
+            line[k] = number(value * third + offset)
 
 
 @inlined
-def _gather(dtype, wide, X, rows, k0, scaling, shift, factor, rest, offset, block):
+def _gather(dtype, wide, X, rows, k0, stats, shift, factor, rest, offset, block):
     """block (n, w) = X[rows, k0 : k0+w], scaled.
 
     Numbers are scaled as `wide`: in float64 where float32 does not hold them all, lest a large
     mean cancels.
     """
     address, step, stride, _ = X
-    offset, each = wide(offset), shift.size > 1
+    offset, w = wide(offset), block.shape[1]
+    first, n = (k0, w) if stats > 1 else (0, stats)
+    low, scale, lost = part(shift, first, n), part(factor, first, n), part(rest, first, n)
     for j in range(rows.size):
-        start = rows[j] * step + k0 * stride
-        line = row(block, j, 0, block.shape[1])
+        start, line = rows[j] * step + k0 * stride, row(block, j, 0, w)
         if stride == 1:
-            _line(
-                dtype, wide, address, start, 1, k0, scaling, each, shift, factor, rest, offset, line
-            )
+            _line(dtype, wide, address, start, 1, stats, low, scale, lost, offset, line)
         else:
-            _line(
-                dtype, wide, address, start, stride, k0, scaling, each, shift, factor, rest,
-                offset, line,
-            )  # fmt: skip
+            _line(dtype, wide, address, start, stride, stats, low, scale, lost, offset, line)
 
 
 def _gather_of(dtype):
