@@ -4,11 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from fastnn.kernels.opcodes import READ, WIDE
 
 import fastnn
 from fastnn import Dense, Network, Normalization, Rescaling, kernels
 from fastnn.errors import DataError
-from fastnn.kernels.opcodes import READ, WIDE
 
 DTYPES = [dtype.name for dtype in READ]
 SCALINGS = {
