@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ._sparse import SparseRows
 from .errors import DataError, SettingError, ShapeError
 from .kernels.opcodes import READ
+from .kernels.sparse import SparseRows
 
 Array = np.ndarray[Any, Any]
 

@@ -124,7 +124,7 @@ def _drawn(examples: Examples, share: float, loss: Loss, seed: int) -> tuple[Exa
     target = np.zeros(len(order)) if labels is None else labels
     kept, held, _, _ = split(order, target, test=share, seed=seed, stratify=labels is not None)
     train, validation = (
-        Examples(examples.X[i], examples.Y[i], examples.w[i]) for i in map(np.sort, (kept, held))
+        Examples(*(part.take(i, axis=0) for part in examples)) for i in map(np.sort, (kept, held))
     )
     if not train.w.any() or not validation.w.any():
         raise DataError(

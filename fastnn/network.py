@@ -10,17 +10,17 @@ import numpy as np
 
 from . import _check
 from ._backend import fitting
-from ._gathering import trainer_for
 from .history import History
 from .inputs import hold_out, learn_scaling, prepare, refuse_single, weights_of
 from .kernels.opcodes import Mode
+from .lbfgs import Descent
 from .optimizers import LBFGS, Optimizer
 from .plan import Examples, Plan, claimed
 from .prediction import Predictor
 from .progress import Line
 from .schedules import Schedule
 from .scoring import Scorer, known
-from .training import Callback
+from .training import Callback, Trainer
 
 Array = np.ndarray[Any, Any]
 
@@ -158,7 +158,7 @@ class Network(Predictor):
                 self._scaled = True
             if names:
                 callbacks, self._metrics = (Scorer(names, train, validation), *callbacks), names
-            fit = trainer_for(plan.optimizer, train, validation)
+            fit = Descent if isinstance(plan.optimizer, LBFGS) else Trainer
             kernels = fitting(self.program)
             trainer = fit(self, self.program, self._memory, kernels, plan, train, validation)
             return trainer.fit(callbacks, line)

@@ -117,7 +117,7 @@ def _losses(kernels, op, A, Y, w):
 
 def forward(kernels, ops, theta, state, work, X):
     """Return [A (m, n_out) of each row but LOSS]; X (m, n_in)."""
-    return _layers(kernels, ops[:-1], theta, state, X)[1]
+    return _layers(kernels, ops[:-1], theta, state, X[:])[1]  # sparse rows become an array
 
 
 def alone():
@@ -277,7 +277,7 @@ def run(
     return stop
 
 
-def workspace(ops, m, dtype, threads=1):
+def workspace(ops, m, dtype, threads=1, X=None):
     """Scratch for batches of up to m examples: these backends let NumPy allocate."""
     return np.empty(0, dtype)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..opcodes import READ, WIDE
+from . import sparse
 from ._jit import inlined
 from ._link import linked_each
 from .memory import load, part, row
@@ -70,7 +71,11 @@ def _gather_of(dtype):
     return gather_wide if dtype in WIDE else gather
 
 
-_gathers = linked_each("X I1 i i F1 F1 F1 f F2", {dtype.name: _gather_of(dtype) for dtype in READ})
+#: By the code of X: the dtypes of arrays, then those of sparse rows.
+_gathers = linked_each(
+    "X I1 i i F1 F1 F1 f F2",
+    {dtype.name: _gather_of(dtype) for dtype in READ} | sparse.of_each(sparse.gather_of),
+)
 
 
 @inlined

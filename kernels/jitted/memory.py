@@ -14,8 +14,10 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from ..opcodes import READ
+from ..sparse import SparseRows
 
 CODES = {dtype: code for code, dtype in enumerate(READ)}
+SPARSE = len(READ)  # of sparse rows of float32; those of float64 have the next code
 
 
 def _view(context, builder, kind, source, array, offset, shape):
@@ -117,8 +119,12 @@ def load(typingctx, address, index, dtype):
 def locate(X):
     """Describe X (m, n) as (address, row step, column step, code); steps count elements.
 
-    Returns the description and the array that must stay alive while it is used.
+    Returns the description and the array that must stay alive while it is used. Of sparse rows it
+    is (address of the numbers, of where rows begin, of the columns, code).
     """
+    if isinstance(X, SparseRows):
+        vectors = (v.__array_interface__["data"][0] for v in (X.data, X.indptr, X.indices))
+        return (*vectors, SPARSE + CODES[X.dtype]), X
     if X.dtype not in CODES:  # of the other byte order, or longer
         X = X.astype(np.float64)
     size, flags = X.itemsize, X.flags
@@ -126,3 +132,8 @@ def locate(X):
         X = X.copy()
     rows, columns = X.strides
     return (X.__array_interface__["data"][0], rows // size, columns // size, CODES[X.dtype]), X
+
+
+def need(X):
+    """What linked kernels that read X are needed for: its dtype, and whether it is sparse."""
+    return f"sparse {X.dtype.name}" if isinstance(X, SparseRows) else X.dtype.name

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..opcodes import OP, SLOTS, Activation, Kind, Loss, Method
+from ..sparse import SparseRows
 from ..steps import alone, statistics
 from . import run as compiled
 from ._link import table as _table
@@ -14,7 +15,7 @@ from .dense import NARROW
 from .doors import standardize
 from .layers import BLOCK as READ
 from .layers import Places, padded
-from .memory import locate
+from .memory import locate, need
 from .team import assemble, worked
 
 #: Multiplications in one step, or block of rows, below which a team would cost more than it saves.
@@ -103,9 +104,23 @@ def _places_of(ops, ld):
     return Places(D, int(widest) * ld, scratch, targets, weights, blocks), blocks
 
 
-def workspace(ops, m, dtype, threads=1):
-    """Scratch for batches of up to m examples and teams of up to `threads`."""
-    _, size = _places(ops, _width(m, dtype))
+def entered(ops, X):
+    """Return the op table of a run over X: where a first DENSE row multiplies sparse rows as they
+    are, the same without a place for its input.
+    """
+    held = ops["A"][0] >= 0 and ops["kind"][1] == Kind.DENSE and ops["stats"][0] == 0
+    if not (held and isinstance(X, SparseRows)):
+        return ops
+    ops, inner = ops.copy(), slice(1, -1)
+    for place in ("A", "Z"):  # the input's is the first
+        ops[place][inner] -= ops["n_out"][0]
+    ops["A"][0] = -1
+    return ops
+
+
+def workspace(ops, m, dtype, threads=1, X=None):
+    """Scratch for batches of up to m examples, of X, and teams of up to `threads`."""
+    _, size = _places(entered(ops, X), _width(m, dtype))
     return np.zeros(size + threads * READ, dtype)
 
 
@@ -134,7 +149,7 @@ def forward(ops, theta, state, work, X):
         if row:
             _predict(ops, row, theta, state, X, outputs[-1])
         else:
-            _scaled(ops[0], state, X, outputs[-1])
+            _scaled(ops[0], state, X[:], outputs[-1])  # sparse rows become an array
     return outputs
 
 
@@ -160,10 +175,10 @@ def _blocks(ops, m, dtype, threads):
 
 def _predict(ops, row, theta, state, X, out, threads=alone):
     """Write A (m, n_out) of a row."""
-    x, alive = locate(X)
+    ops, (x, alive) = entered(ops, X), locate(X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, {alive.dtype.name})
+    table = addresses(ops, theta.dtype, {need(alive)})
     args = (table, ops, row, theta, state, work, ld, places, x, order, out)
     assemble(compiled.predict, args, team)
 
@@ -176,11 +191,11 @@ def predict(ops, theta, state, X, out, threads=alone):
 def evaluate(ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     _verify(ops, theta, None, ((X, Y, w),))
-    x, alive = locate(X)
+    ops, (x, alive) = entered(ops, X), locate(X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result = np.zeros(2)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, {alive.dtype.name})
+    table = addresses(ops, theta.dtype, {need(alive)})
     args = (table, ops, theta, state, work, ld, places, x, Y, w, order, result)
     assemble(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])
@@ -189,12 +204,12 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
 def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     """Write the gradient of one step and return (cost, Σ w of right rows, Σ w). As in `steps`."""
     _verify(ops, theta, None, ((X, Y, w),), rows)
-    x, alive = locate(X)
+    ops, (x, alive) = entered(ops, X), locate(X)
     team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
     work = workspace(ops, len(rows), theta.dtype, team)
     work, ld, places = layout(ops, len(rows), theta.dtype, work)
     result = np.zeros(3)
-    table = addresses(ops, theta.dtype, {alive.dtype.name}, settings)
+    table = addresses(ops, theta.dtype, {need(alive)}, settings)
     args = (
         table, ops, theta, grad, state, work, ld, places, x, Y, w, rows, 1, settings.reshape(1),
         int(epoch), result,
@@ -236,9 +251,9 @@ def run(
     _verify(ops, theta, slots, (train, validation))
     if len(slots) < SLOTS[Method(int(settings["method"]))]:
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
-    x, alive = locate(X)
+    ops, (x, alive) = entered(ops, X), locate(X)
     x_val, alive_val = locate(X_val)
-    needs = {alive.dtype.name} | ({alive_val.dtype.name, "evaluate"} if len(X_val) else set())
+    needs = {need(alive)} | ({need(alive_val), "evaluate"} if len(X_val) else set())
     batch = min(int(settings["batch_size"]), len(X))
     work, ld, places = layout(ops, batch, theta.dtype, work)
     args = (
