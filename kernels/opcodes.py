@@ -82,10 +82,10 @@ class Mode(IntEnum):
 #: and β), `state` in the state vector. There an INPUT has `stats` shifts, as many factors, and what
 #: the shifts lost to rounding (0: no scaling, 1: one of each for the whole array, n_in: one a
 #: feature); a BATCHNORM its running mean and variance, then those of the last batch. A is the row's
-#: place in the workspace (−1: an INPUT that is read block by block and never held whole), Z that of
-#: g's argument where the derivative needs it. `rate`: of DROPOUT, NOISE and LOSS; BATCHNORM's
-#: momentum; DENSE: the largest norm of a unit's weights, or 0. `offset`: INPUT's, BATCHNORM's ε.
-#: `layer` numbers the layers that draw random numbers.
+#: place in the workspace (negative: an INPUT that is read block by block and never held whole, or
+#: AS_IT_IS), Z that of g's argument where the derivative needs it. `rate`: of DROPOUT, NOISE and
+#: LOSS; BATCHNORM's momentum; DENSE: the largest norm of a unit's weights, or 0. `offset`: INPUT's,
+#: BATCHNORM's ε. `layer` numbers the layers that draw random numbers.
 OP = np.dtype(
     [
         ("kind", np.int64),
@@ -105,6 +105,9 @@ OP = np.dtype(
     ],
     align=True,
 )
+
+#: A of an INPUT whose sparse rows the DENSE row behind it multiplies where they lie.
+AS_IT_IS = -2
 
 #: What a run needs beside arrays. `decay` bounds the part of theta that L2 and L1 act on.
 SETTINGS = np.dtype(

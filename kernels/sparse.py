@@ -45,7 +45,7 @@ class SparseRows:
     def _columns(self, indices: Array, n: int) -> Array:
         """Return indices (nnz,) as int32, or say that a row's do not rise within 0 … n−1."""
         nnz = len(self.data)
-        rising = np.diff(indices) > 0
+        rising = indices[1:] > indices[:-1]
         starts = self.indptr[(self.indptr > 0) & (self.indptr < nnz)]
         rising[starts - 1] = True
         within = nnz == 0 or 0 <= indices.min() <= indices.max() < n < 2**31

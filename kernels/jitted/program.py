@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..opcodes import OP, SLOTS, Activation, Kind, Loss, Method
+from ..opcodes import AS_IT_IS, OP, SLOTS, Activation, Kind, Loss, Method
 from ..sparse import SparseRows
 from ..steps import alone, statistics
 from . import run as compiled
@@ -23,6 +23,9 @@ from .team import assemble, worked
 #: faster than one's, square nets won from 14 million on, images and tables from 8 on.
 WORTH_A_TEAM = 6_000_000
 STARTING = 20  # times as many must be at hand before threads are started for a fit or a call
+
+#: Share of the numbers of sparse rows that are held, up to which they are multiplied one by one.
+FILLED = 1 / 20
 
 BLOCK = 256  # rows that forward-only work takes at a time
 
@@ -105,16 +108,19 @@ def _places_of(ops, ld):
 
 
 def entered(ops, X):
-    """Return the op table of a run over X: where a first DENSE row multiplies sparse rows as they
-    are, the same without a place for its input.
+    """Return the op table of a run over X: another where sparse rows are multiplied as they are.
+
+    That is what a first DENSE row does where nothing is subtracted from X and it is sparse enough.
     """
-    held = ops["A"][0] >= 0 and ops["kind"][1] == Kind.DENSE and ops["stats"][0] == 0
-    if not (held and isinstance(X, SparseRows)):
+    if not isinstance(X, SparseRows) or ops["stats"][0] or ops["kind"][1] != Kind.DENSE:
         return ops
-    ops, inner = ops.copy(), slice(1, -1)
-    for place in ("A", "Z"):  # the input's is the first
-        ops[place][inner] -= ops["n_out"][0]
-    ops["A"][0] = -1
+    if len(X.data) > FILLED * X.size:
+        return ops
+    ops = ops.copy()
+    if ops["A"][0] >= 0:  # the input's place, which is the first, is not needed
+        ops["A"][1:-1] -= ops["n_out"][0]
+        ops["Z"][1:-1] -= ops["n_out"][0]
+    ops["A"][0] = AS_IT_IS
     return ops
 
 

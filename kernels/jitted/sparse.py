@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..opcodes import AS_IT_IS
 from ._jit import exact, inlined
 from ._link import linked_each
 from .memory import SPARSE, load, part, row
@@ -16,8 +17,8 @@ OUTPUTS = 4  # outputs for which a number and its column are read once; 8 are no
 
 @inlined
 def multiplies(op, X):
-    """Tell whether X, `op` being its INPUT row, is sparse and stays so: nothing is subtracted."""
-    return X[3] >= SPARSE and op.stats == 0
+    """Tell whether X is sparse and multiplied as it is, `op` being its INPUT row."""
+    return X[3] >= SPARSE and op.A == AS_IT_IS
 
 
 @inlined
