@@ -113,7 +113,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities (m, K) of rows X (m, n)."""
-        return self.network_.predict_proba(self._rows(X))
+        rows = self._rows(X)
+        return self.network_.predict_proba(rows)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of `predict_proba`."""
@@ -150,7 +151,8 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:
         """Return values (m,) or (m, K) of rows X (m, n)."""
-        return self.network_.predict(self._rows(X))
+        rows = self._rows(X)
+        return self.network_.predict(rows)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Take one epoch over rows X (m, n)."""
