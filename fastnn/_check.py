@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ._sparse import SparseRows
 from .errors import DataError, SettingError, ShapeError
+from .kernels.opcodes import READ
+from .kernels.sparse import SparseRows
 
 Array = np.ndarray[Any, Any]
 
@@ -113,8 +114,6 @@ def finite(array: Array, name: str) -> None:
     """Refuse NaN and infinity, and say which row holds the first."""
     if array.dtype.kind != "f" or array.size == 0:
         return
-    if array.dtype == np.float16:  # whose sum overflows
-        array = array.astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         if math.isfinite(float(array.sum(dtype=np.float64))):
             return
@@ -128,12 +127,9 @@ def finite(array: Array, name: str) -> None:
         )
 
 
-IN_PLACE = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))  # as kernels read them
-
-
 def is_row(X: Any, n_in: int) -> bool:
     """Tell whether X is a single row (1, n_in) of a dtype that is read in place."""
-    return type(X) is np.ndarray and X.shape == (1, n_in) and X.dtype in IN_PLACE
+    return type(X) is np.ndarray and X.shape == (1, n_in) and X.dtype in READ
 
 
 def features(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:
@@ -151,21 +147,27 @@ def features(value: Any, n_in: int | None, layer: str = "the network", name: str
         raise ShapeError(f"{layer} expects inputs of shape (m, {n_in}), got {X.shape}; {hint}")
     if isinstance(X, SparseRows):  # of finite floats, which its maker has checked
         return X
+    with np.errstate(over="ignore"):  # which the check then finds
+        X = readable(X)
     finite(X, name)
-    return readable(X)
+    return X
 
 
 def readable(X: Array) -> Array:
-    """Return X in a dtype and byte order that kernels read in place; others are converted once."""
-    if X.dtype in IN_PLACE:
-        return X if X.flags.aligned and X.dtype.isnative else X.astype(X.dtype.newbyteorder("="))
-    exact = np.can_cast(X.dtype, np.float32)
-    return X.astype(np.float32 if exact else np.float64)
+    """Return X as kernels read it in place.
+
+    Integers of any width, float16, float32 and float64 are; what is of the other byte order, not
+    aligned, or longer than float64 is converted whole.
+    """
+    native = X.dtype.newbyteorder("=")
+    if native in READ:
+        return X if X.flags.aligned and X.dtype.isnative else X.astype(native)
+    return X.astype(np.float64)
 
 
 def representable(X: Array, dtype: np.dtype[Any], name: str = "X") -> None:
     """Refuse numbers that become infinite in the network's dtype."""
-    if X.dtype.itemsize <= dtype.itemsize or X.size == 0:
+    if X.dtype.kind != "f" or X.dtype.itemsize <= dtype.itemsize or X.size == 0:
         return
     largest = max(float(X.max()), -float(X.min()))
     if largest > float(np.finfo(dtype).max):

@@ -16,7 +16,7 @@ from .plan import Examples, Plan
 from .program import Program
 
 Array = np.ndarray[Any, Any]
-ROWS = 4096  # of X that are taken into float64 at a time
+ROWS, NUMBERS = 4096, 2**20  # of X that are taken into float64 at a time, at most
 
 
 def prepare(y: Any, m: int, K: int, loss: Loss, dtype: np.dtype[Any]) -> Array:
@@ -134,7 +134,7 @@ def _drawn(examples: Examples, share: float, loss: Loss, seed: int) -> tuple[Exa
     target = np.zeros(len(order)) if labels is None else labels
     kept, held, _, _ = split(order, target, test=share, seed=seed, stratify=labels is not None)
     train, validation = (
-        Examples(examples.X[i], examples.Y[i], examples.w[i]) for i in map(np.sort, (kept, held))
+        Examples(*(part.take(i, axis=0) for part in examples)) for i in map(np.sort, (kept, held))
     )
     if not train.w.any() or not validation.w.any():
         raise DataError(
@@ -151,14 +151,15 @@ def learn_scaling(program: Program, X: Array, w: Array) -> None:
     leaves the feature unscaled.
     """
     n = X.shape[1]
+    rows = max(1, min(ROWS, NUMBERS // n))
     weight = w.astype(np.float64)
     whole = program.ops[0]["stats"] == 1 and n > 1
 
     def moment(power: int, center: Array) -> Array:
         total = np.zeros(n)
-        for i in range(0, len(X), ROWS):
-            block = (X[i : i + ROWS].astype(np.float64) - center) ** power
-            total += weight[i : i + ROWS] @ block
+        for i in range(0, len(X), rows):
+            block = (X[i : i + rows].astype(np.float64) - center) ** power
+            total += weight[i : i + rows] @ block
         mean: Array = total / weight.sum()
         return mean.mean(keepdims=True) if whole else mean
 

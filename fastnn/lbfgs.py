@@ -26,6 +26,10 @@ class _Stop(Exception):  # noqa: N818 - a callback's wish, no error
 class Descent(Trainer):
     """One fit by L-BFGS; costs of the history are those after each iteration."""
 
+    #: Where the gradient was last taken, and what came out: an iteration ends where a line search
+    #: did, so it need not be taken again.
+    _last: tuple[Any, tuple[float, float, float]] | None = None
+
     def fit(self, callbacks: Sequence[Callback], line: Line) -> History:
         """Run up to the plan's epochs; return early when the gradient is small enough."""
         self._refuse()
@@ -71,17 +75,15 @@ class Descent(Trainer):
 
     def _gradient(self, theta: Any) -> tuple[float, float, float]:
         """Cost, Σ w of right examples and Σ w at theta; the gradient goes into the program's."""
-        self.program.theta[...] = theta
-        return self._slopes()
-
-    def _slopes(self) -> tuple[float, float, float]:
-        """Cost, Σ w of right examples and Σ w; the gradient goes into the program's."""
         program, rows = self.program, np.arange(len(self.train.X))
-        found: tuple[float, float, float] = self.kernels.gradient(
-            program.ops, program.theta, program.grad, program.state, self.work, *self.train, rows,
-            self.settings, Mode.FROZEN,
-        )  # fmt: skip
-        return found
+        program.theta[...] = theta
+        if self._last is None or not np.array_equal(theta, self._last[0]):
+            found = self.kernels.gradient(
+                program.ops, program.theta, program.grad, program.state, self.work, *self.train,
+                rows, self.settings, Mode.FROZEN,
+            )  # fmt: skip
+            self._last = theta.copy(), found
+        return self._last[1]
 
     def _objective(self, theta: Any) -> tuple[float, Any]:
         """Cost and gradient (p,) in float64, as SciPy wants them."""

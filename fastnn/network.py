@@ -10,17 +10,17 @@ import numpy as np
 
 from . import _check
 from ._backend import fitting
-from ._gathering import trainer_for
 from .history import History
 from .inputs import hold_out, learn_scaling, prepare, refuse_single, refuse_vanishing, weights_of
 from .kernels.opcodes import Mode
+from .lbfgs import Descent
 from .optimizers import LBFGS, Optimizer
 from .plan import Examples, Plan, claimed
 from .prediction import Predictor
 from .progress import Line
 from .schedules import Schedule
 from .scoring import Scorer, known
-from .training import Callback
+from .training import Callback, Trainer
 
 Array = np.ndarray[Any, Any]
 
@@ -88,8 +88,9 @@ class Network(Predictor):
         Parameters
         ----------
         X : array (m, n)
-            Rows are examples; real numbers of any dtype and memory order. float32, float64 and
-            uint8 are read in place, other dtypes are converted once.
+            Rows are examples; real numbers of any dtype and memory order. They are read in place
+            and converted some rows at a time; whole only where the byte order is another, numbers
+            are not aligned, or longer than float64.
         y : array (m,), (m, 1) or (m, K)
             0/1 for sigmoid, 0…K−1 or one-hot rows for softmax, else numbers.
         epochs : int
@@ -158,7 +159,7 @@ class Network(Predictor):
                 self._scaled = True
             if names:
                 callbacks, self._metrics = (Scorer(names, train, validation), *callbacks), names
-            fit = trainer_for(plan.optimizer, train, validation)
+            fit = Descent if isinstance(plan.optimizer, LBFGS) else Trainer
             kernels = fitting(self.program)
             trainer = fit(self, self.program, self._memory, kernels, plan, train, validation)
             return trainer.fit(callbacks, line)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._sparse import SparseRows
 from ._threads import get_num_threads
 from .errors import DivergenceError, SettingError
 from .history import History
@@ -85,7 +84,9 @@ class Trainer:
         self.validation = validation or nothing
         self.scores = np.zeros((plan.epochs if validation else 0, 2))
         self.threads = get_num_threads()  # once: the workspace has a part for each
-        self.work = kernels.workspace(program.ops, self.batch, program.theta.dtype, self.threads)
+        self.work = kernels.workspace(
+            program.ops, self.batch, program.theta.dtype, self.threads, train.X
+        )
         self.settings = self._settings()
         self.history = History()
         self._pending = np.zeros((0, 4))
@@ -229,8 +230,6 @@ class Trainer:
         program, kernels, settings = self.program, self.kernels, self.settings
         epoch, k = divmod(step, self.steps)
         train, rows = self.train, self._order(epoch)[k * self.batch : (k + 1) * self.batch]
-        if isinstance(train.X, SparseRows):
-            train, rows = Examples(*(part[rows] for part in train)), np.arange(len(rows))
         X = train.X[rows]
         outputs = kernels.forward(program.ops, program.theta, program.state, self.work, X)
         for name, A in zip(program.names, outputs, strict=False):

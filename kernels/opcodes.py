@@ -82,10 +82,10 @@ class Mode(IntEnum):
 #: and β), `state` in the state vector. There an INPUT has `stats` shifts, as many factors, and what
 #: the shifts lost to rounding (0: no scaling, 1: one of each for the whole array, n_in: one a
 #: feature); a BATCHNORM its running mean and variance, then those of the last batch. A is the row's
-#: place in the workspace (−1: an INPUT that is read block by block and never held whole), Z that of
-#: g's argument where the derivative needs it. `rate`: of DROPOUT, NOISE and LOSS; BATCHNORM's
-#: momentum; DENSE: the largest norm of a unit's weights, or 0. `offset`: INPUT's, BATCHNORM's ε.
-#: `layer` numbers the layers that draw random numbers.
+#: place in the workspace (negative: an INPUT that is read block by block and never held whole, or
+#: AS_IT_IS), Z that of g's argument where the derivative needs it. `rate`: of DROPOUT, NOISE and
+#: LOSS; BATCHNORM's momentum; DENSE: the largest norm of a unit's weights, or 0. `offset`: INPUT's,
+#: BATCHNORM's ε. `layer` numbers the layers that draw random numbers.
 OP = np.dtype(
     [
         ("kind", np.int64),
@@ -105,6 +105,9 @@ OP = np.dtype(
     ],
     align=True,
 )
+
+#: A of an INPUT whose sparse rows the DENSE row behind it multiplies where they lie.
+AS_IT_IS = -2
 
 #: What a run needs beside arrays. `decay` bounds the part of theta that L2 and L1 act on.
 SETTINGS = np.dtype(
@@ -139,6 +142,19 @@ SLOTS = {
     Method.RMSPROP: 1,
     Method.ADAMW: 2,
 }
+
+#: dtypes of X that kernels read where it lies, some rows at a time; the place is the code in
+#: their description of X.
+READ = tuple(
+    np.dtype(name)
+    for name in (
+        "float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64",
+        "uint64", "float16",
+    )
+)  # fmt: skip
+#: Those of them that float32 does not hold exactly: they are scaled in float64, others in the
+#: network's dtype. NumPy's own arithmetic of them and float32 does the same.
+WIDE = frozenset(dtype for dtype in READ if np.result_type(dtype, np.float32) == np.float64)
 
 LEAK = 0.01  # leaky_relu's slope below zero
 #: selu's constants: Klambauer et al., arXiv:1706.02515, equation 14.

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import reach
 from .custom import FIRST, pair
-from .opcodes import SLOTS, Activation, Kind, Loss, Method, Mode
+from .opcodes import SLOTS, WIDE, Activation, Kind, Loss, Method, Mode
 
 Array = np.ndarray[Any, Any]
 
@@ -63,7 +63,7 @@ def _input(kernels, op, state, dtype, X):
     A = np.empty(X.shape, dtype)
     if op["stats"]:
         shift, factor, rest = statistics(state, op)
-        if X.dtype == np.float64:  # a mean that float32 would round must not cancel
+        if X.dtype in WIDE:  # a mean that float32 would round must not cancel
             shift = shift.astype(np.float64) + rest
         kernels.standardize(X, shift, factor, float(op["offset"]), A)
     else:
@@ -118,7 +118,7 @@ def _losses(kernels, op, A, Y, w):
 
 def forward(kernels, ops, theta, state, work, X):
     """Return [A (m, n_out) of each row but LOSS]; X (m, n_in)."""
-    return _layers(kernels, ops[:-1], theta, state, X)[1]
+    return _layers(kernels, ops[:-1], theta, state, X[:])[1]  # sparse rows become an array
 
 
 def alone():
@@ -282,7 +282,7 @@ def run(
     return stop
 
 
-def workspace(ops, m, dtype, threads=1):
+def workspace(ops, m, dtype, threads=1, X=None):
     """Scratch for batches of up to m examples: these backends let NumPy allocate."""
     return np.empty(0, dtype)
 

@@ -13,7 +13,7 @@ CODE = sorted([*SOURCES, *ROOT.glob("bench/**/*.py"), *ROOT.glob("tests/**/*.py"
 #: Floors from the ground up; a module imports only from floors below its own, or from its own.
 FLOORS = [
     {"kernels"},
-    {"errors", "_extras", "_check", "_sparse", "history", "_threads"},
+    {"errors", "_extras", "_check", "history", "_threads"},
     {"_backend", "activations", "losses", "initializers", "optimizers", "schedules"},
     {"metrics", "_metric_inputs", "_score_metrics", "_class_report"},
     {"layers"},
@@ -21,7 +21,7 @@ FLOORS = [
     {"lowering"},
     {"plan"},
     {"training"},
-    {"lbfgs", "_gathering"},
+    {"lbfgs"},
     {"folding", "inputs", "blueprint", "data"},
     {"scoring", "_atomic"},
     {"prediction"},

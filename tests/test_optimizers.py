@@ -147,6 +147,19 @@ class TestLBFGS:
         assert max(np.abs(g).max() for g in gradients.values()) < 1e-5
         assert (np.diff(history["cost"]) <= 1e-12).all()
 
+    def test_takes_no_gradient_twice(self, monkeypatch):
+        pytest.importorskip("scipy")
+        asked, kernels = [], fastnn.kernels.get("jitted")
+        take = kernels.gradient
+        monkeypatch.setattr(
+            kernels, "gradient", lambda ops, theta, *rest: (asked.append(theta.tobytes()),
+            take(ops, theta, *rest))[1],
+        )  # fmt: skip
+        X, y = problem()
+        history = network().fit(X, y, epochs=9, optimizer=fastnn.LBFGS(), progress=False)
+        assert history.epochs == 9
+        assert len(asked) == len(set(asked)) >= 10
+
     def test_takes_validation_and_callbacks(self):
         pytest.importorskip("scipy")
         X, y = problem()

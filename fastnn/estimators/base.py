@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Self
 
@@ -31,7 +31,7 @@ from ..optimizers import (
 )
 from .parameters import Parameters
 from .reporting import reports, with_callbacks
-from .rows import FLOATS, by_blocks, rows_of
+from .rows import FLOATS, rows_of
 from .stopping import Adaptive, InverseScaling, Patience
 
 Array = np.ndarray[Any, Any]
@@ -162,14 +162,15 @@ class Perceptron(Parameters):
         w = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         held = None
         if X_val is not None:
-            held = (*self._checked(X_val, y_val, reset=False), None)
+            X_v, y_v = self._checked(X_val, y_val, reset=False)
+            held = (rows_of(X_v), y_v, None)
         elif self.early_stopping:
             share = self.validation_fraction
             X, X_v, y, y_v, w, w_v = train_test_split(
                 X, y, w, test_size=share, random_state=self.random_state,
                 stratify=self._strata(y),
             )  # fmt: skip
-            held = (X_v, y_v, w_v)
+            held = (rows_of(X_v), y_v, w_v)
         Y, output = self._encode(y, None, again)
         if not again:
             self._build(X, Y.shape[1], output)
@@ -201,7 +202,7 @@ class Perceptron(Parameters):
                 f"monitor={self.monitor!r} needs held-out rows: set early_stopping=True, or give "
                 "X_val and y_val"
             )
-        return rows_of(held[0]), self._encode(held[1], None, True)[0]
+        return held[0], self._encode(held[1], None, True)[0]
 
     def _run(self, given: tuple[Any, Any, Any], Y: Array, w: Array, held: Any) -> Self:
         """Run up to max_iter epochs and note what scikit-learn notes."""
@@ -277,11 +278,10 @@ class Perceptron(Parameters):
         self.best_loss_ = min(self.loss_curve_)
         return self
 
-    def _mapped(self, function: Callable[[Array], Array], X: Any) -> Array:
-        """Return function(X) of checked rows X (m, n)."""
+    def _rows(self, X: Any) -> Any:
+        """Return X (m, n) for the fitted network, checked."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return by_blocks(function, X)
+        return rows_of(validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False))
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: sparse rows are taken."""

@@ -18,7 +18,7 @@ from ..errors import DataError
 from ..network import Network
 from ..optimizers import LBFGS
 from .reporting import Callbacks, reports, with_callbacks
-from .rows import FLOATS, by_blocks, rows_of
+from .rows import FLOATS, rows_of
 
 Array = np.ndarray[Any, Any]
 
@@ -64,7 +64,7 @@ class LogisticRegression(ClassifierMixin, Callbacks, BaseEstimator):  # type: ig
         self.random_state, self.warm_start = random_state, warm_start
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit to rows X (m, n), sparse ones dense 32 MiB at a time, and labels y (m,) of any type.
+        """Fit to rows X (m, n), an array or sparse, and labels y (m,) of any type.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class LogisticRegression(ClassifierMixin, Callbacks, BaseEstimator):  # type: ig
         """Return probabilities (m, K) of rows X (m, n)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return by_blocks(self.network_.predict_proba, X)
+        return self.network_.predict_proba(rows_of(X))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of `predict_proba`."""

@@ -15,7 +15,6 @@ from sklearn.utils.validation import column_or_1d
 
 from ..errors import DataError
 from .base import Perceptron
-from .rows import by_blocks
 
 Array = np.ndarray[Any, Any]
 
@@ -25,9 +24,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     """scikit-learn's multilayer perceptron for classes: change the import and keep the rest.
 
     Parameters have scikit-learn's names, defaults and meanings; added are the following. Sparse
-    X is made dense some rows at a time: as many as one batch has, or as fit into 32 MiB of float64
-    if that is more. The steps are those of dense X, bit for bit, with two exceptions where X is
-    larger than that: dropout draws other masks, and L-BFGS adds its gradient up in another order.
+    X is never made dense. Where it holds up to a twentieth of its numbers, the first layer
+    multiplies those alone; its sums run in another order than over dense X, so that results may
+    differ in the last bits. Where it holds more, that is slower than to lay out one batch after
+    the other, and the steps are those of dense X, bit for bit.
 
     Parameters
     ----------
@@ -100,24 +100,21 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _score_of(self, X: Array, y: Any, weight: Any) -> float:
         """Return the accuracy of held-out rows."""
-        return float(accuracy_score(y, by_blocks(self._decide, X), sample_weight=weight))
+        return float(accuracy_score(y, self._decide(X), sample_weight=weight))
 
-    def _decide(self, X: Array) -> Array:
+    def _decide(self, X: Any) -> Array:
         """Return labels of checked rows."""
         labels: Array = self._binarizer.inverse_transform(self.network_._outputs(X))
         return labels
 
     def predict(self, X: Any) -> Array:
         """Return labels (m,), or (m, K) of 0/1 for several labels an example."""
-        return self._mapped(self._decide, X)
-
-    def _probabilities(self, X: Array) -> Array:
-        """Return probabilities (m, K) of checked rows."""
-        return self.network_.predict_proba(X)
+        return self._decide(self._rows(X))
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities (m, K) of rows X (m, n)."""
-        return self._mapped(self._probabilities, X)
+        rows = self._rows(X)
+        return self.network_.predict_proba(rows)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of `predict_proba`."""
@@ -150,15 +147,12 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     def _score_of(self, X: Array, y: Any, weight: Any) -> float:
         """Return R² of held-out rows."""
-        return float(r2_score(y, by_blocks(self._values, X), sample_weight=weight))
-
-    def _values(self, X: Array) -> Array:
-        """Return values (m,) or (m, K) of checked rows."""
-        return self.network_.predict(X)
+        return float(r2_score(y, self.network_.predict(X), sample_weight=weight))
 
     def predict(self, X: Any) -> Array:
         """Return values (m,) or (m, K) of rows X (m, n)."""
-        return self._mapped(self._values, X)
+        rows = self._rows(X)
+        return self.network_.predict(rows)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Take one epoch over rows X (m, n)."""

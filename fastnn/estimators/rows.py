@@ -1,29 +1,28 @@
-"""Rows that come in sparse, made dense some at a time."""
+"""Rows that come in sparse, as networks take them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
-from .._sparse import SparseRows, at_once, blocks
+from ..kernels.sparse import SparseRows
 
-Array = np.ndarray[Any, Any]
 FLOATS = (np.float64, np.float32)
 
 
 def rows_of(X: Any) -> Any:
-    """Return X (m, n), an array or CSR, as `Network.fit` takes it: small ones dense."""
-    if issparse(X):
-        return X.toarray() if X.shape[0] <= at_once(X.shape[1]) else SparseRows(X)
-    return X
+    """Return X (m, n), an array or a CSR matrix of finite floats, as `Network.fit` takes it.
 
-
-def by_blocks(function: Callable[[Array], Array], X: Any) -> Array:
-    """Return function(X) for X (m, n) dense or sparse, sparse rows some at a time."""
+    Numbers and columns of a matrix are used as they lie; where columns are not in order, or one
+    stands twice in a row, a copy of them is put in order.
+    """
     if not issparse(X):
-        return function(X)
-    rows = SparseRows(X)
-    return np.concatenate([function(rows[part]) for part in blocks(*rows.shape)])
+        return X
+    # A matrix of our own: asked for its order, the user's would note the answer.
+    rows = csr_array((X.data, X.indices, X.indptr), shape=X.shape)
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    return SparseRows(rows.data, rows.indices, rows.indptr, rows.shape)

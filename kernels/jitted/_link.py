@@ -44,6 +44,33 @@ def _types(signature, number):
 EXTRA = {}
 
 
+def _enter(function, signature, when):
+    """Compile nothing yet, but give a kernel its place in the tables."""
+    compiled = kernel(function)
+    _linked.append((compiled, signature, when))
+    return compiled
+
+
+def _call(context, builder, table, place, values, signature, number):
+    """Emit a call of the kernel at a place of a table (its type and value) with a tuple's items."""
+    letters, (kind, addresses) = signature.split(), table
+    expected = _types(signature, number)
+    data = context.make_array(kind)(context, builder, addresses).data
+    wanted = context.call_conv.get_function_type(types.none, expected)
+    pointer = builder.inttoptr(builder.load(builder.gep(data, [place])), wanted.as_pointer())
+    items = [addresses] * (letters[0] == "T") + cgutils.unpack_tuple(builder, values)
+    context.call_conv.call_function(builder, pointer, types.none, expected, items)
+    return context.get_dummy_value()
+
+
+def _given(signature, args):
+    """The tuple that arguments are cast to, and the network's dtype, from their types."""
+    letters = [letter for letter in signature.split() if letter != "T"]
+    numbers = [a.dtype for letter, a in zip(letters, args, strict=True) if letter[0] == "F"]
+    number = numbers[0] if numbers else types.float64
+    return types.BaseTuple.from_types(_types(" ".join(letters), number)), number
+
+
 def linked(signature, when=None):
     """Decorate a kernel that returns nothing: compiled code calls it as name(table, …).
 
@@ -51,28 +78,17 @@ def linked(signature, when=None):
     kernel itself, `name.kernel(…)`. A kernel with a `when` is compiled only for programs that use
     what it names.
     """
-    letters = signature.split()
-    passes_table = letters[0] == "T"
 
     def decorate(function):
-        place, compiled = len(_linked), kernel(function)
-        _linked.append((compiled, signature, when))
+        place, compiled = cgutils.intp_t(len(_linked)), _enter(function, signature, when)
 
         @intrinsic
         def call(typingctx, table, *args):
-            given = zip(letters[passes_table:], args, strict=True)
-            numbers = [a.dtype for letter, a in given if letter[0] == "F"]
-            expected = _types(signature, numbers[0] if numbers else types.float64)
-            shape = types.BaseTuple.from_types(expected[passes_table:])
+            shape, number = _given(signature, args)
 
             def codegen(context, builder, sig, values):
-                data = context.make_array(table)(context, builder, values[0]).data
-                address = builder.load(builder.gep(data, [cgutils.intp_t(place)]))
-                wanted = context.call_conv.get_function_type(types.none, expected)
-                pointer = builder.inttoptr(address, wanted.as_pointer())
-                items = [values[0]] * passes_table + cgutils.unpack_tuple(builder, values[1])
-                context.call_conv.call_function(builder, pointer, types.none, expected, items)
-                return context.get_dummy_value()
+                found = table, values[0]
+                return _call(context, builder, found, place, values[1], signature, number)
 
             return types.none(table, shape), codegen
 
@@ -81,6 +97,25 @@ def linked(signature, when=None):
         return call
 
     return decorate
+
+
+def linked_each(signature, functions):
+    """Link kernels of one signature, by what needs them: name(table, i, …) calls the i-th."""
+    first = len(_linked)
+    for when, function in functions.items():
+        _enter(function, signature, when)
+
+    @intrinsic
+    def call(typingctx, table, which, *args):
+        shape, number = _given(signature, args)
+
+        def codegen(context, builder, sig, values):
+            found, place = (table, values[0]), builder.add(values[1], cgutils.intp_t(first))
+            return _call(context, builder, found, place, values[2], signature, number)
+
+        return types.none(table, types.int64, shape), codegen
+
+    return call
 
 
 @lru_cache(maxsize=256)

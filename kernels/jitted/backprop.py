@@ -5,7 +5,7 @@ As in `layers.py`, whose places in the workspace it reads: columns beyond the ba
 
 from __future__ import annotations
 
-from . import batchnorm, dense, pixels
+from . import batchnorm, dense, pixels, sparse
 from ._jit import inlined
 from ._link import linked
 from .activations import derive, derive_smooth
@@ -44,6 +44,9 @@ def _derive(table, code, dA, Z, A, dZ, n, o0, o1, scratch):
 def back_reading(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     """dW of the first DENSE row from dZ (n_out, ld) at D and the user's array."""
     op, tall = ops[1], BLOCK // LENGTH
+    if sparse.multiplies(ops[0], X):
+        sparse.backward(table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, me, team)
+        return
     open_ = pixels.lie_open(ops[0], state, X)
     length = pixels.SPAN if open_ else LENGTH
     for tile in range(me, (op.n_in + length - 1) // length, team):

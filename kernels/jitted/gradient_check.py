@@ -7,8 +7,8 @@ import numpy as np
 
 from ..gradient_check import EPOCH
 from ._jit import kernel
-from .memory import locate
-from .program import addresses, layout
+from .memory import locate, need
+from .program import addresses, entered, layout
 from .run import gradient
 from .team import assemble
 
@@ -35,9 +35,9 @@ def _differences(
 
 def gradient_check(kernels, ops, theta, state, X, Y, w, settings, epsilon, places, out):
     """out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[places].   As in `kernels/gradient_check.py`."""
-    x, alive = locate(X)
+    ops, (x, alive) = entered(ops, X), locate(X)
     work, ld, parts = layout(ops, len(X), theta.dtype)
-    table = addresses(ops, theta.dtype, {alive.dtype}, settings)
+    table = addresses(ops, theta.dtype, {need(alive)}, settings)
     args = (
         table, ops, theta, np.zeros_like(theta), state, work, ld, parts, x, Y, w,
         np.arange(len(X)), settings.reshape(1), EPOCH, np.zeros(3), float(epsilon), places, out,

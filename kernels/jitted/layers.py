@@ -13,12 +13,13 @@ import numba
 from numba import types
 
 from ..opcodes import OP, Activation, Kind, Mode
-from . import batchnorm, dense, pixels
+from . import batchnorm, dense, pixels, sparse
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
 from .activations import activate, activate_smooth
 from .dots import dots
-from .memory import gather, matrix, part
+from .gather import gather
+from .memory import matrix, part
 from .pack import pick, transpose
 from .random import dropout, noise
 from .team import meet
@@ -102,15 +103,18 @@ def dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scr
     """Z, A (n_out, ld) of the first DENSE row, straight from the user's array, block by block."""
     op = ops[1]
     first, last = _share(rows.size, work.itemsize, me, team)
-    tall = BLOCK // LENGTH
+    tall, whole = BLOCK // LENGTH, sparse.multiplies(ops[0], X)
     for o in range(op.n_out):
         b = theta[op.b + o] if op.b >= 0 else theta.dtype.type(0)
         for j in range(first, padded(last, work.itemsize)):
             Z[o, j] = b
+    if whole:
+        own, z = part(rows, first, last - first), op.Z * ld + first
+        sparse.forward(table, X, own, op.n_out, op.n_in, theta, op.W, work, z, ld)
     # Features outermost: their weights stay in the cache while the examples pass.
     open_ = pixels.lie_open(ops[0], state, X)
     length, line = pixels.SPAN if open_ else LENGTH, LINE // work.itemsize
-    for k in range(0, op.n_in, length):
+    for k in range(0, 0 if whole else op.n_in, length):
         w = min(length, op.n_in - k)
         done = w // line * line if open_ else 0
         if done > 0:

@@ -7,16 +7,18 @@ compiles in a third of the time. It lives no longer than the array behind it.
 from __future__ import annotations
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from ._jit import inlined
-from ._link import linked
+from ..opcodes import READ
+from ..sparse import SparseRows
 
-#: dtypes that are read in place; arrays of others are converted at the door.
-CODES = {np.dtype(np.float32): 0, np.dtype(np.float64): 1, np.dtype(np.uint8): 2}
+CODES = {dtype: code for code, dtype in enumerate(READ)}
+NAMES = {dtype: dtype.name for dtype in READ}
+SPARSE = len(READ)  # of sparse rows of float32; those of float64 have the next code
 
 
 def _view(context, builder, kind, source, array, offset, shape):
@@ -83,24 +85,48 @@ def same(typingctx, x, y):
     return types.boolean(x, y), codegen
 
 
+def _widened(builder, half):
+    """A float32 from the bits of a float16: both parts shifted, the exponent's bias made up for.
+
+    LLVM's own conversion is a call of a library, number by number, on CPUs without F16C. The
+    product is exact, subnormal numbers included; infinity and NaN get the largest exponent back.
+    """
+    word, single = ir.IntType(32), ir.FloatType()
+    bits = builder.zext(half, word)
+    size = builder.and_(bits, word(0x7FFF))
+    small = builder.bitcast(builder.shl(size, word(13)), single)
+    value = builder.bitcast(builder.fmul(small, single(2.0**112)), word)
+    endless = builder.icmp_unsigned(">=", size, word(0x7C00))
+    value = builder.or_(value, builder.select(endless, word(0x7F800000), word(0)))
+    sign = builder.shl(builder.and_(bits, word(0x8000)), word(16))
+    return builder.bitcast(builder.or_(value, sign), single)
+
+
 @intrinsic
 def load(typingctx, address, index, dtype):
-    """The index-th number of that dtype behind an address."""
+    """The index-th number of that dtype behind an address; a float16 comes as float32."""
     number = dtype.instance_type
+    half = number == types.float16
 
     def codegen(context, builder, signature, args):
-        pointer = builder.inttoptr(args[0], context.get_data_type(number).as_pointer())
-        return builder.load(builder.gep(pointer, [args[1]]))
+        kind = ir.IntType(16) if half else context.get_data_type(number)
+        pointer = builder.inttoptr(args[0], kind.as_pointer())
+        value = builder.load(builder.gep(pointer, [args[1]]))
+        return _widened(builder, value) if half else value
 
-    return number(types.intp, types.intp, dtype), codegen
+    return (types.float32 if half else number)(types.intp, types.intp, dtype), codegen
 
 
 def locate(X):
     """Describe X (m, n) as (address, row step, column step, code); steps count elements.
 
-    Returns the description and the array that must stay alive while it is used.
+    Returns the description and the array that must stay alive while it is used. Of sparse rows it
+    is (address of the numbers, of where rows begin, of the columns, code).
     """
-    if X.dtype not in CODES:
+    if isinstance(X, SparseRows):
+        vectors = (v.__array_interface__["data"][0] for v in (X.data, X.indptr, X.indices))
+        return (*vectors, SPARSE + CODES[X.dtype]), X
+    if X.dtype not in CODES:  # of the other byte order, or longer
         X = X.astype(np.float64)
     size, flags = X.itemsize, X.flags
     if not flags.aligned or (not flags.c_contiguous and any(step % size for step in X.strides)):
@@ -109,73 +135,7 @@ def locate(X):
     return (X.__array_interface__["data"][0], rows // size, columns // size, CODES[X.dtype]), X
 
 
-@inlined
-def _line(dtype, wide, address, start, stride, q, scaling, each, shift, factor, rest, offset, line):
-    """One row of `_gather`; a stride known to be 1 lets LLVM read vectors."""
-    number = line.dtype.type
-    if scaling == 0:
-        for k in range(line.size):
-            line[k] = number(load(address, start + k * stride, dtype))
-    elif each:
-        for k in range(line.size):
-            value = wide(load(address, start + k * stride, dtype))
-            value = value - wide(shift[q + k]) - wide(rest[q + k])
-            line[k] = number(value * wide(factor[q + k]) + offset)
-    else:
-        low, lost, scale = wide(shift[0]), wide(rest[0]), wide(factor[0])
-        for k in range(line.size):
-            value = wide(load(address, start + k * stride, dtype)) - low - lost
-            line[k] = number(value * scale + offset)
-
-
-@inlined
-def _gather(dtype, wide, X, rows, k0, scaling, shift, factor, rest, offset, block):
-    """block (n, w) = X[rows, k0 : k0+w], scaled.
-
-    Numbers are scaled as `wide`: in float64 where X is, lest a large mean cancels.
-    """
-    address, step, stride, _ = X
-    offset, each = wide(offset), shift.size > 1
-    for j in range(rows.size):
-        start = rows[j] * step + k0 * stride
-        line = row(block, j, 0, block.shape[1])
-        if stride == 1:
-            _line(
-                dtype, wide, address, start, 1, k0, scaling, each, shift, factor, rest, offset, line
-            )
-        else:
-            _line(
-                dtype, wide, address, start, stride, k0, scaling, each, shift, factor, rest,
-                offset, line,
-            )  # fmt: skip
-
-
-@linked("X I1 i i F1 F1 F1 f F2", when="float32")
-def gather_singles(X, rows, k0, stats, shift, factor, rest, offset, block):
-    """block (n, w) = (X[rows, k0 : k0+w] − shift − rest) factor + offset; stats 0: as it is."""
-    wide = block.dtype.type
-    _gather(np.float32, wide, X, rows, k0, stats, shift, factor, rest, offset, block)
-
-
-@linked("X I1 i i F1 F1 F1 f F2", when="float64")
-def gather_doubles(X, rows, k0, stats, shift, factor, rest, offset, block):
-    """The same of float64."""
-    _gather(np.float64, np.float64, X, rows, k0, stats, shift, factor, rest, offset, block)
-
-
-@linked("X I1 i i F1 F1 F1 f F2", when="uint8")
-def gather_bytes(X, rows, k0, stats, shift, factor, rest, offset, block):
-    """The same of uint8."""
-    wide = block.dtype.type
-    _gather(np.uint8, wide, X, rows, k0, stats, shift, factor, rest, offset, block)
-
-
-@inlined
-def gather(table, X, rows, k0, stats, shift, factor, rest, offset, block):
-    """The same of whatever X holds."""
-    if X[3] == 0:
-        gather_singles(table, X, rows, k0, stats, shift, factor, rest, offset, block)
-    elif X[3] == 1:
-        gather_doubles(table, X, rows, k0, stats, shift, factor, rest, offset, block)
-    else:
-        gather_bytes(table, X, rows, k0, stats, shift, factor, rest, offset, block)
+def need(X):
+    """What linked kernels that read X are needed for: its dtype, and whether it is sparse."""
+    name = NAMES[X.dtype]  # NumPy takes 2 µs to spell it
+    return f"sparse {name}" if isinstance(X, SparseRows) else name

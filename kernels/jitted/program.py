@@ -7,7 +7,8 @@ from itertools import compress
 
 import numpy as np
 
-from ..opcodes import OP, SLOTS, Activation, Kind, Loss, Method
+from ..opcodes import AS_IT_IS, OP, SLOTS, Activation, Kind, Loss, Method
+from ..sparse import SparseRows
 from ..steps import alone, statistics
 from . import run as compiled
 from ._link import table as _table
@@ -15,7 +16,7 @@ from .dense import NARROW
 from .doors import standardize
 from .layers import BLOCK as READ
 from .layers import LINE, Places, padded
-from .memory import locate
+from .memory import locate, need
 from .team import assemble, worked
 from .updates import update as _update
 
@@ -24,6 +25,9 @@ from .updates import update as _update
 #: faster than one's, square nets won from 14 million on, images and tables from 8 on.
 WORTH_A_TEAM = 6_000_000
 STARTING = 20  # times as many must be at hand before threads are started for a fit or a call
+
+#: Share of the numbers of sparse rows that are held, up to which they are multiplied one by one.
+FILLED = 1 / 20
 
 BLOCK = 256  # rows that forward-only work takes at a time
 
@@ -57,7 +61,7 @@ def _of(ops):
 def addresses(ops, dtype, needs=(), settings=None):
     """The table of linked kernels, with all that these ops and settings use and what else it needs.
 
-    needs: names of what linked kernels are `when` they are needed, and dtypes of X.
+    needs: names of what linked kernels are `when` they are needed, of what reads X among them.
     """
     wanted = ()
     if settings is not None:
@@ -78,7 +82,7 @@ def _addresses(ops, dtype, needs, wanted):
     )
     if "reading" in uses and "uint8" in uses:
         uses |= {"pixels"}
-    if np.frombuffer(ops, OP)["stats"][0] == 0 and np.dtype(dtype) in needs:
+    if np.frombuffer(ops, OP)["stats"][0] == 0 and np.dtype(dtype).name in needs:
         uses |= {"pick"}
     return _table(dtype, uses)
 
@@ -115,9 +119,26 @@ def _places_of(ops, ld):
     return Places(D, int(widest) * ld, scratch, targets, weights, blocks), blocks
 
 
-def workspace(ops, m, dtype, threads=1):
-    """Scratch for batches of up to m examples and teams of up to `threads`."""
-    _, size = _places(ops, _width(m, dtype))
+def entered(ops, X):
+    """Return the op table of a run over X: another where sparse rows are multiplied as they are.
+
+    That is what a first DENSE row does where nothing is subtracted from X and it is sparse enough.
+    """
+    if not isinstance(X, SparseRows) or ops["stats"][0] or ops["kind"][1] != Kind.DENSE:
+        return ops
+    if len(X.data) > FILLED * X.size:
+        return ops
+    ops = ops.copy()
+    if ops["A"][0] >= 0:  # the input's place, which is the first, is not needed
+        ops["A"][1:-1] -= ops["n_out"][0]
+        ops["Z"][1:-1] -= ops["n_out"][0]
+    ops["A"][0] = AS_IT_IS
+    return ops
+
+
+def workspace(ops, m, dtype, threads=1, X=None):
+    """Scratch for batches of up to m examples, of X, and teams of up to `threads`."""
+    _, size = _places(entered(ops, X), _width(m, dtype))
     return np.zeros(size + threads * READ, dtype)
 
 
@@ -146,7 +167,7 @@ def forward(ops, theta, state, work, X):
         if row:
             _predict(ops, row, theta, state, X, outputs[-1])
         else:
-            _scaled(ops[0], state, X, outputs[-1])
+            _scaled(ops[0], state, X[:], outputs[-1])  # sparse rows become an array
     return outputs
 
 
@@ -172,10 +193,10 @@ def _blocks(ops, m, dtype, threads):
 
 def _predict(ops, row, theta, state, X, out, threads=alone):
     """Write A (m, n_out) of a row."""
-    x, alive = locate(X)
+    ops, (x, alive) = entered(ops, X), locate(X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, {alive.dtype})
+    table = addresses(ops, theta.dtype, {need(alive)})
     args = (table, ops, row, theta, state, work, ld, places, x, order, out)
     assemble(compiled.predict, args, team)
 
@@ -188,11 +209,11 @@ def predict(ops, theta, state, X, out, threads=alone):
 def evaluate(ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     _verify(ops, theta, None, ((X, Y, w),))
-    x, alive = locate(X)
+    ops, (x, alive) = entered(ops, X), locate(X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result = np.zeros(2)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, {alive.dtype})
+    table = addresses(ops, theta.dtype, {need(alive)})
     args = (table, ops, theta, state, work, ld, places, x, Y, w, order, result)
     assemble(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])
@@ -201,12 +222,12 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
 def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     """Write the gradient of one step and return (cost, Σ w of right rows, Σ w). As in `steps`."""
     _verify(ops, theta, None, ((X, Y, w),), rows)
-    x, alive = locate(X)
+    ops, (x, alive) = entered(ops, X), locate(X)
     team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
     work = workspace(ops, len(rows), theta.dtype, team)
     work, ld, places = layout(ops, len(rows), theta.dtype, work)
     result = np.zeros(3)
-    table = addresses(ops, theta.dtype, {alive.dtype}, settings)
+    table = addresses(ops, theta.dtype, {need(alive)}, settings)
     args = (
         table, ops, theta, grad, state, work, ld, places, x, Y, w, rows, 1, settings.reshape(1),
         int(epoch), result,
@@ -248,9 +269,9 @@ def run(
     _verify(ops, theta, slots, (train, validation))
     if len(slots) < SLOTS[Method(int(settings["method"]))]:
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
-    x, alive = locate(X)
+    ops, (x, alive) = entered(ops, X), locate(X)
     x_val, alive_val = locate(X_val)
-    needs = {alive.dtype} | ({alive_val.dtype, "evaluate"} if len(X_val) else set())
+    needs = {need(alive)} | ({need(alive_val), "evaluate"} if len(X_val) else set())
     batch = min(int(settings["batch_size"]), len(X))
     work, ld, places = layout(ops, batch, theta.dtype, work)
     args = (

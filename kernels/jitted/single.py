@@ -15,7 +15,7 @@ from ._jit import kernel
 from .activations import activate, activate_smooth
 from .dots import dots
 from .layers import elementwise, read
-from .memory import locate, matrix, part
+from .memory import locate, matrix, need, part
 from .optimizers import largest
 from .program import addresses
 
@@ -77,13 +77,13 @@ def _prepare(ops, dtype, kind):
     row = np.empty((1, ops["n_in"][0]), kind)
     X, _ = locate(row)
     work = np.zeros(2 * widest + 2, dtype)
-    return row, addresses(ops, dtype, {row.dtype}), work, widest, X, np.zeros(1, np.int64)
+    return row, addresses(ops, dtype, {need(row)}), work, widest, X, np.zeros(1, np.int64)
 
 
 def single(ops, theta, state, X, out):
     """Write A (1, K) of the last layer for one row X (1, n); False where a number is not finite.
 
-    X: float32, float64 or uint8.
+    X: of a dtype that kernels read.
     """
     key = ops.tobytes(), theta.dtype, X.dtype
     found = _kept.prepared.get(key)
