@@ -39,6 +39,30 @@ def _each(value: Any, kind: Any, n: int, rule: str) -> list[Any]:
     return values
 
 
+def perceptron(
+    sizes: Sequence[int],
+    output: str,
+    *,
+    hidden: str | Sequence[str],
+    dropout: float | Sequence[float],
+    batch_norm: bool,
+    rescale: float | None = None,
+) -> list[Layer]:
+    """Return the layers of a multilayer perceptron, as `Blueprint.mlp` takes its arguments."""
+    sizes = _check.several(sizes, "sizes", "[784, 512, 10]")
+    if len(sizes) < 2:
+        raise SettingError(f"sizes must run from input to output, got {list(sizes)!r}")
+    between = len(sizes) - 2
+    names = _each(hidden, str, between, "hidden must be one activation")
+    rates = _each(dropout, (int, float), between, "dropout must be one rate")
+    layers: list[Layer] = [] if rescale is None else [Rescaling(rescale)]
+    for n, g, rate in zip(sizes[1:], names, rates, strict=False):
+        layers += [Dense(n), BatchNorm(), Activation(g)] if batch_norm else [Dense(n, g)]
+        layers += [Dropout(rate)] if Dropout(rate).rate else []
+    layers.append(Dense(sizes[-1], output))
+    return layers
+
+
 class Blueprint:
     """A described network and its parameters; `Network` adds training and use."""
 
@@ -104,17 +128,9 @@ class Blueprint:
         SettingError
             If there are fewer than two sizes, or another number of activations than hidden layers.
         """
-        sizes = _check.several(sizes, "sizes", "[784, 512, 10]")
-        if len(sizes) < 2:
-            raise SettingError(f"sizes must run from input to output, got {list(sizes)!r}")
-        between = len(sizes) - 2
-        names = _each(hidden, str, between, "hidden must be one activation")
-        rates = _each(dropout, (int, float), between, "dropout must be one rate")
-        layers: list[Layer] = [] if rescale is None else [Rescaling(rescale)]
-        for n, g, rate in zip(sizes[1:], names, rates, strict=False):
-            layers += [Dense(n), BatchNorm(), Activation(g)] if batch_norm else [Dense(n, g)]
-            layers += [Dropout(rate)] if Dropout(rate).rate else []
-        layers.append(Dense(sizes[-1], output))
+        layers = perceptron(
+            sizes, output, hidden=hidden, dropout=dropout, batch_norm=batch_norm, rescale=rescale
+        )
         return cls(layers, inputs=sizes[0], loss=loss, init=init, seed=seed, dtype=dtype)
 
     @property

@@ -204,11 +204,10 @@ class Trainer:
         if epochs == 0:
             return
         finished = record[: epochs * self.steps].reshape(epochs, self.steps, 4)
-        cost, hits, weight = finished[:, :, 0], finished[:, :, 1], finished[:, :, 2]
-        total = weight.sum(axis=1)
-        curves = {"cost": (cost * weight).sum(axis=1) / total}
+        hits, total = finished[:, :, 1:3].sum(axis=1).T
+        curves = {"cost": (finished[:, :, 0] * finished[:, :, 2]).sum(axis=1) / total}
         if self.classifies:
-            curves["accuracy"] = hits.sum(axis=1) / total
+            curves["accuracy"] = hits / total
         if len(self.scores):
             scores = self.scores[first : first + epochs]
             curves["validation_cost"] = scores[:, 0]

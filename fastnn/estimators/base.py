@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import _check
+from ..blueprint import perceptron
 from ..callbacks import TimeLimit
 from ..data import Standardizer
 from ..errors import SettingError
@@ -64,26 +65,25 @@ class Perceptron(Parameters):
     def _build(self, X: Array, K: int, output: str) -> None:
         """Make the network; without `init` its weights are scikit-learn's draws, in their order."""
         n, rng = X.shape[1], check_random_state(self.random_state)
-        settings = {"loss": self.loss, "dtype": np.dtype(self.dtype or X.dtype).name}
-        net = Network.mlp(
-            [n, *self._sizes(), K], output=output, hidden=self._names(), dropout=self.dropout,
-            batch_norm=self.batch_norm, init=self.init or "zeros", **settings,
-        )  # fmt: skip
-        drawn = {}
+        sizes, drawn = [n, *self._sizes(), K], {}
+        layers = perceptron(
+            sizes, output, hidden=self._names(), dropout=self.dropout, batch_norm=self.batch_norm
+        )
         if self.init is None:
-            sizes = [n, *self._sizes(), K]
             power = 2.0 if self.activation == "logistic" else 6.0  # as scikit-learn has it
             for i, (a, b) in enumerate(pairwise(sizes), start=1):
                 bound = np.sqrt(power / (a + b))
                 drawn[f"W{i}"] = rng.uniform(-bound, bound, (a, b))
                 drawn[f"b{i}"] = rng.uniform(-bound, bound, b)
-        seed, layers = int(rng.randint(2**31 - 1)), list(net.layers)
+        seed = int(rng.randint(2**31 - 1))
         if self.scale not in (None, "standard", "robust"):
             raise SettingError(f"scale must be 'standard', 'robust' or None, got {self.scale!r}")
         layers = [Normalization(), *layers] if self.scale else layers
-        self.network_ = Network(layers, inputs=n, init=self.init or "zeros", seed=seed, **settings)
-        for name, values in drawn.items():
-            self.network_.parameters[name] = values
+        self.network_ = Network(
+            layers, inputs=n, loss=self.loss, init=self.init or "zeros", seed=seed,
+            dtype=np.dtype(self.dtype or X.dtype).name,
+        )  # fmt: skip
+        self.network_.parameters.update(drawn)
         if self.scale == "robust":
             scaler = Standardizer("robust").fit(X)
             self.network_.program.scale_inputs(scaler.shift, scaler.factor)

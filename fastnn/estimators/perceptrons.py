@@ -73,15 +73,17 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             if kind == "multilabel-indicator":
                 self._binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._binarizer.classes_
-        elif kind != "multilabel-indicator":
+        if kind != "multilabel-indicator" and (again or classes is not None):
             unseen = np.setdiff1d(unique_labels(y), self.classes_)
             if len(unseen):
                 raise DataError(
                     f"y holds classes {unseen.tolist()} that are not among classes "
                     f"{self.classes_.tolist()} of the first call; name all in its classes"
                 )
-        several = kind == "multilabel-indicator" or len(self.classes_) <= 2
-        return self._binarizer.transform(y), "sigmoid" if several else "softmax"
+        if kind == "multilabel-indicator":
+            return self._binarizer.transform(y), "sigmoid"
+        places, K = np.searchsorted(self.classes_, y), len(self.classes_)
+        return (places[:, None], "sigmoid") if K <= 2 else (np.eye(K)[places], "softmax")
 
     def _strata(self, y: Any) -> Any:
         """Return the labels, unless an example can have several."""
