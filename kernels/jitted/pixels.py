@@ -20,13 +20,14 @@ from .pack import lanes_of
 from .simd import Vectors, clamped, constant, data, index, machine, void
 
 BYTES = CODES[np.dtype(np.uint8)]
-WHOLE = 128  # features of whole tiles of the gradient, 8 of the widest vectors
+WHOLE = 128  # features that whole tiles of the gradient fill: 8 of the widest vectors
 SPAN = 512  # features at a time: their weights stay in the first-level cache
 UNITS = 8.0  # that bytes may span once they are scaled: with more, sums of sx and o would cancel
 
-#: Vectors of features that a tile of the gradient holds for 1, up to 4 and up to 8 outputs: with
-#: the factors and what is read they fill the registers, and all divide 8.
-WIDE = {1: 8, 4: 4, 8: 2} if machine()[1] == 32 else {1: 8, 4: 2, 8: 1}
+#: Vectors of features that a tile of the gradient holds for up to so many outputs: sums, factors
+#: and what is read fill the registers. With 8 outputs and 2 vectors 20 % slower an output; with 1
+#: and 8, which read too little of a row at once, 25 %.
+WIDE = {1: 16, 2: 8, 6: 4} if machine()[1] == 32 else {1: 8, 2: 4, 6: 2}
 
 
 class _Rows:
@@ -130,8 +131,8 @@ def _backward(tall, wide):
 
 
 _many, _few, _one = (_forward(*shape) for shape in (MANY, FEW, ONE))
-WIDE_1, WIDE_4, WIDE_8 = WIDE.values()
-_back_one, _back_four, _back_eight = (_backward(n, wide) for n, wide in WIDE.items())
+WIDE_1, WIDE_2, WIDE_6 = WIDE.values()
+_back_one, _back_two, _back_six = (_backward(n, wide) for n, wide in WIDE.items())
 
 
 @inlined
@@ -196,16 +197,18 @@ def backward(n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc):
     """
     o, m, lanes = 0, rows.size, lanes_of(C)
     while o < n:
-        left, at, cell = min(n - o, 8), d + o * ldd, c + o * ldc
-        if left > 4:
-            for j in range(0, N, WIDE_8 * lanes):
-                _back_eight(X, rows, k0 + j, scale, D, at, ldd, C, cell + j, ldc, m, left)
-        elif left > 1:
-            for j in range(0, N, WIDE_4 * lanes):
-                _back_four(X, rows, k0 + j, scale, D, at, ldd, C, cell + j, ldc, m, left)
-        else:
-            for j in range(0, N, WIDE_1 * lanes):
+        left, at, cell, j = n - o, d + o * ldd, c + o * ldc, 0
+        left = min(left, 6 if left > 3 else 2)
+        while j < N:
+            if left > 2:
+                _back_six(X, rows, k0 + j, scale, D, at, ldd, C, cell + j, ldc, m, left)
+                j += WIDE_6 * lanes
+            elif left > 1 or N - j < WIDE_1 * lanes:
+                _back_two(X, rows, k0 + j, scale, D, at, ldd, C, cell + j, ldc, m, left)
+                j += WIDE_2 * lanes
+            else:
                 _back_one(X, rows, k0 + j, scale, D, at, ldd, C, cell + j, ldc, m, left)
+                j += WIDE_1 * lanes
         for i in range(left if offset != 0 else 0):
             total = D.dtype.type(0)
             for j in range(m):
