@@ -15,6 +15,7 @@ from numba.np.arrayobj import make_array, populate_array
 
 from ..opcodes import READ
 from ..sparse import SparseRows
+from ._jit import inlined
 
 CODES = {dtype: code for code, dtype in enumerate(READ)}
 SPARSE = len(READ)  # of sparse rows of float32; those of float64 have the next code
@@ -134,6 +135,17 @@ def locate(X):
     return (X.__array_interface__["data"][0], rows // size, columns // size, CODES[X.dtype]), X
 
 
+@inlined
+def bounds(X, i):
+    """Where the numbers of a row of sparse X begin and end."""
+    return load(X[1], i, np.int64), load(X[1], i + 1, np.int64)
+
+
 def need(X):
     """What linked kernels that read X are needed for: its dtype, and whether it is sparse."""
     return f"sparse {X.dtype.name}" if isinstance(X, SparseRows) else X.dtype.name
+
+
+def of_each(kernel_of):
+    """Return the kernels of sparse rows by what needs them, in the order of the codes."""
+    return {f"sparse {np.dtype(kind).name}": kernel_of(kind) for kind in (np.float32, np.float64)}
