@@ -117,6 +117,17 @@ def load(typingctx, address, index, dtype):
     return (types.float32 if half else number)(types.intp, types.intp, dtype), codegen
 
 
+def of_each(kernel_of):
+    """Return the kernels of sparse rows by what needs them, in the order of the codes."""
+    return {f"sparse {np.dtype(kind).name}": kernel_of(kind) for kind in (np.float32, np.float64)}
+
+
+@inlined
+def bounds(X, i):
+    """Where the numbers of a row of sparse X begin and end."""
+    return load(X[1], i, np.int64), load(X[1], i + 1, np.int64)
+
+
 def locate(X):
     """Describe X (m, n) as (address, row step, column step, code); steps count elements.
 
@@ -135,17 +146,6 @@ def locate(X):
     return (X.__array_interface__["data"][0], rows // size, columns // size, CODES[X.dtype]), X
 
 
-@inlined
-def bounds(X, i):
-    """Where the numbers of a row of sparse X begin and end."""
-    return load(X[1], i, np.int64), load(X[1], i + 1, np.int64)
-
-
 def need(X):
     """What linked kernels that read X are needed for: its dtype, and whether it is sparse."""
     return f"sparse {X.dtype.name}" if isinstance(X, SparseRows) else X.dtype.name
-
-
-def of_each(kernel_of):
-    """Return the kernels of sparse rows by what needs them, in the order of the codes."""
-    return {f"sparse {np.dtype(kind).name}": kernel_of(kind) for kind in (np.float32, np.float64)}
