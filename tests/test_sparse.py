@@ -60,11 +60,13 @@ def results(X, first, units, dtype, **settings):
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["float32", "float64"])
-@pytest.mark.parametrize("first", FIRST)
-@pytest.mark.parametrize("n", [30, 70, 1200])
+@pytest.mark.parametrize(
+    ("n", "first"), [(n, first) for n in (30, 70, 1200) for first in FIRST] + [(7000, "dense")]
+)
 def test_results_are_those_of_an_array(n, first, kind, dtype):
     X = array(n, kind)
-    for units in (1, 3, 4, 5, 9, 40):  # tiles, narrow first layers that read blocks, wide ones
+    # Tiles, narrow first layers that read blocks, wide ones; weights that are turned, and too many.
+    for units in (1, 3, 4, 5, 9, 40):
         found, expected = (results(Z, first, units, dtype) for Z in (sparse(X), X))
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=10 * BOUND[dtype], atol=BOUND[dtype])
@@ -111,9 +113,9 @@ def test_rows_of_one_number_and_of_none(monkeypatch):
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("units", [1, 5, 40])
-@pytest.mark.parametrize("first", FIRST)
-def test_a_team_gives_the_same_bits(first, units, dtype, monkeypatch):
-    X, seen, together = sparse(array(300, dtype)), [], team._together
+@pytest.mark.parametrize(("n", "first"), [*((300, first) for first in FIRST), (7000, "dense")])
+def test_a_team_gives_the_same_bits(n, first, units, dtype, monkeypatch):
+    X, seen, together = sparse(array(n, dtype)), [], team._together
     monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
     monkeypatch.setattr(
         team, "_together", lambda f, args, *who: (seen.append(who[-1]), together(f, args, *who))[1]

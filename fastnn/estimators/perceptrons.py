@@ -24,7 +24,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     """scikit-learn's multilayer perceptron for classes: change the import and keep the rest.
 
     Parameters have scikit-learn's names, defaults and meanings; added are the following. Sparse
-    X is never made dense. Where it holds up to a twentieth of its numbers, the first layer
+    X is never made dense. Where it holds up to a sixteenth of its numbers, the first layer
     multiplies those alone; its sums run in another order than over dense X, so that results may
     differ in the last bits. Where it holds more, that is slower than to lay out one batch after
     the other, and the steps are those of dense X, bit for bit.

@@ -45,7 +45,9 @@ def back_reading(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team
     """dW of the first DENSE row from dZ (n_out, ld) at D and the user's array."""
     op, tall = ops[1], BLOCK // LENGTH
     if sparse.multiplies(ops[0], X):
-        sparse.backward(table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, me, team)
+        sparse.backward(
+            table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, blocks, BLOCK, me, team
+        )
         return
     open_ = pixels.lie_open(ops[0], state, X)
     length = pixels.SPAN if open_ else LENGTH

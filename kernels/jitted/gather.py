@@ -8,7 +8,7 @@ from ..opcodes import READ, WIDE
 from . import sparse
 from ._jit import inlined
 from ._link import linked_each
-from .memory import load, part, row
+from .memory import load, of_each, part, row
 
 
 @inlined
@@ -74,7 +74,7 @@ def _gather_of(dtype):
 #: By the code of X: the dtypes of arrays, then those of sparse rows.
 _gathers = linked_each(
     "X I1 i i F1 F1 F1 f F2",
-    {dtype.name: _gather_of(dtype) for dtype in READ} | sparse.of_each(sparse.gather_of),
+    {dtype.name: _gather_of(dtype) for dtype in READ} | of_each(sparse.gather_of),
 )
 
 

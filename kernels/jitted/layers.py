@@ -110,7 +110,9 @@ def dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scr
             Z[o, j] = b
     if whole:
         own, z = part(rows, first, last - first), op.Z * ld + first
-        sparse.forward(table, X, own, op.n_out, op.n_in, theta, op.W, work, z, ld)
+        sparse.forward(
+            table, X, own, op.n_out, op.n_in, theta, op.W, work, z, ld, blocks, BLOCK
+        )  # fmt: skip
     # Features outermost: their weights stay in the cache while the examples pass.
     open_ = pixels.lie_open(ops[0], state, X)
     length, line = pixels.SPAN if open_ else LENGTH, LINE // work.itemsize

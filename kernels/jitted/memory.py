@@ -15,6 +15,7 @@ from numba.np.arrayobj import make_array, populate_array
 
 from ..opcodes import READ
 from ..sparse import SparseRows
+from ._jit import inlined
 
 CODES = {dtype: code for code, dtype in enumerate(READ)}
 NAMES = {dtype: dtype.name for dtype in READ}
@@ -115,6 +116,17 @@ def load(typingctx, address, index, dtype):
         return _widened(builder, value) if half else value
 
     return (types.float32 if half else number)(types.intp, types.intp, dtype), codegen
+
+
+def of_each(kernel_of):
+    """Return the kernels of sparse rows by what needs them, in the order of the codes."""
+    return {f"sparse {np.dtype(kind).name}": kernel_of(kind) for kind in (np.float32, np.float64)}
+
+
+@inlined
+def bounds(X, i):
+    """Where the numbers of a row of sparse X begin and end."""
+    return load(X[1], i, np.int64), load(X[1], i + 1, np.int64)
 
 
 def locate(X):

@@ -26,8 +26,9 @@ from .updates import update as _update
 WORTH_A_TEAM = 6_000_000
 STARTING = 20  # times as many must be at hand before threads are started for a fit or a call
 
-#: Share of the numbers of sparse rows that are held, up to which they are multiplied one by one.
-FILLED = 1 / 20
+#: Share of the numbers of sparse rows that are held, up to which they are multiplied as they are.
+#: Laying a batch out was as fast at 1/22 for 8000 features in float32, at 1/8 for 2000.
+FILLED = 1 / 16
 
 BLOCK = 256  # rows that forward-only work takes at a time
 

@@ -1,4 +1,4 @@
-"""Sparse rows as they lie in memory: laid out in blocks, or multiplied by weights one by one.
+"""Sparse rows as they lie in memory: laid out in blocks, or multiplied by weights.
 
 X is (address of the numbers, of where rows begin, of the columns, code), from a `SparseRows`.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..opcodes import AS_IT_IS
+from . import turned
 from ._jit import exact, inlined
 from ._link import linked_each
-from .memory import SPARSE, load, part, row
+from .memory import SPARSE, bounds, load, of_each, part, row
 
 OUTPUTS = 4  # outputs for which a number and its column are read once; 8 are no faster
 
@@ -22,15 +23,9 @@ def multiplies(op, X):
 
 
 @inlined
-def _bounds(X, i):
-    """First and last place of a row's numbers."""
-    return load(X[1], i, np.int64), load(X[1], i + 1, np.int64)
-
-
-@inlined
 def _search(X, i, k0):
     """The first place in a row whose column is k0 or more."""
-    low, high = _bounds(X, i)
+    low, high = bounds(X, i)
     while low < high:
         middle = (low + high) // 2
         if load(X[2], middle, np.int32) < k0:
@@ -87,7 +82,7 @@ def _dots(dtype, X, i, w0, w1, w2, w3):
     """Products of a row of X with four rows of W."""
     number = w0.dtype.type
     a = b = c = d = number(0)
-    first, last = _bounds(X, i)
+    first, last = bounds(X, i)
     for p in range(first, last):
         k, x = load(X[2], p, np.uint32), number(load(X[0], p, dtype))
         a += x * w0[k]
@@ -102,7 +97,7 @@ def _dot(dtype, X, i, w):
     """Product of a row of X with a row of W."""
     number = w.dtype.type
     a = number(0)
-    first, last = _bounds(X, i)
+    first, last = bounds(X, i)
     for p in range(first, last):
         a += number(load(X[0], p, dtype)) * w[load(X[2], p, np.uint32)]
     return a
@@ -148,7 +143,7 @@ def _backward_of(kind):
         for j in range(rows.size if n == OUTPUTS else 0):
             at = d + j
             a, b, c, e = D[at], D[at + ld], D[at + 2 * ld], D[at + 3 * ld]
-            first, last = _bounds(X, rows[j])
+            first, last = bounds(X, rows[j])
             for p in range(first, last):
                 k, x = load(X[2], p, np.uint32), number(load(X[0], p, kind))
                 w0[k] += x * a
@@ -159,16 +154,11 @@ def _backward_of(kind):
             w0 = part(grad, W + o * n_in, n_in)
             for j in range(rows.size):
                 a = D[d + o * ld + j]
-                first, last = _bounds(X, rows[j])
+                first, last = bounds(X, rows[j])
                 for p in range(first, last):
                     w0[load(X[2], p, np.uint32)] += number(load(X[0], p, kind)) * a
 
     return backward
-
-
-def of_each(kernel_of):
-    """Return the kernels of sparse rows by what needs them, in the order of the codes."""
-    return {f"sparse {np.dtype(kind).name}": kernel_of(kind) for kind in (np.float32, np.float64)}
 
 
 _forward = linked_each("X I1 i i F1 i F1 i i", of_each(_forward_of))
@@ -176,15 +166,21 @@ _backward = linked_each("X I1 i i F1 i i F1 i", of_each(_backward_of))
 
 
 @inlined
-def forward(table, X, rows, n_out, n_in, theta, W, Z, z, ld):
-    """Z[z + o ld + j] += Σ X[rows[j], k] W[o, k], o < n_out; W (n_out, n_in) at theta[W]."""
-    _forward(table, X[3] - SPARSE, X, rows, n_out, n_in, theta, W, Z, z, ld)
+def forward(table, X, rows, n_out, n_in, theta, W, Z, z, ld, s, room):
+    """Z[z + o ld + j] += Σ X[rows[j], k] W[o, k], Z the same for all j; scratch at Z[s]."""
+    if turned.fit(Z, n_out, n_in, room):
+        turned.forward(table, X, rows, n_out, n_in, theta, W, Z, z, ld, s)
+    else:
+        _forward(table, X[3] - SPARSE, X, rows, n_out, n_in, theta, W, Z, z, ld)
 
 
 @inlined
-def backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, me, team):
+def backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, room, me, team):
     """dW (n_out, n_in) at grad[W], shared out: dW[o, k] = Σⱼ D[d + o ld + j] X[rows[j], k]."""
-    for tile in range(me, (n_out + OUTPUTS - 1) // OUTPUTS, team):
+    narrow = turned.fit(D, n_out, n_in, room)
+    if narrow:
+        turned.backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, me, team)
+    for tile in range(me, 0 if narrow else (n_out + OUTPUTS - 1) // OUTPUTS, team):
         o = tile * OUTPUTS
         n = min(OUTPUTS, n_out - o)
         at, w = d + o * ld, W + o * n_in
