@@ -24,29 +24,29 @@ SINGLE, DOUBLE = _limits(np.float32), _limits(np.float64)
 NORMED = DOUBLE[0] / 2.0**63  # squares up to which Σ g² in float64 stays finite
 
 
-def safe(settings, single, rate, cost, peak, average, t):
-    """Tell whether the t-th step leaves every parameter and slot finite.
+def safe(settings, single, rate, cost, peak, average):
+    """Tell whether a step leaves every parameter and slot finite.
 
     peak: the largest slope |g|; average: the largest |v| in the slots. A moving average is at most
-    the largest of what it averages; what is divided by √s + ε is at most divided by ε.
+    the largest of what it averages, 1 − βᵗ at least 1 − β, and √s + ε at least ε.
     """
     if not (cost - cost == 0 and peak - peak == 0):  # ∞ − ∞ and NaN − NaN are NaN
         return False
     largest, limit = SINGLE if single else DOUBLE
     method, slope = settings["method"], peak
-    if settings["clip_value"] > 0:
-        slope = min(slope, float(settings["clip_value"]))
-    if settings["clip_norm"] > 0:
-        slope = min(slope, float(settings["clip_norm"]))
-    squares = method in (ADAM, ADAMW, RMSPROP)
+    value, norm = float(settings["clip_value"]), float(settings["clip_norm"])
+    slope = value if 0 < value < slope else slope
+    slope = norm if 0 < norm < slope else slope
+    adam = (method == ADAM) | (method == ADAMW)
+    squares = adam | (method == RMSPROP)
     if squares and not slope * slope < largest:
         return False
-    if settings["clip_norm"] > 0 and not peak * peak < NORMED:
+    if norm > 0 and not peak * peak < NORMED:
         return False
-    if method not in (DESCENT, RMSPROP):
-        slope = max(slope, average)
-    if method in (ADAM, ADAMW):
-        slope = slope / (1 - settings["beta1"] ** t)
+    if method != DESCENT and method != RMSPROP and average > slope:
+        slope = average
+    if adam:
+        slope = slope / (1 - settings["beta1"])
     if squares:
         slope = slope / settings["epsilon"]
     if method == ADAMW and rate * settings["weight_decay"] > 2:  # weights would grow, not decay

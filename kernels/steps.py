@@ -272,7 +272,7 @@ def run(
         peak, t = kernels.largest(grad), int(counters[0]) + 1
         if result[2] > 0:
             single = theta.dtype == np.float32
-            if not reach.safe(settings, single, rate, result[0], peak, before, t):
+            if not reach.safe(settings, single, rate, result[0], peak, before):
                 return step
             counters[0] = t
             update(kernels, ops, theta, grad, slots, state, settings, rate, t)

@@ -46,7 +46,7 @@ def test_what_is_called_safe_stays_finite(kernels, method, dtype):
         tops = generator.uniform(-20, np.log10(float(info.max)), 2)
         peak, average, rate = (10.0**x for x in (*tops.tolist(), generator.uniform(-5, 5)))
         with np.errstate(all="ignore"):
-            safe = reach.safe(settings, dtype == np.float32, rate, 1.0, peak, average, t)
+            safe = reach.safe(settings, dtype == np.float32, rate, 1.0, peak, average)
         if not safe:
             continue
         taken += 1
@@ -68,10 +68,10 @@ def test_what_is_called_safe_stays_finite(kernels, method, dtype):
 def test_what_is_not_finite_is_not_safe(wrong):
     settings = np.zeros((), SETTINGS)
     settings["clip_value"] = settings["clip_norm"] = 1.0
-    assert reach.safe(settings, True, 0.1, 1.0, 1.0, 0.0, 1)
-    assert not reach.safe(settings, True, 0.1, wrong, 1.0, 0.0, 1)
-    assert not reach.safe(settings, True, 0.1, 1.0, wrong, 0.0, 1)
-    assert not reach.safe(settings, True, wrong, 1.0, 1.0, 0.0, 1)
+    assert reach.safe(settings, True, 0.1, 1.0, 1.0, 0.0)
+    assert not reach.safe(settings, True, 0.1, wrong, 1.0, 0.0)
+    assert not reach.safe(settings, True, 0.1, 1.0, wrong, 0.0)
+    assert not reach.safe(settings, True, wrong, 1.0, 1.0, 0.0)
 
 
 @pytest.mark.parametrize("backend", ["loops", "vectorized", "jitted"])

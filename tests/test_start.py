@@ -79,7 +79,7 @@ def test_says_once_that_it_compiles(cold):
 
 def test_the_command_says_once_that_it_compiles(cache, tmp_path):
     """What lacks is one kernel, and those that only the command's network needs."""
-    for entry in cache.rglob("optimizers.peak*"):
+    for entry in cache.rglob("updates.permit*"):
         entry.unlink()
     arguments = ["fastnn", "train", "--epochs", "1", "--layers", "2", "--out", str(tmp_path)]
     code = (
@@ -110,7 +110,7 @@ class TestCacheTrouble:
 
     @pytest.mark.parametrize("ending", ["nbi", "nbc"])
     def test_a_damaged_file_is_compiled_again_and_mended(self, cache, ending):
-        damaged = next(cache.rglob(f"optimizers.peak*.{ending}"))
+        damaged = next(cache.rglob(f"updates.permit*.{ending}"))
         damaged.write_bytes(damaged.read_bytes()[:40])
         said = python(self.LOUD + self.SAY, FASTNN_CACHE_DIR=str(cache))
         assert said.startswith("1 ")

@@ -23,14 +23,15 @@ _tables = {}  # the table of each dtype, its addresses filled in as they are nee
 def _types(signature, number):
     """Numba types of a signature's letters, for networks of float32 or float64 (`number`).
 
-    F1, F2: C-contiguous arrays of the network's dtype; D1: of float64; I1: of int64; T: the table;
-    i, f: an int64 and a float64; X: the user's array as `memory.locate` describes it; others stand
-    in EXTRA.
+    F1, F2: C-contiguous arrays of the network's dtype; D1, D2: of float64; I1: of int64; T: the
+    table; i, f: an int64 and a float64; X: the user's array as `memory.locate` describes it;
+    others stand in EXTRA.
     """
     letters = {
         "F1": types.Array(number, 1, "C"),
         "F2": types.Array(number, 2, "C"),
         "D1": types.Array(types.float64, 1, "C"),
+        "D2": types.Array(types.float64, 2, "C"),
         "I1": types.Array(types.int64, 1, "C"),
         "T": types.Array(types.int64, 1, "C"),
         "i": types.int64,

@@ -179,9 +179,3 @@ def step_otherwise(
 def penalize(theta, grad, l2, l1, result):
     """Add `penalty` to result[0] and its derivative to the gradient.   theta, grad (p,)."""
     result[0] += penalty(theta, grad, l2, l1)
-
-
-@linked("F1 F1 i")
-def peak(x, out, o):
-    """out[o] = the largest |x|, infinite where a number is infinite or NaN.   x (p,)."""
-    out[o] = largest(x)

@@ -240,7 +240,7 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
 def update(ops, theta, grad, slots, state, settings, rate, t):
     """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
     args = (ops, theta, grad, slots, state, settings.reshape(1), float(rate), int(t))
-    assemble(_update, (addresses(ops, theta.dtype, settings=settings), *args), 1)
+    assemble(_update.kernel, (addresses(ops, theta.dtype, settings=settings), *args), 1)
 
 
 def _verify(ops, theta, slots, examples, order=None):

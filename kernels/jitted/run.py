@@ -6,14 +6,12 @@ members of a team at once; what one member decides is read by the others after a
 
 from __future__ import annotations
 
-import numba
 import numpy as np
-from numba import types
 
-from ..opcodes import SETTINGS, Mode
+from ..opcodes import Mode
 from . import optimizers
 from ._jit import inlined, kernel
-from ._link import EXTRA, linked
+from ._link import linked
 from .backprop import backward
 from .layers import BLOCK, forward, padded
 from .losses import (
@@ -29,8 +27,6 @@ from .memory import matrix, part, row
 from .random import shuffle
 from .team import aborted, meet
 from .updates import permit, update
-
-EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
 
 INFERENCE = int(Mode.INFERENCE)
 
@@ -208,7 +204,7 @@ def run(
         if settings[0].l2 != 0 or settings[0].l1 != 0:
             meet(meeting, me, team)
         permit(
-            table, grad, work, places, settings[0], rates[step - start], counters, record,
+            table, grad, work, places, settings, rates[step - start], counters, record,
             step - start, meeting, me, team,
         )  # fmt: skip
         if counters[1] == 0 or aborted(meeting):

@@ -5,15 +5,20 @@ Every function is executed by all members of a team at once, as in `run.py`.
 
 from __future__ import annotations
 
+import numba
 import numpy as np
+from numba import types
 
 from .. import reach
-from ..opcodes import Kind, Method
+from ..opcodes import SETTINGS, Kind, Method
 from . import optimizers
-from ._jit import inlined, kernel
+from ._jit import inlined
+from ._link import EXTRA, linked
 from .layers import BLOCK
 from .memory import matrix, part, row
 from .team import meet
+
+EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
 
 DENSE, BATCHNORM, ADAM = int(Kind.DENSE), int(Kind.BATCHNORM), int(Method.ADAM)
 
@@ -22,25 +27,27 @@ CHUNK = 4096  # parameters of an optimiser's block
 safe = inlined(reach.safe)
 
 
-@inlined
-def permit(table, grad, work, places, chosen, rate, counters, record, i, meeting, me, team):
+@linked("F1 F1 P S f I1 D2 i I1 i i")
+def permit(grad, work, places, settings, rate, counters, record, i, meeting, me, team):
     """counters[1] = 1 where the i-th step of this run may be taken, else 0; counters[0] counts it.
 
     record[i, 3] = a bound of |v| after the step.
     """
     begin, end = grad.size * me // team, grad.size * (me + 1) // team
-    optimizers.peak(table, part(grad, begin, end - begin), work, places.blocks + me * BLOCK)
+    work[places.blocks + me * BLOCK] = optimizers.largest(part(grad, begin, end - begin))
     meet(meeting, me, team)
     if me == 0:
         peak = 0.0
         for member in range(team):
-            peak = max(peak, np.float64(work[places.blocks + member * BLOCK]))
-        before = record[i - 1, 3] if i > 0 else chosen.average
-        record[i, 3] = max(before, peak)
-        single, t, empty = work.itemsize == 4, counters[0] + 1, record[i, 2] == 0
-        taken = empty or safe(chosen, single, rate, record[i, 0], peak, before, t)
-        counters[1] = 1 if taken else 0
-        counters[0] += 1 if taken and not empty else 0
+            other = np.float64(work[places.blocks + member * BLOCK])
+            peak = other if other > peak else peak
+        before = record[i - 1, 3] if i > 0 else settings[0].average
+        record[i, 3] = peak if peak > before else before
+        counters[1] = 1  # examples without weight move nothing
+        if record[i, 2] > 0:
+            single, cost = work.itemsize == 4, record[i, 0]
+            counters[1] = 1 if safe(settings[0], single, rate, cost, peak, before) else 0
+            counters[0] += counters[1]
     meet(meeting, me, team)
 
 
@@ -57,7 +64,7 @@ def _finish(table, ops, theta, state):
             optimizers.blend(table, running, batch, op.rate)
 
 
-@kernel
+@linked("T O F1 F1 F2 F1 S f i I1 i i")
 def update(table, ops, theta, grad, slots, state, settings, rate, t, meeting, me, team):
     """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
     chosen = settings[0]
