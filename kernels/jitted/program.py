@@ -78,9 +78,7 @@ def addresses(ops, dtype, needs=(), settings=None):
 @lru_cache(maxsize=256)
 def _addresses(ops, dtype, needs, wanted):
     """The same from the bytes of an op table, and whether each of WISHES is wanted."""
-    uses = _of(ops)[0].union(
-        (getattr(need, "name", need) for need in needs), compress(WISHES, wanted)
-    )
+    uses = _of(ops)[0].union(needs, compress(WISHES, wanted))
     if "reading" in uses and "uint8" in uses:
         uses |= {"pixels"}
     if np.frombuffer(ops, OP)["stats"][0] == 0 and np.dtype(dtype).name in needs:
