@@ -33,7 +33,7 @@ def compare(name, X, y, seeds):
         accuracy, median = 100 * np.mean(scores[kind]), np.median(seconds[kind])
         print(f"{name:15} {kind:13} {accuracy:6.2f} %  {median:6.3f} s")
     ratio = np.median(seconds["scikit-learn"]) / np.median(seconds["fastnn"])
-    print(f"{name:15} {ratio:.1f} × as fast")
+    print(f"{name:15} {ratio:.2f} × as fast")
 
 
 if __name__ == "__main__":
