@@ -136,7 +136,8 @@ class Network(Predictor):
         ShapeError, DataError, SettingError
             If something that comes in breaks a rule. Nothing has changed then.
         DivergenceError
-            If a cost or gradient stops being finite; the parameters are those before that step.
+            If a cost or gradient stops being finite, or a step could make a parameter so; the
+            parameters are those before that step.
         """
         plan = Plan.checked(
             epochs, batch_size, optimizer, l2, l1, shuffle, schedule, clip_norm, clip_value

@@ -185,10 +185,10 @@ class Trainer:
         epoch = int(self.settings["first_epoch"]) + done // self.steps
         self.memory.epoch = epoch
         raise DivergenceError(
-            f"training diverged in step {done} of this fit (epoch {epoch}): layer {layer!r} was "
-            "the first to hold a number that is not finite. The network keeps its parameters from "
-            f"before that step; lower learning_rate ({self.plan.optimizer.learning_rate:g}) or "
-            "scale the inputs",
+            f"training diverged in step {done} of this fit (epoch {epoch}): numbers leave the "
+            f"range of {self.program.theta.dtype} first in layer {layer!r}. The network keeps its "
+            "parameters from before that step; lower learning_rate "
+            f"({self.plan.optimizer.learning_rate:g}) or scale the inputs",
             layer=layer,
             history=self.history,
         )

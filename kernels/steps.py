@@ -269,8 +269,9 @@ def run(
         rate, before = float(rates[step - start]), float(settings["average"])
         if step > start:
             before = record[step - start - 1, 3]
-        peak, t = kernels.largest(grad), int(counters[0]) + 1
+        peak = 0.0
         if result[2] > 0:
+            peak, t = kernels.largest(grad), int(counters[0]) + 1
             single = theta.dtype == np.float32
             if not reach.safe(settings, single, rate, result[0], peak, before):
                 return step

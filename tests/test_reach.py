@@ -112,6 +112,22 @@ def test_a_larger_rate_later_counts_the_average_it_finds():
     assert np.isfinite(net.program.theta).all()
 
 
+@pytest.mark.parametrize("backend", ["loops", "vectorized", "jitted"])
+def test_examples_without_weight_tell_nothing_of_the_slopes(backend):
+    """What stands in the gradient then is left from a fit before, which may have diverged."""
+    generator = np.random.default_rng(0)
+    X, y = generator.normal(size=(40, 3)), generator.normal(size=40)
+    net = Network([Dense(1)], inputs=3, seed=1)
+    with fastnn.backend(backend):
+        weights = np.repeat([0.0, 1.0], 20)
+        settings = {"batch_size": 20, "shuffle": False, "progress": False}
+        for optimizer in (fastnn.Momentum(0.01), fastnn.Adam()):
+            for slopes in net.program.views(net.program.grad).values():
+                slopes[...] = np.inf
+            net.fit(X, y, epochs=2, sample_weight=weights, optimizer=optimizer, **settings)
+            assert net._memory.counters[0] == 2
+
+
 def test_an_epsilon_that_vanishes_is_refused():
     X, y = np.ones((4, 1)), np.ones(4)
     for optimizer in (fastnn.Adam(epsilon=1e-60), fastnn.RMSprop(epsilon=1e-60)):

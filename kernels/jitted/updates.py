@@ -42,9 +42,9 @@ def permit(grad, work, places, settings, rate, counters, record, i, meeting, me,
             other = np.float64(work[places.blocks + member * BLOCK])
             peak = other if other > peak else peak
         before = record[i - 1, 3] if i > 0 else settings[0].average
-        record[i, 3] = peak if peak > before else before
-        counters[1] = 1  # examples without weight move nothing
-        if record[i, 2] > 0:
+        record[i, 3], counters[1] = before, 1
+        if record[i, 2] > 0:  # else the gradient is an older one, and nothing moves
+            record[i, 3] = peak if peak > before else before
             single, cost = work.itemsize == 4, record[i, 0]
             counters[1] = 1 if safe(settings[0], single, rate, cost, peak, before) else 0
             counters[0] += counters[1]
