@@ -122,14 +122,16 @@ def test_float32_is_within_its_stated_bound_of_float64(sizes, hidden):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n_out", [1, 2, 4, 5, 7, 8, 9, 16])
-def test_images_read_in_place_train_as_others_do(n_out, dtype):
+@pytest.mark.parametrize("n_out", [1, 2, 3, 5, 7, 8, 9, 16])
+@pytest.mark.parametrize("kind", ["uint8", *DTYPES])
+def test_rows_read_in_place_train_as_others_do(kind, n_out, dtype):
     """Rows in shuffled order, widths on both sides of a tile, every way of scaling."""
     rng = np.random.default_rng(n_out)
-    for n_in in (64, 127, 128, 513, 700):
-        X = rng.integers(0, 256, (29, n_in + 3)).astype("uint8")[:, 1 : n_in + 1]
+    scalings = [], [Rescaling(1 / 255)], [Rescaling(1 / 255, -0.5)]
+    for n_in in (63, 64, 65, 127, 128, 513, 700, 1030):
+        X = rng.integers(0, 256, (29, n_in + 3)).astype(kind)[:, 1 : n_in + 1]
         y = rng.integers(0, n_out if n_out > 1 else 2, 29)
-        for first in ([], [Rescaling(1 / 255, -0.5)], [Normalization(per_feature=False)]):
+        for first in (*scalings, [Normalization(per_feature=False)]):
             layers = [*first, Dense(n_out, "sigmoid" if n_out == 1 else "softmax")]
             found = []
             for backend in ("jitted", "vectorized"):
@@ -141,6 +143,16 @@ def test_images_read_in_place_train_as_others_do(n_out, dtype):
             scale = np.abs(found[1]).max()
             tight = 1e-4 if dtype == "float32" else 1e-12
             np.testing.assert_allclose(found[0] / scale, found[1] / scale, atol=tight)
+
+
+def test_rows_of_another_dtype_are_scaled_before_they_are_rounded():
+    """1e-50 is none of float32's numbers, 1e-50 × 1e38 is none of those that count, 1e-30 is."""
+    X, y = np.random.default_rng(0).random((40, 70)), np.arange(40) % 2
+    gradients = []
+    for data, factor in ((X, 1e-12), (X * 1e-50, 1e38)):
+        net = Network([Rescaling(factor), Dense(1, "sigmoid")]).build(70)
+        gradients.append(net.cost_and_gradients(data, y)[1]["W1"])
+    np.testing.assert_allclose(*gradients, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 256), (120, 140), (200, 203)])

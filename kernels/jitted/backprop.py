@@ -5,7 +5,7 @@ As in `layers.py`, whose places in the workspace it reads: columns beyond the ba
 
 from __future__ import annotations
 
-from . import batchnorm, dense, pixels, sparse
+from . import batchnorm, dense, inplace, sparse
 from ._jit import inlined
 from ._link import linked
 from .activations import derive, derive_smooth
@@ -49,20 +49,18 @@ def back_reading(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team
             table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, blocks, BLOCK, me, team
         )
         return
-    open_ = pixels.lie_open(ops[0], state, X)
-    length = pixels.SPAN if open_ else LENGTH
-    for tile in range(me, (op.n_in + length - 1) // length, team):
-        k = tile * length
-        w = min(length, op.n_in - k)
-        done = w // pixels.WHOLE * pixels.WHOLE if open_ else 0
-        if done > 0:
-            factor, offset = pixels.line(ops[0], state)
-            pixels.backward(
-                table, op.n_out, done, X, rows, k, factor, offset, work, D, ld,
-                grad, op.W + k, op.n_in,
-            )  # fmt: skip
-        k, w = k + done, w - done
-        for j in range(0, rows.size if w > 0 else 0, tall):
+    open_ = inplace.reads(ops[0], state, X)
+    for tile in range(me, max(op.n_in // inplace.SPAN, 1) if open_ else 0, team):
+        k, w = inplace.span(op.n_in, tile)
+        factor, offset = inplace.line(ops[0], state)
+        inplace.backward(
+            table, X[3], op.n_out, w, X, rows, k, factor, offset, work, D, ld,
+            grad, op.W + k, op.n_in,
+        )  # fmt: skip
+    for tile in range(me, 0 if open_ else (op.n_in + LENGTH - 1) // LENGTH, team):
+        k = tile * LENGTH
+        w = min(LENGTH, op.n_in - k)
+        for j in range(0, rows.size, tall):
             n = min(tall, rows.size - j)
             read(table, ops[0], state, X, part(rows, j, n), k, matrix(work, blocks, n, w))
             multiply(

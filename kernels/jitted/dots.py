@@ -38,7 +38,7 @@ def _tile(tall, wide):
             sides = [clamped(builder, o, width) for o in range(wide)]
             xs = [builder.gep(x, [builder.mul(e, ldx)]) for e in tops]
             ws = [builder.gep(w, [builder.mul(o, ldw)]) for o in sides]
-            sums = _accumulate(builder, v, xs, ws, K)
+            sums = accumulate(builder, v, xs, ws, K, v.read)
             cells = [
                 builder.gep(c, [builder.add(builder.mul(e, ce), builder.mul(o, co))])
                 for e in tops
@@ -76,8 +76,11 @@ def _merged(builder, kind, first, here, second, there):
     return phis
 
 
-def _accumulate(builder, v, xs, ws, K):
-    """Vectors whose lanes add up to each dot product; the last numbers of K by mask."""
+def accumulate(builder, v, xs, ws, K, read):
+    """Vectors whose lanes add up to each dot product; the last numbers of K by mask.
+
+    read(pointer, offset, mask) emits a load behind a pointer of xs; a mask of None: of all lanes.
+    """
     count = builder.and_(K, constant(-v.lanes))
     sums = [v.zero] * (len(xs) * len(ws))
     before = builder.block
@@ -85,7 +88,7 @@ def _accumulate(builder, v, xs, ws, K):
     builder.cbranch(builder.icmp_signed(">", count, constant(0)), some, tail)
     builder.position_at_end(some)
     k, carried, end = v.loop(count, v.lanes, sums)
-    carried = step(v, [v.load(x, k) for x in xs], [(w, k) for w in ws], carried, v.load)
+    carried = _step(v, [read(x, k, None) for x in xs], ws, k, None, carried)
     end(carried)
     last = builder.block
     builder.branch(tail)
@@ -97,22 +100,18 @@ def _accumulate(builder, v, xs, ws, K):
     builder.cbranch(builder.icmp_signed(">", rest, constant(0)), masked, done)
     builder.position_at_end(masked)
     mask = v.mask(builder.trunc(rest, INT))
-
-    def load(pointer, offset):
-        return v.load_masked(pointer, offset, mask)
-
-    ended = step(v, [load(x, count) for x in xs], [(w, count) for w in ws], merged, load)
+    ended = _step(v, [read(x, count, mask) for x in xs], ws, count, mask, merged)
     there = builder.block
     builder.branch(done)
     builder.position_at_end(done)
     return _merged(builder, v.type, merged, here, ended, there)
 
 
-def step(v, xs, ws, sums, load):
+def _step(v, xs, ws, k, mask, sums):
     """The sums after one vector of every row; sums[e · wide + o]."""
     sums, wide = list(sums), len(ws)
-    for o, (w, k) in enumerate(ws):
-        vector = load(w, k)
+    for o, w in enumerate(ws):
+        vector = v.read(w, k, mask)
         for e, x in enumerate(xs):
             sums[e * wide + o] = v.multiply_add(x, vector, sums[e * wide + o])
     return sums

@@ -7,15 +7,15 @@ import numpy as np
 
 from ..gradient_check import EPOCH
 from ._jit import kernel
+from .gradient import gradient
 from .memory import locate, need
-from .program import addresses, entered, layout
-from .run import gradient
+from .program import addresses, blocks, entered, layout
 from .team import assemble
 
 
 @kernel
 def _differences(
-    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings, epoch, result,
+    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, settings, epoch, tally, result,
     epsilon, indices, out, meeting, me, team,
 ):  # fmt: skip
     """out (k,) = the slopes of the cost by theta[indices]; theta (p,) is as before at the end."""
@@ -26,7 +26,7 @@ def _differences(
             theta[indices[k]] = kept + sign * epsilon
             gradient(
                 table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, 1, settings, epoch,
-                result, meeting, me, team,
+                tally, result, meeting, me, team,
             )  # fmt: skip
             out[k] += sign * result[0]
         out[k] /= 2 * epsilon
@@ -36,11 +36,12 @@ def _differences(
 def gradient_check(kernels, ops, theta, state, X, Y, w, settings, epsilon, places, out):
     """out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[places].   As in `kernels/gradient_check.py`."""
     ops, (x, alive) = entered(ops, X), locate(X)
-    work, ld, parts = layout(ops, len(X), theta.dtype)
-    table = addresses(ops, theta.dtype, {need(alive)}, settings)
+    work, ld, parts, tally, _ = layout(ops, len(X), theta.dtype, X)
+    table = addresses(ops, theta.dtype, {need(alive), *blocks(tally)}, settings)
     args = (
         table, ops, theta, np.zeros_like(theta), state, work, ld, parts, x, Y, w,
-        np.arange(len(X)), settings.reshape(1), EPOCH, np.zeros(3), float(epsilon), places, out,
+        np.arange(len(X)), settings.reshape(1), EPOCH, tally, np.zeros(3), float(epsilon), places,
+        out,
     )  # fmt: skip
     assemble(_differences, args, 1)
 

@@ -13,7 +13,7 @@ import numba
 from numba import types
 
 from ..opcodes import OP, Activation, Kind, Mode
-from . import batchnorm, dense, pixels, sparse
+from . import batchnorm, dense, inplace, sparse
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
 from .activations import activate, activate_smooth
@@ -36,8 +36,9 @@ BLOCK = 48 * 1024  # numbers that a member reads and scales at a time: second-le
 LENGTH = 528  # features of them: an odd count of cache lines, lest rows meet in few sets
 
 #: Where parts of the workspace begin: two buffers for dA, `swap` apart, used in turn;
-#: scratch (3, ld), targets (K, ld), weights (2, ld) of the batch; each member's block of features.
-Places = namedtuple("Places", "D swap scratch targets weights blocks")
+#: scratch (3, ld), targets (K, ld), weights (2, ld) of the batch; the gradient of a block of
+#: `examples`, if the batch has several; each member's block of features.
+Places = namedtuple("Places", "D swap scratch targets weights own blocks examples")
 EXTRA["P"] = types.NamedUniTuple(types.int64, len(Places._fields), Places)
 EXTRA["O"] = types.Array(numba.from_dtype(OP), 1, "C")
 
@@ -114,19 +115,17 @@ def dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scr
             table, X, own, op.n_out, op.n_in, theta, op.W, work, z, ld, blocks, BLOCK
         )  # fmt: skip
     # Features outermost: their weights stay in the cache while the examples pass.
-    open_ = pixels.lie_open(ops[0], state, X)
-    length, line = pixels.SPAN if open_ else LENGTH, LINE // work.itemsize
-    for k in range(0, 0 if whole else op.n_in, length):
-        w = min(length, op.n_in - k)
-        done = w // line * line if open_ else 0
-        if done > 0:
-            factor, offset = pixels.line(ops[0], state)
-            pixels.forward(
-                table, op.n_out, done, X, part(rows, first, last - first), k, factor, offset,
-                theta, op.W + k, op.n_in, work, op.Z * ld + first, ld,
-            )  # fmt: skip
-        k, w = k + done, w - done
-        for j in range(first, last if w > 0 else first, tall):
+    open_ = inplace.reads(ops[0], state, X)
+    for tile in range(max(op.n_in // inplace.SPAN, 1) if open_ and last > first else 0):
+        k, w = inplace.span(op.n_in, tile)
+        factor, offset = inplace.line(ops[0], state)
+        inplace.forward(
+            table, X[3], op.n_out, w, X, part(rows, first, last - first), k, factor, offset,
+            theta, op.W + k, op.n_in, work, op.Z * ld + first, ld,
+        )  # fmt: skip
+    for k in range(0, 0 if whole or open_ else op.n_in, LENGTH):
+        w = min(LENGTH, op.n_in - k)
+        for j in range(first, last, tall):
             n = min(tall, last - j)
             block = matrix(work, blocks, n, w)
             read(table, ops[0], state, X, part(rows, j, n), k, block)

@@ -10,13 +10,14 @@ import numpy as np
 from ..opcodes import AS_IT_IS, OP, SLOTS, Activation, Kind, Loss, Method
 from ..sparse import SparseRows
 from ..steps import alone, statistics
+from . import inplace
 from . import run as compiled
 from ._link import table as _table
 from .dense import NARROW
 from .doors import standardize
-from .layers import BLOCK as READ
-from .layers import LINE, Places, padded
+from .gradient import gradient as _gradient
 from .memory import locate, need
+from .plans import divided, lay, whole
 from .team import assemble, worked
 from .updates import update as _update
 
@@ -79,43 +80,16 @@ def addresses(ops, dtype, needs=(), settings=None):
 def _addresses(ops, dtype, needs, wanted):
     """The same from the bytes of an op table, and whether each of WISHES is wanted."""
     uses = _of(ops)[0].union(needs, compress(WISHES, wanted))
-    if "reading" in uses and "uint8" in uses:
-        uses |= {"pixels"}
+    if "reading" in uses:
+        uses |= {inplace.use(kind) for kind in inplace.KINDS if kind.name in needs}
     if np.frombuffer(ops, OP)["stats"][0] == 0 and np.dtype(dtype).name in needs:
         uses |= {"pick"}
     return _table(dtype, uses)
 
 
-def _width(m, dtype):
-    """Numbers from one feature to the next for m examples: an odd count of cache lines.
-
-    With an even one, rows of power-of-two widths would meet in a few sets of the cache: a product
-    2048 × 272 × 2048 runs at 180 GFLOP/s where 2048 × 256 × 2048 runs at 152.
-    """
-    size = np.dtype(dtype).itemsize
-    width = padded.py_func(max(m, 1), size)
-    return width if width // (LINE // size) % 2 else width + LINE // size
-
-
-def _places(ops, ld):
-    """Where the parts of a workspace for ld examples begin, and how long it is."""
-    return _places_of(ops.tobytes(), ld)
-
-
-@lru_cache(maxsize=256)
-def _places_of(ops, ld):
-    """The same from the bytes of an op table: NumPy takes 30 µs for it."""
-    ops = np.frombuffer(ops, OP)
-    last = ops[-1]
-    widest = ops["n_out"][1:].max()
-    if ops["kind"][1] != Kind.DENSE:
-        widest = max(widest, ops["n_in"][1])
-    inner = ops[1:-1]
-    starts = [int((np.maximum(inner["A"], inner["Z"]) + inner["n_out"]).max()) * ld]
-    for rows in (2 * widest, 3, last["n_in"], 2):
-        starts.append(starts[-1] + int(rows) * ld)
-    D, scratch, targets, weights, blocks = starts
-    return Places(D, int(widest) * ld, scratch, targets, weights, blocks), blocks
+def blocks(tally):
+    """What a tally of groups of blocks needs of the linked kernels."""
+    return {"blocks"} if len(tally) else set()
 
 
 def entered(ops, X):
@@ -135,17 +109,20 @@ def entered(ops, X):
     return ops
 
 
+def _plan(ops, m, dtype, X):
+    """Plan of steps over up to m examples of X, which a network that begins with it reads twice."""
+    twice = isinstance(X, np.ndarray) and ops["A"][0] < 0
+    return divided(ops.tobytes(), m, np.dtype(dtype).itemsize, X.itemsize if twice else 0)
+
+
 def workspace(ops, m, dtype, threads=1, X=None):
     """Scratch for batches of up to m examples, of X, and teams of up to `threads`."""
-    _, size = _places(entered(ops, X), _width(m, dtype))
-    return np.zeros(size + threads * READ, dtype)
+    return lay(_plan(entered(ops, X), m, dtype, X), dtype, threads).work
 
 
-def layout(ops, m, dtype, work=None):
-    """(work, ld, places): a workspace for batches of up to m examples, `work` if it is given."""
-    ld = _width(m, dtype)
-    work = workspace(ops, m, dtype) if work is None else work
-    return work, ld, _places(ops, ld)[0]
+def layout(ops, m, dtype, X, threads=1, work=None):
+    """The Layout of steps over up to m examples of X, in `work` if it is given; ops as entered."""
+    return lay(_plan(ops, m, dtype, X), dtype, threads, work)
 
 
 def _team(ops, examples, times, threads):
@@ -186,8 +163,9 @@ def _blocks(ops, m, dtype, threads):
     """(work, ld, places, team) of forward-only work on m rows: a workspace for each member."""
     block = min(m, BLOCK)
     team = _team(ops, block, m / max(block, 1), threads)
-    size = workspace(ops, block, dtype).size
-    return *layout(ops, block, dtype, np.zeros(team * size, dtype)), team
+    plan = whole(ops.tobytes(), block, np.dtype(dtype).itemsize)
+    work = np.zeros(team * (plan.fixed + plan.each), dtype)
+    return work, plan.ld, plan.places, team
 
 
 def _predict(ops, row, theta, state, X, out, threads=alone):
@@ -223,15 +201,14 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     _verify(ops, theta, None, ((X, Y, w),), rows)
     ops, (x, alive) = entered(ops, X), locate(X)
     team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
-    work = workspace(ops, len(rows), theta.dtype, team)
-    work, ld, places = layout(ops, len(rows), theta.dtype, work)
+    work, ld, places, tally, _ = layout(ops, len(rows), theta.dtype, X, team)
     result = np.zeros(3)
-    table = addresses(ops, theta.dtype, {need(alive)}, settings)
+    table = addresses(ops, theta.dtype, {need(alive), *blocks(tally)}, settings)
     args = (
         table, ops, theta, grad, state, work, ld, places, x, Y, w, rows, 1, settings.reshape(1),
-        int(epoch), result,
+        int(epoch), tally, result,
     )  # fmt: skip
-    assemble(compiled.gradient.kernel, args, team)
+    assemble(_gradient.kernel, args, team)
     return tuple(float(value) for value in result)
 
 
@@ -272,12 +249,12 @@ def run(
     x_val, alive_val = locate(X_val)
     needs = {need(alive)} | ({need(alive_val), "evaluate"} if len(X_val) else set())
     batch = min(int(settings["batch_size"]), len(X))
-    work, ld, places = layout(ops, batch, theta.dtype, work)
+    work, ld, places, tally, room = layout(ops, batch, theta.dtype, X, work=work)
     args = (
-        addresses(ops, theta.dtype, needs, settings), ops, theta, grad, slots, state, work, ld,
-        places, x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val, np.arange(len(alive_val)),
-        settings.reshape(1), rates, record, scores, counters, start, stop,
+        addresses(ops, theta.dtype, needs | blocks(tally), settings), ops, theta, grad, slots,
+        state, work, ld, places, tally, x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val,
+        np.arange(len(alive_val)), settings.reshape(1), rates, record, scores, counters, start,
+        stop,
     )  # fmt: skip
-    held = (work.size - places.blocks) // READ
     team = _team(ops, 3 * batch, stop - start, lambda: int(settings["threads"]))
-    return int(assemble(compiled.run, args, min(team, held)))
+    return int(assemble(compiled.run, args, min(team, room)))

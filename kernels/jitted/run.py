@@ -6,120 +6,17 @@ members of a team at once; what one member decides is read by the others after a
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..opcodes import Mode
-from . import optimizers
-from ._jit import inlined, kernel
+from ._jit import kernel
 from ._link import linked
-from .backprop import backward
-from .layers import BLOCK, forward, padded
-from .losses import (
-    BINARY,
-    CATEGORICAL,
-    SQUARED,
-    binary_loss,
-    categorical_loss,
-    robust_loss,
-    squared_loss,
-)
+from .gradient import assess, gradient, weight_of
+from .layers import BLOCK, forward
 from .memory import matrix, part, row
 from .random import shuffle
 from .team import aborted, meet
 from .updates import permit, update
 
 INFERENCE = int(Mode.INFERENCE)
-
-
-@inlined
-def _lay_targets(targets, weights, work, last, Y, w, rows, total):
-    """Lay Y[rows] out as (K, ld), w[rows]/total and w[rows] as (2, ld); zeros beyond the batch."""
-    number = work.dtype.type
-    m, mp = rows.size, padded(rows.size, work.itemsize)
-    for k in range(last.n_in):
-        for j in range(m):
-            targets[k, j] = Y[rows[j], k]
-        for j in range(m, mp):
-            targets[k, j] = 0
-    for j in range(m):
-        weight = w[rows[j]]
-        weights[0, j] = number(np.float64(weight) / total) if total > 0 else number(0)
-        weights[1, j] = weight
-    for j in range(m, mp):
-        weights[0, j] = weights[1, j] = 0
-
-
-@inlined
-def _weight(w, rows):
-    """Return Σ w[rows] in float64."""
-    total = 0.0
-    for j in range(rows.size):
-        total += np.float64(w[rows[j]])
-    return total
-
-
-@linked("T O F1 i P F2 F1 I1 i f D1")
-def assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result):
-    """Write result = (cost, Σ w of right examples) and dA, zero beyond the batch.
-
-    fresh: 0 where the targets of these examples lie in the workspace already.
-    """
-    last = ops[ops.size - 1]
-    m, mp = rows.size, padded(rows.size, work.itemsize)
-    A = matrix(work, ops[last.source].A * ld, last.n_in, ld)
-    D = matrix(work, places.D + last.source % 2 * places.swap, last.n_in, ld)
-    scratch = matrix(work, places.scratch, 3, ld)
-    targets = matrix(work, places.targets, last.n_in, ld)
-    weights = matrix(work, places.weights, 2, ld)
-    if fresh != 0:
-        _lay_targets(targets, weights, work, last, Y, w, rows, total)
-    if last.code == BINARY:
-        binary_loss(table, A, targets, weights, m, D, result)
-    elif last.code == CATEGORICAL:
-        categorical_loss(table, A, targets, weights, m, D, scratch, result)
-    elif last.code == SQUARED:
-        squared_loss(table, A, targets, weights, m, D, result)
-    else:
-        robust_loss(table, last.code, last.rate, A, targets, weights, m, D, result)
-    for k in range(last.n_in):
-        for j in range(m, mp):
-            D[k, j] = 0
-
-
-@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i S i D1 I1 i i")
-def gradient(
-    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings, epoch,
-    result, meeting, me, team,
-):  # fmt: skip
-    """Write grad and result = (cost, Σ w of right examples, Σ w) of the examples `rows`.
-
-    fresh: 0 where input and targets of these examples lie in the workspace already, and Σ w in
-    result.
-    """
-    total = _weight(w, rows) if fresh != 0 else result[2]
-    if total == 0:
-        if me == 0:
-            for i in range(3):
-                result[i] = 0
-        return
-    last = ops[ops.size - 1].source
-    seed = settings[0].seed
-    forward(
-        table, ops, last, theta, state, work, ld, places, X, rows, fresh, seed, epoch,
-        meeting, me, team,
-    )  # fmt: skip
-    if me == 0:
-        assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result)
-        result[2] = total
-    meet(meeting, me, team)
-    backward(
-        table, ops, last, theta, grad, state, work, ld, places, X, rows, epoch,
-        meeting, me, team,
-    )  # fmt: skip
-    if me == 0 and (settings[0].l2 != 0 or settings[0].l1 != 0):
-        decay = settings[0].decay
-        l2, l1 = settings[0].l2 / total, settings[0].l1 / total
-        optimizers.penalize(table, part(theta, 0, decay), part(grad, 0, decay), l2, l1, result)
 
 
 @linked("T O F1 F1 F1 i P X F2 F1 I1 D1 I1 i i", when="evaluate")
@@ -133,7 +30,7 @@ def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result,
             table, ops, last, theta, state, work, ld, places, X, rows, 1, 0, INFERENCE,
             meeting, me, team,
         )  # fmt: skip
-        weight = _weight(w, rows)
+        weight = weight_of(w, rows)
         if me == 0:
             assess(table, ops, work, ld, places, Y, w, rows, 1, weight, result)
             cost += result[0] * weight
@@ -175,8 +72,8 @@ def predict(table, ops, last, theta, state, work, ld, places, X, order, out, mee
 
 @kernel
 def run(
-    table, ops, theta, grad, slots, state, work, ld, places, X, Y, w, order, X_val, Y_val, w_val,
-    order_val, settings, rates, record, scores, counters, start, stop, meeting, me, team,
+    table, ops, theta, grad, slots, state, work, ld, places, tally, X, Y, w, order, X_val, Y_val,
+    w_val, order_val, settings, rates, record, scores, counters, start, stop, meeting, me, team,
 ):  # fmt: skip
     """Take the steps start … stop−1 and return the next one: stop, unless the run diverged.
 
@@ -199,7 +96,7 @@ def run(
             result[2] = record[step - start - 1, 2]
         gradient(
             table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings,
-            settings[0].first_epoch + epoch, result, meeting, me, team,
+            settings[0].first_epoch + epoch, tally, result, meeting, me, team,
         )  # fmt: skip
         if settings[0].l2 != 0 or settings[0].l1 != 0:
             meet(meeting, me, team)

@@ -69,7 +69,7 @@ class Vectors:
     """Emits vector instructions for one number type into one function."""
 
     def __init__(self, context, builder, number):
-        self.builder, self.number = builder, number
+        self.context, self.builder, self.number = context, builder, number
         self.scalar = context.get_data_type(number)
         self.lanes = lanes(number)
         self.size = number.bitwidth // 8
@@ -105,12 +105,31 @@ class Vectors:
         """Write a vector there."""
         self.builder.store(vector, self.at(pointer, offset), align=self.size)
 
-    def load_bytes(self, pointer):
-        """As many uint8 as a vector has lanes, as numbers."""
-        narrow = ir.VectorType(ir.IntType(8), self.lanes)
-        read = self.builder.load(self.builder.bitcast(pointer, narrow.as_pointer()), align=1)
-        wide = self.builder.zext(read, ir.VectorType(INT, self.lanes))
-        return self.builder.sitofp(wide, self.type)
+    def read(self, pointer, offset, mask):
+        """The vector there; with a mask, zero and unread where it is not set."""
+        if mask is None:
+            return self.load(pointer, offset)
+        return self.load_masked(pointer, offset, mask)
+
+    def load_as(self, kind, pointer, mask=None):
+        """As many numbers of a Numba type as a vector has lanes, as its own; masked ones are 0."""
+        scalar = ir.IntType(8) if kind == types.uint8 else self.context.get_data_type(kind)
+        narrow = ir.VectorType(scalar, self.lanes)
+        address = self.builder.bitcast(pointer, narrow.as_pointer())
+        size = kind.bitwidth // 8
+        if mask is None:
+            read = self.builder.load(address, align=size)
+        else:
+            code = f"v{self.lanes}{'i' if kind == types.uint8 else 'f'}{kind.bitwidth}"
+            values = [address, ir.Constant(INT, size), mask, narrow(None)]
+            read = self._call(f"llvm.masked.load.{code}.p0", narrow, values)
+        if kind == types.uint8:
+            wide = self.builder.zext(read, ir.VectorType(INT, self.lanes))
+            return self.builder.sitofp(wide, self.type)
+        if kind.bitwidth == self.number.bitwidth:
+            return read
+        change = self.builder.fptrunc if size > self.size else self.builder.fpext
+        return change(read, self.type)
 
     def load_indices(self, pointer, mask):
         """As many int64 as a vector has lanes, zero and unread where the mask is not set."""

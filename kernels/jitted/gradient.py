@@ -1,0 +1,230 @@
+"""The gradient of a step: of its whole batch at once, or of a large one block by block.
+
+As everywhere here, all members of a team execute a function at once. A large batch goes in blocks
+whose activations stay in the second-level cache, through all layers and back before the next.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import optimizers
+from ._jit import inlined
+from ._link import linked
+from .backprop import backward
+from .layers import BLOCK, forward, padded
+from .losses import (
+    BINARY,
+    CATEGORICAL,
+    SQUARED,
+    binary_loss,
+    categorical_loss,
+    robust_loss,
+    squared_loss,
+)
+from .memory import matrix, part, row
+from .team import meet
+
+CHUNK = 4096  # slopes that a member adds at a time
+
+
+@inlined
+def _lay_targets(targets, weights, work, last, Y, w, rows, total):
+    """Lay Y[rows] out as (K, ld), w[rows]/total and w[rows] as (2, ld); zeros beyond the batch."""
+    number = work.dtype.type
+    m, mp = rows.size, padded(rows.size, work.itemsize)
+    for k in range(last.n_in):
+        for j in range(m):
+            targets[k, j] = Y[rows[j], k]
+        for j in range(m, mp):
+            targets[k, j] = 0
+    for j in range(m):
+        weight = w[rows[j]]
+        weights[0, j] = number(np.float64(weight) / total) if total > 0 else number(0)
+        weights[1, j] = weight
+    for j in range(m, mp):
+        weights[0, j] = weights[1, j] = 0
+
+
+@inlined
+def weight_of(w, rows):
+    """Return Σ w[rows] in float64."""
+    total = 0.0
+    for j in range(rows.size):
+        total += np.float64(w[rows[j]])
+    return total
+
+
+@linked("T O F1 i P F2 F1 I1 i f D1")
+def assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result):
+    """Write result = (cost, Σ w of right examples) and dA, zero beyond the batch.
+
+    fresh: 0 where the targets of these examples lie in the workspace already.
+    """
+    last = ops[ops.size - 1]
+    m, mp = rows.size, padded(rows.size, work.itemsize)
+    A = matrix(work, ops[last.source].A * ld, last.n_in, ld)
+    D = matrix(work, places.D + last.source % 2 * places.swap, last.n_in, ld)
+    scratch = matrix(work, places.scratch, 3, ld)
+    targets = matrix(work, places.targets, last.n_in, ld)
+    weights = matrix(work, places.weights, 2, ld)
+    if fresh != 0:
+        _lay_targets(targets, weights, work, last, Y, w, rows, total)
+    if last.code == BINARY:
+        binary_loss(table, A, targets, weights, m, D, result)
+    elif last.code == CATEGORICAL:
+        categorical_loss(table, A, targets, weights, m, D, scratch, result)
+    elif last.code == SQUARED:
+        squared_loss(table, A, targets, weights, m, D, result)
+    else:
+        robust_loss(table, last.code, last.rate, A, targets, weights, m, D, result)
+    for k in range(last.n_in):
+        for j in range(m, mp):
+            D[k, j] = 0
+
+
+@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i f S i D1 I1 i i")
+def of_block(
+    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, total, settings, epoch,
+    result, meeting, me, team,
+):  # fmt: skip
+    """Write grad and result = (cost, Σ w of right examples): the share of `rows` in a batch.
+
+    total: Σ w of the batch; fresh: 0 where input and targets lie in the workspace already.
+    """
+    last = ops[ops.size - 1].source
+    seed = settings[0].seed
+    forward(
+        table, ops, last, theta, state, work, ld, places, X, rows, fresh, seed, epoch,
+        meeting, me, team,
+    )  # fmt: skip
+    if me == 0:
+        assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result)
+    meet(meeting, me, team)
+    backward(
+        table, ops, last, theta, grad, state, work, ld, places, X, rows, epoch,
+        meeting, me, team,
+    )  # fmt: skip
+
+
+@inlined
+def _clear(x):
+    """X = 0: what lies between parameters stays so, whatever else has used this memory."""
+    for k in range(x.size):
+        x[k] = 0
+
+
+@inlined
+def _add(y, x, me, team):
+    """Y += x; members take turns at CHUNK numbers.   x, y (p,)."""
+    for i in range(me * CHUNK, y.size, team * CHUNK):
+        for k in range(i, min(i + CHUNK, y.size)):
+            y[k] += x[k]
+
+
+@inlined
+def _total(work, groups, size, grad, me, team):
+    """Grad (p,) = the sum of the groups' gradients, of which one begins every `size` numbers."""
+    for i in range(me * CHUNK, grad.size, team * CHUNK):
+        n = min(CHUNK, grad.size - i)
+        y = part(grad, i, n)
+        for group in range(groups):
+            x = part(work, group * size + i, n)
+            for k in range(n):
+                y[k] = x[k] + (y[k] if group > 0 else y.dtype.type(0))
+
+
+@inlined
+def _group(
+    table, ops, theta, summed, state, work, ld, places, X, Y, w, rows, total, settings, epoch,
+    first, last, result, meeting, me, team,
+):  # fmt: skip
+    """Write summed (p,) and result = (cost, Σ w of right examples) of the blocks first … last−1."""
+    own, cost, hits = part(work, places.own, summed.size), 0.0, 0.0
+    for block in range(first, last):
+        j = block * places.examples
+        of_block(
+            table, ops, theta, summed if block == first else own, state, work, ld, places, X, Y, w,
+            part(rows, j, min(places.examples, rows.size - j)), 1, total, settings, epoch, result,
+            meeting, me, team,
+        )  # fmt: skip
+        if block > first:
+            _add(summed, own, me, team)
+        if me == 0:
+            cost, hits = cost + result[0], hits + result[1]
+    if me == 0:
+        result[0], result[1] = cost, hits
+
+
+@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 f S i D2 I1 i i", when="blocks")
+def of_blocks(
+    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, total, settings, epoch, tally,
+    meeting, me, team,
+):  # fmt: skip
+    """Write grad and tally (groups, 2) = (cost, Σ w of right examples) of each group of blocks.
+
+    The blocks of a single group are shared by the team. Several groups are handed out to members,
+    each of which then works alone: their gradients, from the begin of the workspace on, are added
+    up in the end.
+    """
+    groups, size = tally.shape[0], places.blocks - places.own
+    blocks = (rows.size + places.examples - 1) // places.examples
+    if groups == 1:
+        _group(
+            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, total, settings, epoch,
+            0, blocks, row(tally, 0, 0, 2), meeting, me, team,
+        )  # fmt: skip
+        meet(meeting, me, team)
+        return
+    length = places.blocks + BLOCK
+    own = part(work, groups * size + me * length, length)
+    _clear(part(own, places.own, size))
+    for group in range(me, groups, team):
+        summed = part(work, group * size, grad.size)
+        _clear(summed)
+        _group(
+            table, ops, theta, summed, state, own, ld, places, X, Y, w, rows, total, settings,
+            epoch, blocks * group // groups, blocks * (group + 1) // groups,
+            row(tally, group, 0, 2), meeting, 0, 1,
+        )  # fmt: skip
+    meet(meeting, me, team)
+    _total(work, groups, size, grad, me, team)
+    meet(meeting, me, team)
+
+
+@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i S i D2 D1 I1 i i")
+def gradient(
+    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings, epoch, tally,
+    result, meeting, me, team,
+):  # fmt: skip
+    """Write grad and result = (cost, Σ w of right examples, Σ w) of the examples `rows`.
+
+    fresh: 0 where input and targets of these examples lie in the workspace already, and Σ w in
+    result. tally (groups, 2): for as many groups of blocks as the layout says; none: the whole
+    batch at once.
+    """
+    total = weight_of(w, rows) if fresh != 0 else result[2]
+    if total == 0:
+        if me == 0:
+            for i in range(3):
+                result[i] = 0
+        return
+    if tally.shape[0] == 0:
+        of_block(
+            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, total, settings,
+            epoch, result, meeting, me, team,
+        )  # fmt: skip
+    else:
+        of_blocks(
+            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, total, settings, epoch,
+            tally, meeting, me, team,
+        )  # fmt: skip
+    if me == 0:
+        for group in range(tally.shape[0]):
+            for i in range(2):
+                result[i] = tally[group, i] + (result[i] if group > 0 else 0.0)
+        result[2] = total
+        if settings[0].l2 != 0 or settings[0].l1 != 0:
+            decay = settings[0].decay
+            l2, l1 = settings[0].l2 / total, settings[0].l1 / total
+            optimizers.penalize(table, part(theta, 0, decay), part(grad, 0, decay), l2, l1, result)

@@ -1,0 +1,152 @@
+"""Large batches: their blocks of examples give the gradient of the whole, whoever computes them."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from fastnn.kernels import jitted
+from fastnn.kernels.jitted import plans, program
+from fastnn.kernels.sparse import SparseRows
+
+import fastnn
+from fastnn import BatchNorm, Dense, Dropout, Network, Rescaling
+
+pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
+
+DTYPES = ["float32", "float64"]
+LAYERS = {
+    "tables": [Dense(9, "tanh"), Dense(3, "softmax")],
+    "wide rows": [Rescaling(1 / 16), Dense(5, "relu"), Dense(3, "softmax")],
+    "one output": [Dense(1, "sigmoid")],
+    "dropout": [Dense(20, "relu"), Dropout(0.4), Dense(6, "gelu"), Dense(1)],
+    "batchnorm": [Dense(7), BatchNorm(), Dense(1, "sigmoid")],
+}
+FEATURES = {"wide rows": 90, "one output": 70}
+
+
+@pytest.fixture(params=["several groups", "one group"])
+def groups(request, monkeypatch):
+    """Blocks for batches of some hundred examples, in groups for members or shared by the team."""
+    monkeypatch.setattr(plans, "LARGE", 0)
+    monkeypatch.setattr(plans, "CACHE", 9000)
+    monkeypatch.setattr(plans, "GRADIENTS", 0)
+    if request.param == "one group":
+        monkeypatch.setattr(plans, "SUMS", 0)
+    plans.divided.cache_clear()
+    yield request.param
+    plans.divided.cache_clear()
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """Small work is worth a team; returns what sets its size."""
+    monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
+    before = fastnn._threads._wanted
+    yield fastnn.set_num_threads
+    fastnn._threads._wanted = before
+
+
+def examples(name, m=701):
+    """X (m, n), small whole numbers, and labels."""
+    rng = np.random.default_rng(len(name))
+    X = rng.integers(0, 17, (m, FEATURES.get(name, 6))).astype(np.float32)
+    last = LAYERS[name][-1]
+    return X, rng.integers(0, max(2, last.units), m)
+
+
+def divided(net, X, dtype):
+    """The plan of full batches of X."""
+    ops = net.program.ops
+    return plans.divided(ops.tobytes(), len(X), np.dtype(dtype).itemsize, 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", LAYERS)
+def test_blocks_train_as_the_whole_does(groups, name, dtype):
+    X, y = examples(name)
+    w = np.random.default_rng(1).random(len(X)) * (np.arange(len(X)) > 130)  # first blocks weigh 0
+    found = []
+    for backend in ("jitted", "vectorized"):
+        net = Network(LAYERS[name], inputs=X.shape[1], dtype=dtype)
+        with fastnn.backend(backend):
+            history = net.fit(
+                X, y, epochs=3, batch_size=None, optimizer=fastnn.GradientDescent(0.01), l2=0.1,
+                sample_weight=w, validation_data=(X[:300], y[:300]), progress=False,
+            )  # fmt: skip
+        found.append((net.program.theta, history))
+    tight = 1e-4 if dtype == "float32" else 1e-11
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=tight, atol=tight)
+    for curve in found[1][1]:
+        np.testing.assert_allclose(found[0][1][curve], found[1][1][curve], rtol=tight)
+    plan = divided(net, X, dtype)
+    if name == "batchnorm":
+        assert plan.groups == 0
+    else:
+        assert plan.places.examples < 300
+        assert (plan.groups == 1) == (groups == "one group")
+
+
+@pytest.mark.parametrize("name", ["tables", "wide rows", "dropout"])
+def test_the_bits_do_not_depend_on_the_threads(groups, threads, name):
+    X, y = examples(name)
+    found = []
+    for count in (1, 2, 3, 5):
+        threads(count)
+        net = Network(LAYERS[name], inputs=X.shape[1])
+        history = net.fit(X, y, epochs=4, batch_size=620, progress=False)
+        found.append((net.program.theta.tobytes(), list(history["cost"])))
+    assert all(one == found[0] for one in found)
+
+
+def test_gradients_and_their_check_go_in_blocks(groups):
+    X, y = examples("tables")
+    net = Network(LAYERS["tables"], inputs=X.shape[1], dtype="float64")
+    cost, gradients = net.cost_and_gradients(X, y)
+    with fastnn.backend("loops"):
+        exact, expected = net.cost_and_gradients(X, y)
+    assert cost == pytest.approx(exact, rel=1e-12)
+    for name, gradient in gradients.items():
+        np.testing.assert_allclose(gradient, expected[name], atol=1e-13)
+    assert fastnn.check_gradients(net, X, y).passed
+
+
+def test_sparse_rows_go_in_blocks(groups):
+    rng = np.random.default_rng(5)
+    X = rng.random((600, 90)) * (rng.random((600, 90)) < 0.03)
+    y = rng.integers(0, 3, 600)
+    rows, columns = np.nonzero(X)
+    starts = np.searchsorted(rows, np.arange(601))
+    found = []
+    for data in (X, SparseRows(X[rows, columns], columns, starts, X.shape)):
+        net = Network(LAYERS["tables"], inputs=90, dtype="float64")
+        net.fit(data, y, epochs=3, batch_size=None, progress=False)
+        found.append(net.program.theta)
+    np.testing.assert_allclose(*found, atol=1e-12)
+
+
+def test_a_workspace_that_is_too_small_is_replaced(groups):
+    X, _ = examples("tables")
+    net = Network(LAYERS["tables"], inputs=X.shape[1])
+    plan = divided(net, X, "float32")
+    layout = plans.lay(plan, np.float32, 3)
+    assert layout.room == 3
+    assert plans.lay(plan, np.float32, 1, layout.work).work is layout.work
+    small = np.zeros(plan.fixed + plan.each - 1, np.float32)
+    assert plans.lay(plan, np.float32, 2, small).work.size == plan.fixed + 2 * plan.each
+
+
+@pytest.mark.parametrize("optimizer", [fastnn.GradientDescent(), fastnn.LBFGS()])
+def test_a_full_batch_needs_no_more_memory_than_its_blocks(optimizer):
+    """60,000 examples through 6, 40 and 30 units: 37 MB of activations and derivatives at once."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60000, 6), dtype=np.float32), rng.integers(0, 2, 60000)
+    layers = [Dense(40, "relu"), Dense(30, "relu"), Dense(1, "sigmoid")]
+    net = Network(layers)
+    net.fit(X[:100], y[:100], epochs=1, optimizer=optimizer, progress=False)  # compiles
+    tracemalloc.start()
+    try:
+        net.fit(X, y, epochs=2, batch_size=None, optimizer=optimizer, progress=False)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8e6
