@@ -70,14 +70,14 @@ def back_reading(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team
 
 
 @inlined
-def _back_products(table, ops, row, theta, grad, work, ld, places, mp, me, team):
+def _back_products(table, ops, row, theta, grad, work, ld, places, m, mp, me, team):
     """dW of a DENSE row and dA (n_in, ld) below it, from its dZ (n_out, ld)."""
     op = ops[row]
     D = places.D + row % 2 * places.swap
     for tile in range(me, (op.n_in + FEATURES - 1) // FEATURES, team):
         k = tile * FEATURES
         dense.backward_weights(
-            table, grad, op.W, op.n_in, op.n_out, work, D, work, ops[row - 1].A * ld, ld, mp,
+            table, grad, op.W, op.n_in, op.n_out, work, D, work, ops[row - 1].A * ld, ld, m,
             k, min(k + FEATURES, op.n_in), work, places.blocks + me * BLOCK,
         )  # fmt: skip
     if row == 1:
@@ -118,7 +118,7 @@ def _back_dense(
             places.blocks + me * BLOCK, X, rows, me, team,
         )  # fmt: skip
     else:
-        _back_products(table, ops, row, theta, grad, work, ld, places, mp, me, team)
+        _back_products(table, ops, row, theta, grad, work, ld, places, m, mp, me, team)
 
 
 @linked("T O i F1 F1 F1 F2 F2 F2 F2 I1 i i i i", when="elementwise")

@@ -14,7 +14,6 @@ from ._layout import Out, agree, features, fit, flat, rows
 from ._link import table
 from .activations import activate, activate_smooth, derive, derive_smooth
 from .activations import standardize as _standardize
-from .dense import NARROW
 from .dots import dots
 
 
@@ -43,6 +42,7 @@ def product(A, B, C, transpose_a=False, transpose_b=False):
 
 
 SLIM = 4  # columns of C up to which C is turned: with 1 that is faster, with 25 slower
+NARROW = 32  # sides of a product up to which it is taken as dot products where they are long
 LONG = 128  # sums from which dot products are taken: of 32 they are slower, of 256 faster
 USED = frozenset({"product"})  # what a product by itself needs of the linked kernels
 

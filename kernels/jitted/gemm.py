@@ -67,7 +67,7 @@ def _tile(rows, vectors):
                     sums[at] = v.multiply_add(factor, line[j], sums[at])
             end([*sums, builder.gep(a, [cs]), builder.gep(b, [ldb])])
             sums = [_floored(builder, v, x, floor) for x in sums]
-            _finish(builder, v, c, cells, masks, full, sums, used)
+            _finish(builder, v, c, cells, masks, full, width, sums)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -125,19 +125,28 @@ def _floored(builder, v, x, floor):
     return builder.select(builder.fcmp_ordered("<", x, low), low, x)
 
 
-def _finish(builder, v, c, cells, masks, full, sums, used):
-    """Write the rows that are used, their last vectors by mask where C ends inside."""
+def _finish(builder, v, c, cells, masks, full, width, sums):
+    """Write C. Where it ends inside of the tile only its last vector goes by mask, which is slow.
+
+    Rows beyond the edge repeat the last one, so all that is written twice is the same.
+    """
     vectors = len(masks)
-    for i, line in enumerate(cells):
-        within = builder.icmp_signed("<", constant(i), used)
-        row = sums[i * vectors : (i + 1) * vectors]
-        with builder.if_then(within), builder.if_else(full) as (inside, outside):
-            with inside:
-                for x, cell in zip(row, line, strict=True):
-                    v.store(x, c, cell)
-            with outside:
-                for x, cell, mask in zip(row, line, masks, strict=True):
-                    v.store_masked(x, c, cell, mask)
+    with builder.if_else(full) as (inside, outside):
+        with inside:
+            for x, cell in zip(sums, [cell for line in cells for cell in line], strict=True):
+                v.store(x, c, cell)
+        with outside:
+            for j, mask in enumerate(masks):
+                column = [(sums[i * vectors + j], line[j]) for i, line in enumerate(cells)]
+                some = builder.icmp_signed("<", constant(j * v.lanes), width)
+                all_ = builder.icmp_signed("<=", constant((j + 1) * v.lanes), width)
+                with builder.if_then(some), builder.if_else(all_) as (whole, part):
+                    with whole:
+                        for x, cell in column:
+                            v.store(x, c, cell)
+                    with part:
+                        for x, cell in column:
+                            v.store_masked(x, c, cell, mask)
 
 
 _whole, _few, _one = (_tile(rows, VECTORS) for rows in (ROWS, 3, 1))

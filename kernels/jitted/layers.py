@@ -83,7 +83,7 @@ def _input(table, ops, state, work, ld, blocks, X, rows, me, team):
             w = min(width, op.n_out - k)
             block = matrix(work, blocks, n, w)
             read(table, op, state, X, part(rows, j, n), k, block)
-            transpose(table, n, w, work, blocks, w, work, (op.A + k) * ld + j, ld)
+            transpose(table, n, w, work, blocks, w, work, (op.A + k) * ld + j, ld, 0)
     if last == m:
         for k in range(op.n_out):
             for j in range(m, mp):

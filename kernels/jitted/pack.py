@@ -37,35 +37,55 @@ def _square(typingctx, X, x, ldx, Y, y, ldy):
     return signature, codegen
 
 
-def _store_corner(builder, v, rows, m, n, y, ldy):
-    """Write m rows of n numbers, of which these are the addresses, as columns at y, ldy apart."""
-    across, down = (v.mask(builder.trunc(count, INT)) for count in (n, m))
+def _store_corner(builder, v, rows, n, y, ldy, m=None):
+    """Write m rows of n numbers, of which these are the addresses, as columns at y, ldy apart.
+
+    Without m whole vectors are written, for stores by mask are slow (2 × 256 numbers took 2.5 µs,
+    0.8 without): what lies behind the columns must be free.
+    """
+    across = v.mask(builder.trunc(n, INT))
+    down = None if m is None else v.mask(builder.trunc(m, INT))
     lines = v.transposed([v.load_masked(row, None, across) for row in rows])
     for i, line in enumerate(lines):
         with builder.if_then(builder.icmp_signed("<", constant(i), n)):
-            v.store_masked(line, y, builder.mul(ldy, constant(i)), down)
+            place = builder.mul(ldy, constant(i))
+            if down is None:
+                v.store(line, y, place)
+            else:
+                v.store_masked(line, y, place, down)
 
 
-@intrinsic
-def _corner(typingctx, X, x, ldx, Y, y, ldy, m, n):
-    """The same of m rows of n numbers, both at most as many as a vector has lanes."""
-    signature = void(X, index, index, Y, index, index, index, index)
+def _corner_of(exact):
+    """Return the intrinsic for m rows of n numbers, both at most as many as a vector has lanes."""
 
-    def codegen(context, builder, sig, args):
-        v = Vectors(context, builder, Y.dtype)
-        x = data(context, builder, X, args[0], args[1])
-        y = data(context, builder, Y, args[3], args[4])
-        places = [clamped(builder, i, args[6]) for i in range(v.lanes)]
-        rows = [builder.gep(x, [builder.mul(args[2], i)]) for i in places]
-        _store_corner(builder, v, rows, args[6], args[7], y, args[5])
-        return context.get_dummy_value()
+    @intrinsic
+    def corner(typingctx, X, x, ldx, Y, y, ldy, m, n):
+        """Y[y + k ldy + j] = X[x + j ldx + k], k < n, j < m, or of whole vectors if not exact."""
+        signature = void(X, index, index, Y, index, index, index, index)
 
-    return signature, codegen
+        def codegen(context, builder, sig, args):
+            v = Vectors(context, builder, Y.dtype)
+            x = data(context, builder, X, args[0], args[1])
+            y = data(context, builder, Y, args[3], args[4])
+            places = [clamped(builder, i, args[6]) for i in range(v.lanes)]
+            rows = [builder.gep(x, [builder.mul(args[2], i)]) for i in places]
+            _store_corner(builder, v, rows, args[7], y, args[5], args[6] if exact else None)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return corner
+
+
+_exact, _roomy = _corner_of(True), _corner_of(False)
 
 
 @intrinsic
 def _picked(typingctx, X, rows, k, Y, y, ldy, m, n):
-    """Y[y + q ldy + j] = X[rows[j], k + q] for m rows and n columns; X as `locate` describes it."""
+    """Y[y + q ldy + j] = X[rows[j], k + q] for m rows and n columns; X as `locate` describes it.
+
+    Whole vectors of Y are written, with the last row again behind it.
+    """
     signature = void(X, rows, index, Y, index, index, index, index)
 
     def codegen(context, builder, sig, args):
@@ -77,15 +97,18 @@ def _picked(typingctx, X, rows, k, Y, y, ldy, m, n):
         places = [clamped(builder, i, args[6]) for i in range(v.lanes)]
         starts = [builder.mul(builder.load(builder.gep(order, [i])), step) for i in places]
         lines = [builder.gep(first, [builder.add(start, args[2])]) for start in starts]
-        _store_corner(builder, v, lines, args[6], args[7], y, args[5])
+        _store_corner(builder, v, lines, args[7], y, args[5])
         return context.get_dummy_value()
 
     return signature, codegen
 
 
-@linked("i i F1 i i F1 i i")
-def transpose(m, n, X, x, ldx, Y, y, ldy):
-    """Y[y + k ldy + j] = X[x + j ldx + k] for j < m, k < n.   Y (n, ldy); X (m, ldx)."""
+@linked("i i F1 i i F1 i i i")
+def transpose(m, n, X, x, ldx, Y, y, ldy, roomy):
+    """Y[y + k ldy + j] = X[x + j ldx + k] for j < m, k < n.   Y (n, ldy); X (m, ldx).
+
+    roomy: 1 where rows of Y may be written up to whole vectors.
+    """
     step = lanes_of(X)
     for j in range(0, m, step):
         for k in range(0, n, step):
@@ -93,12 +116,18 @@ def transpose(m, n, X, x, ldx, Y, y, ldy):
                 _square(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy)
             else:
                 tall, wide = min(step, m - j), min(step, n - k)
-                _corner(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy, tall, wide)
+                if roomy != 0 or tall == step:
+                    _roomy(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy, tall, wide)
+                else:
+                    _exact(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy, tall, wide)
 
 
 @linked("X I1 i F1 i i", when="pick")
 def pick(X, rows, n, Y, y, ldy):
-    """Y[y + k ldy + j] = X[rows[j], k], k < n: of the network's dtype, columns side by side."""
+    """Y[y + k ldy + j] = X[rows[j], k], k < n: of the network's dtype, columns side by side.
+
+    Rows of Y are written up to whole vectors.
+    """
     step = lanes_of(Y)
     for j in range(0, rows.size, step):
         tall = min(step, rows.size - j)
@@ -123,16 +152,13 @@ def _line(typingctx, X, x, n, Y, y):
 
 @linked("T i i F1 i i i F1 i i", when="product")
 def pack(table, K, N, B, b, bk, bj, panel, p, width):
-    """panel[p + k width + j] = B[b + k bk + j bj] for k < K, j < N, zero for j up to width.
+    """panel[p + k width + j] = B[b + k bk + j bj] for k < K, j < N; what lies behind is not read.
 
-    bk or bj is 1; width is a multiple of a vector's lanes.
+    bk or bj is 1; width is N in whole vectors.
     """
     step = lanes_of(panel)
     if bk == 1:
-        transpose(table, N, K, B, b, bj, panel, p, width)
-        for k in range(K if width > N else 0):
-            for j in range(N, width):
-                panel[p + k * width + j] = 0
+        transpose(table, N, K, B, b, bj, panel, p, width, 1)
     else:
         for k in range(K):
             for j in range(0, width, step):

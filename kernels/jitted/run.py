@@ -64,8 +64,8 @@ def predict(table, ops, last, theta, state, work, ld, places, X, order, out, mee
         )  # fmt: skip
         A = matrix(work, ops[last].A * ld, ops[last].n_out, ld)
         if me == 0:
-            for j in range(rows.size):
-                for k in range(A.shape[0]):
+            for k in range(A.shape[0]):
+                for j in range(rows.size):
                     out[i + j, k] = A[k, j]
         meet(meeting, me, team)
 

@@ -77,7 +77,7 @@ def _forward_of(kind):
             wide = min(lanes, n_out - o)
             for q in range(wide):
                 Z[s + q] = Z[z + (o + q) * ld]
-            transpose(table, wide, n_in, theta, W + o * n_in, n_in, Z, panel, lanes)
+            transpose(table, wide, n_in, theta, W + o * n_in, n_in, Z, panel, lanes, 1)
             for j in range(0, rows.size, lanes):
                 n = min(lanes, rows.size - j)
                 for e in range(n):
@@ -87,7 +87,7 @@ def _forward_of(kind):
                     first, last = bounds(X, rows[j + e])
                     if first < last:
                         _sum(X, first, last, Z, panel, Z, at, kind)
-                transpose(table, n, wide, Z, square, lanes, Z, z + o * ld + j, ld)
+                transpose(table, n, wide, Z, square, lanes, Z, z + o * ld + j, ld, 0)
 
     return forward
 
@@ -103,12 +103,12 @@ def _backward_of(kind):
             D[panel + k] = 0
         for j in range(0, rows.size, lanes):
             some = min(lanes, rows.size - j)
-            transpose(table, n, some, D, d + j, ld, D, s, lanes)
+            transpose(table, n, some, D, d + j, ld, D, s, lanes, 1)
             for e in range(some):
                 first, last = bounds(X, rows[j + e])
                 if first < last:
                     _spread(X, first, last, D, s + e * lanes, D, panel, kind)
-        transpose(table, n_in, n, D, panel, lanes, grad, W, n_in)
+        transpose(table, n_in, n, D, panel, lanes, grad, W, n_in, 0)
 
     return backward
 
