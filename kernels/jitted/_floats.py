@@ -36,8 +36,10 @@ def _layout(number, word, digits, bias, ln2_bits):
         ln2_lower=number(ln2 - Decimal(upper)),
         ln2=number(ln2),
         log2_e=number(1 / ln2),
-        # x + round_up has an integer in its last bits: x rounded, plus twice the bias, even.
+        # x + round_up has an integer in its last bits: x rounded, plus twice the bias, even; with
+        # round_once plus the bias.
         round_up=number(1.5 * 2 ** (digits - 1) + 2 * bias),
+        round_once=number(1.5 * 2 ** (digits - 1) + bias),
         # an integer below 2^(digits - 1), put into the last bits of this number, adds itself to it
         whole=number(2 ** (digits - 1)).view(word),
         whole_bias=number(2 ** (digits - 1) + bias),
@@ -147,6 +149,26 @@ def _overload_reduced(x):
         return r, word(s).view(number), word(t).view(number), word(inverse).view(number)
 
     return reduced
+
+
+def reduced_once(x):
+    """(r, 2ⁿ) with x = n ln 2 + r, |r| ≤ ½ ln 2, where 2ⁿ is a normal number."""
+    raise TypeError("only inside compiled kernels")
+
+
+@overload(reduced_once, jit_options=FLAGS)
+def _overload_reduced_once(x):
+    f = layout_of(x)
+    number, word, width = f.number, f.word, f.width
+    log2_e, round_once, upper, lower = f.log2_e, f.round_once, f.ln2_upper, f.ln2_lower
+
+    def reduced_once(x):
+        shifted = x * log2_e + round_once
+        n = shifted - round_once
+        r = (x - n * upper) - n * lower
+        return r, word(number(shifted).view(word) << width).view(number)
+
+    return reduced_once
 
 
 def log_parts(x):
