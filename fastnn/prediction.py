@@ -44,8 +44,7 @@ class Predictor(Blueprint):
                 return out
         X, program = self._ready(X), fold(program)
         out = np.empty((len(X), program.outputs), self.dtype)
-        with np.errstate(over="ignore"):
-            kernels.predict(program.ops, program.theta, program.state, X, out, get_num_threads)
+        kernels.predict(program.ops, program.theta, program.state, X, out, get_num_threads)
         return out
 
     def predict(self, X: Any) -> Array:
@@ -92,11 +91,9 @@ class Predictor(Blueprint):
         X, program = self._ready(X), self.program
         Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
         w = np.ones(len(X), self.dtype)
-        with np.errstate(over="ignore"):
-            kernels = fitting(program)
-            cost, hits = kernels.evaluate(
-                program.ops, program.theta, program.state, X, Y, w, get_num_threads
-            )
+        cost, hits = fitting(program).evaluate(
+            program.ops, program.theta, program.state, X, Y, w, get_num_threads
+        )
         found = {"cost": cost} | ({"accuracy": hits} if self._loss.code in CLASSIFYING else {})
         return found | scores(self, X, Y, self._metrics)
 

@@ -126,6 +126,7 @@ def alone():
     return 1
 
 
+@np.errstate(over="ignore")
 def predict(kernels, ops, theta, state, X, out, threads=alone):
     """Write A of the last layer, block by block.   out (m, K); X (m, n_in)."""
     for i in range(0, X.shape[0], BLOCK):
@@ -137,6 +138,7 @@ def single(kernels, ops, theta, state, X, out):
     return False
 
 
+@np.errstate(over="ignore")
 def evaluate(kernels, ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     cost = hits = total = 0.0
