@@ -107,13 +107,12 @@ def _losses(kernels, op, A, Y, w):
     """Return cost, dA (m, K) and Σ w of the right rows of a LOSS row."""
     loss, dA = Loss(op["code"]), np.empty_like(A)
     function = getattr(kernels, loss.name.lower())
-    if loss == Loss.BINARY_CROSS_ENTROPY:
-        return function(A, Y, w, dA), dA, kernels.binary_hits(A, Y, w)
-    if loss == Loss.CATEGORICAL_CROSS_ENTROPY:
-        return function(A, Y, w, dA), dA, kernels.categorical_hits(A, Y, w)
-    if loss == Loss.SQUARED_ERROR:
-        return function(A, Y, w, dA), dA, 0.0
-    return function(A, Y, w, float(op["rate"]), dA), dA, 0.0
+    if loss in (Loss.BINARY_CROSS_ENTROPY, Loss.CATEGORICAL_CROSS_ENTROPY):
+        binary = loss == Loss.BINARY_CROSS_ENTROPY
+        hits = kernels.binary_hits if binary else kernels.categorical_hits
+        return function(A, Y, w, dA), dA, hits(A, Y, w)
+    given = () if loss == Loss.SQUARED_ERROR else (float(op["rate"]),)
+    return function(A, Y, w, *given, dA), dA, 0.0
 
 
 def forward(kernels, ops, theta, state, work, X):

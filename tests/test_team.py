@@ -250,6 +250,26 @@ class TestSameBits:
                 np.testing.assert_array_equal(found, single[0])
 
 
+    def test_of_members_with_blocks_of_their_own(self, monkeypatch, sizes):
+        """What no block of 256 rows is worth, thousands of rows are: each member takes blocks."""
+        net = Network.mlp([40, 30, 20, 3], output="softmax")
+        net.fit(X, y, epochs=1, progress=False)
+        many, labels = np.concatenate([X] * 3), np.concatenate([y] * 3)
+        weights = net.program.theta.size * 256
+        monkeypatch.setattr(program, "WORTH_A_TEAM", weights)
+        monkeypatch.setattr(program, "STARTING", 1)
+        found, before = [], fastnn._threads._wanted
+        for threads in (1, 3, 99):
+            fastnn.set_num_threads(threads)
+            found.append((net.predict_proba(many).tobytes(), net.evaluate(many, labels)))
+        fastnn._threads._wanted = before
+        assert found[1] == found[0] == found[2]
+        assert set(sizes) == {3, len(many) // 272}  # none where one works alone
+        sizes.clear()
+        net.predict_proba(many[:300])
+        assert not sizes
+
+
 def _spin():
     while True:
         pass

@@ -136,14 +136,18 @@ def layout(ops, m, dtype, X, threads=1, work=None):
     return lay(_plan(ops, m, dtype, X), dtype, threads, work)
 
 
-def _team(ops, examples, times, threads):
+def _team(ops, examples, times, threads, apart=1):
     """Size of the team for work on so many examples, so many times: one, unless it is worth it.
 
-    `threads` is a function, called only where that matters.
+    `threads` is a function, called only where that matters; `apart`: how many members have work of
+    their own, which they need not share.
     """
     work = examples * _of(ops.tobytes())[1]
-    enough = work >= WORTH_A_TEAM and worked(work * times) >= STARTING * WORTH_A_TEAM
-    return max(1, threads()) if enough else 1  # settings that name no number hold 0
+    shared = work >= WORTH_A_TEAM
+    if not (shared or apart > 1) or worked(work * times) < STARTING * WORTH_A_TEAM:
+        return 1
+    size = max(1, threads())  # settings that name no number hold 0
+    return size if shared else min(size, apart)
 
 
 def forward(ops, theta, state, work, X):
@@ -173,8 +177,8 @@ def _scaled(op, state, X, out):
 def _blocks(ops, m, dtype, threads):
     """(work, ld, places, team) of forward-only work on m rows: a workspace for each member."""
     block = min(m, BLOCK)
-    team = _team(ops, block, m / max(block, 1), threads)
     plan = whole(ops.tobytes(), block, dtype.itemsize)
+    team = _team(ops, block, m / max(block, 1), threads, m // plan.ld)
     return _scratch(team * (plan.fixed + plan.each), dtype), plan.ld, plan.places, team
 
 
@@ -208,10 +212,10 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
     _verify(ops, theta, None, ((X, Y, w),))
     ops, (x, alive) = entered(ops, X), locate(X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
-    result = np.zeros(2)
+    result, tally = np.zeros(2), np.empty((-(-len(X) // ld), 3))
     order = np.arange(len(alive))
     table = addresses(ops, theta.dtype, {need(alive)})
-    args = (table, ops, theta, state, work, ld, places, x, Y, w, order, result)
+    args = (table, ops, theta, state, work, ld, places, x, Y, w, order, tally, result, 1)
     assemble(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])
 
@@ -273,8 +277,8 @@ def run(
     args = (
         addresses(ops, theta.dtype, needs | blocks(tally), settings), ops, theta, grad, slots,
         state, work, ld, places, tally, x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val,
-        np.arange(len(alive_val)), settings.reshape(1), rates, record, scores, counters, start,
-        stop,
+        np.arange(len(alive_val)), np.empty((-(-len(X_val) // ld), 3)), settings.reshape(1), rates,
+        record, scores, counters, start, stop,
     )  # fmt: skip
     team = _team(ops, 3 * batch, stop - start, lambda: int(settings["threads"]))
     return int(assemble(compiled.run, args, min(team, room)))

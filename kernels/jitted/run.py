@@ -19,25 +19,40 @@ from .updates import permit, update
 INFERENCE = int(Mode.INFERENCE)
 
 
-@linked("T O F1 F1 F1 i P X F2 F1 I1 D1 I1 i i", when="evaluate")
-def evaluate(table, ops, theta, state, work, ld, places, X, Y, w, order, result, meeting, me, team):
-    """Write result = (cost, share of right examples), means by weight over all examples."""
-    last = ops[ops.size - 1].source
-    cost = hits = total = 0.0
-    for i in range(0, order.size, ld):
-        rows = part(order, i, min(ld, order.size - i))
+@linked("T O F1 F1 F1 i P X F2 F1 I1 D2 D1 i I1 i i", when="evaluate")
+def evaluate(
+    table, ops, theta, state, work, ld, places, X, Y, w, order, tally, result, rooms,
+    meeting, me, team,
+):  # fmt: skip
+    """Write result = (cost, share of right examples), means by weight over all examples.
+
+    tally (blocks of ld examples, 3): their costs, Σ w of the right ones and Σ w. Members share
+    every block, or take blocks of their own, as in `predict`, where work has rooms for all: 1.
+    """
+    last, who, members = ops[ops.size - 1].source, me, team
+    first, step, own = 0, 1, work
+    if rooms != 0 and order.size >= team * ld:
+        length = places.blocks + BLOCK
+        first, step, own = me, team, part(work, me * length, length)
+        who, members = 0, 1
+    for block in range(first, tally.shape[0], step):
+        rows = part(order, block * ld, min(ld, order.size - block * ld))
         forward(
-            table, ops, last, theta, state, work, ld, places, X, rows, 1, 0, INFERENCE,
-            meeting, me, team,
+            table, ops, last, theta, state, own, ld, places, X, rows, 1, 0, INFERENCE,
+            meeting, who, members,
         )  # fmt: skip
-        weight = weight_of(w, rows)
-        if me == 0:
-            assess(table, ops, work, ld, places, Y, w, rows, 1, weight, result)
-            cost += result[0] * weight
-            hits += result[1]
-        total += weight
-        meet(meeting, me, team)
+        if who == 0:
+            total = weight_of(w, rows)
+            assess(table, ops, own, ld, places, Y, w, rows, 1, total, row(tally, block, 0, 2))
+            tally[block, 2] = total
+        meet(meeting, who, members)
+    meet(meeting, me, team)
     if me == 0:
+        cost = hits = total = 0.0
+        for block in range(tally.shape[0]):
+            cost += tally[block, 0] * tally[block, 2]
+            hits += tally[block, 1]
+            total += tally[block, 2]
         result[0] = cost / total if total > 0 else 0.0
         result[1] = hits / total if total > 0 else 0.0
 
@@ -73,7 +88,8 @@ def predict(table, ops, last, theta, state, work, ld, places, X, order, out, mee
 @kernel
 def run(
     table, ops, theta, grad, slots, state, work, ld, places, tally, X, Y, w, order, X_val, Y_val,
-    w_val, order_val, settings, rates, record, scores, counters, start, stop, meeting, me, team,
+    w_val, order_val, tally_val, settings, rates, record, scores, counters, start, stop,
+    meeting, me, team,
 ):  # fmt: skip
     """Take the steps start … stop−1 and return the next one: stop, unless the run diverged.
 
@@ -115,6 +131,7 @@ def run(
         if k == steps - 1 and order_val.size > 0:
             evaluate(
                 table, ops, theta, state, work, ld, places, X_val, Y_val, w_val, order_val,
-                row(scores, epoch, 0, 2), meeting, me, team,
+                tally_val, row(scores, epoch, 0, 2), 1 if tally.shape[0] > 1 else 0,
+                meeting, me, team,
             )  # fmt: skip
     return stop
