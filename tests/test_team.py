@@ -249,7 +249,6 @@ class TestSameBits:
             for found in pool.map(net.predict_proba, [many] * 8):
                 np.testing.assert_array_equal(found, single[0])
 
-
     def test_of_members_with_blocks_of_their_own(self, monkeypatch, sizes):
         """What no block of 256 rows is worth, thousands of rows are: each member takes blocks."""
         net = Network.mlp([40, 30, 20, 3], output="softmax")

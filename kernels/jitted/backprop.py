@@ -49,15 +49,13 @@ def back_reading(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team
             table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, blocks, BLOCK, me, team
         )
         return
-    open_ = inplace.reads(ops[0], state, X)
-    for tile in range(me, max(op.n_in // inplace.SPAN, 1) if open_ else 0, team):
+    lies = inplace.marked(X)
+    for tile in range(me, max(op.n_in // inplace.SPAN, 1) if lies else 0, team):
         k, w = inplace.span(op.n_in, tile)
-        factor, offset = inplace.line(ops[0], state)
         inplace.backward(
-            table, X[3], op.n_out, w, X, rows, k, factor, offset, work, D, ld,
-            grad, op.W + k, op.n_in,
-        )  # fmt: skip
-    for tile in range(me, 0 if open_ else (op.n_in + LENGTH - 1) // LENGTH, team):
+            table, ops[0], op.n_out, w, X, rows, k, state, work, D, ld, grad, op.W + k, op.n_in
+        )
+    for tile in range(me, 0 if lies else (op.n_in + LENGTH - 1) // LENGTH, team):
         k = tile * LENGTH
         w = min(LENGTH, op.n_in - k)
         for j in range(0, rows.size, tall):

@@ -8,8 +8,7 @@ import numpy as np
 from ..gradient_check import EPOCH
 from ._jit import kernel
 from .gradient import gradient
-from .memory import locate, need
-from .program import addresses, blocks, entered, layout
+from .program import addresses, blocks, enter, layout
 from .team import assemble
 
 
@@ -35,9 +34,9 @@ def _differences(
 
 def gradient_check(kernels, ops, theta, state, X, Y, w, settings, epsilon, places, out):
     """out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[places].   As in `kernels/gradient_check.py`."""
-    ops, (x, alive) = entered(ops, X), locate(X)
+    ops, x, _alive, needed = enter(ops, state, X)
     work, ld, parts, tally, _ = layout(ops, len(X), theta.dtype, X)
-    table = addresses(ops, theta.dtype, {need(alive), *blocks(tally)}, settings)
+    table = addresses(ops, theta.dtype, {needed, *blocks(tally)}, settings)
     args = (
         table, ops, theta, np.zeros_like(theta), state, work, ld, parts, x, Y, w,
         np.arange(len(X)), settings.reshape(1), EPOCH, tally, np.zeros(3), float(epsilon), places,

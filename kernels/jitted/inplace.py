@@ -12,15 +12,17 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..opcodes import READ
+from ..steps import statistics
 from ._jit import inlined
 from ._link import linked_each
 from .dots import FEW, MANY, ONE, accumulate, store_totals
-from .memory import CODES, part
+from .memory import CODES, NAMES, part
 from .pack import lanes_of
 from .simd import Vectors, clamped, constant, data, index, machine, void
 
 KINDS = READ[:3]  # dtypes that are read so, by the code of X: float32, float64, uint8
-SINGLE, BYTES = CODES[np.dtype(np.float32)], CODES[np.dtype(np.uint8)]
+DOUBLE, BYTES = CODES[np.dtype(np.float64)], CODES[np.dtype(np.uint8)]
+MARK = 64  # what is added to the code of X where it is read in place
 SPAN = 512  # features at a time, or some more: their weights stay in the first-level cache
 UNITS = 8.0  # that bytes may span once they are scaled: with more, sums of sx and o would cancel
 
@@ -33,7 +35,7 @@ FEWEST = 64  # features that every tile of 6 outputs finds: a narrower one has n
 
 def use(dtype):
     """What the linked kernels of a dtype are needed for."""
-    return f"{dtype.name} in place"
+    return f"{NAMES[dtype]} in place"
 
 
 class _Rows:
@@ -152,7 +154,7 @@ def _tiles(tile, tall, o, n, m, K, X, rows, k0, scale, W, w, ldw, C, c, co, kind
 
 
 @inlined
-def line(op, state):
+def _line(op, state):
     """The factor and offset of an INPUT row that scales all features alike."""
     if op.stats == 0:
         return 1.0, 0.0
@@ -161,19 +163,28 @@ def line(op, state):
     return factor, op.offset - low * factor
 
 
-@inlined
-def reads(op, state, X):
-    """Tell whether X can be read where it lies, `op` being its INPUT row.
+def mark(X, op, state):
+    """Return X's description, marked where X can be read where it lies; op: its INPUT row.
 
     Not where numbers are shifted, or scaled that lose digits in the network's dtype: sums of what
     is large or vanishes before would be wrong.
     """
-    if op.stats > 1 or X[3] > BYTES or X[2] != 1 or op.n_out < FEWEST:
-        return False
-    factor, offset = line(op, state)
-    if X[3] == BYTES:
-        return offset == 0 or abs(factor) * 255 <= UNITS
-    return op.stats == 0 or (offset == 0 and (X[3] == SINGLE or state.itemsize == 8))
+    address, rows, columns, code = X
+    if op["stats"] > 1 or code > BYTES or columns != 1 or op["n_out"] < FEWEST:
+        return X
+    if op["stats"]:
+        low, factor, rest = (float(part[0]) for part in statistics(state, op))
+        shifted = op["offset"] != (low + rest) * factor
+        wide = abs(factor) * 255 > UNITS if code == BYTES else True
+        if (shifted and wide) or (code == DOUBLE and state.itemsize == 4):
+            return X
+    return address, rows, columns, MARK + code
+
+
+@inlined
+def marked(X):
+    """Tell whether X is read where it lies."""
+    return X[3] >= MARK
 
 
 @inlined
@@ -248,7 +259,23 @@ def _backward_of(dtype):
     return backward
 
 
-forward, backward = (
+_forward_by, _backward_by = (
     linked_each("i i X I1 i f f F1 i i F1 i i", {use(kind): kernel_of(kind) for kind in KINDS})
     for kernel_of in (_forward_of, _backward_of)
 )
+
+
+@inlined
+def forward(table, op, n, N, X, rows, k0, state, W, w, ldw, C, c, ldc):
+    """C[c + e + o ldc] += Σₖ X[rows[e], k0 + k] W[w + o ldw + k], o < n, k < N; X scaled by op."""
+    scale, offset = _line(op, state)
+    code = X[3] - MARK
+    _forward_by(table, code, n, N, X, rows, k0, scale, offset, W, w, ldw, C, c, ldc)
+
+
+@inlined
+def backward(table, op, n, N, X, rows, k0, state, D, d, ldd, C, c, ldc):
+    """C[c + o ldc + k] = Σⱼ D[d + o ldd + j] X[rows[j], k0 + k], o < n, k < N; X scaled by op."""
+    scale, offset = _line(op, state)
+    code = X[3] - MARK
+    _backward_by(table, code, n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc)

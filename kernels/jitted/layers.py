@@ -115,15 +115,14 @@ def dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scr
             table, X, own, op.n_out, op.n_in, theta, op.W, work, z, ld, blocks, BLOCK
         )  # fmt: skip
     # Features outermost: their weights stay in the cache while the examples pass.
-    open_ = inplace.reads(ops[0], state, X)
-    for tile in range(max(op.n_in // inplace.SPAN, 1) if open_ and last > first else 0):
+    lies = inplace.marked(X)
+    for tile in range(max(op.n_in // inplace.SPAN, 1) if lies and last > first else 0):
         k, w = inplace.span(op.n_in, tile)
-        factor, offset = inplace.line(ops[0], state)
         inplace.forward(
-            table, X[3], op.n_out, w, X, part(rows, first, last - first), k, factor, offset,
+            table, ops[0], op.n_out, w, X, part(rows, first, last - first), k, state,
             theta, op.W + k, op.n_in, work, op.Z * ld + first, ld,
         )  # fmt: skip
-    for k in range(0, 0 if whole or open_ else op.n_in, LENGTH):
+    for k in range(0, 0 if whole or lies else op.n_in, LENGTH):
         w = min(LENGTH, op.n_in - k)
         for j in range(first, last, tall):
             n = min(tall, last - j)

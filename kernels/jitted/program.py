@@ -91,8 +91,6 @@ def addresses(ops, dtype, needs=(), settings=None):
 def _addresses(ops, dtype, needs, wanted):
     """The same from the bytes of an op table, and whether each of WISHES is wanted."""
     uses = _of(ops)[0].union(needs, compress(WISHES, wanted))
-    if "reading" in uses:
-        uses |= {inplace.use(kind) for kind in inplace.KINDS if kind.name in needs}
     if np.frombuffer(ops, OP)["stats"][0] == 0 and np.dtype(dtype).name in needs:
         uses |= {"pick"}
     return _table(dtype, uses)
@@ -118,6 +116,14 @@ def entered(ops, X):
         ops["Z"][1:-1] -= ops["n_out"][0]
     ops["A"][0] = AS_IT_IS
     return ops
+
+
+def enter(ops, state, X):
+    """(ops, description of X, array behind it, what linked kernels it needs) of a run over X."""
+    ops, (x, alive) = entered(ops, X), locate(X)
+    if ops["A"][0] < 0:
+        x = inplace.mark(x, ops[0], state)
+    return ops, x, alive, inplace.use(alive.dtype) if inplace.marked(x) else need(alive)
 
 
 def _plan(ops, m, dtype, X):
@@ -194,10 +200,10 @@ def _scratch(size, dtype):
 
 def _predict(ops, row, theta, state, X, out, threads=alone):
     """Write A (m, n_out) of a row."""
-    ops, (x, alive) = entered(ops, X), locate(X)
+    ops, x, alive, needed = enter(ops, state, X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, {need(alive)})
+    table = addresses(ops, theta.dtype, {needed})
     args = (table, ops, row, theta, state, work, ld, places, x, order, out)
     assemble(compiled.predict, args, team)
 
@@ -210,11 +216,11 @@ def predict(ops, theta, state, X, out, threads=alone):
 def evaluate(ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     _verify(ops, theta, None, ((X, Y, w),))
-    ops, (x, alive) = entered(ops, X), locate(X)
+    ops, x, alive, needed = enter(ops, state, X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result, tally = np.zeros(2), np.empty((-(-len(X) // ld), 3))
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, {need(alive)})
+    table = addresses(ops, theta.dtype, {needed})
     args = (table, ops, theta, state, work, ld, places, x, Y, w, order, tally, result, 1)
     assemble(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])
@@ -223,11 +229,11 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
 def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     """Write the gradient of one step and return (cost, Σ w of right rows, Σ w). As in `steps`."""
     _verify(ops, theta, None, ((X, Y, w),), rows)
-    ops, (x, alive) = entered(ops, X), locate(X)
+    ops, x, _alive, needed = enter(ops, state, X)
     team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
     work, ld, places, tally, _ = layout(ops, len(rows), theta.dtype, X, team)
     result = np.zeros(3)
-    table = addresses(ops, theta.dtype, {need(alive), *blocks(tally)}, settings)
+    table = addresses(ops, theta.dtype, {needed, *blocks(tally)}, settings)
     args = (
         table, ops, theta, grad, state, work, ld, places, x, Y, w, rows, 1, settings.reshape(1),
         int(epoch), tally, result,
@@ -269,9 +275,9 @@ def run(
     _verify(ops, theta, slots, (train, validation))
     if len(slots) < SLOTS[Method(int(settings["method"]))]:
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
-    ops, (x, alive) = entered(ops, X), locate(X)
-    x_val, alive_val = locate(X_val)
-    needs = {need(alive)} | ({need(alive_val), "evaluate"} if len(X_val) else set())
+    _, x_val, alive_val, needed_val = enter(ops, state, X_val)
+    ops, x, alive, needed = enter(ops, state, X)
+    needs = {needed, needed_val, "evaluate"} if len(X_val) else {needed}
     batch = min(int(settings["batch_size"]), len(X))
     work, ld, places, tally, room = layout(ops, batch, theta.dtype, X, work=work)
     args = (
