@@ -101,10 +101,12 @@ def linked(signature, when=None):
 
 
 def linked_each(signature, functions):
-    """Link kernels of one signature, by what needs them: name(table, i, …) calls the i-th."""
+    """Link kernels of one signature, by what needs them: name(table, i, …) calls the i-th.
+
+    Python calls name.kernels[i](…).
+    """
     first = len(_linked)
-    for when, function in functions.items():
-        _enter(function, signature, when)
+    kernels = [_enter(function, signature, when) for when, function in functions.items()]
 
     @intrinsic
     def call(typingctx, table, which, *args):
@@ -116,6 +118,7 @@ def linked_each(signature, functions):
 
         return types.none(table, types.int64, shape), codegen
 
+    call.kernels = kernels
     return call
 
 

@@ -1,100 +1,20 @@
-"""The activations and their derivatives, over rows that lie feature by feature, A (n, m)."""
+"""The activations and their derivatives, over rows that lie feature by feature, A (n, m).
+
+Each is a kernel of its own, compiled only for networks that use it: closures over their formulas
+would not be found in the cache again. All forward kernels write A[o0:o1, j0:j0+n] = g(Z[…]), which
+may be the same array; those back dZ[o0:o1, :n] = dA g'(Z), from A = g(Z), and dZ may be dA. Arrays
+are (n_out, ·).
+"""
 
 from __future__ import annotations
 
 from ..opcodes import LEAK, SELU_ALPHA, SELU_SCALE, Activation
 from . import math
 from ._jit import inlined, kernel
-from ._link import linked
+from ._link import linked_each
 from .memory import row, same
 
-SIGMOID, TANH, RELU = int(Activation.SIGMOID), int(Activation.TANH), int(Activation.RELU)
-LEAKY_RELU, SOFTMAX = int(Activation.LEAKY_RELU), int(Activation.SOFTMAX)
-ELU, SELU, SOFTPLUS = int(Activation.ELU), int(Activation.SELU), int(Activation.SOFTPLUS)
-SILU, GELU, MISH = int(Activation.SILU), int(Activation.GELU), int(Activation.MISH)
 SELU_LOW = SELU_SCALE * SELU_ALPHA
-
-
-@inlined
-def _activate_smooth(code, a):
-    """A = g(A) of elu and all after it.   a (n,)."""
-    number = a.dtype.type
-    zero = number(0)
-    for j in range(a.size):
-        x = a[j]
-        if code == ELU:
-            a[j] = math.expm1(x) if x < zero else x
-        elif code == SELU:
-            a[j] = number(SELU_LOW) * math.expm1(x) if x < zero else number(SELU_SCALE) * x
-        elif code == SOFTPLUS:
-            a[j] = math.softplus(x)
-        elif code == SILU:
-            a[j] = x * math.sigmoid(x)
-        elif code == GELU:
-            a[j] = x * math.normal(x)[0]
-        else:
-            a[j] = x * math.tanh(math.softplus(x))
-
-
-@inlined
-def _derive_smooth(code, z, a, d):
-    """D = d g'(z) of the same.   All (n,)."""
-    number = a.dtype.type
-    zero, one = number(0), number(1)
-    for j in range(a.size):
-        x = z[j]
-        if code == ELU:
-            slope = one + a[j] if a[j] < zero else one
-        elif code == SELU:
-            slope = a[j] + number(SELU_LOW) if a[j] < zero else number(SELU_SCALE)
-        elif code == SOFTPLUS:
-            slope = math.sigmoid(x)
-        elif code == SILU:
-            s = math.sigmoid(x)
-            slope = s * (one + x * (one - s))
-        elif code == GELU:
-            below, density = math.normal(x)
-            slope = below + x * density
-        else:
-            t = math.tanh(math.softplus(x))
-            slope = t + x * (one - t * t) * math.sigmoid(x)
-        d[j] *= slope
-
-
-@inlined
-def _activate(code, a):
-    """A = g(A) for every g but softmax.   a (n,)."""
-    number = a.dtype.type
-    if code == SIGMOID:
-        for j in range(a.size):
-            a[j] = math.sigmoid(a[j])
-    elif code == TANH:
-        for j in range(a.size):
-            a[j] = math.tanh(a[j])
-    elif code == RELU:
-        for j in range(a.size):
-            a[j] = number(0) if a[j] < number(0) else a[j]
-    elif code == LEAKY_RELU:
-        for j in range(a.size):
-            a[j] = number(LEAK) * a[j] if a[j] < number(0) else a[j]
-
-
-@inlined
-def _derive(code, a, d):
-    """D = d g'(z), from a = g(z), for every g up to leaky_relu.   a, d (n,)."""
-    number = a.dtype.type
-    if code == SIGMOID:
-        for j in range(a.size):
-            d[j] *= a[j] * (number(1) - a[j])
-    elif code == TANH:
-        for j in range(a.size):
-            d[j] *= number(1) - a[j] * a[j]
-    elif code == RELU:
-        for j in range(a.size):
-            d[j] = d[j] if a[j] > number(0) else number(0)
-    elif code == LEAKY_RELU:
-        for j in range(a.size):
-            d[j] = number(LEAK) * d[j] if a[j] < number(0) else d[j]
 
 
 @inlined
@@ -103,6 +23,49 @@ def _copied(x, y):
     if not same(x, y):
         for j in range(y.size):
             y[j] = x[j]
+
+
+@inlined
+def _laid(Z, A, o, j0, n):
+    """A[o, j0 : j0+n], holding Z's numbers."""
+    a = row(A, o, j0, n)
+    _copied(row(Z, o, j0, n), a)
+    return a
+
+
+def _identity(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        _laid(Z, A, o, j0, n)
+
+
+def _sigmoid(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = math.sigmoid(a[j])
+
+
+def _tanh(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = math.tanh(a[j])
+
+
+def _relu(Z, A, j0, n, o0, o1, scratch):
+    zero = A.dtype.type(0)
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = zero if a[j] < zero else a[j]
+
+
+def _leaky_relu(Z, A, j0, n, o0, o1, scratch):
+    zero, leak = A.dtype.type(0), A.dtype.type(LEAK)
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = leak * a[j] if a[j] < zero else a[j]
 
 
 @kernel
@@ -130,6 +93,92 @@ def softmax(Z, A, m, top, total):
             a[j] /= total[j]
 
 
+def _softmax(Z, A, j0, n, o0, o1, scratch):
+    """The whole layer at once; scratch (2 or more, ·)."""
+    softmax(Z, A, n, row(scratch, 0, 0, n), row(scratch, 1, 0, n))
+
+
+def _elu(Z, A, j0, n, o0, o1, scratch):
+    zero = A.dtype.type(0)
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = math.expm1(a[j]) if a[j] < zero else a[j]
+
+
+def _selu(Z, A, j0, n, o0, o1, scratch):
+    zero, low, scale = A.dtype.type(0), A.dtype.type(SELU_LOW), A.dtype.type(SELU_SCALE)
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = low * math.expm1(a[j]) if a[j] < zero else scale * a[j]
+
+
+def _softplus(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = math.softplus(a[j])
+
+
+def _silu(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = a[j] * math.sigmoid(a[j])
+
+
+def _gelu(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = a[j] * math.normal(a[j])[0]
+
+
+def _mish(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = a[j] * math.tanh(math.softplus(a[j]))
+
+
+def _identity_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        _laid(dA, dZ, o, 0, n)
+
+
+def _sigmoid_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    one = A.dtype.type(1)
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * (a[j] * (one - a[j]))
+
+
+def _tanh_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    one = A.dtype.type(1)
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * (one - a[j] * a[j])
+
+
+def _relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    zero = A.dtype.type(0)
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] if a[j] > zero else zero
+
+
+def _leaky_relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    zero, leak = A.dtype.type(0), A.dtype.type(LEAK)
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = leak * d[j] if a[j] < zero else d[j]
+
+
 @inlined
 def softmax_derive(A, D, m, inner):
     """D = A (D − Σ D A) over the rows k.   A, D (K, ·); inner (m,) scratch."""
@@ -145,52 +194,86 @@ def softmax_derive(A, D, m, inner):
             d[j] = a[j] * (d[j] - inner[j])
 
 
-@linked("i F2 F2 i i i i F2")
-def activate(code, Z, A, j0, n, o0, o1, scratch):
-    """A[o0:o1, j0:j0+n] = g(Z[…]), which may be the same array; softmax takes the whole layer.
-
-    Z, A (n_out, ·); scratch (2 or more, ·).
-    """
-    if code == SOFTMAX:
-        softmax(Z, A, n, row(scratch, 0, 0, n), row(scratch, 1, 0, n))
-    else:
-        for o in range(o0, o1):
-            a = row(A, o, j0, n)
-            _copied(row(Z, o, j0, n), a)
-            _activate(code, a)
+def _softmax_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    """The whole layer at once; scratch (1 or more, ·)."""
+    for o in range(A.shape[0]):
+        _laid(dA, dZ, o, 0, n)
+    softmax_derive(A, dZ, n, row(scratch, 0, 0, n))
 
 
-@linked("i F2 F2 i i i i F2", when="smooth")
-def activate_smooth(code, Z, A, j0, n, o0, o1, scratch):
-    """The same for elu and all after it; they want no scratch."""
+def _elu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    zero, one = A.dtype.type(0), A.dtype.type(1)
     for o in range(o0, o1):
-        a = row(A, o, j0, n)
-        _copied(row(Z, o, j0, n), a)
-        _activate_smooth(code, a)
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * (one + a[j]) if a[j] < zero else d[j]
 
 
-@linked("i F2 F2 F2 F2 i i i F2")
-def derive(code, dA, Z, A, dZ, n, o0, o1, scratch):
-    """dZ[o0:o1, :n] = dA g'(Z), from A = g(Z); softmax takes the whole layer.
-
-    All (n_out, ·); dZ may be dA; scratch (1 or more, ·).
-    """
+def _selu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    zero, low, scale = A.dtype.type(0), A.dtype.type(SELU_LOW), A.dtype.type(SELU_SCALE)
     for o in range(o0, o1):
-        d = row(dZ, o, 0, n)
-        _copied(row(dA, o, 0, n), d)
-        if code != SOFTMAX:
-            _derive(code, row(A, o, 0, n), d)
-    if code == SOFTMAX:
-        softmax_derive(A, dZ, n, row(scratch, 0, 0, n))
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * (a[j] + low if a[j] < zero else scale)
 
 
-@linked("i F2 F2 F2 F2 i i i F2", when="smooth")
-def derive_smooth(code, dA, Z, A, dZ, n, o0, o1, scratch):
-    """The same for elu and all after it, from Z where A does not tell (`opcodes.NEEDS_Z`)."""
+def _softplus_back(dA, Z, A, dZ, n, o0, o1, scratch):
     for o in range(o0, o1):
-        d = row(dZ, o, 0, n)
-        _copied(row(dA, o, 0, n), d)
-        _derive_smooth(code, row(Z, o, 0, n), row(A, o, 0, n), d)
+        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * math.sigmoid(z[j])
+
+
+def _silu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    one = A.dtype.type(1)
+    for o in range(o0, o1):
+        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        for j in range(n):
+            s = math.sigmoid(z[j])
+            d[j] *= s * (one + z[j] * (one - s))
+
+
+def _gelu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        for j in range(n):
+            below, density = math.normal(z[j])
+            d[j] *= below + z[j] * density
+
+
+def _mish_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    one = A.dtype.type(1)
+    for o in range(o0, o1):
+        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        for j in range(n):
+            t = math.tanh(math.softplus(z[j]))
+            d[j] *= t + z[j] * (one - t * t) * math.sigmoid(z[j])
+
+
+def use(code):
+    """What the kernels of an activation are needed for."""
+    return f"activation {Activation(code).name.lower()}"
+
+
+def _by_use(*functions):
+    """Kernels of all activations, in the order of their codes, by what needs them."""
+    return {use(code): function for code, function in enumerate(functions)}
+
+
+activate = linked_each(
+    "F2 F2 i i i i F2",
+    _by_use(
+        *(_identity, _sigmoid, _tanh, _relu, _leaky_relu, _softmax),
+        *(_elu, _selu, _softplus, _silu, _gelu, _mish),
+    ),
+)
+derive = linked_each(
+    "F2 F2 F2 F2 i i i F2",
+    _by_use(
+        *(_identity_back, _sigmoid_back, _tanh_back, _relu_back, _leaky_relu_back, _softmax_back),
+        *(_elu_back, _selu_back, _softplus_back, _silu_back, _gelu_back, _mish_back),
+    ),
+)
 
 
 @kernel

@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import batchnorm, dense, inplace, sparse
 from ._jit import inlined
 from ._link import linked
-from .activations import derive, derive_smooth
+from .activations import derive
 from .gemm import ADD, PANEL, ZERO, multiply
 from .layers import (
     ACTIVATION,
@@ -29,15 +29,6 @@ from .random import drop_back
 from .team import meet
 
 FEATURES = PANEL  # features of a block of dW
-
-
-@inlined
-def _derive(table, code, dA, Z, A, dZ, n, o0, o1, scratch):
-    """dZ[o0:o1, :n] = dA g'(Z)."""
-    if code > SOFTMAX:
-        derive_smooth(table, code, dA, Z, A, dZ, n, o0, o1, scratch)
-    else:
-        derive(table, code, dA, Z, A, dZ, n, o0, o1, scratch)
 
 
 @linked("T O F1 F1 F1 i i i X I1 i i", when="reading")
@@ -101,12 +92,12 @@ def _back_dense(
     scratch = matrix(work, places.scratch, 3, ld)
     if op.code == SOFTMAX:
         if me == 0:
-            _derive(table, op.code, D, Z, out, D, mp, 0, op.n_out, scratch)
+            derive(table, op.code, D, Z, out, D, mp, 0, op.n_out, scratch)
         meet(meeting, me, team)
     for tile in range(me, (op.n_out + OUTPUTS - 1) // OUTPUTS, team):
         o0, o1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
         if op.code != SOFTMAX and op.code != IDENTITY:
-            _derive(table, op.code, D, Z, out, D, mp, o0, o1, scratch)
+            derive(table, op.code, D, Z, out, D, mp, o0, o1, scratch)
         if op.b >= 0:
             dense.backward_biases(table, D, m, part(grad, op.b, op.n_out), o0, o1)
     meet(meeting, me, team)
@@ -165,5 +156,5 @@ def backward(
             )
         elif me == 0:
             scratch = matrix(work, places.scratch, 3, ld)
-            _derive(table, op.code, D, before, A, dA, mp, 0, op.n_out, scratch)
+            derive(table, op.code, D, before, A, dA, mp, 0, op.n_out, scratch)
         meet(meeting, me, team)

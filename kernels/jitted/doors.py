@@ -12,7 +12,7 @@ from ..opcodes import Activation, Loss
 from . import batchnorm, dense, gemm, losses
 from ._layout import Out, agree, features, fit, flat, rows
 from ._link import table
-from .activations import activate, activate_smooth, derive, derive_smooth
+from .activations import activate, derive
 from .activations import standardize as _standardize
 from .dots import dots
 
@@ -98,18 +98,18 @@ def dense_backward(X, W, dZ, dX, dW, db):
 
 def _forward(activation):
     """Return g: A = g(Z).   A (m, n) out; Z (m, n)."""
-    kernel = (activate_smooth if activation > Activation.SOFTMAX else activate).kernel
+    kernel = activate.kernels[activation]
 
     def forward(Z, A):
         agree(Z, A)
         line = rows(Z, A) if activation != Activation.SOFTMAX else None
         if line:  # element by element, whatever the order
-            kernel(int(activation), *line, 0, A.size, 0, 1, line[0])
+            kernel(*line, 0, A.size, 0, 1, line[0])
             return
         with Out(A) as (At,):
             scratch = np.empty((2, len(A)), A.dtype)
             m, n = A.shape
-            kernel(int(activation), features(Z), At, 0, m, 0, n, scratch)
+            kernel(features(Z), At, 0, m, 0, n, scratch)
 
     forward.__doc__ = f"A = {activation.name.lower()}(Z).   A (m, n) out; Z (m, n)."
     return forward
@@ -117,20 +117,19 @@ def _forward(activation):
 
 def _backward(activation):
     """Return the derivative: dZ = dA g'(Z).   dZ (m, n) out; dA, Z, A (m, n)."""
-    code = int(activation)
-    kernel = (derive_smooth if activation > Activation.SOFTMAX else derive).kernel
+    kernel = derive.kernels[activation]
 
     def backward(dA, Z, A, dZ):
         agree(dA, Z, A, dZ)
         line = rows(dA, Z, A, dZ) if activation != Activation.SOFTMAX else None
         if line:
-            kernel(code, *line, A.size, 0, 1, line[0])
+            kernel(*line, A.size, 0, 1, line[0])
             return
         with Out(dZ) as (dZt,):
             m, n = A.shape
             scratch = np.empty((2, m), A.dtype)
             arrays = features(dA), features(Z), features(A), dZt
-            kernel(code, *arrays, m, 0, n, scratch)
+            kernel(*arrays, m, 0, n, scratch)
 
     backward.__doc__ = f"dZ = dA {activation.name.lower()}'(Z).   All (m, n); dZ out."
     return backward

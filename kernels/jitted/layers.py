@@ -16,7 +16,7 @@ from ..opcodes import OP, Activation, Kind, Mode
 from . import batchnorm, dense, inplace, sparse
 from ._jit import inlined, kernel
 from ._link import EXTRA, linked
-from .activations import activate, activate_smooth
+from .activations import activate
 from .dots import dots
 from .gather import gather
 from .memory import matrix, part
@@ -90,15 +90,6 @@ def _input(table, ops, state, work, ld, blocks, X, rows, me, team):
                 work[(op.A + k) * ld + j] = 0
 
 
-@inlined
-def _activate(table, code, Z, A, j0, n, o0, o1, scratch):
-    """A[o0:o1, j0:j0+n] = g(Z[…])."""
-    if code > SOFTMAX:
-        activate_smooth(table, code, Z, A, j0, n, o0, o1, scratch)
-    else:
-        activate(table, code, Z, A, j0, n, o0, o1, scratch)
-
-
 @linked("T O F1 F1 F1 i i X I1 F2 F2 F2 i i", when="reading")
 def dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scratch, me, team):
     """Z, A (n_out, ld) of the first DENSE row, straight from the user's array, block by block."""
@@ -133,7 +124,7 @@ def dense_reading(table, ops, theta, state, work, ld, blocks, X, rows, Z, A, scr
                 work, op.Z * ld + j, 1, ld, 1,
             )  # fmt: skip
     if op.code != SOFTMAX and last > first:
-        _activate(
+        activate(
             table, op.code, Z, A, first, padded(last, work.itemsize) - first, 0, op.n_out, scratch
         )
 
@@ -153,7 +144,7 @@ def _dense(table, ops, row, theta, work, ld, Z, A, mp, scratch, me, team):
             work, op.Z * ld + j, ld, n, o1, relu,
         )  # fmt: skip
         if op.code != SOFTMAX and op.code != RELU and op.code != IDENTITY:
-            _activate(table, op.code, Z, A, j, n, o0, o1, scratch)
+            activate(table, op.code, Z, A, j, n, o0, o1, scratch)
 
 
 @linked("T O i F1 F1 F2 F2 I1 i i i i i", when="elementwise")
@@ -211,9 +202,9 @@ def forward(
         elif op.kind != ACTIVATION:
             elementwise(table, ops, row, theta, state, before, A, rows, mp, seed, epoch, me, team)
         elif me == 0:
-            _activate(table, op.code, before, A, 0, mp, 0, op.n_out, scratch)
+            activate(table, op.code, before, A, 0, mp, 0, op.n_out, scratch)
         meet(meeting, me, team)
         if op.kind == DENSE and op.code == SOFTMAX:
             if me == 0:
-                _activate(table, op.code, Z, A, 0, mp, 0, op.n_out, scratch)
+                activate(table, op.code, Z, A, 0, mp, 0, op.n_out, scratch)
             meet(meeting, me, team)

@@ -8,10 +8,10 @@ from itertools import compress
 
 import numpy as np
 
-from ..opcodes import AS_IT_IS, OP, SLOTS, Activation, Kind, Loss, Method
+from ..opcodes import AS_IT_IS, OP, SLOTS, Kind, Loss, Method
 from ..sparse import SparseRows
 from ..steps import alone, statistics
-from . import inplace
+from . import activations, inplace
 from . import run as compiled
 from ._link import table as _table
 from .dense import TURNED
@@ -57,8 +57,8 @@ def _of(ops):
     uses = {KINDS[kind] for kind in ops["kind"].tolist() if kind in KINDS}
     if uses:
         uses.add("elementwise")
-    if (ops["code"][1:-1] > Activation.SOFTMAX).any():
-        uses.add("smooth")
+    active = ops["code"][np.isin(ops["kind"], (Kind.DENSE, Kind.ACTIVATION))]
+    uses.update(map(activations.use, active.tolist()))
     loss = Loss(ops["code"][-1])
     uses.add("robust" if loss > Loss.CATEGORICAL_CROSS_ENTROPY else loss.name.lower())
     dense = ops[ops["kind"] == Kind.DENSE]
@@ -123,7 +123,7 @@ def enter(ops, state, X):
     ops, (x, alive) = entered(ops, X), locate(X)
     if ops["A"][0] < 0:
         x = inplace.mark(x, ops[0], state)
-    return ops, x, alive, inplace.use(alive.dtype) if inplace.marked(x) else need(alive)
+    return ops, x, alive, inplace.use(alive.dtype) if x[3] >= inplace.MARK else need(alive)
 
 
 def _plan(ops, m, dtype, X):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..opcodes import Activation, Kind, Mode
 from ._jit import kernel
-from .activations import activate, activate_smooth
+from .activations import activate
 from .dots import dots
 from .layers import elementwise, read
 from .memory import locate, matrix, need, part
@@ -50,9 +50,6 @@ def _layers(table, ops, theta, state, work, widest, X, order, out):
         elif op.code == SOFTMAX:
             Z, A, scratch = matrix(work, a, n, 1), matrix(work, z, n, 1), 2 * widest
             activate(table, SOFTMAX, Z, A, 0, 1, 0, n, matrix(work, scratch, 2, 1))
-        elif op.code > SOFTMAX:
-            Z, A = matrix(work, a, 1, n), matrix(work, z, 1, n)
-            activate_smooth(table, op.code, Z, A, 0, n, 0, 1, Z)
         elif op.code != IDENTITY or a != z:
             Z, A = matrix(work, a, 1, n), matrix(work, z, 1, n)
             activate(table, op.code, Z, A, 0, n, 0, 1, Z)
