@@ -155,6 +155,18 @@ def test_rows_of_another_dtype_are_scaled_before_they_are_rounded():
     np.testing.assert_allclose(*gradients, rtol=1e-5)
 
 
+def test_numbers_that_only_scaling_makes_moderate_are_scaled_first():
+    """Sums of 100 numbers around 1e38 leave float32's range, those of scaled ones do not."""
+    X, y = 0.5 + np.random.default_rng(0).random((40, 100)), np.arange(40) % 2
+    found = []
+    for data, factor in ((X, 1.0), (X.astype("float32") * np.float32(1e38), 1e-38)):
+        net = Network([Rescaling(factor), Dense(1, "sigmoid")]).build(100)
+        net.parameters["W1"] = np.ones((100, 1))
+        cost, gradients = net.cost_and_gradients(data, y)
+        found.append([cost, *gradients["W1"].ravel()])
+    np.testing.assert_allclose(*found, rtol=1e-4)
+
+
 @pytest.mark.parametrize(("low", "high"), [(0, 256), (120, 140), (200, 203)])
 def test_bytes_that_hardly_vary_keep_the_bound_of_single_precision(low, high):
     """Of 201 ± 1, (x − μ) / σ: s Σ w x + o Σ w would lose two digits, Σ w (s x + o) does not."""

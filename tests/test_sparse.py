@@ -133,9 +133,10 @@ def test_a_team_gives_the_same_bits(n, first, units, dtype, monkeypatch):
 
 
 @pytest.mark.parametrize("backend", kernels.BACKENDS)
-def test_arrays_and_sparse_rows_may_meet_in_a_fit(backend, monkeypatch):
+@pytest.mark.parametrize("features", [40, 100])  # from 64 on, rows before 3 units are read in place
+def test_arrays_and_sparse_rows_may_meet_in_a_fit(backend, features, monkeypatch):
     monkeypatch.setattr(program, "FILLED", 1)
-    X = array(40)
+    X = array(features)
     for units in (3, 40):
         curves = []
         for train in (X, sparse(X)):

@@ -16,14 +16,14 @@ from ..steps import statistics
 from ._jit import inlined
 from ._link import linked_each
 from .dots import FEW, MANY, ONE, accumulate, store_totals
-from .memory import CODES, NAMES, part
+from .memory import CODES, MARK, NAMES, part
 from .pack import lanes_of
 from .simd import Vectors, clamped, constant, data, index, machine, void
 
 KINDS = READ[:3]  # dtypes that are read so, by the code of X: float32, float64, uint8
 DOUBLE, BYTES = CODES[np.dtype(np.float64)], CODES[np.dtype(np.uint8)]
-MARK = 64  # what is added to the code of X where it is read in place
 SPAN = 512  # features at a time, or some more: their weights stay in the first-level cache
+FAR = 2.0**30  # factors, and their inverse, up to which numbers may be scaled after they are summed
 UNITS = 8.0  # that bytes may span once they are scaled: with more, sums of sx and o would cancel
 
 #: Vectors of features that a tile of the gradient holds for up to so many outputs: sums, factors
@@ -166,8 +166,8 @@ def _line(op, state):
 def mark(X, op, state):
     """Return X's description, marked where X can be read where it lies; op: its INPUT row.
 
-    Not where numbers are shifted, or scaled that lose digits in the network's dtype: sums of what
-    is large or vanishes before would be wrong.
+    Not where numbers are shifted, or scaled by so much, or scaled that lose digits in the network's
+    dtype: sums of what is large or vanishes before would be wrong.
     """
     address, rows, columns, code = X
     if op["stats"] > 1 or code > BYTES or columns != 1 or op["n_out"] < FEWEST:
@@ -176,7 +176,8 @@ def mark(X, op, state):
         low, factor, rest = (float(part[0]) for part in statistics(state, op))
         shifted = op["offset"] != (low + rest) * factor
         wide = abs(factor) * 255 > UNITS if code == BYTES else True
-        if (shifted and wide) or (code == DOUBLE and state.itemsize == 4):
+        far = code != BYTES and not 1 / FAR <= abs(factor) <= FAR
+        if (shifted and wide) or far or (code == DOUBLE and state.itemsize == 4):
             return X
     return address, rows, columns, MARK + code
 

@@ -275,8 +275,8 @@ def run(
     _verify(ops, theta, slots, (train, validation))
     if len(slots) < SLOTS[Method(int(settings["method"]))]:
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
-    _, x_val, alive_val, needed_val = enter(ops, state, X_val)
     ops, x, alive, needed = enter(ops, state, X)
+    _, x_val, alive_val, needed_val = enter(ops, state, X_val)
     needs = {needed, needed_val, "evaluate"} if len(X_val) else {needed}
     batch = min(int(settings["batch_size"]), len(X))
     work, ld, places, tally, room = layout(ops, batch, theta.dtype, X, work=work)

@@ -11,7 +11,7 @@ from ..opcodes import AS_IT_IS
 from . import turned
 from ._jit import exact, inlined
 from ._link import linked_each
-from .memory import SPARSE, bounds, load, of_each, part, row
+from .memory import MARK, SPARSE, bounds, load, of_each, part, row
 
 OUTPUTS = 4  # outputs for which a number and its column are read once; 8 are no faster
 
@@ -19,7 +19,7 @@ OUTPUTS = 4  # outputs for which a number and its column are read once; 8 are no
 @inlined
 def multiplies(op, X):
     """Tell whether X is sparse and multiplied as it is, `op` being its INPUT row."""
-    return X[3] >= SPARSE and op.A == AS_IT_IS
+    return SPARSE <= X[3] < MARK and op.A == AS_IT_IS
 
 
 @inlined
