@@ -15,6 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import kernel
+from ._passed import Passed, passed
 
 _linked = []  # every linked kernel, its signature and what needs it, in the order of the table
 _tables = {}  # the table of each dtype, its addresses filled in as they are needed
@@ -55,7 +56,7 @@ def _enter(function, signature, when):
 def _call(context, builder, table, place, values, signature, number):
     """Emit a call of the kernel at a place of a table (its type and value) with a tuple's items."""
     letters, (kind, addresses) = signature.split(), table
-    expected = _types(signature, number)
+    expected = passed(_types(signature, number))
     data = context.make_array(kind)(context, builder, addresses).data
     wanted = context.call_conv.get_function_type(types.none, expected)
     pointer = builder.inttoptr(builder.load(builder.gep(data, [place])), wanted.as_pointer())
@@ -69,7 +70,11 @@ def _given(signature, args):
     letters = [letter for letter in signature.split() if letter != "T"]
     numbers = [a.dtype for letter, a in zip(letters, args, strict=True) if letter[0] == "F"]
     number = numbers[0] if numbers else types.float64
-    return types.BaseTuple.from_types(_types(" ".join(letters), number)), number
+    wanted = [
+        given if isinstance(given, Passed) and given.array == kind else kind
+        for kind, given in zip(_types(" ".join(letters), number), args, strict=True)
+    ]
+    return types.BaseTuple.from_types(wanted), number
 
 
 def linked(signature, when=None):
@@ -129,7 +134,7 @@ def table(dtype, uses=frozenset()):
     addresses = _tables.setdefault(number, np.zeros(len(_linked), np.int64))
     for place, (compiled, signature, when) in enumerate(_linked):
         if addresses[place] == 0 and (when is None or when in uses):
-            expected = _types(signature, number)
+            expected = passed(_types(signature, number))
             compiled.compile(expected)
             result = compiled.overloads[expected]
             name = result.fndesc.llvm_func_name

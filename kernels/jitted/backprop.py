@@ -9,7 +9,7 @@ from . import batchnorm, dense, inplace, sparse
 from ._jit import inlined
 from ._link import linked
 from .activations import derive
-from .gemm import ADD, PANEL, ZERO, multiply
+from .gemm import PANEL, multiply
 from .layers import (
     ACTIVATION,
     BATCHNORM,
@@ -27,6 +27,7 @@ from .layers import (
 from .memory import matrix, part
 from .random import drop_back
 from .team import meet
+from .thin import ADD, ZERO
 
 FEATURES = PANEL  # features of a block of dW
 

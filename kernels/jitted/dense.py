@@ -9,8 +9,9 @@ from __future__ import annotations
 from ._jit import inlined, kernel
 from ._link import linked
 from .dots import dots
-from .gemm import BIAS, ZERO, multiply, product
+from .gemm import multiply, product
 from .pack import lanes_of
+from .thin import BIAS, ZERO
 
 TURNED = 96  # entries of dW from which on A may be turned
 

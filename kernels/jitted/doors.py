@@ -15,6 +15,7 @@ from ._link import table
 from .activations import activate, derive
 from .activations import standardize as _standardize
 from .dots import dots
+from .thin import ADD, ZERO
 
 
 def dot(x, y):
@@ -71,7 +72,7 @@ def _product(A, B, C, add):
         panel = np.empty(gemm.DEPTH * gemm.PANEL, C.dtype)
         gemm.product.kernel(
             table(C.dtype, USED), M, N, K, numbers[0], 0, *steps[0], numbers[1], 0, *steps[1],
-            C.reshape(-1), 0, N, gemm.ADD if add else gemm.ZERO, panel, 0,
+            C.reshape(-1), 0, N, ADD if add else ZERO, panel, 0,
         )  # fmt: skip
 
 

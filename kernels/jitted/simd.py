@@ -144,6 +144,16 @@ class Vectors:
             return self._call(f"llvm.fma.{self._suffix}", self.type, [x, y, z])
         return self.builder.fadd(self.builder.fmul(x, y), z)
 
+    def floor(self, wanted):
+        """What `floored` needs: zeros where the index `wanted` is not 0, else −∞."""
+        zero, least = (self.scalar(value) for value in (0.0, float("-inf")))
+        chosen = self.builder.icmp_signed("!=", wanted, constant(0))
+        return self.splat(self.builder.select(chosen, zero, least))
+
+    def floored(self, x, low):
+        """The numbers of low where x is below them; NaN stays."""
+        return self.builder.select(self.builder.fcmp_ordered("<", x, low), low, x)
+
     def mask(self, count):
         """Lanes below a 32-bit count."""
         line = ir.Constant(ir.VectorType(INT, self.lanes), list(range(self.lanes)))
