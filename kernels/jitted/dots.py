@@ -12,8 +12,9 @@ from ._jit import inlined
 from ._link import linked
 from .simd import INT, Vectors, clamped, constant, data, index, machine, void
 
-#: Rows of X and of W that a tile holds: many outputs, few, or one.
+#: Rows of X and of W that a tile holds: many outputs, few, two or one.
 MANY, FEW, ONE = ((3, 8), (4, 4), (8, 1)) if machine()[1] == 32 else ((2, 4), (3, 3), (6, 1))
+TWO = (4, 2)
 
 
 def _tile(tall, wide):
@@ -117,7 +118,7 @@ def _step(v, xs, ws, k, mask, sums):
     return sums
 
 
-_many, _few, _one = _tile(*MANY), _tile(*FEW), _tile(*ONE)
+_many, _few, _two, _one = _tile(*MANY), _tile(*FEW), _tile(*TWO), _tile(*ONE)
 
 
 @inlined
@@ -139,8 +140,10 @@ def dots(m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add):
         if left > FEW[1]:
             left = min(left, MANY[1])
             _tiles(_many, MANY[0], o, left, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
-        elif left > 1:
+        elif left > TWO[1]:
             _tiles(_few, FEW[0], o, left, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
+        elif left == TWO[1]:
+            _tiles(_two, TWO[0], o, left, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
         else:
             _tiles(_one, ONE[0], o, left, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
         o += left

@@ -36,7 +36,6 @@ def _tile(rows, vectors):
 
     @intrinsic
     def tile(typingctx, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, used, width, begin, floor):
-        number = C.dtype
         ints = (index,) * 3
         signature = void(
             A, *ints, B, index, index, C, index, index, bias, index, *ints, index, index
@@ -50,7 +49,7 @@ def _tile(rows, vectors):
             rs, cs, ldb, ldc = args[2], args[3], args[6], args[9]
             biases = data(context, builder, bias, args[10], args[11])
             K, used, width, begin, floor = args[12:]
-            v = Vectors(context, builder, number)
+            v = Vectors(context, builder, C.dtype)
             places = [clamped(builder, i, used) for i in range(rows)]
             columns = [constant(j * v.lanes) for j in range(vectors)]
             across = [builder.mul(i, rs) for i in places]

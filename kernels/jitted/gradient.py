@@ -39,9 +39,9 @@ def _lay_targets(targets, weights, work, last, Y, w, rows, total):
         for j in range(m, mp):
             targets[k, j] = 0
     for j in range(m):
-        weight = w[rows[j]]
-        weights[0, j] = number(np.float64(weight) / total) if total > 0 else number(0)
-        weights[1, j] = weight
+        weights[1, j] = w[rows[j]]
+    for j in range(m):  # apart, for divisions of what lies side by side vectorise
+        weights[0, j] = number(np.float64(weights[1, j]) / total) if total > 0 else number(0)
     for j in range(m, mp):
         weights[0, j] = weights[1, j] = 0
 
