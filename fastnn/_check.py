@@ -140,8 +140,8 @@ def is_row(X: Any, n_in: int) -> bool:
     return type(X) is np.ndarray and X.shape == (1, n_in) and X.dtype in READ
 
 
-def features(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:
-    """Return X (m, n_in): real, finite, not empty, of the number of features that is expected."""
+def rows(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:
+    """Return X (m, n_in): real, not empty, of the number of features that is expected."""
     X = value if isinstance(value, SparseRows) else numeric(value, name)
     if X.ndim != 2:
         hint = f"reshape a single example to (1, {X.size})" if X.ndim == 1 else "give one row each"
@@ -153,10 +153,14 @@ def features(value: Any, n_in: int | None, layer: str = "the network", name: str
     if n_in is not None and X.shape[1] != n_in:
         hint = "is the batch transposed?" if X.shape[0] == n_in else "is it other data?"
         raise ShapeError(f"{layer} expects inputs of shape (m, {n_in}), got {X.shape}; {hint}")
-    if isinstance(X, SparseRows):  # of finite floats, which its maker has checked
-        return X
-    X = readable(X)
-    finite(X, name)
+    return X if isinstance(X, SparseRows) else readable(X)
+
+
+def features(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:
+    """Return X (m, n_in) as `rows` does, all of whose numbers are finite."""
+    X = rows(value, n_in, layer, name)
+    if not isinstance(X, SparseRows):  # of finite floats, which its maker has checked
+        finite(X, name)
     return X
 
 

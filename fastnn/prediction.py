@@ -23,15 +23,20 @@ Array = np.ndarray[Any, Any]
 class Predictor(Blueprint):
     """What a network can be asked once it is built."""
 
-    def _ready(self, X: Any) -> Array:
-        """Return X (m, n_in), checked, for a network that can take it."""
+    def _rows(self, X: Any) -> Array:
+        """Return X (m, n_in) for a network that can take it, its numbers not looked at."""
         program = self.program
         if not self._scaled:
             raise NotBuiltError(
                 "the Normalization layer learns its mean and deviation at the first fit; call fit "
                 "before this"
             )
-        rows: Array = _check.features(X, program.inputs, f"Dense {program.entrance!r}")
+        rows: Array = _check.rows(X, program.inputs, f"Dense {program.entrance!r}")
+        return rows
+
+    def _ready(self, X: Any) -> Array:
+        """Return X (m, n_in), checked, for a network that can take it."""
+        rows: Array = _check.features(self._rows(X), self.program.inputs)
         _check.representable(rows, self.dtype)
         return rows
 
@@ -42,9 +47,11 @@ class Predictor(Blueprint):
             out = np.empty((1, program.outputs), self.dtype)
             if kernels.single(program.ops, program.theta, program.state, X, out):
                 return out
-        X, program = self._ready(X), fold(program)
+        X, program = self._rows(X), fold(program)
         out = np.empty((len(X), program.outputs), self.dtype)
-        kernels.predict(program.ops, program.theta, program.state, X, out, get_num_threads)
+        args = program.ops, program.theta, program.state, X, out, get_num_threads
+        if not kernels.predict(*args):  # which looks at numbers where that costs nothing
+            self._ready(X)
         return out
 
     def predict(self, X: Any) -> Array:

@@ -127,7 +127,7 @@ def alone():
 
 @np.errstate(over="ignore")
 def predict(kernels, ops, theta, state, X, out, threads=alone):
-    """Write A of the last layer, block by block.   out (m, K); X (m, n_in)."""
+    """Write A (m, K) of the last layer for X (m, n_in); whether that is finite nobody looks."""
     for i in range(0, X.shape[0], BLOCK):
         out[i : i + BLOCK] = _layers(kernels, ops[:-1], theta, state, X[i : i + BLOCK])[1][-1]
 

@@ -122,6 +122,26 @@ def test_float16_that_is_not_finite_is_refused(m, value):
         echo("float32").predict(X)
 
 
+@pytest.mark.parametrize("backend", kernels.BACKENDS)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("sizes", [[5, 3, 1], [100, 1]])  # laid out, and read in place
+def test_prediction_finds_what_is_not_finite(sizes, threads, backend, monkeypatch):
+    monkeypatch.setattr("fastnn.kernels.jitted.program.WORTH_A_TEAM", 0)
+    monkeypatch.setattr("fastnn._threads._wanted", threads)
+    net = Network.mlp(sizes, output="sigmoid")
+    net.build(sizes[0])
+    X = rng.normal(size=(600 if backend != "loops" else 20, sizes[0]))
+    with fastnn.backend(backend):
+        assert len(net.predict(X)) == len(X)
+        for row in (0, len(X) // 2, len(X) - 1):
+            for column, value in ((0, np.nan), (-1, np.inf), (1, -np.inf), (2, 1e39)):
+                bad = X.copy()
+                bad[row, column] = value
+                told = "too large for float32" if value == 1e39 else f"{value} in row {row} "
+                with pytest.raises(DataError, match=told):
+                    net.predict(bad)
+
+
 def test_a_sum_beyond_float16_is_no_infinity():
     assert len(echo("float32").predict(np.full((50, 1), 60000, np.float16))) == 50
 

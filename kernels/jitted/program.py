@@ -199,18 +199,23 @@ def _scratch(size, dtype):
 
 
 def _predict(ops, row, theta, state, X, out, threads=alone):
-    """Write A (m, n_out) of a row."""
+    """Write A (m, n_out) of a row; True: X was laid out, and found finite."""
     ops, x, alive, needed = enter(ops, state, X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
     table = addresses(ops, theta.dtype, {needed})
-    args = (table, ops, row, theta, state, work, ld, places, x, order, out)
+    wrong = np.zeros(team, np.int64)
+    args = (table, ops, row, theta, state, work, ld, places, x, order, out, wrong)
     assemble(compiled.predict, args, team)
+    return ops["A"][0] >= 0 and not any(wrong.tolist())
 
 
 def predict(ops, theta, state, X, out, threads=alone):
-    """Write A of the last layer, block by block.   out (m, K) C-contiguous; X (m, n_in)."""
-    _predict(ops, len(ops) - 2, theta, state, X, out, threads)
+    """Write A of the last layer, block by block, and return True where X was found finite.
+
+    out (m, K) C-contiguous; X (m, n_in). False: not all of it is, or as in `steps` nobody looked.
+    """
+    return _predict(ops, len(ops) - 2, theta, state, X, out, threads)
 
 
 def evaluate(ops, theta, state, X, Y, w, threads=alone):

@@ -6,12 +6,15 @@ members of a team at once; what one member decides is read by the others after a
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..opcodes import Mode
-from ._jit import kernel
+from ._jit import inlined, kernel
 from ._link import linked
 from .gradient import assess, gradient, weight_of
 from .layers import BLOCK, forward
 from .memory import matrix, part, row
+from .optimizers import largest
 from .random import shuffle
 from .team import aborted, meet
 from .updates import permit, update
@@ -57,14 +60,27 @@ def evaluate(
         result[1] = hits / total if total > 0 else 0.0
 
 
+@inlined
+def _finite(op, work, ld, m, me, team):
+    """Tell whether a member's share of A (n, ld) of the INPUT row is finite for m examples."""
+    top = 0.0
+    for k in range(me, op.n_out, team):
+        top = max(top, largest(part(work, (op.A + k) * ld, m)))
+    return top < np.inf
+
+
 @kernel
-def predict(table, ops, last, theta, state, work, ld, places, X, order, out, meeting, me, team):
+def predict(
+    table, ops, last, theta, state, work, ld, places, X, order, out, wrong, meeting, me, team
+):
     """Write A of row `last` for all examples, block by block.   out (m, n_out) C-contiguous.
+
+    wrong (team,): set to 1 by who finds a number that is not finite, where the input is laid out.
 
     Members share every block, or where there are blocks for all of them, take blocks of their own:
     work then holds a workspace for each.
     """
-    apart = order.size >= team * ld
+    apart, wrong = order.size >= team * ld, part(wrong, me, 1)
     if apart:
         length = places.blocks + BLOCK
         work, first, step = part(work, me * length, length), me * ld, team * ld
@@ -77,6 +93,8 @@ def predict(table, ops, last, theta, state, work, ld, places, X, order, out, mee
             table, ops, last, theta, state, work, ld, places, X, rows, 1, 0, INFERENCE,
             meeting, me, team,
         )  # fmt: skip
+        if ops[0].A >= 0 and not _finite(ops[0], work, ld, rows.size, me, team):
+            wrong[0] = 1
         A = matrix(work, ops[last].A * ld, ops[last].n_out, ld)
         if me == 0:
             for k in range(A.shape[0]):

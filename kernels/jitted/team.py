@@ -25,6 +25,8 @@ NAP = 1 if os.name == "nt" else 20  # ms there, µs here: with the timer's slack
 LINE = 16  # int64 in two cache lines, for their prefetcher fetches pairs
 ARRIVALS, ABORT = 0, 1  # places in the meeting array; member i counts its turns at LINE (i + 1)
 
+_NOBODY = np.zeros(2 * LINE, np.int64)  # the meeting of one, which nobody writes to
+
 
 @kernel
 def meet(meeting, me, team):
@@ -157,7 +159,7 @@ def assemble(function, args, size):
         size = _claims[caller] = max(1, size - others)
     try:
         if size == 1:
-            return function(*args, np.zeros(2 * LINE, np.int64), 0, 1)
+            return function(*args, _NOBODY, 0, 1)
         with keep_team() as team:
             return _together(function, args, team, size)
     finally:
