@@ -29,16 +29,18 @@ class History(Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]):
 
     def __init__(self) -> None:
         self._parts: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
+        self._epochs = 0
         self.interrupted = False
         self.converged: bool | None = None
 
     @property
     def epochs(self) -> int:
         """Number of finished epochs."""
-        return sum(map(len, self._parts.get("cost", [])))
+        return self._epochs
 
     def extend(self, curves: Mapping[str, Any]) -> None:
         """Append entries to the curves of those names; all of one length."""
+        self._epochs += len(curves.get("cost", ()))
         for name, values in curves.items():
             self._parts.setdefault(name, []).append(np.array(values, dtype=np.float64))
 

@@ -22,7 +22,7 @@ from .losses import (
     robust_loss,
     squared_loss,
 )
-from .memory import matrix, part, row
+from .memory import clear, matrix, part, row
 from .team import meet
 
 CHUNK = 4096  # slopes that a member adds at a time
@@ -34,16 +34,17 @@ def _lay_targets(targets, weights, work, last, Y, w, rows, total):
     number = work.dtype.type
     m, mp = rows.size, padded(rows.size, work.itemsize)
     for k in range(last.n_in):
+        target = row(targets, k, 0, mp)
         for j in range(m):
-            targets[k, j] = Y[rows[j], k]
-        for j in range(m, mp):
-            targets[k, j] = 0
+            target[j] = Y[rows[j], k]
+        clear(part(target, m, mp - m))
+    share, own = row(weights, 0, 0, mp), row(weights, 1, 0, mp)
     for j in range(m):
-        weights[1, j] = w[rows[j]]
+        own[j] = w[rows[j]]
     for j in range(m):  # apart, for divisions of what lies side by side vectorise
-        weights[0, j] = number(np.float64(weights[1, j]) / total) if total > 0 else number(0)
-    for j in range(m, mp):
-        weights[0, j] = weights[1, j] = 0
+        share[j] = number(np.float64(own[j]) / total) if total > 0 else number(0)
+    clear(part(share, m, mp - m))
+    clear(part(own, m, mp - m))
 
 
 @inlined
@@ -79,8 +80,7 @@ def assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result):
     else:
         robust_loss(table, last.code, last.rate, A, targets, weights, m, D, result)
     for k in range(last.n_in):
-        for j in range(m, mp):
-            D[k, j] = 0
+        clear(row(D, k, m, mp - m))
 
 
 @linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i f S i D1 I1 i i")
@@ -105,13 +105,6 @@ def of_block(
         table, ops, last, theta, grad, state, work, ld, places, X, rows, epoch,
         meeting, me, team,
     )  # fmt: skip
-
-
-@inlined
-def _clear(x):
-    """X = 0: what lies between parameters stays so, whatever else has used this memory."""
-    for k in range(x.size):
-        x[k] = 0
 
 
 @inlined
@@ -178,10 +171,10 @@ def of_blocks(
         return
     length = places.blocks + BLOCK
     own = part(work, groups * size + me * length, length)
-    _clear(part(own, places.own, size))
+    clear(part(own, places.own, size))  # what lies between parameters stays 0
     for group in range(me, groups, team):
         summed = part(work, group * size, grad.size)
-        _clear(summed)
+        clear(summed)
         _group(
             table, ops, theta, summed, state, own, ld, places, X, Y, w, rows, total, settings,
             epoch, blocks * group // groups, blocks * (group + 1) // groups,

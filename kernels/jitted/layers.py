@@ -19,8 +19,8 @@ from ._link import EXTRA, linked
 from .activations import activate
 from .dots import dots
 from .gather import gather
-from .memory import matrix, part
-from .pack import pick, transpose
+from .memory import clear, matrix, part
+from .pack import lanes_of, pick, transpose
 from .random import dropout, noise
 from .team import meet
 
@@ -69,7 +69,7 @@ def _share(m, itemsize, me, team):
 
 @inlined
 def _input(table, ops, state, work, ld, blocks, X, rows, me, team):
-    """Lay the input out feature by feature: A (n, ld) of row 0, zero beyond the batch."""
+    """Lay the input out feature by feature: A (n, ld) of row 0, finite beyond the batch."""
     op = ops[0]
     m, mp = rows.size, padded(rows.size, work.itemsize)
     first, last = _share(m, work.itemsize, me, team)
@@ -84,10 +84,9 @@ def _input(table, ops, state, work, ld, blocks, X, rows, me, team):
             block = matrix(work, blocks, n, w)
             read(table, op, state, X, part(rows, j, n), k, block)
             transpose(table, n, w, work, blocks, w, work, (op.A + k) * ld + j, ld, 0)
-    if last == m:
-        for k in range(op.n_out):
-            for j in range(m, mp):
-                work[(op.A + k) * ld + j] = 0
+    beyond = (m + lanes_of(work) - 1) // lanes_of(work) * lanes_of(work) if alike else m
+    for k in range(op.n_out if last == m and beyond < mp else 0):
+        clear(part(work, (op.A + k) * ld + beyond, mp - beyond))
 
 
 @linked("T O F1 F1 F1 i i X I1 F2 F2 F2 i i", when="reading")

@@ -73,6 +73,13 @@ def row(typingctx, A, i, start, n):
     return kind(A, types.intp, types.intp, types.intp), codegen
 
 
+@inlined
+def clear(x):
+    """X = 0.   x (n,). Indices of a view count from 0, which lets LLVM write vectors."""
+    for i in range(x.size):
+        x[i] = 0
+
+
 @intrinsic
 def same(typingctx, x, y):
     """Whether two arrays begin at one address."""
