@@ -45,32 +45,37 @@ def test_product_at_the_edges_of_every_tile(dtype, ta, tb):
             close(C, A, B)
 
 
-def multiplied(M, N, K, dtype, begin, floor, width):
-    """C of `multiply` on rows `width` wide, of which N numbers are asked for."""
+def multiplied(M, N, K, dtype, begin, end, width):
+    """A, B, biases, gate and C of `multiply` on rows `width` wide, N numbers of which are asked."""
     rng = np.random.default_rng(M + 100 * K)
     A, bias = rng.normal(size=M * K).astype(dtype), rng.normal(size=M).astype(dtype)
-    B, C = (rng.normal(size=(n, 64)).astype(dtype)[:, :width].copy() for n in (K + 1, M + 1))
+    B, C = (rng.normal(size=(n, 64)).astype(dtype)[:, :width].copy() for n in (K + 1, 2 * M + 1))
     B[:K, 3], B[K - 1, 7], C[-1] = -0.0, np.nan, 5
-    args = (A, 0, K, 1, B.reshape(-1), 0, width, C.reshape(-1), 0, width, bias, 0, begin, floor)
-    gemm.multiply.kernel(M, N, K, *args)
-    assert (C[M:] == 5).all()
-    return A.reshape(M, K), B[:K], bias, C[:M, :N]
+    C[M, 5], C[M, 7] = np.nan, 1
+    gate = C[M:].copy()
+    args = (A, 0, K, 1, B.reshape(-1), 0, width, C.reshape(-1), 0, width, bias, 0, begin, end)
+    gemm.multiply.kernel(M, N, K, *args, M * width, 1.25)
+    assert C[M:].tobytes() == gate.tobytes()
+    return A.reshape(M, K), B[:K], bias, gate[:M, :N], C[:M, :N]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("begin", [thin.ZERO, thin.ADD, thin.BIAS])
-@pytest.mark.parametrize("floor", [0, 1])
-def test_few_by_few_are_multiplied_as_in_tiles(dtype, begin, floor):
+@pytest.mark.parametrize("end", [0, thin.FLOOR, thin.GATE])
+def test_few_by_few_are_multiplied_as_in_tiles(dtype, begin, end):
     several = [(M, K) for M in (2, 3, 4, 5, 7, 8, 9) for K in range(1, gemm.FEW + 2)]
     for M, K in several + [(1, K) for K in (*range(1, 10), 31, 32, 33)]:
-        A, B, bias, C = multiplied(M, 48, K, dtype, begin, floor, 64)
-        tiles = multiplied(M, 47, K, dtype, begin, floor, 64)[-1]
+        A, B, bias, gate, C = multiplied(M, 48, K, dtype, begin, end, 64)
+        tiles = multiplied(M, 47, K, dtype, begin, end, 64)[-1]
         assert C[:, :47].tobytes() == tiles.tobytes()
-        assert np.isnan(C[:, 7]).all()
+        assert np.isnan(C[0, 7])
         if begin != thin.ADD:
-            exact = A @ B + (bias[:, None] if begin == thin.BIAS else 0)
-            exact = np.delete(np.maximum(exact, 0) if floor else exact, 7, axis=1)
-            np.testing.assert_allclose(np.delete(C, 7, axis=1), exact[:, :47], 1e-4, 1e-5)
+            exact = A @ B[:, :48] + (bias[:, None] if begin == thin.BIAS else 0)
+            if end == thin.FLOOR:
+                exact = np.maximum(exact, 0)
+            if end == thin.GATE:
+                exact = np.where(gate > 0, 1.25 * exact, 0)
+            np.testing.assert_allclose(C, exact, 1e-4, 1e-5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

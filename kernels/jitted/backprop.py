@@ -20,6 +20,7 @@ from .layers import (
     IDENTITY,
     LENGTH,
     OUTPUTS,
+    RELU,
     SOFTMAX,
     padded,
     read,
@@ -55,15 +56,27 @@ def back_reading(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team
             read(table, ops[0], state, X, part(rows, j, n), k, matrix(work, blocks, n, w))
             multiply(
                 table, op.n_out, w, n, work, D + j, ld, 1, work, blocks, w, grad, op.W + k, op.n_in,
-                grad, 0, ZERO if j == 0 else ADD, 0,
+                grad, 0, ZERO if j == 0 else ADD, 0, 0, 1.0,
             )  # fmt: skip
 
 
 @inlined
-def _back_products(table, ops, row, theta, grad, work, ld, places, m, mp, me, team):
-    """dW of a DENSE row and dA (n_in, ld) below it, from its dZ (n_out, ld)."""
+def _gated(ops, row):
+    """How many rows below this DENSE one its product differentiates as it is written.
+
+    One is a DENSE row with relu, two are a DROPOUT row over such a one: its A > 0 tells both.
+    """
+    below = row - 1
+    if below > 1 and ops[below].kind == DROPOUT:
+        below -= 1
+    relu = below > 0 and ops[below].kind == DENSE and ops[below].code == RELU
+    return row - below if relu else 0
+
+
+@inlined
+def _back_products(table, ops, row, theta, grad, work, ld, places, D, dA, m, mp, epoch, me, team):
+    """dW of a DENSE row and dA (n_in, ld) at dA below it, or dZ, from its dZ (n_out, ld) at D."""
     op = ops[row]
-    D = places.D + row % 2 * places.swap
     for tile in range(me, (op.n_in + FEATURES - 1) // FEATURES, team):
         k = tile * FEATURES
         dense.backward_weights(
@@ -72,22 +85,30 @@ def _back_products(table, ops, row, theta, grad, work, ld, places, m, mp, me, te
         )  # fmt: skip
     if row == 1:
         return
-    dA = places.D + (row - 1) % 2 * places.swap
+    below = ops[row - 1]
+    gate = below.A * ld if _gated(ops, row) > 0 else -1
+    factor = 1 / (1 - below.rate) if below.kind == DROPOUT and epoch >= 0 else 1.0
     across = (mp + EXAMPLES - 1) // EXAMPLES
     for tile in range(me, across * ((op.n_in + OUTPUTS - 1) // OUTPUTS), team):
         j, i = tile % across * EXAMPLES, tile // across * OUTPUTS
         dense.backward_input(
             table, theta, op.W, op.n_in, op.n_out, work, D + j, work, dA + j, ld,
-            min(EXAMPLES, mp - j), i, min(i + OUTPUTS, op.n_in),
+            min(EXAMPLES, mp - j), i, min(i + OUTPUTS, op.n_in), gate + j if gate >= 0 else gate,
+            factor,
         )  # fmt: skip
 
 
 @inlined
 def _back_dense(
-    table, ops, row, theta, grad, state, work, ld, places, X, rows, D, meeting, me, team
-):
-    """From D = dA (n_out, ld) of a DENSE row: dZ in its place, dW, db, and dA (n_in, ld) below."""
+    table, ops, row, theta, grad, state, work, ld, places, X, rows, d, dA, derived, epoch,
+    meeting, me, team,
+):  # fmt: skip
+    """From dA (n_out, ld) of a DENSE row at d: dZ in its place, dW, db, and what lies below at dA.
+
+    derived: what lies at d is dZ already.
+    """
     op = ops[row]
+    D = matrix(work, d, op.n_out, ld)
     m, mp = rows.size, padded(rows.size, work.itemsize)
     out, Z = matrix(work, op.A * ld, op.n_out, ld), matrix(work, op.Z * ld, op.n_out, ld)
     scratch = matrix(work, places.scratch, 3, ld)
@@ -97,18 +118,20 @@ def _back_dense(
         meet(meeting, me, team)
     for tile in range(me, (op.n_out + OUTPUTS - 1) // OUTPUTS, team):
         o0, o1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
-        if op.code != SOFTMAX and op.code != IDENTITY:
+        if op.code != SOFTMAX and op.code != IDENTITY and not derived:
             derive(table, op.code, D, Z, out, D, mp, o0, o1, scratch)
         if op.b >= 0:
             dense.backward_biases(table, D, m, part(grad, op.b, op.n_out), o0, o1)
-    meet(meeting, me, team)
+    if not derived:
+        meet(meeting, me, team)
     if row == 1 and ops[0].A < 0:
         back_reading(
-            table, ops, grad, state, work, ld, places.D + places.swap,
-            places.blocks + me * BLOCK, X, rows, me, team,
+            table, ops, grad, state, work, ld, d, places.blocks + me * BLOCK, X, rows, me, team
         )  # fmt: skip
     else:
-        _back_products(table, ops, row, theta, grad, work, ld, places, m, mp, me, team)
+        _back_products(
+            table, ops, row, theta, grad, work, ld, places, d, dA, m, mp, epoch, me, team
+        )
 
 
 @linked("T O i F1 F1 F1 F2 F2 F2 F2 I1 i i i i", when="elementwise")
@@ -141,16 +164,20 @@ def backward(
 ):
     """From D of row `last` write the part of grad of every row below and at it."""
     mp = padded(rows.size, work.itemsize)
-    for row in range(last, 0, -1):
-        op = ops[row]
-        D = matrix(work, places.D + row % 2 * places.swap, op.n_out, ld)
-        dA = matrix(work, places.D + (row - 1) % 2 * places.swap, op.n_in, ld)
+    row, side, derived = last, last % 2, False
+    while row > 0:
+        op, passed = ops[row], 1
+        d, below = places.D + side * places.swap, places.D + (1 - side) * places.swap
+        D, dA = matrix(work, d, op.n_out, ld), matrix(work, below, op.n_in, ld)
         before = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
         A = matrix(work, op.A * ld, op.n_out, ld)
         if op.kind == DENSE:
             _back_dense(
-                table, ops, row, theta, grad, state, work, ld, places, X, rows, D, meeting, me, team
-            )
+                table, ops, row, theta, grad, state, work, ld, places, X, rows, d, below, derived,
+                epoch, meeting, me, team,
+            )  # fmt: skip
+            passed = max(_gated(ops, row), 1)
+            derived = _gated(ops, row) > 0
         elif op.kind != ACTIVATION:
             back_elementwise(
                 table, ops, row, theta, grad, state, before, A, D, dA, rows, mp, epoch, me, team
@@ -159,3 +186,4 @@ def backward(
             scratch = matrix(work, places.scratch, 3, ld)
             derive(table, op.code, D, before, A, dA, mp, 0, op.n_out, scratch)
         meet(meeting, me, team)
+        row, side = row - passed, 1 - side

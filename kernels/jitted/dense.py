@@ -11,7 +11,7 @@ from ._link import linked
 from .dots import dots
 from .gemm import multiply, product
 from .pack import lanes_of
-from .thin import BIAS, ZERO
+from .thin import BIAS, FLOOR, GATE, ZERO
 
 TURNED = 96  # entries of dW from which on A may be turned
 
@@ -25,16 +25,20 @@ def forward(table, theta, W, b, n_in, o0, A, a, Z, z, ld, n, o1, relu):
     begin = BIAS if b >= 0 else ZERO
     multiply(
         table, o1 - o0, n, n_in, theta, W + o0 * n_in, n_in, 1, A, a, ld, Z, z + o0 * ld, ld,
-        theta, b + o0, begin, relu,
+        theta, b + o0, begin, FLOOR if relu != 0 else 0, 0, 1.0,
     )  # fmt: skip
 
 
-@linked("T F1 i i i F1 i F1 i i i i i")
-def backward_input(table, theta, W, n_in, n_out, D, d, dA, da, ld, n, i0, i1):
-    """dA[i0:i1, :n] = W[:, i0:i1]ᵀ dZ[:, :n].   dZ (n_out, ld) at d; dA (n_in, ld) at da."""
+@linked("T F1 i i i F1 i F1 i i i i i i f")
+def backward_input(table, theta, W, n_in, n_out, D, d, dA, da, ld, n, i0, i1, gate, factor):
+    """dA[i0:i1, :n] = W[:, i0:i1]ᵀ dZ[:, :n].   dZ (n_out, ld) at d; dA (n_in, ld) at da.
+
+    gate: where A (n_in, ld) begins in dA's array: what comes is dA factor where A > 0, else 0; or
+    negative.
+    """
     multiply(
         table, i1 - i0, n, n_out, theta, W + i0, 1, n_in, D, d, ld, dA, da + i0 * ld, ld,
-        theta, 0, ZERO, 0,
+        theta, 0, ZERO, GATE if gate >= 0 else 0, max(gate, 0) + i0 * ld, factor,
     )  # fmt: skip
 
 

@@ -7,13 +7,14 @@ depends neither on its neighbours nor on how the work is cut.
 
 from __future__ import annotations
 
+from numba import types
 from numba.extending import intrinsic
 
 from ._jit import inlined
 from ._link import linked
 from .pack import lanes_of, pack
 from .simd import INT, Vectors, clamped, constant, data, index, machine, void
-from .thin import ADD, BIAS, thin
+from .thin import ADD, BIAS, End, thin
 
 #: Rows and vectors of C that a tile holds; with a row of B and a broadcast they fill the registers.
 ROWS, VECTORS = (6, 4) if machine()[1] == 32 else (6, 2) if machine()[2] else (3, 4)
@@ -31,15 +32,15 @@ def _tile(rows, vectors):
     """Return the intrinsic that computes `rows` rows and `vectors` vectors of C, or fewer.
 
     C[c + i ldc + j] = start + Σₖ A[a + i rs + k cs] B[b + k ldb + j] for i < used, j < width;
-    start as told by `begin`; floor: what is below zero becomes zero (relu).
+    start as told by `begin`; at the end what `end` says, the gate being C[g + i ldc + j].
     """
 
     @intrinsic
-    def tile(typingctx, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, used, width, begin, floor):
-        ints = (index,) * 3
-        signature = void(
-            A, *ints, B, index, index, C, index, index, bias, index, *ints, index, index
-        )
+    def tile(
+        typingctx, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, used, width, begin, end, g, by
+    ):
+        ints = (index,) * 7
+        signature = void(A, *ints[:3], B, index, index, C, index, index, bias, *ints, types.float64)
 
         def codegen(context, builder, sig, args):
             a, b, c = (
@@ -48,8 +49,9 @@ def _tile(rows, vectors):
             )
             rs, cs, ldb, ldc = args[2], args[3], args[6], args[9]
             biases = data(context, builder, bias, args[10], args[11])
-            K, used, width, begin, floor = args[12:]
+            K, used, width, begin, end, g, by = args[12:]
             v = Vectors(context, builder, C.dtype)
+            end = End(builder, v, data(context, builder, C, args[7], g), by, end)
             places = [clamped(builder, i, used) for i in range(rows)]
             columns = [constant(j * v.lanes) for j in range(vectors)]
             across = [builder.mul(i, rs) for i in places]
@@ -58,23 +60,28 @@ def _tile(rows, vectors):
             masks = _masks(builder, v, width, columns)
             cells = [[builder.add(d, j) for j in columns] for d in down]
             sums = _start(builder, v, c, cells, masks, full, biases, places, begin)
-            _, carried, end = v.loop(K, 1, [x for line in sums for x in line] + [a, b])
-            sums, a, b = list(carried[:-2]), carried[-2], carried[-1]
-            line = [v.load(b, j) for j in columns]
-            for i in range(rows):
-                factor = v.splat(builder.load(builder.gep(a, [across[i]])))
-                for j in range(vectors):
-                    at = i * vectors + j
-                    sums[at] = v.multiply_add(factor, line[j], sums[at])
-            end([*sums, builder.gep(a, [cs]), builder.gep(b, [ldb])])
-            low = v.floor(floor)
-            sums = [v.floored(x, low) for x in sums]
+            sums = _added(builder, v, sums, a, b, across, columns, (K, cs, ldb))
+            sums = end(sums, [cell for line in cells for cell in line])
             _finish(builder, v, c, cells, masks, full, width, sums)
             return context.get_dummy_value()
 
         return signature, codegen
 
     return tile
+
+
+def _added(builder, v, sums, a, b, across, columns, steps):
+    """The sums with all K products; across, columns: places of rows of A, of vectors of B."""
+    K, cs, ldb = steps
+    _, carried, close = v.loop(K, 1, [x for line in sums for x in line] + [a, b])
+    sums, a, b = list(carried[:-2]), carried[-2], carried[-1]
+    line = [v.load(b, j) for j in columns]
+    for i, row in enumerate(across):
+        factor = v.splat(builder.load(builder.gep(a, [row])))
+        for j, x in enumerate(line, i * len(line)):
+            sums[j] = v.multiply_add(factor, x, sums[j])
+    close([*sums, builder.gep(a, [cs]), builder.gep(b, [ldb])])
+    return sums
 
 
 def _masks(builder, v, width, columns):
@@ -147,49 +154,50 @@ _half, _tall, _line, _dot = _tile(ROWS, 2), _tile(TALL, 1), _tile(ROWS, 1), _til
 
 @inlined
 def _column_of_tiles(
-    A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, floor
+    A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, end, g, by
 ):  # fmt: skip
     """Tiles above each other, as wide as a tile is, as two vectors or as one."""
     tall = TALL if width <= lanes_of(C) else ROWS
     for i in range(0, rows, tall):
-        u, v, w, n = a + i * rs, c + i * ldc, o + i, min(tall, rows - i)
+        u, v, w, n, t = a + i * rs, c + i * ldc, o + i, min(tall, rows - i), g + i * ldc
         if width > 2 * lanes_of(C):
             if n > 3:
-                _whole(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+                _whole(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
             elif n > 1:
-                _few(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+                _few(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
             else:
-                _one(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+                _one(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
         elif width > lanes_of(C):
-            _half(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+            _half(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
         elif n > ROWS:
-            _tall(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+            _tall(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
         elif n > 1:
-            _line(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+            _line(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
         else:
-            _dot(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, floor)
+            _dot(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
 
 
-@linked("i i i F1 i i i F1 i i F1 i i F1 i i i")
-def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, floor):
+@linked("i i i F1 i i i F1 i i F1 i i F1 i i i i f")
+def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, by):
     """C[c:] (M, N) = start + A[a:] (M, K) B[b:] (K, N), rows ldc and ldb apart.
 
     A number of A stands at a + i rs + k cs. B is read up to whole tiles, C written to N exactly.
-    begin: ZERO, ADD (to C), BIAS (bias[o + i] a row); floor: relu at the end. K = 0 is left out.
+    begin: ZERO, ADD (to C), BIAS (bias[o + i] a row). end: FLOOR (relu), GATE (C times `by` where
+    C[g + i ldc + j] > 0, else 0: relu on the way back), 0. K = 0 is left out.
     """
     panel = VECTORS * lanes_of(C)
     few = FEW_FOR_ONE if M == 1 else FEW
     if few >= K and N % lanes_of(C) == 0:
-        thin(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, floor)
+        thin(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, by)
         return
     for k in range(0, K, DEPTH):
         depth = min(DEPTH, K - k)
         start = begin if k == 0 else ADD
-        low = floor if k + depth == K else 0
+        last = end if k + depth == K else 0
         for j in range(0, N, panel):
             _column_of_tiles(
                 A, a + k * cs, rs, cs, B, b + k * ldb + j, ldb, C, c + j, ldc, bias, o, depth, M,
-                N - j, start, low,
+                N - j, start, last, g + j, by,
             )  # fmt: skip
 
 
@@ -209,11 +217,30 @@ def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, panel,
             u, v = a + k * cs, b + k * bk + j * bj
             if bj == 1 and across == width and M <= UNPACKED:
                 multiply(
-                    table, M, across, depth, A, u, rs, cs, B, v, bk, C, c + j, ldc, A, 0, start, 0
+                    table,
+                    M,
+                    across,
+                    depth,
+                    A,
+                    u,
+                    rs,
+                    cs,
+                    B,
+                    v,
+                    bk,
+                    C,
+                    c + j,
+                    ldc,
+                    A,
+                    0,
+                    start,
+                    0,
+                    0,
+                    1.0,
                 )
             else:
                 pack(table, depth, across, B, v, bk, bj, panel, p, line)
                 multiply(
                     table, M, across, depth, A, u, rs, cs, panel, p, line, C, c + j, ldc, A, 0,
-                    start, 0,
+                    start, 0, 0, 1.0,
                 )  # fmt: skip

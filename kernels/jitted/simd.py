@@ -145,10 +145,9 @@ class Vectors:
         return self.builder.fadd(self.builder.fmul(x, y), z)
 
     def floor(self, wanted):
-        """What `floored` needs: zeros where the index `wanted` is not 0, else −∞."""
+        """What `floored` needs: zeros where the condition `wanted` holds, else −∞."""
         zero, least = (self.scalar(value) for value in (0.0, float("-inf")))
-        chosen = self.builder.icmp_signed("!=", wanted, constant(0))
-        return self.splat(self.builder.select(chosen, zero, least))
+        return self.splat(self.builder.select(wanted, zero, least))
 
     def floored(self, x, low):
         """The numbers of low where x is below them; NaN stays."""
