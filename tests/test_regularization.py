@@ -90,6 +90,31 @@ class TestMasks:
         plain = Network([Dense(8, "relu"), Dense(1, "sigmoid")], inputs=6, seed=3)
         np.testing.assert_array_equal(net.predict_proba(X), plain.predict_proba(X))
 
+    @pytest.mark.parametrize("threads", [1, 2])
+    @pytest.mark.parametrize("order", range(6))
+    def test_every_order_of_layers_trains_as_the_ops_do(self, order, threads, monkeypatch):
+        """Where relu, and dropout over it, is differentiated inside of a product, and where not."""
+        monkeypatch.setattr("fastnn.kernels.jitted.program.WORTH_A_TEAM", 0)
+        monkeypatch.setattr("fastnn._threads._wanted", threads)
+        end = Dense(1, "sigmoid")
+        layers = [
+            [Dense(9, "relu"), Dropout(0.3), Dense(30, "relu"), Dropout(0.5), end],
+            [Dropout(0.2), Dense(9, "relu"), Dense(7, "tanh"), Dropout(0.4), Dense(5, "relu"), end],
+            [Dense(9, "relu"), Dropout(0.3), Dropout(0.2), Dense(7, "relu"), BatchNorm(), end],
+            [Dense(9, "relu"), GaussianNoise(0.1), Dense(7, "relu"), Dense(70, "relu"), end],
+            [Dense(9, "leaky_relu"), Dense(8, "relu"), BatchNorm(), Dropout(0.1), Dense(4), end],
+            [Dense(7, "relu"), Dropout(0.5), Dense(1, "relu")],
+        ][order]
+        X, y = problem(90)
+        settings = {"loss": "squared_error"} if order == 5 else {}
+        found = []
+        for name in ("jitted", "vectorized"):
+            net = Network(layers, inputs=6, dtype="float64", seed=2, **settings)
+            with fastnn.backend(name):
+                net.fit(X, y, epochs=3, batch_size=40, progress=False)
+            found.append(np.r_[net.program.theta, net.program.state])
+        np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-12)
+
     @pytest.mark.parametrize("threads", [2, 3])
     def test_same_bits_at_any_number_of_threads(self, threads, monkeypatch):
         monkeypatch.setattr("fastnn.kernels.jitted.program.WORTH_A_TEAM", 0)
