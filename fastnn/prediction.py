@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,8 @@ class Predictor(Blueprint):
                 return out
         X, program = self._rows(X), fold(program)
         out = np.empty((len(X), program.outputs), self.dtype)
-        args = program.ops, program.theta, program.state, X, out, get_num_threads
-        if not kernels.predict(*args):  # which looks at numbers where that costs nothing
-            self._ready(X)
+        check = partial(self._ready, X)
+        kernels.predict(program.ops, program.theta, program.state, X, out, get_num_threads, check)
         return out
 
     def predict(self, X: Any) -> Array:

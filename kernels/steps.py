@@ -12,6 +12,7 @@ import numpy as np
 
 from . import reach
 from .custom import FIRST, pair
+from .defaults import alone, trusted
 from .opcodes import SLOTS, WIDE, Activation, Kind, Loss, Method, Mode
 
 Array = np.ndarray[Any, Any]
@@ -120,14 +121,10 @@ def forward(kernels, ops, theta, state, work, X):
     return _layers(kernels, ops[:-1], theta, state, X[:])[1]  # sparse rows become an array
 
 
-def alone():
-    """Return the number of threads that a call uses at most, unless its caller says otherwise."""
-    return 1
-
-
 @np.errstate(over="ignore")
-def predict(kernels, ops, theta, state, X, out, threads=alone):
-    """Write A (m, K) of the last layer for X (m, n_in); whether that is finite nobody looks."""
+def predict(kernels, ops, theta, state, X, out, threads=alone, check=trusted):
+    """Write A (m, K) of the last layer for X (m, n_in), which check() may refuse."""
+    check()
     for i in range(0, X.shape[0], BLOCK):
         out[i : i + BLOCK] = _layers(kernels, ops[:-1], theta, state, X[i : i + BLOCK])[1][-1]
 

@@ -7,7 +7,7 @@ import pytest
 
 import fastnn
 from fastnn import Activation, Dense, Network, activations, kernels
-from fastnn.errors import SettingError
+from fastnn.errors import DataError, SettingError
 
 
 @pytest.fixture
@@ -26,6 +26,16 @@ def test_networks_train_with_one(square, backend):
         assert pickle.loads(pickle.dumps(net)).predict(X) == pytest.approx(net.predict(X))
     assert history["cost"][-1] < history["cost"][0]
     assert report.passed
+
+
+def test_none_sees_numbers_that_are_refused():
+    def seen(z):
+        assert np.isfinite(z).all()
+        return z
+
+    activations.register("seen", seen, np.ones_like)
+    with pytest.raises(DataError, match="nan in row 1"):
+        Network([Dense(2, "seen")], inputs=1).predict([[1.0], [np.nan]])
 
 
 def test_layers_and_errors_know_its_name(square):

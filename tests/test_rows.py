@@ -138,8 +138,11 @@ def test_prediction_finds_what_is_not_finite(sizes, threads, backend, monkeypatc
                 bad = X.copy()
                 bad[row, column] = value
                 told = "too large for float32" if value == 1e39 else f"{value} in row {row} "
-                with pytest.raises(DataError, match=told):
+                with pytest.raises(DataError, match=told), np.errstate(all="raise"):
                     net.predict(bad)
+        bad[0, :2] = np.inf, -np.inf
+        with pytest.raises(DataError, match="inf in row 0"), np.errstate(all="raise"):
+            net.predict(bad)
 
 
 def test_a_sum_beyond_float16_is_no_infinity():

@@ -8,9 +8,10 @@ from itertools import compress
 
 import numpy as np
 
+from ..defaults import alone, trusted
 from ..opcodes import AS_IT_IS, OP, SLOTS, Kind, Loss, Method
 from ..sparse import SparseRows
-from ..steps import alone, statistics
+from ..steps import statistics
 from . import activations, inplace
 from . import run as compiled
 from ._link import table as _table
@@ -198,24 +199,28 @@ def _scratch(size, dtype):
     return kept
 
 
-def _predict(ops, row, theta, state, X, out, threads=alone):
-    """Write A (m, n_out) of a row; True: X was laid out, and found finite."""
+def _predict(ops, row, theta, state, X, out, threads=alone, check=trusted):
+    """Write A (m, n_out) of a row."""
     ops, x, alive, needed = enter(ops, state, X)
+    if ops["A"][0] < 0:
+        check()
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
     table = addresses(ops, theta.dtype, {needed})
     wrong = np.zeros(team, np.int64)
     args = (table, ops, row, theta, state, work, ld, places, x, order, out, wrong)
     assemble(compiled.predict, args, team)
-    return ops["A"][0] >= 0 and not any(wrong.tolist())
+    if any(wrong.tolist()):
+        check()
 
 
-def predict(ops, theta, state, X, out, threads=alone):
-    """Write A of the last layer, block by block, and return True where X was found finite.
+def predict(ops, theta, state, X, out, threads=alone, check=trusted):
+    """Write A of the last layer, block by block.   out (m, K) C-contiguous; X (m, n_in).
 
-    out (m, K) C-contiguous; X (m, n_in). False: not all of it is, or as in `steps` nobody looked.
+    check() may refuse X: kernels find what is not finite where X is laid out, so there it is asked
+    only then, and afterwards; passes of NumPy took a seventh of 10,000 rows of 20 numbers' time.
     """
-    return _predict(ops, len(ops) - 2, theta, state, X, out, threads)
+    _predict(ops, len(ops) - 2, theta, state, X, out, threads, check)
 
 
 def evaluate(ops, theta, state, X, Y, w, threads=alone):
