@@ -250,6 +250,13 @@ A, B = np.random.default_rng(0).normal(size=(2, 67, 67))
 C = np.empty((67, 67))
 jitted.product(A, B, C, False, True)
 assert np.allclose(C, A @ B.T)
+found = set()
+for width in (48, 47):  # by few rows, and by tiles
+    a, b, c = A.ravel(), B.ravel(), np.zeros((5, 64))
+    args = (a, 0, 7, 1, b, 0, 64, c.reshape(-1), 0, 64, a, 0, thin.BIAS, 0, 0, 1.0)
+    gemm.multiply.kernel(5, width, 7, *args)
+    found.add(c[:, :47].tobytes())
+assert len(found) == 1
 net = Network.mlp([70, 7, 1], output="sigmoid", dtype="float64")
 print(simd.machine(), net.fit(A[:, :60] @ B[:60, :67] @ np.ones((67, 70)) / 70, A[:, 0] > 0,
       epochs=3, progress=False).epochs)

@@ -139,10 +139,12 @@ class Vectors:
         return self._call(f"llvm.masked.load.v{self.lanes}i64.p0", kind, values)
 
     def multiply_add(self, x, y, z):
-        """X y + z: one instruction where the CPU has it, else two (a call of libm would crawl)."""
-        if machine()[2]:
-            return self._call(f"llvm.fma.{self._suffix}", self.type, [x, y, z])
-        return self.builder.fadd(self.builder.fmul(x, y), z)
+        """X y + z: one instruction where the CPU has it, else two (a call of libm would crawl).
+
+        Not two of ours: LLVM may reorder those, and results would depend on the tile.
+        """
+        name = "fma" if machine()[2] else "fmuladd"
+        return self._call(f"llvm.{name}.{self._suffix}", self.type, [x, y, z])
 
     def floor(self, wanted):
         """What `floored` needs: zeros where the condition `wanted` holds, else −∞."""
