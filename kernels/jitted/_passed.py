@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel.models import ArrayModel
-from numba.extending import lower_cast, register_model
+from numba.extending import intrinsic, lower_cast, register_model
 
 
 class Passed(types.Array):
@@ -67,6 +67,16 @@ class _Model(ArrayModel):
 def _array(context, builder, given, wanted, value):
     """The same array, where a variable holds what was passed or another."""
     return value
+
+
+@intrinsic
+def handed(typingctx, array):
+    """The same array as linked kernels have it: what they share with others is compiled once."""
+
+    def codegen(context, builder, signature, args):
+        return args[0]
+
+    return Passed(array)(array), codegen
 
 
 def passed(kinds):

@@ -255,21 +255,28 @@ def use(code):
     return f"activation {Activation(code).name.lower()}"
 
 
-def _by_use(*functions):
+def back(code):
+    """What the kernel of its derivative is needed for."""
+    return f"{use(code)} back"
+
+
+def _by(need, *functions):
     """Kernels of all activations, in the order of their codes, by what needs them."""
-    return {use(code): function for code, function in enumerate(functions)}
+    return {need(code): function for code, function in enumerate(functions)}
 
 
 activate = linked_each(
     "F2 F2 i i i i F2",
-    _by_use(
+    _by(
+        use,
         *(_identity, _sigmoid, _tanh, _relu, _leaky_relu, _softmax),
         *(_elu, _selu, _softplus, _silu, _gelu, _mish),
     ),
 )
 derive = linked_each(
     "F2 F2 F2 F2 i i i F2",
-    _by_use(
+    _by(
+        back,
         *(_identity_back, _sigmoid_back, _tanh_back, _relu_back, _leaky_relu_back, _softmax_back),
         *(_elu_back, _selu_back, _softplus_back, _silu_back, _gelu_back, _mish_back),
     ),

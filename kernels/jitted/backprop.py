@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import batchnorm, dense, inplace, sparse
 from ._jit import inlined
 from ._link import linked
-from .activations import derive
+from .activations import back, derive
 from .gemm import PANEL, multiply
 from .layers import (
     ACTIVATION,
@@ -73,9 +73,22 @@ def _gated(ops, row):
     return row - below if relu else 0
 
 
+def uses(ops):
+    """What the kernels that differentiate activations are needed for, from an op table."""
+    kinds, codes, needed = ops["kind"].tolist(), ops["code"].tolist(), set()
+    for row in range(1, len(ops) - 1):
+        above = row + 2 if kinds[row + 1] == DROPOUT else row + 1
+        gated = (kinds[row], codes[row], kinds[above]) == (DENSE, RELU, DENSE)  # as in `_gated`
+        if kinds[row] in (DENSE, ACTIVATION) and not gated:
+            needed.add(back(codes[row]))
+    return needed
+
+
 @inlined
-def _back_products(table, ops, row, theta, grad, work, ld, places, D, dA, m, mp, epoch, me, team):
-    """dW of a DENSE row and dA (n_in, ld) at dA below it, or dZ, from its dZ (n_out, ld) at D."""
+def _back_products(
+    table, ops, row, theta, grad, work, ld, places, D, dA, gated, m, mp, epoch, me, team
+):
+    """dW of a DENSE row and dA (n_in, ld) at dA below it, or dZ if gated, from its dZ at D."""
     op = ops[row]
     for tile in range(me, (op.n_in + FEATURES - 1) // FEATURES, team):
         k = tile * FEATURES
@@ -86,7 +99,7 @@ def _back_products(table, ops, row, theta, grad, work, ld, places, D, dA, m, mp,
     if row == 1:
         return
     below = ops[row - 1]
-    gate = below.A * ld if _gated(ops, row) > 0 else -1
+    gate = below.A * ld if gated else -1
     factor = 1 / (1 - below.rate) if below.kind == DROPOUT and epoch >= 0 else 1.0
     across = (mp + EXAMPLES - 1) // EXAMPLES
     for tile in range(me, across * ((op.n_in + OUTPUTS - 1) // OUTPUTS), team):
@@ -100,12 +113,12 @@ def _back_products(table, ops, row, theta, grad, work, ld, places, D, dA, m, mp,
 
 @inlined
 def _back_dense(
-    table, ops, row, theta, grad, state, work, ld, places, X, rows, d, dA, derived, epoch,
+    table, ops, row, theta, grad, state, work, ld, places, X, rows, d, dA, derived, gated, epoch,
     meeting, me, team,
 ):  # fmt: skip
     """From dA (n_out, ld) of a DENSE row at d: dZ in its place, dW, db, and what lies below at dA.
 
-    derived: what lies at d is dZ already.
+    derived: what lies at d is dZ already; gated: what comes to lie at dA is.
     """
     op = ops[row]
     D = matrix(work, d, op.n_out, ld)
@@ -130,7 +143,7 @@ def _back_dense(
         )  # fmt: skip
     else:
         _back_products(
-            table, ops, row, theta, grad, work, ld, places, d, dA, m, mp, epoch, me, team
+            table, ops, row, theta, grad, work, ld, places, d, dA, gated, m, mp, epoch, me, team
         )
 
 
@@ -172,12 +185,12 @@ def backward(
         before = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
         A = matrix(work, op.A * ld, op.n_out, ld)
         if op.kind == DENSE:
+            gated = _gated(ops, row)
             _back_dense(
                 table, ops, row, theta, grad, state, work, ld, places, X, rows, d, below, derived,
-                epoch, meeting, me, team,
+                gated > 0, epoch, meeting, me, team,
             )  # fmt: skip
-            passed = max(_gated(ops, row), 1)
-            derived = _gated(ops, row) > 0
+            passed, derived = max(gated, 1), gated > 0
         elif op.kind != ACTIVATION:
             back_elementwise(
                 table, ops, row, theta, grad, state, before, A, D, dA, rows, mp, epoch, me, team

@@ -12,7 +12,7 @@ from ..defaults import alone, trusted
 from ..opcodes import AS_IT_IS, OP, SLOTS, Kind, Loss, Method
 from ..sparse import SparseRows
 from ..steps import statistics
-from . import activations, inplace
+from . import activations, backprop, inplace
 from . import run as compiled
 from ._link import table as _table
 from .dense import TURNED
@@ -59,7 +59,7 @@ def _of(ops):
     if uses:
         uses.add("elementwise")
     active = ops["code"][np.isin(ops["kind"], (Kind.DENSE, Kind.ACTIVATION))]
-    uses.update(map(activations.use, active.tolist()))
+    uses.update(map(activations.use, active.tolist()), backprop.uses(ops))
     loss = Loss(ops["code"][-1])
     uses.add("robust" if loss > Loss.CATEGORICAL_CROSS_ENTROPY else loss.name.lower())
     dense = ops[ops["kind"] == Kind.DENSE]

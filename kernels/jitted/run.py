@@ -11,6 +11,7 @@ import numpy as np
 from ..opcodes import Mode
 from ._jit import inlined, kernel
 from ._link import linked
+from ._passed import handed
 from .gradient import assess, gradient, weight_of
 from .layers import BLOCK, forward
 from .memory import matrix, part, row
@@ -80,6 +81,7 @@ def predict(
     Members share every block, or where there are blocks for all of them, take blocks of their own:
     work then holds a workspace for each.
     """
+    meeting = handed(meeting)
     apart, wrong = order.size >= team * ld, part(wrong, me, 1)
     if apart:
         length = places.blocks + BLOCK
@@ -113,6 +115,7 @@ def run(
 
     counters (2,): the updates ever made; 1 while every step could be taken.
     """
+    meeting = handed(meeting)
     batch, m = settings[0].batch_size, order.size
     steps = (m + batch - 1) // batch
     for step in range(start, stop):
