@@ -115,8 +115,7 @@ def run(
 
     counters (2,): the updates ever made; 1 while every step could be taken.
     """
-    meeting = handed(meeting)
-    batch, m = settings[0].batch_size, order.size
+    batch, m, meeting = settings[0].batch_size, order.size, handed(meeting)
     steps = (m + batch - 1) // batch
     for step in range(start, stop):
         epoch, k = step // steps, step % steps
