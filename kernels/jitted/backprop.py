@@ -5,6 +5,8 @@ As in `layers.py`, whose places in the workspace it reads: columns beyond the ba
 
 from __future__ import annotations
 
+import numpy as np
+
 from . import batchnorm, dense, inplace, sparse
 from ._jit import inlined
 from ._link import linked
@@ -75,13 +77,11 @@ def _gated(ops, row):
 
 def uses(ops):
     """What the kernels that differentiate activations are needed for, from an op table."""
-    kinds, codes, needed = ops["kind"].tolist(), ops["code"].tolist(), set()
-    for row in range(1, len(ops) - 1):
-        above = row + 2 if kinds[row + 1] == DROPOUT else row + 1
-        gated = (kinds[row], codes[row], kinds[above]) == (DENSE, RELU, DENSE)  # as in `_gated`
-        if kinds[row] in (DENSE, ACTIVATION) and not gated:
-            needed.add(back(codes[row]))
-    return needed
+    table, kinds, codes = ops.view(np.recarray), ops["kind"].tolist(), ops["code"].tolist()
+    passed = {row: _gated.py_func(table, row) for row, kind in enumerate(kinds) if kind == DENSE}
+    gated = {row - count for row, count in passed.items() if count > 0}
+    active = (row for row, kind in enumerate(kinds) if kind in (DENSE, ACTIVATION))
+    return {back(codes[row]) for row in active if row not in gated}
 
 
 @inlined

@@ -10,7 +10,7 @@ from numba.extending import intrinsic
 
 from ._jit import inlined
 from ._link import linked
-from .simd import INT, Vectors, clamped, constant, data, index, machine, void
+from .simd import INT, Vectors, clamped, constant, data, index, machine, merged, void
 
 #: Rows of X and of W that a tile holds: many outputs, few, two or one.
 MANY, FEW, ONE = ((3, 8), (4, 4), (8, 1)) if machine()[1] == 32 else ((2, 4), (3, 3), (6, 1))
@@ -68,15 +68,6 @@ def store_totals(builder, v, sums, starts, cells):
         builder.store(builder.fadd(start, total), cell)
 
 
-def _merged(builder, kind, first, here, second, there):
-    """Values that come from one of two blocks, in the block that both lead to."""
-    phis = [builder.phi(kind) for _ in first]
-    for phi, x, y in zip(phis, first, second, strict=True):
-        phi.add_incoming(x, here)
-        phi.add_incoming(y, there)
-    return phis
-
-
 def accumulate(builder, v, xs, ws, K, read):
     """Vectors whose lanes add up to each dot product; the last numbers of K by mask.
 
@@ -94,18 +85,18 @@ def accumulate(builder, v, xs, ws, K, read):
     last = builder.block
     builder.branch(tail)
     builder.position_at_end(tail)
-    merged = _merged(builder, v.type, sums, before, carried, last)
+    whole = merged(builder, v.type, sums, before, carried, last)
     rest = builder.sub(K, count)
     masked, done = builder.append_basic_block("masked"), builder.append_basic_block("done")
     here = builder.block
     builder.cbranch(builder.icmp_signed(">", rest, constant(0)), masked, done)
     builder.position_at_end(masked)
     mask = v.mask(builder.trunc(rest, INT))
-    ended = _step(v, [read(x, count, mask) for x in xs], ws, count, mask, merged)
+    ended = _step(v, [read(x, count, mask) for x in xs], ws, count, mask, whole)
     there = builder.block
     builder.branch(done)
     builder.position_at_end(done)
-    return _merged(builder, v.type, merged, here, ended, there)
+    return merged(builder, v.type, whole, here, ended, there)
 
 
 def _step(v, xs, ws, k, mask, sums):

@@ -14,7 +14,7 @@ from ._jit import inlined
 from ._link import linked
 from .pack import lanes_of, pack
 from .simd import INT, Vectors, clamped, constant, data, index, machine, void
-from .thin import ADD, BIAS, End, thin
+from .thin import ADD, BIAS, End, begins, thin
 
 #: Rows and vectors of C that a tile holds; with a row of B and a broadcast they fill the registers.
 ROWS, VECTORS = (6, 4) if machine()[1] == 32 else (6, 2) if machine()[2] else (3, 4)
@@ -43,10 +43,7 @@ def _tile(rows, vectors):
         signature = void(A, *ints[:3], B, index, index, C, index, index, bias, *ints, types.float64)
 
         def codegen(context, builder, sig, args):
-            a, b, c = (
-                data(context, builder, (A, B, C)[i], args[p], args[p + 1])
-                for i, p in enumerate((0, 4, 7))
-            )
+            a, b, c = begins(context, builder, (A, B, C), args)
             rs, cs, ldb, ldc = args[2], args[3], args[6], args[9]
             biases = data(context, builder, bias, args[10], args[11])
             K, used, width, begin, end, g, by = args[12:]
@@ -217,27 +214,9 @@ def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, panel,
             u, v = a + k * cs, b + k * bk + j * bj
             if bj == 1 and across == width and M <= UNPACKED:
                 multiply(
-                    table,
-                    M,
-                    across,
-                    depth,
-                    A,
-                    u,
-                    rs,
-                    cs,
-                    B,
-                    v,
-                    bk,
-                    C,
-                    c + j,
-                    ldc,
-                    A,
-                    0,
-                    start,
-                    0,
-                    0,
-                    1.0,
-                )
+                    table, M, across, depth, A, u, rs, cs, B, v, bk, C, c + j, ldc, A, 0, start,
+                    0, 0, 1.0,
+                )  # fmt: skip
             else:
                 pack(table, depth, across, B, v, bk, bj, panel, p, line)
                 multiply(

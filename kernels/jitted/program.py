@@ -218,7 +218,7 @@ def predict(ops, theta, state, X, out, threads=alone, check=trusted):
     """Write A of the last layer, block by block.   out (m, K) C-contiguous; X (m, n_in).
 
     check() may refuse X: kernels find what is not finite where X is laid out, so there it is asked
-    only then, and afterwards; passes of NumPy took a seventh of 10,000 rows of 20 numbers' time.
+    only then, and afterwards; passes of NumPy took a sixth of 10,000 rows of 20 numbers' time.
     """
     _predict(ops, len(ops) - 2, theta, state, X, out, threads, check)
 

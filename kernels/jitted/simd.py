@@ -65,6 +65,15 @@ def clamped(builder, i, count):
     return builder.select(builder.icmp_signed("<", constant(i), count), constant(i), last)
 
 
+def merged(builder, kind, first, here, second, there):
+    """Values that come from one of two blocks, in the block that both lead to."""
+    phis = [builder.phi(kind) for _ in first]
+    for phi, x, y in zip(phis, first, second, strict=True):
+        phi.add_incoming(x, here)
+        phi.add_incoming(y, there)
+    return phis
+
+
 class Vectors:
     """Emits vector instructions for one number type into one function."""
 

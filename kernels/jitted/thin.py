@@ -9,11 +9,17 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import inlined
-from .simd import Vectors, clamped, constant, data, index, machine, void
+from .simd import Vectors, clamped, constant, data, index, machine, merged, void
 
 ROWS, DEPTH = (4 if machine()[1] == 32 else 2), 4  # of A that the registers hold at once
 ZERO, ADD, BIAS = 0, 1, 2  # what a product starts from: nothing, C, one number a row
 FLOOR, GATE = 1, 2  # how it ends: nothing below zero; times a factor where a gate is open, else 0
+
+
+def begins(context, builder, kinds, args):
+    """Where A, B and C of a product begin, from its arguments."""
+    places = zip(kinds, (0, 4, 7), strict=True)
+    return [data(context, builder, kind, args[p], args[p + 1]) for kind, p in places]
 
 
 class End:
@@ -38,11 +44,7 @@ class End:
                 for wide, x in zip(opened, sums, strict=True)
             ]
             there = builder.block
-        ended = [builder.phi(v.type) for _ in sums]
-        for phi, x, y in zip(ended, sums, kept, strict=True):
-            phi.add_incoming(x, before)
-            phi.add_incoming(y, there)
-        return ended
+        return merged(builder, v.type, sums, before, kept, there)
 
 
 def _held(builder, v, a, rs, cs, places, depth):
@@ -58,10 +60,7 @@ def _stream(builder, v, weights, starts, adds, end, b, ldb, c, rows, N):
     cells, before = [builder.add(row, j) for row in rows], builder.block
     with builder.if_then(adds):
         found, there = [v.load(c, cell) for cell in cells], builder.block
-    sums = [builder.phi(v.type) for _ in cells]
-    for phi, start, value in zip(sums, starts, found, strict=True):
-        phi.add_incoming(start, before)
-        phi.add_incoming(value, there)
+    sums = merged(builder, v.type, starts, before, found, there)
     for k in range(len(weights[0])):
         line = v.load(b, builder.add(j, builder.mul(ldb, constant(k))))
         sums = [v.multiply_add(w[k], line, x) for w, x in zip(weights, sums, strict=True)]
@@ -79,10 +78,7 @@ def _rows(
     signature = void(A, *ints[:3], B, index, index, C, index, index, bias, *ints, types.float64)
 
     def codegen(context, builder, sig, args):
-        a, b, c = (
-            data(context, builder, (A, B, C)[i], args[p], args[p + 1])
-            for i, p in enumerate((0, 4, 7))
-        )
+        a, b, c = begins(context, builder, (A, B, C), args)
         rs, cs, ldb, ldc = args[2], args[3], args[6], args[9]
         o, used, N, K, begin, end, g, factor = args[11:]
         v = Vectors(context, builder, C.dtype)
