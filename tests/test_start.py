@@ -1,10 +1,12 @@
 """Starting: what an import brings along, the kernel cache, and life without the compiler."""
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
 
+import numba
 import pytest
 
 FIT = """
@@ -69,6 +71,28 @@ def test_second_process_hits_the_cache(warm):
     hits, kernels = python(FIT + COUNT, FASTNN_CACHE_DIR=str(warm)).split()
     assert hits == kernels
     assert int(kernels) > 10
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_compiling_leaves_the_collector_of_garbage_as_it_was(collects):
+    from fastnn.kernels.jitted import _jit
+
+    def _sound(x):
+        return x + 1.0
+
+    def _faulty(x):
+        return x.missing
+
+    before = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        assert _jit.kernel(_sound)(1.0) == 2.0
+        assert gc.isenabled() is collects
+        with pytest.raises(numba.TypingError):
+            _jit.kernel(_faulty)(1.0)
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_says_once_that_it_compiles(cold):

@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._jit import kernel
+from ._jit import kernel, unwrapped
 from ._passed import Passed, passed
 
 _linked = []  # every linked kernel, its signature and what needs it, in the order of the table
@@ -47,10 +47,9 @@ EXTRA = {}
 
 
 def _enter(function, signature, when):
-    """Compile nothing yet, but give a kernel its place in the tables."""
-    compiled = kernel(function)
-    _linked.append((compiled, signature, when))
-    return compiled
+    """Compile nothing yet, but give a kernel a place in the tables, and return it."""
+    _linked.append((unwrapped(function), signature, when))
+    return len(_linked) - 1
 
 
 def _call(context, builder, table, place, values, signature, number):
@@ -80,25 +79,25 @@ def _given(signature, args):
 def linked(signature, when=None):
     """Decorate a kernel that returns nothing: compiled code calls it as name(table, …).
 
-    Arguments are cast to the signature's types; a leading T hands the table on. Python calls the
-    kernel itself, `name.kernel(…)`. A kernel with a `when` is compiled only for programs that use
+    Arguments are cast to the signature's types; a leading T hands the table on. Python calls
+    `name.kernel(…)`, compiled apart. A kernel with a `when` is compiled only for programs that use
     what it names.
     """
 
     def decorate(function):
-        place, compiled = cgutils.intp_t(len(_linked)), _enter(function, signature, when)
+        place = _enter(function, signature, when)
 
         @intrinsic
         def call(typingctx, table, *args):
             shape, number = _given(signature, args)
 
             def codegen(context, builder, sig, values):
-                found = table, values[0]
-                return _call(context, builder, found, place, values[1], signature, number)
+                found, position = (table, values[0]), cgutils.intp_t(place)
+                return _call(context, builder, found, position, values[1], signature, number)
 
             return types.none(table, shape), codegen
 
-        call.kernel = compiled
+        call.kernel = kernel(function)
         call.__doc__ = function.__doc__
         return call
 
@@ -111,7 +110,8 @@ def linked_each(signature, functions):
     Python calls name.kernels[i](…).
     """
     first = len(_linked)
-    kernels = [_enter(function, signature, when) for when, function in functions.items()]
+    for when, function in functions.items():
+        _enter(function, signature, when)
 
     @intrinsic
     def call(typingctx, table, which, *args):
@@ -123,7 +123,7 @@ def linked_each(signature, functions):
 
         return types.none(table, types.int64, shape), codegen
 
-    call.kernels = kernels
+    call.kernels = [kernel(function) for function in functions.values()]
     return call
 
 
