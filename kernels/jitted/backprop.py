@@ -7,59 +7,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import batchnorm, dense, inplace, sparse
+from . import batchnorm, dense, reading
 from ._jit import inlined
 from ._link import linked
 from .activations import back, derive
-from .gemm import PANEL, multiply
+from .gemm import PANEL
 from .layers import (
     ACTIVATION,
     BATCHNORM,
-    BLOCK,
     DENSE,
     DROPOUT,
     EXAMPLES,
     IDENTITY,
-    LENGTH,
     OUTPUTS,
     RELU,
     SOFTMAX,
-    padded,
-    read,
 )
 from .memory import matrix, part
 from .random import drop_back
+from .reading import BLOCK, padded
 from .team import meet
-from .thin import ADD, ZERO
 
 FEATURES = PANEL  # features of a block of dW
-
-
-@linked("T O F1 F1 F1 i i i X I1 i i", when="reading")
-def back_reading(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
-    """dW of the first DENSE row from dZ (n_out, ld) at D and the user's array."""
-    op, tall = ops[1], BLOCK // LENGTH
-    if sparse.multiplies(ops[0], X):
-        sparse.backward(
-            table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, blocks, BLOCK, me, team
-        )
-        return
-    lies = inplace.marked(X)
-    for tile in range(me, max(op.n_in // inplace.SPAN, 1) if lies else 0, team):
-        k, w = inplace.span(op.n_in, tile)
-        inplace.backward(
-            table, ops[0], op.n_out, w, X, rows, k, state, work, D, ld, grad, op.W + k, op.n_in
-        )
-    for tile in range(me, 0 if lies else (op.n_in + LENGTH - 1) // LENGTH, team):
-        k = tile * LENGTH
-        w = min(LENGTH, op.n_in - k)
-        for j in range(0, rows.size, tall):
-            n = min(tall, rows.size - j)
-            read(table, ops[0], state, X, part(rows, j, n), k, matrix(work, blocks, n, w))
-            multiply(
-                table, op.n_out, w, n, work, D + j, ld, 1, work, blocks, w, grad, op.W + k, op.n_in,
-                grad, 0, ZERO if j == 0 else ADD, 0, 0, 1.0,
-            )  # fmt: skip
 
 
 @inlined
@@ -138,7 +107,7 @@ def _back_dense(
     if not derived:
         meet(meeting, me, team)
     if row == 1 and ops[0].A < 0:
-        back_reading(
+        reading.backward(
             table, ops, grad, state, work, ld, d, places.blocks + me * BLOCK, X, rows, me, team
         )  # fmt: skip
     else:

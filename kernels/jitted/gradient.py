@@ -12,7 +12,7 @@ from . import optimizers
 from ._jit import inlined
 from ._link import linked
 from .backprop import backward
-from .layers import BLOCK, forward, padded
+from .layers import forward
 from .losses import (
     BINARY,
     CATEGORICAL,
@@ -23,6 +23,7 @@ from .losses import (
     squared_loss,
 )
 from .memory import clear, matrix, part, row
+from .reading import BLOCK, padded
 from .team import meet
 
 CHUNK = 4096  # slopes that a member adds at a time

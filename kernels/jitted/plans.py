@@ -8,7 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from ..opcodes import OP, Kind
-from .layers import BLOCK, LINE, Places, padded
+from .inplace import SPAN
+from .layers import Places
+from .reading import BLOCK, GROUPS, LINE, padded
 
 #: Bytes of what a batch reads twice and computes from which on it goes in blocks: while all lies in
 #: the third-level cache, adding gradients up takes longer than reading from the second is faster.
@@ -44,7 +46,9 @@ def _places(ops, ld, gradient=0, examples=0):
         widest = max(widest, ops["n_in"][1])
     inner = ops[1:-1]
     starts = [int((np.maximum(inner["A"], inner["Z"]) + inner["n_out"]).max()) * ld]
-    for rows in (2 * widest, 3, last["n_in"], 2):
+    first = ops[1]
+    reads = ops["A"][0] < 0 and first["n_in"] >= GROUPS * SPAN
+    for rows in (2 * widest, 3, last["n_in"], 2, GROUPS * first["n_out"] if reads else 0):
         starts.append(starts[-1] + int(rows) * ld)
     D, *others, own = starts
     return Places(D, int(widest) * ld, *others, own, own + gradient, examples)

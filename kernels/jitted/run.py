@@ -13,10 +13,11 @@ from ._jit import inlined, kernel
 from ._link import linked
 from ._passed import handed
 from .gradient import assess, gradient, weight_of
-from .layers import BLOCK, forward
+from .layers import forward
 from .memory import matrix, part, row
 from .optimizers import largest
 from .random import shuffle
+from .reading import BLOCK
 from .team import aborted, meet
 from .updates import permit, update
 

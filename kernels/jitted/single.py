@@ -14,10 +14,11 @@ from ..opcodes import Activation, Kind, Mode
 from ._jit import kernel
 from .activations import activate
 from .dots import dots
-from .layers import elementwise, read
+from .layers import elementwise
 from .memory import locate, matrix, need, part
 from .optimizers import largest
 from .program import addresses
+from .reading import read
 
 DENSE, ACTIVATION, INFERENCE = int(Kind.DENSE), int(Kind.ACTIVATION), int(Mode.INFERENCE)
 SOFTMAX, IDENTITY = int(Activation.SOFTMAX), int(Activation.IDENTITY)

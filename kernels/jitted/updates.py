@@ -14,8 +14,8 @@ from ..opcodes import SETTINGS, Kind, Method
 from . import optimizers
 from ._jit import inlined
 from ._link import EXTRA, linked
-from .layers import BLOCK
 from .memory import matrix, part, row
+from .reading import BLOCK, share
 from .team import meet
 
 EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
@@ -33,8 +33,8 @@ def permit(grad, work, places, settings, rate, counters, record, i, meeting, me,
 
     record[i, 3] = a bound of |v| after the step.
     """
-    begin, end = grad.size * me // team, grad.size * (me + 1) // team
-    work[places.blocks + me * BLOCK] = optimizers.largest(part(grad, begin, end - begin))
+    first, last = share(grad.size, grad.itemsize, me, team)
+    work[places.blocks + me * BLOCK] = optimizers.largest(part(grad, first, last - first))
     meet(meeting, me, team)
     if me == 0:
         peak = 0.0
@@ -75,9 +75,9 @@ def update(table, ops, theta, grad, slots, state, settings, rate, t, meeting, me
     epsilon = chosen.epsilon
     if chosen.uncorrected != 0:
         epsilon /= np.sqrt(1 - chosen.beta2**t)
-    for tile in range(me, (theta.size + CHUNK - 1) // CHUNK, team):
-        i = tile * CHUNK
-        n = min(CHUNK, theta.size - i)
+    first, last = share(theta.size, theta.itemsize, me, team)
+    for i in range(first, last, CHUNK):
+        n = min(CHUNK, last - i)
         v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
         s = row(slots, 1, i, n if slots.shape[0] > 1 else 0)
         if chosen.clip_value > 0 and chosen.clip_norm == 0:

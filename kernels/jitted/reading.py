@@ -1,0 +1,159 @@
+"""First layers that read the user's array: what they multiply, where it lies or block by block.
+
+Where rows are long, a team shares their features out, the same ones to the same member on the way
+forward and back: so half an image crosses from one core's cache to the other's once a fit, not once
+a step. Sums over groups of features are added up in one order, whoever computed them.
+"""
+
+from __future__ import annotations
+
+from ..opcodes import Activation
+from . import inplace, sparse
+from ._jit import inlined, kernel
+from ._link import linked
+from .activations import activate
+from .dots import dots
+from .gather import gather
+from .gemm import multiply
+from .memory import clear, matrix, part
+from .team import meet
+from .thin import ADD, ZERO
+
+SOFTMAX = int(Activation.SOFTMAX)
+
+LINE = 64  # bytes that numbers of examples are padded to: a cache line, whole vectors
+BLOCK = 48 * 1024  # numbers that a member reads and scales at a time: second-level cache
+LENGTH = 528  # features of them: an odd count of cache lines, lest rows meet in few sets
+GROUPS = 8  # of features that are summed apart; shorter rows have one
+
+
+@kernel
+def padded(m, itemsize):
+    """M rounded up to whole vectors of numbers of that size."""
+    line = LINE // itemsize
+    return (m + line - 1) // line * line
+
+
+@inlined
+def share(m, itemsize, me, team):
+    """First and last of member `me`'s examples: whole vectors, as even as can be."""
+    line = LINE // itemsize
+    groups = (m + line - 1) // line
+    return min(groups * me // team * line, m), min(groups * (me + 1) // team * line, m)
+
+
+@inlined
+def read(table, op, state, X, rows, k0, block):
+    """Block (n, w) = features k0 … of X[rows], scaled as the INPUT row says."""
+    shift = part(state, op.state, op.stats)
+    factor = part(state, op.state + op.stats, op.stats)
+    rest = part(state, op.state + 2 * op.stats, op.stats)
+    gather(table, X, rows, k0, op.stats, shift, factor, rest, op.offset, block)
+
+
+@inlined
+def _tiles(n_in, groups, group):
+    """The first of the tiles of a group of features, or where those of the last one end."""
+    return max(n_in // inplace.SPAN, 1) * group // groups
+
+
+@inlined
+def _spans(table, ops, theta, state, X, rows, tile, last, work, z, ld):
+    """Add to Z (n_out, ld) at z the products of tiles of features with X[rows] where it lies."""
+    for k in range(tile, last):
+        begin, w = inplace.span(ops[1].n_in, k)
+        inplace.forward(
+            table, ops[0], ops[1].n_out, w, X, rows, begin, state, theta, ops[1].W + begin,
+            ops[1].n_in, work, z, ld,
+        )  # fmt: skip
+
+
+@inlined
+def _grouped(table, ops, theta, state, work, ld, sums, X, rows, meeting, me, team):
+    """Z (n_out, ld) += the products with X[rows], of which each member computes some groups'."""
+    op = ops[1]
+    size = op.n_out * ld
+    for group in range(GROUPS * me // team, GROUPS * (me + 1) // team):
+        clear(part(work, sums + group * size, size))
+        _spans(
+            table, ops, theta, state, X, rows, _tiles(op.n_in, GROUPS, group),
+            _tiles(op.n_in, GROUPS, group + 1), work, sums + group * size, ld,
+        )  # fmt: skip
+    meet(meeting, me, team)
+    first, last = share(rows.size, work.itemsize, me, team)
+    for o in range(op.n_out):
+        z = part(work, op.Z * ld + o * ld + first, last - first)
+        for group in range(GROUPS):
+            x = part(work, sums + group * size + o * ld + first, last - first)
+            for j in range(z.size):
+                z[j] += x[j]
+
+
+@inlined
+def _blocks(table, ops, theta, state, work, ld, blocks, X, rows, z):
+    """Add to Z (n_out, ld) at z the products with X[rows], read and scaled block by block."""
+    op, tall = ops[1], BLOCK // LENGTH
+    for k in range(0, op.n_in, LENGTH):
+        w = min(LENGTH, op.n_in - k)
+        for j in range(0, rows.size, tall):
+            n = min(tall, rows.size - j)
+            read(table, ops[0], state, X, part(rows, j, n), k, matrix(work, blocks, n, w))
+            dots(
+                table, n, op.n_out, w, work, blocks, w, theta, op.W + k, op.n_in, work, z + j, 1,
+                ld, 1,
+            )  # fmt: skip
+
+
+@linked("T O F1 F1 F1 i P X I1 F2 F2 F2 I1 i i", when="reading")
+def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, meeting, me, team):
+    """Z, A (n_out, ld) of the first DENSE row."""
+    op, blocks = ops[1], places.blocks + me * BLOCK
+    first, last = share(rows.size, work.itemsize, me, team)
+    own, z = part(rows, first, last - first), op.Z * ld + first
+    for o in range(op.n_out):
+        b = theta[op.b + o] if op.b >= 0 else theta.dtype.type(0)
+        for j in range(first, padded(last, work.itemsize)):
+            Z[o, j] = b
+    if sparse.multiplies(ops[0], X):
+        sparse.forward(
+            table, X, own, op.n_out, op.n_in, theta, op.W, work, z, ld, blocks, BLOCK
+        )  # fmt: skip
+    elif not inplace.marked(X):
+        _blocks(table, ops, theta, state, work, ld, blocks, X, own, z)
+    elif _tiles(op.n_in, 1, 1) >= GROUPS:
+        _grouped(table, ops, theta, state, work, ld, places.sums, X, rows, meeting, me, team)
+    elif last > first:  # features outermost: their weights stay in the cache while examples pass
+        _spans(table, ops, theta, state, X, own, 0, _tiles(op.n_in, 1, 1), work, z, ld)
+    if op.code != SOFTMAX and last > first:
+        activate(
+            table, op.code, Z, A, first, padded(last, work.itemsize) - first, 0, op.n_out, scratch
+        )
+
+
+@linked("T O F1 F1 F1 i i i X I1 i i", when="reading")
+def backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
+    """dW of the first DENSE row from dZ (n_out, ld) at D and the user's array."""
+    op, tall = ops[1], BLOCK // LENGTH
+    if sparse.multiplies(ops[0], X):
+        sparse.backward(
+            table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, blocks, BLOCK, me, team
+        )
+        return
+    lies = inplace.marked(X)
+    first = _tiles(op.n_in, team, me) if lies else 0
+    last = _tiles(op.n_in, team, me + 1) if lies else 0
+    for tile in range(last - 1, first - 1, -1):  # what was read last is still in the cache
+        k, w = inplace.span(op.n_in, tile)
+        inplace.backward(
+            table, ops[0], op.n_out, w, X, rows, k, state, work, D, ld, grad, op.W + k, op.n_in
+        )
+    for tile in range(me, 0 if lies else (op.n_in + LENGTH - 1) // LENGTH, team):
+        k = tile * LENGTH
+        w = min(LENGTH, op.n_in - k)
+        for j in range(0, rows.size, tall):
+            n = min(tall, rows.size - j)
+            read(table, ops[0], state, X, part(rows, j, n), k, matrix(work, blocks, n, w))
+            multiply(
+                table, op.n_out, w, n, work, D + j, ld, 1, work, blocks, w, grad, op.W + k, op.n_in,
+                grad, 0, ZERO if j == 0 else ADD, 0, 0, 1.0,
+            )  # fmt: skip

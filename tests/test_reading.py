@@ -1,0 +1,55 @@
+"""First layers that read long rows: their features are summed in groups, whoever computes those."""
+
+import numpy as np
+import pytest
+from fastnn.kernels import jitted
+from fastnn.kernels.jitted import program
+from fastnn.kernels.jitted.inplace import SPAN
+from fastnn.kernels.jitted.reading import GROUPS
+
+import fastnn
+from fastnn import GradientDescent, Network
+
+pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
+
+LONG = GROUPS * SPAN  # features from which on they go in groups
+
+
+def fitted(features, kind, units, batch, threads=1):
+    """Parameters, costs and predictions of a net after three epochs."""
+    rng = np.random.default_rng(features)
+    X = rng.integers(0, 256, (37, features)).astype(kind)
+    net = Network.mlp([features, *units], output="softmax", rescale=1 / 255)
+    before = fastnn._threads._wanted
+    fastnn.set_num_threads(threads)
+    try:
+        history = net.fit(
+            X, rng.integers(0, units[-1], 37), epochs=3, batch_size=batch, progress=False,
+            optimizer=GradientDescent(0.1),
+        )  # fmt: skip
+        return net.program.theta, history["cost"], net.predict_proba(X)
+    finally:
+        fastnn._threads._wanted = before
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+@pytest.mark.parametrize("features", [LONG - 1, LONG, LONG + 1, LONG + SPAN - 1, 2 * LONG + 701])
+@pytest.mark.parametrize("units", [(2,), (9, 3)])
+@pytest.mark.parametrize("batch", [None, 16])
+def test_long_rows_give_what_numpy_gives(features, kind, units, batch):
+    found = fitted(features, kind, units, batch)
+    with fastnn.backend("vectorized"):
+        expected = fitted(features, kind, units, batch)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+@pytest.mark.parametrize("threads", [2, 3, GROUPS + 1])  # more members than groups too
+def test_any_number_of_members_gives_the_same_bits(kind, threads, monkeypatch):
+    monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
+    for features in (LONG - 1, LONG + 5):
+        for units in ((2,), (5, 3)):
+            alone, together = (fitted(features, kind, units, 16, n) for n in (1, threads))
+            for one, other in zip(alone, together, strict=True):
+                np.testing.assert_array_equal(one, other)
