@@ -131,6 +131,32 @@ class TestMasks:
         np.testing.assert_array_equal(*found)
 
 
+class TestPenalty:
+    """In a step it is part of the sweeps that every member makes over its share of parameters."""
+
+    @pytest.mark.parametrize("bounds", [{}, {"clip_norm": 0.3}, {"clip_value": 1e-3}])
+    @pytest.mark.parametrize("optimizer", [fastnn.GradientDescent(0.1), fastnn.AdamW(0.01)])
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_shared_out_over_many_parameters(self, bounds, optimizer, dtype, monkeypatch):
+        monkeypatch.setattr("fastnn.kernels.jitted.program.WORTH_A_TEAM", 0)
+        X, y = problem(80, 30)
+        settings = {"batch_size": 40, "l2": 0.5, "l1": 0.05, "optimizer": optimizer, **bounds}
+        found = []
+        for backend, threads in (("jitted", 1), ("jitted", 2), ("jitted", 3), ("vectorized", 1)):
+            monkeypatch.setattr("fastnn._threads._wanted", threads)
+            net = Network.mlp([30, 170, 70, 1], output="sigmoid", dtype=dtype, seed=1)
+            with fastnn.backend(backend):
+                cost = net.fit(X, y, epochs=3, progress=False, **settings)["cost"]
+            found.append((net.program.theta, cost))
+        for theta, cost in found[1:3]:
+            np.testing.assert_array_equal(theta, found[0][0])
+            np.testing.assert_array_equal(cost, found[0][1])
+        rtol = 1e-9 if dtype == "float64" else 1e-4
+        np.testing.assert_allclose(found[0][1], found[3][1], rtol=rtol)
+        if dtype == "float64":  # Adam divides by slopes of the size of rounding
+            np.testing.assert_allclose(found[0][0], found[3][0], rtol=1e-7, atol=1e-10)
+
+
 class TestBatchNorm:
     def test_running_averages(self, backend):
         X, y = problem()

@@ -24,6 +24,24 @@ def fit(array, *shape, like):
         )
 
 
+def verify(ops, theta, slots, examples, order=None):
+    """Refuse arrays that do not fit the program: compiled code looks at no bound."""
+    n, K = int(ops["n_in"][0]), int(ops["n_out"][-1])
+    for X, Y, w in examples:
+        if X.shape[1] != n or Y.shape != (len(X), K) or w.shape != (len(X),):
+            raise ValueError(f"X {X.shape}, Y {Y.shape}, w {w.shape} do not fit ({n}, {K})")
+        if not theta.dtype == Y.dtype == w.dtype or not Y.flags.c_contiguous:
+            raise ValueError(f"Y {Y.dtype} and w {w.dtype} must be C-contiguous {theta.dtype}")
+    if slots is not None and len(slots) and slots.shape[1] != theta.size:
+        raise ValueError(f"slots {slots.shape} do not fit {theta.size} parameters")
+    if (
+        order is not None
+        and len(order)
+        and not 0 <= order.min() <= order.max() < len(examples[0][0])
+    ):
+        raise ValueError("rows lie outside of X")
+
+
 def features(X):
     """X (m, n) as a writable C-contiguous (n, m): a view where its layout allows."""
     Xt = np.ascontiguousarray(X.T)

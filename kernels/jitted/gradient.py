@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import optimizers
 from ._jit import inlined
 from ._link import linked
 from .backprop import backward
@@ -191,7 +190,7 @@ def gradient(
     table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings, epoch, tally,
     result, meeting, me, team,
 ):  # fmt: skip
-    """Write grad and result = (cost, Σ w of right examples, Σ w) of the examples `rows`.
+    """Write grad and result = (cost, Σ w of right examples, Σ w) of `rows`, without a penalty.
 
     fresh: 0 where input and targets of these examples lie in the workspace already, and Σ w in
     result. tally (groups, 2): for as many groups of blocks as the layout says; none: the whole
@@ -202,7 +201,10 @@ def gradient(
         if me == 0:
             for i in range(3):
                 result[i] = 0
+        meet(meeting, me, team)
         return
+    if me == 0:
+        result[2] = total
     if tally.shape[0] == 0:
         of_block(
             table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, total, settings,
@@ -217,8 +219,3 @@ def gradient(
         for group in range(tally.shape[0]):
             for i in range(2):
                 result[i] = tally[group, i] + (result[i] if group > 0 else 0.0)
-        result[2] = total
-        if settings[0].l2 != 0 or settings[0].l1 != 0:
-            decay = settings[0].decay
-            l2, l1 = settings[0].l2 / total, settings[0].l1 / total
-            optimizers.penalize(table, part(theta, 0, decay), part(grad, 0, decay), l2, l1, result)

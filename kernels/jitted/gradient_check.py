@@ -6,10 +6,23 @@ import numba
 import numpy as np
 
 from ..gradient_check import EPOCH
-from ._jit import kernel
+from . import optimizers
+from ._jit import inlined, kernel
 from .gradient import gradient
+from .memory import part
 from .program import addresses, blocks, enter, layout
 from .team import assemble
+
+
+@inlined
+def _penalty(table, theta, grad, settings, result):
+    """What is added to the cost of examples of weight result[2]; result is overwritten."""
+    l2, l1, decay, total = settings[0].l2, settings[0].l1, settings[0].decay, result[2]
+    if total == 0 or (l2 == 0 and l1 == 0):
+        return 0.0
+    weights, slopes = part(theta, 0, decay), part(grad, 0, decay)
+    optimizers.weigh(table, weights, slopes, l2 / total, l1 / total, result)
+    return result[0]
 
 
 @kernel
@@ -27,7 +40,7 @@ def _differences(
                 table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, 1, settings, epoch,
                 tally, result, meeting, me, team,
             )  # fmt: skip
-            out[k] += sign * result[0]
+            out[k] += sign * (result[0] + _penalty(table, theta, grad, settings, result))
         out[k] /= 2 * epsilon
         theta[indices[k]] = kept
 

@@ -27,6 +27,7 @@ def _view(context, builder, kind, source, array, offset, shape):
     """A C-contiguous array of that type, `offset` elements into another one."""
     data = builder.gep(make_array(source)(context, builder, array).data, [offset])
     view = make_array(kind)(context, builder)
+    data = builder.bitcast(data, view.data.type)
     itemsize = context.get_constant(
         types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype))
     )
@@ -41,6 +42,17 @@ def _view(context, builder, kind, source, array, offset, shape):
 def part(typingctx, vector, start, n):
     """vector[start : start+n] of a contiguous vector, unchecked."""
     kind = types.Array(vector.dtype, 1, "C")
+
+    def codegen(context, builder, sig, args):
+        return _view(context, builder, kind, vector, args[0], args[1], [args[2]])
+
+    return kind(vector, types.intp, types.intp), codegen
+
+
+@intrinsic
+def doubles(typingctx, vector, start, n):
+    """The memory from vector[start] on, which begins a cache line there, as (n,) of float64."""
+    kind = types.Array(types.float64, 1, "C")
 
     def codegen(context, builder, sig, args):
         return _view(context, builder, kind, vector, args[0], args[1], [args[2]])

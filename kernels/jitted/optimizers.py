@@ -123,17 +123,39 @@ def blend(running, batch, keep):
 
 
 @inlined
-def penalty(theta, grad, l2, l1):
-    """Return l2/2 Σ θ² + l1 Σ |θ| and add l2 θ + l1 sign θ to the gradient.   theta, grad (p,)."""
+def _slope(p, l2, l1):
+    """l2 p + l1 sign p, all of one dtype."""
+    zero = l1 - l1
+    return l2 * p + (l1 if p > zero else (-l1 if p < zero else zero))
+
+
+@linked("F1 F1 f f", when="penalty")
+def penalize(theta, grad, l2, l1):
+    """Add l2 θ + l1 sign θ to the gradient.   theta, grad (p,)."""
     number = theta.dtype.type
-    half, slope, zero, cost = 0.5 * l2, number(l2), number(0), 0.0
-    kink = number(l1)
     for i in range(theta.size):
-        p = theta[i]
-        cost += half * np.float64(p) * np.float64(p) + l1 * np.float64(abs(p))
-        sign = kink if p > zero else (-kink if p < zero else zero)
-        grad[i] += slope * p + sign
-    return cost
+        grad[i] += _slope(theta[i], number(l2), number(l1))
+
+
+@linked("F1 F1 f f D1", when="penalty")
+def weigh(theta, grad, l2, l1, result):
+    """Write l2/2 Σ θ² + l1 Σ |θ| and the largest slope that `penalize` leaves.   All (p,)."""
+    number, cost = theta.dtype.type, 0.0
+    zero = number(0)
+    top = magnitude(zero)
+    for i in range(theta.size):
+        p = np.float64(theta[i])
+        cost += 0.5 * l2 * p * p + l1 * abs(p)
+    for i in range(theta.size):  # apart, for sums of float64 would halve the lanes
+        top = max(top, magnitude(grad[i] + _slope(theta[i], number(l2), number(l1))))
+    result[0], result[1] = cost, _finite(top, zero)
+
+
+@inlined
+def _finite(top, zero):
+    """The number that is of this magnitude, infinite for NaN."""
+    value = np.float64(unsigned(top, zero))
+    return value if value - value == 0 else np.inf
 
 
 @inlined
@@ -143,8 +165,7 @@ def largest(x):
     top = magnitude(zero)
     for i in range(x.size):
         top = max(top, magnitude(x[i]))  # of words: LLVM keeps a maximum of numbers scalar
-    value = np.float64(unsigned(top, zero))
-    return value if value - value == 0 else np.inf
+    return _finite(top, zero)
 
 
 @linked("i F1 F1 F1 F1 f f f f i")
@@ -173,9 +194,3 @@ def step_otherwise(
         nesterov(theta, grad, v, rate, beta1)
     else:
         rmsprop(theta, grad, v, rate, beta1, epsilon)
-
-
-@linked("F1 F1 f f D1", when="penalty")
-def penalize(theta, grad, l2, l1, result):
-    """Add `penalty` to result[0] and its derivative to the gradient.   theta, grad (p,)."""
-    result[0] += penalty(theta, grad, l2, l1)

@@ -14,12 +14,14 @@ from ..sparse import SparseRows
 from ..steps import statistics
 from . import activations, backprop, inplace
 from . import run as compiled
+from ._layout import verify
 from ._link import table as _table
 from .dense import TURNED
 from .doors import standardize
 from .gradient import gradient as _gradient
 from .memory import locate, need
 from .plans import divided, lay, whole
+from .sweeps import penalty
 from .team import assemble, worked
 from .updates import update as _update
 
@@ -225,7 +227,7 @@ def predict(ops, theta, state, X, out, threads=alone, check=trusted):
 
 def evaluate(ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
-    _verify(ops, theta, None, ((X, Y, w),))
+    verify(ops, theta, None, ((X, Y, w),))
     ops, x, alive, needed = enter(ops, state, X)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result, tally = np.zeros(2), np.empty((-(-len(X) // ld), 3))
@@ -238,7 +240,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
 
 def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     """Write the gradient of one step and return (cost, Σ w of right rows, Σ w). As in `steps`."""
-    _verify(ops, theta, None, ((X, Y, w),), rows)
+    verify(ops, theta, None, ((X, Y, w),), rows)
     ops, x, _alive, needed = enter(ops, state, X)
     team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
     work, ld, places, tally, _ = layout(ops, len(rows), theta.dtype, X, team)
@@ -249,31 +251,17 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
         int(epoch), tally, result,
     )  # fmt: skip
     assemble(_gradient.kernel, args, team)
+    if result[2] and (settings["l2"] or settings["l1"]):
+        kept = slice(int(settings["decay"]))
+        l2, l1 = settings["l2"] / result[2], settings["l1"] / result[2]
+        result[0] += penalty(theta[kept], grad[kept], l2, l1)
     return tuple(float(value) for value in result)
 
 
 def update(ops, theta, grad, slots, state, settings, rate, t):
     """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
-    args = (ops, theta, grad, slots, state, settings.reshape(1), float(rate), int(t))
+    args = (ops, theta, grad, slots, state, settings.reshape(1), float(rate), 0.0, 0.0, int(t))
     assemble(_update.kernel, (addresses(ops, theta.dtype, settings=settings), *args), 1)
-
-
-def _verify(ops, theta, slots, examples, order=None):
-    """Refuse arrays that do not fit the program: compiled code looks at no bound."""
-    n, K = int(ops["n_in"][0]), int(ops["n_out"][-1])
-    for X, Y, w in examples:
-        if X.shape[1] != n or Y.shape != (len(X), K) or w.shape != (len(X),):
-            raise ValueError(f"X {X.shape}, Y {Y.shape}, w {w.shape} do not fit ({n}, {K})")
-        if not theta.dtype == Y.dtype == w.dtype or not Y.flags.c_contiguous:
-            raise ValueError(f"Y {Y.dtype} and w {w.dtype} must be C-contiguous {theta.dtype}")
-    if slots is not None and len(slots) and slots.shape[1] != theta.size:
-        raise ValueError(f"slots {slots.shape} do not fit {theta.size} parameters")
-    if (
-        order is not None
-        and len(order)
-        and not 0 <= order.min() <= order.max() < len(examples[0][0])
-    ):
-        raise ValueError("rows lie outside of X")
 
 
 def run(
@@ -282,7 +270,7 @@ def run(
 ):  # fmt: skip
     """Take the steps start … stop−1 of a fit and return the next one. As in `steps`."""
     (X, Y, w), (X_val, Y_val, w_val) = train, validation
-    _verify(ops, theta, slots, (train, validation))
+    verify(ops, theta, slots, (train, validation))
     if len(slots) < SLOTS[Method(int(settings["method"]))]:
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
     ops, x, alive, needed = enter(ops, state, X)

@@ -135,17 +135,16 @@ def run(
             table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings,
             settings[0].first_epoch + epoch, tally, result, meeting, me, team,
         )  # fmt: skip
-        if settings[0].l2 != 0 or settings[0].l1 != 0:
-            meet(meeting, me, team)
         permit(
-            table, grad, work, places, settings, rates[step - start], counters, record,
+            table, theta, grad, work, places, settings, rates[step - start], counters, record,
             step - start, meeting, me, team,
         )  # fmt: skip
         if counters[1] == 0 or aborted(meeting):
             return step
         if result[2] > 0:
             update(
-                table, ops, theta, grad, slots, state, settings, rates[step - start], counters[0],
+                table, ops, theta, grad, slots, state, settings, rates[step - start],
+                settings[0].l2 / result[2], settings[0].l1 / result[2], counters[0],
                 meeting, me, team,
             )  # fmt: skip
             meet(meeting, me, team)

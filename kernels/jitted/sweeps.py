@@ -11,8 +11,11 @@ from ._layout import Out, agree, features, flat
 def penalty(theta, grad, l2, l1):
     """Return l2/2 Σ θ² + l1 Σ |θ| and add l2 θ + l1 sign θ to the gradient.   theta, grad (p,)."""
     agree(theta, grad)
+    p, found = flat(theta), np.empty(2)
     with Out(grad) as (g,):
-        return optimizers.penalty(flat(theta), g, float(l2), float(l1))
+        optimizers.weigh.kernel(p, g, float(l2), float(l1), found)
+        optimizers.penalize.kernel(p, g, float(l2), float(l1))
+    return float(found[0])
 
 
 def gradient_descent(theta, grad, rate):

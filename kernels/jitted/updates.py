@@ -14,37 +14,63 @@ from ..opcodes import SETTINGS, Kind, Method
 from . import optimizers
 from ._jit import inlined
 from ._link import EXTRA, linked
-from .memory import matrix, part, row
-from .reading import BLOCK, share
+from .memory import doubles, matrix, part, row
+from .reading import share
 from .team import meet
 
 EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
 
 DENSE, BATCHNORM, ADAM = int(Kind.DENSE), int(Kind.BATCHNORM), int(Method.ADAM)
 
-CHUNK = 4096  # parameters of an optimiser's block
+CHUNK = 4096  # parameters that are swept over at a time: first-level cache
+CHUNKS = 8192  # of them at most whose penalties are added up apart, else larger ones
 
 safe = inlined(reach.safe)
 
 
-@linked("F1 F1 P S f I1 D2 i I1 i i")
-def permit(grad, work, places, settings, rate, counters, record, i, meeting, me, team):
+@inlined
+def _weigh(table, theta, grad, size, l2, l1, found, me, team):
+    """Write found = (cost, largest slope) of each `size` parameters that are penalised."""
+    count = (theta.size + size - 1) // size
+    for k in range(count * me // team, count * (me + 1) // team):
+        i, n = k * size, min(size, theta.size - k * size)
+        optimizers.weigh(table, part(theta, i, n), part(grad, i, n), l2, l1, part(found, 2 * k, 2))
+
+
+@linked("T F1 F1 F1 P S f I1 D2 i I1 i i")
+def permit(
+    table, theta, grad, work, places, settings, rate, counters, record, i, meeting, me, team
+):
     """counters[1] = 1 where the i-th step of this run may be taken, else 0; counters[0] counts it.
 
-    record[i, 3] = a bound of |v| after the step.
+    Adds the penalty to the step's cost, record[i, 0]; record[i, 3] = a bound of |v| after the step.
     """
-    first, last = share(grad.size, grad.itemsize, me, team)
-    work[places.blocks + me * BLOCK] = optimizers.largest(part(grad, first, last - first))
+    total, decay = record[i, 2], settings[0].decay
+    l2, l1 = settings[0].l2, settings[0].l1
+    if total == 0 or (l2 == 0 and l1 == 0):
+        decay = 0
+    size = CHUNK * (1 + decay // (CHUNK * CHUNKS))
+    count = (decay + size - 1) // size
+    found = doubles(work, places.blocks, 2 * count + team)
+    if decay > 0:
+        _weigh(
+            table, part(theta, 0, decay), part(grad, 0, decay), size, l2 / total, l1 / total,
+            found, me, team,
+        )  # fmt: skip
+    first, last = share(grad.size - decay, grad.itemsize, me, team)
+    found[2 * count + me] = optimizers.largest(part(grad, decay + first, last - first))
     meet(meeting, me, team)
     if me == 0:
         peak = 0.0
+        for k in range(count):
+            record[i, 0] += found[2 * k]
+            peak = max(peak, found[2 * k + 1])
         for member in range(team):
-            other = np.float64(work[places.blocks + member * BLOCK])
-            peak = other if other > peak else peak
+            peak = max(peak, found[2 * count + member])
         before = record[i - 1, 3] if i > 0 else settings[0].average
         record[i, 3], counters[1] = before, 1
-        if record[i, 2] > 0:  # else the gradient is an older one, and nothing moves
-            record[i, 3] = peak if peak > before else before
+        if total > 0:  # else the gradient is an older one, and nothing moves
+            record[i, 3] = max(peak, before)
             single, cost = work.itemsize == 4, record[i, 0]
             counters[1] = 1 if safe(settings[0], single, rate, cost, peak, before) else 0
             counters[0] += counters[1]
@@ -64,26 +90,44 @@ def _finish(table, ops, theta, state):
             optimizers.blend(table, running, batch, op.rate)
 
 
-@linked("T O F1 F1 F2 F1 S f i I1 i i")
-def update(table, ops, theta, grad, slots, state, settings, rate, t, meeting, me, team):
-    """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
-    chosen = settings[0]
-    if chosen.clip_norm > 0:
-        if me == 0:
-            optimizers.clip(table, grad, chosen.clip_norm, chosen.clip_value)
+@inlined
+def _clip(table, theta, grad, settings, l2, l1, me, team, meeting):
+    """Add the penalty to the whole gradient, then clip it by its norm."""
+    decay = settings[0].decay
+    if l2 != 0 or l1 != 0:
+        first, last = share(decay, theta.itemsize, me, team)
+        own = part(theta, first, last - first)
+        optimizers.penalize(table, own, part(grad, first, last - first), l2, l1)
         meet(meeting, me, team)
+    if me == 0:
+        optimizers.clip(table, grad, settings[0].clip_norm, settings[0].clip_value)
+    meet(meeting, me, team)
+
+
+@linked("T O F1 F1 F2 F1 S f f f i I1 i i")
+def update(table, ops, theta, grad, slots, state, settings, rate, l2, l1, t, meeting, me, team):
+    """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p).
+
+    l2, l1: of a penalty that grad does not hold yet.
+    """
+    chosen = settings[0]
+    whole = chosen.clip_norm > 0
+    if whole:
+        _clip(table, theta, grad, settings, l2, l1, me, team, meeting)
     epsilon = chosen.epsilon
     if chosen.uncorrected != 0:
         epsilon /= np.sqrt(1 - chosen.beta2**t)
     first, last = share(theta.size, theta.itemsize, me, team)
     for i in range(first, last, CHUNK):
         n = min(CHUNK, last - i)
+        decayed = min(max(chosen.decay - i, 0), n)
         v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
         s = row(slots, 1, i, n if slots.shape[0] > 1 else 0)
-        if chosen.clip_value > 0 and chosen.clip_norm == 0:
+        if not whole and (l2 != 0 or l1 != 0):
+            optimizers.penalize(table, part(theta, i, decayed), part(grad, i, decayed), l2, l1)
+        if not whole and chosen.clip_value > 0:
             optimizers.clip(table, part(grad, i, n), 0.0, chosen.clip_value)
         if chosen.method > ADAM:
-            decayed = min(max(chosen.decay - i, 0), n)
             optimizers.step_otherwise(
                 table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate,
                 chosen.beta1, chosen.beta2, epsilon, chosen.weight_decay, t,
