@@ -5,14 +5,14 @@ import pytest
 from fastnn.kernels import jitted
 from fastnn.kernels.jitted import program
 from fastnn.kernels.jitted.inplace import SPAN
-from fastnn.kernels.jitted.reading import GROUPS
+from fastnn.kernels.jitted.plans import PARTS
 
 import fastnn
 from fastnn import GradientDescent, Network
 
 pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 
-LONG = GROUPS * SPAN  # features from which on they go in groups
+LONG = PARTS * SPAN  # features from which on they go in groups
 
 
 def fitted(features, kind, units, batch, threads=1):
@@ -45,7 +45,7 @@ def test_long_rows_give_what_numpy_gives(features, kind, units, batch):
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
-@pytest.mark.parametrize("threads", [2, 3, GROUPS + 1])  # more members than groups too
+@pytest.mark.parametrize("threads", [2, 3, PARTS + 1])  # more members than groups too
 def test_any_number_of_members_gives_the_same_bits(kind, threads, monkeypatch):
     monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
     for features in (LONG - 1, LONG + 5):

@@ -10,7 +10,7 @@ import numpy as np
 from ..opcodes import OP, Kind
 from .inplace import SPAN
 from .layers import Places
-from .reading import BLOCK, GROUPS, LINE, padded
+from .reading import BLOCK, LINE, padded
 
 #: Bytes of what a batch reads twice and computes from which on it goes in blocks: while all lies in
 #: the third-level cache, adding gradients up takes longer than reading from the second is faster.
@@ -21,6 +21,7 @@ CACHE = 512 * 1024
 GRADIENTS = 4
 SUMS = 4 * 1024 * 1024  # bytes that the gradients of several groups of blocks may fill
 FEWEST, MOST = 8, 64  # groups that must fit there; and of a batch
+PARTS = 8  # groups of features that long rows read in place are summed in, whatever the batch
 
 #: A batch's: numbers that one workspace needs, and each member more; its width, places and groups.
 Plan = namedtuple("Plan", "fixed each ld places groups")
@@ -47,8 +48,8 @@ def _places(ops, ld, gradient=0, examples=0):
     inner = ops[1:-1]
     starts = [int((np.maximum(inner["A"], inner["Z"]) + inner["n_out"]).max()) * ld]
     first = ops[1]
-    reads = ops["A"][0] < 0 and first["n_in"] >= GROUPS * SPAN
-    for rows in (2 * widest, 3, last["n_in"], 2, GROUPS * first["n_out"] if reads else 0):
+    reads = ops["A"][0] < 0 and first["n_in"] >= PARTS * SPAN
+    for rows in (2 * widest, 3, last["n_in"], 2, PARTS * first["n_out"] if reads else 0):
         starts.append(starts[-1] + int(rows) * ld)
     D, *others, own = starts
     return Places(D, int(widest) * ld, *others, own, own + gradient, examples)

@@ -24,7 +24,6 @@ SOFTMAX = int(Activation.SOFTMAX)
 LINE = 64  # bytes that numbers of examples are padded to: a cache line, whole vectors
 BLOCK = 48 * 1024  # numbers that a member reads and scales at a time: second-level cache
 LENGTH = 528  # features of them: an odd count of cache lines, lest rows meet in few sets
-GROUPS = 8  # of features that are summed apart; shorter rows have one
 
 
 @kernel
@@ -58,35 +57,36 @@ def _tiles(n_in, groups, group):
 
 
 @inlined
-def _spans(table, ops, theta, state, X, rows, tile, last, work, z, ld):
-    """Add to Z (n_out, ld) at z the products of tiles of features with X[rows] where it lies."""
-    for k in range(tile, last):
-        begin, w = inplace.span(ops[1].n_in, k)
-        inplace.forward(
-            table, ops[0], ops[1].n_out, w, X, rows, begin, state, theta, ops[1].W + begin,
-            ops[1].n_in, work, z, ld,
-        )  # fmt: skip
+def _in_place(table, ops, theta, state, work, ld, places, X, rows, first, last, meeting, me, team):
+    """Add to Z (n_out, ld) the products with X[rows]: a member's groups, or its own examples.
 
-
-@inlined
-def _grouped(table, ops, theta, state, work, ld, sums, X, rows, meeting, me, team):
-    """Z (n_out, ld) += the products with X[rows], of which each member computes some groups'."""
-    op = ops[1]
-    size = op.n_out * ld
-    for group in range(GROUPS * me // team, GROUPS * (me + 1) // team):
-        clear(part(work, sums + group * size, size))
-        _spans(
-            table, ops, theta, state, X, rows, _tiles(op.n_in, GROUPS, group),
-            _tiles(op.n_in, GROUPS, group + 1), work, sums + group * size, ld,
-        )  # fmt: skip
-    meet(meeting, me, team)
-    first, last = share(rows.size, work.itemsize, me, team)
-    for o in range(op.n_out):
-        z = part(work, op.Z * ld + o * ld + first, last - first)
-        for group in range(GROUPS):
+    There are as many groups as there is room for their sums. Features are outermost: their weights
+    stay in the cache while the examples pass.
+    """
+    op, sums = ops[1], places.sums
+    size, z = op.n_out * ld, op.Z * ld + first
+    groups = (places.own - sums) // size
+    grouped = groups > 0
+    count = groups if grouped else min(1, last - first)
+    own = rows if grouped else part(rows, first, last - first)
+    begin, end = (groups * me // team, groups * (me + 1) // team) if grouped else (0, count)
+    for group in range(begin, end):
+        if grouped:
+            clear(part(work, sums + group * size, size))
+        for tile in range(_tiles(op.n_in, count, group), _tiles(op.n_in, count, group + 1)):
+            k, w = inplace.span(op.n_in, tile)
+            inplace.forward(
+                table, ops[0], op.n_out, w, X, own, k, state, theta, op.W + k, op.n_in, work,
+                sums + group * size if grouped else z, ld,
+            )  # fmt: skip
+    if grouped:
+        meet(meeting, me, team)
+    for o in range(op.n_out if grouped else 0):
+        total = part(work, z + o * ld, last - first)
+        for group in range(groups):
             x = part(work, sums + group * size + o * ld + first, last - first)
-            for j in range(z.size):
-                z[j] += x[j]
+            for j in range(total.size):
+                total[j] += x[j]
 
 
 @inlined
@@ -120,10 +120,10 @@ def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, 
         )  # fmt: skip
     elif not inplace.marked(X):
         _blocks(table, ops, theta, state, work, ld, blocks, X, own, z)
-    elif _tiles(op.n_in, 1, 1) >= GROUPS:
-        _grouped(table, ops, theta, state, work, ld, places.sums, X, rows, meeting, me, team)
-    elif last > first:  # features outermost: their weights stay in the cache while examples pass
-        _spans(table, ops, theta, state, X, own, 0, _tiles(op.n_in, 1, 1), work, z, ld)
+    else:
+        _in_place(
+            table, ops, theta, state, work, ld, places, X, rows, first, last, meeting, me, team
+        )
     if op.code != SOFTMAX and last > first:
         activate(
             table, op.code, Z, A, first, padded(last, work.itemsize) - first, 0, op.n_out, scratch
