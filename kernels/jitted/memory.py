@@ -93,6 +93,21 @@ def clear(x):
 
 
 @intrinsic
+def prefetch(typingctx, address):
+    """Ask for a cache line, which comes into the second-level cache while other work goes on."""
+
+    def codegen(context, builder, sig, args):
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        pointer = builder.inttoptr(args[0], byte)
+        builder.call(function, [pointer, word(0), word(2), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), codegen
+
+
+@intrinsic
 def same(typingctx, x, y):
     """Whether two arrays begin at one address."""
 
