@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fastnn.kernels import jitted
 from fastnn.kernels.jitted import program
-from fastnn.kernels.jitted.inplace import SPAN
+from fastnn.kernels.jitted.inplace import FEWEST, SPAN
 from fastnn.kernels.jitted.plans import PARTS
 
 import fastnn
@@ -42,6 +42,24 @@ def test_long_rows_give_what_numpy_gives(features, kind, units, batch):
         expected = fitted(features, kind, units, batch)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("features", [FEWEST, 95, 96, 97, 129, 300])
+def test_any_number_of_outputs_finds_its_tiles(features, dtype):
+    rng = np.random.default_rng(1)
+    X = rng.integers(0, 256, (21, features)).astype(np.uint8)
+    for units in (*range(1, 12), 17):
+        layers = [fastnn.Rescaling(1 / 128, offset=-1), fastnn.Dense(units, "tanh")]
+        net = Network([*layers, fastnn.Dense(1)], inputs=features, dtype=dtype)
+        found, expected = [], []
+        for name, numbers in (("jitted", found), ("vectorized", expected)):
+            with fastnn.backend(name):
+                cost, slopes = net.cost_and_gradients(X, np.arange(21.0))
+            numbers += [cost, *slopes.values()]
+        for one, other in zip(found, expected, strict=True):
+            error = np.abs(one - other).max() / np.abs(other).max()
+            assert error < (1e-4 if dtype == "float32" else 1e-12)
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float32"])

@@ -22,15 +22,15 @@ from .simd import Vectors, clamped, constant, data, index, machine, void
 
 KINDS = READ[:3]  # dtypes that are read so, by the code of X: float32, float64, uint8
 DOUBLE, BYTES = CODES[np.dtype(np.float64)], CODES[np.dtype(np.uint8)]
-SPAN = 512  # features at a time, or some more: their weights stay in the first-level cache
+SPAN = 768  # features at a time, or some more, whole tiles: their weights stay in the first cache
 FAR = 2.0**30  # factors, and their inverse, up to which numbers may be scaled after they are summed
 UNITS = 8.0  # that bytes may span once they are scaled: with more, sums of sx and o would cancel
 
-#: Vectors of features that a tile of the gradient holds for up to so many outputs: sums, factors
-#: and what is read fill the registers. With 8 outputs and 2 vectors 20 % slower an output; with 1
-#: and 8, which read too little of a row at once, 25 %.
-WIDE = {1: 16, 2: 8, 6: 4} if machine()[1] == 32 else {1: 8, 2: 4, 6: 2}
-FEWEST = 64  # features that every tile of 6 outputs finds: a narrower one has no other
+#: Vectors of features that a tile of the gradient holds for up to so many outputs: sums, what is
+#: read and a factor fill the registers. With 1 and 8, which read too little of a row at once, 25 %
+#: slower an output.
+WIDE = {1: 16, 2: 8, 4: 6, 6: 4, 8: 3} if machine()[1] == 32 else {1: 8, 2: 4, 4: 3, 6: 2, 8: 1}
+FEWEST = 64  # features that tiles of 6 and 8 outputs always find; others are replaced by 6
 
 
 def use(dtype):
@@ -118,12 +118,12 @@ def _backward(tall, wide):
             v, lines, scale, d, c = _begun(context, builder, (kind, rows, D, C), args)
             places = [clamped(builder, i, args[11]) for i in range(tall)]
             ds = [builder.gep(d, [builder.mul(i, args[6])]) for i in places]
-            k, sums, end = v.loop(args[10], 1, [v.zero] * (tall * wide))
+            k, sums, end = v.loop(args[10], 1, [v.zero] * (tall * wide), once=True)
             sums, x = list(sums), lines.pointer(k)
-            factors = [v.splat(builder.load(builder.gep(d, [k]))) for d in ds]
-            for j in range(wide):
-                line = lines.read(x, constant(j * v.lanes))
-                for i, factor in enumerate(factors):
+            vectors = [lines.read(x, constant(j * v.lanes)) for j in range(wide)]
+            for i, pointer in enumerate(ds):
+                factor = v.splat(builder.load(builder.gep(pointer, [k])))
+                for j, line in enumerate(vectors):
                     at = i * wide + j
                     sums[at] = v.multiply_add(factor, line, sums[at])
             end(sums)
@@ -139,8 +139,10 @@ def _backward(tall, wide):
 
 
 _many, _few, _one = (_forward(*shape) for shape in (MANY, FEW, ONE))
-WIDE_1, WIDE_2, WIDE_6 = WIDE.values()
-_back_one, _back_two, _back_six = (_backward(n, wide) for n, wide in WIDE.items())
+(WIDE_1, WIDE_2, WIDE_4, WIDE_6, WIDE_8), TALLEST = WIDE.values(), max(WIDE)
+_back_one, _back_two, _back_four, _back_six, _back_eight = (
+    _backward(tall, wide) for tall, wide in WIDE.items()
+)
 
 
 @inlined
@@ -222,6 +224,32 @@ def _forward_of(dtype):
     return forward
 
 
+@inlined
+def _back_tiles(n, N, X, rows, k0, scale, D, d, ldd, C, c, ldc, kind):
+    """Tiles side by side: n outputs, up to 8. The last one of a row ends where the row does."""
+    j, m, lanes = 0, rows.size, lanes_of(C)
+    while j < N:
+        if n == 1 and N - j >= WIDE_1 * lanes:
+            _back_one(X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, n, kind)
+            j += WIDE_1 * lanes
+        elif n <= 2 and WIDE_2 * lanes <= N:
+            j = min(j, N - WIDE_2 * lanes)
+            _back_two(X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, n, kind)
+            j += WIDE_2 * lanes
+        elif n <= 4 and WIDE_4 * lanes <= N:
+            j = min(j, N - WIDE_4 * lanes)
+            _back_four(X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, n, kind)
+            j += WIDE_4 * lanes
+        elif n <= 6:
+            j = min(j, N - WIDE_6 * lanes)
+            _back_six(X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, n, kind)
+            j += WIDE_6 * lanes
+        else:
+            j = min(j, N - WIDE_8 * lanes)
+            _back_eight(X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, n, kind)
+            j += WIDE_8 * lanes
+
+
 def _backward_of(dtype):
     """Return the kernel for X of a dtype."""
     kind = dtype.type
@@ -229,33 +257,18 @@ def _backward_of(dtype):
     def backward(n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc):
         """C[c + o ldc + k] = Σⱼ D[d + o ldd + j] (scale X[rows[j], k0 + k] + offset), o < n.
 
-        N, the count of k, is at least FEWEST; rows holds at least one. The last tile of a row ends
-        where it does, and writes what others wrote before.
+        N, the count of k, is at least FEWEST; rows holds at least one. Where tiles overlap, the
+        same is written again.
         """
-        o, m, lanes = 0, rows.size, lanes_of(C)
-        while o < n:
-            left, at, cell, j = n - o, d + o * ldd, c + o * ldc, 0
-            left = min(left, 6 if left > 2 else 2)
-            while j < N:
-                rest = N - j
-                if left == 1 and rest >= WIDE_1 * lanes:
-                    _back_one(X, rows, k0 + j, scale, D, at, ldd, C, cell + j, ldc, m, left, kind)
-                    j += WIDE_1 * lanes
-                elif left <= 2 and WIDE_2 * lanes <= N:
-                    j = min(j, N - WIDE_2 * lanes)
-                    _back_two(X, rows, k0 + j, scale, D, at, ldd, C, cell + j, ldc, m, left, kind)
-                    j += WIDE_2 * lanes
-                else:
-                    j = min(j, N - WIDE_6 * lanes)
-                    _back_six(X, rows, k0 + j, scale, D, at, ldd, C, cell + j, ldc, m, left, kind)
-                    j += WIDE_6 * lanes
-            for i in range(left if offset != 0 else 0):
+        for o in range(0, n, TALLEST):
+            tall, at, cell = min(n - o, TALLEST), d + o * ldd, c + o * ldc
+            _back_tiles(tall, N, X, rows, k0, scale, D, at, ldd, C, cell, ldc, kind)
+            for i in range(tall if offset != 0 else 0):
                 total = D.dtype.type(0)
-                for j in range(m):
+                for j in range(rows.size):
                     total += D[at + i * ldd + j]
                 for k in range(N):
                     C[cell + i * ldc + k] += D.dtype.type(offset) * total
-            o += left
 
     return backward
 

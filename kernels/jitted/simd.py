@@ -225,10 +225,11 @@ class Vectors:
             width //= 2
         return vectors
 
-    def loop(self, count, step, values):
+    def loop(self, count, step, values, once=False):
         """Begin `for i in range(0, count, step)` with values carried along; count > 0.
 
-        Returns i, the values, and `end(new values)`, which closes the loop.
+        Returns i, the values, and `end(new values)`, which closes the loop. once: LLVM must not put
+        two turns into one, for which the registers would be too few.
         """
         builder = self.builder
         before = builder.block
@@ -246,7 +247,13 @@ class Vectors:
             i.add_incoming(following, builder.block)
             for phi, value in zip(carried, new, strict=True):
                 phi.add_incoming(value, builder.block)
-            builder.cbranch(builder.icmp_signed("<", following, count), body, after)
+            branch = builder.cbranch(builder.icmp_signed("<", following, count), body, after)
+            if once:
+                module = builder.module
+                never = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+                name = ir.values.MDValue(module, [never], name=str(len(module.metadata)))
+                name.operands = (name, never)  # the node that names a loop begins with itself
+                branch.set_metadata("llvm.loop", name)
             builder.position_at_end(after)
 
         return i, carried, end
