@@ -70,7 +70,7 @@ def _tile(rows, vectors):
 def _added(builder, v, sums, a, b, across, columns, steps):
     """The sums with all K products; across, columns: places of rows of A, of vectors of B."""
     K, cs, ldb = steps
-    _, carried, close = v.loop(K, 1, [x for line in sums for x in line] + [a, b])
+    _, carried, close = v.loop(K, 1, [x for line in sums for x in line] + [a, b], once=True)
     sums, a, b = list(carried[:-2]), carried[-2], carried[-1]
     line = [v.load(b, j) for j in columns]
     for i, row in enumerate(across):
