@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from fastnn.kernels import jitted
+from fastnn.kernels.opcodes import Method
 
 import fastnn
 from fastnn import Dense, Network, callbacks, kernels, schedules
@@ -134,6 +136,32 @@ class TestTorch:
             np.testing.assert_allclose(
                 net.parameters[parameter], value.detach().numpy(), rtol=1e-6, atol=1e-9
             )
+
+
+@pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
+@pytest.mark.parametrize("method", [int(m) for m in Method])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_sweep_in_cache_lines_gives_the_bits_of_the_whole(method, dtype):
+    """Members of a team share parameters out by lines, so the bits must not depend on the cut."""
+    from fastnn.kernels.jitted import optimizers
+
+    def swept(pieces):
+        rng = np.random.default_rng(3)
+        arrays = [abs(rng.normal(size=1200)).astype(dtype) for _ in range(4)]
+        for piece in pieces:
+            p, g, v, s = (array[piece] for array in arrays)
+            optimizers.penalize.kernel(p, g, 0.3, 0.01)
+            numbers = 0.01, 0.9, 0.999, 1e-8
+            if method > Method.ADAM:
+                optimizers.step_otherwise.kernel(method, p, g, v, s, p.size, *numbers, 0.02, 7)
+            else:
+                optimizers.step.kernel(method, p, g, v, s, *numbers, 7)
+        return np.concatenate(arrays)
+
+    line, whole = 64 // np.dtype(dtype).itemsize, swept([slice(None)])
+    for lines in (1, 3, 7):
+        cuts = range(0, 1200, lines * line)
+        np.testing.assert_array_equal(swept([slice(i, i + lines * line) for i in cuts]), whole)
 
 
 class TestLBFGS:

@@ -95,6 +95,20 @@ def test_compiling_leaves_the_collector_of_garbage_as_it_was(collects):
         (gc.enable if before else gc.disable)()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_that_is_forked_during_a_compilation_collects():
+    from fastnn.kernels.jitted import _jit
+
+    with _jit._uncollected():
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if gc.isenabled() else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
 def test_says_once_that_it_compiles(cold):
     folder, said = cold
     assert said.count("compiles its kernels") == 1

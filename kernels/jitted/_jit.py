@@ -168,11 +168,25 @@ def _uncollected():
     """
     enabled = gc.isenabled()
     gc.disable()
+    if enabled:
+        _resting.append(True)
     try:
         yield
     finally:
         if enabled:
             gc.enable()
+            _resting.pop()
+
+
+def _wake():
+    """Let a child collect that another thread forked meanwhile: what would do so is not in it."""
+    if _resting:
+        gc.enable()
+
+
+_resting = []  # whether the collector waits for a compilation
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_wake)
 
 
 def _decorate(fastmath, **flags):

@@ -30,7 +30,7 @@ UNITS = 8.0  # that bytes may span once they are scaled: with more, sums of sx a
 #: read and a factor fill the registers. With 1 and 8, which read too little of a row at once, 25 %
 #: slower an output.
 WIDE = {1: 16, 2: 8, 4: 6, 6: 4, 8: 3} if machine()[1] == 32 else {1: 8, 2: 4, 4: 3, 6: 2, 8: 1}
-FEWEST = 64  # features that tiles of 6 and 8 outputs always find; others are replaced by 6
+FEWEST = 64  # features that tiles of 6 and 8 outputs always find; others give way to them
 
 
 def use(dtype):

@@ -51,7 +51,7 @@ def part(typingctx, vector, start, n):
 
 @intrinsic
 def doubles(typingctx, vector, start, n):
-    """The memory from vector[start] on, which begins a cache line there, as (n,) of float64."""
+    """The memory from vector[start] on, a multiple of 8 bytes, as (n,) of float64."""
     kind = types.Array(types.float64, 1, "C")
 
     def codegen(context, builder, sig, args):

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..opcodes import OP, Kind
+from ..opcodes import AS_IT_IS, OP, Kind
 from .inplace import SPAN
 from .layers import Places
 from .reading import BLOCK, LINE, padded
@@ -48,8 +48,8 @@ def _places(ops, ld, gradient=0, examples=0):
     inner = ops[1:-1]
     starts = [int((np.maximum(inner["A"], inner["Z"]) + inner["n_out"]).max()) * ld]
     first = ops[1]
-    reads = ops["A"][0] < 0 and first["n_in"] >= PARTS * SPAN
-    for rows in (2 * widest, 3, last["n_in"], 2, PARTS * first["n_out"] if reads else 0):
+    grouped = AS_IT_IS != ops["A"][0] < 0 and first["n_in"] >= PARTS * SPAN
+    for rows in (2 * widest, 3, last["n_in"], 2, PARTS * first["n_out"] if grouped else 0):
         starts.append(starts[-1] + int(rows) * ld)
     D, *others, own = starts
     return Places(D, int(widest) * ld, *others, own, own + gradient, examples)

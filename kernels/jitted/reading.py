@@ -1,8 +1,9 @@
 """First layers that read the user's array: what they multiply, where it lies or block by block.
 
-Where rows are long, a team shares their features out, the same ones to the same member on the way
-forward and back: so half an image crosses from one core's cache to the other's once a fit, not once
-a step. Sums over groups of features are added up in one order, whoever computed them.
+Where rows are long, a team shares their features out, on the way forward as on the way back, and
+2, 4 or 8 members get the same ones: so half an image crosses from one core's cache to the other's
+once a fit, not once a step. Sums over groups of features are added up in one order, whoever
+computed them.
 """
 
 from __future__ import annotations
