@@ -38,26 +38,23 @@ def _view(context, builder, kind, source, array, offset, shape):
     return view._getvalue()
 
 
-@intrinsic
-def part(typingctx, vector, start, n):
-    """vector[start : start+n] of a contiguous vector, unchecked."""
-    kind = types.Array(vector.dtype, 1, "C")
+def _part_as(number):
+    """Return the intrinsic that views a part of a vector as numbers of a type; None: of its own."""
 
-    def codegen(context, builder, sig, args):
-        return _view(context, builder, kind, vector, args[0], args[1], [args[2]])
+    @intrinsic
+    def part(typingctx, vector, start, n):
+        """vector[start : start+n] of a contiguous vector, unchecked; n numbers of the new type."""
+        kind = types.Array(number or vector.dtype, 1, "C")
 
-    return kind(vector, types.intp, types.intp), codegen
+        def codegen(context, builder, sig, args):
+            return _view(context, builder, kind, vector, args[0], args[1], [args[2]])
+
+        return kind(vector, types.intp, types.intp), codegen
+
+    return part
 
 
-@intrinsic
-def doubles(typingctx, vector, start, n):
-    """The memory from vector[start] on, a multiple of 8 bytes, as (n,) of float64."""
-    kind = types.Array(types.float64, 1, "C")
-
-    def codegen(context, builder, sig, args):
-        return _view(context, builder, kind, vector, args[0], args[1], [args[2]])
-
-    return kind(vector, types.intp, types.intp), codegen
+part, doubles = _part_as(None), _part_as(types.float64)  # whose start is a multiple of 8 bytes
 
 
 @intrinsic
