@@ -217,7 +217,7 @@ def _decorate(fastmath, **flags):
 
 
 kernel = _decorate(REORDER)
-#: What only compiled code calls: Python's way in would be a third of the code of a small kernel.
+#: What only compiled code calls: Python's way in would be compiled for nobody.
 unwrapped = _decorate(REORDER, no_cpython_wrapper=True)
 #: A part of one caller, put into it before types are known: 0.2 s less to compile than a kernel.
 inlined = _decorate(REORDER, inline="always")
