@@ -56,7 +56,7 @@ def works(*, quick: bool = False) -> tuple[Work, ...]:
 
 @lru_cache(maxsize=1)
 def _vectors(n: int) -> Any:
-    """Two vectors, the same for every way: with 16 MB for each, the next way's would lie in DRAM."""
+    """Two vectors, the same for every way: with 16 MB each, those of one would push out others'."""
     return np.random.default_rng(0).random((2, n))
 
 

@@ -89,16 +89,20 @@ def clear(x):
         x[i] = 0
 
 
+def ask(builder, pointer):
+    """Emit the wish for a cache line, which comes while other work goes on: read, soon, data."""
+    byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [builder.bitcast(pointer, byte), word(0), word(3), word(1)])
+
+
 @intrinsic
 def prefetch(typingctx, address):
-    """Ask for a cache line, which comes into the second-level cache while other work goes on."""
+    """Ask for the cache line at an address."""
 
     def codegen(context, builder, sig, args):
-        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        pointer = builder.inttoptr(args[0], byte)
-        builder.call(function, [pointer, word(0), word(2), word(1)])
+        ask(builder, builder.inttoptr(args[0], ir.IntType(8).as_pointer()))
         return context.get_dummy_value()
 
     return types.void(types.intp), codegen

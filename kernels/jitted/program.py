@@ -122,11 +122,13 @@ def entered(ops, X):
 
 
 def enter(ops, state, X):
-    """(ops, description of X, array behind it, what linked kernels it needs) of a run over X."""
+    """(ops, description of X, array behind it, names of what it needs) of a run over X."""
     ops, (x, alive) = entered(ops, X), locate(X)
     if ops["A"][0] < 0:
         x = inplace.mark(x, ops[0], state)
-    return ops, x, alive, inplace.use(alive.dtype) if x[3] >= inplace.MARK else need(alive)
+    if x[3] < inplace.MARK:
+        return ops, x, alive, frozenset((need(alive),))
+    return ops, x, alive, inplace.uses(alive.dtype, int(ops["n_out"][1]))
 
 
 def _plan(ops, m, dtype, X):
@@ -208,7 +210,7 @@ def _predict(ops, row, theta, state, X, out, threads=alone, check=trusted):
         check()
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, {needed})
+    table = addresses(ops, theta.dtype, needed)
     wrong = np.zeros(team, np.int64)
     args = (table, ops, row, theta, state, work, ld, places, x, order, out, wrong)
     assemble(compiled.predict, args, team)
@@ -232,7 +234,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result, tally = np.zeros(2), np.empty((-(-len(X) // ld), 3))
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, {needed})
+    table = addresses(ops, theta.dtype, needed)
     args = (table, ops, theta, state, work, ld, places, x, Y, w, order, tally, result, 1)
     assemble(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])
@@ -245,7 +247,7 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
     work, ld, places, tally, _ = layout(ops, len(rows), theta.dtype, X, team)
     result = np.zeros(3)
-    table = addresses(ops, theta.dtype, {needed, *blocks(tally)}, settings)
+    table = addresses(ops, theta.dtype, needed | blocks(tally), settings)
     args = (
         table, ops, theta, grad, state, work, ld, places, x, Y, w, rows, 1, settings.reshape(1),
         int(epoch), tally, result,
@@ -275,7 +277,7 @@ def run(
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
     ops, x, alive, needed = enter(ops, state, X)
     _, x_val, alive_val, needed_val = enter(ops, state, X_val)
-    needs = {needed, needed_val, "evaluate"} if len(X_val) else {needed}
+    needs = needed | needed_val | {"evaluate"} if len(X_val) else needed
     batch = min(int(settings["batch_size"]), len(X))
     work, ld, places, tally, room = layout(ops, batch, theta.dtype, X, work=work)
     args = (
