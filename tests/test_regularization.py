@@ -134,7 +134,10 @@ class TestMasks:
 class TestPenalty:
     """In a step it is part of the sweeps that every member makes over its share of parameters."""
 
-    @pytest.mark.parametrize("bounds", [{}, {"clip_norm": 0.3}, {"clip_value": 1e-3}])
+    @pytest.mark.parametrize(
+        "bounds",
+        [{}, {"clip_norm": 0.3}, {"clip_value": 1e-3}, {"clip_norm": 0.05, "clip_value": 0.01}],
+    )
     @pytest.mark.parametrize("optimizer", [fastnn.GradientDescent(0.1), fastnn.AdamW(0.01)])
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_shared_out_over_many_parameters(self, bounds, optimizer, dtype, monkeypatch):
@@ -144,7 +147,8 @@ class TestPenalty:
         found = []
         for backend, threads in (("jitted", 1), ("jitted", 2), ("jitted", 3), ("vectorized", 1)):
             monkeypatch.setattr("fastnn._threads._wanted", threads)
-            net = Network.mlp([30, 170, 70, 1], output="sigmoid", dtype=dtype, seed=1)
+            layers = [Dense(170, "relu", max_norm=0.9), Dense(70, "relu"), Dense(1, "sigmoid")]
+            net = Network(layers, inputs=30, dtype=dtype, seed=1)
             with fastnn.backend(backend):
                 cost = net.fit(X, y, epochs=3, progress=False, **settings)["cost"]
             found.append((net.program.theta, cost))

@@ -77,13 +77,33 @@ def decay_weights(theta, factor):
         theta[i] *= keep
 
 
-@kernel
-def norm(x):
-    """Return √Σ x² in float64.   x (p,)."""
+@inlined
+def _squares(x):
+    """Return Σ x² in float64.   x (p,)."""
     total = 0.0
     for i in range(x.size):
         total += np.float64(x[i]) * np.float64(x[i])
-    return np.sqrt(total)
+    return total
+
+
+@kernel
+def norm(x):
+    """Return √Σ x² in float64.   x (p,)."""
+    return np.sqrt(_squares(x))
+
+
+@linked("F1 D1", when="clip")
+def square(x, total):
+    """Write total = Σ x².   x (p,); total (1,)."""
+    total[0] = _squares(x)
+
+
+@linked("F1 f", when="clip")
+def scale(x, factor):
+    """X ← factor x, in place.   x (p,)."""
+    number = x.dtype.type(factor)
+    for i in range(x.size):
+        x[i] *= number
 
 
 @linked("F1 f f", when="clip")

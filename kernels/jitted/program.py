@@ -12,7 +12,7 @@ from ..defaults import alone, trusted
 from ..opcodes import AS_IT_IS, OP, SLOTS, Kind, Loss, Method
 from ..sparse import SparseRows
 from ..steps import statistics
-from . import activations, backprop, inplace
+from . import activations, backprop, inplace, updates
 from . import run as compiled
 from ._layout import verify
 from ._link import table as _table
@@ -23,7 +23,6 @@ from .memory import locate, need
 from .plans import divided, lay, whole
 from .sweeps import penalty
 from .team import assemble, worked
-from .updates import update as _update
 
 #: Multiplications in one step, or block of rows, below which a team would cost more than it saves.
 #: `python -m bench.threshold` measures it: on two logical CPUs whose products together were hardly
@@ -262,8 +261,10 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
 
 def update(ops, theta, grad, slots, state, settings, rate, t):
     """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
-    args = (ops, theta, grad, slots, state, settings.reshape(1), float(rate), 0.0, 0.0, int(t))
-    assemble(_update.kernel, (addresses(ops, theta.dtype, settings=settings), *args), 1)
+    table, sums = addresses(ops, theta.dtype, settings=settings), np.empty(updates.CHUNKS)
+    numbers = settings.reshape(1), float(rate), 0.0, 0.0, int(t)
+    args = table, ops, theta, grad, slots, state, *numbers, sums
+    assemble(updates.update.kernel, args, 1)
 
 
 def run(

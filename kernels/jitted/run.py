@@ -14,12 +14,12 @@ from ._link import linked
 from ._passed import handed
 from .gradient import assess, gradient, weight_of
 from .layers import forward
-from .memory import matrix, part, row
+from .memory import doubles, matrix, part, row
 from .optimizers import largest
 from .random import shuffle
 from .reading import BLOCK
 from .team import aborted, meet
-from .updates import permit, update
+from .updates import CHUNKS, permit, update
 
 INFERENCE = int(Mode.INFERENCE)
 
@@ -145,7 +145,7 @@ def run(
             update(
                 table, ops, theta, grad, slots, state, settings, rates[step - start],
                 settings[0].l2 / result[2], settings[0].l1 / result[2], counters[0],
-                meeting, me, team,
+                doubles(work, places.blocks, CHUNKS), meeting, me, team,
             )  # fmt: skip
             meet(meeting, me, team)
         if k == steps - 1 and order_val.size > 0:

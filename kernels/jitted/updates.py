@@ -78,42 +78,62 @@ def permit(
 
 
 @inlined
-def _finish(table, ops, theta, state):
+def _finish(table, ops, theta, state, me, team):
     """After a step: bound the norms of weights, take the batch into the running averages."""
     for i in range(1, ops.size - 1):
         op = ops[i]
         if op.kind == DENSE and op.rate > 0:
-            optimizers.bound_norms(table, matrix(theta, op.W, op.n_out, op.n_in), op.rate)
-        elif op.kind == BATCHNORM:
+            first, last = op.n_out * me // team, op.n_out * (me + 1) // team
+            W = matrix(theta, op.W + first * op.n_in, last - first, op.n_in)
+            optimizers.bound_norms(table, W, op.rate)
+        elif op.kind == BATCHNORM and me == 0:
             n = 2 * op.n_out  # mean and variance at once
             running, batch = part(state, op.state, n), part(state, op.state + n, n)
             optimizers.blend(table, running, batch, op.rate)
 
 
 @inlined
-def _clip(table, theta, grad, settings, l2, l1, me, team, meeting):
-    """Add the penalty to the whole gradient, then clip it by its norm."""
-    decay = settings[0].decay
+def _complete(table, theta, grad, settings, l2, l1, i, n):
+    """Add the penalty to n slopes from the i-th on, and clip each."""
+    decayed = min(max(settings[0].decay - i, 0), n)
     if l2 != 0 or l1 != 0:
-        first, last = share(decay, theta.itemsize, me, team)
-        own = part(theta, first, last - first)
-        optimizers.penalize(table, own, part(grad, first, last - first), l2, l1)
-        meet(meeting, me, team)
-    if me == 0:
-        optimizers.clip(table, grad, settings[0].clip_norm, settings[0].clip_value)
+        optimizers.penalize(table, part(theta, i, decayed), part(grad, i, decayed), l2, l1)
+    if settings[0].clip_value > 0:
+        optimizers.clip(table, part(grad, i, n), 0.0, settings[0].clip_value)
+
+
+@inlined
+def _bounded(table, theta, grad, settings, l2, l1, sums, meeting, me, team):
+    """Complete the gradient and return what scales it down to the largest norm.
+
+    sums (CHUNKS,): of the squares of parts that are as large at any number of threads.
+    """
+    size = CHUNK * (1 + grad.size // (CHUNK * CHUNKS))
+    count = (grad.size + size - 1) // size
+    for k in range(count * me // team, count * (me + 1) // team):
+        i, n = k * size, min(size, grad.size - k * size)
+        _complete(table, theta, grad, settings, l2, l1, i, n)
+        optimizers.square(table, part(grad, i, n), part(sums, k, 1))
     meet(meeting, me, team)
+    total = 0.0
+    for k in range(count):
+        total += sums[k]
+    length = np.sqrt(total)
+    return settings[0].clip_norm / length if length > settings[0].clip_norm else 1.0
 
 
-@linked("T O F1 F1 F2 F1 S f f f i I1 i i")
-def update(table, ops, theta, grad, slots, state, settings, rate, l2, l1, t, meeting, me, team):
+@linked("T O F1 F1 F2 F1 S f f f i D1 I1 i i")
+def update(
+    table, ops, theta, grad, slots, state, settings, rate, l2, l1, t, sums, meeting, me, team
+):
     """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p).
 
-    l2, l1: of a penalty that grad does not hold yet.
+    l2, l1: of a penalty that grad does not hold yet; sums (CHUNKS,): scratch.
     """
-    chosen = settings[0]
+    chosen, factor = settings[0], 1.0
     whole = chosen.clip_norm > 0
     if whole:
-        _clip(table, theta, grad, settings, l2, l1, me, team, meeting)
+        factor = _bounded(table, theta, grad, settings, l2, l1, sums, meeting, me, team)
     epsilon = chosen.epsilon
     if chosen.uncorrected != 0:
         epsilon /= np.sqrt(1 - chosen.beta2**t)
@@ -123,10 +143,10 @@ def update(table, ops, theta, grad, slots, state, settings, rate, l2, l1, t, mee
         decayed = min(max(chosen.decay - i, 0), n)
         v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
         s = row(slots, 1, i, n if slots.shape[0] > 1 else 0)
-        if not whole and (l2 != 0 or l1 != 0):
-            optimizers.penalize(table, part(theta, i, decayed), part(grad, i, decayed), l2, l1)
-        if not whole and chosen.clip_value > 0:
-            optimizers.clip(table, part(grad, i, n), 0.0, chosen.clip_value)
+        if factor != 1:
+            optimizers.scale(table, part(grad, i, n), factor)
+        elif not whole:
+            _complete(table, theta, grad, settings, l2, l1, i, n)
         if chosen.method > ADAM:
             optimizers.step_otherwise(
                 table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate,
@@ -138,5 +158,4 @@ def update(table, ops, theta, grad, slots, state, settings, rate, l2, l1, t, mee
                 chosen.beta1, chosen.beta2, epsilon, t,
             )  # fmt: skip
     meet(meeting, me, team)
-    if me == 0:
-        _finish(table, ops, theta, state)
+    _finish(table, ops, theta, state, me, team)
