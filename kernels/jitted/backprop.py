@@ -11,7 +11,7 @@ from . import batchnorm, dense, reading
 from ._jit import inlined
 from ._link import linked
 from .activations import back, derive
-from .gemm import PANEL
+from .gemm import PANEL, ROWS
 from .layers import (
     ACTIVATION,
     BATCHNORM,
@@ -22,6 +22,8 @@ from .layers import (
     OUTPUTS,
     RELU,
     SOFTMAX,
+    portion,
+    tiles,
 )
 from .memory import matrix, part
 from .random import drop_back
@@ -34,12 +36,12 @@ SHARES, TALL = 24, 4  # blocks of dA that a layer has at least before they grow,
 
 @inlined
 def _tall(n):
-    """Rows of a block of dA (n, ·): more where there are many.
+    """Tiles of a block of dA (n, ·), above each other: more where there are many.
 
     A row of Wᵀ is a column of W, of which a block reads so much of a line: 2048 → 2048 at 24 rows
     ran at 180 GFLOP/s, at 72 and 96 at 200 and more.
     """
-    return OUTPUTS * min(max(n // (OUTPUTS * SHARES), 1), TALL)
+    return OUTPUTS // ROWS * min(max(n // (OUTPUTS * SHARES), 1), TALL)
 
 
 @inlined
@@ -70,25 +72,33 @@ def _back_products(
 ):
     """dW of a DENSE row and dA (n_in, ld) at dA below it, or dZ if gated, from its dZ at D."""
     op = ops[row]
-    for tile in range(me, (op.n_in + FEATURES - 1) // FEATURES, team):
-        k = tile * FEATURES
+    down = tiles(op.n_out)
+    tile, end = portion(down * ((op.n_in + FEATURES - 1) // FEATURES), me, team)
+    while tile < end:
+        k, o = tile // down * FEATURES, tile % down
+        count = min(down - o, end - tile)
         dense.backward_weights(
             table, grad, op.W, op.n_in, op.n_out, work, D, work, ops[row - 1].A * ld, ld, m,
-            k, min(k + FEATURES, op.n_in), work, places.blocks + me * BLOCK,
+            o * ROWS, min((o + count) * ROWS, op.n_out), k, min(k + FEATURES, op.n_in), work,
+            places.blocks + me * BLOCK,
         )  # fmt: skip
+        tile += count
     if row == 1:
         return
     below = ops[row - 1]
     gate = below.A * ld if gated else -1
     factor = 1 / (1 - below.rate) if below.kind == DROPOUT and epoch >= 0 else 1.0
-    across, tall = (mp + EXAMPLES - 1) // EXAMPLES, _tall(op.n_in)
-    for tile in range(me, across * ((op.n_in + tall - 1) // tall), team):
-        j, i = tile % across * EXAMPLES, tile // across * tall
+    down, across = tiles(op.n_in), (mp + EXAMPLES - 1) // EXAMPLES
+    tile, end = portion(down * across, me, team)
+    while tile < end:
+        j, i = tile // down * EXAMPLES, tile % down
+        count = min(_tall(op.n_in), down - i, end - tile)
         dense.backward_input(
             table, theta, op.W, op.n_in, op.n_out, work, D + j, work, dA + j, ld,
-            min(EXAMPLES, mp - j), i, min(i + tall, op.n_in), gate + j if gate >= 0 else gate,
-            factor,
+            min(EXAMPLES, mp - j), i * ROWS, min((i + count) * ROWS, op.n_in),
+            gate + j if gate >= 0 else gate, factor,
         )  # fmt: skip
+        tile += count
 
 
 @inlined

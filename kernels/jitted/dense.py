@@ -57,22 +57,22 @@ def _turns(n_in, n_out, m, lanes):
     return n_in * n_out * (4 + along) > m * (n_out * across * 7 // 8 + turning) + 450
 
 
-@linked("T F1 i i i F1 i F1 i i i i i F1 i")
-def backward_weights(table, grad, W, n_in, n_out, D, d, A, a, ld, m, k0, k1, panel, p):
-    """dW[:, k0:k1] = dZ[:, :m] A[k0:k1, :m]ᵀ.   dZ (n_out, ld) at d; A (n_in, ld) at a.
+@linked("T F1 i i i F1 i F1 i i i i i i i F1 i")
+def backward_weights(table, grad, W, n_in, n_out, D, d, A, a, ld, m, o0, o1, k0, k1, panel, p):
+    """dW[o0:o1, k0:k1] = dZ[o0:o1, :m] A[k0:k1, :m]ᵀ.   dZ (n_out, ld) at d; A (n_in, ld) at a.
 
     Columns of dZ are zero from m up to whole vectors.
     """
     lanes = lanes_of(grad)
-    n = (m + lanes - 1) // lanes * lanes
+    n, W, d = (m + lanes - 1) // lanes * lanes, W + o0 * n_in, d + o0 * ld
     if not _turns(n_in, n_out, m, lanes):
         if n_out == 1:  # tiles hold few rows of the first factor, or many for one of the second
             dots(table, k1 - k0, 1, n, A, a + k0 * ld, ld, D, d, ld, grad, W + k0, 1, n_in, 0)
         else:
-            dots(table, n_out, k1 - k0, n, D, d, ld, A, a + k0 * ld, ld, grad, W + k0, n_in, 1, 0)
+            dots(table, o1 - o0, k1 - k0, n, D, d, ld, A, a + k0 * ld, ld, grad, W + k0, n_in, 1, 0)
     else:
         product(
-            table, n_out, k1 - k0, m, D, d, ld, 1, A, a + k0 * ld, 1, ld, grad, W + k0, n_in,
+            table, o1 - o0, k1 - k0, m, D, d, ld, 1, A, a + k0 * ld, 1, ld, grad, W + k0, n_in,
             ZERO, panel, p,
         )  # fmt: skip
 

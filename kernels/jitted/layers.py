@@ -17,6 +17,7 @@ from . import batchnorm, dense, reading
 from ._jit import inlined
 from ._link import EXTRA, linked
 from .activations import activate
+from .gemm import ROWS
 from .memory import clear, matrix, part
 from .pack import lanes_of, pick, transpose
 from .random import dropout, noise
@@ -28,7 +29,7 @@ RELU, IDENTITY = int(Activation.RELU), int(Activation.IDENTITY)
 DROPOUT, NOISE, BATCHNORM = int(Kind.DROPOUT), int(Kind.NOISE), int(Kind.BATCHNORM)
 INFERENCE = int(Mode.INFERENCE)
 
-OUTPUTS = 24  # outputs of a block: whole tiles
+OUTPUTS = 24  # outputs of a block at most: whole tiles
 EXAMPLES = 512  # examples of a block
 
 #: Where parts of the workspace begin: two buffers for dA, `swap` apart, used in turn;
@@ -38,6 +39,21 @@ EXAMPLES = 512  # examples of a block
 Places = namedtuple("Places", "D swap scratch targets weights sums own blocks examples")
 EXTRA["P"] = types.NamedUniTuple(types.int64, len(Places._fields), Places)
 EXTRA["O"] = types.Array(numba.from_dtype(OP), 1, "C")
+
+
+@inlined
+def tiles(n):
+    """How many tiles of a product lie above each other in n rows."""
+    return (n + ROWS - 1) // ROWS
+
+
+@inlined
+def portion(n, me, team):
+    """First and last of member `me`'s share of n tiles: nearly as many each.
+
+    What is multiplied in one tile or the other has the same bits, so it may depend on the team.
+    """
+    return (n * me // team if me > 0 else 0), (n * (me + 1) // team if me + 1 < team else n)
 
 
 @inlined
@@ -66,12 +82,14 @@ def _input(table, ops, state, work, ld, blocks, X, rows, me, team):
 def _dense(table, ops, row, theta, work, ld, Z, A, mp, scratch, me, team):
     """Z, A (n_out, ld) of a DENSE row from the A (n_in, ld) before it."""
     op = ops[row]
-    across = (mp + EXAMPLES - 1) // EXAMPLES
-    down = (op.n_out + OUTPUTS - 1) // OUTPUTS
+    down, across = tiles(op.n_out), (mp + EXAMPLES - 1) // EXAMPLES
+    tile, end = portion(down * across, me, team)
     relu = 1 if op.code == RELU else 0
-    for tile in range(me, across * down, team):
-        j, o0 = tile % across * EXAMPLES, tile // across * OUTPUTS
-        n, o1 = min(EXAMPLES, mp - j), min(o0 + OUTPUTS, op.n_out)
+    while tile < end:
+        j, o = tile // down * EXAMPLES, tile % down
+        count = min(OUTPUTS // ROWS, down - o, end - tile)
+        n, o0, o1 = min(EXAMPLES, mp - j), o * ROWS, min((o + count) * ROWS, op.n_out)
+        tile += count
         dense.forward(
             table, theta, op.W, op.b, op.n_in, o0, work, ops[row - 1].A * ld + j,
             work, op.Z * ld + j, ld, n, o1, relu,
