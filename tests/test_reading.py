@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from fastnn.kernels import jitted
 from fastnn.kernels.jitted import program
-from fastnn.kernels.jitted.inplace import FEWEST, SPAN
-from fastnn.kernels.jitted.plans import PARTS
+from fastnn.kernels.jitted.inplace import FEWEST, PARTS, SPAN
 
 import fastnn
 from fastnn import GradientDescent, Network

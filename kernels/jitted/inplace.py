@@ -23,13 +23,16 @@ from .simd import Vectors, clamped, constant, data, index, machine, void
 
 KINDS = READ[:3]  # dtypes that are read so, by the code of X: float32, float64, uint8
 DOUBLE, BYTES = CODES[np.dtype(np.float64)], CODES[np.dtype(np.uint8)]
-SPAN = 768  # features at a time, or some more, whole tiles: their weights stay in the first cache
+PARTS = 8  # groups of features that long rows are summed in, whatever the batch
+#: Features at a time, or twice as many for outputs whose weights still stay in the first cache.
+SPAN, NUMBERS = 768, 12_000
 FAR = 2.0**30  # factors, and their inverse, up to which numbers may be scaled after they are summed
 UNITS = 8.0  # that bytes may span once they are scaled: with more, sums of sx and o would cancel
 FEWEST = 64  # features that are read so
+LANES = 16  # numbers that any vector holds at most
 
 #: For 1, 2 … outputs: the rows of X of a tile on the way forward, and its vectors of features on
-#: the way back. Sums, what is read and a factor fill the registers; vectors divide SPAN.
+#: the way back. Sums, what is read and a factor fill the registers; these vectors divide SPAN.
 TALL, WIDE = (
     ((8, 8, 7, 5, 5, 4, 3, 3, 3), (16, 8, 6, 6, 4, 4, 3, 3, 3))
     if machine()[1] == 32
@@ -69,10 +72,9 @@ class _Rows:
         """A vector of them as numbers."""
         return self.v.load_as(self.kind, self.builder.gep(pointer, [offset]), mask)
 
-    def ask(self, pointer, offset, count):
+    def ask(self, pointer, count):
         """Ask for the cache lines that hold so many numbers."""
-        line = LINE // (self.kind.bitwidth // 8)
-        for place in range(offset, offset + count, line):
+        for place in range(0, count, LINE // (self.kind.bitwidth // 8)):
             ask(self.builder, self.builder.gep(pointer, [constant(place)]))
 
 
@@ -110,13 +112,15 @@ def _forward_tile(typingctx, X, rows, k0, scale, W, w, ldw, C, c, co, K, used, c
 
 
 @intrinsic(prefer_literal=True)
-def _backward_tile(typingctx, X, rows, k0, scale, D, d, ldd, C, c, ldc, m, count, wide, kind):
+def _backward_tile(
+    typingctx, X, rows, k0, scale, D, d, ldd, C, c, ldc, m, ahead, count, wide, kind
+):
     """C[c + i ldc + j] = scale Σₖ D[d + i ldd + k] X[rows[k], k0 + j], i < count, k < m.
 
-    j goes over `wide` vectors. Asks for the features SPAN before, which come next: 12288 → 7 and
-    → 20 take 2 to 3 % less time so, → 1 took 10 % more.
+    j goes over `wide` vectors. Asks for the features `ahead` of these, which come next: 12288 → 7
+    and → 20 take 2 to 3 % less time so, → 1 took 10 % more.
     """
-    tall, vectors, counts = count.literal_value, wide.literal_value, (index,) * 3
+    tall, vectors, counts = count.literal_value, wide.literal_value, (index,) * 4
     signature = void(X, rows, index, types.float64, D, index, index, C, *counts, count, wide, kind)
 
     def codegen(context, builder, sig, args):
@@ -126,7 +130,7 @@ def _backward_tile(typingctx, X, rows, k0, scale, D, d, ldd, C, c, ldc, m, count
         sums, x = list(sums), lines.pointer(k)
         read = [lines.read(x, constant(j * v.lanes)) for j in range(vectors)]
         if tall > 1:
-            lines.ask(x, -SPAN, vectors * v.lanes)
+            lines.ask(builder.gep(x, [builder.neg(args[11])]), vectors * v.lanes)
         for i, pointer in enumerate(ds):
             factor = v.splat(builder.load(builder.gep(pointer, [k])))
             for j, line in enumerate(read, i * vectors):
@@ -178,10 +182,21 @@ def marked(X):
 
 
 @inlined
-def span(n, tile):
-    """Where a tile of n features begins and how many it has: SPAN, and what does not fill one."""
-    begin = tile * SPAN
-    return begin, n - begin if n - begin < 2 * SPAN else SPAN
+def tiles(n, outputs):
+    """How many tiles rows of n features go in: as many for each half, for long rows each eighth."""
+    if n < 2 * SPAN:
+        return 1
+    shares = PARTS if n >= PARTS * SPAN else 2
+    longest = shares * (2 * SPAN if 2 * SPAN * outputs <= NUMBERS else SPAN)
+    return (n + longest - 1) // longest * shares
+
+
+@inlined
+def span(n, outputs, tile):
+    """Where a tile of n features begins and how many it has, whole vectors but in the last."""
+    count = tiles(n, outputs)
+    length = n // count // LANES * LANES
+    return tile * length, n - tile * length if tile + 1 == count else length
 
 
 def _forward_of(dtype, count):
@@ -221,10 +236,14 @@ def _backward_of(dtype, count):
         enough = many <= N
         for k in range(0, N if enough else 0, many):
             j = min(k, N - many)
-            _backward_tile(X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, count, wide, kind)
+            _backward_tile(
+                X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, N, count, wide, kind
+            )
         for k in range(0, 0 if enough else N, few):
             j = min(k, N - few)
-            _backward_tile(X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, count, narrow, kind)
+            _backward_tile(
+                X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, N, count, narrow, kind
+            )
         for o in range(count if offset != 0 else 0):
             total = D.dtype.type(0)
             for j in range(m):

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..opcodes import AS_IT_IS, OP, Kind
-from .inplace import SPAN
+from .inplace import PARTS, SPAN
 from .layers import Places
 from .reading import BLOCK, LINE, padded
 
@@ -21,7 +21,6 @@ CACHE = 512 * 1024
 GRADIENTS = 4
 SUMS = 4 * 1024 * 1024  # bytes that the gradients of several groups of blocks may fill
 FEWEST, MOST = 8, 64  # groups that must fit there; and of a batch
-PARTS = 8  # groups of features that long rows read in place are summed in, whatever the batch
 
 #: A batch's: numbers that one workspace needs, and each member more; its width, places and groups.
 Plan = namedtuple("Plan", "fixed each ld places groups")

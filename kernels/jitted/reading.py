@@ -52,9 +52,9 @@ def read(table, op, state, X, rows, k0, block):
 
 
 @inlined
-def _tiles(n_in, groups, group):
+def _tiles(op, groups, group):
     """The first of the tiles of a group of features, or where those of the last one end."""
-    return max(n_in // inplace.SPAN, 1) * group // groups
+    return inplace.tiles(op.n_in, op.n_out) * group // groups
 
 
 @inlined
@@ -74,8 +74,8 @@ def _in_place(table, ops, theta, state, work, ld, places, X, rows, first, last, 
     for group in range(begin, end):
         if grouped:
             clear(part(work, sums + group * size, size))
-        for tile in range(_tiles(op.n_in, count, group), _tiles(op.n_in, count, group + 1)):
-            k, w = inplace.span(op.n_in, tile)
+        for tile in range(_tiles(op, count, group), _tiles(op, count, group + 1)):
+            k, w = inplace.span(op.n_in, op.n_out, tile)
             inplace.forward(
                 table, ops[0], op.n_out, w, X, own, k, state, theta, op.W + k, op.n_in, work,
                 sums + group * size if grouped else z, ld,
@@ -141,10 +141,10 @@ def backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
         )
         return
     lies = inplace.marked(X)
-    first = _tiles(op.n_in, team, me) if lies else 0
-    last = _tiles(op.n_in, team, me + 1) if lies else 0
+    first = _tiles(op, team, me) if lies else 0
+    last = _tiles(op, team, me + 1) if lies else 0
     for tile in range(last - 1, first - 1, -1):  # what was read last is still in the cache
-        k, w = inplace.span(op.n_in, tile)
+        k, w = inplace.span(op.n_in, op.n_out, tile)
         inplace.backward(
             table, ops[0], op.n_out, w, X, rows, k, state, work, D, ld, grad, op.W + k, op.n_in
         )
