@@ -1,5 +1,7 @@
 """First layers that read long rows: their features are summed in groups, whoever computes those."""
 
+import importlib
+
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
@@ -70,3 +72,19 @@ def test_any_number_of_members_gives_the_same_bits(kind, threads, monkeypatch):
             alone, together = (fitted(features, kind, units, 16, n) for n in (1, threads))
             for one, other in zip(alone, together, strict=True):
                 np.testing.assert_array_equal(one, other)
+
+
+def test_a_gradient_check_names_the_kernels_that_read_X(monkeypatch):
+    door, named = importlib.import_module(f"{jitted.__name__}.gradient_check"), set()
+    addresses = door.addresses
+
+    def spied(ops, dtype, needs, settings):
+        named.update(needs)
+        return addresses(ops, dtype, needs, settings)
+
+    monkeypatch.setattr(door, "addresses", spied)
+    net = Network([fastnn.Rescaling(1 / 255), fastnn.Dense(3, "softmax")], inputs=70)
+    X = np.random.default_rng(0).integers(0, 256, (9, 70)).astype(np.uint8)
+    assert fastnn.check_gradients(net, X, np.arange(9) % 3)
+    assert len(named) == 1
+    assert "in place for 3" in named.pop()

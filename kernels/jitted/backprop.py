@@ -31,7 +31,7 @@ from .reading import BLOCK, padded
 from .team import meet
 
 FEATURES = PANEL  # features of a block of dW
-SHARES, TALL = 24, 4  # blocks of dA that a layer has at least before they grow, to TALL times
+SHARES, TALL = 24, 4  # blocks of dA that are left when they grow, to TALL times at most
 
 
 @inlined

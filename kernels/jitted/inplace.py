@@ -24,7 +24,8 @@ from .simd import Vectors, clamped, constant, data, index, machine, void
 KINDS = READ[:3]  # dtypes that are read so, by the code of X: float32, float64, uint8
 DOUBLE, BYTES = CODES[np.dtype(np.float64)], CODES[np.dtype(np.uint8)]
 PARTS = 8  # groups of features that long rows are summed in, whatever the batch
-#: Features at a time, or twice as many for outputs whose weights still stay in the first cache.
+#: Features at a time, at most, or twice as many for outputs whose weights (this many numbers, of
+#: float32) still stay in the first cache. Rows of less than two SPAN go whole.
 SPAN, NUMBERS = 768, 12_000
 FAR = 2.0**30  # factors, and their inverse, up to which numbers may be scaled after they are summed
 UNITS = 8.0  # that bytes may span once they are scaled: with more, sums of sx and o would cancel
@@ -32,7 +33,7 @@ FEWEST = 64  # features that are read so
 LANES = 16  # numbers that any vector holds at most
 
 #: For 1, 2 … outputs: the rows of X of a tile on the way forward, and its vectors of features on
-#: the way back. Sums, what is read and a factor fill the registers; these vectors divide SPAN.
+#: the way back. Sums, what is read and a factor fill the registers.
 TALL, WIDE = (
     ((8, 8, 7, 5, 5, 4, 3, 3, 3), (16, 8, 6, 6, 4, 4, 3, 3, 3))
     if machine()[1] == 32
@@ -117,8 +118,8 @@ def _backward_tile(
 ):
     """C[c + i ldc + j] = scale Σₖ D[d + i ldd + k] X[rows[k], k0 + j], i < count, k < m.
 
-    j goes over `wide` vectors. Asks for the features `ahead` of these, which come next: 12288 → 7
-    and → 20 take 2 to 3 % less time so, → 1 took 10 % more.
+    j goes over `wide` vectors. Asks for the features `ahead` before these, which come next: 12288 →
+    7 and → 20 take 2 to 3 % less time so; for one output nothing, → 1 took 10 % more.
     """
     tall, vectors, counts = count.literal_value, wide.literal_value, (index,) * 4
     signature = void(X, rows, index, types.float64, D, index, index, C, *counts, count, wide, kind)
@@ -195,8 +196,8 @@ def tiles(n, outputs):
 def span(n, outputs, tile):
     """Where a tile of n features begins and how many it has, whole vectors but in the last."""
     count = tiles(n, outputs)
-    length = n // count // LANES * LANES
-    return tile * length, n - tile * length if tile + 1 == count else length
+    begin, end = n * tile // count // LANES * LANES, n * (tile + 1) // count // LANES * LANES
+    return begin, n - begin if tile + 1 == count else end - begin
 
 
 def _forward_of(dtype, count):
@@ -233,16 +234,15 @@ def _backward_of(dtype, count):
         the row does: where tiles overlap, the same is written again.
         """
         m, many, few = rows.size, wide * lanes_of(C), narrow * lanes_of(C)
-        enough = many <= N
-        for k in range(0, N if enough else 0, many):
-            j = min(k, N - many)
+        whole, ahead = N // many * many if wide > narrow else 0, min(k0, N)
+        for j in range(0, whole, many):
             _backward_tile(
-                X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, N, count, wide, kind
+                X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, ahead, count, wide, kind
             )
-        for k in range(0, 0 if enough else N, few):
+        for k in range(whole, N, few):
             j = min(k, N - few)
             _backward_tile(
-                X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, N, count, narrow, kind
+                X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, ahead, count, narrow, kind
             )
         for o in range(count if offset != 0 else 0):
             total = D.dtype.type(0)

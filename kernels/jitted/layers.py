@@ -1,7 +1,7 @@
 """Forward through the rows of a program, cut into blocks that a team shares out.
 
-Blocks depend on the problem's size alone and each is computed whole by one member, in one order:
-so the bits do not depend on the number of threads. Activations lie feature by feature, (n, ld),
+Each number is computed by one member in one order, whatever block it lies in: so the bits do not
+depend on the number of threads. Activations lie feature by feature, (n, ld),
 ld examples wide; columns beyond the batch carry dZ = 0 and so add nothing.
 """
 
@@ -51,7 +51,8 @@ def tiles(n):
 def portion(n, me, team):
     """First and last of member `me`'s share of n tiles: nearly as many each.
 
-    What is multiplied in one tile or the other has the same bits, so it may depend on the team.
+    What is multiplied in one tile or the other has the same bits, so it may depend on the team. A
+    lone member is spared both divisions.
     """
     return (n * me // team if me > 0 else 0), (n * (me + 1) // team if me + 1 < team else n)
 

@@ -106,20 +106,12 @@ def scale(x, factor):
         x[i] *= number
 
 
-@linked("F1 f f", when="clip")
-def clip(grad, largest_norm, largest_value):
-    """Bring every |g| down to largest_value, then the norm to largest_norm; 0: no bound."""
-    number = grad.dtype.type
-    if largest_value > 0:
-        high = number(largest_value)
-        for i in range(grad.size):
-            grad[i] = high if grad[i] > high else (-high if grad[i] < -high else grad[i])
-    if largest_norm > 0:
-        length = norm(grad)
-        if length > largest_norm:
-            factor = number(largest_norm / length)
-            for i in range(grad.size):
-                grad[i] *= factor
+@linked("F1 f", when="clip")
+def limit(grad, largest):
+    """Bring every |g| down to that.   grad (p,)."""
+    high = grad.dtype.type(largest)
+    for i in range(grad.size):
+        grad[i] = high if grad[i] > high else (-high if grad[i] < -high else grad[i])
 
 
 @linked("F2 f", when="max_norm")

@@ -68,7 +68,11 @@ def norm(x):
 def clip(grad, largest_norm, largest_value):
     """Bring every |g| down to largest_value, then the norm to largest_norm; 0: no bound."""
     with Out(grad) as (g,):
-        optimizers.clip.kernel(g, float(largest_norm), float(largest_value))
+        if largest_value:
+            optimizers.limit.kernel(g, float(largest_value))
+        length = optimizers.norm(g) if largest_norm else 0.0
+        if length > largest_norm:
+            optimizers.scale.kernel(g, largest_norm / length)
 
 
 def bound_norms(W, largest):

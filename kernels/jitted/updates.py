@@ -23,7 +23,7 @@ EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
 DENSE, BATCHNORM, ADAM = int(Kind.DENSE), int(Kind.BATCHNORM), int(Method.ADAM)
 
 CHUNK = 4096  # parameters that are swept over at a time: first-level cache
-CHUNKS = 8192  # of them at most whose penalties are added up apart, else larger ones
+CHUNKS = 8192  # of them at most whose penalties or squares are added up apart, else larger ones
 
 safe = inlined(reach.safe)
 
@@ -99,7 +99,7 @@ def _complete(table, theta, grad, settings, l2, l1, i, n):
     if l2 != 0 or l1 != 0:
         optimizers.penalize(table, part(theta, i, decayed), part(grad, i, decayed), l2, l1)
     if settings[0].clip_value > 0:
-        optimizers.clip(table, part(grad, i, n), 0.0, settings[0].clip_value)
+        optimizers.limit(table, part(grad, i, n), settings[0].clip_value)
 
 
 @inlined
