@@ -21,7 +21,7 @@ from .gemm import ROWS
 from .memory import clear, matrix, part
 from .pack import lanes_of, pick, transpose
 from .random import dropout, noise
-from .reading import BLOCK, LENGTH, padded, read, share
+from .reading import BLOCK, LENGTH, padded, portion, read, share
 from .team import meet
 
 DENSE, ACTIVATION, SOFTMAX = int(Kind.DENSE), int(Kind.ACTIVATION), int(Activation.SOFTMAX)
@@ -45,16 +45,6 @@ EXTRA["O"] = types.Array(numba.from_dtype(OP), 1, "C")
 def tiles(n):
     """How many tiles of a product lie above each other in n rows."""
     return (n + ROWS - 1) // ROWS
-
-
-@inlined
-def portion(n, me, team):
-    """First and last of member `me`'s share of n tiles: nearly as many each.
-
-    What is multiplied in one tile or the other has the same bits, so it may depend on the team. A
-    lone member is spared both divisions.
-    """
-    return (n * me // team if me > 0 else 0), (n * (me + 1) // team if me + 1 < team else n)
 
 
 @inlined

@@ -43,6 +43,16 @@ def share(m, itemsize, me, team):
 
 
 @inlined
+def portion(n, me, team):
+    """First and last of member `me`'s share of n pieces: nearly as many each.
+
+    Only for what has the same bits in whichever piece it lies. A lone member is spared both
+    divisions.
+    """
+    return (n * me // team if me > 0 else 0), (n * (me + 1) // team if me + 1 < team else n)
+
+
+@inlined
 def read(table, op, state, X, rows, k0, block):
     """Block (n, w) = features k0 … of X[rows], scaled as the INPUT row says."""
     shift = part(state, op.state, op.stats)
@@ -70,7 +80,7 @@ def _in_place(table, ops, theta, state, work, ld, places, X, rows, first, last, 
     grouped = groups > 0
     count = groups if grouped else min(1, last - first)
     own = rows if grouped else part(rows, first, last - first)
-    begin, end = (groups * me // team, groups * (me + 1) // team) if grouped else (0, count)
+    begin, end = portion(groups, me, team) if grouped else (0, count)
     for group in range(begin, end):
         if grouped:
             clear(part(work, sums + group * size, size))

@@ -15,7 +15,7 @@ from . import optimizers
 from ._jit import inlined
 from ._link import EXTRA, linked
 from .memory import doubles, matrix, part, row
-from .reading import share
+from .reading import portion, share
 from .team import meet
 
 EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
@@ -32,7 +32,8 @@ safe = inlined(reach.safe)
 def _weigh(table, theta, grad, size, l2, l1, found, me, team):
     """Write found = (cost, largest slope) of each `size` parameters that are penalised."""
     count = (theta.size + size - 1) // size
-    for k in range(count * me // team, count * (me + 1) // team):
+    first, last = portion(count, me, team)
+    for k in range(first, last):
         i, n = k * size, min(size, theta.size - k * size)
         optimizers.weigh(table, part(theta, i, n), part(grad, i, n), l2, l1, part(found, 2 * k, 2))
 
@@ -83,7 +84,7 @@ def _finish(table, ops, theta, state, me, team):
     for i in range(1, ops.size - 1):
         op = ops[i]
         if op.kind == DENSE and op.rate > 0:
-            first, last = op.n_out * me // team, op.n_out * (me + 1) // team
+            first, last = portion(op.n_out, me, team)
             W = matrix(theta, op.W + first * op.n_in, last - first, op.n_in)
             optimizers.bound_norms(table, W, op.rate)
         elif op.kind == BATCHNORM and me == 0:
@@ -110,7 +111,8 @@ def _bounded(table, theta, grad, settings, l2, l1, sums, meeting, me, team):
     """
     size = CHUNK * (1 + grad.size // (CHUNK * CHUNKS))
     count = (grad.size + size - 1) // size
-    for k in range(count * me // team, count * (me + 1) // team):
+    first, last = portion(count, me, team)
+    for k in range(first, last):
         i, n = k * size, min(size, grad.size - k * size)
         _complete(table, theta, grad, settings, l2, l1, i, n)
         optimizers.square(table, part(grad, i, n), part(sums, k, 1))
