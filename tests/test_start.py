@@ -73,6 +73,22 @@ def test_second_process_hits_the_cache(warm):
     assert int(kernels) > 10
 
 
+def test_two_processes_may_compile_a_kernel_at_once(tmp_path):
+    """What they keep apart and is then put together is what each may leave of the other's files."""
+    both = tmp_path / "both"
+    code = (
+        "import numpy as np, fastnn\n"
+        "k = fastnn.kernels.get('jitted')\n"
+        "from fastnn.kernels.jitted.dense import dot\n"
+        "for name in {}: x = np.arange(40, dtype=name); assert k.dot(x, x) == 20540\n"
+        "print(sum(dot.stats.cache_hits.values()))"
+    )
+    for name in ("float32", "float64"):
+        python(code.format([name]), FASTNN_CACHE_DIR=str(tmp_path / name))
+        shutil.copytree(tmp_path / name, both, dirs_exist_ok=True)
+    assert python(code.format(["float32", "float64"]), FASTNN_CACHE_DIR=str(both)) == "2"
+
+
 @pytest.mark.parametrize("collects", [True, False])
 def test_compiling_leaves_the_collector_of_garbage_as_it_was(collects):
     from fastnn.kernels.jitted import _jit
@@ -146,9 +162,8 @@ class TestCacheTrouble:
         " k.dot(x[0], x[0]), k.sigmoid(x, x), k.tanh(x, x)\n"
     )
 
-    @pytest.mark.parametrize("ending", ["nbi", "nbc"])
-    def test_a_damaged_file_is_compiled_again_and_mended(self, cache, ending):
-        damaged = next(cache.rglob(f"updates.permit*.{ending}"))
+    def test_a_damaged_file_is_compiled_again_and_mended(self, cache):
+        damaged = next(cache.rglob("updates.permit*"))
         damaged.write_bytes(damaged.read_bytes()[:40])
         said = python(self.LOUD + self.SAY, FASTNN_CACHE_DIR=str(cache))
         assert said.startswith("1 ")

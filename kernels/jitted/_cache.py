@@ -1,0 +1,201 @@
+"""Where compiled kernels are kept: a private folder of the user, a file for each compiled kernel.
+
+Numba stamps a cached function with its own file only, so an edit in a helper elsewhere would leave
+the caller stale: our folder is named after all kernel sources and the versions that compile them.
+Numba also numbers the files of a function in an index; two processes that compile it at once for
+two dtypes can take one number for both, and a later one would load the wrong code. Ours are named
+after what they hold. Cache files are pickles, hence the private folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import os
+import platform
+import stat
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    IndexDataCacheFile,
+    _CacheLocator,
+)
+
+_listeners = []  # what is called before the first compilation of a process that no cache saves
+
+
+def listen(listener):
+    """Call `listener()` when a compilation begins, unless one has begun before; None: nobody."""
+    if _listeners != [False]:
+        _listeners[:] = [listener] if listener else []
+
+
+@cache
+def digest():
+    """Name of the cache folder: a digest of all kernel sources and of what compiles them."""
+    folder = Path(__file__).resolve().parent.parent
+    told = hashlib.sha256()
+    for version in (sys.version, platform.machine(), numba, llvmlite, np):
+        told.update(str(getattr(version, "__version__", version)).encode())
+    for path in sorted(folder.rglob("*.py")):
+        told.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return told.hexdigest()[:20]
+
+
+@cache
+def cache_folder():
+    """Where compiled kernels lie; FASTNN_CACHE_DIR moves it."""
+    chosen = os.environ.get("FASTNN_CACHE_DIR")
+    if chosen:
+        return Path(chosen) / digest()
+    if os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "fastnn" / digest()
+
+
+@cache
+def _warn(reason):
+    """Say once, for each reason, that kernels stay in memory."""
+    warnings.warn(
+        f"fastnn keeps its compiled kernels in memory only: {reason}. Set FASTNN_CACHE_DIR to a "
+        "folder of your own that can be written, and later starts need not compile again.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def _private(folder):
+    """Make the folder, or refuse one that somebody else could have put pickles into."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.name == "posix":
+        status = folder.stat()
+        if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise PermissionError(f"{folder} is not private to this user")
+
+
+class _Locator(_CacheLocator):
+    """Tells Numba where our cache lies and what makes an entry stale."""
+
+    def __init__(self, function):
+        self._line = function.__code__.co_firstlineno
+        self._py_file = function.__code__.co_filename
+
+    def ensure_cache_path(self):
+        _private(cache_folder())
+        super().ensure_cache_path()
+
+    def get_cache_path(self):
+        return str(cache_folder())
+
+    def get_source_stamp(self):
+        return digest()
+
+    def get_disambiguator(self):
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, function, path):
+        return cls(function)
+
+
+class _Names(CompileResultCacheImpl):
+    """How one function's files begin; Numba's own search for a writable folder is left out."""
+
+    def __init__(self, function):
+        self._lineno = function.__code__.co_firstlineno
+        self._locator = _Locator(function)
+        name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+        self._filename_base = self.get_filename_base(name, getattr(sys, "abiflags", ""))
+
+
+class _Files(IndexDataCacheFile):
+    """The files of one function, each named after its key: signature, CPU and what it encloses."""
+
+    def __init__(self, folder, base):
+        super().__init__(folder, base, digest())
+        self._base = base
+
+    def _name(self, key):
+        """File of a key: arrays of two classes can have one repr, so each tells its class too."""
+        kinds = [f"{type(kind).__name__} {kind}" for kind in key[0]]
+        told = hashlib.sha256(repr((kinds, *key[1:])).encode()).hexdigest()
+        return f"{self._base}.{told[:20]}.nbc"
+
+    def holds(self, key):
+        """Tell whether there is a file of the key."""
+        return os.path.exists(self._data_path(self._name(key)))
+
+    def save(self, key, data):
+        self._save_data(self._name(key), (key, data))
+
+    def load(self, key):
+        try:
+            held, data = self._load_data(self._name(key))
+        except FileNotFoundError:
+            return None
+        return data if held == key else None  # code for other types would spoil memory
+
+    def flush(self):
+        for path in Path(self._cache_path).glob(f"{glob.escape(self._base)}.*.nbc"):
+            path.unlink(missing_ok=True)
+
+
+class KernelCache(FunctionCache):
+    """Numba's cache of one function, in our folder; trouble with files never stops a fit."""
+
+    _impl_class = _Names
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base)
+
+    def holds(self, signature, context):
+        """Tell whether a compiled overload is kept."""
+        return self._enabled and self._cache_file.holds(
+            self._index_key(signature, context.codegen())
+        )
+
+    def load_overload(self, sig, target_context):
+        try:
+            _private(cache_folder())
+            found = super().load_overload(sig, target_context)
+        except Exception as error:  # a damaged pickle can raise anything
+            self._give_up(error)
+            found = None
+        if found is None:
+            _announce()
+        return found
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error):
+        """Compile in memory from here on; drop the damaged entry so that the next start mends."""
+        self.disable()
+        with contextlib.suppress(OSError):
+            self.flush()
+        _warn(f"its cache failed ({type(error).__name__}: {error})")
+
+
+def _announce():
+    """Tell the listener, once a process, that a compilation begins."""
+    told, _listeners[:] = _listeners[:], [False]
+    for listener in told:
+        if listener:
+            listener()
