@@ -1,6 +1,6 @@
 """Products over rows of X as they lie in memory, picked by index: narrow first layers.
 
-Numbers are widened in registers, again for every tile's outputs, up to 9 with 32 registers: each
+Numbers are widened in registers, again for every tile's outputs, up to 10 with 32 registers: each
 number of outputs has tiles of its own, of which a network's one or two are compiled. What scales
 all numbers alike is applied to the sums. To lay images down as numbers, block by block, takes
 longer up to 24 outputs at least, and 2.5 times as long for one.
@@ -35,7 +35,7 @@ LANES = 16  # numbers that any vector holds at most
 #: For 1, 2 … outputs: the rows of X of a tile on the way forward, and its vectors of features on
 #: the way back. Sums, what is read and a factor fill the registers.
 TALL, WIDE = (
-    ((8, 8, 7, 5, 5, 4, 3, 3, 3), (16, 8, 6, 6, 4, 4, 3, 3, 3))
+    ((8, 8, 7, 5, 5, 4, 3, 3, 3, 2), (16, 8, 6, 6, 4, 4, 3, 3, 3, 2))
     if machine()[1] == 32
     else ((6, 4, 3, 2, 2, 2), (8, 4, 3, 3, 2, 2))
 )
