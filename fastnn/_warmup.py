@@ -8,6 +8,7 @@ import numpy as np
 
 from . import kernels
 from ._backend import backend
+from ._threads import get_num_threads
 from .network import Network
 
 __all__ = ["warmup"]
@@ -32,7 +33,7 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
         for dtype in dtypes:
             net = Network.mlp([2, 2, 2], output="softmax", dtype=dtype)
             X, y = np.zeros((2, 2)), np.array([0, 1])
-            kernels.get("jitted").compile_all(net.dtype)
+            kernels.get("jitted").compile_all(net.dtype, get_num_threads())
             net.fit(X, y, epochs=1, validation_data=(X, y), progress=False)
             net.predict(X)
             net.predict(X[:1])

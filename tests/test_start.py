@@ -73,6 +73,12 @@ def test_second_process_hits_the_cache(warm):
     assert int(kernels) > 10
 
 
+def test_a_helper_compiles_a_part_of_a_cold_fit(tmp_path):
+    code = "import fastnn; fastnn.set_num_threads(2)" + FIT + COUNT
+    hits, kernels = map(int, python(code, FASTNN_CACHE_DIR=str(tmp_path)).split())
+    assert 0 < hits < kernels
+
+
 def test_two_processes_may_compile_a_kernel_at_once(tmp_path):
     """What they keep apart and is then put together is what each may leave of the other's files."""
     both = tmp_path / "both"

@@ -86,6 +86,15 @@ def _private(folder):
             raise PermissionError(f"{folder} is not private to this user")
 
 
+def writable():
+    """Tell whether kernels that other processes compile can be kept for this one."""
+    try:
+        _private(cache_folder())
+    except OSError:
+        return False
+    return os.access(cache_folder(), os.W_OK)
+
+
 class _Locator(_CacheLocator):
     """Tells Numba where our cache lies and what makes an entry stale."""
 

@@ -14,6 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ._helpers import helped
 from ._jit import kernel, unwrapped
 from ._passed import Passed, passed
 
@@ -127,21 +128,58 @@ def linked_each(signature, functions):
     return call
 
 
+def _number(dtype):
+    """Numba's type of a network's numbers, from a dtype or its name."""
+    return types.float32 if np.dtype(dtype) == np.float32 else types.float64
+
+
+def _is_kept(number, place):
+    """Tell whether the cache holds the kernel at a place."""
+    compiled, signature, _ = _linked[place]
+    return compiled._cache.holds(passed(_types(signature, number)), compiled.targetctx)
+
+
+def _compile(number, place):
+    """Return the kernel at a place, compiled or loaded."""
+    compiled, signature, _ = _linked[place]
+    expected = passed(_types(signature, number))
+    compiled.compile(expected)
+    return compiled.overloads[expected]
+
+
+def compile_share(dtype, places):
+    """Compile kernels into the cache, up to one that it holds: another process was here."""
+    number = _number(dtype)
+    for place in places:
+        if _is_kept(number, place):
+            return
+        _compile(number, place)
+
+
 @lru_cache(maxsize=256)
-def table(dtype, uses=frozenset()):
-    """Addresses of the linked kernels for networks of a dtype, compiled or loaded where needed."""
-    number = types.float32 if dtype == np.float32 else types.float64
+def table(dtype, uses=frozenset(), processes=1):
+    """Addresses of the linked kernels for networks of a dtype, compiled or loaded where needed.
+
+    processes: how many may compile at once.
+    """
+    number = _number(dtype)
     addresses = _tables.setdefault(number, np.zeros(len(_linked), np.int64))
-    for place, (compiled, signature, when) in enumerate(_linked):
-        if addresses[place] == 0 and (when is None or when in uses):
-            expected = passed(_types(signature, number))
-            compiled.compile(expected)
-            result = compiled.overloads[expected]
-            name = result.fndesc.llvm_func_name
-            addresses[place] = result.library.get_pointer_to_function(name)
+    missing = [
+        place
+        for place, (_, _, when) in enumerate(_linked)
+        if addresses[place] == 0 and (when is None or when in uses)
+    ]
+    absent = [place for place in missing if not _is_kept(number, place)]
+    with helped(np.dtype(dtype).name, absent, processes) as order:
+        for place in order:
+            _compile(number, place)
+    for place in missing:
+        result = _compile(number, place)
+        name = result.fndesc.llvm_func_name
+        addresses[place] = result.library.get_pointer_to_function(name)
     return addresses
 
 
-def compile_all(dtype):
-    """Compile or load every linked kernel for networks of a dtype."""
-    table(dtype, frozenset(when for _, _, when in _linked if when))
+def compile_all(dtype, processes=1):
+    """Compile or load every linked kernel for networks of a dtype, by so many processes at most."""
+    table(dtype, frozenset(when for _, _, when in _linked if when), processes)

@@ -78,24 +78,25 @@ def addresses(ops, dtype, needs=(), settings=None):
 
     needs: names of what linked kernels are `when` they are needed, of what reads X among them.
     """
-    wanted = ()
+    wanted, processes = (), 1
     if settings is not None:
+        processes = int(settings["threads"])
         wanted = (
             bool(settings["clip_norm"] or settings["clip_value"]),
             bool(settings["l2"] or settings["l1"]),
             bool(settings["shuffle"]),
             bool(settings["method"] > Method.ADAM),
         )
-    return _addresses(ops.tobytes(), dtype, frozenset(needs), wanted)
+    return _addresses(ops.tobytes(), dtype, frozenset(needs), wanted, processes)
 
 
 @lru_cache(maxsize=256)
-def _addresses(ops, dtype, needs, wanted):
+def _addresses(ops, dtype, needs, wanted, processes):
     """The same from the bytes of an op table, and whether each of WISHES is wanted."""
     uses = _of(ops)[0].union(needs, compress(WISHES, wanted))
     if np.frombuffer(ops, OP)["stats"][0] == 0 and np.dtype(dtype).name in needs:
         uses |= {"pick"}
-    return _table(dtype, uses)
+    return _table(dtype, uses, processes)
 
 
 def blocks(tally):
