@@ -19,6 +19,7 @@ from .scoring import scores
 from .training import CLASSIFYING
 
 Array = np.ndarray[Any, Any]
+HALVES = {char: np.array(0.5, char) for char in "fd"}  # NumPy takes longer to convert a number
 
 
 class Predictor(Blueprint):
@@ -67,10 +68,10 @@ class Predictor(Blueprint):
         """
         A, activation = self._outputs(X), output_activation(self._layers)
         if activation == "softmax":
-            best: Array = np.argmax(A, axis=1)
+            best: Array = A.argmax(axis=1)  # np.argmax adds 0.7 µs, a fifth of a small net's row
             return best
         if activation == "sigmoid":
-            A = (A > 0.5).astype(np.int64)
+            A = np.greater(A, HALVES[A.dtype.char]).astype(np.int64)
         return A[:, 0] if A.shape[1] == 1 else A
 
     def predict_proba(self, X: Any) -> Array:
