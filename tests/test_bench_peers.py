@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +168,18 @@ class TestRows:
         limit = bench("peers.roofline").Machine(1e9, 1e6)
         assert limit.seconds(2e9, 1e6) == 2
         assert limit.seconds(1e9, 3e6) == 3
+
+    def test_the_roofline_of_two_threads_is_that_of_products_by_both(self, bench, monkeypatch):
+        roofline, taken = bench("peers.roofline"), []
+        monkeypatch.setattr(roofline, "kernel", lambda: lambda A, B, C: taken.append(C))
+        with ThreadPoolExecutor(2) as pool:
+            count, call = roofline._products(4, 2, pool)[-1]
+            call()
+        assert count == len(taken) == 2
+        assert taken[0] is not taken[1]
+        monkeypatch.setattr(roofline, "_products", lambda n, *rest: [(1, n), (2, n)])
+        monkeypatch.setattr(roofline, "_best", lambda n: n**3)  # seconds, however many there are
+        assert roofline._product_rate(2, None) == 4
 
 
 class TestReport:

@@ -63,7 +63,8 @@ def conditions(records: Records, rounds: int) -> str:
     return (
         f"{cpu()}, {platform.system()}, Python {platform.python_version()}, {versions}; float32; "
         f"medians of {rounds} rounds in which all take turns, after their costs were compared; "
-        f"roofline by threads: {rates}. Measured by `python -m bench.peers`."
+        f"roofline by threads: {rates}; work that the caches hold can move its bytes faster. "
+        "Measured by `python -m bench.peers`."
     )
 
 

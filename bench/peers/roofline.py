@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib import util
 
 import numpy as np
@@ -31,7 +31,8 @@ class Machine:
 
 def machine(threads: int) -> Machine:
     """Measure this machine."""
-    return Machine(_product_rate(), _bandwidth(threads))
+    with ThreadPoolExecutor(threads) as pool:
+        return Machine(_product_rate(threads, pool), _bandwidth(threads, pool))
 
 
 def _best(call: Call) -> float:
@@ -40,27 +41,34 @@ def _best(call: Call) -> float:
     return min(clock(call) for _ in range(ROUNDS))
 
 
-def _products(n: int) -> list[Call]:
-    """n × n products of float32, by everything that is installed."""
+def _products(n: int, threads: int, pool: ThreadPoolExecutor) -> list[tuple[int, Call]]:
+    """Calls of n × n products of float32 by everything that is installed, and how many each takes.
+
+    Libraries share one product among their own threads; ours, which is one thread's, is called by
+    all at once.
+    """
     A = np.random.default_rng(0).standard_normal((n, n), dtype=np.float32)
     B, C = A.T.copy(), np.empty_like(A)
-    calls: list[Call] = [lambda: np.matmul(A, B, out=C)]
+    calls: list[tuple[int, Call]] = [(1, lambda: np.matmul(A, B, out=C))]
     if util.find_spec("torch") is not None:
         import torch
 
         a, b, c = map(torch.from_numpy, (A, B, C))
-        calls.append(lambda: torch.mm(a, b, out=c))
+        calls.append((1, lambda: torch.mm(a, b, out=c)))
     if (product := kernel()) is not None:
-        calls.append(lambda: product(A, B, C))
+        results = [np.empty_like(A) for _ in range(threads)]
+        calls.append((threads, lambda: list(pool.map(partial(product, A, B), results))))
     return calls
 
 
-def _product_rate() -> float:
+def _product_rate(threads: int, pool: ThreadPoolExecutor) -> float:
     """Flops a second of the fastest product."""
-    return max(2 * n**3 / _best(call) for n in CUBES for call in _products(n))
+    return max(
+        count * 2 * n**3 / _best(call) for n in CUBES for count, call in _products(n, threads, pool)
+    )
 
 
-def _bandwidth(threads: int) -> float:
+def _bandwidth(threads: int, pool: ThreadPoolExecutor) -> float:
     """Bytes a second of the faster of reading and copying, all threads together."""
     parts = [np.ones(BUFFER // 4, np.float32) for _ in range(threads)]
     others = [np.zeros_like(part) for part in parts]
@@ -71,14 +79,7 @@ def _bandwidth(threads: int) -> float:
     def copy(i: int) -> None:
         np.copyto(others[i], parts[i])
 
-    rates = []
-    with ThreadPoolExecutor(threads) as pool:
-        for work, streams in ((read, 1), (copy, 2)):
-            list(pool.map(work, range(threads)))
-            seconds = []
-            for _ in range(ROUNDS):
-                began = time.perf_counter()
-                list(pool.map(work, range(threads)))
-                seconds.append(time.perf_counter() - began)
-            rates.append(threads * streams * BUFFER / min(seconds))
-    return max(rates)
+    return max(
+        threads * streams * BUFFER / _best(lambda work=work: list(pool.map(work, range(threads))))
+        for work, streams in ((read, 1), (copy, 2))
+    )
