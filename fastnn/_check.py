@@ -93,6 +93,8 @@ def numeric(value: Any, name: str) -> Array:
     """Return an array of real numbers (bool becomes uint8); nothing is copied where it is one."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DataError(f"{name} has masked entries; fill them in or drop their rows")
+    if hasattr(value, "toarray"):
+        raise DataError(f"{name} is sparse; give {name}.toarray(), or train one of the estimators")
     try:
         array = np.asarray(value)
     except ValueError:

@@ -175,3 +175,10 @@ def test_no_batch_is_made_dense(model, held):
 def test_scaling_says_that_it_cannot_centre_sparse_rows(scale):
     with pytest.raises(ValueError, match="would not stay sparse; leave scale out"):
         fastnn.MLPClassifier(scale=scale).fit(S, Y)
+
+
+def test_a_network_says_who_takes_sparse_rows():
+    net = fastnn.Network.mlp([64, 10], output="softmax")
+    for use in (lambda: net.fit(S, Y, progress=False), lambda: net.build(64).predict(S)):
+        with pytest.raises(fastnn.errors.DataError, match=r"X is sparse; give X\.toarray\(\), or"):
+            use()
