@@ -68,7 +68,7 @@ def gradient_check(
     ShapeError
         If gradient and theta differ in shape, or f does not return one number.
     DataError
-        If a number is not finite.
+        If a number is not finite, or f is no function.
     SettingError
         If epsilon is not positive.
 
@@ -78,6 +78,11 @@ def gradient_check(
     True
     """
     step = _check.real(epsilon, "epsilon", above=0)
+    if not callable(f):
+        raise DataError(
+            f"f must be a function of theta, got a {type(f).__name__}; the gradient of a network "
+            "is checked by check_gradients(net, X, y)"
+        )
     if callable(gradient):
         raise DataError("gradient must be the gradient's numbers at theta; call the function first")
     point = np.array(_check.numeric(theta, "theta"), np.float64, order="C")

@@ -105,6 +105,7 @@ class TestFunctions:
         [
             ((cubes, [1.0], [1.0, 2.0]), ShapeError, r"shape \(1,\) but theta \(2,\)"),
             ((cubes, cubes, [1.0]), DataError, "call the function first"),
+            ((Network([Dense(1)]), [3.0], [1.0]), DataError, "checked by check_gradients"),
             ((cubes, [1.0], [np.nan]), DataError, "theta"),
             ((cubes, [np.inf], [1.0]), DataError, "gradient"),
             ((cubes, [1.0], ["a"]), DataError, "real numbers"),
