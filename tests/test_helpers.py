@@ -1,13 +1,20 @@
 """Helpers that compile a share of the kernels: their orders, and life without them."""
 
+import json
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
-from fastnn.kernels.jitted import _helpers
+from fastnn.kernels.jitted import _helpers, _link, program
 from fastnn.kernels.jitted._helpers import helped
 
+import fastnn
+from fastnn import _threads, kernels
+
 PLACES = list(range(20))
+SLEEP = "import time; time.sleep(60)"
 
 
 @pytest.fixture
@@ -21,7 +28,8 @@ def started(monkeypatch):
         return helper
 
     monkeypatch.setattr(_helpers, "_start", watched)
-    monkeypatch.setattr(_helpers, "CODE", "import time; time.sleep(60)")
+    monkeypatch.setattr(_helpers, "CODE", SLEEP)
+    monkeypatch.setattr(_helpers, "_cores", lambda: 64)
     return found
 
 
@@ -45,13 +53,36 @@ def test_few_kernels_start_no_helper(started):
         assert not started
 
 
-def test_there_are_never_more_helpers_than_most(started, monkeypatch):
-    monkeypatch.setattr(_helpers, "CODE", "")
+def test_there_are_never_more_helpers_than_most_or_cores(started, monkeypatch):
     with helped("float32", list(range(200)), 64):
         assert len(started) == _helpers.MOST
+    started.clear()
+    monkeypatch.setattr(_helpers, "_cores", lambda: 3)
+    with helped("float32", list(range(200)), 64):
+        assert len(started) == 2
 
 
-@pytest.mark.parametrize("name", ["", "/usr/bin/blender"])
+def test_one_thread_of_a_process_has_helpers(started):
+    def other():
+        with helped("float32", PLACES, 2) as order:
+            assert order == PLACES
+
+    with helped("float32", PLACES, 2):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        assert len(started) == 1
+    with helped("float32", PLACES, 2):
+        assert len(started) == 2
+
+
+def test_a_worker_of_multiprocessing_starts_no_helper(started, monkeypatch):
+    monkeypatch.setattr(_helpers, "parent_process", lambda: "the one that has all cores")
+    with helped("float32", PLACES, 2):
+        assert not started
+
+
+@pytest.mark.parametrize("name", ["", "/usr/bin/blender", "/usr/bin/python-editor"])
 def test_a_program_that_embeds_python_is_not_started_again(started, monkeypatch, name):
     monkeypatch.setattr(sys, "executable", name)
     with helped("float32", PLACES, 2) as order:
@@ -78,13 +109,13 @@ def test_a_helper_that_fails_is_not_missed(started, monkeypatch):
     monkeypatch.setattr(_helpers, "CODE", "raise SystemExit(3)")
     with helped("float32", PLACES, 2) as order:
         assert sorted(order) == PLACES
-    assert started[0][1].returncode == 3
+        assert started[0][1].wait(60) == 3
 
 
-def test_a_helper_that_does_not_end_is_ended(started, monkeypatch):
-    monkeypatch.setattr(_helpers, "PATIENCE", 0.01)
+def test_helpers_are_ended_when_all_is_done(started):
     with helped("float32", PLACES, 3):
         pass
+    assert len(started) == 2
     assert all(helper.returncode for _, helper in started)
 
 
@@ -93,3 +124,56 @@ def test_an_interrupt_ends_helpers(started):
         raise KeyboardInterrupt
     assert len(started) == 2
     assert all(helper.returncode for _, helper in started)
+
+
+def test_a_helper_ends_with_the_process_that_it_helps(monkeypatch):
+    """A process that is killed closes the pipe to its helpers."""
+    slow = _helpers.CODE.replace("sys.path[:]", "import time; time.sleep(60)\nsys.path[:]")
+    monkeypatch.setattr(_helpers, "CODE", slow)
+    helper, began = _helpers._start("float32", []), time.monotonic()
+    helper.communicate(timeout=50)
+    assert helper.returncode == 1
+    assert time.monotonic() - began < 50
+
+
+def test_a_helper_imports_what_its_process_would(tmp_path, monkeypatch):
+    """From the same folders, in their order, but not from the one where the process stands."""
+    package = tmp_path / "lib" / "fastnn" / "kernels" / "jitted"
+    package.mkdir(parents=True)
+    (package / "_link.py").write_text(
+        "import json, os, pathlib\n"
+        "def compile_share(*share):\n"
+        "    told = [*share, os.environ['FASTNN_CACHE_DIR']]\n"
+        f"    pathlib.Path({str(tmp_path / 'told')!r}).write_text(json.dumps(told))\n"
+    )
+    (tmp_path / "json.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "lib"), *sys.path])
+    with _helpers._start("float32", [3, 2]) as helper:
+        assert helper.wait(60) == 0
+    cache = str(_helpers.cache_folder().parent)
+    assert json.loads((tmp_path / "told").read_text()) == ["float32", [3, 2], cache]
+
+
+def test_a_share_leaves_out_what_is_kept_meanwhile(monkeypatch):
+    compiled, kept = [], {7}
+    monkeypatch.setattr(_link, "_compile", lambda number, place: compiled.append(place))
+    monkeypatch.setattr(_link, "_is_kept", lambda number, place: place in kept)
+    _link.compile_share("float64", [9, 7, 5])
+    assert compiled == [9, 5]
+
+
+def test_as_many_processes_as_threads_compile(monkeypatch):
+    jitted, told = kernels.get("jitted"), []
+    table = program._table
+
+    def watched(dtype, uses, processes):
+        told.append(processes)
+        return table(dtype, uses, processes)
+
+    monkeypatch.setattr(jitted, "compile_all", lambda dtype, processes: told.append(processes))
+    monkeypatch.setattr(program, "_table", watched)
+    monkeypatch.setattr(_threads, "_wanted", 3)
+    program._addresses.cache_clear()
+    fastnn.warmup(["float32"])
+    assert told[:2] == [3, 3]  # of all kernels, and of a fit's

@@ -79,20 +79,60 @@ def test_a_helper_compiles_a_part_of_a_cold_fit(tmp_path):
     assert 0 < hits < kernels
 
 
-def test_two_processes_may_compile_a_kernel_at_once(tmp_path):
-    """What they keep apart and is then put together is what each may leave of the other's files."""
-    both = tmp_path / "both"
-    code = (
-        "import numpy as np, fastnn\n"
-        "k = fastnn.kernels.get('jitted')\n"
-        "from fastnn.kernels.jitted.dense import dot\n"
-        "for name in {}: x = np.arange(40, dtype=name); assert k.dot(x, x) == 20540\n"
-        "print(sum(dot.stats.cache_hits.values()))"
-    )
-    for name in ("float32", "float64"):
-        python(code.format([name]), FASTNN_CACHE_DIR=str(tmp_path / name))
-        shutil.copytree(tmp_path / name, both, dirs_exist_ok=True)
-    assert python(code.format(["float32", "float64"]), FASTNN_CACHE_DIR=str(both)) == "2"
+#: Compiles or loads one kernel for each of some dtypes; says how many the cache held.
+DOTS = (
+    "import numpy as np, fastnn\n"
+    "k = fastnn.kernels.get('jitted')\n"
+    "from fastnn.kernels.jitted.dense import dot\n"
+    "for name in {}: x = np.arange(40, dtype=name); assert k.dot(x, x) == 20540\n"
+    "print(sum(dot.stats.cache_hits.values()))"
+)
+BOTH = DOTS.format(["float32", "float64"])
+
+
+class TestFiles:
+    """Of one function, compiled for two dtypes."""
+
+    def test_two_processes_may_compile_a_function_at_once(self, tmp_path):
+        """Each keeps files of its own, so that none replaces or stands for the other's."""
+        both = tmp_path / "both"
+        for name in ("float32", "float64"):
+            python(DOTS.format([name]), FASTNN_CACHE_DIR=str(tmp_path / name))
+            shutil.copytree(tmp_path / name, both, dirs_exist_ok=True)
+        assert python(BOTH, FASTNN_CACHE_DIR=str(both)) == "2"
+
+    def test_code_under_another_name_is_not_run(self, tmp_path):
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
+        one, other = tmp_path.rglob("dense.dot*")
+        held = one.read_bytes()
+        one.write_bytes(other.read_bytes())
+        other.write_bytes(held)
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
+
+    @pytest.mark.parametrize("damage", ["cut", "empty", "other", "inside"])
+    def test_a_damaged_file_is_compiled_again_and_mended(self, tmp_path, damage):
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
+        file = next(tmp_path.rglob("dense.dot*"))
+        whole = file.read_bytes()
+        middle = len(whole) // 2
+        inside = whole[:middle] + bytes(64) + whole[middle + 64 :]
+        damaged = {"cut": whole[:40], "empty": b"", "other": b"x" * 400, "inside": inside}
+        file.write_bytes(damaged[damage])
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "1"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
+
+    def test_a_full_disk_costs_no_kernel_that_is_kept(self, tmp_path):
+        python(DOTS.format(["float32"]), FASTNN_CACHE_DIR=str(tmp_path))
+        full = (
+            "import errno, warnings\n"
+            "warnings.simplefilter('ignore')\n"
+            "from fastnn.kernels.jitted import _cache\n"
+            "def refuse(*_): raise OSError(errno.ENOSPC, 'No space left on device')\n"
+            "_cache._Files.save = refuse\n"
+        )
+        assert python(full + BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "1"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "1"
 
 
 @pytest.mark.parametrize("collects", [True, False])
@@ -153,11 +193,6 @@ def test_the_command_says_once_that_it_compiles(cache, tmp_path):
 
 
 class TestCacheTrouble:
-    LOUD = FIT.replace(
-        "net.fit(",
-        "import warnings\nwith warnings.catch_warnings(record=True) as w:\n"
-        " warnings.simplefilter('always')\n net.fit(",
-    )
     SAY = "\nprint(len(w), w[0].message if w else '')"
     #: Three kernels without a fit: compiling all of them in memory takes ten times as long.
     FEW = (
@@ -168,22 +203,35 @@ class TestCacheTrouble:
         " k.dot(x[0], x[0]), k.sigmoid(x, x), k.tanh(x, x)\n"
     )
 
-    def test_a_damaged_file_is_compiled_again_and_mended(self, cache):
-        damaged = next(cache.rglob("updates.permit*"))
-        damaged.write_bytes(damaged.read_bytes()[:40])
-        said = python(self.LOUD + self.SAY, FASTNN_CACHE_DIR=str(cache))
-        assert said.startswith("1 ")
-        assert "memory" in said
-        for _ in range(2):  # the second start compiles into the cache, the third finds it whole
-            said = python(self.LOUD + self.SAY, FASTNN_CACHE_DIR=str(cache))
-        assert said == "0"
-
     @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
     def test_a_folder_of_others_is_not_trusted(self, cache):
-        next(cache.iterdir()).chmod(0o777)
+        (folder,) = cache.iterdir()
+        folder.chmod(0o777)
+        files = sorted(folder.iterdir())
         said = python(self.FEW + self.SAY, FASTNN_CACHE_DIR=str(cache))
         assert said.startswith("1 ")
         assert "not private" in said
+        assert sorted(folder.iterdir()) == files
+
+    @pytest.mark.skipif(os.name != "posix", reason="users of POSIX")
+    def test_a_user_without_a_home(self, tmp_path):
+        code = (
+            "import os, pathlib\n"
+            "for name in ('FASTNN_CACHE_DIR', 'XDG_CACHE_HOME'): os.environ.pop(name, None)\n"
+            "def nowhere(): raise RuntimeError('Could not determine home directory.')\n"
+            "pathlib.Path.home = nowhere\n"
+        )
+        assert python(code + BOTH, TMPDIR=str(tmp_path)) == "0"
+        assert python(code + BOTH, TMPDIR=str(tmp_path)) == "2"
+
+    def test_a_folder_is_where_it_was_at_first(self, tmp_path):
+        first, second = tmp_path / "first", tmp_path / "second"
+        first.mkdir(), second.mkdir()
+        code = f"import os; os.chdir({str(first)!r}); import fastnn.kernels.jitted\n"
+        code += f"os.chdir({str(second)!r})\n"
+        python(code + BOTH, FASTNN_CACHE_DIR="cache")
+        assert list(first.rglob("dense.dot*"))
+        assert not list(second.iterdir())
 
     def test_a_file_in_the_way(self, tmp_path):
         blocked = tmp_path / "file"

@@ -4,18 +4,19 @@ Numba stamps a cached function with its own file only, so an edit in a helper el
 the caller stale: our folder is named after all kernel sources and the versions that compile them.
 Numba also numbers the files of a function in an index; two processes that compile it at once for
 two dtypes can take one number for both, and a later one would load the wrong code. Ours are named
-after what they hold. Cache files are pickles, hence the private folder.
+after what they hold, and sealed: LLVM aborts the process over damaged code. Cache files are
+pickles, hence the private folder.
 """
 
 from __future__ import annotations
 
-import contextlib
-import glob
 import hashlib
 import os
+import pickle
 import platform
 import stat
 import sys
+import tempfile
 import warnings
 from functools import cache
 from pathlib import Path
@@ -46,9 +47,21 @@ def digest():
     told = hashlib.sha256()
     for version in (sys.version, platform.machine(), numba, llvmlite, np):
         told.update(str(getattr(version, "__version__", version)).encode())
-    for path in sorted(folder.rglob("*.py")):
-        told.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    sources = sorted(folder.rglob("*.py")) or sorted(folder.rglob("*.pyc"))
+    for path in sources or [path for path in folder.parents if path.is_file()]:  # a zip archive
+        told.update(os.path.relpath(path, folder).encode() + path.read_bytes())
     return told.hexdigest()[:20]
+
+
+def _home():
+    """The user's home; for a user without one, a folder that others can at most have made before.
+
+    Then it is not private, and not used.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(tempfile.gettempdir(), f"fastnn-{getattr(os, 'getuid', int)()}")
 
 
 @cache
@@ -56,13 +69,13 @@ def cache_folder():
     """Where compiled kernels lie; FASTNN_CACHE_DIR moves it."""
     chosen = os.environ.get("FASTNN_CACHE_DIR")
     if chosen:
-        return Path(chosen) / digest()
+        return Path(chosen).absolute() / digest()
     if os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+        base = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = _home() / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
     return base / "fastnn" / digest()
 
 
@@ -131,35 +144,43 @@ class _Names(CompileResultCacheImpl):
 
 
 class _Files(IndexDataCacheFile):
-    """The files of one function, each named after its key: signature, CPU and what it encloses."""
+    """The files of one function, each named after its key: signature, CPU, code and closure.
+
+    Numba's index is not used.
+    """
 
     def __init__(self, folder, base):
         super().__init__(folder, base, digest())
         self._base = base
 
-    def _name(self, key):
-        """File of a key: arrays of two classes can have one repr, so each tells its class too."""
-        kinds = [f"{type(kind).__name__} {kind}" for kind in key[0]]
-        told = hashlib.sha256(repr((kinds, *key[1:])).encode()).hexdigest()
-        return f"{self._base}.{told[:20]}.nbc"
+    def _path(self, key):
+        """File of a key; of types their names, for arrays of two classes have one repr."""
+        told = hashlib.sha256(repr((*map(str, key[0]), *key[1:])).encode()).hexdigest()
+        return self._data_path(f"{self._base}.{told[:20]}.nbc")
 
     def holds(self, key):
         """Tell whether there is a file of the key."""
-        return os.path.exists(self._data_path(self._name(key)))
+        return os.path.exists(self._path(key))
 
     def save(self, key, data):
-        self._save_data(self._name(key), (key, data))
+        content = self._dump((key, data))
+        with self._open_for_write(self._path(key)) as file:
+            file.write(hashlib.sha256(content).digest() + content)
 
     def load(self, key):
+        """Return what is kept of the key, or None: no file, a damaged one, or one of another key.
+
+        `save` will replace it.
+        """
         try:
-            held, data = self._load_data(self._name(key))
+            content = Path(self._path(key)).read_bytes()
         except FileNotFoundError:
             return None
-        return data if held == key else None  # code for other types would spoil memory
-
-    def flush(self):
-        for path in Path(self._cache_path).glob(f"{glob.escape(self._base)}.*.nbc"):
-            path.unlink(missing_ok=True)
+        seal, content = content[:32], content[32:]
+        if hashlib.sha256(content).digest() != seal:
+            return None
+        found, data = pickle.loads(content)
+        return data if found == key else None
 
 
 class KernelCache(FunctionCache):
@@ -181,7 +202,7 @@ class KernelCache(FunctionCache):
         try:
             _private(cache_folder())
             found = super().load_overload(sig, target_context)
-        except Exception as error:  # a damaged pickle can raise anything
+        except Exception as error:  # of files, and whatever a pickle can raise
             self._give_up(error)
             found = None
         if found is None:
@@ -195,11 +216,12 @@ class KernelCache(FunctionCache):
             self._give_up(error)
 
     def _give_up(self, error):
-        """Compile in memory from here on; drop the damaged entry so that the next start mends."""
+        """Compile in memory from here on."""
         self.disable()
-        with contextlib.suppress(OSError):
-            self.flush()
-        _warn(f"its cache failed ({type(error).__name__}: {error})")
+        # An OSError's own text can hold the name of a temporary file, each time another.
+        _warn(
+            f"its cache failed ({type(error).__name__}: {getattr(error, 'strerror', '') or error})"
+        )
 
 
 def _announce():

@@ -148,12 +148,11 @@ def _compile(number, place):
 
 
 def compile_share(dtype, places):
-    """Compile kernels into the cache, up to one that it holds: another process was here."""
+    """Compile kernels into the cache, but those that another process has compiled meanwhile."""
     number = _number(dtype)
     for place in places:
-        if _is_kept(number, place):
-            return
-        _compile(number, place)
+        if not _is_kept(number, place):
+            _compile(number, place)
 
 
 @lru_cache(maxsize=256)

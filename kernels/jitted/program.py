@@ -76,7 +76,8 @@ def _of(ops):
 def addresses(ops, dtype, needs=(), settings=None):
     """The table of linked kernels, with all that these ops and settings use and what else it needs.
 
-    needs: names of what linked kernels are `when` they are needed, of what reads X among them.
+    needs: names of what linked kernels are `when` they are needed, of what reads X among them;
+    settings: as many threads as they name may compile, each in a process of its own.
     """
     wanted, processes = (), 1
     if settings is not None:

@@ -60,10 +60,7 @@ def _layers(table, ops, theta, state, work, widest, X, order, out):
 
 
 class _Kept(threading.local):
-    """What each thread keeps: by op table and dtypes, the table, a row to copy into, what it needs.
-
-    A table that is kept lends its id to no other; to hash its bytes would take 0.2 µs.
-    """
+    """What each thread keeps: by op table and dtypes, a row to copy into and all it needs."""
 
     def __init__(self):
         self.prepared = {}
@@ -73,13 +70,12 @@ _kept = _Kept()
 
 
 def _prepare(ops, dtype, kind):
-    """The op table, a row (1, n) of dtype `kind`, and the arguments beside the vectors."""
+    """A row (1, n) of dtype `kind`, the table of kernels, and the arguments beside the vectors."""
     widest = -(-max(int(ops["n_in"].max()), int(ops["n_out"].max())) // 16) * 16
     row = np.empty((1, ops["n_in"][0]), kind)
     X, _ = locate(row)
     work = np.zeros(2 * widest + 2, dtype)
-    table = addresses(ops, dtype, {need(row)})
-    return ops, row, table, work, widest, X, np.zeros(1, np.int64)
+    return row, addresses(ops, dtype, {need(row)}), work, widest, X, np.zeros(1, np.int64)
 
 
 def single(ops, theta, state, X, out):
@@ -87,12 +83,12 @@ def single(ops, theta, state, X, out):
 
     X: of a dtype that kernels read.
     """
-    key = id(ops), theta.dtype.num, X.dtype.num
+    key = ops.tobytes(), theta.dtype, X.dtype
     found = _kept.prepared.get(key)
     if found is None:
         if len(_kept.prepared) >= KEPT:
             _kept.prepared.clear()
         found = _kept.prepared[key] = _prepare(ops, theta.dtype, X.dtype)
-    _, row, table, work, widest, place, order = found
+    row, table, work, widest, place, order = found
     row[...] = X  # asking for the address of X would take longer, 0.8 µs
     return _layers(table, ops, theta, state, work, widest, place, order, out)
