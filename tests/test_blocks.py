@@ -138,6 +138,8 @@ def test_a_workspace_that_is_too_small_is_replaced(groups):
 @pytest.mark.parametrize("optimizer", [fastnn.GradientDescent(), fastnn.LBFGS()])
 def test_a_full_batch_needs_no_more_memory_than_its_blocks(optimizer):
     """60,000 examples through 6, 40 and 30 units: 37 MB of activations and derivatives at once."""
+    if isinstance(optimizer, fastnn.LBFGS):
+        pytest.importorskip("scipy")
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((60000, 6), dtype=np.float32), rng.integers(0, 2, 60000)
     layers = [Dense(40, "relu"), Dense(30, "relu"), Dense(1, "sigmoid")]
