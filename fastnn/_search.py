@@ -9,17 +9,12 @@ from typing import Any
 import numpy as np
 
 from .errors import DataError
+from .history import rises
 from .spaces import Choice, Space
 
 Array = np.ndarray[Any, Any]
 
 SHOWN = 10  # trials that the table shows
-RISING = ("accuracy", "precision", "recall", "f1", "auc", "r2")  # in names of what should rise
-
-
-def rises(monitor: str) -> bool:
-    """Return whether more of a quantity is better."""
-    return any(word in monitor for word in RISING)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ import warnings
 from typing import Any
 
 from . import _trial
-from ._search import rises
 from ._trial import Job
 from .errors import SettingError
+from .history import rises
 
 NAME = "fastnn"  # of the study within its file
 

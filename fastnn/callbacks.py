@@ -18,7 +18,7 @@ import numpy as np
 
 from . import _check, files
 from .errors import DataFileError, SettingError
-from .history import History
+from .history import History, rises
 
 if TYPE_CHECKING:
     from .network import Network
@@ -32,7 +32,8 @@ class EarlyStopping:
     Parameters
     ----------
     monitor : str
-        A name of the history; a name with accuracy in it should rise, others should sink.
+        A name of the history; accuracy, precision, recall, f1, roc_auc and r2 should rise, of
+        training or validation data, all others should sink.
     patience : int
         Epochs without a new best before the fit stops.
     restore_best : bool
@@ -73,7 +74,7 @@ class EarlyStopping:
         if epoch == 0:
             self._start()
         value = float(history[self.monitor][-1])
-        value = -value if "accuracy" in self.monitor else value
+        value = -value if rises(self.monitor) else value
         program = network.program
         if value < self.best:
             self.best, self.best_epoch = value, epoch

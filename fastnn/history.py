@@ -9,6 +9,13 @@ import numpy as np
 
 __all__ = ["History"]
 
+RISING = ("accuracy", "precision", "recall", "f1", "auc", "r2")  # in names of what should rise
+
+
+def rises(name: str) -> bool:
+    """Return whether more of a quantity is better."""
+    return any(word in name for word in RISING)
+
 
 class History(Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]):
     """Curves by name: ``history["cost"][k]`` is the mean cost over the mini-batches of epoch k.

@@ -99,7 +99,7 @@ def resolve(init: str | Initializer) -> Initializer:
     """
     if isinstance(init, str) and init in NAMES:
         return NAMES[init]
-    if not isinstance(init, str) and isinstance(init, Initializer):
+    if not isinstance(init, str | type) and isinstance(init, Initializer):
         return init
     raise SettingError(
         f"initialiser {init!r} does not exist; choose one of {', '.join(NAMES)} or Random(scale)"

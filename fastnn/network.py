@@ -14,6 +14,7 @@ from .history import History
 from .inputs import hold_out, learn_scaling, prepare, refuse_single, refuse_vanishing, weights_of
 from .kernels.opcodes import Mode
 from .lbfgs import Descent
+from .lowering import output_activation
 from .optimizers import LBFGS, Optimizer
 from .plan import Examples, Plan, claimed
 from .prediction import Predictor
@@ -142,7 +143,8 @@ class Network(Predictor):
         plan = Plan.checked(
             epochs, batch_size, optimizer, l2, l1, shuffle, schedule, clip_norm, clip_value
         )
-        names, line = known(metrics), Line(plan.epochs, progress)
+        names = known(metrics, output_activation(self._layers))
+        line = Line(plan.epochs, progress)
         callbacks = _check.callables(callbacks, "callbacks")
         X = _check.features(X, self.inputs)
         _check.representable(X, self.dtype)

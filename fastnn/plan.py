@@ -57,7 +57,7 @@ class Plan:
             optimizer,
             _check.real(l2, "l2", least=0),
             _check.real(l1, "l1", least=0),
-            bool(shuffle) and batch_size is not None,
+            _check.flag(shuffle, "shuffle") and batch_size is not None,
             schedule,
             0.0 if clip_norm is None else _check.real(clip_norm, "clip_norm", above=0),
             0.0 if clip_value is None else _check.real(clip_value, "clip_value", above=0),

@@ -14,6 +14,7 @@ from typing import Any
 
 from . import _check
 from .errors import SettingError
+from .history import rises
 
 __all__ = [
     "Cosine",
@@ -179,12 +180,13 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True)
 class Plateau(Schedule):
-    """The rate is multiplied by `multiplier` when a quantity has not sunk for some epochs.
+    """The rate is multiplied by `factor` when a quantity has not improved for some epochs.
 
     Parameters
     ----------
     monitor : str
-        A name of the history, like ``validation_cost``; a name with accuracy in it should rise.
+        A name of the history, like ``validation_cost``; those that `EarlyStopping` takes to rise
+        should.
     factor : float
         In (0, 1).
     patience : int
@@ -205,9 +207,12 @@ class Plateau(Schedule):
         object.__setattr__(self, "patience", _check.count(patience, "patience", least=1))
         object.__setattr__(self, "per", "epoch")
 
+    def __repr__(self) -> str:
+        return f"Plateau({self.monitor!r}, factor={self.multiplier}, patience={self.patience})"
+
     def follow(self, curve: Any) -> float:
         """Return the factor after the epochs of a curve (epochs,)."""
-        sign = -1 if "accuracy" in self.monitor else 1
+        sign = -1 if rises(self.monitor) else 1
         best, waited, factor = math.inf, 0, 1.0
         for value in curve:
             if sign * value < best:

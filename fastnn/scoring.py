@@ -21,13 +21,19 @@ Array = np.ndarray[Any, Any]
 RUNNING = ("accuracy", "validation_accuracy")  # which the run itself records
 
 
-def known(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names of metrics, or say which there are."""
+def known(names: Sequence[str], output: str | None = None) -> tuple[str, ...]:
+    """Return names of metrics, or say which there are, and which suit an output's activation."""
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
         if name not in metrics.NAMES:
             raise SettingError(
                 f"metric {name!r} does not exist; choose from {', '.join(metrics.NAMES)}"
+            )
+        if metrics.NAMES[name].needs != "values" and output not in (None, "sigmoid", "softmax"):
+            values = [other for other, metric in metrics.NAMES.items() if metric.needs == "values"]
+            raise SettingError(
+                f"metric {name!r} is one of classes, and outputs with activation {output!r} are "
+                f"values; choose from {', '.join(values)}, or a sigmoid or softmax output"
             )
     return names
 

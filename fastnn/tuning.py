@@ -14,11 +14,12 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 from . import _check, _trial, spaces
-from ._search import Search, rises
+from ._search import Search
 from ._study import opened, same_search
 from ._threads import get_num_threads, set_num_threads
 from ._trial import Job
 from .errors import SettingError
+from .history import rises
 from .scoring import known
 from .spaces import Box
 

@@ -140,6 +140,12 @@ DESCRIPTIONS = {
     "activation": (lambda: Dense(3, "rellu"), "'rellu' does not exist; choose one of .*relu"),
     "activation layer": (lambda: Activation("x"), "choose one of"),
     "initialiser": (lambda: Dense(3, init="xaver"), "'xaver' .*xavier"),
+    "initialiser as a class": (
+        lambda: Dense(3, init=fastnn.initializers.Random), "or Random.scale.",
+    ),
+    "shuffle": (
+        lambda: Network(SIGMOID).fit(X, [0, 1] * 10, shuffle="no"), "shuffle must be True or False",
+    ),
     "initialiser of all": (lambda: Network(SIGMOID, init=3), "choose one of zeros"),
     "loss": (lambda: Network(SIGMOID, loss="hinge"), "choose one of squared_error"),
     "loss of another output": (

@@ -150,6 +150,43 @@ def test_bad_input_is_refused(settings, weight, message):
         fastnn.MLPClassifier(**settings).fit(X, y, sample_weight=w)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"alpha": -1}, "alpha must be"),
+        ({"learning_rate_init": -1}, "learning_rate_init must be"),
+        ({"callbacks": [3]}, "callbacks must be functions"),
+        ({"learning_rate": 0.1}, "the number is learning_rate_init"),
+        ({"early_stopping": "yes"}, "early_stopping must be True or False"),
+        ({"early_stopping": True, "validation_fraction": 2}, "validation_fraction must lie in"),
+        ({"early_stopping": True, "validation_fraction": 0}, "validation_fraction must be"),
+        ({"shuffle": "no"}, "shuffle must be True or False"),
+        ({"warm_start": 3}, "warm_start must be True or False"),
+        ({"batch_norm": "x"}, "batch_norm must be True or False"),
+        ({"solver": "sgd", "nesterovs_momentum": "x"}, "nesterovs_momentum must be True or"),
+        ({"tol": -1}, "tol must be"),
+    ],
+)
+def test_a_refused_fit_leaves_the_estimator_as_it_was(wrong, message):
+    X, y = load_digits(return_X_y=True)
+    new = fastnn.MLPClassifier((5,), max_iter=3, random_state=0).set_params(**wrong)
+    with pytest.raises(ValueError, match=message):
+        new.fit(X, y)
+    assert not [name for name in vars(new) if name.endswith("_")]
+    old = fastnn.MLPClassifier((5,), max_iter=3, random_state=0).fit(X, y)
+    before = old.predict_proba(X)
+    with pytest.raises(ValueError, match=message):
+        old.set_params(**wrong).fit(X[:, :9], y)
+    assert np.array_equal(old.predict_proba(X), before)
+    assert old.n_iter_ == 3
+
+
+def test_patience_may_be_infinite():
+    X, y = load_digits(return_X_y=True)
+    model = fastnn.MLPClassifier((5,), max_iter=15, tol=9.0, n_iter_no_change=np.inf).fit(X, y)
+    assert model.n_iter_ == 15
+
+
 def test_frames_with_other_columns_are_refused():
     pytest.importorskip("pandas", reason="needs pandas")
     frame = load_breast_cancer(as_frame=True)

@@ -222,9 +222,7 @@ class TestTorch:
             found = module(torch.from_numpy(X)).numpy()
         np.testing.assert_allclose(found, net.activations(X)[-1], rtol=2e-5, atol=2e-6)
 
-    @pytest.mark.parametrize(
-        "kind", [k for k in kinds() if k not in ("one sigmoid", "two sigmoids", "whole")]
-    )
+    @pytest.mark.parametrize("kind", kinds())
     def test_there_and_back(self, kind):
         optional("torch")
         net = moved(kinds("float64")[kind])

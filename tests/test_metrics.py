@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from fastnn import metrics
+from fastnn import Dense, Network, metrics
 from fastnn.errors import DataError, SettingError, ShapeError
 
 TRUE, GUESS = [0, 1, 2, 2, 1, 0, 2], [0, 2, 2, 2, 1, 1, 0]
@@ -225,3 +225,11 @@ class TestNames:
 def test_bad_input(call, error, sentence):
     with pytest.raises(error, match=sentence):
         call()
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "log_loss"])
+def test_metrics_of_classes_are_refused_where_outputs_are_values(name):
+    net = Network([Dense(1)])
+    with pytest.raises(SettingError, match=f"'{name}' is one of classes.* choose from r2, mae"):
+        net.fit(np.eye(4), np.arange(4.0), metrics=[name], progress=False)
+    net.fit(np.eye(4), np.arange(4.0), epochs=1, metrics=["r2"], progress=False)

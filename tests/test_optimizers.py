@@ -276,6 +276,8 @@ def test_plateau_lowers_the_rate_when_nothing_improves():
         0.5,
         0.25,
     ]
+    assert schedules.Plateau("validation_f1", 0.5, 1).follow([0.1, 0.5, 0.9, 0.8]) == 0.5
+    assert eval(repr(plateau), {"Plateau": schedules.Plateau}) == plateau
     X, y = problem()
     net = network()
     net.fit(X, y, epochs=4, schedule=plateau, progress=False)
@@ -340,6 +342,17 @@ class TestCallbacks:
                 optimizer=fastnn.Adam(0.05), callbacks=[stopping])  # fmt: skip
         scored = net.history["validation_cost"]
         assert stopping.best_epoch == np.argmin(scored) < 199
+
+    @pytest.mark.parametrize("metric", ["f1", "roc_auc", "precision", "recall"])
+    def test_of_metrics_that_rise_the_largest_is_best(self, metric):
+        X, y = problem(60)
+        net = Network.mlp([5, 50, 1], output="sigmoid", seed=1)
+        stopping = callbacks.EarlyStopping(f"validation_{metric}", patience=10**6)
+        history = net.fit(X, y, epochs=60, validation_split=0.5, metrics=[metric], progress=False,
+                          optimizer=fastnn.Adam(0.05), callbacks=[stopping])  # fmt: skip
+        curve = history[f"validation_{metric}"]
+        assert curve[0] < curve.max()
+        assert stopping.best_epoch == np.argmax(curve)
 
     def test_csv_logger(self, tmp_path):
         X, y = problem()

@@ -22,18 +22,11 @@ from ..data import Standardizer
 from ..errors import SettingError
 from ..layers import Normalization
 from ..network import Network
-from ..optimizers import (
-    LBFGS,
-    GradientDescent,
-    Momentum,
-    Nesterov,
-    Optimizer,
-    UncorrectedAdam,
-)
-from .parameters import Parameters
+from .parameters import Parameters, unchanged_if_refused
 from .reporting import reports, with_callbacks
 from .rows import FLOATS, rows_of
-from .stopping import Adaptive, InverseScaling, Patience
+from .solvers import optimizer_of, schedule_of
+from .stopping import Patience
 
 Array = np.ndarray[Any, Any]
 MONITORS = (None, "cost", "accuracy", "validation_cost", "validation_accuracy")
@@ -67,7 +60,11 @@ class Perceptron(Parameters):
         n, rng = X.shape[1], check_random_state(self.random_state)
         sizes, drawn = [n, *self._sizes(), K], {}
         layers = perceptron(
-            sizes, output, hidden=self._names(), dropout=self.dropout, batch_norm=self.batch_norm
+            sizes,
+            output,
+            hidden=self._names(),
+            dropout=self.dropout,
+            batch_norm=_check.flag(self.batch_norm, "batch_norm"),
         )
         if self.init is None:
             power = 2.0 if self.activation == "logistic" else 6.0  # as scikit-learn has it
@@ -93,38 +90,6 @@ class Perceptron(Parameters):
         self.n_iter_ = 0
         self.best_loss_: float | None = np.inf
 
-    def _optimizer(self) -> Optimizer:
-        """Return the optimiser that takes scikit-learn's steps.
-
-        Its velocity μv − ηg is −η/(1−μ) times our average, so the rate is divided by 1−μ.
-        """
-        if self.solver == "lbfgs":
-            return LBFGS(tolerance=self.tol, max_evaluations=self.max_fun)
-        if self.solver == "adam":
-            return UncorrectedAdam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
-        if self.solver != "sgd":
-            raise SettingError(f"solver must be 'adam', 'sgd' or 'lbfgs', got {self.solver!r}")
-        if self.momentum == 0:
-            return GradientDescent(self.learning_rate_init)
-        kind = Nesterov if self.nesterovs_momentum else Momentum
-        share = _check.share(self.momentum, "momentum")
-        return kind(self.learning_rate_init / (1 - share), share)
-
-    def _schedule(self, m: int, patience: Patience) -> Any:
-        """Return the schedule of `schedule` or of scikit-learn's `learning_rate`."""
-        if self.learning_rate not in ("constant", "invscaling", "adaptive"):
-            raise SettingError(
-                "learning_rate must be 'constant', 'invscaling' or 'adaptive', got "
-                f"{self.learning_rate!r}; the number is learning_rate_init"
-            )
-        if self.schedule is not None or self.solver != "sgd":
-            return self.schedule
-        kinds = {
-            "invscaling": lambda: InverseScaling(m, self.power_t),
-            "adaptive": lambda: Adaptive(patience),
-        }
-        return kinds.get(self.learning_rate, lambda: None)()
-
     def _checked(self, X: Any, y: Any, reset: bool, many: bool = True) -> tuple[Array, Any]:
         """Return X (m, n) float, dense or sparse, and y, as scikit-learn checks them."""
         found: tuple[Array, Any] = validate_data(
@@ -138,6 +103,7 @@ class Perceptron(Parameters):
             )
         return found
 
+    @unchanged_if_refused
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
     ) -> Self:
@@ -155,17 +121,18 @@ class Perceptron(Parameters):
         Raises
         ------
         ValueError
-            If a parameter or the data break a rule.
+            If a parameter or the data break a rule; the estimator is as it was before.
         """
-        again = self.warm_start and hasattr(self, "network_")
+        again = _check.flag(self.warm_start, "warm_start") and hasattr(self, "network_")
         X, y = self._checked(X, y, reset=not again)
         w = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         held = None
         if X_val is not None:
             X_v, y_v = self._checked(X_val, y_val, reset=False)
             held = (rows_of(X_v), y_v, None)
-        elif self.early_stopping:
-            share = self.validation_fraction
+        elif _check.flag(self.early_stopping, "early_stopping"):
+            share = _check.share(self.validation_fraction, "validation_fraction")
+            _check.real(share, "validation_fraction", above=0)
             X, X_v, y, y_v, w, w_v = train_test_split(
                 X, y, w, test_size=share, random_state=self.random_state,
                 stratify=self._strata(y),
@@ -209,9 +176,12 @@ class Perceptron(Parameters):
         score = None if held is None else lambda: self._score_of(*held)
         scored = self._monitored(held)
         rate = self.learning_rate_init if self.learning_rate == "adaptive" else None
-        count = _check.count(self.n_iter_no_change, "n_iter_no_change", least=1)
+        count = self.n_iter_no_change
+        if count != np.inf:
+            count = _check.count(count, "n_iter_no_change", least=1)
+        tol = _check.real(self.tol, "tol", least=0)
         patience = Patience(
-            self.tol, count, rate if self.solver == "sgd" else None, score, self.monitor
+            tol, count, rate if self.solver == "sgd" else None, score, self.monitor
         )  # fmt: skip
         m, epochs = len(Y), _check.count(self.max_iter, "max_iter", least=1)
         plain = self.solver == "lbfgs" and score is None and self.monitor is None
@@ -219,7 +189,7 @@ class Perceptron(Parameters):
         history = self._train(
             given, Y, w * self._class_weights(given[1]), epochs=epochs,
             callbacks=[*([] if plain else [patience]), *limits, *self.callbacks],
-            schedule=self._schedule(m, patience), validation_data=scored,
+            schedule=schedule_of(self, m, patience), validation_data=scored,
             progress=bool(self.verbose),
         )  # fmt: skip
         self.best_loss_ = None if patience.scores else min(self.loss_curve_, default=np.inf)
@@ -232,7 +202,7 @@ class Perceptron(Parameters):
                 f"{self.solver} reached max_iter={epochs}{also} without converging; raise it, or "
                 "scale the inputs",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return self
 
@@ -245,7 +215,8 @@ class Perceptron(Parameters):
         told = reports(self, epochs, *given)
         history = self.network_.fit(
             rows_of(given[0]), Y, epochs=epochs, batch_size=self._batch(len(Y)),
-            optimizer=self._optimizer(), l2=self.alpha, sample_weight=w, shuffle=self.shuffle,
+            optimizer=optimizer_of(self), l2=_check.real(self.alpha, "alpha", least=0),
+            sample_weight=w, shuffle=self.shuffle,
             callbacks=[*callbacks, *told], **settings,
         )  # fmt: skip
         self._note(history)
@@ -263,6 +234,7 @@ class Perceptron(Parameters):
         self.n_layers_, self.history_ = len(self._sizes()) + 2, self.network_.history
         self.n_outputs_ = self.network_.outputs
 
+    @unchanged_if_refused
     def _partial(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
         """Take one epoch over these rows."""
         if self.solver == "lbfgs":

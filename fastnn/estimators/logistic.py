@@ -17,6 +17,7 @@ from .. import _check
 from ..errors import DataError
 from ..network import Network
 from ..optimizers import LBFGS
+from .parameters import unchanged_if_refused
 from .reporting import Callbacks, reports, with_callbacks
 from .rows import FLOATS, rows_of
 
@@ -63,13 +64,15 @@ class LogisticRegression(ClassifierMixin, Callbacks, BaseEstimator):  # type: ig
         self.C, self.class_weight, self.max_iter, self.tol = C, class_weight, max_iter, tol
         self.random_state, self.warm_start = random_state, warm_start
 
+    @unchanged_if_refused
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to rows X (m, n), an array or sparse, and labels y (m,) of any type.
 
         Raises
         ------
         ValueError
-            If a parameter or the data break a rule; y needs two classes.
+            If a parameter or the data break a rule; y needs two classes. The estimator is as it
+            was before.
         """
         l2 = 1 / _check.real(self.C, "C", above=0)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
@@ -97,7 +100,7 @@ class LogisticRegression(ClassifierMixin, Callbacks, BaseEstimator):  # type: ig
                 f"L-BFGS took {history.epochs} iterations (max_iter={self.max_iter}) without "
                 "converging; raise max_iter or scale the inputs",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from sklearn.base import BaseEstimator
 
+from ..errors import DivergenceError
 from .reporting import Callbacks
+
+Fit = TypeVar("Fit", bound=Callable[..., Any])
+
+
+def unchanged_if_refused(fit: Fit) -> Fit:
+    """Decorate a fit: where it raises a ValueError, the estimator is what it was before.
+
+    Not where it diverged: that has trained, up to the step before.
+    """
+
+    @wraps(fit)
+    def guarded(self: Any, *args: Any, **settings: Any) -> Any:
+        before = dict(vars(self))
+        try:
+            return fit(self, *args, **settings)
+        except DivergenceError:
+            raise
+        except ValueError:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return guarded  # type: ignore[return-value]
 
 
 @dataclass(eq=False, repr=False)

@@ -11,7 +11,7 @@ import numpy as np
 from fastnn.errors import DataError, SettingError, ShapeError
 from fastnn.kernels.opcodes import Kind
 from fastnn.kernels.steps import moments
-from fastnn.layers import Activation, BatchNorm, Dense, Layer
+from fastnn.layers import Activation, BatchNorm, Dense, Layer, Normalization, Rescaling
 from fastnn.network import Network
 
 Array = np.ndarray[Any, Any]
@@ -26,7 +26,8 @@ class Assembly:
     layers : list of Layer
         From input to output.
     numbers : list of mapping
-        ``W, b`` of a Dense layer, ``gamma, beta, mean, variance`` of a BatchNorm, else nothing.
+        ``W, b`` of a Dense layer, ``gamma, beta, mean, variance`` of a BatchNorm, ``shift,
+        factor`` of a Normalization, else nothing.
     """
 
     layers: list[Layer] = field(default_factory=list)
@@ -55,6 +56,18 @@ class Assembly:
         else:
             self.append(Activation(name))
 
+    def scale(self, shift: Array, factor: Array, offset: float) -> None:
+        """Begin with (X − shift) factor + offset, a number for all features or one for each."""
+        if self.layers:
+            raise SettingError("inputs can be scaled by the first layer only")
+        if shift.size == 1 and not shift.any():
+            self.append(Rescaling(float(factor.item()), offset))
+            return
+        if offset:
+            raise SettingError(f"inputs that are centred cannot be moved by {offset:g} besides")
+        numbers = {"shift": shift, "factor": factor}
+        self.append(Normalization(per_feature=shift.size > 1), numbers)
+
     def network(self, source: str) -> Network:
         """Return the network, all numbers copied; float64 where any of them is, else float32."""
         arrays = [array for numbers in self.numbers for array in numbers.values()]
@@ -66,8 +79,11 @@ class Assembly:
         wide = any(array.dtype == np.float64 for array in arrays)
         inputs = len(next(a for n in self.numbers for k, a in n.items() if k in ("W", "mean")))
         net = Network(self.layers, inputs=inputs, dtype="float64" if wide else "float32")
+        if "shift" in self.numbers[0]:
+            net.program.scale_inputs(self.numbers[0]["shift"], self.numbers[0]["factor"])
+            net._scaled = True
         norms = iter([op for op in net.program.ops if op["kind"] == Kind.BATCHNORM])
-        count = {"Dense": 0, "BatchNorm": 0}
+        count = dict.fromkeys(("Normalization", "Dense", "BatchNorm"), 0)
         for layer, numbers in zip(self.layers, self.numbers, strict=True):
             if not numbers:
                 continue

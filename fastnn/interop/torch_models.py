@@ -108,8 +108,9 @@ def from_torch(model: Any, *, hidden: str | None = None, output: str | None = No
     Parameters
     ----------
     model : torch.nn.Sequential or mapping
-        Of Linear, BatchNorm1d, Dropout, Flatten and activations; or its ``state_dict()``, in
-        which a BatchNorm1d follows a Linear and has PyTorch's default settings.
+        Of Linear, BatchNorm1d, Dropout, Flatten and activations, or what `to_torch` has made; or
+        its ``state_dict()``, in which a BatchNorm1d follows a Linear and has PyTorch's default
+        settings.
     hidden : str, optional
         For a state_dict, which does not hold it: the activation of all hidden layers.
     output : str, optional
@@ -170,6 +171,8 @@ def _take(made: Assembly, module: Any, place: str) -> None:
         made.append(BatchNorm(momentum, module.eps), numbers)
     elif kind == "Dropout":
         made.append(Dropout(module.p))
+    elif kind == "Scaling" and hasattr(module, "factor"):  # what `to_torch` begins with
+        made.scale(_array(module.shift), _array(module.factor), module.offset)
     elif kind in FUNCTIONS:
         for name, values in FIXED.items():
             if getattr(module, name, values[0]) not in values:

@@ -53,7 +53,7 @@ def most_wrong(
     -------
     Axes
         The axes around the pictures, which are its ``child_axes``. A picture's title says the true
-        class, what it was taken for, and the probability of that.
+        class with the probability that the network gave it, and what it was taken for.
 
     Raises
     ------
@@ -97,6 +97,7 @@ def most_wrong(
         # The upper quarter of a cell is for its title.
         box = ((column + 0.06) / across, 1 - (row + 0.97) / down, 0.88 / across, 0.74 / down)
         small = image(X[i].reshape(shape), ax=ax.inset_axes(box))
-        text = f"{names[labels[i]]}, not {names[taken[i]]}\n({P[i, taken[i]]:.1%})"
+        true = names[labels[i]]
+        text = f"{true}, not {names[taken[i]]}\n({true}: {P[i, labels[i]]:.1%})"
         small.set_title(text.replace("%", " %"), fontsize=8, color=WRONG, pad=2)
     return ax

@@ -1,0 +1,53 @@
+"""Solvers: scikit-learn's `solver` and `learning_rate` as optimisers and schedules of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _check
+from ..errors import SettingError
+from ..optimizers import (
+    LBFGS,
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    UncorrectedAdam,
+)
+from .parameters import Parameters
+from .stopping import Adaptive, InverseScaling, Patience
+
+
+def optimizer_of(given: Parameters) -> Optimizer | LBFGS:
+    """Return the optimiser that takes scikit-learn's steps.
+
+    Its velocity μv − ηg is −η/(1−μ) times our average, so the rate is divided by 1−μ.
+    """
+    rate = _check.real(given.learning_rate_init, "learning_rate_init", above=0)
+    if given.solver == "lbfgs":
+        return LBFGS(tolerance=given.tol, max_evaluations=given.max_fun)
+    if given.solver == "adam":
+        return UncorrectedAdam(rate, given.beta_1, given.beta_2, given.epsilon)
+    if given.solver != "sgd":
+        raise SettingError(f"solver must be 'adam', 'sgd' or 'lbfgs', got {given.solver!r}")
+    if given.momentum == 0:
+        return GradientDescent(rate)
+    nesterov = _check.flag(given.nesterovs_momentum, "nesterovs_momentum")
+    share = _check.share(given.momentum, "momentum")
+    return (Nesterov if nesterov else Momentum)(rate / (1 - share), share)
+
+
+def schedule_of(given: Parameters, m: int, patience: Patience) -> Any:
+    """Return the schedule of `schedule` or of scikit-learn's `learning_rate`, for m examples."""
+    if given.learning_rate not in ("constant", "invscaling", "adaptive"):
+        raise SettingError(
+            "learning_rate must be 'constant', 'invscaling' or 'adaptive', got "
+            f"{given.learning_rate!r}; the number is learning_rate_init"
+        )
+    if given.schedule is not None or given.solver != "sgd":
+        return given.schedule
+    kinds = {
+        "invscaling": lambda: InverseScaling(m, given.power_t),
+        "adaptive": lambda: Adaptive(patience),
+    }
+    return kinds.get(given.learning_rate, lambda: None)()
