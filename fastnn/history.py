@@ -9,6 +9,7 @@ import numpy as np
 
 __all__ = ["History"]
 
+Array = np.ndarray[Any, np.dtype[np.float64]]
 RISING = ("accuracy", "precision", "recall", "f1", "auc", "r2")  # in names of what should rise
 
 
@@ -17,7 +18,7 @@ def rises(name: str) -> bool:
     return any(word in name for word in RISING)
 
 
-class History(Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]):
+class History(Mapping[str, Array]):
     """Curves by name: ``history["cost"][k]`` is the mean cost over the mini-batches of epoch k.
 
     Names are ``cost``, and where they apply ``accuracy``, ``validation_cost``,
@@ -35,36 +36,47 @@ class History(Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]):
     """
 
     def __init__(self) -> None:
-        self._parts: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
-        self._epochs = 0
+        # By name: numbers, and how many of them count. What `extend` writes lies beyond those, and
+        # one assignment publishes it, so that no other thread and no Ctrl-C meets half an epoch.
+        self._curves: dict[str, tuple[Array, int]] = {}
         self.interrupted = False
         self.converged: bool | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        curves = {name: (self[name].copy(), len(self[name])) for name in self}
+        return vars(self) | {"_curves": curves}
 
     @property
     def epochs(self) -> int:
         """Number of finished epochs."""
-        return self._epochs
+        return self._curves["cost"][1] if "cost" in self._curves else 0
 
     def extend(self, curves: Mapping[str, Any]) -> None:
         """Append entries to the curves of those names; all of one length."""
-        self._epochs += len(curves.get("cost", ()))
+        published = dict(self._curves)
         for name, values in curves.items():
-            self._parts.setdefault(name, []).append(np.array(values, dtype=np.float64))
+            numbers, count = published.get(name, (np.empty(0), 0))
+            total = count + len(values)
+            if total > len(numbers):  # room for as many again
+                numbers = np.concatenate([numbers[:count], np.empty(total)])
+            numbers[count:total] = values
+            published[name] = numbers, total
+        self._curves = published
 
-    def __getitem__(self, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-        if name not in self._parts:
-            known = ", ".join(self._parts) or "nothing yet"
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._curves:
+            known = ", ".join(self._curves) or "nothing yet"
             raise KeyError(f"the history has no {name!r}; it holds {known}")
-        curve = np.concatenate(self._parts[name])
-        self._parts[name] = [curve]
+        numbers, count = self._curves[name]
+        curve = numbers[:count]
         curve.flags.writeable = False
         return curve
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._parts)
+        return iter(self._curves)
 
     def __len__(self) -> int:
-        return len(self._parts)
+        return len(self._curves)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, History):

@@ -14,12 +14,12 @@ from .history import History
 from .kernels.opcodes import Kind, Mode
 from .optimizers import LBFGS
 from .progress import Line
-from .training import Callback, Trainer
+from .training import Callback, Interrupts, Trainer
 
 __all__ = ["LBFGS", "Descent"]
 
 
-class _Stop(Exception):  # noqa: N818 - a callback's wish, no error
+class _Stop(Exception):  # noqa: N818 - a wish of a callback or of Ctrl-C, no error
     """Leaves SciPy's loop."""
 
 
@@ -35,12 +35,16 @@ class Descent(Trainer):
         self._refuse()
         scipy = require("scipy.optimize", extra="sklearn", purpose="LBFGS")
         start, self.callbacks, self.line = self.program.theta.copy(), callbacks, line
+        self._reached = start  # by the last finished iteration
         self._tell(callbacks, "start")
         chosen, epochs = self.plan.optimizer, self.plan.epochs
         assert isinstance(chosen, LBFGS)
         options = {"maxiter": epochs, "maxcor": chosen.memory, "gtol": chosen.tolerance}
         options |= {"ftol": 0.0, "maxfun": chosen.max_evaluations or 20 * epochs + 20}
-        with line, self.kernels.keep_team(), np.errstate(all="ignore"):
+        with (
+            Interrupts() as self.interrupts, line, self.kernels.keep_team(),
+            np.errstate(all="ignore"),
+        ):  # fmt: skip
             try:
                 found = scipy.minimize(
                     self._objective, start.astype(np.float64), jac=True, method="L-BFGS-B",
@@ -50,6 +54,9 @@ class Descent(Trainer):
                 self.history.converged = found.status != 1  # 1: a limit was reached
             except _Stop:
                 pass
+            except BaseException:  # in the middle of a line search
+                self.program.theta[...] = self._reached
+                raise
         self._tell(callbacks, "finish")
         if not np.isfinite(self.program.theta).all():
             self.program.theta[...] = start
@@ -101,6 +108,7 @@ class Descent(Trainer):
     def _after(self, theta: Any) -> None:
         """Note an iteration and call the callbacks."""
         cost, hits, total = self._gradient(theta)
+        self._reached = self.program.theta.copy()
         curves = {"cost": [cost]}
         if self.classifies:
             curves["accuracy"] = [hits / total]
@@ -113,5 +121,8 @@ class Descent(Trainer):
         self.memory.epoch += 1
         self.line.update(self.history)
         wishes = [callback(self.network, self.history) for callback in self.callbacks]
+        if self.interrupts.seen:
+            self.history.interrupted = self.network.history.interrupted = True
+            wishes.append(True)
         if any(isinstance(wish, bool | np.bool_) and wish for wish in wishes):
             raise _Stop

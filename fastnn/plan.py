@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,24 +64,27 @@ class Plan:
         )
 
 
-_busy: set[int] = set()
-_gate = threading.Lock()
+_busy: dict[int, object] = {}  # by id of a network: the fit that holds it
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_busy.clear)  # a child has no thread that would end a fit
 
 
 @contextmanager
 def claimed(network: object) -> Iterator[None]:
-    """Hold a network for one fit or reset; refuse a second one, from a callback or a thread."""
-    with _gate:
-        if id(network) in _busy:
+    """Hold a network for one fit or reset; refuse a second one, from a callback or a thread.
+
+    Held and let go by one call each, between whose parts no signal comes.
+    """
+    place, fit = id(network), object()
+    try:
+        if _busy.setdefault(place, fit) is not fit:
             raise SettingError(
                 "this network is being fitted already; wait for that fit, or fit net.copy()"
             )
-        _busy.add(id(network))
-    try:
         yield
     finally:
-        with _gate:
-            _busy.discard(id(network))
+        if _busy.get(place) is fit:
+            _busy.pop(place)
 
 
 @dataclass

@@ -31,16 +31,19 @@ CLASSIFYING = (Loss.BINARY_CROSS_ENTROPY, Loss.CATEGORICAL_CROSS_ENTROPY)
 CHUNK_SECONDS = 0.05  # how long the compiled run keeps progress, callbacks and Ctrl-C waiting
 
 
-class _Interrupts:
+class Interrupts:
     """Holds Ctrl-C back until a chunk is over; a second one is let through at once."""
 
-    def __enter__(self) -> _Interrupts:
-        self.seen = self.raised = False
-        self._before: Any = None
+    over = False  # a Ctrl-C while a fit ends can leave the handler of that fit behind
+
+    def __enter__(self) -> Interrupts:
+        self.seen = self.raised = self._holds = False
         if threading.current_thread() is threading.main_thread():
             handler = signal.getsignal(signal.SIGINT)
-            if handler is signal.default_int_handler:
-                self._before = signal.signal(signal.SIGINT, self._note)
+            left = getattr(getattr(handler, "__self__", None), "over", False)
+            if handler is signal.default_int_handler or left:
+                self._holds = True
+                signal.signal(signal.SIGINT, self._note)
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -55,8 +58,9 @@ class _Interrupts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        self.over = True
+        if self._holds:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if self.raised and error is not None and not isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt from error  # a compiler in the middle turns it into its own
 
@@ -107,7 +111,7 @@ class Trainer:
         self._tell(callbacks, "start")
         by_epoch = bool(callbacks) or isinstance(self.plan.schedule, Plateau)
         total, step, size = self.plan.epochs * self.steps, 0, 1
-        with _Interrupts() as interrupts, line, self.kernels.keep_team():
+        with Interrupts() as interrupts, line, self.kernels.keep_team():
             while step < total:
                 stop = min(step + size, total)
                 if by_epoch:

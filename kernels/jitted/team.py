@@ -87,12 +87,15 @@ class _Team:
     def gather(self, n):
         """Return n members, started where too few are there: fewer if the system has no more."""
         while len(self.members) < n:
-            self.members.append(_Member())
+            member = _Member()
             try:
-                self.members[-1].thread.start()
+                member.thread.start()
             except RuntimeError:
-                self.members.pop()
                 break
+            except BaseException:
+                member.jobs.put(None)  # if it has begun after all
+                raise
+            self.members.append(member)
         return self.members[:n]
 
     def dismiss(self):
@@ -154,17 +157,16 @@ def assemble(function, args, size):
     has no thread left.
     """
     caller = threading.get_ident()
-    with _lock:
-        others = sum(held for thread, held in _claims.items() if thread != caller)
-        size = _claims[caller] = max(1, size - others)
     try:
+        with _lock:
+            others = sum(held for thread, held in list(_claims.items()) if thread != caller)
+            size = _claims[caller] = max(1, size - others)
         if size == 1:
             return function(*args, _NOBODY, 0, 1)
         with keep_team() as team:
             return _together(function, args, team, size)
     finally:
-        with _lock:
-            _claims.pop(caller, None)
+        _claims.pop(caller, None)  # one call, which no signal divides
 
 
 def _together(function, args, team, size):
