@@ -140,6 +140,8 @@ def test_a_helper_imports_what_its_process_would(tmp_path, monkeypatch):
     """From the same folders, in their order, but not from the one where the process stands."""
     package = tmp_path / "lib" / "fastnn" / "kernels" / "jitted"
     package.mkdir(parents=True)
+    for folder in (package, package.parent, package.parent.parent):
+        (folder / "__init__.py").touch()
     (package / "_link.py").write_text(
         "import json, os, pathlib\n"
         "def compile_share(*share):\n"
