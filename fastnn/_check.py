@@ -93,6 +93,8 @@ def numeric(value: Any, name: str) -> Array:
     """Return an array of real numbers (bool becomes uint8); nothing is copied where it is one."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DataError(f"{name} has masked entries; fill them in or drop their rows")
+    if value is None:
+        raise DataError(f"{name} must hold real numbers, got None")
     if hasattr(value, "toarray"):
         raise DataError(f"{name} is sparse; give {name}.toarray(), or train one of the estimators")
     try:
@@ -105,8 +107,7 @@ def numeric(value: Any, name: str) -> Array:
         hint = {
             "c": "take real and imaginary parts as features of their own",
             "O": "make all entries numbers, a pandas frame with frame.to_numpy(float)",
-            "U": "turn text into numbers first",
-            "S": "turn text into numbers first",
+            "U": "turn text into numbers first, labels by np.unique(y, return_inverse=True)",
         }.get(array.dtype.kind, "convert it to numbers first")
         raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}; {hint}")
     return array
@@ -250,9 +251,10 @@ def classes(value: Any, m: int, K: int) -> Array:
     wrong = (y < 0) | (y >= K) | (y != np.floor(y))
     if wrong.any():
         row = _row_of(wrong)
+        hint = "give y - 1" if (y.min(), y.max()) == (1, K) else "recode the labels"
         raise DataError(
             f"labels must be whole numbers 0 … {K - 1} for a softmax output of {K} units, but "
-            f"y[{row}] is {y[row, 0]}; recode the labels or change the number of units"
+            f"y[{row}] is {y[row, 0]}; {hint} or change the number of units"
         )
     hot = np.zeros((m, K), dtype=np.uint8)
     hot[np.arange(m), y[:, 0].astype(np.int64)] = 1

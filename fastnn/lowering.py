@@ -44,6 +44,10 @@ def validate(layers: Sequence[Layer]) -> None:
         name = getattr(layer, "activation", getattr(layer, "function", None))
         if name == "softmax" and place < len(layers) - 1:
             raise SettingError(f"{layer}: softmax is for outputs; put it into the last layer")
+        if name == "softmax" and getattr(layer, "units", 2) == 1:
+            raise SettingError(
+                f"{layer}: softmax of one unit is always 1; use a sigmoid, or 2 units"
+            )
     if not any(isinstance(layer, Dense) for layer in layers):
         raise SettingError("the network has no Dense layer, so there is nothing to learn")
 

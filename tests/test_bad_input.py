@@ -57,6 +57,8 @@ FITS = {
     "batch": (SIGMOID, X, y, {"batch_size": 0}, errors.SettingError, "batch_size .* least 1"),
     "l2": (SIGMOID, X, y, {"l2": -1}, errors.SettingError, "l2 must be"),
     "l1": (SIGMOID, X, y, {"l1": np.nan}, errors.SettingError, "l1 must be"),
+    "no targets": (SIGMOID, X, None, {}, errors.DataError, "y must hold .*, got None"),
+    "text": (SIGMOID, X, ["no", "yes"] * 10, {}, errors.DataError, "return_inverse=True"),
     "optimizer": (SIGMOID, X, y, {"optimizer": "adam"}, errors.SettingError, "fastnn.Adam"),
     "weights": (
         SIGMOID, X, y, {"sample_weight": np.ones(3)}, errors.ShapeError, r"\(20,\)",
@@ -94,6 +96,13 @@ def test_fit(case):
     assert "\n" not in str(caught.value)
     np.testing.assert_array_equal(net.program.theta, theta)
     assert net.history.epochs == epochs
+
+
+def test_labels_that_begin_at_one_are_recognised():
+    net = Network([Dense(3, "softmax")])
+    for labels, words in (([1, 2, 3], "give y - 1"), ([1, 2, 4], "recode the labels")):
+        with pytest.raises(errors.DataError, match=words):
+            net.fit(X[:3], labels, progress=False)
 
 
 def test_a_refused_fit_leaves_an_unbuilt_network_unbuilt():
@@ -134,6 +143,7 @@ DESCRIPTIONS = {
     "no layers": (lambda: Network([]), "at least one Dense"),
     "no dense": (lambda: Network([Activation("relu")]), "no Dense layer"),
     "units 0": (lambda: Dense(0), "units must be .* least 1, got 0"),
+    "one softmax": (lambda: Network([Dense(1, "softmax")]), "always 1; use a sigmoid"),
     "units -3": (lambda: Dense(-3), "-3"),
     "units 2.5": (lambda: Dense(2.5), "whole number"),
     "units True": (lambda: Dense(True), "whole number"),

@@ -47,7 +47,8 @@ def from_sklearn(model: Any) -> Network:
         (k.__name__ for k in type(model).__mro__ if k.__module__.startswith("sklearn.")), ""
     )
     if kind not in KNOWN:
-        raise SettingError(f"from_sklearn takes a fitted {', '.join(KNOWN)}, got {model!r}")
+        hint = "; it holds a network already, model.network_" if hasattr(model, "network_") else ""
+        raise SettingError(f"from_sklearn takes a fitted {', '.join(KNOWN)}, got {model!r}{hint}")
     if not hasattr(model, "coef_" if kind == "LogisticRegression" else "coefs_"):
         raise NotBuiltError(f"this {kind} has no weights yet; call its fit first")
     made = Assembly()

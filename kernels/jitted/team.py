@@ -61,6 +61,12 @@ class _Member:
         self.jobs, self.replies = queue.SimpleQueue(), queue.SimpleQueue()
         self.thread = threading.Thread(target=self._serve, daemon=True, name="fastnn")
 
+    def end(self):
+        """Return once the thread works no more, or never began."""
+        self.jobs.put(None)
+        if self.thread.ident is not None:
+            self.thread.join()
+
     def _serve(self):
         while (job := self.jobs.get()) is not None:
             reply = _work(*job)
@@ -93,7 +99,7 @@ class _Team:
             except RuntimeError:
                 break
             except BaseException:
-                member.jobs.put(None)  # if it has begun after all
+                member.end()  # if it has begun after all
                 raise
             self.members.append(member)
         return self.members[:n]
@@ -102,11 +108,8 @@ class _Team:
         """End all members; whatever a signal raises waits until nobody uses an array any more."""
         raised = None
         while self.members:
-            member = self.members[-1]
             try:
-                member.jobs.put(None)
-                if member.thread.ident is not None:
-                    member.thread.join()
+                self.members[-1].end()
                 self.members.pop()
             except BaseException as error:
                 raised = error
