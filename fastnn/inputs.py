@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _check
-from .errors import DataError, SettingError
+from .errors import DataError, FastnnError, SettingError
 from .kernels.opcodes import Loss as Code
 from .layers import BatchNorm, Layer
 from .losses import Loss
@@ -120,9 +120,12 @@ def hold_out(
         raise SettingError("give validation_data or validation_split, not both")
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise SettingError("validation_data must be a pair (X, y)")
-    X = _check.features(given[0], examples.X.shape[1], name="validation X")
     dtype = examples.Y.dtype
-    Y = prepare(given[1], len(X), examples.Y.shape[1], loss, dtype)
+    try:
+        X = _check.features(given[0], examples.X.shape[1])
+        Y = prepare(given[1], len(X), examples.Y.shape[1], loss, dtype)
+    except FastnnError as error:
+        raise type(error)(f"validation_data: {error}") from None
     return examples, Examples(X, Y, np.ones(len(X), dtype))
 
 

@@ -78,7 +78,11 @@ FITS = {
         "not both",
     ),
     "validation": (
-        SIGMOID, X, y, {"validation_data": (X[:, :2], y)}, errors.ShapeError, r"\(20, 2\)",
+        SIGMOID, X, y, {"validation_data": (X[:, :2], y)}, errors.ShapeError,
+        r"validation_data: .* \(20, 2\)",
+    ),
+    "validation labels": (
+        SIGMOID, X, y, {"validation_data": (X, y + 1)}, errors.DataError, "validation_data: label",
     ),
     "progress": (SIGMOID, X, y, {"progress": "bar"}, errors.SettingError, "'auto'"),
 }  # fmt: skip
