@@ -18,7 +18,8 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
     """Compile all kernels of these dtypes, or load them from the cache.
 
     A first fit does this by itself, for its own dtype; afterwards it takes no compilation at all.
-    Both let as many processes compile as there may be threads (`get_num_threads`), at most 8.
+    Both let as many processes compile as there may be threads (`get_num_threads`), but no more
+    than there are cores, and 8 at most.
 
     Parameters
     ----------

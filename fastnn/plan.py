@@ -73,7 +73,7 @@ if hasattr(os, "register_at_fork"):
 def claimed(network: object) -> Iterator[None]:
     """Hold a network for one fit or reset; refuse a second one, from a callback or a thread.
 
-    Held and let go by one call each, between whose parts no signal comes.
+    Let go without a call, for Python looks for signals after calls: none can come in between.
     """
     place, fit = id(network), object()
     try:
@@ -83,8 +83,8 @@ def claimed(network: object) -> Iterator[None]:
             )
         yield
     finally:
-        if _busy.get(place) is fit:
-            _busy.pop(place)
+        if place in _busy and _busy[place] is fit:
+            del _busy[place]
 
 
 @dataclass

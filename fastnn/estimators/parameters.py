@@ -16,9 +16,10 @@ Fit = TypeVar("Fit", bound=Callable[..., Any])
 
 
 def unchanged_if_refused(fit: Fit) -> Fit:
-    """Decorate a fit: where it raises a ValueError, the estimator is what it was before.
+    """Decorate a fit: where it raises a ValueError, the attributes are those of before.
 
-    Not where it diverged: that has trained, up to the step before.
+    Not where it diverged: that has trained, up to the step before. A network that went on, by
+    warm_start or partial_fit, keeps the steps that it took before a callback raised.
     """
 
     @wraps(fit)

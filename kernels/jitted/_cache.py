@@ -16,7 +16,6 @@ import pickle
 import platform
 import stat
 import sys
-import tempfile
 import warnings
 from functools import cache
 from pathlib import Path
@@ -54,14 +53,14 @@ def digest():
 
 
 def _home():
-    """The user's home; for a user without one, a folder that others can at most have made before.
+    """The user's home; for a user without one, where nothing can be kept.
 
-    Then it is not private, and not used.
+    Not a shared folder: who owns one above the cache can put other pickles into its place.
     """
     try:
         return Path.home()
     except RuntimeError:
-        return Path(tempfile.gettempdir(), f"fastnn-{getattr(os, 'getuid', int)()}")
+        return Path(os.devnull)
 
 
 @cache
