@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import plans, program
+from fastnn.kernels.jitted import backprop, dense, plans, program
 from fastnn.kernels.sparse import SparseRows
 
 import fastnn
@@ -152,3 +152,27 @@ def test_a_full_batch_needs_no_more_memory_than_its_blocks(optimizer):
     finally:
         tracemalloc.stop()
     assert peak < 8e6
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_large_layers_go_in_blocks(threads, dtype):
+    """W is turned block by block; dZ has more rows than stay in the cache; shares are uneven."""
+    rng = np.random.default_rng(4)
+    X, y = rng.standard_normal((150, 20)).astype(dtype), rng.integers(0, 2, 150)
+    net = Network.mlp([20, 1603, 999, 1], output="sigmoid", dtype=dtype)
+    assert dense.APART <= 1603 * net.dtype.itemsize
+    assert backprop.KEPT < 999 * 160
+    _, gradients = net.cost_and_gradients(X, y)
+    with fastnn.backend("vectorized"):
+        _, expected = net.cost_and_gradients(X, y)
+    tight = 2e-5 if dtype == "float32" else 1e-12
+    for name, gradient in gradients.items():
+        bound = tight * np.abs(expected[name]).max()
+        np.testing.assert_allclose(gradient, expected[name], rtol=0, atol=bound)
+    found = set()
+    for count in (1, 2, 3, 5):
+        threads(count)
+        trained = net.copy()
+        trained.fit(X, y, epochs=2, batch_size=None, progress=False)
+        found.add(trained.program.theta.tobytes())
+    assert len(found) == 1

@@ -18,6 +18,7 @@ from .layers import (
     DENSE,
     DROPOUT,
     EXAMPLES,
+    HIGH,
     IDENTITY,
     OUTPUTS,
     RELU,
@@ -30,17 +31,9 @@ from .reading import BLOCK, padded, portion
 from .team import meet
 
 FEATURES = PANEL  # features of a block of dW
-SHARES, TALL = 24, 4  # blocks of dA that are left when they grow, to TALL times at most
-
-
-@inlined
-def _tall(n):
-    """Tiles of a block of dA (n, ·), above each other: more where there are many.
-
-    A block reads as many numbers of each row of W as it is tall: 2048 → 2048 ran at 179 to 182
-    GFLOP/s with 24, at 196 to 198 with 48 and at 202 to 205 with 96.
-    """
-    return OUTPUTS // ROWS * min(max(n // (OUTPUTS * SHARES), 1), TALL)
+#: Numbers of dZ that all features pass before the next: half of a second-level cache. With 2048 →
+#: 2048 and batches of 256, dW took 126 GFLOP/s where all of dZ went through, 137 so (Xeon).
+KEPT = 128 * 1024
 
 
 @inlined
@@ -71,15 +64,18 @@ def _back_products(
 ):
     """dW of a DENSE row and dA (n_in, ld) at dA below it, or dZ if gated, from its dZ at D."""
     op = ops[row]
-    down = tiles(op.n_out)
-    tile, end = portion(down * ((op.n_in + FEATURES - 1) // FEATURES), me, team)
+    panel = places.blocks + me * BLOCK
+    down, across = tiles(op.n_out), (op.n_in + FEATURES - 1) // FEATURES
+    tile, end = portion(down * across, me, team)
+    most = max(KEPT // (ROWS * ld), HIGH)
     while tile < end:
-        k, o = tile // down * FEATURES, tile % down
-        count = min(down - o, end - tile)
+        top = tile // (most * across) * most
+        high, inside = min(most, down - top), tile - top * across
+        k, o = inside // high * FEATURES, top + inside % high
+        count = min(top + high - o, end - tile)
         dense.backward_weights(
             table, grad, op.W, op.n_in, op.n_out, work, D, work, ops[row - 1].A * ld, ld, m,
-            o * ROWS, min((o + count) * ROWS, op.n_out), k, min(k + FEATURES, op.n_in), work,
-            places.blocks + me * BLOCK,
+            o * ROWS, min((o + count) * ROWS, op.n_out), k, min(k + FEATURES, op.n_in), work, panel,
         )  # fmt: skip
         tile += count
     if row == 1:
@@ -91,11 +87,11 @@ def _back_products(
     tile, end = portion(down * across, me, team)
     while tile < end:
         j, i = tile // down * EXAMPLES, tile % down
-        count = min(_tall(op.n_in), down - i, end - tile)
+        count = min(HIGH, down - i, end - tile)
         dense.backward_input(
             table, theta, op.W, op.n_in, op.n_out, work, D + j, work, dA + j, ld,
             min(EXAMPLES, mp - j), i * ROWS, min((i + count) * ROWS, op.n_in),
-            gate + j if gate >= 0 else gate, factor,
+            gate + j if gate >= 0 else gate, factor, work, panel,
         )  # fmt: skip
         tile += count
 

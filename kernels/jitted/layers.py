@@ -29,7 +29,8 @@ RELU, IDENTITY = int(Activation.RELU), int(Activation.IDENTITY)
 DROPOUT, NOISE, BATCHNORM = int(Kind.DROPOUT), int(Kind.NOISE), int(Kind.BATCHNORM)
 INFERENCE = int(Mode.INFERENCE)
 
-OUTPUTS = 24  # outputs of a block at most: whole tiles
+OUTPUTS = 24  # units of a row without weights that a member takes at a time
+HIGH = 16  # tiles of a block of a product, above each other, at most
 EXAMPLES = 512  # examples of a block
 
 #: Where parts of the workspace begin: two buffers for dA, `swap` apart, used in turn;
@@ -78,7 +79,7 @@ def _dense(table, ops, row, theta, work, ld, Z, A, mp, scratch, me, team):
     relu = 1 if op.code == RELU else 0
     while tile < end:
         j, o = tile // down * EXAMPLES, tile % down
-        count = min(OUTPUTS // ROWS, down - o, end - tile)
+        count = min(HIGH, down - o, end - tile)
         n, o0, o1 = min(EXAMPLES, mp - j), o * ROWS, min((o + count) * ROWS, op.n_out)
         tile += count
         dense.forward(
