@@ -62,12 +62,15 @@ def uses(ops):
 def _back_products(
     table, ops, row, theta, grad, work, ld, places, D, dA, gated, m, mp, epoch, me, team
 ):
-    """dW of a DENSE row and dA (n_in, ld) at dA below it, or dZ if gated, from its dZ at D."""
+    """dW of a DENSE row and dA (n_in, ld) at dA below it, or dZ if gated, from its dZ at D.
+
+    Of dW a member writes rows of outputs, those of which it moves the weights.
+    """
     op = ops[row]
     panel = places.blocks + me * BLOCK
     down, across = tiles(op.n_out), (op.n_in + FEATURES - 1) // FEATURES
     tile, end = portion(down * across, me, team)
-    most = max(KEPT // (ROWS * ld), HIGH)
+    most = min(max(KEPT // (ROWS * ld), HIGH), (down + team - 1) // team)
     while tile < end:
         top = tile // (most * across) * most
         high, inside = min(most, down - top), tile - top * across

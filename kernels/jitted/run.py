@@ -136,7 +136,7 @@ def run(
             settings[0].first_epoch + epoch, tally, result, meeting, me, team,
         )  # fmt: skip
         permit(
-            table, theta, grad, work, places, settings, rates[step - start], counters, record,
+            table, ops, theta, grad, work, places, settings, rates[step - start], counters, record,
             step - start, meeting, me, team,
         )  # fmt: skip
         if counters[1] == 0 or aborted(meeting):

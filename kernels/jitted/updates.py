@@ -14,6 +14,8 @@ from ..opcodes import SETTINGS, Kind, Method
 from . import optimizers
 from ._jit import inlined
 from ._link import EXTRA, linked
+from .gemm import ROWS
+from .layers import tiles
 from .memory import doubles, matrix, part, row
 from .reading import portion, share
 from .team import meet
@@ -24,8 +26,37 @@ DENSE, BATCHNORM, ADAM = int(Kind.DENSE), int(Kind.BATCHNORM), int(Method.ADAM)
 
 CHUNK = 4096  # parameters that are swept over at a time: first-level cache
 CHUNKS = 8192  # of them at most whose penalties or squares are added up apart, else larger ones
+MANY = 4  # tiles of outputs a member from which on weights are shared out by outputs
 
 safe = inlined(reach.safe)
+
+
+@inlined
+def _behind(settings, team):
+    """Where the first piece of the parameters begins: a lone member takes all at once."""
+    return settings[0].decay if team > 1 else 0
+
+
+@inlined
+def _own(ops, piece, behind, size, itemsize, me, team):
+    """First and last of the parameters that a member moves, in a piece of them.
+
+    Piece 0 is all from `behind` on, others are the weights of a row: where outputs are many, those
+    of the outputs that the member computes, so that they stay in its cache. 784 → 512 → 256 → 10
+    takes 7 to 11 % less time on two threads so (Xeon).
+    """
+    if piece == 0:
+        first, last = share(size - behind, itemsize, me, team)
+        return behind + first, behind + last
+    op = ops[piece]
+    if op.kind != DENSE:
+        return 0, 0
+    down = tiles(op.n_out)
+    if down < MANY * team:
+        first, last = share(op.n_in * op.n_out, itemsize, me, team)
+        return op.W + first, op.W + last
+    first, last = portion(down, me, team)
+    return op.W + first * ROWS * op.n_in, op.W + min(last * ROWS, op.n_out) * op.n_in
 
 
 @inlined
@@ -38,9 +69,9 @@ def _weigh(table, theta, grad, size, l2, l1, found, me, team):
         optimizers.weigh(table, part(theta, i, n), part(grad, i, n), l2, l1, part(found, 2 * k, 2))
 
 
-@linked("T F1 F1 F1 P S f I1 D2 i I1 i i")
+@linked("T O F1 F1 F1 P S f I1 D2 i I1 i i")
 def permit(
-    table, theta, grad, work, places, settings, rate, counters, record, i, meeting, me, team
+    table, ops, theta, grad, work, places, settings, rate, counters, record, i, meeting, me, team
 ):
     """counters[1] = 1 where the i-th step of this run may be taken, else 0; counters[0] counts it.
 
@@ -58,8 +89,11 @@ def permit(
             table, part(theta, 0, decay), part(grad, 0, decay), size, l2 / total, l1 / total,
             found, me, team,
         )  # fmt: skip
-    first, last = share(grad.size - decay, grad.itemsize, me, team)
-    found[2 * count + me] = optimizers.largest(part(grad, decay + first, last - first))
+    top, behind = 0.0, _behind(settings, team) if decay == 0 else decay
+    for piece in range(1 if decay > 0 or behind == 0 else ops.size):
+        first, last = _own(ops, piece, behind, grad.size, grad.itemsize, me, team)
+        top = max(top, optimizers.largest(part(grad, first, last - first)))
+    found[2 * count + me] = top
     meet(meeting, me, team)
     if me == 0:
         peak = 0.0
@@ -124,6 +158,29 @@ def _bounded(table, theta, grad, settings, l2, l1, sums, meeting, me, team):
     return settings[0].clip_norm / length if length > settings[0].clip_norm else 1.0
 
 
+@inlined
+def _sweep(table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor, whole, i, n):
+    """Move n parameters from the i-th on; whole: the gradient is complete, and scaled by factor."""
+    chosen = settings[0]
+    decayed = min(max(chosen.decay - i, 0), n)
+    v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
+    s = row(slots, 1, i, n if slots.shape[0] > 1 else 0)
+    if factor != 1:
+        optimizers.scale(table, part(grad, i, n), factor)
+    elif not whole:
+        _complete(table, theta, grad, settings, l2, l1, i, n)
+    if chosen.method > ADAM:
+        optimizers.step_otherwise(
+            table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate,
+            chosen.beta1, chosen.beta2, epsilon, chosen.weight_decay, t,
+        )  # fmt: skip
+    else:
+        optimizers.step(
+            table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, rate,
+            chosen.beta1, chosen.beta2, epsilon, t,
+        )  # fmt: skip
+
+
 @linked("T O F1 F1 F2 F1 S f f f i D1 I1 i i")
 def update(
     table, ops, theta, grad, slots, state, settings, rate, l2, l1, t, sums, meeting, me, team
@@ -139,25 +196,13 @@ def update(
     epsilon = chosen.epsilon
     if chosen.uncorrected != 0:
         epsilon /= np.sqrt(1 - chosen.beta2**t)
-    first, last = share(theta.size, theta.itemsize, me, team)
-    for i in range(first, last, CHUNK):
-        n = min(CHUNK, last - i)
-        decayed = min(max(chosen.decay - i, 0), n)
-        v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
-        s = row(slots, 1, i, n if slots.shape[0] > 1 else 0)
-        if factor != 1:
-            optimizers.scale(table, part(grad, i, n), factor)
-        elif not whole:
-            _complete(table, theta, grad, settings, l2, l1, i, n)
-        if chosen.method > ADAM:
-            optimizers.step_otherwise(
-                table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate,
-                chosen.beta1, chosen.beta2, epsilon, chosen.weight_decay, t,
-            )  # fmt: skip
-        else:
-            optimizers.step(
-                table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, rate,
-                chosen.beta1, chosen.beta2, epsilon, t,
-            )  # fmt: skip
+    behind = _behind(settings, team)
+    for piece in range(1 if behind == 0 else ops.size):
+        first, last = _own(ops, piece, behind, theta.size, theta.itemsize, me, team)
+        for i in range(first, last, CHUNK):
+            n = min(CHUNK, last - i)
+            _sweep(
+                table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor, whole, i, n
+            )
     meet(meeting, me, team)
     _finish(table, ops, theta, state, me, team)
