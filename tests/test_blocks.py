@@ -155,6 +155,30 @@ def test_a_full_batch_needs_no_more_memory_than_its_blocks(optimizer):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_members_have_examples_of_their_own_where_these_are_many(threads, dtype):
+    """The last batch has fewer than a group holds; the gaps between parameters stay 0."""
+    rng = np.random.default_rng(5)
+    X, y = rng.standard_normal((600, 54)), rng.integers(0, 7, 600)
+    layers = [Dense(127, "relu"), Dense(65, "tanh", use_bias=False), Dense(7, "softmax")]
+    whole = Network(layers, inputs=54, dtype=dtype)
+    plan = plans.divided(whole.program.ops.tobytes(), 256, whole.dtype.itemsize, 0, True)
+    assert (plan.groups, plan.places.examples) == (2, 128)
+    found = {}
+    for count in (0, 1, 2, 3, 5):
+        net = whole.copy()
+        threads(max(count, 1))
+        with fastnn.backend("jitted" if count else "vectorized"):
+            history = net.fit(X, y, epochs=3, batch_size=256, l2=0.1, progress=False)
+        found[count] = net.program.theta, list(history["cost"])
+    tight = 1e-4 if dtype == "float32" else 1e-10
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=tight, atol=tight)
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=tight)
+    for count in (2, 3, 5):
+        assert found[count][0].tobytes() == found[1][0].tobytes()
+        assert found[count][1] == found[1][1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_large_layers_go_in_blocks(threads, dtype):
     """W is turned block by block; dZ has more rows than stay in the cache; shares are uneven."""
     rng = np.random.default_rng(4)

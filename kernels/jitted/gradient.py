@@ -11,7 +11,7 @@ import numpy as np
 from ._jit import inlined
 from ._link import linked
 from .backprop import backward
-from .layers import forward
+from .layers import DENSE, forward
 from .losses import (
     BINARY,
     CATEGORICAL,
@@ -111,8 +111,10 @@ def of_block(
 def _add(y, x, me, team):
     """Y += x; members take turns at CHUNK numbers.   x, y (p,)."""
     for i in range(me * CHUNK, y.size, team * CHUNK):
-        for k in range(i, min(i + CHUNK, y.size)):
-            y[k] += x[k]
+        n = min(CHUNK, y.size - i)
+        total, other = part(y, i, n), part(x, i, n)
+        for k in range(n):
+            total[k] += other[k]
 
 
 @inlined
@@ -128,12 +130,25 @@ def _total(work, groups, size, grad, me, team):
 
 
 @inlined
+def _clear_gaps(ops, x):
+    """Write 0 where no slope lies: behind the weights and the biases of each layer.   x (p,)."""
+    for i in range(1, ops.size - 1):
+        op = ops[i]
+        if op.kind == DENSE:
+            n, o = op.n_in * op.n_out, op.n_out
+            clear(part(x, op.W + n, padded(n, x.itemsize) - n))
+            clear(part(x, op.b + o, padded(o, x.itemsize) - o if op.b >= 0 else 0))
+
+
+@inlined
 def _group(
     table, ops, theta, summed, state, work, ld, places, X, Y, w, rows, total, settings, epoch,
     first, last, result, meeting, me, team,
 ):  # fmt: skip
     """Write summed (p,) and result = (cost, Σ w of right examples) of the blocks first … last−1."""
     own, cost, hits = part(work, places.own, summed.size), 0.0, 0.0
+    if first == last:
+        clear(summed)
     for block in range(first, last):
         j = block * places.examples
         of_block(
@@ -171,18 +186,22 @@ def of_blocks(
         return
     length = places.blocks + BLOCK
     own = part(work, groups * size + me * length, length)
-    clear(part(own, places.own, size))  # what lies between parameters stays 0
+    _clear_gaps(ops, part(own, places.own, grad.size))
     for group in range(me, groups, team):
-        summed = part(work, group * size, grad.size)
-        clear(summed)
+        direct = team == 1 and group == 0
+        summed = grad if direct else part(work, 0 if team == 1 else group * size, grad.size)
+        _clear_gaps(ops, summed)
         _group(
             table, ops, theta, summed, state, own, ld, places, X, Y, w, rows, total, settings,
             epoch, blocks * group // groups, blocks * (group + 1) // groups,
             row(tally, group, 0, 2), meeting, 0, 1,
         )  # fmt: skip
-    meet(meeting, me, team)
-    _total(work, groups, size, grad, me, team)
-    meet(meeting, me, team)
+        if team == 1 and group > 0:
+            _add(grad, summed, 0, 1)
+    if team > 1:
+        meet(meeting, me, team)
+        _total(work, groups, size, grad, me, team)
+        meet(meeting, me, team)
 
 
 @linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i S i D2 D1 I1 i i")
