@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _check, files
-from .errors import DataFileError, SettingError
-from .history import History, rises
+from .errors import DataFileError
+from .history import History, refuse_unknown, rises
 
 if TYPE_CHECKING:
     from .network import Network
@@ -47,7 +47,8 @@ class EarlyStopping:
     Raises
     ------
     SettingError
-        If patience is no positive whole number, or the history lacks what is monitored.
+        If patience is no positive whole number; before the first step, if nobody records what is
+        monitored, or after the first epoch where callbacks of your own might have done so.
     """
 
     def __init__(
@@ -64,12 +65,7 @@ class EarlyStopping:
 
     def __call__(self, network: Network, history: History) -> bool:
         """Note the epoch; return True once patience is over."""
-        if self.monitor not in history:
-            raise SettingError(
-                f"EarlyStopping monitors {self.monitor!r}, but the history holds "
-                f"{', '.join(history)}; give validation_data or validation_split, or monitor "
-                "another name"
-            )
+        refuse_unknown("EarlyStopping", self.monitor, history)
         epoch = history.epochs - 1
         if epoch == 0:
             self._start()
@@ -143,6 +139,8 @@ class CSVLogger:
     ------
     DataFileError
         Before the first step, if the fit goes on and the file is another one's.
+    OSError
+        Before the first step, if the folder is missing; later, if the file cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -152,6 +150,9 @@ class CSVLogger:
 
     def start(self, network: Network) -> None:
         """Read the lines of earlier epochs; `fit` calls this before its first step."""
+        folder = os.path.dirname(self.path) or os.curdir
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"CSVLogger writes '{self.path}', but there is no '{folder}'")
         first = network._memory.epoch
         self._names, self._kept = ["epoch"], []
         if first == 0 or not os.path.exists(self.path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+
+from .errors import SettingError
 
 __all__ = ["History"]
 
@@ -16,6 +18,15 @@ RISING = ("accuracy", "precision", "recall", "f1", "auc", "r2")  # in names of w
 def rises(name: str) -> bool:
     """Return whether more of a quantity is better."""
     return any(word in name for word in RISING)
+
+
+def refuse_unknown(who: str, monitor: str, names: Iterable[str]) -> None:
+    """Refuse to monitor what a history with these names does not hold."""
+    if monitor not in names:
+        raise SettingError(
+            f"{who} monitors {monitor!r}, but the history holds {', '.join(names)}; give "
+            "validation_data or validation_split, or monitor another name"
+        )
 
 
 class History(Mapping[str, Array]):

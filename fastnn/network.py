@@ -20,7 +20,7 @@ from .plan import Examples, Plan, claimed
 from .prediction import Predictor
 from .progress import Line
 from .schedules import Schedule
-from .scoring import Scorer, known
+from .scoring import Scorer, known, refuse_unrecorded
 from .training import Callback, Trainer
 
 Array = np.ndarray[Any, Any]
@@ -153,6 +153,8 @@ class Network(Predictor):
         train, validation = hold_out(
             Examples(X, Y, w), validation_data, validation_split, self._loss, self.seed
         )
+        watchers = [*callbacks, plan.schedule] if plan.schedule else list(callbacks)
+        refuse_unrecorded(watchers, self._loss, names, validation)
         refuse_single(self._layers, len(train.X), plan)
         refuse_vanishing(plan, self.dtype)
         with claimed(self):

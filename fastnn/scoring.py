@@ -9,9 +9,11 @@ import numpy as np
 
 from . import metrics
 from .errors import SettingError
-from .history import History
+from .history import History, refuse_unknown
 from .inputs import labels_of
+from .losses import Loss
 from .plan import Examples
+from .training import CLASSIFYING
 
 if TYPE_CHECKING:
     from .network import Network
@@ -36,6 +38,24 @@ def known(names: Sequence[str], output: str | None = None) -> tuple[str, ...]:
                 f"values; choose from {', '.join(values)}, or a sigmoid or softmax output"
             )
     return names
+
+
+def refuse_unrecorded(
+    watchers: Sequence[Any], loss: Loss, names: Sequence[str], validation: Examples | None
+) -> None:
+    """Refuse a fit whose schedule or callbacks monitor what it will not record.
+
+    Callbacks of the user's own may record more, so where there are any nothing is refused yet.
+    """
+    if not all(type(watcher).__module__.startswith(f"{__package__}.") for watcher in watchers):
+        return
+    own = ["cost", "accuracy"] if loss.code in CLASSIFYING else ["cost"]
+    recorded = own if validation is None else [*own, *(f"validation_{name}" for name in own)]
+    prefix = "" if validation is None else "validation_"
+    recorded += [f"{prefix}{name}" for name in names if f"{prefix}{name}" not in recorded]
+    for watcher in watchers:
+        if hasattr(watcher, "monitor"):
+            refuse_unknown(type(watcher).__name__, watcher.monitor, recorded)
 
 
 def scores(network: Predictor, X: Array, Y: Array, names: Sequence[str]) -> dict[str, float]:

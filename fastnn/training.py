@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._threads import get_num_threads
-from .errors import DivergenceError, SettingError
-from .history import History
+from .errors import DivergenceError
+from .history import History, refuse_unknown
 from .kernels.opcodes import Kind, Loss
 from .plan import Examples, Memory, Plan
 from .program import Program
@@ -157,12 +157,7 @@ class Trainer:
         history = self.network.history
         if history.epochs <= recorded:
             return np.zeros(0)
-        if schedule.monitor not in history:
-            raise SettingError(
-                f"Plateau monitors {schedule.monitor!r}, but the history holds "
-                f"{', '.join(history)}; give validation_data or validation_split, or monitor "
-                "another name"
-            )
+        refuse_unknown("Plateau", schedule.monitor, history)
         # From the end: an earlier fit without validation has left that curve shorter.
         return history[schedule.monitor][-(history.epochs - recorded) :]
 

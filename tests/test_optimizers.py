@@ -310,6 +310,31 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize("watched", [
+    {"callbacks": [callbacks.EarlyStopping()]},
+    {"callbacks": [callbacks.EarlyStopping("validation_f1")], "validation_split": 0.5},
+    {"callbacks": [callbacks.EarlyStopping("f1")], "metrics": ["f1"], "validation_split": 0.5},
+    {"schedule": schedules.Plateau()},
+])  # fmt: skip
+def test_what_nobody_records_is_refused_before_the_first_step(watched):
+    net = network()
+    before = net.program.theta.copy()
+    with pytest.raises(SettingError, match="but the history holds cost, accuracy"):
+        net.fit(*problem(), progress=False, **watched)
+    assert net.history.epochs == 0
+    np.testing.assert_array_equal(net.program.theta, before)
+
+
+def test_callbacks_of_the_users_own_may_record_what_others_monitor():
+    def record(network, history):
+        history.extend({"mine": [-history.epochs]})
+
+    stop = callbacks.EarlyStopping("mine", patience=3)
+    history = network().fit(*problem(), epochs=5, callbacks=[record, stop], progress=False)
+    assert history.epochs == 5
+    assert stop.best_epoch == 4
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_bad_input(case):
     make, words = WRONG[case]
@@ -401,3 +426,10 @@ class TestCallbacks:
                           progress=False)  # fmt: skip
         assert history["validation_f1"].shape == history["validation_roc_auc"].shape == (2,)
         assert {"cost", "accuracy", "f1", "roc_auc"} == set(net.evaluate(X, y))
+
+
+def test_log_in_a_folder_that_is_missing_is_refused_before_the_first_step(tmp_path):
+    net = network()
+    with pytest.raises(FileNotFoundError, match="there is no"):
+        net.fit(*problem(), progress=False, callbacks=[callbacks.CSVLogger(tmp_path / "a/log.csv")])
+    assert net.history.epochs == 0
