@@ -54,8 +54,9 @@ def refuse_unrecorded(
     prefix = "" if validation is None else "validation_"
     recorded += [f"{prefix}{name}" for name in names if f"{prefix}{name}" not in recorded]
     for watcher in watchers:
-        if hasattr(watcher, "monitor"):
-            refuse_unknown(type(watcher).__name__, watcher.monitor, recorded)
+        monitor = getattr(watcher, "monitor", None)
+        if monitor is not None:
+            refuse_unknown(type(watcher).__name__, monitor, recorded)
 
 
 def scores(network: Predictor, X: Array, Y: Array, names: Sequence[str]) -> dict[str, float]:

@@ -76,7 +76,7 @@ def whole(ops, m, size):
 
 
 def _apart(table, m, size, gradient, room):
-    """Examples of a group where a batch has fewer parameters than activations, else 0.
+    """Examples of a group where a network has fewer parameters than activations, else 0.
 
     room: examples that fit half of a second-level cache. As many groups as halving gives are
     shared evenly by 2, 4 and 8 members.
@@ -106,7 +106,7 @@ def divided(ops, m, size, pixel, shared=False):
     if (table["kind"] == Kind.BATCHNORM).any():
         return whole(ops, m, size)
     if m < max(2 * examples, LARGE // example):
-        own = shared and pixel == 0 and fitting >= FEWEST
+        own = shared and table["A"][0] >= 0 and fitting >= FEWEST
         examples = _apart(table, m, size, gradient, examples) if own else 0
         if examples == 0:
             return whole(ops, m, size)
