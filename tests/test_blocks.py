@@ -161,7 +161,7 @@ def test_members_have_examples_of_their_own_where_these_are_many(threads, dtype)
     X, y = rng.standard_normal((600, 54)), rng.integers(0, 7, 600)
     layers = [Dense(127, "relu"), Dense(65, "tanh", use_bias=False), Dense(7, "softmax")]
     whole = Network(layers, inputs=54, dtype=dtype)
-    plan = plans.divided(whole.program.ops.tobytes(), 256, whole.dtype.itemsize, 0, True)
+    plan = plans.divided(whole.program.ops.tobytes(), 256, whole.dtype.itemsize, 0)
     assert (plan.groups, plan.places.examples) == (2, 128)
     found = {}
     for count in (0, 1, 2, 3, 5):

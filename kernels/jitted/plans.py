@@ -21,8 +21,10 @@ CACHE = 512 * 1024
 GRADIENTS = 4
 SUMS = 4 * 1024 * 1024  # bytes that the gradients of several groups of blocks may fill
 FEWEST, MOST = 8, 64  # groups that must fit there; and of a batch
-#: Examples of a group at least where members only work apart lest activations wander between their
-#: caches; and groups then. 54 → 128 → 64 → 7, batches of 256: a quarter less time on two threads.
+#: Multiplications of a step, all in all, from which members may take examples of their own, lest
+#: activations wander between their caches; examples of such a group at least, and groups at most
+#: where they fit. 54 → 128 → 64 → 7, batches of 256: a quarter less time on two threads (Xeon).
+WORTH_A_GROUP = 6_000_000
 ALONE, SHARES = 96, 8
 
 #: A batch's: numbers that one workspace needs, and each member more; its width, places and groups.
@@ -81,7 +83,9 @@ def _apart(table, m, size, gradient, room):
     room: examples that fit half of a second-level cache. As many groups as halving gives are
     shared evenly by 2, 4 and 8 members.
     """
-    if m < 2 * ALONE or 2 * gradient > m * int(table["n_out"][:-1].sum()):
+    work = 3 * m * int((table["n_in"] * table["n_out"])[table["kind"] == Kind.DENSE].sum())
+    few = 2 * gradient > m * int(table["n_out"][:-1].sum())
+    if few or work < WORTH_A_GROUP or m < 2 * ALONE or table["A"][0] < 0:
         return 0
     parts = 2
     while (parts < SHARES and m >= 2 * parts * ALONE) or m > 2 * parts * room:
@@ -90,12 +94,11 @@ def _apart(table, m, size, gradient, room):
 
 
 @lru_cache(maxsize=256)
-def divided(ops, m, size, pixel, shared=False):
+def divided(ops, m, size, pixel):
     """The same of steps: a large batch is cut into blocks where it has room for two of them.
 
-    pixel: bytes of a number of X where its rows are read twice, else 0; shared: whether a team may
-    work on the batch. BatchNorm needs the whole batch. Nothing here depends on the number of
-    threads, so neither do the bits.
+    pixel: bytes of a number of X where its rows are read twice, else 0. BatchNorm needs the whole
+    batch. Nothing here depends on the number of threads, so neither do the bits.
     """
     table = np.frombuffer(ops, OP)
     gradient, line = _gradient(table, size), LINE // size
@@ -106,9 +109,8 @@ def divided(ops, m, size, pixel, shared=False):
     if (table["kind"] == Kind.BATCHNORM).any():
         return whole(ops, m, size)
     if m < max(2 * examples, LARGE // example):
-        own = shared and table["A"][0] >= 0 and fitting >= FEWEST
-        examples = _apart(table, m, size, gradient, examples) if own else 0
-        if examples == 0:
+        examples = _apart(table, m, size, gradient, examples)
+        if examples == 0 or fitting < FEWEST:
             return whole(ops, m, size)
     ld = _width(examples, size)
     places = _places(table, ld, gradient, examples)

@@ -135,9 +135,7 @@ def enter(ops, state, X):
 def _plan(ops, m, dtype, X):
     """Plan of steps over up to m examples of X, which a network that begins with it reads twice."""
     twice = isinstance(X, np.ndarray) and ops["A"][0] < 0
-    table, size = ops.tobytes(), np.dtype(dtype).itemsize
-    shared = 3 * m * _of(table)[1] >= WORTH_A_TEAM
-    return divided(table, m, size, X.itemsize if twice else 0, shared)
+    return divided(ops.tobytes(), m, np.dtype(dtype).itemsize, X.itemsize if twice else 0)
 
 
 def workspace(ops, m, dtype, threads=1, X=None):
