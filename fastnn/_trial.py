@@ -50,18 +50,18 @@ class Reporter:
     """
 
     def __init__(self, trial: Any, job: Job) -> None:
-        self.trial, self.monitor, self.prune = trial, job.monitor, job.prune
+        self.trial, self._monitor, self.prune = trial, job.monitor, job.prune
         self.pruned = False
 
     def __call__(self, network: Network, history: History) -> bool:
         """Report the epoch; return True for a hopeless trial."""
-        if self.monitor not in history:
+        if self._monitor not in history:
             raise SettingError(
-                f"monitor is {self.monitor!r}, but the history holds {', '.join(history)}; choose "
+                f"monitor is {self._monitor!r}, but the history holds {', '.join(history)}; choose "
                 "one of those, or give validation examples"
             )
         if self.prune:
-            self.trial.report(float(history[self.monitor][-1]), history.epochs - 1)
+            self.trial.report(float(history[self._monitor][-1]), history.epochs - 1)
             self.pruned = bool(self.trial.should_prune())
         return self.pruned
 

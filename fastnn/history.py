@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,16 @@ def rises(name: str) -> bool:
     return any(word in name for word in RISING)
 
 
-def refuse_unknown(who: str, monitor: str, names: Iterable[str]) -> None:
+def refuse_unknown(who: str, monitor: str, names: Collection[str]) -> None:
     """Refuse to monitor what a history with these names does not hold."""
-    if monitor not in names:
-        raise SettingError(
-            f"{who} monitors {monitor!r}, but the history holds {', '.join(names)}; give "
-            "validation_data or validation_split, or monitor another name"
-        )
+    if monitor in names:
+        return
+    advice = "monitor one of these, or have it recorded by metrics=[…]"
+    if "validation_cost" not in names:
+        advice = "give validation_data or validation_split, or monitor another name"
+    raise SettingError(
+        f"{who} monitors {monitor!r}, but the history holds {', '.join(names)}; {advice}"
+    )
 
 
 class History(Mapping[str, Array]):

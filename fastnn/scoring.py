@@ -52,7 +52,7 @@ def refuse_unrecorded(
     own = ["cost", "accuracy"] if loss.code in CLASSIFYING else ["cost"]
     recorded = own if validation is None else [*own, *(f"validation_{name}" for name in own)]
     prefix = "" if validation is None else "validation_"
-    recorded += [f"{prefix}{name}" for name in names if f"{prefix}{name}" not in recorded]
+    recorded += [f"{prefix}{name}" for name in names if f"{prefix}{name}" not in RUNNING]
     for watcher in watchers:
         monitor = getattr(watcher, "monitor", None)
         if monitor is not None:

@@ -178,6 +178,31 @@ def test_members_have_examples_of_their_own_where_these_are_many(threads, dtype)
         assert found[count][1] == found[1][1]
 
 
+OPTIMIZERS = {
+    "descent": fastnn.GradientDescent(0.1), "momentum": fastnn.Momentum(0.1),
+    "nesterov": fastnn.Nesterov(0.1), "rmsprop": fastnn.RMSprop(), "adam": fastnn.Adam(),
+    "adamw": fastnn.AdamW(weight_decay=0.1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", [{}, {"l2": 0.1, "clip_value": 0.01}, {"l1": 0.1, "clip_norm": 1}])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_shares_of_a_step_change_no_bit(threads, optimizer, rule, dtype):
+    """Weights are shared out by outputs; none of the products fills whole cache lines."""
+    rng = np.random.default_rng(6)
+    X, y = rng.standard_normal((100, 7)).astype(dtype), rng.integers(0, 3, 100)
+    found = set()
+    for count in (1, 2, 3, 5):
+        threads(count)
+        net = Network.mlp([7, 121, 53, 3], output="softmax", dtype=dtype)
+        net.fit(
+            X, y, epochs=3, batch_size=64, optimizer=OPTIMIZERS[optimizer], progress=False, **rule
+        )
+        found.add(net.program.theta.tobytes())
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_large_layers_go_in_blocks(threads, dtype):
     """W is turned block by block; dZ has more rows than stay in the cache; shares are uneven."""

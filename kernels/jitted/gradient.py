@@ -1,7 +1,8 @@
 """The gradient of a step: of its whole batch at once, or of a large one block by block.
 
 As everywhere here, all members of a team execute a function at once. A large batch goes in blocks
-whose activations stay in the second-level cache, through all layers and back before the next.
+whose activations stay in the second-level cache, through all layers and back before the next; one
+of a small network in groups of examples that members compute alone.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .losses import (
     squared_loss,
 )
 from .memory import clear, matrix, part, row
-from .reading import BLOCK, padded
+from .reading import BLOCK, padded, portion
 from .team import meet
 
 CHUNK = 4096  # slopes that a member adds at a time
@@ -125,8 +126,10 @@ def _total(work, groups, size, grad, me, team):
         y = part(grad, i, n)
         for group in range(groups):
             x = part(work, group * size + i, n)
-            for k in range(n):
-                y[k] = x[k] + (y[k] if group > 0 else y.dtype.type(0))
+            for k in range(n if group == 0 else 0):
+                y[k] = x[k]
+            for k in range(n if group > 0 else 0):
+                y[k] += x[k]
 
 
 @inlined
@@ -173,7 +176,7 @@ def of_blocks(
 
     The blocks of a single group are shared by the team. Several groups are handed out to members,
     each of which then works alone: their gradients, from the begin of the workspace on, are added
-    up in the end.
+    up in the end. A lone member adds each at once.
     """
     groups, size = tally.shape[0], places.blocks - places.own
     blocks = (rows.size + places.examples - 1) // places.examples
@@ -187,7 +190,8 @@ def of_blocks(
     length = places.blocks + BLOCK
     own = part(work, groups * size + me * length, length)
     _clear_gaps(ops, part(own, places.own, grad.size))
-    for group in range(me, groups, team):
+    begin, end = portion(groups, me, team)  # side by side, for of a short batch some are empty
+    for group in range(begin, end):
         direct = team == 1 and group == 0
         summed = grad if direct else part(work, 0 if team == 1 else group * size, grad.size)
         _clear_gaps(ops, summed)

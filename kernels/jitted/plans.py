@@ -78,10 +78,10 @@ def whole(ops, m, size):
 
 
 def _apart(table, m, size, gradient, room):
-    """Examples of a group where a network has fewer parameters than activations, else 0.
+    """Examples of a group where a network has half as many parameters as activations, else 0.
 
-    room: examples that fit half of a second-level cache. As many groups as halving gives are
-    shared evenly by 2, 4 and 8 members.
+    room: examples of a block of a large batch, of which a group may be twice as large. As many
+    groups as halving gives: but for what cache lines add they are shared evenly by 2, 4 and 8.
     """
     work = 3 * m * int((table["n_in"] * table["n_out"])[table["kind"] == Kind.DENSE].sum())
     few = 2 * gradient > m * int(table["n_out"][:-1].sum())
@@ -95,7 +95,7 @@ def _apart(table, m, size, gradient, room):
 
 @lru_cache(maxsize=256)
 def divided(ops, m, size, pixel):
-    """The same of steps: a large batch is cut into blocks where it has room for two of them.
+    """The same of steps: a large batch is cut into blocks, a small network's into groups.
 
     pixel: bytes of a number of X where its rows are read twice, else 0. BatchNorm needs the whole
     batch. Nothing here depends on the number of threads, so neither do the bits.

@@ -17,7 +17,7 @@ from ._link import EXTRA, linked
 from .gemm import ROWS
 from .layers import tiles
 from .memory import doubles, matrix, part, row
-from .reading import portion, share
+from .reading import LINE, padded, portion, share
 from .team import meet
 
 EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
@@ -48,15 +48,18 @@ def _own(ops, piece, behind, size, itemsize, me, team):
     if piece == 0:
         first, last = share(size - behind, itemsize, me, team)
         return behind + first, behind + last
-    op = ops[piece]
+    op, down = ops[piece], tiles(ops[piece].n_out)
     if op.kind != DENSE:
         return 0, 0
-    down = tiles(op.n_out)
+    # Whole cache lines, the gap behind the weights included: what vectors leave over would be
+    # computed by other instructions, and which numbers those are must not depend on the team.
+    line, count = LINE // itemsize, padded(op.n_in * op.n_out, itemsize)
     if down < MANY * team:
-        first, last = share(op.n_in * op.n_out, itemsize, me, team)
+        first, last = share(count, itemsize, me, team)
         return op.W + first, op.W + last
     first, last = portion(down, me, team)
-    return op.W + first * ROWS * op.n_in, op.W + min(last * ROWS, op.n_out) * op.n_in
+    end = count if me + 1 == team else last * ROWS * op.n_in // line * line
+    return op.W + first * ROWS * op.n_in // line * line, op.W + end
 
 
 @inlined
