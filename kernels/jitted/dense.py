@@ -14,8 +14,8 @@ from .pack import lanes_of, transpose
 from .thin import ADD, BIAS, FLOOR, GATE, ZERO
 
 #: Bytes of a row of W from which on a column of it meets too few sets of the first-level cache and
-#: too many pages: W is turned, DEPTH rows at a time. 3000 → 3000 and back take 13 to 24 % less time
-#: so, 2000 → 2000 7 %, 1500 → 1500 as long, 1000 → 1000 up to 3 % more (Xeon, batches of 64, 128).
+#: too many pages: W is turned, DEPTH rows at a time. A gradient of 3000 → 3000 takes 10 to 21 %
+#: less time so, of 2000 → 2000 5 to 10 %; of 1024 → 1024 up to 3 % more (Xeon, batches of 64, 128).
 APART = 6 * 1024
 TURNED = 96  # entries of dW from which on A may be turned
 

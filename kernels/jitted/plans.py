@@ -78,14 +78,14 @@ def whole(ops, m, size):
 
 
 def _apart(table, m, size, gradient, room):
-    """Examples of a group where a network has half as many parameters as activations, else 0.
+    """Examples of a group where a network has at most half as many parameters as activations, or 0.
 
     room: examples of a block of a large batch, of which a group may be twice as large. As many
     groups as halving gives: but for what cache lines add they are shared evenly by 2, 4 and 8.
     """
     work = 3 * m * int((table["n_in"] * table["n_out"])[table["kind"] == Kind.DENSE].sum())
-    few = 2 * gradient > m * int(table["n_out"][:-1].sum())
-    if few or work < WORTH_A_GROUP or m < 2 * ALONE or table["A"][0] < 0:
+    many = 2 * gradient > m * int(table["n_out"][:-1].sum())
+    if many or work < WORTH_A_GROUP or m < 2 * ALONE or table["A"][0] < 0:
         return 0
     parts = 2
     while (parts < SHARES and m >= 2 * parts * ALONE) or m > 2 * parts * room:
