@@ -45,6 +45,34 @@ def test_product_at_the_edges_of_every_tile(dtype, ta, tb):
             close(C, A, B)
 
 
+#: At the edges of blocks, of panels and of every way that a product may take.
+SHAPES = [
+    (47, 65, 257), (49, 257, 127), (193, 70, 513), (200, 31, 300), (1025, 66, 130), (1030, 257, 20),
+    (300, 7, 40), (300, 8, 300), (520, 9, 33), (257, 15, 129), (17, 16, 600), (32, 300, 260),
+    (33, 1, 258), (1, 300, 300), (1100, 10, 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("ta", [False, True])
+@pytest.mark.parametrize("tb", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_product_at_the_edges_of_every_block(shape, dtype, ta, tb):
+    """Of small whole numbers, whose sums are exact; what lies behind C stays."""
+    M, N, K = shape
+    rng = np.random.default_rng(M + N + K)
+    A, B = rng.integers(-4, 5, (M, K)), rng.integers(-4, 5, (K, N))
+    left, right = (X.astype(dtype, order="F" if t else "C") for X, t in ((A, ta), (B, tb)))
+    numbers = np.full(M * N + 64, np.nan, dtype)
+    C = numbers[: M * N].reshape(M, N)
+    jitted.product(left.T if ta else left, right.T if tb else right, C, ta, tb)
+    np.testing.assert_array_equal(C, A @ B)
+    bias = np.arange(N).astype(dtype)
+    jitted.dense_forward(left, right, bias, C)
+    np.testing.assert_array_equal(C, A @ B + np.arange(N))
+    assert np.isnan(numbers[M * N :]).all()
+
+
 def multiplied(M, N, K, dtype, begin, end, width):
     """A, B, biases, gate and C of `multiply` on rows `width` wide, N numbers of which are asked."""
     rng = np.random.default_rng(M + 100 * K)

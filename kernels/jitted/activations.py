@@ -12,7 +12,7 @@ from ..opcodes import LEAK, SELU_ALPHA, SELU_SCALE, Activation
 from . import math
 from ._jit import inlined, kernel
 from ._link import linked_each
-from .memory import row, same
+from .memory import address, row
 
 SELU_LOW = SELU_SCALE * SELU_ALPHA
 
@@ -20,7 +20,7 @@ SELU_LOW = SELU_SCALE * SELU_ALPHA
 @inlined
 def _copied(x, y):
     """Y = x, unless they are one; what follows works in place, where LLVM needs no check."""
-    if not same(x, y):
+    if address(x) != address(y):
         for j in range(y.size):
             y[j] = x[j]
 

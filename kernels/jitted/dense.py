@@ -9,8 +9,9 @@ from __future__ import annotations
 from ._jit import inlined, kernel
 from ._link import linked
 from .dots import dots
-from .gemm import DEPTH, multiply, product
+from .gemm import DEPTH, multiply
 from .pack import lanes_of, transpose
+from .products import product
 from .thin import ADD, BIAS, FLOOR, GATE, ZERO
 
 #: Bytes of a row of W from which on a column of it meets too few sets of the first-level cache and
@@ -42,17 +43,15 @@ def backward_input(
     gate: where A (n_in, ld) begins in dA's array: what comes is dA factor where A > 0, else 0; or
     negative. panel[p:] holds (i1 − i0) × DEPTH numbers.
     """
-    if n_in * theta.itemsize < APART:
+    turned = n_in * theta.itemsize >= APART
+    most = DEPTH if turned else n_out
+    for k in range(0, n_out, most):
+        deep, X, x, xs, ys = min(most, n_out - k), theta, W + k * n_in + i0, 1, n_in
+        if turned:
+            X, x, xs, ys = panel, p, DEPTH, 1
+            transpose(table, deep, i1 - i0, theta, W + k * n_in + i0, n_in, X, x, xs, 1)
         multiply(
-            table, i1 - i0, n, n_out, theta, W + i0, 1, n_in, D, d, ld, dA, da + i0 * ld, ld,
-            theta, 0, ZERO, GATE if gate >= 0 else 0, max(gate, 0) + i0 * ld, factor,
-        )  # fmt: skip
-        return
-    for k in range(0, n_out, DEPTH):
-        deep = min(DEPTH, n_out - k)
-        transpose(table, deep, i1 - i0, theta, W + k * n_in + i0, n_in, panel, p, DEPTH, 1)
-        multiply(
-            table, i1 - i0, n, deep, panel, p, DEPTH, 1, D, d + k * ld, ld, dA, da + i0 * ld, ld,
+            table, i1 - i0, n, deep, X, x, xs, ys, D, d + k * ld, ld, dA, da + i0 * ld, ld,
             theta, 0, ZERO if k == 0 else ADD, GATE if gate >= 0 and k + deep == n_out else 0,
             max(gate, 0) + i0 * ld, factor,
         )  # fmt: skip

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..opcodes import Activation, Loss
-from . import batchnorm, dense, gemm, losses
+from . import batchnorm, dense, losses
 from ._layout import Out, agree, features, fit, flat, rows
 from ._link import table
 from .activations import activate, derive
 from .activations import standardize as _standardize
-from .dots import dots
+from .products import SPACE, whole
 from .thin import ADD, ZERO
 
 
@@ -36,44 +36,38 @@ def standardize(X, shift, factor, offset, A):
 
 
 def product(A, B, C, transpose_a=False, transpose_b=False):
-    """C = op(A) op(B), op turning a matrix or not.   C (M, N) out; all C-contiguous."""
-    A, B = (A.T if transpose_a else A), (B.T if transpose_b else B)
-    fit(A, len(C), len(B), like=C), fit(B, A.shape[1], C.shape[1], like=C)
-    _product(A, B, C, False)
+    """C = op(A) op(B), op turning a matrix or not.   C (M, N) out; all of any order."""
+    _product(A.T if transpose_a else A, B.T if transpose_b else B, C, ZERO)
 
 
-SLIM = 4  # columns of C up to which C is turned: with 1 that is faster, with 25 slower
-NARROW = 32  # sides of a product up to which it is taken as dot products where they are long
-LONG = 128  # sums from which dot products are taken: of 32 they are slower, of 256 faster
 USED = frozenset({"product"})  # what a product by itself needs of the linked kernels
 
 
-def _product(A, B, C, add):
-    """C = A B, or C += A B.   A, B of any order; C (M, N) of any order."""
-    (M, K), N = A.shape, C.shape[1]
+def _line(X):
+    """X (m, n) of any order as a writable vector, and how far apart in it its rows and columns."""
+    flags = X.flags
+    if flags.c_contiguous and flags.writeable:
+        return X.ravel(), X.shape[1], 1
+    if flags.f_contiguous and flags.writeable:
+        return X.T.ravel(), 1, X.shape[0]
+    return _line(X.copy())
+
+
+def _product(A, B, C, begin):
+    """C = A B, or C += A B, as begin says: ZERO or ADD.   A, B, C (M, N) of any order."""
+    (M, K), N = A.shape, B.shape[1]
+    if len(B) != K or C.shape != (M, N) or not A.dtype == B.dtype == C.dtype:
+        fit(A, len(C), len(B), like=C), fit(B, K, C.shape[1], like=C)
     if not C.flags.c_contiguous:
         inside = np.array(C, order="C")
-        _product(A, B, inside, add)
+        _product(A, B, inside, begin)
         C[...] = inside
-        return
-    A, B = (X if X.flags.c_contiguous or X.flags.f_contiguous else X.copy() for X in (A, B))
-    if N <= SLIM and M > N and not A.flags.c_contiguous:  # A's long rows on the lanes
-        inside = np.array(C.T, order="C")
-        _product(B.T, A.T, inside, add)
-        C[...] = inside.T
-        return
-    steps = [(X.shape[1], 1) if X.flags.c_contiguous else (1, len(X)) for X in (A, B)]
-    numbers = [flat(X.ravel(order="K")) for X in (A, B)]
-    if K == 0 and not add:
-        C[...] = 0
-    elif min(M, N) <= NARROW and K >= LONG and steps[0][1] == 1 and (steps[1][0] == 1 or N == 1):
-        dots.kernel(M, N, K, numbers[0], 0, K, numbers[1], 0, K, C.reshape(-1), 0, N, 1, int(add))
     elif C.size and K:
-        panel = np.empty(gemm.DEPTH * gemm.PANEL, C.dtype)
-        gemm.product.kernel(
-            table(C.dtype, USED), M, N, K, numbers[0], 0, *steps[0], numbers[1], 0, *steps[1],
-            C.reshape(-1), 0, N, ADD if add else ZERO, panel, 0,
-        )  # fmt: skip
+        (a, rs, cs), (b, bk, bj) = _line(A), _line(B)
+        space = np.empty(SPACE, C.dtype)
+        whole(table(C.dtype, USED), M, N, K, a, rs, cs, b, bk, bj, C.ravel(), begin, space)
+    elif begin == ZERO:
+        C[...] = 0
 
 
 def dense_forward(X, W, b, Z):
@@ -81,7 +75,7 @@ def dense_forward(X, W, b, Z):
     m, (n_in, n_out) = len(X), W.shape
     fit(X, m, n_in, like=W), fit(b, n_out, like=W), fit(Z, m, n_out, like=W)
     Z[...] = b
-    _product(X, W, Z, True)
+    _product(X, W, Z, ADD)
 
 
 def dense_backward(X, W, dZ, dX, dW, db):
@@ -91,8 +85,8 @@ def dense_backward(X, W, dZ, dX, dW, db):
     fit(dW, n_in, n_out, like=W), fit(db, n_out, like=W)
     if dX is not None:
         fit(dX, m, n_in, like=W)
-        _product(dZ, W.T, dX, False)
-    _product(X.T, dZ, dW, False)
+        _product(dZ, W.T, dX, ZERO)
+    _product(X.T, dZ, dW, ZERO)
     with Out(db) as (sums,):
         dense.backward_biases.kernel(features(dZ), m, sums, 0, n_out)
 

@@ -12,20 +12,20 @@ from numba.extending import intrinsic
 
 from ._jit import inlined
 from ._link import linked
-from .pack import lanes_of, pack
+from .pack import lanes_of
 from .simd import INT, Vectors, clamped, constant, data, index, machine, void
 from .thin import ADD, BIAS, End, begins, thin
 
 #: Rows and vectors of C that a tile holds; with a row of B and a broadcast they fill the registers.
 ROWS, VECTORS = (6, 4) if machine()[1] == 32 else (6, 2) if machine()[2] else (3, 4)
 TALL = 2 * ROWS  # rows of a tile of one vector: with fewer, each sum would wait for the last
-UNPACKED = 32  # rows of C up to which B is read unpacked: 32 × 12288 × 25 gains half
 PANEL = 64  # numbers of a row that a tile is at most wide
 DEPTH = 128  # rows of B that a tile takes at a time: a panel of them stays in the first-level cache
 
-#: Rows of B up to which `thin` multiplies, and for a single row of C: there tiles took 1.1 to 3.4
-#: times as long (AVX-512, float32), beyond as long.
-FEW, FEW_FOR_ONE = 8, 32
+#: Rows of B up to which `thin` multiplies, for a single row of C, up to LOW rows, and more: there
+#: tiles took 1.1 to 3.4 times as long (AVX-512, float32), beyond as long or less.
+FEW_FOR_ONE, FEW, FEW_FOR_MANY = 32, 8, 4
+LOW = 32
 
 
 def _tile(rows, vectors):
@@ -183,7 +183,7 @@ def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g
     C[g + i ldc + j] > 0, else 0: relu on the way back), 0. K = 0 is left out.
     """
     panel = VECTORS * lanes_of(C)
-    few = FEW_FOR_ONE if M == 1 else FEW
+    few = FEW_FOR_ONE if M == 1 else FEW if M <= LOW else FEW_FOR_MANY
     if few >= K and N % lanes_of(C) == 0:
         thin(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, by)
         return
@@ -196,30 +196,3 @@ def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g
                 A, a + k * cs, rs, cs, B, b + k * ldb + j, ldb, C, c + j, ldc, bias, o, depth, M,
                 N - j, start, last, g + j, by,
             )  # fmt: skip
-
-
-@linked("T i i i F1 i i i F1 i i i F1 i i i F1 i", when="product")
-def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, panel, p):
-    """C[c:] (M, N) = start + A[a:] B[b:], where B may lie either way: bk or bj is 1.
-
-    B is packed into panel[p:], which holds DEPTH × PANEL numbers; begin: ZERO or ADD. For few rows
-    of C it is read where it lies, where whole tiles of it lie in rows.
-    """
-    width = VECTORS * lanes_of(C)
-    for j in range(0, N, width):
-        across = min(width, N - j)
-        line = (across + lanes_of(C) - 1) // lanes_of(C) * lanes_of(C)
-        for k in range(0, K, DEPTH):
-            depth, start = min(DEPTH, K - k), begin if k == 0 else ADD
-            u, v = a + k * cs, b + k * bk + j * bj
-            if bj == 1 and across == width and M <= UNPACKED:
-                multiply(
-                    table, M, across, depth, A, u, rs, cs, B, v, bk, C, c + j, ldc, A, 0, start,
-                    0, 0, 1.0,
-                )  # fmt: skip
-            else:
-                pack(table, depth, across, B, v, bk, bj, panel, p, line)
-                multiply(
-                    table, M, across, depth, A, u, rs, cs, panel, p, line, C, c + j, ldc, A, 0,
-                    start, 0, 0, 1.0,
-                )  # fmt: skip

@@ -109,17 +109,13 @@ def prefetch(typingctx, address):
 
 
 @intrinsic
-def same(typingctx, x, y):
-    """Whether two arrays begin at one address."""
+def address(typingctx, x):
+    """Where a contiguous array begins."""
 
     def codegen(context, builder, sig, args):
-        first, second = (
-            builder.ptrtoint(make_array(kind)(context, builder, array).data, cgutils.intp_t)
-            for kind, array in zip((x, y), args, strict=True)
-        )
-        return builder.icmp_signed("==", first, second)
+        return builder.ptrtoint(make_array(x)(context, builder, args[0]).data, cgutils.intp_t)
 
-    return types.boolean(x, y), codegen
+    return types.intp(x), codegen
 
 
 def _widened(builder, half):
