@@ -18,6 +18,7 @@ from .memory import doubles, matrix, part, row
 from .optimizers import largest
 from .random import shuffle
 from .reading import BLOCK
+from .subnormals import flush, restore
 from .team import aborted, meet
 from .updates import CHUNKS, permit, update
 
@@ -117,7 +118,7 @@ def run(
     counters (2,): the updates ever made; 1 while every step could be taken.
     """
     batch, m, meeting = settings[0].batch_size, order.size, handed(meeting)
-    steps = (m + batch - 1) // batch
+    steps, mode = (m + batch - 1) // batch, flush()
     for step in range(start, stop):
         epoch, k = step // steps, step % steps
         if settings[0].shuffle != 0 and (k == 0 or step == start):
@@ -140,7 +141,8 @@ def run(
             step - start, meeting, me, team,
         )  # fmt: skip
         if counters[1] == 0 or aborted(meeting):
-            return step
+            stop = step
+            break
         if result[2] > 0:
             update(
                 table, ops, theta, grad, slots, state, settings, rates[step - start],
@@ -154,4 +156,5 @@ def run(
                 tally_val, row(scores, epoch, 0, 2), 1 if tally.shape[0] > 1 else 0,
                 meeting, me, team,
             )  # fmt: skip
+    restore(mode)
     return stop
