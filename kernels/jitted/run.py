@@ -153,8 +153,7 @@ def run(
         if k == steps - 1 and order_val.size > 0:
             evaluate(
                 table, ops, theta, state, work, ld, places, X_val, Y_val, w_val, order_val,
-                tally_val, row(scores, epoch, 0, 2), 1 if tally.shape[0] > 1 else 0,
-                meeting, me, team,
+                tally_val, row(scores, epoch, 0, 2), int(tally.shape[0] > 1), meeting, me, team,
             )  # fmt: skip
     restore(mode)
     return stop
