@@ -13,6 +13,7 @@ from . import math
 from ._jit import inlined, kernel
 from ._link import linked_each
 from .memory import address, row
+from .simd import wide
 
 SELU_LOW = SELU_SCALE * SELU_ALPHA
 
@@ -28,6 +29,7 @@ def _copied(x, y):
 @inlined
 def _laid(Z, A, o, j0, n):
     """A[o, j0 : j0+n], holding Z's numbers."""
+    wide()
     a = row(A, o, j0, n)
     _copied(row(Z, o, j0, n), a)
     return a
@@ -71,6 +73,7 @@ def _leaky_relu(Z, A, j0, n, o0, o1, scratch):
 @kernel
 def softmax(Z, A, m, top, total):
     """A = exp(Z) / Σ exp(Z) over the rows k.   Z, A (K, ·); top, total (m,): max and Σ, out."""
+    wide()
     K = A.shape[0]
     for k in range(K):
         _copied(row(Z, k, 0, m), row(A, k, 0, m))

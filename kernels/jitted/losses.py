@@ -13,6 +13,7 @@ from ._jit import inlined, kernel
 from ._link import linked
 from .activations import softmax
 from .memory import row
+from .simd import wide
 
 BINARY, CATEGORICAL = int(Loss.BINARY_CROSS_ENTROPY), int(Loss.CATEGORICAL_CROSS_ENTROPY)
 SQUARED, ABSOLUTE = int(Loss.SQUARED_ERROR), int(Loss.ABSOLUTE_ERROR)
@@ -67,6 +68,7 @@ def binary_cross_entropy(Z, Y, share, m, dZ):
 
     dZ is none of the other arrays.
     """
+    wide()
     number = Z.dtype.type
     one, zero, cost = number(1), number(0), 0.0
     for k in range(Z.shape[0]):
@@ -88,6 +90,7 @@ def categorical_cross_entropy(Z, Y, share, m, dZ, scratch):
 
     dZ (K, ·) out; Z, Y (K, ·); share (·); scratch (3, ·).
     """
+    wide()
     top, total, mass = row(scratch, 0, 0, m), row(scratch, 1, 0, m), row(scratch, 2, 0, m)
     softmax(Z, dZ, m, top, total)
     cost = 0.0

@@ -13,6 +13,7 @@ from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
+from numba.extending import intrinsic
 
 INT, INDEX = ir.IntType(32), ir.IntType(64)
 void, index = types.void, types.intp
@@ -72,6 +73,21 @@ def merged(builder, kind, first, here, second, there):
         phi.add_incoming(x, here)
         phi.add_incoming(y, there)
     return phis
+
+
+@intrinsic
+def wide(typingctx):
+    """Let LLVM take vectors as wide as ours where it vectorises the kernel that calls this.
+
+    On Intel's processors it prefers half as wide ones, with which tanh takes 1.2 times as long.
+    """
+
+    def codegen(context, builder, sig, args):
+        attribute = f'"prefer-vector-width"="{8 * machine()[0]}"'
+        set.add(builder.function.attributes, attribute)  # llvmlite knows no attributes with values
+        return context.get_dummy_value()
+
+    return void(), codegen
 
 
 class Vectors:
