@@ -45,12 +45,13 @@ def refuse_single(layers: Sequence[Layer], m: int, plan: Plan) -> None:
 
 
 def refuse_vanishing(plan: Plan, dtype: np.dtype[Any]) -> None:
-    """Refuse an epsilon that is zero in the network's dtype, where 0 / 0 would follow."""
+    """Refuse an epsilon below the dtype's normal numbers: √0 + ε may be 0, and 0 / 0 follow."""
     epsilon = plan.optimizer.settings.get("epsilon", 1)
-    if dtype.type(epsilon) == 0:
+    least = np.finfo(dtype).smallest_normal
+    if dtype.type(epsilon) < least:
         raise SettingError(
-            f"epsilon {epsilon:g} of {type(plan.optimizer).__name__} is zero in {dtype}; give a "
-            "larger one, or dtype='float64'"
+            f"epsilon {epsilon:g} of {type(plan.optimizer).__name__} is too small for {dtype}, "
+            f"whose normal numbers begin at {least:.2g}; give a larger one, or dtype='float64'"
         )
 
 

@@ -49,7 +49,7 @@ def test_product_at_the_edges_of_every_tile(dtype, ta, tb):
 SHAPES = [
     (47, 65, 257), (49, 257, 127), (193, 70, 513), (200, 31, 300), (1025, 66, 130), (1030, 257, 20),
     (300, 7, 40), (300, 8, 300), (520, 9, 33), (257, 15, 129), (17, 16, 600), (32, 300, 260),
-    (33, 1, 258), (1, 300, 300), (1100, 10, 3),
+    (33, 1, 258), (1, 300, 300), (1100, 10, 3), (1027, 70, 300),
 ]  # fmt: skip
 
 
@@ -278,6 +278,12 @@ A, B = np.random.default_rng(0).normal(size=(2, 67, 67))
 C = np.empty((67, 67))
 jitted.product(A, B, C, False, True)
 assert np.allclose(C, A @ B.T)
+shapes = (300, 3, 40, True), (300, 9, 40, True), (60, 3, 300, False), (550, 70, 300, True)
+for M, N, K, turned in shapes:
+    a, b = np.arange(M * K).reshape(M, K) % 7.0, np.arange(K * N).reshape(K, N) % 5.0
+    c = np.empty((M, N))
+    jitted.product(a.T.copy() if turned else a, b, c, turned)
+    assert (c == a @ b).all()
 found = set()
 for width in (48, 47):  # by few rows, and by tiles
     a, b, c = A.ravel(), B.ravel(), np.zeros((5, 64))

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
+from fastnn.kernels.jitted import program
 
 import fastnn
-from fastnn import Network
+from fastnn import Dense, Network, Rescaling
 from fastnn.errors import DivergenceError
 
 pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
@@ -32,8 +33,16 @@ def counts_subnormals():
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_averages_of_dead_units_end_at_zero(dtype, threads):
-    net, before = dead(dtype), fastnn.get_num_threads()
+def test_averages_of_dead_units_end_at_zero(monkeypatch, dtype, threads):
+    """On every member of a team, made of two for a network for which one would do."""
+    monkeypatch.setattr("fastnn.kernels.jitted.program.WORTH_A_TEAM", 0)
+    net, before, teams = dead(dtype), fastnn.get_num_threads(), []
+    assemble = program.assemble
+    monkeypatch.setattr(
+        program,
+        "assemble",
+        lambda run, args, team: (teams.append(team), assemble(run, args, team))[1],
+    )
     fastnn.set_num_threads(threads)
     try:
         net.fit(X, y, epochs=ENOUGH[dtype], batch_size=None, optimizer=fastnn.Adam(),
@@ -41,6 +50,7 @@ def test_averages_of_dead_units_end_at_zero(dtype, threads):
     finally:
         fastnn.set_num_threads(before)
     slots = np.abs(net._memory.slots)
+    assert set(teams) == {threads}
     assert (slots[0] > 0).any()
     assert not ((slots > 0) & (slots < TINY[dtype])).any()
     assert counts_subnormals()
@@ -48,12 +58,45 @@ def test_averages_of_dead_units_end_at_zero(dtype, threads):
 
 def test_learns_what_it_learns_with_them():
     """The other backend's arithmetic keeps them."""
-    jitted_net, plain = dead("float64"), dead("float64")
+    compiled, plain = dead("float64"), dead("float64")
     settings = {"epochs": 50, "batch_size": 16, "optimizer": fastnn.Adam(), "progress": False}
-    jitted_net.fit(X, y, **settings)
-    with fastnn.backend("vectorized"):
-        plain.fit(X, y, **settings)
-    np.testing.assert_allclose(jitted_net.program.theta, plain.program.theta, rtol=1e-9)
+    for net in (compiled, plain):
+        net.fit(X, y, **settings | {"epochs": 1})
+        net._memory.slots[:, net.program.theta == net.program.theta[0]] = 1e-310
+        with fastnn.backend("jitted" if net is compiled else "vectorized"):
+            net.fit(X, y, **settings)
+    assert (np.abs(compiled._memory.slots) < np.abs(plain._memory.slots)).any()
+    np.testing.assert_allclose(compiled.program.theta, plain.program.theta, rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [5e-5, 6e-8])
+def test_small_numbers_of_float16_are_read_as_they_are(size):
+    small = (np.abs(X) * size).astype("float16")
+    nets = [Network([Rescaling(1 / size), Dense(1, "sigmoid")], seed=0) for _ in range(2)]
+    for net, data in zip(nets, (small, small.astype("float32")), strict=True):
+        net.fit(data, y, epochs=3, progress=False)
+    np.testing.assert_allclose(nets[0].program.theta, nets[1].program.theta, rtol=1e-5)
+    assert (
+        nets[0].parameters["W1"] != Network(nets[0].layers, seed=0).build(3).parameters["W1"]
+    ).all()
+
+
+def test_weights_below_the_normal_numbers_count():
+    nets = [Network.mlp([3, 4, 1], output="sigmoid", seed=0) for _ in range(2)]
+    for net, weight in zip(nets, (1, 1e-40), strict=True):
+        net.fit(X, y, epochs=3, sample_weight=np.full(40, weight), progress=False)
+    np.testing.assert_allclose(nets[0].program.theta, nets[1].program.theta, rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["jitted", "vectorized", "loops"])
+def test_a_mean_of_zero_is_right_where_nothing_was_counted(backend):
+    """Softplus of −95 is subnormal in float32, and of −200 zero."""
+    net = Network([Dense(1, "softplus", init="zeros")], loss="poisson").build(3)
+    for bias in (-95, -200):
+        net.parameters["b1"] = [bias]
+        with fastnn.backend(backend):
+            net.fit(X, np.zeros(40), epochs=2, progress=False)
+        assert net.history["cost"][-1] < 1e-37
 
 
 def test_arithmetic_is_as_before_after_a_fit_that_diverged():

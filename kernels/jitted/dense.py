@@ -46,12 +46,12 @@ def backward_input(
     turned = n_in * theta.itemsize >= APART
     most = DEPTH if turned else n_out
     for k in range(0, n_out, most):
-        deep, X, x, xs, ys = min(most, n_out - k), theta, W + k * n_in + i0, 1, n_in
+        deep, F, f, fi, fk = min(most, n_out - k), theta, W + k * n_in + i0, 1, n_in
         if turned:
-            X, x, xs, ys = panel, p, DEPTH, 1
-            transpose(table, deep, i1 - i0, theta, W + k * n_in + i0, n_in, X, x, xs, 1)
+            F, f, fi, fk = panel, p, DEPTH, 1
+            transpose(table, deep, i1 - i0, theta, W + k * n_in + i0, n_in, F, f, fi, 1)
         multiply(
-            table, i1 - i0, n, deep, X, x, xs, ys, D, d + k * ld, ld, dA, da + i0 * ld, ld,
+            table, i1 - i0, n, deep, F, f, fi, fk, D, d + k * ld, ld, dA, da + i0 * ld, ld,
             theta, 0, ZERO if k == 0 else ADD, GATE if gate >= 0 and k + deep == n_out else 0,
             max(gate, 0) + i0 * ld, factor,
         )  # fmt: skip
@@ -76,7 +76,8 @@ def _turns(n_in, n_out, m, lanes):
 def backward_weights(table, grad, W, n_in, n_out, D, d, A, a, ld, m, o0, o1, k0, k1, panel, p):
     """dW[o0:o1, k0:k1] = dZ[o0:o1, :m] A[k0:k1, :m]ᵀ.   dZ (n_out, ld) at d; A (n_in, ld) at a.
 
-    Columns of dZ are zero from m up to whole vectors.
+    Columns of dZ are zero from m up to whole vectors. panel[p:] has room for products of PANEL
+    columns, and there are no more in [k0, k1).
     """
     lanes = lanes_of(grad)
     n, W, d = (m + lanes - 1) // lanes * lanes, W + o0 * n_in, d + o0 * ld

@@ -47,7 +47,7 @@ def _point(code, a, y, rate):
         if e < 0:
             return -rate * e, -rate
         return (1 - rate) * e, (1 - rate if e > 0 else e)
-    return a - y * math.log(a), 1 - y / a
+    return (a, 1.0) if y == 0 else (a - y * math.log(a), 1 - y / a)
 
 
 @inlined

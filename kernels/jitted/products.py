@@ -26,8 +26,8 @@ UNPACKED = 32
 #: Bytes between the columns of A from which on it is turned: a cube of 1024 reaches 149 GFLOP/s so,
 #: 137 unturned; one of 768 as much either way.
 APART = 4096
-SLIM = 15  # columns of C up to which it is computed as its transpose, if A lies so
-NARROW = 32  # sides of a product up to which it is taken as dot products where they are long
+SLIM = 15  # columns of C up to which it is dot products, or its transpose, as A lies
+NARROW = 32  # rows of C up to which it is dot products where columns of B lie in rows
 LONG = 128  # sums from which dot products are taken: of 32 they are slower, of 256 faster
 #: Numbers that the blocks of a product take at most, and a line, to begin at a whole one: in
 #: vectors that cross lines tiles lose 2 %.
@@ -39,30 +39,31 @@ def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, space,
     """C[c:] (M, N) = start + A[a:] (M, K) B[b:] (K, N); either may lie either way.
 
     A number of A stands at a + i rs + k cs, one of B at b + k bk + j bj, where bk or bj is 1.
-    begin: ZERO or ADD. space[p:] is for blocks.
+    begin: ZERO or ADD. space[p:] is for blocks: DEEP numbers for each column of a whole tile, up to
+    WIDE columns, and where A is turned SPACE.
     """
     width, turns = VECTORS * lanes_of(C), rs == 1 and cs * A.itemsize >= APART
     most = DEEP if M >= MANY else DEPTH
-    tall = HIGH if turns or width < N or most < K else M
+    tall = HIGH if turns or width < N or DEPTH < K else M
     for left in range(0, N, WIDE):
         right = min(left + WIDE, N)
         for k in range(0, K, most):
             deep, start = min(most, K - k), begin if k == 0 else ADD
             for i in range(0, M, tall):
-                high, X, x, xs, ys = min(tall, M - i), A, a + i * rs + k * cs, rs, cs
+                high, F, f, fi, fk = min(tall, M - i), A, a + i * rs + k * cs, rs, cs
                 if turns:
-                    X, x, xs, ys = space, p + WIDE * deep, DEEP, 1
-                    transpose(table, deep, high, A, a + i + k * cs, cs, space, x, DEEP, 1)
+                    F, f, fi, fk = space, p + WIDE * deep, DEEP, 1
+                    transpose(table, deep, high, A, a + i + k * cs, cs, F, f, fi, 1)
                 for j in range(left, right, width):
                     across = min(width, right - j)
-                    Y, y, ldy = B, b + k * bk + j * bj, bk
+                    G, g, ldg = B, b + k * bk + j * bj, bk
                     if bj > 1 or across < width or M > UNPACKED:
-                        Y, y = space, p + (j - left) * deep
-                        ldy = (across + lanes_of(C) - 1) // lanes_of(C) * lanes_of(C)
+                        G, g = space, p + (j - left) * deep
+                        ldg = (across + lanes_of(C) - 1) // lanes_of(C) * lanes_of(C)
                         if i == 0:
-                            pack(table, deep, across, B, b + k * bk + j * bj, bk, bj, Y, y, ldy)
+                            pack(table, deep, across, B, b + k * bk + j * bj, bk, bj, G, g, ldg)
                     multiply(
-                        table, high, across, deep, X, x, xs, ys, Y, y, ldy, C, c + i * ldc + j,
+                        table, high, across, deep, F, f, fi, fk, G, g, ldg, C, c + i * ldc + j,
                         ldc, A, 0, start, 0, 0, 1.0,
                     )  # fmt: skip
 
@@ -82,7 +83,10 @@ def _narrow(table, M, N, K, A, rs, B, bk, bj, C, begin, space, p):
 
 @inlined
 def _slim(table, M, N, K, A, cs, B, bk, bj, C, begin, space, p):
-    """C (M, N) by way of its transpose, where columns of A lie in rows: its vectors are whole."""
+    """C (M, N) by way of its transpose, where columns of A lie in rows: its vectors are whole.
+
+    It lies behind the panels; B's rows of SLIM numbers are never so far apart that they are turned.
+    """
     q = p + WIDE * min(K, DEEP)
     for i in range(0, M, WIDE):
         high = min(WIDE, M - i)

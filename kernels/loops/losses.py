@@ -116,9 +116,9 @@ quantile = _robust(_quantile)
 
 
 def _poisson(a, y, rate):
-    """A − y ln a: the negative Poisson log-likelihood of the mean a > 0, but for ln y!."""
+    """A − y ln a, 0 ln a = 0: the negative Poisson log-likelihood of the mean a, but for ln y!."""
     a = np.float64(a)  # whose logarithm and quotient of zero are no errors
-    return a - y * np.log(a), 1 - y / a
+    return (a, 1.0) if y == 0 else (a - y * np.log(a), 1 - y / a)
 
 
 poisson = _robust(_poisson)

@@ -85,8 +85,13 @@ def _quantile(A, Y, tau):
     return np.maximum(tau * e, (tau - 1) * e), slopes
 
 
+def _poisson(A, Y, rate):
+    """A − y ln a, 0 ln a = 0: the negative Poisson log-likelihood of the mean a, but for ln y!."""
+    a = np.where(Y == 0, 1, A)
+    return A - Y * np.log(a), 1 - Y / a
+
+
 absolute_error = _lift(lambda A, Y, rate: (np.abs(A - Y), np.sign(A - Y)))
 huber = _lift(_huber)
 quantile = _lift(_quantile)
-#: a − y ln a: the negative Poisson log-likelihood of the mean a > 0, but for ln y!.
-poisson = _lift(lambda A, Y, rate: (A - Y * np.log(A), 1 - Y / A))
+poisson = _lift(_poisson)
