@@ -18,7 +18,7 @@ from .thin import ADD
 #: rows of A 148, with all of them for each panel 124 (Xeon, float32).
 HIGH, DEEP, WIDE = 48, 2 * DEPTH, 4 * PANEL
 #: Rows of C from which on DEEP rows of B go at once, for C then passes the caches half as often:
-#: 2048 × 2048 × 256 at 157 GFLOP/s instead of 143. With 128 rows it is 136 instead of 142.
+#: 2048 × 2048 × 256 at 157 GFLOP/s instead of 143; but 128 × 512 × 784 at 136 instead of 142.
 MANY = 192
 #: Rows of C up to which B is read where it lies, where whole tiles of it lie in rows:
 #: 32 × 12288 × 25 gains half. With more rows that pays only where all vectors lie in cache lines.
