@@ -35,7 +35,7 @@ def _stand_in():
 @pytest.fixture(scope="session", autouse=True)
 def _strict_tables():
     """Programs get tables that hold what they name, and no more."""
-    from fastnn.kernels.jitted import _link, program
+    from fastnn.kernels.jitted import _link, needs
 
     address = ctypes.cast(_stand_in, ctypes.c_void_p).value
 
@@ -47,7 +47,7 @@ def _strict_tables():
         return table
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(program, "_table", strict)
+        patch.setattr(needs, "table", strict)
         yield
 
 

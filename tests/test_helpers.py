@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from fastnn.kernels.jitted import _helpers, _link, program
+from fastnn.kernels.jitted import _helpers, _link, needs
 from fastnn.kernels.jitted._helpers import helped
 
 import fastnn
@@ -167,15 +167,15 @@ def test_a_share_leaves_out_what_is_kept_meanwhile(monkeypatch):
 
 def test_as_many_processes_as_threads_compile(monkeypatch):
     jitted, told = kernels.get("jitted"), []
-    table = program._table
+    table = needs.table
 
     def watched(dtype, uses, processes):
         told.append(processes)
         return table(dtype, uses, processes)
 
     monkeypatch.setattr(jitted, "compile_all", lambda dtype, processes: told.append(processes))
-    monkeypatch.setattr(program, "_table", watched)
+    monkeypatch.setattr(needs, "table", watched)
     monkeypatch.setattr(_threads, "_wanted", 3)
-    program._addresses.cache_clear()
+    needs._addresses.cache_clear()
     fastnn.warmup(["float32"])
     assert told[:2] == [3, 3]  # of all kernels, and of a fit's

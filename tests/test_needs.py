@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted import inplace, program
+from fastnn.kernels.jitted import inplace, needs
 
 from fastnn import Dense, Network
 
@@ -13,9 +13,9 @@ X = np.random.default_rng(0).integers(0, 256, (20, 80)).astype(np.uint8)
 def forgetful(monkeypatch):
     """Programs that do not name the kernels which read rows in place."""
     monkeypatch.setattr(inplace, "uses", lambda dtype, n: frozenset())
-    program._addresses.cache_clear()
+    needs._addresses.cache_clear()
     yield
-    program._addresses.cache_clear()
+    needs._addresses.cache_clear()
 
 
 def test_a_kernel_that_is_not_asked_for_is_noticed(forgetful, unasked_kernels):

@@ -100,39 +100,22 @@ def _back_products(
 
 
 @inlined
-def _back_dense(
-    table, ops, row, theta, grad, state, work, ld, places, X, rows, d, dA, derived, gated, epoch,
-    meeting, me, team,
-):  # fmt: skip
-    """From dA (n_out, ld) of a DENSE row at d: dZ in its place, dW, db, and what lies below at dA.
-
-    derived: what lies at d is dZ already; gated: what comes to lie at dA is.
-    """
-    op = ops[row]
-    D = matrix(work, d, op.n_out, ld)
-    m, mp = rows.size, padded(rows.size, work.itemsize)
-    out, Z = matrix(work, op.A * ld, op.n_out, ld), matrix(work, op.Z * ld, op.n_out, ld)
+def _back_outputs(table, op, grad, work, ld, places, A, D, m, mp, derived, meeting, me, team):
+    """From dA (n_out, ld) of a DENSE row in D: dZ in its place, unless derived: it is; and db."""
+    Z = matrix(work, op.Z * ld, op.n_out, ld)
     scratch = matrix(work, places.scratch, 3, ld)
     if op.code == SOFTMAX:
         if me == 0:
-            derive(table, op.code, D, Z, out, D, mp, 0, op.n_out, scratch)
+            derive(table, op.code, D, Z, A, D, mp, 0, op.n_out, scratch)
         meet(meeting, me, team)
     for tile in range(me, (op.n_out + OUTPUTS - 1) // OUTPUTS, team):
         o0, o1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
         if op.code != SOFTMAX and op.code != IDENTITY and not derived:
-            derive(table, op.code, D, Z, out, D, mp, o0, o1, scratch)
+            derive(table, op.code, D, Z, A, D, mp, o0, o1, scratch)
         if op.b >= 0:
             dense.backward_biases(table, D, m, part(grad, op.b, op.n_out), o0, o1)
     if not derived:
         meet(meeting, me, team)
-    if row == 1 and ops[0].A < 0:
-        reading.backward(
-            table, ops, grad, state, work, ld, d, places.blocks + me * BLOCK, X, rows, me, team
-        )  # fmt: skip
-    else:
-        _back_products(
-            table, ops, row, theta, grad, work, ld, places, d, dA, gated, m, mp, epoch, me, team
-        )
 
 
 @linked("T O i F1 F1 F1 F2 F2 F2 F2 I1 i i i i", when="elementwise")
@@ -164,7 +147,7 @@ def backward(
     table, ops, last, theta, grad, state, work, ld, places, X, rows, epoch, meeting, me, team
 ):
     """From D of row `last` write the part of grad of every row below and at it."""
-    mp = padded(rows.size, work.itemsize)
+    m, mp = rows.size, padded(rows.size, work.itemsize)
     row, side, derived = last, last % 2, False
     while row > 0:
         op, passed = ops[row], 1
@@ -174,10 +157,19 @@ def backward(
         A = matrix(work, op.A * ld, op.n_out, ld)
         if op.kind == DENSE:
             gated = _gated(ops, row)
-            _back_dense(
-                table, ops, row, theta, grad, state, work, ld, places, X, rows, d, below, derived,
-                gated > 0, epoch, meeting, me, team,
-            )  # fmt: skip
+            _back_outputs(
+                table, op, grad, work, ld, places, A, D, m, mp, derived, meeting, me, team
+            )
+            if row == 1 and ops[0].A < 0:
+                reading.backward(
+                    table, ops, grad, state, work, ld, d, places.blocks + me * BLOCK, X, rows, me,
+                    team,
+                )  # fmt: skip
+            else:
+                _back_products(
+                    table, ops, row, theta, grad, work, ld, places, d, below, gated > 0, m, mp,
+                    epoch, me, team,
+                )  # fmt: skip
             passed, derived = max(gated, 1), gated > 0
         elif op.kind != ACTIVATION:
             back_elementwise(

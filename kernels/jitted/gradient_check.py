@@ -10,7 +10,8 @@ from . import optimizers
 from ._jit import inlined, kernel
 from .gradient import gradient
 from .memory import part
-from .program import addresses, blocks, enter, layout
+from .needs import addresses, blocks
+from .program import enter, layout
 from .team import assemble
 
 

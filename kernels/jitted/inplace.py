@@ -45,7 +45,7 @@ MOST = len(TALL)  # outputs of a tile
 def uses(dtype, n):
     """What linked kernels n outputs of X of a dtype need: they are shared out nearly evenly."""
     parts = -(-n // MOST)
-    return frozenset(_use(dtype, count) for count in (n // parts, -(-n // parts)))
+    return {"in place"}.union(_use(dtype, count) for count in (n // parts, -(-n // parts)))
 
 
 def _use(dtype, count):

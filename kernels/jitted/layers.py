@@ -50,7 +50,7 @@ def tiles(n):
     return (n + ROWS - 1) // ROWS
 
 
-@inlined
+@linked("T O F1 F1 i i X I1 i i", when="input")
 def _input(table, ops, state, work, ld, blocks, X, rows, me, team):
     """Lay the input out feature by feature: A (n, ld) of row 0, finite beyond the batch."""
     op = ops[0]

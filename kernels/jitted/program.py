@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
-from itertools import compress
 
 import numpy as np
 
 from ..defaults import alone, trusted
-from ..opcodes import AS_IT_IS, OP, SLOTS, Kind, Loss, Method
+from ..opcodes import AS_IT_IS, OP, SLOTS, Kind, Method
 from ..sparse import SparseRows
 from ..steps import statistics
-from . import activations, backprop, inplace, updates
+from . import inplace, updates
 from . import run as compiled
 from ._layout import verify
-from ._link import table as _table
-from .dense import TURNED
 from .doors import standardize
 from .gradient import gradient as _gradient
 from .memory import locate, need
+from .needs import addresses, blocks
 from .plans import divided, lay, whole
 from .sweeps import penalty
 from .team import assemble, worked
@@ -47,63 +45,6 @@ class _Kept(threading.local):
 
 _kept = _Kept()
 
-#: What a kind of row needs of the linked kernels.
-KINDS = {Kind.DROPOUT: "dropout", Kind.NOISE: "noise", Kind.BATCHNORM: "batchnorm"}
-WISHES = ("clip", "penalty", "shuffle", "method")  # what settings may need of them
-
-
-@lru_cache(maxsize=256)
-def _of(ops):
-    """What the bytes of an op table tell: uses of linked kernels, multiplications an example."""
-    ops = np.frombuffer(ops, OP)
-    uses = {KINDS[kind] for kind in ops["kind"].tolist() if kind in KINDS}
-    if uses:
-        uses.add("elementwise")
-    active = ops["code"][np.isin(ops["kind"], (Kind.DENSE, Kind.ACTIVATION))]
-    uses.update(map(activations.use, active.tolist()), backprop.uses(ops))
-    loss = Loss(ops["code"][-1])
-    uses.add("robust" if loss > Loss.CATEGORICAL_CROSS_ENTROPY else loss.name.lower())
-    dense = ops[ops["kind"] == Kind.DENSE]
-    if (dense["n_in"] * dense["n_out"] >= TURNED).any():
-        uses.add("product")
-    if ops["A"][0] < 0:
-        uses.add("reading")
-    if (dense["rate"] > 0).any():
-        uses.add("max_norm")
-    return frozenset(uses), int((dense["n_in"] * dense["n_out"]).sum())
-
-
-def addresses(ops, dtype, needs=(), settings=None):
-    """The table of linked kernels, with all that these ops and settings use and what else it needs.
-
-    needs: names of what linked kernels are `when` they are needed, of what reads X among them;
-    settings: as many threads as they name may compile, each in a process of its own.
-    """
-    wanted, processes = (), 1
-    if settings is not None:
-        processes = int(settings["threads"])
-        wanted = (
-            bool(settings["clip_norm"] or settings["clip_value"]),
-            bool(settings["l2"] or settings["l1"]),
-            bool(settings["shuffle"]),
-            bool(settings["method"] > Method.ADAM),
-        )
-    return _addresses(ops.tobytes(), dtype, frozenset(needs), wanted, processes)
-
-
-@lru_cache(maxsize=256)
-def _addresses(ops, dtype, needs, wanted, processes):
-    """The same from the bytes of an op table, and whether each of WISHES is wanted."""
-    uses = _of(ops)[0].union(needs, compress(WISHES, wanted))
-    if np.frombuffer(ops, OP)["stats"][0] == 0 and np.dtype(dtype).name in needs:
-        uses |= {"pick"}
-    return _table(dtype, uses, processes)
-
-
-def blocks(tally):
-    """What a tally of groups of blocks needs of the linked kernels."""
-    return {"blocks"} if len(tally) else set()
-
 
 def entered(ops, X):
     """Return the op table of a run over X: another where sparse rows are multiplied as they are.
@@ -122,14 +63,22 @@ def entered(ops, X):
     return ops
 
 
+def _described(ops, state, X):
+    """(description of X, array behind it, names of what it needs) where ops read it."""
+    x, alive = locate(X)
+    if ops["A"][0] >= 0:
+        return x, alive, {need(alive), "input"}
+    x = inplace.mark(x, ops[0], state)
+    if x[3] >= inplace.MARK:
+        return x, alive, inplace.uses(alive.dtype, int(ops["n_out"][1]))
+    held = isinstance(X, SparseRows) and ops["A"][0] == AS_IT_IS
+    return x, alive, {need(alive), "sparse" if held else "by blocks"}
+
+
 def enter(ops, state, X):
     """(ops, description of X, array behind it, names of what it needs) of a run over X."""
-    ops, (x, alive) = entered(ops, X), locate(X)
-    if ops["A"][0] < 0:
-        x = inplace.mark(x, ops[0], state)
-    if x[3] < inplace.MARK:
-        return ops, x, alive, frozenset((need(alive),))
-    return ops, x, alive, inplace.uses(alive.dtype, int(ops["n_out"][1]))
+    ops = entered(ops, X)
+    return ops, *_described(ops, state, X)
 
 
 def _plan(ops, m, dtype, X):
@@ -148,13 +97,21 @@ def layout(ops, m, dtype, X, threads=1, work=None):
     return lay(_plan(ops, m, dtype, X), dtype, threads, work)
 
 
+@lru_cache(maxsize=256)
+def _multiplications(ops):
+    """How many an example takes forward, from the bytes of an op table."""
+    ops = np.frombuffer(ops, OP)
+    dense = ops[ops["kind"] == Kind.DENSE]
+    return int((dense["n_in"] * dense["n_out"]).sum())
+
+
 def _team(ops, examples, times, threads, apart=1):
     """Size of the team for work on so many examples, so many times: one, unless it is worth it.
 
     `threads` is a function, called only where that matters; `apart`: how many members have work of
     their own, which they need not share.
     """
-    work = examples * _of(ops.tobytes())[1]
+    work = examples * _multiplications(ops.tobytes())
     shared = work >= WORTH_A_TEAM
     if not (shared or apart > 1) or worked(work * times) < STARTING * WORTH_A_TEAM:
         return 1
@@ -279,7 +236,7 @@ def run(
     if len(slots) < SLOTS[Method(int(settings["method"]))]:
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
     ops, x, alive, needed = enter(ops, state, X)
-    _, x_val, alive_val, needed_val = enter(ops, state, X_val)
+    x_val, alive_val, needed_val = _described(ops, state, X_val)
     needs = needed | needed_val | {"evaluate"} if len(X_val) else needed
     batch = min(int(settings["batch_size"]), len(X))
     work, ld, places, tally, room = layout(ops, batch, theta.dtype, X, work=work)

@@ -61,13 +61,7 @@ def read(table, op, state, X, rows, k0, block):
     gather(table, X, rows, k0, op.stats, shift, factor, rest, op.offset, block)
 
 
-@inlined
-def _tiles(op, groups, group):
-    """The first of the tiles of a group of features, or where those of the last one end."""
-    return inplace.tiles(op.n_in, op.n_out) * group // groups
-
-
-@inlined
+@linked("T O F1 F1 F1 i P X I1 i i I1 i i", when="in place")
 def _in_place(table, ops, theta, state, work, ld, places, X, rows, first, last, meeting, me, team):
     """Add to Z (n_out, ld) the products with X[rows]: a member's groups, or its own examples.
 
@@ -81,10 +75,11 @@ def _in_place(table, ops, theta, state, work, ld, places, X, rows, first, last, 
     count = groups if grouped else min(1, last - first)
     own = rows if grouped else part(rows, first, last - first)
     begin, end = portion(groups, me, team) if grouped else (0, count)
+    tiles = inplace.tiles(op.n_in, op.n_out)
     for group in range(begin, end):
         if grouped:
             clear(part(work, sums + group * size, size))
-        for tile in range(_tiles(op, count, group), _tiles(op, count, group + 1)):
+        for tile in range(tiles * group // count, tiles * (group + 1) // count):
             k, w = inplace.span(op.n_in, op.n_out, tile)
             inplace.forward(
                 table, ops[0], op.n_out, w, X, own, k, state, theta, op.W + k, op.n_in, work,
@@ -100,8 +95,8 @@ def _in_place(table, ops, theta, state, work, ld, places, X, rows, first, last, 
                 total[j] += x[j]
 
 
-@inlined
-def _blocks(table, ops, theta, state, work, ld, blocks, X, rows, z):
+@linked("T O F1 F1 F1 i i X I1 i", when="by blocks")
+def _by_blocks(table, ops, theta, state, work, ld, blocks, X, rows, z):
     """Add to Z (n_out, ld) at z the products with X[rows], read and scaled block by block."""
     op, tall = ops[1], BLOCK // LENGTH
     for k in range(0, op.n_in, LENGTH):
@@ -130,7 +125,7 @@ def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, 
             table, X, own, op.n_out, op.n_in, theta, op.W, work, z, ld, blocks, BLOCK
         )  # fmt: skip
     elif not inplace.marked(X):
-        _blocks(table, ops, theta, state, work, ld, blocks, X, own, z)
+        _by_blocks(table, ops, theta, state, work, ld, blocks, X, own, z)
     else:
         _in_place(
             table, ops, theta, state, work, ld, places, X, rows, first, last, meeting, me, team
@@ -141,24 +136,23 @@ def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, 
         )
 
 
-@linked("T O F1 F1 F1 i i i X I1 i i", when="reading")
-def backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
-    """dW of the first DENSE row from dZ (n_out, ld) at D and the user's array."""
-    op, tall = ops[1], BLOCK // LENGTH
-    if sparse.multiplies(ops[0], X):
-        sparse.backward(
-            table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, blocks, BLOCK, me, team
-        )
-        return
-    lies = inplace.marked(X)
-    first = _tiles(op, team, me) if lies else 0
-    last = _tiles(op, team, me + 1) if lies else 0
+@linked("T O F1 F1 F1 i i X I1 i i", when="in place")
+def _back_in_place(table, ops, grad, state, work, ld, D, X, rows, me, team):
+    """dW from dZ (n_out, ld) at D and X[rows] where it lies, of a member's tiles of features."""
+    op = ops[1]
+    first, last = portion(inplace.tiles(op.n_in, op.n_out), me, team)
     for tile in range(last - 1, first - 1, -1):  # what was read last is still in the cache
         k, w = inplace.span(op.n_in, op.n_out, tile)
         inplace.backward(
             table, ops[0], op.n_out, w, X, rows, k, state, work, D, ld, grad, op.W + k, op.n_in
         )
-    for tile in range(me, 0 if lies else (op.n_in + LENGTH - 1) // LENGTH, team):
+
+
+@linked("T O F1 F1 F1 i i i X I1 i i", when="by blocks")
+def _back_by_blocks(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
+    """The same from blocks of X[rows], read and scaled, of which a member takes each team-th."""
+    op, tall = ops[1], BLOCK // LENGTH
+    for tile in range(me, (op.n_in + LENGTH - 1) // LENGTH, team):
         k = tile * LENGTH
         w = min(LENGTH, op.n_in - k)
         for j in range(0, rows.size, tall):
@@ -168,3 +162,17 @@ def backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
                 table, op.n_out, w, n, work, D + j, ld, 1, work, blocks, w, grad, op.W + k, op.n_in,
                 grad, 0, ZERO if j == 0 else ADD, 0, 0, 1.0,
             )  # fmt: skip
+
+
+@linked("T O F1 F1 F1 i i i X I1 i i", when="reading")
+def backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
+    """dW of the first DENSE row from dZ (n_out, ld) at D and the user's array."""
+    op = ops[1]
+    if sparse.multiplies(ops[0], X):
+        sparse.backward(
+            table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, blocks, BLOCK, me, team
+        )
+    elif inplace.marked(X):
+        _back_in_place(table, ops, grad, state, work, ld, D, X, rows, me, team)
+    else:
+        _back_by_blocks(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team)

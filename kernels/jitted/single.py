@@ -16,8 +16,8 @@ from .activations import activate
 from .dots import dots
 from .layers import elementwise
 from .memory import locate, matrix, need, part
+from .needs import addresses
 from .optimizers import largest
-from .program import addresses
 from .reading import read
 
 DENSE, ACTIVATION, INFERENCE = int(Kind.DENSE), int(Kind.ACTIVATION), int(Mode.INFERENCE)

@@ -10,7 +10,7 @@ import numpy as np
 from ..opcodes import AS_IT_IS
 from . import turned
 from ._jit import exact, inlined
-from ._link import linked_each
+from ._link import linked, linked_each
 from .memory import MARK, SPARSE, bounds, load, of_each, part, row
 
 OUTPUTS = 4  # outputs for which a number and its column are read once; 8 are no faster
@@ -165,7 +165,7 @@ _forward = linked_each("X I1 i i F1 i F1 i i", of_each(_forward_of))
 _backward = linked_each("X I1 i i F1 i i F1 i", of_each(_backward_of))
 
 
-@inlined
+@linked("T X I1 i i F1 i F1 i i i i", when="sparse")
 def forward(table, X, rows, n_out, n_in, theta, W, Z, z, ld, s, room):
     """Z[z + o ld + j] += Σ X[rows[j], k] W[o, k], Z the same for all j; scratch at Z[s]."""
     if turned.fit(Z, n_out, n_in, room):
@@ -174,7 +174,7 @@ def forward(table, X, rows, n_out, n_in, theta, W, Z, z, ld, s, room):
         _forward(table, X[3] - SPARSE, X, rows, n_out, n_in, theta, W, Z, z, ld)
 
 
-@inlined
+@linked("T X I1 i i F1 i i F1 i i i i i", when="sparse")
 def backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, room, me, team):
     """dW (n_out, n_in) at grad[W], shared out: dW[o, k] = Σⱼ D[d + o ld + j] X[rows[j], k]."""
     narrow = turned.fit(D, n_out, n_in, room)

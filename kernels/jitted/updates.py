@@ -12,7 +12,7 @@ from numba import types
 from .. import reach
 from ..opcodes import SETTINGS, Kind, Method
 from . import optimizers
-from ._jit import inlined
+from ._jit import inlined, unwrapped
 from ._link import EXTRA, linked
 from .gemm import ROWS
 from .layers import tiles
@@ -37,7 +37,7 @@ def _behind(settings, team):
     return settings[0].decay if team > 1 else 0
 
 
-@inlined
+@unwrapped  # put into both callers before types are known, it took 0.2 s more to compile
 def _own(ops, piece, behind, size, itemsize, me, team):
     """First and last of the parameters that a member moves, in a piece of them.
 
@@ -62,7 +62,7 @@ def _own(ops, piece, behind, size, itemsize, me, team):
     return op.W + first * ROWS * op.n_in // line * line, op.W + end
 
 
-@inlined
+@linked("T F1 F1 i f f D1 i i", when="penalty")
 def _weigh(table, theta, grad, size, l2, l1, found, me, team):
     """Write found = (cost, largest slope) of each `size` parameters that are penalised."""
     count = (theta.size + size - 1) // size
@@ -94,7 +94,9 @@ def permit(
         )  # fmt: skip
     top, behind = 0.0, _behind(settings, team) if decay == 0 else decay
     for piece in range(1 if decay > 0 or behind == 0 else ops.size):
-        first, last = _own(ops, piece, behind, grad.size, grad.itemsize, me, team)
+        first, last = behind, grad.size
+        if team > 1:
+            first, last = _own(ops, piece, behind, grad.size, grad.itemsize, me, team)
         top = max(top, optimizers.largest(part(grad, first, last - first)))
     found[2 * count + me] = top
     meet(meeting, me, team)
@@ -115,22 +117,7 @@ def permit(
     meet(meeting, me, team)
 
 
-@inlined
-def _finish(table, ops, theta, state, me, team):
-    """After a step: bound the norms of weights, take the batch into the running averages."""
-    for i in range(1, ops.size - 1):
-        op = ops[i]
-        if op.kind == DENSE and op.rate > 0:
-            first, last = portion(op.n_out, me, team)
-            W = matrix(theta, op.W + first * op.n_in, last - first, op.n_in)
-            optimizers.bound_norms(table, W, op.rate)
-        elif op.kind == BATCHNORM and me == 0:
-            n = 2 * op.n_out  # mean and variance at once
-            running, batch = part(state, op.state, n), part(state, op.state + n, n)
-            optimizers.blend(table, running, batch, op.rate)
-
-
-@inlined
+@linked("T F1 F1 S f f i i", when="complete")
 def _complete(table, theta, grad, settings, l2, l1, i, n):
     """Add the penalty to n slopes from the i-th on, and clip each."""
     decayed = min(max(settings[0].decay - i, 0), n)
@@ -140,22 +127,26 @@ def _complete(table, theta, grad, settings, l2, l1, i, n):
         optimizers.limit(table, part(grad, i, n), settings[0].clip_value)
 
 
+@linked("T F1 F1 S f f i D1 i i", when="clip")
+def _square(table, theta, grad, settings, l2, l1, size, sums, me, team):
+    """Complete the gradient, and write the sums of squares of each `size` slopes."""
+    first, last = portion((grad.size + size - 1) // size, me, team)
+    for k in range(first, last):
+        i, n = k * size, min(size, grad.size - k * size)
+        _complete(table, theta, grad, settings, l2, l1, i, n)
+        optimizers.square(table, part(grad, i, n), part(sums, k, 1))
+
+
 @inlined
 def _bounded(table, theta, grad, settings, l2, l1, sums, meeting, me, team):
     """Complete the gradient and return what scales it down to the largest norm.
 
     sums (CHUNKS,): of the squares of parts that are as large at any number of threads.
     """
-    size = CHUNK * (1 + grad.size // (CHUNK * CHUNKS))
-    count = (grad.size + size - 1) // size
-    first, last = portion(count, me, team)
-    for k in range(first, last):
-        i, n = k * size, min(size, grad.size - k * size)
-        _complete(table, theta, grad, settings, l2, l1, i, n)
-        optimizers.square(table, part(grad, i, n), part(sums, k, 1))
+    size, total = CHUNK * (1 + grad.size // (CHUNK * CHUNKS)), 0.0
+    _square(table, theta, grad, settings, l2, l1, size, sums, me, team)
     meet(meeting, me, team)
-    total = 0.0
-    for k in range(count):
+    for k in range((grad.size + size - 1) // size):
         total += sums[k]
     length = np.sqrt(total)
     return settings[0].clip_norm / length if length > settings[0].clip_norm else 1.0
@@ -163,7 +154,7 @@ def _bounded(table, theta, grad, settings, l2, l1, sums, meeting, me, team):
 
 @inlined
 def _sweep(table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor, whole, i, n):
-    """Move n parameters from the i-th on; whole: the gradient is complete, and scaled by factor."""
+    """Move n parameters from the i-th on, along the gradient times factor; whole: complete."""
     chosen = settings[0]
     decayed = min(max(chosen.decay - i, 0), n)
     v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
@@ -184,6 +175,20 @@ def _sweep(table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor
         )  # fmt: skip
 
 
+@linked("T O i F1 F1 i i", when="finish")
+def _finish(table, ops, i, theta, state, me, team):
+    """After a step: bound the norms of weights, or take the batch into the running averages."""
+    op = ops[i]
+    if op.kind == DENSE:
+        first, last = portion(op.n_out, me, team)
+        W = matrix(theta, op.W + first * op.n_in, last - first, op.n_in)
+        optimizers.bound_norms(table, W, op.rate)
+    elif me == 0:
+        n = 2 * op.n_out  # mean and variance at once
+        running, batch = part(state, op.state, n), part(state, op.state + n, n)
+        optimizers.blend(table, running, batch, op.rate)
+
+
 @linked("T O F1 F1 F2 F1 S f f f i D1 I1 i i")
 def update(
     table, ops, theta, grad, slots, state, settings, rate, l2, l1, t, sums, meeting, me, team
@@ -193,19 +198,24 @@ def update(
     l2, l1: of a penalty that grad does not hold yet; sums (CHUNKS,): scratch.
     """
     chosen, factor = settings[0], 1.0
-    whole = chosen.clip_norm > 0
-    if whole:
+    whole = l2 == 0 and l1 == 0 and chosen.clip_value <= 0
+    if chosen.clip_norm > 0:
         factor = _bounded(table, theta, grad, settings, l2, l1, sums, meeting, me, team)
+        whole = True
     epsilon = chosen.epsilon
     if chosen.uncorrected != 0:
         epsilon /= np.sqrt(1 - chosen.beta2**t)
     behind = _behind(settings, team)
     for piece in range(1 if behind == 0 else ops.size):
-        first, last = _own(ops, piece, behind, theta.size, theta.itemsize, me, team)
+        first, last = behind, theta.size
+        if team > 1:
+            first, last = _own(ops, piece, behind, theta.size, theta.itemsize, me, team)
         for i in range(first, last, CHUNK):
             n = min(CHUNK, last - i)
             _sweep(
                 table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor, whole, i, n
             )
     meet(meeting, me, team)
-    _finish(table, ops, theta, state, me, team)
+    for i in range(1, ops.size - 1):
+        if ops[i].kind == BATCHNORM or (ops[i].kind == DENSE and ops[i].rate > 0):
+            _finish(table, ops, i, theta, state, me, team)
