@@ -144,6 +144,10 @@ class TestTorch:
 def test_a_sweep_in_cache_lines_gives_the_bits_of_the_whole(method, dtype):
     """Members of a team share parameters out by lines, so the bits must not depend on the cut."""
     from fastnn.kernels.jitted import optimizers
+    from fastnn.kernels.opcodes import SETTINGS
+
+    settings = np.zeros(1, SETTINGS)
+    settings["beta1"], settings["beta2"], settings["weight_decay"] = 0.9, 0.999, 0.02
 
     def swept(pieces):
         rng = np.random.default_rng(3)
@@ -151,11 +155,7 @@ def test_a_sweep_in_cache_lines_gives_the_bits_of_the_whole(method, dtype):
         for piece in pieces:
             p, g, v, s = (array[piece] for array in arrays)
             optimizers.penalize.kernel(p, g, 0.3, 0.01)
-            numbers = 0.01, 0.9, 0.999, 1e-8
-            if method > Method.ADAM:
-                optimizers.step_otherwise.kernel(method, p, g, v, s, p.size, *numbers, 0.02, 7)
-            else:
-                optimizers.step.kernel(method, p, g, v, s, *numbers, 7)
+            optimizers.step.kernels[method](p, g, v, s, p.size, 0.01, 1e-8, settings, 7)
         return np.concatenate(arrays)
 
     line, whole = 64 // np.dtype(dtype).itemsize, swept([slice(None)])

@@ -105,6 +105,11 @@ def linked(signature, when=None):
     return decorate
 
 
+def in_training(use):
+    """What needs the kernels that only training calls of those that a use calls."""
+    return f"{use} in training"
+
+
 def linked_each(signature, functions):
     """Link kernels of one signature, by what needs them: name(table, i, …) calls the i-th.
 

@@ -49,13 +49,19 @@ def _gated(ops, row):
     return row - below if relu else 0
 
 
+def active(kinds, codes):
+    """The rows whose activations are calls: of DENSE rows not the identity."""
+    for row, (kind, code) in enumerate(zip(kinds, codes, strict=True)):
+        if kind == ACTIVATION or (kind == DENSE and code != IDENTITY):
+            yield row
+
+
 def uses(ops):
     """What the kernels that differentiate activations are needed for, from an op table."""
     table, kinds, codes = ops.view(np.recarray), ops["kind"].tolist(), ops["code"].tolist()
     passed = {row: _gated.py_func(table, row) for row, kind in enumerate(kinds) if kind == DENSE}
     gated = {row - count for row, count in passed.items() if count > 0}
-    active = (row for row, kind in enumerate(kinds) if kind in (DENSE, ACTIVATION))
-    return {back(codes[row]) for row in active if row not in gated}
+    return {back(codes[row]) for row in active(kinds, codes) if row not in gated}
 
 
 @inlined
@@ -118,7 +124,7 @@ def _back_outputs(table, op, grad, work, ld, places, A, D, m, mp, derived, meeti
         meet(meeting, me, team)
 
 
-@linked("T O i F1 F1 F1 F2 F2 F2 F2 I1 i i i i", when="elementwise")
+@linked("T O i F1 F1 F1 F2 F2 F2 F2 I1 i i i i", when="elementwise in training")
 def back_elementwise(
     table, ops, row, theta, grad, state, before, A, D, dA, rows, mp, epoch, me, team
 ):
@@ -142,7 +148,7 @@ def back_elementwise(
                 drop_back(table, A, D, dA, drawn, k0, k1, op.rate)
 
 
-@linked("T O i F1 F1 F1 F1 i P X I1 i I1 i i")
+@linked("T O i F1 F1 F1 F1 i P X I1 i I1 i i", when="training")
 def backward(
     table, ops, last, theta, grad, state, work, ld, places, X, rows, epoch, meeting, me, team
 ):

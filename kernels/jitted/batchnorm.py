@@ -8,7 +8,7 @@ from ._link import linked
 from .memory import row
 
 
-@linked("F2 i F1 F1 i i", when="batchnorm")
+@linked("F2 i F1 F1 i i", when="batchnorm in training")
 def moments(X, m, mean, variance, k0, k1):
     """Mean and biased variance of the rows k0 … k1−1 over m examples, in float64."""
     for k in range(k0, k1):
@@ -32,7 +32,7 @@ def normalize(X, n, mean, variance, gamma, beta, epsilon, A, k0, k1):
             a[j] = (x[j] - mean[k]) * scale + beta[k]
 
 
-@linked("F2 i i F1 F1 F1 f F2 F2 F1 F1 i i", when="batchnorm")
+@linked("F2 i i F1 F1 F1 f F2 F2 F1 F1 i i", when="batchnorm in training")
 def differentiate(X, m, n, mean, variance, gamma, epsilon, dA, dX, dgamma, dbeta, k0, k1):
     """dX, dγ, dβ of the rows k0 … k1−1, dX zero for columns m … n−1 beyond the batch."""
     for k in range(k0, k1):

@@ -34,7 +34,7 @@ def forward(table, theta, W, b, n_in, o0, A, a, Z, z, ld, n, o1, relu):
     )  # fmt: skip
 
 
-@linked("T F1 i i i F1 i F1 i i i i i i f F1 i")
+@linked("T F1 i i i F1 i F1 i i i i i i f F1 i", when="training")
 def backward_input(
     table, theta, W, n_in, n_out, D, d, dA, da, ld, n, i0, i1, gate, factor, panel, p
 ):
@@ -72,7 +72,7 @@ def _turns(n_in, n_out, m, lanes):
     return n_in * n_out * (4 + along) > m * (n_out * across * 7 // 8 + turning) + 450
 
 
-@linked("T F1 i i i F1 i F1 i i i i i i i F1 i")
+@linked("T F1 i i i F1 i F1 i i i i i i i F1 i", when="training")
 def backward_weights(table, grad, W, n_in, n_out, D, d, A, a, ld, m, o0, o1, k0, k1, panel, p):
     """dW[o0:o1, k0:k1] = dZ[o0:o1, :m] A[k0:k1, :m]ᵀ.   dZ (n_out, ld) at d; A (n_in, ld) at a.
 
@@ -93,7 +93,7 @@ def backward_weights(table, grad, W, n_in, n_out, D, d, A, a, ld, m, o0, o1, k0,
         )  # fmt: skip
 
 
-@linked("F2 i F1 i i")
+@linked("F2 i F1 i i", when="training")
 def backward_biases(dZ, m, db, o0, o1):
     """db[o0:o1] = Σ dZ[o0:o1, :m] over the examples.   dZ (n_out, ·); db (n_out,)."""
     for o in range(o0, o1):

@@ -57,7 +57,7 @@ def weight_of(w, rows):
     return total
 
 
-@linked("T O F1 i P F2 F1 I1 i f D1")
+@linked("T O F1 i P F2 F1 I1 i f D1", when="cost")
 def assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result):
     """Write result = (cost, Σ w of right examples) and dA, zero beyond the batch.
 
@@ -84,7 +84,7 @@ def assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result):
         clear(row(D, k, m, mp - m))
 
 
-@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i f S i D1 I1 i i")
+@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i f S i D1 I1 i i", when="training")
 def of_block(
     table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, total, settings, epoch,
     result, meeting, me, team,
@@ -208,7 +208,7 @@ def of_blocks(
         meet(meeting, me, team)
 
 
-@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i S i D2 D1 I1 i i")
+@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i S i D2 D1 I1 i i", when="training")
 def gradient(
     table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings, epoch, tally,
     result, meeting, me, team,

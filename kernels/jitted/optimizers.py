@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
+from numba import types
 
-from ..opcodes import Method
+from ..opcodes import SETTINGS, Method
 from ._floats import magnitude, unsigned
 from ._jit import inlined, kernel
-from ._link import linked
+from ._link import EXTRA, linked, linked_each
 from .memory import part, row
 
-ADAM, ADAMW, MOMENTUM = int(Method.ADAM), int(Method.ADAMW), int(Method.MOMENTUM)
-NESTEROV = int(Method.NESTEROV)
+EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
 
 
 @inlined
@@ -126,7 +127,7 @@ def bound_norms(W, largest):
                 w[i] *= factor
 
 
-@linked("F1 F1 f", when="batchnorm")
+@linked("F1 F1 f", when="batchnorm in training")
 def blend(running, batch, keep):
     """Running ← keep · running + (1 − keep) · batch, in place.   Both (n,)."""
     number = running.dtype.type
@@ -180,29 +181,44 @@ def largest(x):
     return _finite(top, zero)
 
 
-@linked("i F1 F1 F1 F1 f f f f i")
-def step(method, theta, grad, v, s, rate, beta1, beta2, epsilon, t):
-    """One step of Adam or of gradient descent, the t-th (from 1), in place.   All (p,)."""
-    if method == ADAM:
-        adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t)
-    else:
-        gradient_descent(theta, grad, rate)
+def _descend(theta, grad, v, s, decayed, rate, epsilon, settings, t):
+    gradient_descent(theta, grad, rate)
 
 
-@linked("i F1 F1 F1 F1 i f f f f f i", when="method")
-def step_otherwise(
-    method, theta, grad, v, s, decayed, rate, beta1, beta2, epsilon, weight_decay, t
-):
-    """One step of another method; unused slots may be empty.
+def _adam(theta, grad, v, s, decayed, rate, epsilon, settings, t):
+    adam(theta, grad, v, s, rate, settings[0].beta1, settings[0].beta2, epsilon, t)
 
-    AdamW's decay acts on the first `decayed` parameters.
-    """
-    if method == ADAMW:
-        decay_weights(part(theta, 0, decayed), rate * weight_decay)
-        adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t)
-    elif method == MOMENTUM:
-        momentum(theta, grad, v, rate, beta1)
-    elif method == NESTEROV:
-        nesterov(theta, grad, v, rate, beta1)
-    else:
-        rmsprop(theta, grad, v, rate, beta1, epsilon)
+
+def _momentum(theta, grad, v, s, decayed, rate, epsilon, settings, t):
+    momentum(theta, grad, v, rate, settings[0].beta1)
+
+
+def _nesterov(theta, grad, v, s, decayed, rate, epsilon, settings, t):
+    nesterov(theta, grad, v, rate, settings[0].beta1)
+
+
+def _rmsprop(theta, grad, v, s, decayed, rate, epsilon, settings, t):
+    rmsprop(theta, grad, v, rate, settings[0].beta1, epsilon)
+
+
+def _adamw(theta, grad, v, s, decayed, rate, epsilon, settings, t):
+    decay_weights(part(theta, 0, decayed), rate * settings[0].weight_decay)
+    adam(theta, grad, v, s, rate, settings[0].beta1, settings[0].beta2, epsilon, t)
+
+
+def use(method):
+    """What the kernel of a method is needed for."""
+    return f"method {Method(method).name.lower()}"
+
+
+#: One step, the t-th (from 1), in place, of the method whose code is given. All vectors (p,); slots
+#: that it does not use may be empty. AdamW's decay acts on the first `decayed` parameters.
+step = linked_each(
+    "F1 F1 F1 F1 i f f S i",
+    {
+        use(method): kernel_of
+        for method, kernel_of in enumerate(
+            (_descend, _adam, _momentum, _nesterov, _rmsprop, _adamw)
+        )
+    },
+)

@@ -192,7 +192,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result, tally = np.zeros(2), np.empty((-(-len(X) // ld), 3))
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, needed)
+    table = addresses(ops, theta.dtype, needed | {"cost"})
     args = (table, ops, theta, state, work, ld, places, x, Y, w, order, tally, result, 1)
     assemble(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])

@@ -118,7 +118,7 @@ def _drop(
     return signature, codegen
 
 
-@linked("F2 F2 I1 i i f i i i", when="dropout")
+@linked("F2 F2 I1 i i f i i i", when="dropout in training")
 def dropout(X, A, rows, k0, k1, rate, seed, layer, epoch):
     """A[k0:k1] = X / (1 − rate) where the unit's word is at least rate · 2³², else −0.
 
@@ -135,7 +135,7 @@ def dropout(X, A, rows, k0, k1, rate, seed, layer, epoch):
             )  # fmt: skip
 
 
-@linked("F2 F2 F2 i i i f", when="dropout")
+@linked("F2 F2 F2 i i i f", when="dropout in training")
 def drop_back(A, D, dA, m, k0, k1, rate):
     """dA[k0:k1, :m] = D / (1 − rate) where `dropout` kept A, else 0.   All (n, ·)."""
     zero, scale = A.dtype.type(0), A.dtype.type(1 / (1 - rate))
@@ -145,7 +145,7 @@ def drop_back(A, D, dA, m, k0, k1, rate):
             da[j] = zero if marked(a[j]) else d[j] * scale
 
 
-@linked("F2 F2 I1 i i f i i i", when="noise")
+@linked("F2 F2 I1 i i f i i i", when="noise in training")
 def noise(X, A, rows, k0, k1, deviation, seed, layer, epoch):
     """A[k0:k1] = X + deviation · normal numbers, by Box and Muller from pairs of words."""
     number = A.dtype.type

@@ -20,7 +20,7 @@ from .memory import clear, matrix, part
 from .team import meet
 from .thin import ADD, ZERO
 
-SOFTMAX = int(Activation.SOFTMAX)
+SOFTMAX, IDENTITY = int(Activation.SOFTMAX), int(Activation.IDENTITY)
 
 LINE = 64  # bytes that numbers of examples are padded to: a cache line, whole vectors
 BLOCK = 48 * 1024  # numbers that a member reads and scales at a time: second-level cache
@@ -130,13 +130,13 @@ def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, 
         _in_place(
             table, ops, theta, state, work, ld, places, X, rows, first, last, meeting, me, team
         )
-    if op.code != SOFTMAX and last > first:
+    if op.code != SOFTMAX and op.code != IDENTITY and last > first:
         activate(
             table, op.code, Z, A, first, padded(last, work.itemsize) - first, 0, op.n_out, scratch
         )
 
 
-@linked("T O F1 F1 F1 i i X I1 i i", when="in place")
+@linked("T O F1 F1 F1 i i X I1 i i", when="in place in training")
 def _back_in_place(table, ops, grad, state, work, ld, D, X, rows, me, team):
     """dW from dZ (n_out, ld) at D and X[rows] where it lies, of a member's tiles of features."""
     op = ops[1]
@@ -148,7 +148,7 @@ def _back_in_place(table, ops, grad, state, work, ld, D, X, rows, me, team):
         )
 
 
-@linked("T O F1 F1 F1 i i i X I1 i i", when="by blocks")
+@linked("T O F1 F1 F1 i i i X I1 i i", when="by blocks in training")
 def _back_by_blocks(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     """The same from blocks of X[rows], read and scaled, of which a member takes each team-th."""
     op, tall = ops[1], BLOCK // LENGTH
@@ -164,7 +164,7 @@ def _back_by_blocks(table, ops, grad, state, work, ld, D, blocks, X, rows, me, t
             )  # fmt: skip
 
 
-@linked("T O F1 F1 F1 i i i X I1 i i", when="reading")
+@linked("T O F1 F1 F1 i i i X I1 i i", when="reading in training")
 def backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     """dW of the first DENSE row from dZ (n_out, ld) at D and the user's array."""
     op = ops[1]

@@ -5,24 +5,20 @@ Every function is executed by all members of a team at once, as in `run.py`.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
-from numba import types
 
 from .. import reach
-from ..opcodes import SETTINGS, Kind, Method
+from ..opcodes import Kind
 from . import optimizers
 from ._jit import inlined, unwrapped
-from ._link import EXTRA, linked
+from ._link import linked
 from .gemm import ROWS
 from .layers import tiles
 from .memory import doubles, matrix, part, row
 from .reading import LINE, padded, portion, share
 from .team import meet
 
-EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
-
-DENSE, BATCHNORM, ADAM = int(Kind.DENSE), int(Kind.BATCHNORM), int(Method.ADAM)
+DENSE, BATCHNORM = int(Kind.DENSE), int(Kind.BATCHNORM)
 
 CHUNK = 4096  # parameters that are swept over at a time: first-level cache
 CHUNKS = 8192  # of them at most whose penalties or squares are added up apart, else larger ones
@@ -72,7 +68,7 @@ def _weigh(table, theta, grad, size, l2, l1, found, me, team):
         optimizers.weigh(table, part(theta, i, n), part(grad, i, n), l2, l1, part(found, 2 * k, 2))
 
 
-@linked("T O F1 F1 F1 P S f I1 D2 i I1 i i")
+@linked("T O F1 F1 F1 P S f I1 D2 i I1 i i", when="training")
 def permit(
     table, ops, theta, grad, work, places, settings, rate, counters, record, i, meeting, me, team
 ):
@@ -163,16 +159,10 @@ def _sweep(table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor
         optimizers.scale(table, part(grad, i, n), factor)
     elif not whole:
         _complete(table, theta, grad, settings, l2, l1, i, n)
-    if chosen.method > ADAM:
-        optimizers.step_otherwise(
-            table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate,
-            chosen.beta1, chosen.beta2, epsilon, chosen.weight_decay, t,
-        )  # fmt: skip
-    else:
-        optimizers.step(
-            table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, rate,
-            chosen.beta1, chosen.beta2, epsilon, t,
-        )  # fmt: skip
+    optimizers.step(
+        table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate, epsilon,
+        settings, t,
+    )  # fmt: skip
 
 
 @linked("T O i F1 F1 i i", when="finish")
@@ -189,7 +179,7 @@ def _finish(table, ops, i, theta, state, me, team):
         optimizers.blend(table, running, batch, op.rate)
 
 
-@linked("T O F1 F1 F2 F1 S f f f i D1 I1 i i")
+@linked("T O F1 F1 F2 F1 S f f f i D1 I1 i i", when="training")
 def update(
     table, ops, theta, grad, slots, state, settings, rate, l2, l1, t, sums, meeting, me, team
 ):
