@@ -30,11 +30,11 @@ from numba.core.caching import (
     _CacheLocator,
 )
 
-_listeners = []  # what is called before the first compilation of a process that no cache saves
+_listeners = []  # what is called before the first compilation that no cache saves; False: was
 
 
 def listen(listener):
-    """Call `listener()` when a compilation begins, unless one has begun before; None: nobody."""
+    """Call `listener()` when a compilation begins, unless one has been told of; None: nobody."""
     if _listeners != [False]:
         _listeners[:] = [listener] if listener else []
 
@@ -224,8 +224,8 @@ class KernelCache(FunctionCache):
 
 
 def _announce():
-    """Tell the listener, once a process, that a compilation begins."""
-    told, _listeners[:] = _listeners[:], [False]
+    """Tell the listener that a compilation begins: once a process, but not before one listens."""
+    told, _listeners[:] = _listeners[:], [False] if _listeners else []
     for listener in told:
         if listener:
             listener()

@@ -106,8 +106,13 @@ def linked(signature, when=None):
 
 
 def in_training(use):
-    """What needs the kernels that only training calls of those that a use calls."""
+    """The name of what training needs for a use, beside what every purpose needs for it."""
     return f"{use} in training"
+
+
+def in_training_each(functions):
+    """The same kernels, needed in training only."""
+    return {in_training(use): function for use, function in functions.items()}
 
 
 def linked_each(signature, functions):

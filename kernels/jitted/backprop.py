@@ -49,19 +49,16 @@ def _gated(ops, row):
     return row - below if relu else 0
 
 
-def active(kinds, codes):
-    """The rows whose activations are calls: of DENSE rows not the identity."""
-    for row, (kind, code) in enumerate(zip(kinds, codes, strict=True)):
-        if kind == ACTIVATION or (kind == DENSE and code != IDENTITY):
-            yield row
-
-
 def uses(ops):
     """What the kernels that differentiate activations are needed for, from an op table."""
-    table, kinds, codes = ops.view(np.recarray), ops["kind"].tolist(), ops["code"].tolist()
-    passed = {row: _gated.py_func(table, row) for row, kind in enumerate(kinds) if kind == DENSE}
+    table, last = ops.view(np.recarray), int(ops["source"][-1])
+    kinds, codes = ops["kind"].tolist(), ops["code"].tolist()
+    dense = [row for row in range(1, last + 1) if kinds[row] == DENSE]
+    passed = {row: _gated.py_func(table, row) for row in dense}
     gated = {row - count for row, count in passed.items() if count > 0}
-    return {back(codes[row]) for row in active(kinds, codes) if row not in gated}
+    active = [row for row in dense if codes[row] != IDENTITY and row not in gated]
+    active += [row for row in range(1, last + 1) if kinds[row] == ACTIVATION]
+    return {back(codes[row]) for row in active}
 
 
 @inlined
@@ -107,7 +104,10 @@ def _back_products(
 
 @inlined
 def _back_outputs(table, op, grad, work, ld, places, A, D, m, mp, derived, meeting, me, team):
-    """From dA (n_out, ld) of a DENSE row in D: dZ in its place, unless derived: it is; and db."""
+    """Write dZ of a DENSE row in the place of its dA, D (n_out, ld), and db.   A (n_out, ld).
+
+    derived: D is dZ already.
+    """
     Z = matrix(work, op.Z * ld, op.n_out, ld)
     scratch = matrix(work, places.scratch, 3, ld)
     if op.code == SOFTMAX:

@@ -21,7 +21,7 @@ APART = 6 * 1024
 TURNED = 96  # entries of dW from which on A may be turned
 
 
-@linked("T F1 i i i i F1 i F1 i i i i i")
+@linked("T F1 i i i i F1 i F1 i i i i i", when="batch")
 def forward(table, theta, W, b, n_in, o0, A, a, Z, z, ld, n, o1, relu):
     """Z[o0:o1, :n] = b + W[o0:o1] A[:, :n], floored at 0 for relu; b < 0: no bias.
 

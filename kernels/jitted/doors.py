@@ -40,7 +40,7 @@ def product(A, B, C, transpose_a=False, transpose_b=False):
     _product(A.T if transpose_a else A, B.T if transpose_b else B, C, ZERO)
 
 
-USED = frozenset({"product"})  # what a product by itself needs of the linked kernels
+USED = frozenset({"product", "tiles"})  # what a product by itself needs of the linked kernels
 
 
 def _line(X):

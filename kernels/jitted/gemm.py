@@ -174,7 +174,7 @@ def _column_of_tiles(
             _dot(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
 
 
-@linked("i i i F1 i i i F1 i i F1 i i F1 i i i i f")
+@linked("i i i F1 i i i F1 i i F1 i i F1 i i i i f", when="tiles")
 def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, by):
     """C[c:] (M, N) = start + A[a:] (M, K) B[b:] (K, N), rows ldc and ldb apart.
 

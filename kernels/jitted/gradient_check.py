@@ -50,7 +50,7 @@ def gradient_check(kernels, ops, theta, state, X, Y, w, settings, epsilon, place
     """out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[places].   As in `kernels/gradient_check.py`."""
     ops, x, _alive, needed = enter(ops, state, X)
     work, ld, parts, tally, _ = layout(ops, len(X), theta.dtype, X)
-    table = addresses(ops, theta.dtype, needed | blocks(tally), settings)
+    table = addresses(ops, theta.dtype, "gradient", needed | blocks(tally), settings)
     args = (
         table, ops, theta, np.zeros_like(theta), state, work, ld, parts, x, Y, w,
         np.arange(len(X)), settings.reshape(1), EPOCH, tally, np.zeros(3), float(epsilon), places,

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from ..opcodes import READ
 from ..steps import statistics
 from ._jit import inlined
-from ._link import in_training, linked_each
+from ._link import in_training_each, linked_each
 from .dots import accumulate, store_totals
 from .memory import CODES, MARK, NAMES, ask, part
 from .pack import LINE, lanes_of
@@ -254,17 +254,15 @@ def _backward_of(dtype, count):
     return backward
 
 
-_forward_by, _backward_by = (
-    linked_each(
-        "i X I1 i f f F1 i i F1 i i",
-        {
-            need(_use(kind, count)): kernel_of(kind, count)
-            for kind in KINDS
-            for count in range(1, MOST + 1)
-        },
-    )
-    for kernel_of, need in ((_forward_of, str), (_backward_of, in_training))
-)
+def _each(kernel_of):
+    """The kernels of all dtypes and counts of outputs, by what needs them."""
+    counts = range(1, MOST + 1)
+    return {_use(kind, count): kernel_of(kind, count) for kind in KINDS for count in counts}
+
+
+_SIGNATURE = "i X I1 i f f F1 i i F1 i i"
+_forward_by = linked_each(_SIGNATURE, _each(_forward_of))
+_backward_by = linked_each(_SIGNATURE, in_training_each(_each(_backward_of)))
 
 
 @inlined

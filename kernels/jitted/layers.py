@@ -119,7 +119,7 @@ def elementwise(table, ops, row, theta, state, before, A, rows, mp, seed, epoch,
                 noise(table, before, A, rows, k0, k1, op.rate, seed, op.layer, epoch)
 
 
-@linked("T O i F1 F1 F1 i P X I1 i i i I1 i i")
+@linked("T O i F1 F1 F1 i P X I1 i i i I1 i i", when="batch")
 def forward(
     table, ops, last, theta, state, work, ld, places, X, rows, fresh, seed, epoch, meeting, me, team
 ):

@@ -150,10 +150,9 @@ def load(typingctx, address, index, dtype):
     return (types.float32 if half else number)(types.intp, types.intp, dtype), codegen
 
 
-def of_each(kernel_of, need=str):
+def of_each(kernel_of):
     """Return the kernels of sparse rows by what needs them, in the order of the codes."""
-    kinds = np.float32, np.float64
-    return {need(f"sparse {np.dtype(kind).name}"): kernel_of(kind) for kind in kinds}
+    return {f"sparse {np.dtype(kind).name}": kernel_of(kind) for kind in (np.float32, np.float64)}
 
 
 @inlined

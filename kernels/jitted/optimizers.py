@@ -211,14 +211,16 @@ def use(method):
     return f"method {Method(method).name.lower()}"
 
 
+_BY_METHOD = {
+    Method.GRADIENT_DESCENT: _descend,
+    Method.ADAM: _adam,
+    Method.MOMENTUM: _momentum,
+    Method.NESTEROV: _nesterov,
+    Method.RMSPROP: _rmsprop,
+    Method.ADAMW: _adamw,
+}
+
 #: One step, the t-th (from 1), in place, of the method whose code is given. All vectors (p,); slots
-#: that it does not use may be empty. AdamW's decay acts on the first `decayed` parameters.
-step = linked_each(
-    "F1 F1 F1 F1 i f f S i",
-    {
-        use(method): kernel_of
-        for method, kernel_of in enumerate(
-            (_descend, _adam, _momentum, _nesterov, _rmsprop, _adamw)
-        )
-    },
-)
+#: that it does not use may be empty. AdamW's decay acts on the first `decayed` parameters. epsilon:
+#: as `update` has corrected that of the settings.
+step = linked_each("F1 F1 F1 F1 i f f S i", {use(method): _BY_METHOD[method] for method in Method})

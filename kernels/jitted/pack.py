@@ -108,7 +108,7 @@ def _picked(typingctx, X, rows, k, Y, y, ldy, m, n):
     return signature, codegen
 
 
-@linked("i i F1 i i F1 i i i")
+@linked("i i F1 i i F1 i i i", when="tiles")
 def transpose(m, n, X, x, ldx, Y, y, ldy, roomy):
     """Y[y + k ldy + j] = X[x + j ldx + k] for j < m, k < n.   Y (n, ldy); X (m, ldx).
 

@@ -168,7 +168,7 @@ def _predict(ops, row, theta, state, X, out, threads=alone, check=trusted):
         check()
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, needed)
+    table = addresses(ops, theta.dtype, "predict", needed)
     wrong = np.zeros(team, np.int64)
     args = (table, ops, row, theta, state, work, ld, places, x, order, out, wrong)
     assemble(compiled.predict, args, team)
@@ -192,7 +192,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result, tally = np.zeros(2), np.empty((-(-len(X) // ld), 3))
     order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, needed | {"cost"})
+    table = addresses(ops, theta.dtype, "evaluate", needed)
     args = (table, ops, theta, state, work, ld, places, x, Y, w, order, tally, result, 1)
     assemble(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])
@@ -205,7 +205,7 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
     work, ld, places, tally, _ = layout(ops, len(rows), theta.dtype, X, team)
     result = np.zeros(3)
-    table = addresses(ops, theta.dtype, needed | blocks(tally), settings)
+    table = addresses(ops, theta.dtype, "gradient", needed | blocks(tally), settings)
     args = (
         table, ops, theta, grad, state, work, ld, places, x, Y, w, rows, 1, settings.reshape(1),
         int(epoch), tally, result,
@@ -220,7 +220,8 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
 
 def update(ops, theta, grad, slots, state, settings, rate, t):
     """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
-    table, sums = addresses(ops, theta.dtype, settings=settings), np.empty(updates.CHUNKS)
+    table = addresses(ops, theta.dtype, "fit", settings=settings)
+    sums = np.empty(updates.CHUNKS)
     numbers = settings.reshape(1), float(rate), 0.0, 0.0, int(t)
     args = table, ops, theta, grad, slots, state, *numbers, sums
     assemble(updates.update.kernel, args, 1)
@@ -241,8 +242,8 @@ def run(
     batch = min(int(settings["batch_size"]), len(X))
     work, ld, places, tally, room = layout(ops, batch, theta.dtype, X, work=work)
     args = (
-        addresses(ops, theta.dtype, needs | blocks(tally), settings), ops, theta, grad, slots,
-        state, work, ld, places, tally, x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val,
+        addresses(ops, theta.dtype, "fit", needs | blocks(tally), settings), ops, theta, grad,
+        slots, state, work, ld, places, tally, x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val,
         np.arange(len(alive_val)), np.empty((-(-len(X_val) // ld), 3)), settings.reshape(1), rates,
         record, scores, counters, start, stop,
     )  # fmt: skip

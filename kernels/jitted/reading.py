@@ -138,7 +138,7 @@ def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, 
 
 @linked("T O F1 F1 F1 i i X I1 i i", when="in place in training")
 def _back_in_place(table, ops, grad, state, work, ld, D, X, rows, me, team):
-    """dW from dZ (n_out, ld) at D and X[rows] where it lies, of a member's tiles of features."""
+    """dW (n_out, n_in) from dZ (n_out, ld) at D and X[rows] where it lies: a member's tiles."""
     op = ops[1]
     first, last = portion(inplace.tiles(op.n_in, op.n_out), me, team)
     for tile in range(last - 1, first - 1, -1):  # what was read last is still in the cache
@@ -150,7 +150,7 @@ def _back_in_place(table, ops, grad, state, work, ld, D, X, rows, me, team):
 
 @linked("T O F1 F1 F1 i i i X I1 i i", when="by blocks in training")
 def _back_by_blocks(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
-    """The same from blocks of X[rows], read and scaled, of which a member takes each team-th."""
+    """dW (n_out, n_in) from blocks of X[rows], read and scaled: a member takes each team-th."""
     op, tall = ops[1], BLOCK // LENGTH
     for tile in range(me, (op.n_in + LENGTH - 1) // LENGTH, team):
         k = tile * LENGTH

@@ -75,7 +75,7 @@ def _prepare(ops, dtype, kind):
     row = np.empty((1, ops["n_in"][0]), kind)
     X, _ = locate(row)
     work = np.zeros(2 * widest + 2, dtype)
-    return row, addresses(ops, dtype, {need(row)}), work, widest, X, np.zeros(1, np.int64)
+    return row, addresses(ops, dtype, "single", {need(row)}), work, widest, X, np.zeros(1, np.int64)
 
 
 def single(ops, theta, state, X, out):

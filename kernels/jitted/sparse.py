@@ -10,7 +10,7 @@ import numpy as np
 from ..opcodes import AS_IT_IS
 from . import turned
 from ._jit import exact, inlined
-from ._link import in_training, linked, linked_each
+from ._link import in_training_each, linked, linked_each
 from .memory import MARK, SPARSE, bounds, load, of_each, part, row
 
 OUTPUTS = 4  # outputs for which a number and its column are read once; 8 are no faster
@@ -162,7 +162,7 @@ def _backward_of(kind):
 
 
 _forward = linked_each("X I1 i i F1 i F1 i i", of_each(_forward_of))
-_backward = linked_each("X I1 i i F1 i i F1 i", of_each(_backward_of, in_training))
+_backward = linked_each("X I1 i i F1 i i F1 i", in_training_each(of_each(_backward_of)))
 
 
 @linked("T X I1 i i F1 i F1 i i i i", when="sparse")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from numba.extending import intrinsic
 
 from ._jit import inlined
-from ._link import in_training, linked_each
+from ._link import in_training_each, linked_each
 from .memory import SPARSE, bounds, of_each
 from .pack import lanes_of, transpose
 from .simd import INDEX, INT, Vectors, constant, data, index, void
@@ -114,7 +114,7 @@ def _backward_of(kind):
 
 
 _forward = linked_each("T X I1 i i F1 i F1 i i i", of_each(_forward_of))
-_backward = linked_each("T X I1 i i F1 i i F1 i i", of_each(_backward_of, in_training))
+_backward = linked_each("T X I1 i i F1 i i F1 i i", in_training_each(of_each(_backward_of)))
 
 
 @inlined

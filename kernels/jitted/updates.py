@@ -33,7 +33,7 @@ def _behind(settings, team):
     return settings[0].decay if team > 1 else 0
 
 
-@unwrapped  # put into both callers before types are known, it took 0.2 s more to compile
+@unwrapped  # not `inlined`, which would put it into both callers: 0.2 s more to compile
 def _own(ops, piece, behind, size, itemsize, me, team):
     """First and last of the parameters that a member moves, in a piece of them.
 
@@ -68,7 +68,7 @@ def _weigh(table, theta, grad, size, l2, l1, found, me, team):
         optimizers.weigh(table, part(theta, i, n), part(grad, i, n), l2, l1, part(found, 2 * k, 2))
 
 
-@linked("T O F1 F1 F1 P S f I1 D2 i I1 i i", when="training")
+@linked("T O F1 F1 F1 P S f I1 D2 i I1 i i", when="update")
 def permit(
     table, ops, theta, grad, work, places, settings, rate, counters, record, i, meeting, me, team
 ):
@@ -125,7 +125,7 @@ def _complete(table, theta, grad, settings, l2, l1, i, n):
 
 @linked("T F1 F1 S f f i D1 i i", when="clip")
 def _square(table, theta, grad, settings, l2, l1, size, sums, me, team):
-    """Complete the gradient, and write the sums of squares of each `size` slopes."""
+    """Complete the gradient, and write sums (CHUNKS,): of the squares of each `size` slopes."""
     first, last = portion((grad.size + size - 1) // size, me, team)
     for k in range(first, last):
         i, n = k * size, min(size, grad.size - k * size)
@@ -150,7 +150,10 @@ def _bounded(table, theta, grad, settings, l2, l1, sums, meeting, me, team):
 
 @inlined
 def _sweep(table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor, whole, i, n):
-    """Move n parameters from the i-th on, along the gradient times factor; whole: complete."""
+    """Move n parameters from the i-th on, along the gradient times factor.
+
+    whole: the gradient is complete already.
+    """
     chosen = settings[0]
     decayed = min(max(chosen.decay - i, 0), n)
     v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
@@ -167,7 +170,10 @@ def _sweep(table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor
 
 @linked("T O i F1 F1 i i", when="finish")
 def _finish(table, ops, i, theta, state, me, team):
-    """After a step: bound the norms of weights, or take the batch into the running averages."""
+    """After a step, of row i: bound the norms of weights, or take the batch into the averages.
+
+    Writes the row's weights in theta, or its running averages in state.
+    """
     op = ops[i]
     if op.kind == DENSE:
         first, last = portion(op.n_out, me, team)
@@ -179,7 +185,7 @@ def _finish(table, ops, i, theta, state, me, team):
         optimizers.blend(table, running, batch, op.rate)
 
 
-@linked("T O F1 F1 F2 F1 S f f f i D1 I1 i i", when="training")
+@linked("T O F1 F1 F2 F1 S f f f i D1 I1 i i", when="update")
 def update(
     table, ops, theta, grad, slots, state, settings, rate, l2, l1, t, sums, meeting, me, team
 ):
