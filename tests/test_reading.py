@@ -78,9 +78,9 @@ def test_a_gradient_check_names_the_kernels_that_read_X(monkeypatch):
     door, named = importlib.import_module(f"{jitted.__name__}.gradient_check"), set()
     addresses = door.addresses
 
-    def spied(ops, dtype, needs, settings):
+    def spied(ops, dtype, purpose, needs, settings):
         named.update(needs)
-        return addresses(ops, dtype, needs, settings)
+        return addresses(ops, dtype, purpose, needs, settings)
 
     monkeypatch.setattr(door, "addresses", spied)
     net = Network([fastnn.Rescaling(1 / 255), fastnn.Dense(3, "softmax")], inputs=70)

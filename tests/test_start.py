@@ -250,3 +250,16 @@ def test_without_the_compiler_vectorized_steps_in():
         "except fastnn.errors.SettingError as e: print(e)"
     )
     assert "NUMBA_DISABLE_JIT" in python(code, NUMBA_DISABLE_JIT="1")
+
+
+def test_the_first_that_listens_is_told_of_a_compilation_and_no_later_one(monkeypatch):
+    """A silent prediction compiles what it needs; the fit after it has more to compile."""
+    from fastnn.kernels.jitted import _cache
+
+    said = []
+    monkeypatch.setattr(_cache, "_listeners", [])
+    _cache._announce()
+    for name in ("first", "second"):
+        _cache.listen(lambda name=name: said.append(name))
+        _cache._announce()
+    assert said == ["first"]
