@@ -19,7 +19,7 @@ from .optimizers import largest
 from .random import shuffle
 from .reading import BLOCK
 from .subnormals import flush, restore
-from .team import aborted, meet
+from .team import aborted, deal, meet
 from .updates import CHUNKS, permit, update
 
 INFERENCE = int(Mode.INFERENCE)
@@ -80,18 +80,16 @@ def predict(
 
     wrong (team,): set to 1 by who finds a number that is not finite, where the input is laid out.
 
-    Members share every block, or where there are blocks for all of them, take blocks of their own:
-    work then holds a workspace for each.
+    Members share every block, or where there are blocks for all of them, take blocks of their own
+    as they come: work then holds a workspace for each.
     """
-    meeting = handed(meeting)
-    apart, wrong = order.size >= team * ld, part(wrong, me, 1)
+    meeting, wrong = handed(meeting), part(wrong, me, 1)
+    apart = team > 1 and order.size >= team * ld
     if apart:
         length = places.blocks + BLOCK
-        work, first, step = part(work, me * length, length), me * ld, team * ld
-        me, team = 0, 1
-    else:
-        first, step = 0, ld
-    for i in range(first, order.size, step):
+        work, me, team = part(work, me * length, length), 0, 1
+    i = deal(meeting, ld) if apart else 0
+    while i < order.size:
         rows = part(order, i, min(ld, order.size - i))
         forward(
             table, ops, last, theta, state, work, ld, places, X, rows, 1, 0, INFERENCE,
@@ -105,6 +103,7 @@ def predict(
                 for j in range(rows.size):
                     out[i + j, k] = A[k, j]
         meet(meeting, me, team)
+        i = deal(meeting, ld) if apart else i + ld
 
 
 @kernel

@@ -23,7 +23,8 @@ POLLS = 100  # with a pause each some 4 µs; with 300, 4 members on 2 cores wait
 YIELDS = 2000  # about 1 ms where nobody else wants the core, far longer where others do
 NAP = 1 if os.name == "nt" else 20  # ms there, µs here: with the timer's slack about 80 µs
 LINE = 16  # int64 in two cache lines, for their prefetcher fetches pairs
-ARRIVALS, ABORT = 0, 1  # places in the meeting array; member i counts its turns at LINE (i + 1)
+#: Places in the meeting array; member i counts its turns at LINE (i + 1).
+ARRIVALS, ABORT, DEALT = 0, 1, 2
 
 _NOBODY = np.zeros(2 * LINE, np.int64)  # the meeting of one, which nobody writes to
 
@@ -46,6 +47,12 @@ def meet(meeting, me, team):
             give_way()
         else:
             nap(NAP)
+
+
+@inlined
+def deal(meeting, n):
+    """Return the first of the next n pieces of a team's work: whoever is free takes them."""
+    return add(meeting, DEALT, n)
 
 
 @inlined
