@@ -43,6 +43,8 @@ def _types(signature, number):
     return tuple((letters | EXTRA)[letter] for letter in signature.split())
 
 
+#: By the name of what needs them: the dtypes of the networks that kernels exist for, if not all.
+ONLY = {}
 #: Letters whose types other modules define: op tables, settings, places in the workspace.
 EXTRA = {}
 
@@ -176,7 +178,8 @@ def table(dtype, uses=frozenset(), processes=1):
     missing = [
         place
         for place, (_, _, when) in enumerate(_linked)
-        if addresses[place] == 0 and (when is None or when in uses)
+        if addresses[place] == 0
+        and (when is None or (when in uses and dtype in ONLY.get(when, (dtype,))))
     ]
     absent = [place for place in missing if not _is_kept(number, place)]
     with helped(np.dtype(dtype).name, absent, processes) as order:

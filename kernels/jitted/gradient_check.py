@@ -48,7 +48,7 @@ def _differences(
 
 def gradient_check(kernels, ops, theta, state, X, Y, w, settings, epsilon, places, out):
     """out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[places].   As in `kernels/gradient_check.py`."""
-    ops, x, _alive, needed = enter(ops, state, X)
+    ops, x, _alive, needed = enter(ops, state, X, theta.dtype, len(X))
     work, ld, parts, tally, _ = layout(ops, len(X), theta.dtype, X)
     table = addresses(ops, theta.dtype, "gradient", needed | blocks(tally), settings)
     args = (

@@ -148,7 +148,7 @@ def _backward_tile(
 
 
 @inlined
-def _line(op, state):
+def line(op, state):
     """The factor and offset of an INPUT row that scales all features alike."""
     if op.stats == 0:
         return 1.0, 0.0
@@ -274,7 +274,7 @@ def _shared(n, i):
 @inlined
 def forward(table, op, n, N, X, rows, k0, state, W, w, ldw, C, c, ldc):
     """C[c + e + o ldc] += Σₖ X[rows[e], k0 + k] W[w + o ldw + k], o < n, k < N; X scaled by op."""
-    scale, offset = _line(op, state)
+    scale, offset = line(op, state)
     first = (X[3] - MARK) * MOST - 1
     for i in range((n + MOST - 1) // MOST):
         o = _shared(n, i)
@@ -287,7 +287,7 @@ def forward(table, op, n, N, X, rows, k0, state, W, w, ldw, C, c, ldc):
 @inlined
 def backward(table, op, n, N, X, rows, k0, state, D, d, ldd, C, c, ldc):
     """C[c + o ldc + k] = Σⱼ D[d + o ldd + j] X[rows[j], k0 + k], o < n, k < N; X scaled by op."""
-    scale, offset = _line(op, state)
+    scale, offset = line(op, state)
     first = (X[3] - MARK) * MOST - 1
     for i in range((n + MOST - 1) // MOST):
         o = _shared(n, i)

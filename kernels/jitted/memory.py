@@ -21,6 +21,7 @@ CODES = {dtype: code for code, dtype in enumerate(READ)}
 NAMES = {dtype: dtype.name for dtype in READ}
 SPARSE = len(READ)  # of sparse rows of float32; those of float64 have the next code
 MARK = 64  # what is added to the code of an array that is read in place
+INTEGERS = MARK + MARK  # the code of bytes whose products are summed as integers
 
 
 def _view(context, builder, kind, source, array, offset, shape):

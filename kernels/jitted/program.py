@@ -11,12 +11,12 @@ from ..defaults import alone, trusted
 from ..opcodes import AS_IT_IS, OP, SLOTS, Kind, Method
 from ..sparse import SparseRows
 from ..steps import statistics
-from . import inplace, updates
+from . import inplace, integers, updates
 from . import run as compiled
 from ._layout import verify
 from .doors import standardize
 from .gradient import gradient as _gradient
-from .memory import locate, need
+from .memory import CODES, INTEGERS, MARK, locate, need
 from .needs import addresses, blocks
 from .plans import divided, lay, whole
 from .sweeps import penalty
@@ -32,6 +32,7 @@ STARTING = 20  # times as many must be at hand before threads are started for a 
 #: Laying a batch out was as fast at 1/22 for 8000 features in float32, at 1/8 for 2000.
 FILLED = 1 / 16
 
+BYTES = MARK + CODES[np.dtype(np.uint8)]  # the code of bytes that are read in place
 BLOCK = 256  # rows that forward-only work takes at a time
 KEPT = 2**20  # bytes that a thread keeps for it: fresh memory took a third of 1000 rows' time
 
@@ -46,14 +47,25 @@ class _Kept(threading.local):
 _kept = _Kept()
 
 
-def entered(ops, X):
-    """Return the op table of a run over X: another where sparse rows are multiplied as they are.
+def _as_it_is(ops, X, state, dtype, batch):
+    """Tell whether a first DENSE row multiplies X as it is where X would be laid out otherwise."""
+    if isinstance(X, SparseRows):
+        return ops["stats"][0] == 0 and len(X.data) <= FILLED * X.size
+    if X is None or X.dtype != np.uint8 or ops["A"][0] < 0:
+        return False
+    if not integers.replace(ops[1], dtype, batch):
+        return False
+    return state is None or inplace.mark(locate(X)[0], ops[0], state)[3] >= MARK
 
-    That is what a first DENSE row does where nothing is subtracted from X and it is sparse enough.
+
+def entered(ops, X, state, dtype, batch):
+    """Return the op table of a run over X: another where it is multiplied as it is.
+
+    That is what a first DENSE row does with sparse rows where nothing is subtracted from them and
+    they are sparse enough, and with bytes whose products are summed as integers. state: None where
+    it is not known. batch: examples of a step, None of a prediction.
     """
-    if not isinstance(X, SparseRows) or ops["stats"][0] or ops["kind"][1] != Kind.DENSE:
-        return ops
-    if len(X.data) > FILLED * X.size:
+    if ops["kind"][1] != Kind.DENSE or not _as_it_is(ops, X, state, dtype, batch):
         return ops
     ops = ops.copy()
     if ops["A"][0] >= 0:  # the input's place, which is the first, is not needed
@@ -63,22 +75,27 @@ def entered(ops, X):
     return ops
 
 
-def _described(ops, state, X):
+def _described(ops, state, X, dtype, batch):
     """(description of X, array behind it, names of what it needs) where ops read it."""
     x, alive = locate(X)
     if ops["A"][0] >= 0:
         return x, alive, {need(alive), "input"}
     x = inplace.mark(x, ops[0], state)
-    if x[3] >= inplace.MARK:
+    if x[3] == BYTES and integers.multiply(ops[1], dtype, batch):
+        return (*x[:3], INTEGERS), alive, {"in place", integers.NAME}
+    if x[3] >= MARK:
         return x, alive, inplace.uses(alive.dtype, int(ops["n_out"][1]))
     held = isinstance(X, SparseRows) and ops["A"][0] == AS_IT_IS
     return x, alive, {need(alive), "sparse" if held else "by blocks"}
 
 
-def enter(ops, state, X):
-    """(ops, description of X, array behind it, names of what it needs) of a run over X."""
-    ops = entered(ops, X)
-    return ops, *_described(ops, state, X)
+def enter(ops, state, X, dtype, batch=None):
+    """(ops, description of X, array behind it, names of what it needs) of a run over X.
+
+    batch: examples of a step, None of a prediction.
+    """
+    ops = entered(ops, X, state, dtype, batch)
+    return ops, *_described(ops, state, X, dtype, batch)
 
 
 def _plan(ops, m, dtype, X):
@@ -89,7 +106,8 @@ def _plan(ops, m, dtype, X):
 
 def workspace(ops, m, dtype, threads=1, X=None):
     """Scratch for batches of up to m examples, of X, and teams of up to `threads`."""
-    return lay(_plan(entered(ops, X), m, dtype, X), dtype, threads).work
+    ops = entered(ops, X, None, np.dtype(dtype), m)
+    return lay(_plan(ops, m, dtype, X), dtype, threads).work
 
 
 def layout(ops, m, dtype, X, threads=1, work=None):
@@ -163,7 +181,7 @@ def _scratch(size, dtype):
 
 def _predict(ops, row, theta, state, X, out, threads=alone, check=trusted):
     """Write A (m, n_out) of a row."""
-    ops, x, alive, needed = enter(ops, state, X)
+    ops, x, alive, needed = enter(ops, state, X, theta.dtype)
     if ops["A"][0] < 0:
         check()
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
@@ -188,7 +206,7 @@ def predict(ops, theta, state, X, out, threads=alone, check=trusted):
 def evaluate(ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     verify(ops, theta, None, ((X, Y, w),))
-    ops, x, alive, needed = enter(ops, state, X)
+    ops, x, alive, needed = enter(ops, state, X, theta.dtype)
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result, tally = np.zeros(2), np.empty((-(-len(X) // ld), 3))
     order = np.arange(len(alive))
@@ -201,7 +219,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
 def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     """Write the gradient of one step and return (cost, Σ w of right rows, Σ w). As in `steps`."""
     verify(ops, theta, None, ((X, Y, w),), rows)
-    ops, x, _alive, needed = enter(ops, state, X)
+    ops, x, _alive, needed = enter(ops, state, X, theta.dtype, len(rows))
     team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
     work, ld, places, tally, _ = layout(ops, len(rows), theta.dtype, X, team)
     result = np.zeros(3)
@@ -236,10 +254,10 @@ def run(
     verify(ops, theta, slots, (train, validation))
     if len(slots) < SLOTS[Method(int(settings["method"]))]:
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
-    ops, x, alive, needed = enter(ops, state, X)
-    x_val, alive_val, needed_val = _described(ops, state, X_val)
-    needs = needed | needed_val | {"evaluate"} if len(X_val) else needed
     batch = min(int(settings["batch_size"]), len(X))
+    ops, x, alive, needed = enter(ops, state, X, theta.dtype, batch)
+    x_val, alive_val, needed_val = _described(ops, state, X_val, theta.dtype, batch)
+    needs = needed | needed_val | {"evaluate"} if len(X_val) else needed
     work, ld, places, tally, room = layout(ops, batch, theta.dtype, X, work=work)
     args = (
         addresses(ops, theta.dtype, "fit", needs | blocks(tally), settings), ops, theta, grad,

@@ -8,22 +8,23 @@ them.
 
 from __future__ import annotations
 
-from ..opcodes import Activation
-from . import inplace, sparse
+from ..opcodes import AS_IT_IS, Activation
+from . import inplace, integers, sparse
 from ._jit import inlined, kernel
 from ._link import linked
 from .activations import activate
 from .dots import dots
 from .gather import gather
 from .gemm import multiply
-from .memory import clear, matrix, part
+from .memory import INTEGERS, clear, matrix, part
 from .team import meet
 from .thin import ADD, ZERO
+from .words import BYTES, TALL
 
 SOFTMAX, IDENTITY = int(Activation.SOFTMAX), int(Activation.IDENTITY)
 
 LINE = 64  # bytes that numbers of examples are padded to: a cache line, whole vectors
-BLOCK = 48 * 1024  # numbers that a member reads and scales at a time: second-level cache
+BLOCK = integers.ROOM  # numbers that a member reads and scales at a time: second-level cache
 LENGTH = 528  # features of them: an odd count of cache lines, lest rows meet in few sets
 
 
@@ -61,30 +62,52 @@ def read(table, op, state, X, rows, k0, block):
     gather(table, X, rows, k0, op.stats, shift, factor, rest, op.offset, block)
 
 
-@linked("T O F1 F1 F1 i P X I1 i i I1 i i", when="in place")
-def _in_place(table, ops, theta, state, work, ld, places, X, rows, first, last, meeting, me, team):
-    """Add to Z (n_out, ld) the products with X[rows]: a member's groups, or its own examples.
+@inlined
+def _shares(ops, X, m, itemsize, me, team):
+    """First and last output, first and last example that a member computes: all of one of both."""
+    n = ops[1].n_out
+    if X[3] == INTEGERS and ops[0].A == AS_IT_IS:  # then all digits would be cut by every member
+        first, last = portion((n + TALL - 1) // TALL, me, team)
+        return first * TALL, min(last * TALL, n), 0, m
+    first, last = share(m, itemsize, me, team)
+    return 0, n, first, last
+
+
+@linked("T O F1 F1 F1 i P X I1 i i i i I1 i i", when="in place")
+def _in_place(
+    table, ops, theta, state, work, ld, places, X, rows, first, last, o0, o1, meeting, me, team
+):
+    """Add to Z (n_out, ld) the products with X[rows]: a member's groups, examples or outputs.
 
     There are as many groups as there is room for their sums. Features are outermost: their weights
     stay in the cache while the examples pass.
     """
     op, sums = ops[1], places.sums
-    size, z = op.n_out * ld, op.Z * ld + first
+    size, z = op.n_out * ld, (op.Z + o0) * ld + first
     groups = (places.own - sums) // size
     grouped = groups > 0
-    count = groups if grouped else min(1, last - first)
+    count = groups if grouped else min(1, (last - first) * (o1 - o0))
     own = rows if grouped else part(rows, first, last - first)
     begin, end = portion(groups, me, team) if grouped else (0, count)
-    tiles = inplace.tiles(op.n_in, op.n_out)
+    many = inplace.NUMBERS if X[3] == INTEGERS else op.n_out  # outputs that keep tiles short
+    tiles = inplace.tiles(op.n_in, many)
     for group in range(begin, end):
+        c = sums + group * size if grouped else z
         if grouped:
-            clear(part(work, sums + group * size, size))
+            clear(part(work, c, size))
         for tile in range(tiles * group // count, tiles * (group + 1) // count):
-            k, w = inplace.span(op.n_in, op.n_out, tile)
-            inplace.forward(
-                table, ops[0], op.n_out, w, X, own, k, state, theta, op.W + k, op.n_in, work,
-                sums + group * size if grouped else z, ld,
-            )  # fmt: skip
+            k, w = inplace.span(op.n_in, many, tile)
+            W = op.W + o0 * op.n_in + k
+            if X[3] == INTEGERS:
+                scale, offset = inplace.line(ops[0], state)
+                integers.forward(
+                    table, o1 - o0, w, X, own, k, scale, offset, theta, W, op.n_in, work, c, ld,
+                    work, places.blocks + me * BLOCK,
+                )  # fmt: skip
+            else:
+                inplace.forward(
+                    table, ops[0], o1 - o0, w, X, own, k, state, theta, W, op.n_in, work, c, ld
+                )
     if grouped:
         meet(meeting, me, team)
     for o in range(op.n_out if grouped else 0):
@@ -114,9 +137,9 @@ def _by_blocks(table, ops, theta, state, work, ld, blocks, X, rows, z):
 def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, meeting, me, team):
     """Z, A (n_out, ld) of the first DENSE row."""
     op, blocks = ops[1], places.blocks + me * BLOCK
-    first, last = share(rows.size, work.itemsize, me, team)
+    o0, o1, first, last = _shares(ops, X, rows.size, work.itemsize, me, team)
     own, z = part(rows, first, last - first), op.Z * ld + first
-    for o in range(op.n_out):
+    for o in range(o0, o1):
         b = theta[op.b + o] if op.b >= 0 else theta.dtype.type(0)
         for j in range(first, padded(last, work.itemsize)):
             Z[o, j] = b
@@ -128,18 +151,32 @@ def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, 
         _by_blocks(table, ops, theta, state, work, ld, blocks, X, own, z)
     else:
         _in_place(
-            table, ops, theta, state, work, ld, places, X, rows, first, last, meeting, me, team
-        )
+            table, ops, theta, state, work, ld, places, X, rows, first, last, o0, o1, meeting, me,
+            team,
+        )  # fmt: skip
     if op.code != SOFTMAX and op.code != IDENTITY and last > first:
-        activate(
-            table, op.code, Z, A, first, padded(last, work.itemsize) - first, 0, op.n_out, scratch
-        )
+        activate(table, op.code, Z, A, first, padded(last, work.itemsize) - first, o0, o1, scratch)
 
 
-@linked("T O F1 F1 F1 i i X I1 i i", when="in place in training")
-def _back_in_place(table, ops, grad, state, work, ld, D, X, rows, me, team):
+@inlined
+def _back_integers(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
+    """dW (n_out, n_in) from dZ (n_out, ld) at D and bytes: a member's features, whole vectors."""
+    op, (scale, offset) = ops[1], inplace.line(ops[0], state)
+    first, last = portion((op.n_in + BYTES - 1) // BYTES, me, team)
+    k, end = first * BYTES, min(last * BYTES, op.n_in)
+    integers.backward(
+        table, op.n_out, end - k, X, rows, k, scale, offset, work, D, ld, grad, op.W + k, op.n_in,
+        work, blocks,
+    )  # fmt: skip
+
+
+@linked("T O F1 F1 F1 i i i X I1 i i", when="in place in training")
+def _back_in_place(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     """dW (n_out, n_in) from dZ (n_out, ld) at D and X[rows] where it lies: a member's tiles."""
     op = ops[1]
+    if X[3] == INTEGERS:
+        _back_integers(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team)
+        return
     first, last = portion(inplace.tiles(op.n_in, op.n_out), me, team)
     for tile in range(last - 1, first - 1, -1):  # what was read last is still in the cache
         k, w = inplace.span(op.n_in, op.n_out, tile)
@@ -173,6 +210,6 @@ def backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
             table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, blocks, BLOCK, me, team
         )
     elif inplace.marked(X):
-        _back_in_place(table, ops, grad, state, work, ld, D, X, rows, me, team)
+        _back_in_place(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team)
     else:
         _back_by_blocks(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team)

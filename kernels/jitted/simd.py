@@ -28,14 +28,29 @@ define void @probe(ptr %p) {{
 }}
 declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, <16 x float>)
 """
+_PROBE_BYTES = """
+target triple = "{triple}"
+define i32 @probe(<64 x i8> %a, <64 x i8> %b) {{
+  %x = zext <64 x i8> %a to <64 x i32>
+  %y = sext <64 x i8> %b to <64 x i32>
+  %z = mul <64 x i32> %x, %y
+  %s = call i32 @llvm.vector.reduce.add.v64i32(<64 x i32> %z)
+  ret i32 %s
+}}
+declare i32 @llvm.vector.reduce.add.v64i32(<64 x i32>)
+"""
+
+
+def _code(probe):
+    """What LLVM makes of a probe."""
+    module = binding.parse_assembly(probe.format(triple=binding.get_process_triple()))
+    return cpu_target.target_context.codegen()._tm.emit_assembly(module)
 
 
 @cache
 def machine():
     """(bytes of a vector, number of vector registers, whether it fuses multiply and add)."""
-    codegen = cpu_target.target_context.codegen()
-    module = binding.parse_assembly(_PROBE.format(triple=binding.get_process_triple()))
-    code = codegen._tm.emit_assembly(module)
+    code = _code(_PROBE)
     if "zmm" in code:
         return 64, 32, True
     if "vfmadd" in code:
@@ -43,6 +58,12 @@ def machine():
     if "fmla" in code:
         return 16, 32, True
     return 16, 16, False
+
+
+@cache
+def multiplies_bytes():
+    """Tell whether one instruction multiplies 64 bytes and adds the products up by fours (VNNI)."""
+    return machine()[0] == 64 and "vpdpbusd" in _code(_PROBE_BYTES)
 
 
 def lanes(number):
@@ -102,7 +123,7 @@ class Vectors:
         self.zero = ir.Constant(self.type, [0.0] * self.lanes)
         self._suffix = f"v{self.lanes}f{number.bitwidth}"
 
-    def _call(self, name, result, values):
+    def call(self, name, result, values):
         """Call an LLVM intrinsic of that full name."""
         kind = ir.FunctionType(result, [value.type for value in values])
         function = cgutils.get_or_insert_function(self.builder.module, kind, name)
@@ -147,7 +168,7 @@ class Vectors:
         else:
             code = f"v{self.lanes}{'i' if kind == types.uint8 else 'f'}{kind.bitwidth}"
             values = [address, ir.Constant(INT, size), mask, narrow(None)]
-            read = self._call(f"llvm.masked.load.{code}.p0", narrow, values)
+            read = self.call(f"llvm.masked.load.{code}.p0", narrow, values)
         if kind == types.uint8:
             wide = self.builder.zext(read, ir.VectorType(INT, self.lanes))
             return self.builder.sitofp(wide, self.type)
@@ -161,7 +182,7 @@ class Vectors:
         kind = ir.VectorType(ir.IntType(64), self.lanes)
         address = self.builder.bitcast(pointer, kind.as_pointer())
         values = [address, ir.Constant(INT, 8), mask, ir.Constant(kind, [0] * self.lanes)]
-        return self._call(f"llvm.masked.load.v{self.lanes}i64.p0", kind, values)
+        return self.call(f"llvm.masked.load.v{self.lanes}i64.p0", kind, values)
 
     def multiply_add(self, x, y, z):
         """X y + z: one instruction where the CPU has it, else two (a call of libm would crawl).
@@ -169,7 +190,7 @@ class Vectors:
         Not two of ours: LLVM may reorder those, and results would depend on the tile.
         """
         name = "fma" if machine()[2] else "fmuladd"
-        return self._call(f"llvm.{name}.{self._suffix}", self.type, [x, y, z])
+        return self.call(f"llvm.{name}.{self._suffix}", self.type, [x, y, z])
 
     def floor(self, wanted):
         """What `floored` needs: zeros where the condition `wanted` holds, else −∞."""
@@ -190,14 +211,14 @@ class Vectors:
         address = self.at(pointer, offset)
         align = ir.Constant(INT, self.size)
         name = f"llvm.masked.load.{self._suffix}.p0"
-        return self._call(name, self.type, [address, align, mask, self.zero])
+        return self.call(name, self.type, [address, align, mask, self.zero])
 
     def store_masked(self, vector, pointer, offset, mask):
         """Write the lanes of a vector whose mask is set."""
         address = self.at(pointer, offset)
         align = ir.Constant(INT, self.size)
         name = f"llvm.masked.store.{self._suffix}.p0"
-        self._call(name, ir.VoidType(), [vector, address, align, mask])
+        self.call(name, ir.VoidType(), [vector, address, align, mask])
 
     def shuffle(self, x, y, places):
         """Lanes of x and (from `lanes` on) of y in a new order."""

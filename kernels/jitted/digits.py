@@ -1,0 +1,115 @@
+"""Numbers in digits: three signed ones, base 256, which hold what 24 bits hold.
+
+A row is rounded once, to whole multiples of a power of two, in which its largest number takes 23
+bits.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.extending import intrinsic
+
+from ._jit import inlined
+from .simd import INT, Vectors, constant, data, index, void
+from .words import BYTES, LANES, OCTETS, WORDS, mask, remaining, same, shuffled
+
+BASE, MOST = 256.0, 0x7F7F7F  # of digits, and the largest number that three of them make
+CARRY = 0x808080  # makes the bytes of an integer its signed digits, once it is added and taken off
+
+
+@intrinsic
+def _cut(typingctx, Y, y, n, D, d, s):
+    """Write n numbers of Y as words of digits, and their unit.
+
+    Each four numbers are four words of D, from D[d] on: their first digits, their second and third,
+    and nothing. The unit, D[s], is a power of two, so that the largest number takes 23 bits: any is
+    rounded by at most 2⁻²³ of the largest. It is NaN where a number is not finite.
+    """
+    signature = void(Y, index, index, D, index, index)
+
+    def codegen(context, builder, sig, args):
+        v = Vectors(context, builder, D.dtype)
+        y = data(context, builder, Y, args[0], args[1])
+        d, s = (data(context, builder, D, args[3], place) for place in args[4:])
+        unit, inverse = _unit(builder, v, _largest(builder, v, y, args[2]))
+        builder.store(unit, s)
+        inverse = v.splat(inverse)
+        k, _, end = v.loop(args[2], BYTES, [])
+        for at, x in _four(builder, v, y, args[2], k):
+            line = builder.bitcast(_digits(builder, v, x, inverse), v.type)
+            v.store(line, d, at)
+        end([])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _four(builder, v, y, n, k):
+    """Four vectors of numbers from k on, zero where there are none, and where each one stands."""
+    bits = remaining(builder, n, k)
+    for j in range(4):
+        at = builder.add(k, constant(j * LANES))
+        wanted = mask(builder, builder.lshr(bits, constant(j * LANES)), LANES)
+        yield at, v.load_masked(y, at, wanted)
+
+
+def _largest(builder, v, y, n):
+    """The bits of the largest of n |numbers|; NaN counts as larger than any."""
+    k, best, end = v.loop(n, BYTES, [same(0)] * 4)
+    found = []
+    for (_, x), most in zip(_four(builder, v, y, n, k), best, strict=True):
+        bits = builder.and_(builder.bitcast(x, WORDS), same(0x7FFFFFFF))
+        found.append(builder.select(builder.icmp_signed(">", bits, most), bits, most))
+    end(found)
+    while len(found) > 1:
+        x, y = found.pop(), found.pop()
+        found.append(builder.select(builder.icmp_signed(">", x, y), x, y))
+    return v.call(f"llvm.vector.reduce.smax.v{LANES}i32", INT, found)
+
+
+def _unit(builder, v, bits):
+    """(unit, inverse) as powers of two, from the bits of the largest number.
+
+    Its exponent is the next one where three digits would not hold it in 23 bits; neither of the two
+    is subnormal.
+    """
+    exponent = builder.lshr(builder.add(bits, INT(0xFFFFFF - 2 * MOST)), INT(23))
+    up = builder.sub(INT(2 * 127 + 22), exponent)
+    up = builder.select(builder.icmp_signed("<", up, INT(253)), up, INT(253))
+    down = builder.shl(builder.sub(INT(254), up), INT(23))
+    finite = builder.icmp_signed("<", bits, INT(0x7F800000))
+    down = builder.select(finite, down, INT(0x7FC00000))
+    return tuple(builder.bitcast(x, v.scalar) for x in (down, builder.shl(up, INT(23))))
+
+
+def _digits(builder, v, x, inverse):
+    """16 numbers as words: of each four their first digits, their second, third, and no digits."""
+    values = [builder.fmul(x, inverse), same(0), ir.IntType(16)(-1), INT(4)]  # 4: to nearest
+    steps = v.call("llvm.x86.avx512.mask.cvtps2dq.512", WORDS, values)
+    carry = same(CARRY)
+    octets = builder.bitcast(builder.xor(builder.add(steps, carry), carry), OCTETS)
+    places = [lane + 4 * i + digit for lane in range(0, BYTES, LANES) for digit in range(4)
+              for i in range(4)]  # fmt: skip
+    return builder.bitcast(shuffled(builder, octets, octets, places), WORDS)
+
+
+def number(builder, v, sums):
+    """What three sums of digits stand for, as float32."""
+    first, second, third = (builder.sitofp(x, v.type) for x in sums)
+    base = v.splat(v.scalar(BASE))
+    return v.multiply_add(v.multiply_add(third, base, second), base, first)
+
+
+@inlined
+def length(words):
+    """Numbers that a row of so many words of bytes takes in digits: whole lines, and one behind."""
+    return words * 4 + LANES
+
+
+@inlined
+def cut(n, K, words, Y, y, ldy, D, d):
+    """Write n rows of K numbers in digits at D[d:], each with its unit in the line behind it."""
+    for _ in range(n):
+        _cut(Y, y, K, D, d, d + words * 4)
+        y += ldy
+        d += length(words)
