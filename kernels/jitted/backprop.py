@@ -27,7 +27,7 @@ from .layers import (
 )
 from .memory import matrix, part
 from .random import drop_back
-from .reading import BLOCK, padded, portion
+from .reading import padded, portion
 from .team import meet
 
 FEATURES = PANEL  # features of a block of dW
@@ -70,7 +70,7 @@ def _back_products(
     Of dW a member writes rows of outputs, nearly those of which it moves the weights.
     """
     op = ops[row]
-    panel = places.blocks + me * BLOCK
+    panel = places.blocks + me * places.block
     down, across = tiles(op.n_out), (op.n_in + FEATURES - 1) // FEATURES
     tile, end = portion(down * across, me, team)
     most = min(max(KEPT // (ROWS * ld), HIGH), (down + team - 1) // team)
@@ -167,10 +167,8 @@ def backward(
                 table, op, grad, work, ld, places, A, D, m, mp, derived, meeting, me, team
             )
             if row == 1 and ops[0].A < 0:
-                reading.backward(
-                    table, ops, grad, state, work, ld, d, places.blocks + me * BLOCK, X, rows, me,
-                    team,
-                )  # fmt: skip
+                own = places.blocks + me * places.block
+                reading.backward(table, ops, grad, state, work, ld, d, own, X, rows, me, team)
             else:
                 _back_products(
                     table, ops, row, theta, grad, work, ld, places, d, below, gated > 0, m, mp,

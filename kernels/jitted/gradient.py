@@ -23,7 +23,7 @@ from .losses import (
     squared_loss,
 )
 from .memory import clear, matrix, part, row
-from .reading import BLOCK, padded, portion
+from .reading import padded, portion
 from .team import meet
 
 CHUNK = 4096  # slopes that a member adds at a time
@@ -187,7 +187,7 @@ def of_blocks(
         )  # fmt: skip
         meet(meeting, me, team)
         return
-    length = places.blocks + BLOCK
+    length = places.blocks + places.block
     own = part(work, groups * size + me * length, length)
     _clear_gaps(ops, part(own, places.own, grad.size))
     begin, end = portion(groups, me, team)  # side by side, for of a short batch some are empty

@@ -137,7 +137,7 @@ def _evenly(m, most, step):
 def forward(n, N, X, rows, k0, scale, offset, W, w, ldw, C, c, ldc, work, p):
     """C[c + e + o ldc] += Σₖ (scale X[rows[e], k0 + k] + offset) W[w + o ldw + k], o < n, k < N.
 
-    work[p:] has ROOM.
+    N is at most 2000, for a panel and digits have to fit; work[p:] has ROOM.
     """
     words = (N + BYTES - 1) // BYTES * LANES
     p += -(address(work) // 4 + p) % LANES  # in vectors that cross lines tiles are half as fast

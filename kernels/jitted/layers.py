@@ -21,7 +21,7 @@ from .gemm import ROWS
 from .memory import clear, matrix, part
 from .pack import lanes_of, pick, transpose
 from .random import dropout, noise
-from .reading import BLOCK, LENGTH, padded, portion, read, share
+from .reading import LENGTH, READ, padded, portion, read, share
 from .team import meet
 
 DENSE, ACTIVATION, SOFTMAX = int(Kind.DENSE), int(Kind.ACTIVATION), int(Activation.SOFTMAX)
@@ -37,9 +37,9 @@ EXAMPLES = 512  # examples of a block
 
 #: Where parts of the workspace begin: two buffers for dA, `swap` apart, used in turn;
 #: scratch (3, ld), targets (K, ld), weights (2, ld) of the batch; sums of groups of features that a
-#: first layer reads; the gradient of a block of `examples`, if the batch has several; each member's
-#: block of features.
-Places = namedtuple("Places", "D swap scratch targets weights sums own blocks examples")
+#: first layer reads; the gradient of a block of `examples`, if the batch has several; what each
+#: member has for itself, `block` long.
+Places = namedtuple("Places", "D swap scratch targets weights sums own blocks block examples")
 EXTRA["P"] = types.NamedUniTuple(types.int64, len(Places._fields), Places)
 EXTRA["O"] = types.Array(numba.from_dtype(OP), 1, "C")
 
@@ -60,8 +60,8 @@ def _input(table, ops, state, work, ld, blocks, X, rows, me, team):
     alike = op.stats == 0 and X[2] == 1 and X[3] == (0 if work.itemsize == 4 else 1)
     if alike:
         pick(table, X, part(rows, first, last - first), op.n_out, work, op.A * ld + first, ld)
-    for j in range(first, first if alike else last, BLOCK // LENGTH):
-        n = min(BLOCK // LENGTH, last - j)
+    for j in range(first, first if alike else last, READ // LENGTH):
+        n = min(READ // LENGTH, last - j)
         for k in range(0, op.n_out, width):
             w = min(width, op.n_out - k)
             block = matrix(work, blocks, n, w)
@@ -129,7 +129,7 @@ def forward(
     """
     mp = padded(rows.size, work.itemsize)
     scratch = matrix(work, places.scratch, 3, ld)
-    blocks = places.blocks + me * BLOCK
+    blocks = places.blocks + me * places.block
     if ops[0].A >= 0 and fresh != 0:
         _input(table, ops, state, work, ld, blocks, X, rows, me, team)
         meet(meeting, me, team)

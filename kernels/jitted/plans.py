@@ -8,9 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from ..opcodes import AS_IT_IS, OP, Kind
+from . import integers
 from .inplace import PARTS, SPAN
 from .layers import Places
-from .reading import BLOCK, LINE, padded
+from .reading import LINE, READ, padded
 
 #: Bytes of what a batch reads twice and computes from which on it goes in blocks: while all lies in
 #: the third-level cache, adding gradients up takes longer than reading from the second is faster.
@@ -56,7 +57,8 @@ def _places(ops, ld, gradient=0, examples=0):
     for rows in (2 * widest, 3, last["n_in"], 2, PARTS * first["n_out"] if grouped else 0):
         starts.append(starts[-1] + int(rows) * ld)
     D, *others, own = starts
-    return Places(D, int(widest) * ld, *others, own, own + gradient, examples)
+    block = max(READ, integers.ROOM) if ops["A"][0] < 0 else READ
+    return Places(D, int(widest) * ld, *others, own, own + gradient, block, examples)
 
 
 def _gradient(ops, size):
@@ -74,7 +76,7 @@ def whole(ops, m, size):
     """
     ld = _width(m, size)
     places = _places(np.frombuffer(ops, OP), ld)
-    return Plan(places.blocks, BLOCK, ld, places, 0)
+    return Plan(places.blocks, places.block, ld, places, 0)
 
 
 def _apart(table, m, size, gradient, room):
@@ -115,9 +117,9 @@ def divided(ops, m, size, pixel):
     ld = _width(examples, size)
     places = _places(table, ld, gradient, examples)
     if fitting < FEWEST:
-        return Plan(places.blocks, BLOCK, ld, places, 1)
+        return Plan(places.blocks, places.block, ld, places, 1)
     groups = min(-(-m // examples), fitting)
-    return Plan(groups * gradient, places.blocks + BLOCK, ld, places, groups)
+    return Plan(groups * gradient, places.blocks + places.block, ld, places, groups)
 
 
 def lay(plan, dtype, threads=1, work=None):

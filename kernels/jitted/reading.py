@@ -24,7 +24,7 @@ from .words import BYTES, TALL
 SOFTMAX, IDENTITY = int(Activation.SOFTMAX), int(Activation.IDENTITY)
 
 LINE = 64  # bytes that numbers of examples are padded to: a cache line, whole vectors
-BLOCK = integers.ROOM  # numbers that a member reads and scales at a time: second-level cache
+READ = 48 * 1024  # numbers that a member reads and scales at a time: second-level cache
 LENGTH = 528  # features of them: an odd count of cache lines, lest rows meet in few sets
 
 
@@ -102,7 +102,7 @@ def _in_place(
                 scale, offset = inplace.line(ops[0], state)
                 integers.forward(
                     table, o1 - o0, w, X, own, k, scale, offset, theta, W, op.n_in, work, c, ld,
-                    work, places.blocks + me * BLOCK,
+                    work, places.blocks + me * places.block,
                 )  # fmt: skip
             else:
                 inplace.forward(
@@ -121,7 +121,7 @@ def _in_place(
 @linked("T O F1 F1 F1 i i X I1 i", when="by blocks")
 def _by_blocks(table, ops, theta, state, work, ld, blocks, X, rows, z):
     """Add to Z (n_out, ld) at z the products with X[rows], read and scaled block by block."""
-    op, tall = ops[1], BLOCK // LENGTH
+    op, tall = ops[1], READ // LENGTH
     for k in range(0, op.n_in, LENGTH):
         w = min(LENGTH, op.n_in - k)
         for j in range(0, rows.size, tall):
@@ -136,7 +136,7 @@ def _by_blocks(table, ops, theta, state, work, ld, blocks, X, rows, z):
 @linked("T O F1 F1 F1 i P X I1 F2 F2 F2 I1 i i", when="reading")
 def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, meeting, me, team):
     """Z, A (n_out, ld) of the first DENSE row."""
-    op, blocks = ops[1], places.blocks + me * BLOCK
+    op, blocks = ops[1], places.blocks + me * places.block
     o0, o1, first, last = _shares(ops, X, rows.size, work.itemsize, me, team)
     own, z = part(rows, first, last - first), op.Z * ld + first
     for o in range(o0, o1):
@@ -145,7 +145,7 @@ def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, 
             Z[o, j] = b
     if sparse.multiplies(ops[0], X):
         sparse.forward(
-            table, X, own, op.n_out, op.n_in, theta, op.W, work, z, ld, blocks, BLOCK
+            table, X, own, op.n_out, op.n_in, theta, op.W, work, z, ld, blocks, READ
         )  # fmt: skip
     elif not inplace.marked(X):
         _by_blocks(table, ops, theta, state, work, ld, blocks, X, own, z)
@@ -188,7 +188,7 @@ def _back_in_place(table, ops, grad, state, work, ld, D, blocks, X, rows, me, te
 @linked("T O F1 F1 F1 i i i X I1 i i", when="by blocks in training")
 def _back_by_blocks(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     """dW (n_out, n_in) from blocks of X[rows], read and scaled: a member takes each team-th."""
-    op, tall = ops[1], BLOCK // LENGTH
+    op, tall = ops[1], READ // LENGTH
     for tile in range(me, (op.n_in + LENGTH - 1) // LENGTH, team):
         k = tile * LENGTH
         w = min(LENGTH, op.n_in - k)
@@ -207,7 +207,7 @@ def backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     op = ops[1]
     if sparse.multiplies(ops[0], X):
         sparse.backward(
-            table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, blocks, BLOCK, me, team
+            table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, blocks, READ, me, team
         )
     elif inplace.marked(X):
         _back_in_place(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team)

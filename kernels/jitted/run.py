@@ -17,7 +17,6 @@ from .layers import forward
 from .memory import doubles, matrix, part, row
 from .optimizers import largest
 from .random import shuffle
-from .reading import BLOCK
 from .subnormals import flush, restore
 from .team import aborted, deal, meet
 from .updates import CHUNKS, permit, update
@@ -38,7 +37,7 @@ def evaluate(
     last, who, members = ops[ops.size - 1].source, me, team
     first, step, own = 0, 1, work
     if rooms != 0 and order.size >= team * ld:
-        length = places.blocks + BLOCK
+        length = places.blocks + places.block
         first, step, own = me, team, part(work, me * length, length)
         who, members = 0, 1
     for block in range(first, tally.shape[0], step):
@@ -86,7 +85,7 @@ def predict(
     meeting, wrong = handed(meeting), part(wrong, me, 1)
     apart = team > 1 and order.size >= team * ld
     if apart:
-        length = places.blocks + BLOCK
+        length = places.blocks + places.block
         work, me, team = part(work, me * length, length), 0, 1
     i = deal(meeting, ld) if apart else 0
     while i < order.size:

@@ -1,0 +1,227 @@
+"""Products of bytes with numbers in digits: what is rounded, what is exact, and where they end."""
+
+import numpy as np
+import pytest
+from fastnn.kernels import jitted
+from fastnn.kernels.jitted import _link, digits, integers, memory, program
+from fastnn.kernels.jitted.simd import multiplies_bytes
+from fastnn.kernels.jitted.words import BYTES, LANES, PANEL
+
+import fastnn
+from fastnn import Dense, GradientDescent, Network, Rescaling
+
+pytestmark = pytest.mark.skipif(
+    not jitted.available or not multiplies_bytes(), reason="no instruction adds bytes' products up"
+)
+
+
+def in_digits(y):
+    """(whole numbers, their unit) of a row, put together again from its words."""
+    words = -(-len(y) // BYTES) * LANES
+    room = np.full(digits.length.py_func(words) + 1, np.nan, np.float32)
+    digits.cut(1, len(y), words, y, 0, len(y), room, 0)
+    assert np.isnan(room[-1])
+    fours = room[: 4 * words].view(np.int8).reshape(-1, 4, 4)[:, :3]
+    return fours.transpose(0, 2, 1).reshape(-1, 3) @ np.array([1, 256, 65536]), room[4 * words]
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 15, 16, 17, 63, 64, 65, 130])
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
+def test_digits_make_a_row_again_up_to_a_step(n, size):
+    y = (np.random.default_rng(n).normal(size=n) * size).astype(np.float32)
+    whole, unit = in_digits(y)
+    assert np.log2(unit) % 1 == 0
+    assert np.abs(y).max() * 2.0**-23 < unit <= np.abs(y).max() * 2.0**-21
+    assert np.abs(whole[:n] * np.float64(unit) - y).max() <= unit / 2
+    assert not whole[n:].any()
+
+
+def test_digits_hold_every_largest_number():
+    """Of those next to a power of two, and of those that three digits hold just and no more."""
+    for top in (digits.MOST, 2**23 - 1, 2**23 - 2):
+        for offset in range(-3, 4):
+            largest = np.ldexp(np.float32(min(top + offset, 2**23 - 1)), -22)
+            for sign in (1, -1):
+                y = np.array([sign * largest, np.float32(2.0**-23)], np.float32)
+                whole, unit = in_digits(y)
+                assert np.abs(whole[:2] * np.float64(unit) - y).max() <= unit / 2
+
+
+def test_whole_numbers_and_zero_are_exact_in_digits():
+    y = np.random.default_rng(0).integers(-(2**22), 2**22, 100).astype(np.float32)
+    whole, unit = in_digits(y)
+    assert (whole[:100] * unit == y).all()
+    assert not in_digits(np.zeros(70, np.float32))[0].any()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 16, 68])
+def test_the_unit_of_a_row_that_is_not_finite_is_nan(bad, place):
+    y = np.ones(69, np.float32)
+    y[place] = bad
+    assert np.isnan(in_digits(y)[1])
+
+
+GUARD = np.float32(-77)
+
+
+def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
+    """(what a kernel computes, the exact result, what float32 rounds) for n outputs, m examples."""
+    rng = np.random.default_rng([n, m, N])
+    images = rng.integers(0, 256, (m + 5, N + extent)).astype(np.uint8)
+    order = rng.permutation(m + 5)[:m]
+    work = np.full(integers.ROOM + 3, GUARD, np.float32)
+    wide, long = (m, N) if way == "forward" else (N, m)
+    Y = rng.normal(size=(n, long + 3)).astype(np.float32)
+    C = np.full((n + 1, wide + 4), GUARD)
+    C[:n, :wide] = start
+    kernel = getattr(integers, way).kernel
+    x = memory.locate(images)[0]
+    args = n, N, x, order, extent, 0.5, offset, Y.reshape(-1), 0, long + 3, C.reshape(-1), 0
+    kernel(*args, wide + 4, work, 3)
+    assert (work[:3] == GUARD).all()
+    assert (C[n:] == GUARD).all()
+    assert (C[:, wide:] == GUARD).all()
+    X = 0.5 * images[order, extent:].astype(np.float64) + offset
+    X = X.T if way == "forward" else X
+    rounded = (np.abs(Y[:, :long]).max(axis=1) * 2.0**-23)[:, None] * np.abs(X).sum(axis=0)
+    begin = start if way == "forward" else 0.0
+    return C[:n, :wide], begin + Y[:, :long].astype(np.float64) @ X, rounded
+
+
+EDGES = [1, 2, 3, 5, 15, 16, 17, PANEL - 1, PANEL, PANEL + 1, BYTES - 1, BYTES, BYTES + 1, 131]
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("N", [*EDGES, 256, 1000])
+def test_any_size_is_within_the_rounding_of_digits(way, N):
+    for m in EDGES:
+        for n in (1, 2, 3, 4, 5, 8, 11):
+            found, exact, rounded = products(n, m, N, way, extent=N % 7)
+            assert (np.abs(found - exact) <= rounded + 2.0**-22 * np.abs(exact)).all()
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize(("n", "m", "N"), [(300, 40, 700), (90, 600, 70), (600, 300, 130)])
+def test_products_that_go_in_pieces_are_whole(way, n, m, N):
+    """More outputs than digits have room for, more examples than panels or the way back take."""
+    found, exact, rounded = products(n, m, N, way)
+    assert (np.abs(found - exact) <= rounded + 2.0**-22 * np.abs(exact)).all()
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_an_offset_and_what_stands_there_are_added(way):
+    found, exact, _ = products(6, 37, 90, way, offset=-3.5, start=2.0)
+    np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_long_sums_are_nearer_to_the_exact_ones_than_those_of_float32(way):
+    n, m, N = (8, 40, 1500) if way == "forward" else (8, 1500, 40)
+    found, exact, _ = products(n, m, N, way)
+    rng = np.random.default_rng([n, m, N])
+    X = 0.5 * rng.integers(0, 256, (m + 5, N)).astype(np.float32)[rng.permutation(m + 5)[:m]]
+    Y = rng.normal(size=(n, 1503)).astype(np.float32)[:, :1500]
+    usual = Y @ (X.T if way == "forward" else X)
+    assert np.abs(found - exact).mean() < np.abs(usual - exact).mean()
+
+
+def fitted(features, units, batch, threads=1, dtype="float32"):
+    """Parameters, costs and predictions after three epochs on bytes."""
+    rng = np.random.default_rng(features)
+    X = rng.integers(0, 256, (101, features)).astype(np.uint8)
+    net = Network.mlp([features, *units], output="softmax", rescale=1 / 255, dtype=dtype)
+    before = fastnn._threads._wanted
+    fastnn.set_num_threads(threads)
+    try:
+        history = net.fit(
+            X, rng.integers(0, units[-1], 101), epochs=3, batch_size=batch, progress=False,
+            optimizer=GradientDescent(0.1), validation_data=(X[:30], np.arange(30) % units[-1]),
+        )  # fmt: skip
+        return net.program.theta, history["cost"], history["validation_cost"], net.predict_proba(X)
+    finally:
+        fastnn._threads._wanted = before
+
+
+@pytest.fixture
+def summed(monkeypatch):
+    """The names that programs hand to the table from here on."""
+    names, addresses = set(), program.addresses
+
+    def watched(ops, dtype, purpose, needs=(), settings=None):
+        names.update(needs)
+        return addresses(ops, dtype, purpose, needs, settings)
+
+    monkeypatch.setattr(program, "addresses", watched)
+    return names
+
+
+@pytest.mark.parametrize("features", [256, 300, 6200])
+@pytest.mark.parametrize("units", [(7, 3), (40, 5), (131, 70, 3)])
+@pytest.mark.parametrize("batch", [None, 50])
+def test_networks_give_what_numpy_gives(features, units, batch, summed):
+    found = fitted(features, units, batch)
+    assert integers.NAME in summed
+    with fastnn.backend("vectorized"):
+        expected = fitted(features, units, batch)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 9])
+@pytest.mark.parametrize("features", [256, 300, 6200])
+@pytest.mark.parametrize("units", [(7, 3), (41, 5)])
+def test_any_number_of_members_gives_the_same_bits(features, units, threads, monkeypatch):
+    monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
+    alone, together = (fitted(features, units, 50, count) for count in (1, threads))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_small_batches_float64_and_few_outputs_are_read_otherwise(summed):
+    fitted(300, (7, 3), 8)
+    fitted(300, (40, 3), 32)
+    summed.discard(integers.NAME)  # of predictions, which do not know of batches
+    fitted(300, (7, 3), None, dtype="float64")
+    fitted(300, (40, 3), None, dtype="float64")
+    fitted(300, (integers.OUTPUTS - 1, 3), None)
+    assert integers.NAME not in summed
+    fitted(300, (integers.OUTPUTS, 3), None)
+    assert integers.NAME in summed
+
+
+def test_predictions_do_not_depend_on_how_many_there_are():
+    X = np.random.default_rng(0).integers(0, 256, (300, 300)).astype(np.uint8)
+    for units in (9, 50):
+        net = Network([Rescaling(1 / 255), Dense(units, "tanh"), Dense(2)], inputs=300)
+        whole = net.build(300).predict(X)
+        for begin, end in ((0, 2), (17, 33), (255, 258), (100, 150)):
+            np.testing.assert_array_equal(net.predict(X[begin:end]), whole[begin:end])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("units", [9, 50])
+def test_a_weight_that_is_not_finite_is_seen(bad, units):
+    X = np.zeros((60, 300), np.uint8)  # even where nothing is multiplied with it
+    net = Network([Rescaling(1 / 255), Dense(units), Dense(2, "softmax")], inputs=300)
+    net.build(300).parameters["W1"][5, 1] = bad
+    assert np.isnan(net.cost_and_gradients(X, np.arange(60) % 2)[0])
+
+
+def test_float64_and_other_cpus_have_no_such_kernels():
+    assert _link.ONLY[integers.NAME] == (np.dtype(np.float32),)
+    names = frozenset({integers.NAME, _link.in_training(integers.NAME)})
+    places = [i for i, (_, _, when) in enumerate(_link._linked) if when in names]
+    assert len(places) == 2
+    assert not _link.table(np.dtype(np.float64), names)[places].any()
+    assert _link.table(np.dtype(np.float32), names)[places].all()
+
+
+@pytest.mark.parametrize("scaler", [fastnn.Normalization(), Rescaling(1 / 16, offset=-1)])
+def test_what_is_scaled_by_feature_or_shifted_far_is_not_summed_so(scaler, summed):
+    X = np.random.default_rng(0).integers(0, 256, (60, 300)).astype(np.uint8)
+    for units in (9, 50):
+        net = Network([scaler, Dense(units, "relu"), Dense(2, "softmax")])
+        net.fit(X, np.arange(60) % 2, epochs=1, progress=False)
+        net.predict(X)
+    assert integers.NAME not in summed
