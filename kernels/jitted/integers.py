@@ -10,12 +10,13 @@ them become a number. So they are nearer to the exact ones than those of float32
 from __future__ import annotations
 
 import numpy as np
+from llvmlite import ir
 from numba.extending import intrinsic
 
 from ._jit import inlined
 from ._link import ONLY, in_training, linked
 from .digits import cut, length, number
-from .memory import address, part
+from .memory import address, ask, part
 from .panels import mixed, turned
 from .simd import INT, Vectors, constant, data, index, multiplies_bytes, void
 from .words import BYTES, LANES, PANEL, TALL, WORDS, same
@@ -47,10 +48,40 @@ def replace(op, dtype, batch):
     return multiply(op, dtype, batch) and op["n_in"] >= LONG and (batch is None or batch >= MANY)
 
 
-def _sums(builder, v, words, b, rows):
+class _Wish:
+    """Emits the wish for bytes that come next, a cache line in each of a tile's first turns."""
+
+    def __init__(self, builder, X, order, r, m, k, turns, forwards):
+        self.builder, self.order, self.r = builder, order, r
+        self.turns, self.forwards = turns, forwards
+        address, self.step = (builder.extract_value(X, i) for i in range(2))
+        self.place, self.last = builder.add(address, k), builder.sub(m, constant(1))
+
+    def __call__(self, turn):
+        """Ask, if there is something left to ask for."""
+        with self.builder.if_then(self.builder.icmp_signed("<", turn, self.turns)):
+            self._ask(turn)
+
+    def _ask(self, turn):
+        """Forwards: the lines of PANEL examples in turn; back: one of every fourth example."""
+        builder, place = self.builder, self.place
+        row = builder.mul(turn, constant(4))
+        if self.forwards:
+            row = builder.and_(turn, constant(PANEL - 1))
+            line = builder.lshr(turn, constant(PANEL.bit_length() - 1))
+            place = builder.add(place, builder.mul(line, constant(BYTES)))
+        row = builder.add(self.r, row)
+        row = builder.select(builder.icmp_signed("<", row, self.last), row, self.last)
+        start = builder.mul(builder.load(builder.gep(self.order, [row])), self.step)
+        pointer = builder.inttoptr(builder.add(place, start), ir.IntType(8).as_pointer())
+        ask(builder, pointer)
+
+
+def _sums(builder, v, words, b, rows, wish):
     """sums[i][j][q]: vector j of the sums of row i's q-th digits."""
     tall = len(rows)
     k, sums, end = v.loop(words, 1, [same(0)] * (tall * 6), once=True)
+    wish(k)
     sums = list(sums)
     b = builder.gep(b, [builder.mul(k, constant(PANEL))])
     octets = [builder.bitcast(v.load(b, constant(j * LANES)), WORDS) for j in range(2)]
@@ -67,27 +98,30 @@ def _sums(builder, v, words, b, rows):
     return [[sums[(i * 2 + j) * 3 : (i * 2 + j) * 3 + 3] for j in range(2)] for i in range(tall)]
 
 
-def _tile_of(tall):
+def _tile_of(tall, forwards):
     """Return the intrinsic that computes so many rows of C in PANEL columns, or fewer columns."""
 
     @intrinsic
-    def tile(typingctx, B, b, words, d, ldd, factor, C, c, ldc, used, add):
+    def tile(typingctx, B, b, words, d, ldd, factor, C, c, ldc, used, add, X, rows, r, m, k, turns):
         """C[c + i ldc + j] = (add: itself +) factor Σ digits times bytes, i < tall, j < used.
 
-        A panel of bytes lies at B[b:], rows of digits at B[d:], ldd apart.
+        A panel of bytes lies at B[b:], lines of digits at B[d:], ldd apart. Asks in so many
+        turns for bytes of X[rows[r …]], of m rows, from the feature k on.
         """
-        signature = void(B, index, index, index, index, factor, C, *(index,) * 4)
+        signature = void(B, *(index,) * 4, factor, C, *(index,) * 4, X, rows, *(index,) * 4)
 
         def codegen(context, builder, sig, args):
             v = Vectors(context, builder, C.dtype)
             b, d = (data(context, builder, B, args[0], args[place]) for place in (1, 3))
             c, ldc, used = data(context, builder, C, *args[6:8]), *args[8:10]
-            rows = [builder.gep(d, [builder.mul(constant(i), args[4])]) for i in range(tall)]
-            sums = _sums(builder, v, args[2], b, rows)
+            lines = [builder.gep(d, [builder.mul(constant(i), args[4])]) for i in range(tall)]
+            order = data(context, builder, rows, args[12], constant(0))
+            wish = _Wish(builder, args[11], order, *args[13:], forwards)
+            sums = _sums(builder, v, args[2], b, lines, wish)
             factor, end = builder.fptrunc(args[5], v.scalar), builder.sub(args[4], constant(LANES))
             adds = builder.icmp_signed("!=", args[10], constant(0))
-            for i, row in enumerate(rows):
-                unit = v.splat(builder.fmul(factor, builder.load(builder.gep(row, [end]))))
+            for i, line in enumerate(lines):
+                unit = v.splat(builder.fmul(factor, builder.load(builder.gep(line, [end]))))
                 for j in range(2):
                     rest = builder.sub(used, constant(j * LANES))
                     mask = v.mask(builder.trunc(rest, INT))
@@ -102,22 +136,34 @@ def _tile_of(tall):
     return tile
 
 
-_one, _two, _three, _four = (_tile_of(tall) for tall in range(1, TALL + 1))
+def _tiles_of(forwards):
+    """Return the function that computes all rows of C in up to PANEL columns."""
+    one, two, three, four = (_tile_of(tall, forwards) for tall in range(1, TALL + 1))
+
+    @inlined
+    def tiles(n, words, B, b, d, ldd, factor, C, c, ldc, used, add, X, rows, r, m, k, step, turns):
+        """C[c + o ldc + j] = (add: itself +) factor Σ digits times bytes, o < n, j < used.
+
+        Two tiles ask for bytes that come next, from the features k and k + step on: with that a
+        step of 12288 → 7 takes 7 % less time.
+        """
+        for o in range(0, n, TALL):
+            q, at, tall = d + o * ldd, c + o * ldc, n - o
+            if tall > 3:
+                four(B, b, words, q, ldd, factor, C, at, ldc, used, add, X, rows, r, m, k, turns)
+            elif tall == 3:
+                three(B, b, words, q, ldd, factor, C, at, ldc, used, add, X, rows, r, m, k, turns)
+            elif tall == 2:
+                two(B, b, words, q, ldd, factor, C, at, ldc, used, add, X, rows, r, m, k, turns)
+            else:
+                one(B, b, words, q, ldd, factor, C, at, ldc, used, add, X, rows, r, m, k, turns)
+            k += step
+            turns = turns if o == 0 else 0
+
+    return tiles
 
 
-@inlined
-def _tiles(n, words, B, b, d, ldd, factor, C, c, ldc, used, add):
-    """C[c + o ldc + j] = (add: itself +) factor Σ digits times bytes, o < n, j < used."""
-    for o in range(0, n, TALL):
-        q, at, tall = d + o * ldd, c + o * ldc, n - o
-        if tall > 3:
-            _four(B, b, words, q, ldd, factor, C, at, ldc, used, add)
-        elif tall == 3:
-            _three(B, b, words, q, ldd, factor, C, at, ldc, used, add)
-        elif tall == 2:
-            _two(B, b, words, q, ldd, factor, C, at, ldc, used, add)
-        else:
-            _one(B, b, words, q, ldd, factor, C, at, ldc, used, add)
+_tiles_forward, _tiles_back = _tiles_of(True), _tiles_of(False)
 
 
 @inlined
@@ -158,9 +204,10 @@ def forward(n, N, X, rows, k0, scale, offset, W, w, ldw, C, c, ldc, work, p):
             m, b = min(PANEL, rows.size - e), p if again else p + e * words
             for j in range(0, m if again or o == 0 else 0, LANES):
                 turned(X, part(rows, e + j, m - j), k0, N, work, b + j, min(LANES, m - j))
-            at = c + o * ldc + e
-            _tiles(
-                count, (N + 3) // 4, work, b, d, length(words), scale, C, at, ldc, m, 1
+            r, k = (e + PANEL, k0) if e + PANEL < rows.size else (0, k0 + N)
+            _tiles_forward(
+                count, (N + 3) // 4, work, b, d, length(words), scale, C, c + o * ldc + e, ldc, m,
+                1, X, rows, r, rows.size, k, words // PANEL * BYTES, words if again else 0,
             )  # fmt: skip
 
 
@@ -186,9 +233,10 @@ def backward(n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc, work, p):
                     own = part(rows, first + e, m - e)
                     mixed(X, own, k, wide, work, p + e // 4 * PANEL, words, min(4, m - e))
                 for j in range(0, wide, PANEL):
-                    _tiles(
+                    _tiles_back(
                         count, words, work, p + j * words, q, length(long), scale, C,
-                        c + o * ldc + f + j, ldc, min(PANEL, wide - j), add,
+                        c + o * ldc + f + j, ldc, min(PANEL, wide - j), add, X, rows,
+                        first + j // PANEL, first + m, k - FEATURES, BYTES, words,
                     )  # fmt: skip
     for o in range(n if offset != 0 else 0):
         total = D.dtype.type(0)
