@@ -63,8 +63,8 @@ class Predictor(Blueprint):
         ndarray
             (m,) int64 labels for one sigmoid (1 if strictly above ½) and for softmax; (m, K) of
             0/1 for K sigmoids; else values in the network's dtype, (m,) when there is one output.
-            Rows do not depend on their neighbours; one asked for alone is summed in another order
-            and may differ in the last bits.
+            Rows do not depend on their neighbours; one asked for alone, or fewer than 48 rows of
+            bytes, are summed in another order and may differ in the last bits.
         """
         A, activation = self._outputs(X), output_activation(self._layers)
         if activation == "softmax":

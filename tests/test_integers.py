@@ -179,9 +179,10 @@ def test_any_number_of_members_gives_the_same_bits(features, units, threads, mon
 
 
 def test_small_batches_float64_and_few_outputs_are_read_otherwise(summed):
-    fitted(300, (7, 3), 8)
-    fitted(300, (40, 3), 32)
-    summed.discard(integers.NAME)  # of predictions, which do not know of batches
+    fitted(300, (7, 3), integers.FEW - 1)
+    fitted(300, (40, 3), integers.MANY - 1)
+    assert integers.NAME in summed  # as they predict more rows
+    summed.clear()
     fitted(300, (7, 3), None, dtype="float64")
     fitted(300, (40, 3), None, dtype="float64")
     fitted(300, (integers.OUTPUTS - 1, 3), None)
@@ -190,13 +191,16 @@ def test_small_batches_float64_and_few_outputs_are_read_otherwise(summed):
     assert integers.NAME in summed
 
 
-def test_predictions_do_not_depend_on_how_many_there_are():
+def test_a_row_does_not_depend_on_its_neighbours_among_many():
     X = np.random.default_rng(0).integers(0, 256, (300, 300)).astype(np.uint8)
     for units in (9, 50):
         net = Network([Rescaling(1 / 255), Dense(units, "tanh"), Dense(2)], inputs=300)
         whole = net.build(300).predict(X)
-        for begin, end in ((0, 2), (17, 33), (255, 258), (100, 150)):
+        for begin, end in ((0, integers.MANY), (17, 133), (200, 300)):
             np.testing.assert_array_equal(net.predict(X[begin:end]), whole[begin:end])
+        few = net.predict(X[: integers.FEW - 1])
+        np.testing.assert_array_equal(net.predict(X[3:9]), few[3:9])
+        np.testing.assert_allclose(few, whole[: len(few)], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

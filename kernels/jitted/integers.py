@@ -24,28 +24,25 @@ from .words import BYTES, LANES, PANEL, TALL, WORDS, same
 NAME = "integers"  # what networks name that need these kernels
 ONLY[NAME] = ONLY[in_training(NAME)] = (np.dtype(np.float32),) if multiplies_bytes() else ()
 EXAMPLES, FEATURES = 256, 128  # at a time, on the way back
-#: Outputs from which on they take less time than what else reads rows in place, and examples of a
-#: batch: 209 × 12288 bytes to 5 outputs and back took as long, to 7 0.8 times. Of first layers that
-#: are otherwise laid out: features, and examples.
-OUTPUTS, FEW = 6, 16
+#: Outputs and examples from which on they take less time than what else reads rows in place:
+#: 209 × 12288 bytes to 5 outputs and back took as long, to 7 0.8 times.
+OUTPUTS, FEW = 6, 32
+#: The same of features and examples where bytes would be laid out first: steps of 784 → 33 and 512
+#: → 10 took 0.79 and 0.95 times as long with 48, 0.58 and 0.79 with 256 (Xeon).
 LONG, MANY = 256, 48
 ROOM = (
     112 * 1024
 )  # numbers that a product takes at most, for a panel and for digits, from a line on
 
 
-def multiply(op, dtype, batch):
-    """Tell whether bytes read in place go through that DENSE row so, in steps of so many examples.
-
-    None: in predictions, whose bits must not depend on how many there are.
-    """
-    known = dtype in ONLY[NAME] and op["n_out"] >= OUTPUTS
-    return known and (batch is None or batch >= FEW)
+def multiply(ops, dtype, batch):
+    """Tell whether so many rows of bytes, read in place, go through the first DENSE row so."""
+    return batch >= FEW and dtype in ONLY[NAME] and ops["n_out"][1] >= OUTPUTS
 
 
-def replace(op, dtype, batch):
+def replace(ops, dtype, batch):
     """Tell whether that is faster than to lay the bytes out first, where that is done."""
-    return multiply(op, dtype, batch) and op["n_in"] >= LONG and (batch is None or batch >= MANY)
+    return batch >= MANY and ops["n_in"][1] >= LONG and multiply(ops, dtype, batch)
 
 
 class _Wish:

@@ -32,7 +32,8 @@ STARTING = 20  # times as many must be at hand before threads are started for a 
 #: Laying a batch out was as fast at 1/22 for 8000 features in float32, at 1/8 for 2000.
 FILLED = 1 / 16
 
-BYTES = MARK + CODES[np.dtype(np.uint8)]  # the code of bytes that are read in place
+OCTETS = np.dtype(np.uint8)
+MARKED = MARK + CODES[OCTETS]  # the code of bytes that are read in place
 BLOCK = 256  # rows that forward-only work takes at a time
 KEPT = 2**20  # bytes that a thread keeps for it: fresh memory took a third of 1000 rows' time
 
@@ -51,11 +52,11 @@ def _as_it_is(ops, X, state, dtype, batch):
     """Tell whether a first DENSE row multiplies X as it is where X would be laid out otherwise."""
     if isinstance(X, SparseRows):
         return ops["stats"][0] == 0 and len(X.data) <= FILLED * X.size
-    if X is None or X.dtype != np.uint8 or ops["A"][0] < 0:
+    if X is None or batch < integers.MANY or X.dtype != OCTETS or ops["A"][0] < 0:
         return False
-    if not integers.replace(ops[1], dtype, batch):
+    if not integers.replace(ops, dtype, batch):
         return False
-    return state is None or inplace.mark(locate(X)[0], ops[0], state)[3] >= MARK
+    return state is None or inplace.mark(locate(X)[0], ops[0], state)[3] == MARKED
 
 
 def entered(ops, X, state, dtype, batch):
@@ -63,11 +64,17 @@ def entered(ops, X, state, dtype, batch):
 
     That is what a first DENSE row does with sparse rows where nothing is subtracted from them and
     they are sparse enough, and with bytes whose products are summed as integers. state: None where
-    it is not known. batch: examples of a step, None of a prediction.
+    it is not known. batch: examples of a step, or of a prediction.
     """
-    if ops["kind"][1] != Kind.DENSE or not _as_it_is(ops, X, state, dtype, batch):
+    if not _as_it_is(ops, X, state, dtype, batch) or ops["kind"][1] != Kind.DENSE:
         return ops
-    ops = ops.copy()
+    return _without_input(ops.tobytes())
+
+
+@lru_cache(maxsize=256)
+def _without_input(ops):
+    """The op table in which X is multiplied as it is, from the bytes of one."""
+    ops = np.frombuffer(ops, OP).copy()
     if ops["A"][0] >= 0:  # the input's place, which is the first, is not needed
         ops["A"][1:-1] -= ops["n_out"][0]
         ops["Z"][1:-1] -= ops["n_out"][0]
@@ -81,7 +88,7 @@ def _described(ops, state, X, dtype, batch):
     if ops["A"][0] >= 0:
         return x, alive, {need(alive), "input"}
     x = inplace.mark(x, ops[0], state)
-    if x[3] == BYTES and integers.multiply(ops[1], dtype, batch):
+    if x[3] == MARKED and integers.multiply(ops, dtype, batch):
         return (*x[:3], INTEGERS), alive, {"in place", integers.NAME}
     if x[3] >= MARK:
         return x, alive, inplace.uses(alive.dtype, int(ops["n_out"][1]))
@@ -89,10 +96,10 @@ def _described(ops, state, X, dtype, batch):
     return x, alive, {need(alive), "sparse" if held else "by blocks"}
 
 
-def enter(ops, state, X, dtype, batch=None):
+def enter(ops, state, X, dtype, batch):
     """(ops, description of X, array behind it, names of what it needs) of a run over X.
 
-    batch: examples of a step, None of a prediction.
+    batch: examples of a step, or of a prediction.
     """
     ops = entered(ops, X, state, dtype, batch)
     return ops, *_described(ops, state, X, dtype, batch)
@@ -181,7 +188,7 @@ def _scratch(size, dtype):
 
 def _predict(ops, row, theta, state, X, out, threads=alone, check=trusted):
     """Write A (m, n_out) of a row."""
-    ops, x, alive, needed = enter(ops, state, X, theta.dtype)
+    ops, x, alive, needed = enter(ops, state, X, theta.dtype, len(X))
     if ops["A"][0] < 0:
         check()
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
@@ -206,7 +213,7 @@ def predict(ops, theta, state, X, out, threads=alone, check=trusted):
 def evaluate(ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     verify(ops, theta, None, ((X, Y, w),))
-    ops, x, alive, needed = enter(ops, state, X, theta.dtype)
+    ops, x, alive, needed = enter(ops, state, X, theta.dtype, len(X))
     work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
     result, tally = np.zeros(2), np.empty((-(-len(X) // ld), 3))
     order = np.arange(len(alive))
