@@ -41,3 +41,4 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
             net.predict(X[:1])
             net.evaluate(X, y)
             net.cost_and_gradients(X, y)
+            Network.mlp([500, 500, 2], dtype=dtype).build(500).predict(np.zeros((1, 500)))

@@ -47,7 +47,7 @@ class Predictor(Blueprint):
         program, kernels = self.program, fitting(self.program)
         if self._scaled and not program.folds and _check.is_row(X, program.inputs):
             out = np.empty((1, program.outputs), self.dtype)
-            if kernels.single(program.ops, program.theta, program.state, X, out):
+            if kernels.single(program.ops, program.theta, program.state, X, out, get_num_threads):
                 return out
         X, program = self._rows(X), fold(program)
         out = np.empty((len(X), program.outputs), self.dtype)

@@ -85,3 +85,16 @@ def read(typingctx, array, index):
         return builder.load_atomic(pointer, "acquire", 8, typ=ir.IntType(64))
 
     return types.int64(array, types.intp), codegen
+
+
+@intrinsic
+def swap(typingctx, array, index, old, new):
+    """Write new to array[index] if old stands there, in one indivisible step; tell whether."""
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        pointer = builder.gep(data, [args[1]])
+        result = builder.cmpxchg(pointer, args[2], args[3], "seq_cst", "seq_cst")
+        return builder.extract_value(result, 1)
+
+    return types.boolean(array, types.intp, types.int64, types.int64), codegen

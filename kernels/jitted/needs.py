@@ -94,8 +94,7 @@ def _addresses(ops, dtype, purpose, needs, processes):
     """The same from the bytes of an op table; needs: with those of the settings."""
     ops = np.frombuffer(ops, OP)
     uses = _forward(ops, purpose).union(needs)
-    if purpose != "single":
-        uses |= _batch(ops, dtype, needs)
+    uses |= {"row"} if purpose == "single" else _batch(ops, dtype, needs)
     if purpose in ("gradient", "fit"):
         uses |= _backward(ops) | set(map(in_training, uses))
     if purpose in ("evaluate", "gradient", "fit"):

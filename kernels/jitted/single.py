@@ -6,24 +6,83 @@ results may differ from a batch's in the last bits.
 
 from __future__ import annotations
 
+import os
 import threading
 
 import numpy as np
 
+from ..defaults import alone
 from ..opcodes import Activation, Kind, Mode
-from ._jit import kernel
+from . import companion
+from ._jit import inlined, kernel
+from ._link import linked
 from .activations import activate
 from .dots import dots
 from .layers import elementwise
-from .memory import locate, matrix, need, part
+from .memory import address, locate, matrix, need, part
 from .needs import addresses
 from .optimizers import largest
-from .reading import read
+from .reading import portion, read
+from .team import meet
 
 DENSE, ACTIVATION, INFERENCE = int(Kind.DENSE), int(Kind.ACTIVATION), int(Mode.INFERENCE)
 SOFTMAX, IDENTITY = int(Activation.SOFTMAX), int(Activation.IDENTITY)
 
 KEPT = 32  # networks whose workspaces a thread keeps
+
+
+@inlined
+def _dense(table, op, theta, work, a, z, n_in, o0, o1):
+    """Z (n_out,) at z, its numbers o0 … o1−1, from A (n_in,) at a."""
+    for o in range(o0, o1):
+        work[z + o] = theta[op.b + o] if op.b >= 0 else theta.dtype.type(0)
+    W = op.W + o0 * n_in
+    dots(table, o1 - o0, 1, n_in, theta, W, n_in, work, a, n_in, work, z + o0, 1, 1, 1)
+
+
+@linked("T O F1 F1 F1 i I1 I1 i i", when="row")
+def _compute(table, ops, theta, state, work, widest, order, meeting, me, team):
+    """A of the last layer in `work`, from that of the INPUT row there: a member's part of units.
+
+    All members meet before each row, not after the last one; a lone one has any `meeting`.
+    """
+    for row in range(1, ops.size - 1):
+        op = ops[row]
+        n, a, z = op.n_out, (row - 1) % 2 * widest, row % 2 * widest
+        o0, o1 = portion(n, me, team)
+        meet(meeting, me, team)
+        if op.kind == DENSE:
+            _dense(table, op, theta, work, a, z, op.n_in, o0, o1)
+            a = z
+        if op.kind != DENSE and op.kind != ACTIVATION:
+            if me == 0:
+                before, A = matrix(work, a, n, 1), matrix(work, z, n, 1)
+                elementwise(table, ops, row, theta, state, before, A, order, 1, 0, INFERENCE, 0, 1)
+        elif op.code == SOFTMAX:
+            if op.kind == DENSE:
+                meet(meeting, me, team)
+            if me == 0:
+                Z, A, scratch = matrix(work, a, n, 1), matrix(work, z, n, 1), 2 * widest
+                activate(table, SOFTMAX, Z, A, 0, 1, 0, n, matrix(work, scratch, 2, 1))
+        elif op.code != IDENTITY or a != z:
+            Z, A = matrix(work, a, 1, n), matrix(work, z, 1, n)
+            activate(table, op.code, Z, A, o0, o1 - o0, 0, 1, Z)
+
+
+@kernel
+def _begun(table, ops, state, work, X, order):
+    """Write A of the INPUT row; tell whether X is finite."""
+    n = ops[0].n_out
+    read(table, ops[0], state, X, order, 0, matrix(work, 0, 1, n))
+    return largest(part(work, 0, n)) != np.inf
+
+
+@kernel
+def _finished(ops, work, widest, out):
+    """Out (1, K) from A of the last layer."""
+    last = (ops.size - 2) % 2 * widest
+    for k in range(out.shape[1]):
+        out[0, k] = work[last + k]
 
 
 @kernel
@@ -32,31 +91,33 @@ def _layers(table, ops, theta, state, work, widest, X, order, out):
 
     work: two vectors (widest,), used in turn, and two numbers for softmax; order: [0].
     """
-    n = ops[0].n_out
-    read(table, ops[0], state, X, order, 0, matrix(work, 0, 1, n))
-    if largest(part(work, 0, n)) == np.inf:
+    if not _begun(table, ops, state, work, X, order):
         return False
-    last = ops.size - 2
-    for row in range(1, last + 1):
-        op = ops[row]
-        n, a, z = op.n_out, (row - 1) % 2 * widest, row % 2 * widest
-        if op.kind == DENSE:
-            for o in range(n):
-                work[z + o] = theta[op.b + o] if op.b >= 0 else theta.dtype.type(0)
-            dots(table, n, 1, op.n_in, theta, op.W, op.n_in, work, a, op.n_in, work, z, 1, 1, 1)
-            a = z
-        if op.kind != DENSE and op.kind != ACTIVATION:
-            before, A = matrix(work, a, n, 1), matrix(work, z, n, 1)
-            elementwise(table, ops, row, theta, state, before, A, order, 1, 0, INFERENCE, 0, 1)
-        elif op.code == SOFTMAX:
-            Z, A, scratch = matrix(work, a, n, 1), matrix(work, z, n, 1), 2 * widest
-            activate(table, SOFTMAX, Z, A, 0, 1, 0, n, matrix(work, scratch, 2, 1))
-        elif op.code != IDENTITY or a != z:
-            Z, A = matrix(work, a, 1, n), matrix(work, z, 1, n)
-            activate(table, op.code, Z, A, 0, n, 0, 1, Z)
-    for k in range(out.shape[1]):
-        out[0, k] = work[last % 2 * widest + k]
+    _compute(table, ops, theta, state, work, widest, order, order, 0, 1)
+    _finished(ops, work, widest, out)
     return True
+
+
+@kernel
+def _shared(table, ops, theta, state, work, widest, X, order, out, meeting):
+    """The same together with a companion, if one waits for this network's rows."""
+    if not _begun(table, ops, state, work, X, order):
+        return False
+    team = 2 if companion.asked(meeting, address(theta)) else 1
+    _compute(table, ops, theta, state, work, widest, order, meeting, 0, team)
+    meet(meeting, 0, team)
+    _finished(ops, work, widest, out)
+    return True
+
+
+@kernel
+def _accompany(table, ops, theta, state, work, widest, order, meeting, me, team):
+    """Compute a companion's part of row after row, until none has come for long."""
+    companion.begin(meeting)
+    while companion.wait(meeting):
+        _compute(table, ops, theta, state, work, widest, order, meeting, me, team)
+        companion.release(meeting)
+        meet(meeting, me, team)
 
 
 class _Kept(threading.local):
@@ -69,26 +130,52 @@ class _Kept(threading.local):
 _kept = _Kept()
 
 
-def _prepare(ops, dtype, kind):
-    """A row (1, n) of dtype `kind`, the table of kernels, and the arguments beside the vectors."""
+def _forget():
+    """Begin anew in a forked child: no companion of its parent's meets it."""
+    _kept.prepared.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _prepare(ops, theta, state, kind, threads):
+    """A row (1, n) of dtype `kind`, the table of kernels, and the arguments beside the vectors.
+
+    What a companion runs is compiled here, not in its thread, which a fork could cut short.
+    """
+    dtype = theta.dtype
     widest = -(-max(int(ops["n_in"].max()), int(ops["n_out"].max())) // 16) * 16
     row = np.empty((1, ops["n_in"][0]), kind)
     X, _ = locate(row)
     work = np.zeros(2 * widest + 2, dtype)
-    return row, addresses(ops, dtype, "single", {need(row)}), work, widest, X, np.zeros(1, np.int64)
+    dense = ops[ops["kind"] == DENSE]
+    table, order = addresses(ops, dtype, "single", {need(row)}), np.zeros(1, np.int64)
+    company = None
+    if (dense["n_in"] * dense["n_out"]).sum() >= companion.WORTH:
+        company = companion.Company(_accompany)
+        if threads() > 1:
+            company.prepare((table, ops, theta, state, work, widest, order))
+    return row, table, work, widest, X, order, company
 
 
-def single(ops, theta, state, X, out):
+def single(ops, theta, state, X, out, threads=alone):
     """Write A (1, K) of the last layer for one row X (1, n); False where a number is not finite.
 
-    X: of a dtype that kernels read.
+    X: of a dtype that kernels read. threads: as in `predict`.
     """
     key = ops.tobytes(), theta.dtype, X.dtype
     found = _kept.prepared.get(key)
     if found is None:
         if len(_kept.prepared) >= KEPT:
             _kept.prepared.clear()
-        found = _kept.prepared[key] = _prepare(ops, theta.dtype, X.dtype)
-    row, table, work, widest, place, order = found
+        found = _kept.prepared[key] = _prepare(ops, theta, state, X.dtype, threads)
+    row, table, work, widest, place, order, company = found
     row[...] = X  # asking for the address of X would take longer, 0.8 µs
-    return _layers(table, ops, theta, state, work, widest, place, order, out)
+    if company is None:
+        return _layers(table, ops, theta, state, work, widest, place, order, out)
+    meeting = company.meeting
+    done = _shared(table, ops, theta, state, work, widest, place, order, out, meeting)
+    if company.is_called():
+        company.call((table, ops, theta, state, work, widest, order), theta, threads)
+    return done

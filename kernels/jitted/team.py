@@ -160,6 +160,11 @@ def worked(multiplications):
     return team.work
 
 
+def busy():
+    """Tell whether any thread computes with a team, or alone what a team might."""
+    return bool(_claims)
+
+
 def assemble(function, args, size):
     """Run function(*args, meeting, me, team) on `size` threads, this one being member 0.
 

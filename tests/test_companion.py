@@ -1,0 +1,205 @@
+"""Single rows that follow each other: a second thread computes half of each, and soon ends."""
+
+import importlib
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from fastnn.kernels import jitted
+from fastnn.kernels.jitted import companion
+
+import fastnn
+from fastnn import Activation, BatchNorm, Dense, Dropout, Network
+
+pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
+
+door = importlib.import_module(f"{jitted.__name__}.single")  # the package has its function there
+WAIT = 20.0  # seconds after which a test gives up
+X = np.random.default_rng(0).normal(size=(40, 500)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def eager(monkeypatch):
+    """Two threads, and a companion from the second row on, however slow the machine is."""
+    monkeypatch.setattr(companion, "ROWS", 1)
+    monkeypatch.setattr(companion, "QUICK", 60.0)
+    monkeypatch.setattr(fastnn._threads, "_wanted", 2)
+    door._kept.prepared.clear()
+    ended()
+    yield
+    ended()
+
+
+def ended():
+    """Wait for the companion's end; it ends by itself."""
+    for thread, _ in companion._current:
+        thread.join(WAIT)
+        assert not thread.is_alive()
+
+
+def net(seed=0, widths=(300, 100)):
+    return Network([*(Dense(n, "relu") for n in widths), Dense(3, "softmax")], seed=seed).build(500)
+
+
+def rows_together(network, rows):
+    """What single rows give, and how many of them a companion computed half of."""
+    outputs, helped = [], 0
+    for row in rows:
+        waits = any(m[companion.STATE] == companion.WAITING for _, m in companion._current)
+        arrived = sum(int(m[0]) for _, m in companion._current) if waits else 0
+        outputs.append(network.predict_proba(row[None]))
+        helped += waits and sum(int(m[0]) for _, m in companion._current) > arrived
+    return np.vstack(outputs), helped
+
+
+def rows_alone(network, rows):
+    fastnn.set_num_threads(1)
+    door._kept.prepared.clear()
+    found = np.vstack([network.predict_proba(row[None]) for row in rows])
+    fastnn.set_num_threads(2)
+    door._kept.prepared.clear()
+    return found
+
+
+def until_helped(network, rows=X):
+    """Predict rows until a companion has computed half of one."""
+    deadline = time.monotonic() + WAIT
+    while not (found := rows_together(network, rows))[1]:
+        assert time.monotonic() < deadline, "no companion came"
+    return found
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [Dense(300, "relu"), Dense(3, "softmax")],
+        [Dense(301, "tanh"), Dense(17, "gelu"), Dense(3, "softmax")],
+        [Dense(300), Activation("tanh"), Dense(5, "relu"), Dense(4), Activation("softmax")],
+        [Dense(250, "relu"), Dropout(0.3), BatchNorm(), Dense(2, "softmax")],
+        [Dense(250), Dense(9, "tanh"), Dense(1, "sigmoid")],
+    ],
+)
+def test_half_a_row_each_gives_the_same_bits(layers):
+    network = Network(layers, inputs=500)
+    expected = rows_alone(network, X)
+    for _ in range(3):
+        found, _ = until_helped(network)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_companion_ends_when_no_row_comes_and_another_begins():
+    network = net()
+    for _ in range(3):
+        until_helped(network)
+        ended()
+
+
+def test_one_thread_and_small_networks_have_none():
+    fastnn.set_num_threads(1)
+    rows_together(net(), X)
+    fastnn.set_num_threads(2)
+    rows_together(net(widths=(9,)), X)
+    assert not any(thread.is_alive() for thread, _ in companion._current)
+
+
+def test_rows_that_do_not_follow_each_other_have_none(monkeypatch):
+    monkeypatch.setattr(companion, "QUICK", 0.0)
+    rows_together(net(), X)
+    assert not any(thread.is_alive() for thread, _ in companion._current)
+
+
+def test_it_leaves_when_threads_are_taken_back():
+    network = net()
+    until_helped(network)
+    fastnn.set_num_threads(1)
+    rows_together(network, X[:3])
+    assert rows_together(network, X)[1] == 0
+
+
+def test_networks_of_one_shape_do_not_get_each_others_rows():
+    one, other = net(1), net(2)
+    expected = rows_alone(one, X), rows_alone(other, X)
+    until_helped(one)
+    for row, a, b in zip(X, *expected, strict=True):
+        np.testing.assert_array_equal(one.predict_proba(row[None])[0], a)
+        np.testing.assert_array_equal(other.predict_proba(row[None])[0], b)
+
+
+def test_a_row_that_is_refused_does_no_harm():
+    network = net()
+    expected = rows_alone(network, X)
+    until_helped(network)
+    bad = X[:1].copy()
+    bad[0, 7] = np.nan
+    with pytest.raises(fastnn.errors.FastnnError, match="nan"):
+        network.predict_proba(bad)
+    np.testing.assert_array_equal(rows_together(network, X)[0], expected)
+
+
+def test_several_threads_ask_at_once():
+    network, wrong = net(), []
+    expected = rows_alone(network, X)
+
+    def ask():
+        for _ in range(30):
+            if not (rows_together(network, X)[0] == expected).all():
+                wrong.append(True)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not wrong
+
+
+def test_a_system_without_threads_does_without(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    network = net()
+    expected = rows_alone(network, X)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    found, helped = rows_together(network, X)
+    assert helped == 0
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_waits_for_nobody():
+    network = net()
+    expected = rows_alone(network, X)
+    until_helped(network)
+    child = os.fork()
+    if child == 0:
+        same = (np.vstack([network.predict_proba(row[None]) for row in X]) == expected).all()
+        os._exit(0 if same else 1)
+    deadline = time.monotonic() + WAIT
+    while (state := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if state == (0, 0):
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert state[1] == 0
+
+
+def test_a_process_ends_while_one_is_awake():
+    code = (
+        "import numpy as np, fastnn\n"
+        "from fastnn.kernels.jitted import companion\n"
+        "companion.ROWS, companion.QUICK, companion.YIELDS = 1, 60.0, 10**9\n"
+        "fastnn.set_num_threads(2)\n"
+        "net = fastnn.Network.mlp([500, 300, 3], output='softmax').build(500)\n"
+        "for i in range(50): net.predict(np.ones((1, 500), np.float32))\n"
+        "print(len(companion._current))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "1", "")
