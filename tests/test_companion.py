@@ -24,9 +24,10 @@ X = np.random.default_rng(0).normal(size=(40, 500)).astype(np.float32)
 
 @pytest.fixture(autouse=True)
 def eager(monkeypatch):
-    """Two threads, and a companion from the second row on, however slow the machine is."""
-    monkeypatch.setattr(companion, "ROWS", 1)
+    """Two threads, and a companion from the third row on, however slow the machine is."""
+    monkeypatch.setattr(companion, "ROWS", 2)
     monkeypatch.setattr(companion, "QUICK", 60.0)
+    monkeypatch.setattr(companion, "SHARE", np.inf)
     monkeypatch.setattr(fastnn._threads, "_wanted", 2)
     door._kept.prepared.clear()
     ended()
@@ -112,6 +113,24 @@ def test_rows_that_do_not_follow_each_other_have_none(monkeypatch):
     assert not any(thread.is_alive() for thread, _ in companion._current)
 
 
+def test_one_that_does_not_help_is_let_go_and_called_less_and_less(monkeypatch):
+    monkeypatch.setattr(companion, "SHARE", 0.0)
+    monkeypatch.setattr(companion, "LONGEST", 8)
+    network, calls = net(), []
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda t: (calls.append(t), start(t)))
+    deadline = time.monotonic() + WAIT
+    while len(calls) < 4 and time.monotonic() < deadline:
+        rows_together(network, X[:2])
+    company = next(iter(door._kept.prepared.values()))[-1]
+    assert len(calls) == 4
+    assert company.rest == 8
+    monkeypatch.setattr(companion, "SHARE", np.inf)
+    until_helped(network)
+    rows_together(network, X)
+    assert company.rest == 1
+
+
 def test_it_leaves_when_threads_are_taken_back():
     network = net()
     until_helped(network)
@@ -189,11 +208,30 @@ def test_a_forked_child_waits_for_nobody():
     assert state[1] == 0
 
 
+def test_a_row_at_the_end_of_the_process_is_right():
+    code = (
+        "import atexit, numpy as np\n"
+        "row = np.ones((1, 500), np.float32)\n"
+        "atexit.register(lambda: print((net.predict_proba(row) == first).all()))\n"
+        "import fastnn\n"
+        "from fastnn.kernels.jitted import companion\n"
+        "companion.ROWS, companion.QUICK, companion.SHARE = 2, 60.0, np.inf\n"
+        "fastnn.set_num_threads(2)\n"
+        "net = fastnn.Network.mlp([500, 300, 3], output='softmax').build(500)\n"
+        "first = net.predict_proba(row)\n"
+        "for i in range(200): net.predict_proba(row)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "True", "")
+
+
 def test_a_process_ends_while_one_is_awake():
     code = (
         "import numpy as np, fastnn\n"
         "from fastnn.kernels.jitted import companion\n"
-        "companion.ROWS, companion.QUICK, companion.YIELDS = 1, 60.0, 10**9\n"
+        "companion.ROWS, companion.QUICK, companion.YIELDS = 2, 60.0, 10**9\n"
         "fastnn.set_num_threads(2)\n"
         "net = fastnn.Network.mlp([500, 300, 3], output='softmax').build(500)\n"
         "for i in range(50): net.predict(np.ones((1, 500), np.float32))\n"

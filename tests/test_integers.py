@@ -229,3 +229,19 @@ def test_what_is_scaled_by_feature_or_shifted_far_is_not_summed_so(scaler, summe
         net.fit(X, np.arange(60) % 2, epochs=1, progress=False)
         net.predict(X)
     assert integers.NAME not in summed
+
+
+@pytest.mark.parametrize("kind", ["plain", "normalized", "shifted far", "by columns"])
+def test_a_workspace_serves_whichever_way_a_run_takes(kind):
+    X = np.random.default_rng(0).integers(0, 256, (60, 300)).astype(np.uint8)
+    scalers = {"normalized": fastnn.Normalization(), "shifted far": Rescaling(1 / 16, offset=-1)}
+    net = Network([scalers.get(kind, Rescaling(1 / 255)), Dense(50), Dense(2, "softmax")])
+    net.fit(X, np.arange(60) % 2, epochs=1, progress=False)
+    X = np.asfortranarray(X) if kind == "by columns" else X
+    ops, state, dtype = net.program.ops, net.program.state, np.dtype(np.float32)
+    work = program.workspace(ops, 60, dtype, 2, X)
+    entered = program.entered(ops, X, state, dtype, 60)
+    assert (entered["A"][0] < 0) == (kind == "plain")
+    layout = program.layout(entered, 60, dtype, X, 2, work)
+    assert layout.work is work
+    assert layout.room >= 2

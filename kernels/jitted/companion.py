@@ -9,7 +9,6 @@ about a millisecond.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import threading
 import time
@@ -19,16 +18,20 @@ import numpy as np
 
 from ._atomic import give_way, pause, read, swap
 from ._jit import kernel
-from .team import ABORT, LINE, aborted, busy
+from .team import LINE, busy
 
 #: Multiplications of a row from which on half of it takes longer than the meetings.
 WORTH = 100_000
-QUICK, ROWS = 5e-4, 20  # seconds between rows, and how many in a row call for a companion
+#: Seconds between rows that follow each other; how many of them are timed; the share of the time
+#: alone that they may take together; and up to how many times ROWS none is called after it did not
+#: help: where another process had the second core, rows took 2.5 times as long together.
+QUICK, ROWS, SHARE, LONGEST = 5e-4, 20, 0.9, 1024
 PAUSES, YIELDS = 2000, 1000  # with which it waits: about 0.1 ms, then nearly 1 where it is alone
 #: Where the state stands in the meeting's array, and what it is: none waits; one does; it computes.
 STATE = 3 * LINE
 GONE, WAITING, COMPUTING = 0, 1, 2
-OWNER = STATE + 1  # where the parameters lie that it reads
+OWNER = STATE + 1  # where the parameters lie that it reads; 0: it is let go
+END = STATE + 2  # 1: it must not wait any longer
 
 _current = []  # (thread, where it meets) of this process's companion, for there are never two
 _starting = threading.Lock()  # in a child forked meanwhile for ever, which then does without
@@ -38,10 +41,12 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _end():
-    """Let no companion run code that the end of the process takes away."""
+    """Let no companion run code that the end of the process takes away, and none begin."""
+    _starting.acquire(blocking=False)
     for thread, meeting in _current:
-        meeting[ABORT] = 1
-        thread.join()
+        meeting[OWNER], meeting[END] = 0, 1
+        if thread.ident is not None:
+            thread.join()
 
 
 @kernel
@@ -60,17 +65,16 @@ def begin(meeting):
 def wait(meeting):
     """Return True once there is a row to compute half of, False when none has come for long."""
     idle = 0
-    while not aborted(meeting):
+    while True:
         if read(meeting, STATE) == COMPUTING:
             return True
-        idle += 1
+        idle = PAUSES + YIELDS if read(meeting, END) != 0 else idle + 1
         if idle < PAUSES:
             pause()
         elif idle < PAUSES + YIELDS:
             give_way()
         elif swap(meeting, STATE, WAITING, GONE):
-            break
-    return False
+            return False
 
 
 @kernel
@@ -80,46 +84,67 @@ def release(meeting):
 
 
 class Company:
-    """What the rows of a network on one thread need of a companion: where they meet, how often."""
+    """What the rows of a network on one thread need of a companion: where they meet, and for what.
+
+    A companion that does not help is let go, and called again after a while that doubles each time.
+    """
 
     def __init__(self, function):
         """function(*args, meeting, 1, 2) waits, computes and releases."""
         self.function, self.meeting = function, np.zeros(4 * LINE, np.int64)
-        self.ended, self.rows = 0.0, 0
+        self.ready = False
+        self.ended, self.rows, self.first = 0.0, 0, 0.0  # the last row; rows since the first one
+        self.alone, self.fresh = 0.0, False  # seconds that ROWS took alone; it has just been called
+        self.rest, self.resting = 1, 0  # how often it is not called after a failure; still to go
 
     def prepare(self, args):
         """Compile what a companion runs."""
         self.function.compile(tuple(map(numba.typeof, (*args, self.meeting, 1, 2))))
+        self.ready = True
 
-    def is_called(self):
-        """Tell, after each row, whether by now so many have followed each other closely."""
-        before, self.ended = self.ended, time.perf_counter()
-        self.rows = self.rows + 1 if self.ended - before < QUICK else 0
+    def is_due(self, began):
+        """Tell, after a row, whether ROWS have followed each other closely by now."""
+        now = time.perf_counter()
+        if began - self.ended > QUICK:
+            self.rows, self.first = 0, began
+        self.rows, self.ended = self.rows + 1, now
         return self.rows >= ROWS
 
-    def call(self, args, theta, threads):
-        """Start one, which reads theta, where a thread is free for it; or let it go."""
-        self.rows = 0
-        if threads() < 2 or busy():
-            self.meeting[OWNER] = 0
-        elif self.meeting[STATE] == GONE:
-            self.prepare(args)
-            self._start(args, theta.ctypes.data)
+    def judge(self, args, theta, threads):
+        """Call a companion, which reads theta, after rows alone; let go of one that is no help."""
+        took, self.rows, self.first = self.ended - self.first, 0, self.ended
+        free = threads() > 1 and not busy()
+        if self.meeting[OWNER] != 0 and self.meeting[STATE] != GONE:
+            helps = self.fresh or took < SHARE * self.alone
+            self.fresh = False
+            if not (free and helps):
+                self.meeting[OWNER] = 0
+                self.resting, self.rest = self.rest, min(2 * self.rest, LONGEST)
+            elif took < SHARE * self.alone:
+                self.rest = 1
+            return
+        self.alone = took
+        if self.resting > 0:
+            self.resting -= 1
+        elif free:
+            self._call(args, theta)
 
-    def _start(self, args, owner):
-        """Start a companion, unless there is one already or the system has no thread."""
-        if not _starting.acquire(blocking=False):
+    def _call(self, args, theta):
+        """Start one, unless there is one already or the system has no thread."""
+        if any(thread.is_alive() for thread, _ in _current) or not _starting.acquire(False):
             return
         try:
-            if any(thread.is_alive() for thread, _ in _current):
-                return
+            if not self.ready:
+                self.prepare(args)
             meeting = self.meeting = np.zeros_like(self.meeting)
-            meeting[OWNER] = owner
+            meeting[OWNER], self.fresh = theta.ctypes.data, True
             thread = threading.Thread(
                 target=self.function, args=(*args, meeting, 1, 2), daemon=True, name="fastnn"
             )
-            with contextlib.suppress(RuntimeError):
-                thread.start()
-                _current[:] = [(thread, meeting)]
+            _current[:] = [(thread, meeting)]
+            thread.start()
+        except RuntimeError:
+            _current.clear()
+            self.resting = LONGEST
         finally:
             _starting.release()

@@ -22,8 +22,9 @@ def _cut(typingctx, Y, y, n, D, d, s):
     """Write n numbers of Y as words of digits, and their unit.
 
     Each four numbers are four words of D, from D[d] on: their first digits, their second and third,
-    and nothing. The unit, D[s], is a power of two, so that the largest number takes 23 bits: any is
-    rounded by at most 2⁻²³ of the largest. It is NaN where a number is not finite.
+    and nothing. The unit, D[s], is a power of two, so that the largest number takes 23 bits, or 22
+    where three digits would not hold it: any is rounded by at most 1.01 · 2⁻²³ of the largest, if
+    that is not below 1e-31. It is NaN where a number is not finite.
     """
     signature = void(Y, index, index, D, index, index)
 

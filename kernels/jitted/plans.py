@@ -44,8 +44,11 @@ def _width(m, size):
     return width if width // (LINE // size) % 2 else width + LINE // size
 
 
-def _places(ops, ld, gradient=0, examples=0):
-    """Where the parts of a workspace for ld examples and a block's gradient begin."""
+def _places(ops, ld, size, gradient=0, examples=0):
+    """Where the parts of a workspace for ld examples and a block's gradient begin.
+
+    size: bytes of a number.
+    """
     last = ops[-1]
     widest = ops["n_out"][1:].max()
     if ops["kind"][1] != Kind.DENSE:
@@ -57,7 +60,9 @@ def _places(ops, ld, gradient=0, examples=0):
     for rows in (2 * widest, 3, last["n_in"], 2, PARTS * first["n_out"] if grouped else 0):
         starts.append(starts[-1] + int(rows) * ld)
     D, *others, own = starts
-    block = max(READ, integers.ROOM) if ops["A"][0] < 0 else READ
+    block = READ
+    if ops["A"][0] < 0 and integers.known(np.dtype(f"f{size}")):
+        block = integers.ROOM
     return Places(D, int(widest) * ld, *others, own, own + gradient, block, examples)
 
 
@@ -75,7 +80,7 @@ def whole(ops, m, size):
     size: bytes of a number.
     """
     ld = _width(m, size)
-    places = _places(np.frombuffer(ops, OP), ld)
+    places = _places(np.frombuffer(ops, OP), ld, size)
     return Plan(places.blocks, places.block, ld, places, 0)
 
 
@@ -104,7 +109,7 @@ def divided(ops, m, size, pixel):
     """
     table = np.frombuffer(ops, OP)
     gradient, line = _gradient(table, size), LINE // size
-    example = _places(table, 1).blocks * size + int(table["n_in"][0]) * pixel
+    example = _places(table, 1, size).blocks * size + int(table["n_in"][0]) * pixel
     room = max(CACHE, GRADIENTS * gradient * size)
     examples = max(room // example // line, 1) * line
     fitting = min(SUMS // (gradient * size), MOST)
@@ -115,7 +120,7 @@ def divided(ops, m, size, pixel):
         if examples == 0 or fitting < FEWEST:
             return whole(ops, m, size)
     ld = _width(examples, size)
-    places = _places(table, ld, gradient, examples)
+    places = _places(table, ld, size, gradient, examples)
     if fitting < FEWEST:
         return Plan(places.blocks, places.block, ld, places, 1)
     groups = min(-(-m // examples), fitting)

@@ -92,7 +92,7 @@ def _described(ops, state, X, dtype, batch):
         return (*x[:3], INTEGERS), alive, {"in place", integers.NAME}
     if x[3] >= MARK:
         return x, alive, inplace.uses(alive.dtype, int(ops["n_out"][1]))
-    held = isinstance(X, SparseRows) and ops["A"][0] == AS_IT_IS
+    held = isinstance(X, SparseRows) and ops["A"][0] == AS_IT_IS and ops["stats"][0] == 0
     return x, alive, {need(alive), "sparse" if held else "by blocks"}
 
 
@@ -113,8 +113,9 @@ def _plan(ops, m, dtype, X):
 
 def workspace(ops, m, dtype, threads=1, X=None):
     """Scratch for batches of up to m examples, of X, and teams of up to `threads`."""
-    ops = entered(ops, X, None, np.dtype(dtype), m)
-    return lay(_plan(ops, m, dtype, X), dtype, threads).work
+    other = entered(ops, X, None, np.dtype(dtype), m)  # or not, as the state will tell
+    layouts = (lay(_plan(table, m, dtype, X), dtype, threads) for table in (ops, other))
+    return max((layout.work for layout in layouts), key=np.size)
 
 
 def layout(ops, m, dtype, X, threads=1, work=None):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from time import perf_counter
 
 import numpy as np
 
@@ -187,8 +188,8 @@ def single(ops, theta, state, X, out, threads=alone):
     row[...] = X  # asking for the address of X would take longer, 0.8 µs
     if company is None:
         return _layers(table, ops, theta, state, work, widest, place, order, out)
-    meeting = company.meeting
+    began, meeting = perf_counter(), company.meeting
     done = _shared(table, ops, theta, state, work, widest, place, order, out, meeting)
-    if company.is_called():
-        company.call((table, ops, theta, state, work, widest, order), theta, threads)
+    if company.is_due(began):
+        company.judge((table, ops, theta, state, work, widest, order), theta, threads)
     return done

@@ -19,7 +19,7 @@ OUTPUTS = 4  # outputs for which a number and its column are read once; 8 are no
 @inlined
 def multiplies(op, X):
     """Tell whether X is sparse and multiplied as it is, `op` being its INPUT row."""
-    return SPARSE <= X[3] < MARK and op.A == AS_IT_IS
+    return SPARSE <= X[3] < MARK and op.A == AS_IT_IS and op.stats == 0
 
 
 @inlined
