@@ -233,7 +233,7 @@ def test_what_is_scaled_by_feature_or_shifted_far_is_not_summed_so(scaler, summe
 
 @pytest.mark.parametrize("kind", ["plain", "normalized", "shifted far", "by columns"])
 def test_a_workspace_serves_whichever_way_a_run_takes(kind):
-    X = np.random.default_rng(0).integers(0, 256, (60, 300)).astype(np.uint8)
+    X = np.random.default_rng(0).integers(0, 256, (60, 4000)).astype(np.uint8)
     scalers = {"normalized": fastnn.Normalization(), "shifted far": Rescaling(1 / 16, offset=-1)}
     net = Network([scalers.get(kind, Rescaling(1 / 255)), Dense(50), Dense(2, "softmax")])
     net.fit(X, np.arange(60) % 2, epochs=1, progress=False)
