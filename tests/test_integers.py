@@ -66,7 +66,7 @@ GUARD = np.float32(-77)
 
 
 def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
-    """(what a kernel computes, the exact result, what digits round, what NumPy gives in float32)."""
+    """(what a kernel computes, the exact result, what digits round, what NumPy computes)."""
     rng = np.random.default_rng([n, m, N])
     images = rng.integers(0, 256, (m + 5, N + extent)).astype(np.uint8)
     order = rng.permutation(m + 5)[:m]
