@@ -116,8 +116,9 @@ def _plan(ops, m, dtype, X):
 def workspace(ops, m, dtype, threads=1, X=None):
     """Scratch for batches of up to m examples, of X, and teams of up to `threads`."""
     other = entered(ops, X, None, np.dtype(dtype), m)  # or not, as the state will tell
-    layouts = (lay(_plan(table, m, dtype, X), dtype, threads) for table in (ops, other))
-    return max((layout.work for layout in layouts), key=np.size)
+    tables = (ops,) if other is ops else (ops, other)
+    works = (lay(_plan(table, m, dtype, X), dtype, threads).work for table in tables)
+    return max(works, key=np.size)
 
 
 def layout(ops, m, dtype, X, threads=1, work=None):
