@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import _link, digits, integers, memory, program
+from fastnn.kernels.jitted import _link, byte_rows, digits, integers, memory, program
 from fastnn.kernels.jitted.simd import multiplies_bytes
 from fastnn.kernels.jitted.words import BYTES, LANES, PANEL
 
@@ -63,6 +63,10 @@ def test_the_unit_of_a_row_that_is_not_finite_is_nan(bad, place):
 
 
 GUARD = np.float32(-77)
+KERNELS = {
+    "forward": integers.forward, "by rows": byte_rows.forward, "backward": integers.backward,
+    "backward for one": byte_rows.backward,
+}  # fmt: skip
 
 
 def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
@@ -70,22 +74,27 @@ def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
     rng = np.random.default_rng([n, m, N])
     images = rng.integers(0, 256, (m + 5, N + extent)).astype(np.uint8)
     order = rng.permutation(m + 5)[:m]
-    work = np.full(integers.ROOM + 3, GUARD, np.float32)
-    wide, long = (m, N) if way == "forward" else (N, m)
+    work = np.full(digits.ROOM + 3, GUARD, np.float32)
+    back, one = way.startswith("backward"), way.endswith("one")
+    n = 1 if one else n
+    wide, long = (N, m) if back else (m, N)
     Y = rng.normal(size=(n, long + 3)).astype(np.float32)
     C = np.full((n + 1, wide + 4), GUARD)
     C[:n, :wide] = start
-    kernel = getattr(integers, way).kernel
+    kernel = KERNELS[way].kernel
     x = memory.locate(images)[0]
-    args = n, N, x, order, extent, 0.5, offset, Y.reshape(-1), 0, long + 3, C.reshape(-1), 0
-    kernel(*args, wide + 4, work, 3)
+    args = N, x, order, extent, 0.5, offset, Y.reshape(-1), 0
+    if one:
+        kernel(*args, C.reshape(-1), 0, work, 3)
+    else:
+        kernel(n, *args, long + 3, C.reshape(-1), 0, wide + 4, work, 3)
     assert (work[:3] == GUARD).all()
     assert (C[n:] == GUARD).all()
     assert (C[:, wide:] == GUARD).all()
     X = 0.5 * images[order, extent:].astype(np.float64) + offset
-    X = X.T if way == "forward" else X
+    X = X if back else X.T
     rounded = (np.abs(Y[:, :long]).max(axis=1) * 2.0**-23)[:, None] * np.abs(X).sum(axis=0)
-    begin = start if way == "forward" else 0.0
+    begin = 0.0 if back else start
     exact, usual = Y[:, :long].astype(np.float64) @ X, Y[:, :long] @ X.astype(np.float32)
     return C[:n, :wide], begin + exact, rounded, begin + usual
 
@@ -93,7 +102,7 @@ def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
 EDGES = [1, 2, 3, 5, 15, 16, 17, PANEL - 1, PANEL, PANEL + 1, BYTES - 1, BYTES, BYTES + 1, 131]
 
 
-@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("way", KERNELS)
 @pytest.mark.parametrize("N", [*EDGES, 256, 1000])
 def test_any_size_is_within_the_rounding_of_digits(way, N):
     for m in EDGES:
@@ -102,23 +111,25 @@ def test_any_size_is_within_the_rounding_of_digits(way, N):
             assert (np.abs(found - exact) <= rounded + 2.0**-22 * np.abs(exact)).all()
 
 
-@pytest.mark.parametrize("way", ["forward", "backward"])
-@pytest.mark.parametrize(("n", "m", "N"), [(300, 40, 700), (90, 600, 70), (600, 300, 130)])
+@pytest.mark.parametrize("way", KERNELS)
+@pytest.mark.parametrize(
+    ("n", "m", "N"), [(300, 40, 700), (90, 600, 70), (600, 300, 130), (31, 9, 6100), (1, 5000, 300)]
+)
 def test_products_that_go_in_pieces_are_whole(way, n, m, N):
     """More outputs than digits have room for, more examples than panels or the way back take."""
     found, exact, rounded, _ = products(n, m, N, way)
     assert (np.abs(found - exact) <= rounded + 2.0**-22 * np.abs(exact)).all()
 
 
-@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("way", KERNELS)
 def test_an_offset_and_what_stands_there_are_added(way):
     found, exact, _, _ = products(6, 37, 90, way, offset=-3.5, start=2.0)
     np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-3)
 
 
-@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("way", KERNELS)
 def test_long_sums_are_nearer_to_the_exact_ones_than_those_of_float32(way):
-    n, m, N = (8, 40, 1500) if way == "forward" else (8, 1500, 40)
+    n, m, N = (8, 1500, 40) if way.startswith("backward") else (8, 40, 1500)
     found, exact, _, usual = products(n, m, N, way)
     assert np.abs(found - exact).mean() < np.abs(usual - exact).mean()
 
@@ -153,12 +164,17 @@ def summed(monkeypatch):
     return names
 
 
-@pytest.mark.parametrize("features", [256, 300, 6200])
-@pytest.mark.parametrize("units", [(7, 3), (40, 5), (131, 70, 3)])
+@pytest.mark.parametrize("features", [256, 300, 2050, 6200, 16390])
+@pytest.mark.parametrize("units", [(1, 3), (2, 3), (7, 3), (40, 5), (131, 70, 3)])
 @pytest.mark.parametrize("batch", [None, 50])
 def test_networks_give_what_numpy_gives(features, units, batch, summed):
     found = fitted(features, units, batch)
-    assert integers.NAME in summed
+    rows, one = (suit.py_func(features, units[0]) for suit in (byte_rows.suit, byte_rows.suit_back))
+    many = units[0] >= integers.OUTPUTS
+    assert (byte_rows.NAME in summed) == (one or (rows and many))
+    assert (byte_rows.ONE in summed) == one
+    assert (integers.PANELS in summed) == (many and not rows)
+    assert (integers.NAME in summed) == many
     with fastnn.backend("vectorized"):
         expected = fitted(features, units, batch)
     for one, other in zip(found, expected, strict=True):
@@ -166,8 +182,8 @@ def test_networks_give_what_numpy_gives(features, units, batch, summed):
 
 
 @pytest.mark.parametrize("threads", [2, 3, 9])
-@pytest.mark.parametrize("features", [256, 300, 6200])
-@pytest.mark.parametrize("units", [(7, 3), (41, 5)])
+@pytest.mark.parametrize("features", [256, 300, 2050, 6200, 16390])
+@pytest.mark.parametrize("units", [(1, 2), (3, 2), (7, 3), (41, 5)])
 def test_any_number_of_members_gives_the_same_bits(features, units, threads, monkeypatch):
     monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
     alone, together = (fitted(features, units, 50, count) for count in (1, threads))
@@ -188,11 +204,12 @@ def test_small_batches_float64_and_few_outputs_are_read_otherwise(summed):
     assert integers.NAME in summed
 
 
-def test_a_row_does_not_depend_on_its_neighbours_among_many():
-    X = np.random.default_rng(0).integers(0, 256, (300, 300)).astype(np.uint8)
+@pytest.mark.parametrize("features", [300, 2100])
+def test_a_row_does_not_depend_on_its_neighbours_among_many(features):
+    X = np.random.default_rng(0).integers(0, 256, (300, features)).astype(np.uint8)
     for units in (9, 50):
-        net = Network([Rescaling(1 / 255), Dense(units, "tanh"), Dense(2)], inputs=300)
-        whole = net.build(300).predict(X)
+        net = Network([Rescaling(1 / 255), Dense(units, "tanh"), Dense(2)], inputs=features)
+        whole = net.build(features).predict(X)
         for begin, end in ((0, integers.MANY), (17, 133), (200, 300)):
             np.testing.assert_array_equal(net.predict(X[begin:end]), whole[begin:end])
         few = net.predict(X[: integers.FEW - 1])
@@ -201,19 +218,21 @@ def test_a_row_does_not_depend_on_its_neighbours_among_many():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("units", [9, 50])
-def test_a_weight_that_is_not_finite_is_seen(bad, units):
-    X = np.zeros((60, 300), np.uint8)  # even where nothing is multiplied with it
-    net = Network([Rescaling(1 / 255), Dense(units), Dense(2, "softmax")], inputs=300)
-    net.build(300).parameters["W1"][5, 1] = bad
+@pytest.mark.parametrize("units", [3, 9, 50])
+@pytest.mark.parametrize("features", [300, 2100])
+def test_a_weight_that_is_not_finite_is_seen(bad, units, features):
+    X = np.zeros((60, features), np.uint8)  # even where nothing is multiplied with it
+    net = Network([Rescaling(1 / 255), Dense(units), Dense(2, "softmax")], inputs=features)
+    net.build(features).parameters["W1"][5, 1] = bad
     assert np.isnan(net.cost_and_gradients(X, np.arange(60) % 2)[0])
 
 
 def test_float64_and_other_cpus_have_no_such_kernels():
     assert _link.ONLY[integers.NAME] == (np.dtype(np.float32),)
-    names = frozenset({integers.NAME, _link.in_training(integers.NAME)})
+    back = map(_link.in_training, (integers.NAME, byte_rows.ONE))
+    names = frozenset({integers.PANELS, byte_rows.NAME, *back})
     places = [i for i, (_, _, when) in enumerate(_link._linked) if when in names]
-    assert len(places) == 2
+    assert len(places) == 4
     assert not _link.table(np.dtype(np.float64), names)[places].any()
     assert _link.table(np.dtype(np.float32), names)[places].all()
 

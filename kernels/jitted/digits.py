@@ -1,7 +1,7 @@
 """Numbers in digits: three signed ones, base 256, which hold what 24 bits hold.
 
 A row is rounded once, to whole multiples of a power of two, in which its largest number takes 23
-bits.
+bits. Each four numbers are words of four digits: their first ones, their second and their third.
 """
 
 from __future__ import annotations
@@ -10,55 +10,64 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from ._jit import inlined
+from .memory import address
 from .simd import INT, Vectors, constant, data, index, void
 from .words import BYTES, LANES, OCTETS, WORDS, mask, remaining, same, shuffled
 
 BASE, MOST = 256.0, 0x7F7F7F  # of digits, and the largest number that three of them make
+ROOM = 112 * 1024  # numbers that a product takes at most for digits, and panels
 CARRY = 0x808080  # makes the bytes of an integer its signed digits, once it is added and taken off
 
 
-@intrinsic
-def _cut(typingctx, Y, y, n, D, d, s):
-    """Write n numbers of Y as words of digits, and their unit.
+def _cut_of(arranged):
+    """Return the intrinsic that cuts a row; `arranged` orders the words of every 64 numbers."""
 
-    Each four numbers are four words of D, from D[d] on: their first digits, their second and third,
-    and nothing. The unit, D[s], is a power of two, so that the largest number takes 23 bits, or 22
-    where three digits would not hold it: any is rounded by at most 1.01 · 2⁻²³ of the largest, if
-    that is not below 1e-31. It is NaN where a number is not finite.
-    """
-    signature = void(Y, index, index, D, index, index)
+    @intrinsic
+    def cut(typingctx, Y, y, n, D, d, s):
+        """Write n numbers of Y as words of digits, from D[d] on, and their unit.
 
-    def codegen(context, builder, sig, args):
-        v = Vectors(context, builder, D.dtype)
-        y = data(context, builder, Y, args[0], args[1])
-        d, s = (data(context, builder, D, args[3], place) for place in args[4:])
-        unit, inverse = _unit(builder, v, _largest(builder, v, y, args[2]))
-        builder.store(unit, s)
-        inverse = v.splat(inverse)
-        k, _, end = v.loop(args[2], BYTES, [])
-        for at, x in _four(builder, v, y, args[2], k):
-            line = builder.bitcast(_digits(builder, v, x, inverse), v.type)
-            v.store(line, d, at)
-        end([])
-        return context.get_dummy_value()
+        The unit, D[s], is a power of two, so that the largest number takes 23 bits, or 22 where
+        three digits would not hold it: any is rounded by at most 1.01 · 2⁻²³ of the largest, if
+        that is not below 1e-31. It is NaN where a number is not finite.
+        """
+        signature = void(Y, index, index, D, index, index)
 
-    return signature, codegen
+        def codegen(context, builder, sig, args):
+            v = Vectors(context, builder, D.dtype)
+            y = data(context, builder, Y, args[0], args[1])
+            d, s = (data(context, builder, D, args[3], place) for place in args[4:])
+            unit, inverse = _unit(builder, v, _largest(builder, v, y, args[2]))
+            builder.store(unit, s)
+            inverse = v.splat(inverse)
+            k, _, end = v.loop(args[2], BYTES, [])
+            four = [_digits(builder, v, x, inverse) for x in _four(builder, v, y, args[2], k)]
+            lines = arranged(builder, four)
+            first = builder.mul(builder.udiv(k, constant(BYTES)), constant(len(lines) * LANES))
+            for i, line in enumerate(lines):
+                place = builder.add(first, constant(i * LANES))
+                v.store(builder.bitcast(line, v.type), d, place)
+            end([])
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return cut
 
 
 def _four(builder, v, y, n, k):
-    """Four vectors of numbers from k on, zero where there are none, and where each one stands."""
+    """Four vectors of numbers from k on, zero where there are none."""
     bits = remaining(builder, n, k)
     for j in range(4):
         at = builder.add(k, constant(j * LANES))
         wanted = mask(builder, builder.lshr(bits, constant(j * LANES)), LANES)
-        yield at, v.load_masked(y, at, wanted)
+        yield v.load_masked(y, at, wanted)
 
 
 def _largest(builder, v, y, n):
     """The bits of the largest of n |numbers|; NaN counts as larger than any."""
     k, best, end = v.loop(n, BYTES, [same(0)] * 4)
     found = []
-    for (_, x), most in zip(_four(builder, v, y, n, k), best, strict=True):
+    for x, most in zip(_four(builder, v, y, n, k), best, strict=True):
         bits = builder.and_(builder.bitcast(x, WORDS), same(0x7FFFFFFF))
         found.append(builder.select(builder.icmp_signed(">", bits, most), bits, most))
     end(found)
@@ -101,6 +110,34 @@ def number(builder, v, sums):
     return v.multiply_add(v.multiply_add(third, base, second), base, first)
 
 
+def _in_fours(_builder, four):
+    """Words as they are: those of four numbers side by side, and behind them one of nothing."""
+    return four
+
+
+def _in_lines(builder, four):
+    """Three vectors: the first digits of 64 numbers, their second and their third."""
+    halves = [[*range(i, i + 8), *range(LANES + i, LANES + i + 8)] for i in (0, 8)]
+    lines = []
+    for digits in ((0, 1), (2, 2)):
+        places = [i + q for q in digits for i in range(0, 2 * LANES, 4)]
+        x, y = (shuffled(builder, *pair, places) for pair in (four[:2], four[2:]))
+        lines += [shuffled(builder, x, y, half) for half in halves]
+    return lines[:3]
+
+
+_cut_in_fours, _cut_in_lines = _cut_of(_in_fours), _cut_of(_in_lines)
+
+
+@inlined
+def aligned(work, p):
+    """The first place from p on where a cache line begins.
+
+    With vectors across lines 12288 → 7 took 8 % longer.
+    """
+    return p + -(address(work) // 4 + p) % LANES
+
+
 @inlined
 def length(words):
     """Numbers that a row of so many words of bytes takes in digits: whole lines, and one behind."""
@@ -111,6 +148,21 @@ def length(words):
 def cut(n, K, words, Y, y, ldy, D, d):
     """Write n rows of K numbers in digits at D[d:], each with its unit in the line behind it."""
     for _ in range(n):
-        _cut(Y, y, K, D, d, d + words * 4)
+        _cut_in_fours(Y, y, K, D, d, d + words * 4)
         y += ldy
         d += length(words)
+
+
+@inlined
+def length_in_lines(words):
+    """The same where digits lie in lines."""
+    return words * 3 + LANES
+
+
+@inlined
+def cut_in_lines(n, K, words, Y, y, ldy, D, d):
+    """The same in lines: of each 64 numbers the first digits, their second and their third."""
+    for _ in range(n):
+        _cut_in_lines(Y, y, K, D, d, d + words * 3)
+        y += ldy
+        d += length_in_lines(words)

@@ -18,6 +18,7 @@ from ._jit import inlined
 from ._link import in_training_each, linked_each
 from .dots import accumulate, store_totals
 from .memory import CODES, MARK, NAMES, ask, part
+from .offsets import add_offset
 from .pack import LINE, lanes_of
 from .simd import Vectors, clamped, constant, data, index, machine, void
 
@@ -207,12 +208,7 @@ def _forward_of(dtype, count):
     def forward(K, X, rows, k0, scale, offset, W, w, ldw, C, c, co):
         """C[c + e + o co] += Σₖ (scale X[rows[e], k0 + k] + offset) W[w + o ldw + k], o < count."""
         m = rows.size
-        for o in range(count if offset != 0 else 0):
-            total = W.dtype.type(0)
-            for k in range(K):
-                total += W[w + o * ldw + k]
-            for e in range(m):
-                C[c + e + o * co] += W.dtype.type(offset) * total
+        add_offset(count, K, offset, W, w, ldw, m, C, c, co)
         for e in range(0, m, tall):
             _forward_tile(
                 X, part(rows, e, m - e), k0, scale, W, w, ldw, C, c + e, co, K, min(tall, m - e),
@@ -244,12 +240,7 @@ def _backward_of(dtype, count):
             _backward_tile(
                 X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, ahead, count, narrow, kind
             )
-        for o in range(count if offset != 0 else 0):
-            total = D.dtype.type(0)
-            for j in range(m):
-                total += D[d + o * ldd + j]
-            for k in range(N):
-                C[c + o * ldc + k] += D.dtype.type(offset) * total
+        add_offset(count, m, offset, D, d, ldd, N, C, c, ldc)
 
     return backward
 
@@ -275,7 +266,7 @@ def _shared(n, i):
 def forward(table, op, n, N, X, rows, k0, state, W, w, ldw, C, c, ldc):
     """C[c + e + o ldc] += Σₖ X[rows[e], k0 + k] W[w + o ldw + k], o < n, k < N; X scaled by op."""
     scale, offset = line(op, state)
-    first = (X[3] - MARK) * MOST - 1
+    first = X[3] % MARK * MOST - 1
     for i in range((n + MOST - 1) // MOST):
         o = _shared(n, i)
         _forward_by(
@@ -288,7 +279,7 @@ def forward(table, op, n, N, X, rows, k0, state, W, w, ldw, C, c, ldc):
 def backward(table, op, n, N, X, rows, k0, state, D, d, ldd, C, c, ldc):
     """C[c + o ldc + k] = Σⱼ D[d + o ldd + j] X[rows[j], k0 + k], o < n, k < N; X scaled by op."""
     scale, offset = line(op, state)
-    first = (X[3] - MARK) * MOST - 1
+    first = X[3] % MARK * MOST - 1
     for i in range((n + MOST - 1) // MOST):
         o = _shared(n, i)
         _backward_by(

@@ -15,25 +15,28 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from . import byte_rows
 from ._jit import inlined
 from ._link import ONLY, in_training, linked
-from .digits import cut, length, number
-from .memory import address, ask, part
-from .panels import mixed, turned
+from .digits import ROOM, aligned, cut, length, number
+from .memory import ask, part
+from .offsets import add_offset
+from .panels import lined, mixed, turned
 from .simd import INT, Vectors, constant, data, index, multiplies_bytes, void
-from .words import BYTES, LANES, PANEL, TALL, WORDS, same
+from .words import BYTES, LANES, PANEL, TALL, WORDS, evenly, padded, same
 
-NAME = "integers"  # what networks name that need these kernels
-ONLY[NAME] = ONLY[in_training(NAME)] = (np.dtype(np.float32),) if multiplies_bytes() else ()
-EXAMPLES, FEATURES = 256, 128  # at a time, on the way back
+NAME, PANELS = "integers", "panels of bytes"  # what networks name that need these kernels
+OCTETS = np.dtype(np.uint8)
+for name in (NAME, *map(in_training, (NAME, byte_rows.ONE)), PANELS, byte_rows.NAME):
+    ONLY[name] = (np.dtype(np.float32),) if multiplies_bytes() else ()
+EXAMPLES, FEATURES = 256, 256  # at a time, on the way back
+ASKED = 2 * BYTES  # features that two tiles ask for, of every fourth example
 #: Outputs and examples from which on they take less time than what else reads rows in place:
 #: 209 × 12288 bytes to 5 outputs and back took as long, to 7 0.8 times.
 OUTPUTS, FEW = 6, 32
 #: The same of features and examples where bytes would be laid out first: steps of 784 → 33 and 512
 #: → 10 took 0.79 and 0.95 times as long with 48, 0.58 and 0.79 with 256 (Xeon).
 LONG, MANY = 256, 48
-#: Numbers that a product takes at most, for panels and digits, from a whole line on.
-ROOM = 112 * 1024
 
 
 def known(dtype):
@@ -43,12 +46,22 @@ def known(dtype):
 
 def multiply(ops, dtype, batch):
     """Tell whether so many rows of bytes, read in place, go through the first DENSE row so."""
-    return batch >= FEW and known(dtype) and ops["n_out"][1] >= OUTPUTS
+    n, outputs = ops["n_in"][1], ops["n_out"][1]
+    worth = outputs >= OUTPUTS or byte_rows.suit_back.py_func(n, outputs)
+    return batch >= FEW and known(dtype) and worth
 
 
 def replace(ops, dtype, batch):
     """Tell whether that is faster than to lay the bytes out first, where that is done."""
-    return batch >= MANY and ops["n_in"][1] >= LONG and multiply(ops, dtype, batch)
+    worth = ops["n_in"][1] >= LONG and ops["n_out"][1] >= OUTPUTS
+    return batch >= MANY and known(dtype) and worth
+
+
+def uses(ops):
+    """What the first DENSE row needs of the linked kernels."""
+    n, outputs = int(ops["n_in"][1]), int(ops["n_out"][1])
+    ahead = byte_rows.NAME if byte_rows.suit.py_func(n, outputs) else PANELS
+    return {"in place", ahead, byte_rows.ONE if byte_rows.suit_back.py_func(n, outputs) else NAME}
 
 
 class _Wish:
@@ -171,20 +184,7 @@ def _tiles_of(forwards):
 _tiles_forward, _tiles_back = _tiles_of(True), _tiles_of(False)
 
 
-@inlined
-def padded(m, step):
-    """M rounded up to whole steps."""
-    return (m + step - 1) // step * step
-
-
-@inlined
-def _evenly(m, most, step):
-    """M cut into as few pieces of at most `most` as can be: how many each has, whole steps."""
-    pieces = (m + most // step * step - 1) // (most // step * step)
-    return padded((m + pieces - 1) // pieces, step)
-
-
-@linked("i i X I1 i f f F1 i i F1 i i F1 i", when=NAME)
+@linked("i i X I1 i f f F1 i i F1 i i F1 i", when=PANELS)
 def forward(n, N, X, rows, k0, scale, offset, W, w, ldw, C, c, ldc, work, p):
     """C[c + e + o ldc] += Σₖ (scale X[rows[e], k0 + k] + offset) W[w + o ldw + k], o < n, k < N.
 
@@ -192,17 +192,12 @@ def forward(n, N, X, rows, k0, scale, offset, W, w, ldw, C, c, ldc, work, p):
     W makes its output NaN.
     """
     words = padded(N, BYTES) // 4
-    p += -(address(work) // 4 + p) % LANES  # 12288 → 7 took 8 % longer with vectors across lines
-    for o in range(n if offset != 0 else 0):
-        total = W.dtype.type(0)
-        for k in range(N):
-            total += W[w + o * ldw + k]
-        for e in range(rows.size):
-            C[c + e + o * ldc] += W.dtype.type(offset) * total
+    p = aligned(work, p)
+    add_offset(n, N, offset, W, w, ldw, rows.size, C, c, ldc)
     kept = padded(rows.size, PANEL) * words  # numbers of all panels, if they are laid only once
     again = kept > ROOM // 2 or n <= (ROOM - LANES - PANEL * words) // length(words)
     d = p + (PANEL * words if again else kept)
-    many = _evenly(n, (ROOM - LANES + p - d) // length(words), TALL)
+    many = evenly(n, (ROOM - LANES + p - d) // length(words), TALL)
     for o in range(0, n, many):
         count = min(many, n - o)
         cut(count, N, words, W, w + o * ldw, ldw, work, d)
@@ -223,18 +218,20 @@ def backward(n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc, work, p):
 
     work[p:] has ROOM.
     """
-    step = _evenly(rows.size, EXAMPLES, 4)
-    p += -(address(work) // 4 + p) % LANES
+    step, p = evenly(rows.size, EXAMPLES, 4), aligned(work, p)
+    begin = lined(X, k0, FEATURES)
+    blocks = (N - begin + FEATURES - 1) // FEATURES
     for first in range(0, rows.size, step):
         m, add = min(step, rows.size - first), 1 if first > 0 else 0
         words = (m + 3) // 4
         long, q = padded(words, LANES), p + FEATURES * words
-        many = _evenly(n, (ROOM - LANES - FEATURES * words) // length(long), TALL)
+        many = evenly(n, (ROOM - LANES - FEATURES * words) // length(long), TALL)
         for o in range(0, n, many):
             count = min(many, n - o)
             cut(count, m, long, D, d + o * ldd + first, ldd, work, q)
-            for f in range((N - 1) // FEATURES * FEATURES, -1, -FEATURES):
-                wide, k = min(FEATURES, N - f), k0 + f
+            for block in range(blocks - 1, -1, -1):
+                f = max(begin + block * FEATURES, 0)
+                wide, k = min(begin + (block + 1) * FEATURES, N) - f, k0 + f
                 for e in range(0, m, 4):
                     own = part(rows, first + e, m - e)
                     mixed(X, own, k, wide, work, p + e // 4 * PANEL, words, min(4, m - e))
@@ -242,11 +239,7 @@ def backward(n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc, work, p):
                     _tiles_back(
                         count, words, work, p + j * words, q, length(long), scale, C,
                         c + o * ldc + f + j, ldc, min(PANEL, wide - j), add, X, rows,
-                        first + j // PANEL, first + m, k - FEATURES, BYTES, words,
+                        first + j // PANEL % 4, first + m, k - FEATURES + j // ASKED * ASKED,
+                        BYTES, words,
                     )  # fmt: skip
-    for o in range(n if offset != 0 else 0):
-        total = D.dtype.type(0)
-        for j in range(rows.size):
-            total += D[d + o * ldd + j]
-        for k in range(N):
-            C[c + o * ldc + k] += D.dtype.type(offset) * total
+    add_offset(n, rows.size, offset, D, d, ldd, N, C, c, ldc)

@@ -21,7 +21,7 @@ CODES = {dtype: code for code, dtype in enumerate(READ)}
 NAMES = {dtype: dtype.name for dtype in READ}
 SPARSE = len(READ)  # of sparse rows of float32; those of float64 have the next code
 MARK = 64  # what is added to the code of an array that is read in place
-INTEGERS = MARK + MARK  # the code of bytes whose products are summed as integers
+INTEGERS = 2 * MARK + CODES[np.dtype(np.uint8)]  # of bytes whose products are sums of integers
 
 
 def _view(context, builder, kind, source, array, offset, shape):
@@ -90,12 +90,12 @@ def clear(x):
         x[i] = 0
 
 
-def ask(builder, pointer):
-    """Emit the wish for a cache line, which comes while other work goes on: read, soon, data."""
+def ask(builder, pointer, level=1):
+    """Emit the wish for a cache line, which comes into that cache while other work goes on."""
     byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [builder.bitcast(pointer, byte), word(0), word(3), word(1)])
+    builder.call(function, [builder.bitcast(pointer, byte), word(0), word(4 - level), word(1)])
 
 
 @intrinsic

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..opcodes import AS_IT_IS, OP, Kind
 from . import integers
+from .digits import ROOM
 from .inplace import PARTS, SPAN
 from .layers import Places
 from .reading import LINE, READ, padded
@@ -62,7 +63,7 @@ def _places(ops, ld, size, gradient=0, examples=0):
     D, *others, own = starts
     block = READ
     if ops["A"][0] < 0 and integers.known(np.dtype(f"f{size}")):
-        block = integers.ROOM
+        block = ROOM
     return Places(D, int(widest) * ld, *others, own, own + gradient, block, examples)
 
 

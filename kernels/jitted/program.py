@@ -32,8 +32,7 @@ STARTING = 20  # times as many must be at hand before threads are started for a 
 #: Laying a batch out was as fast at 1/22 for 8000 features in float32, at 1/8 for 2000.
 FILLED = 1 / 16
 
-OCTETS = np.dtype(np.uint8)
-MARKED = MARK + CODES[OCTETS]  # the code of bytes that are read in place
+MARKED = MARK + CODES[integers.OCTETS]  # the code of bytes that are read in place
 #: Rows that forward-only work takes at a time; and of bytes whose products are summed as integers,
 #: since weights are cut in digits for each block: 10,000 rows of 784 take 3 % less time so.
 BLOCK, MANY = 256, 512
@@ -54,7 +53,7 @@ def _as_it_is(ops, X, state, dtype, batch):
     """Tell whether a first DENSE row multiplies X as it is where X would be laid out otherwise."""
     if isinstance(X, SparseRows):
         return ops["stats"][0] == 0 and len(X.data) <= FILLED * X.size
-    if X is None or batch < integers.MANY or X.dtype != OCTETS or ops["A"][0] < 0:
+    if X is None or batch < integers.MANY or X.dtype != integers.OCTETS or ops["A"][0] < 0:
         return False
     if not integers.replace(ops, dtype, batch):
         return False
@@ -91,7 +90,7 @@ def _described(ops, state, X, dtype, batch):
         return x, alive, {need(alive), "input"}
     x = inplace.mark(x, ops[0], state)
     if x[3] == MARKED and integers.multiply(ops, dtype, batch):
-        return (*x[:3], INTEGERS), alive, {"in place", integers.NAME}
+        return (*x[:3], INTEGERS), alive, integers.uses(ops)
     if x[3] >= MARK:
         return x, alive, inplace.uses(alive.dtype, int(ops["n_out"][1]))
     held = isinstance(X, SparseRows) and ops["A"][0] == AS_IT_IS and ops["stats"][0] == 0

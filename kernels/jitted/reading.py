@@ -9,7 +9,7 @@ them.
 from __future__ import annotations
 
 from ..opcodes import AS_IT_IS, Activation
-from . import inplace, integers, sparse
+from . import byte_rows, inplace, integers, sparse
 from ._jit import inlined, kernel
 from ._link import linked
 from .activations import activate
@@ -73,6 +73,44 @@ def _shares(ops, X, m, itemsize, me, team):
     return 0, n, first, last
 
 
+@inlined
+def _dotted(op, X):
+    """Tell whether bytes are multiplied as they lie, and not in panels."""
+    return X[3] == INTEGERS and byte_rows.suit(op.n_in, op.n_out)
+
+
+@inlined
+def _many(op, X):
+    """Outputs by which tiles are made long: panels want short ones, however few there are."""
+    return inplace.NUMBERS if X[3] == INTEGERS else op.n_out
+
+
+@inlined
+def _tiles(op, X):
+    """How many tiles the features of X go in."""
+    return byte_rows.tiles(op.n_in) if _dotted(op, X) else inplace.tiles(op.n_in, _many(op, X))
+
+
+@inlined
+def _tile(table, ops, theta, state, work, ld, blocks, X, rows, tile, o, n, c):
+    """Add to work (n, ld) at c what a tile's features of X[rows] give outputs o … o+n−1."""
+    op = ops[1]
+    W, ldw, (scale, offset) = op.W + o * op.n_in, op.n_in, inplace.line(ops[0], state)
+    if _dotted(op, X):
+        k, w = byte_rows.span(op.n_in, tile)
+        byte_rows.forward(
+            table, n, w, X, rows, k, scale, offset, theta, W + k, ldw, work, c, ld, work, blocks
+        )
+        return
+    k, w = inplace.span(op.n_in, _many(op, X), tile)
+    if X[3] == INTEGERS:
+        integers.forward(
+            table, n, w, X, rows, k, scale, offset, theta, W + k, ldw, work, c, ld, work, blocks
+        )
+    else:
+        inplace.forward(table, ops[0], n, w, X, rows, k, state, theta, W + k, ldw, work, c, ld)
+
+
 @linked("T O F1 F1 F1 i P X I1 i i i i I1 i i", when="in place")
 def _in_place(
     table, ops, theta, state, work, ld, places, X, rows, first, last, o0, o1, meeting, me, team
@@ -83,31 +121,21 @@ def _in_place(
     stay in the cache while the examples pass.
     """
     op, sums = ops[1], places.sums
-    size, z = op.n_out * ld, (op.Z + o0) * ld + first
-    groups = (places.own - sums) // size
+    size, z, tiles = op.n_out * ld, (op.Z + o0) * ld + first, _tiles(op, X)
+    groups = min((places.own - sums) // size, tiles)
     grouped = groups > 0
     count = groups if grouped else min(1, (last - first) * (o1 - o0))
     own = rows if grouped else part(rows, first, last - first)
     begin, end = portion(groups, me, team) if grouped else (0, count)
-    many = inplace.NUMBERS if X[3] == INTEGERS else op.n_out  # outputs that keep tiles short
-    tiles = inplace.tiles(op.n_in, many)
     for group in range(begin, end):
         c = sums + group * size if grouped else z
         if grouped:
             clear(part(work, c, size))
         for tile in range(tiles * group // count, tiles * (group + 1) // count):
-            k, w = inplace.span(op.n_in, many, tile)
-            W = op.W + o0 * op.n_in + k
-            if X[3] == INTEGERS:
-                scale, offset = inplace.line(ops[0], state)
-                integers.forward(
-                    table, o1 - o0, w, X, own, k, scale, offset, theta, W, op.n_in, work, c, ld,
-                    work, places.blocks + me * places.block,
-                )  # fmt: skip
-            else:
-                inplace.forward(
-                    table, ops[0], o1 - o0, w, X, own, k, state, theta, W, op.n_in, work, c, ld
-                )
+            _tile(
+                table, ops, theta, state, work, ld, places.blocks + me * places.block, X, own, tile,
+                o0, o1 - o0, c,
+            )  # fmt: skip
     if grouped:
         meet(meeting, me, team)
     for o in range(op.n_out if grouped else 0):
@@ -164,10 +192,15 @@ def _back_integers(table, ops, grad, state, work, ld, D, blocks, X, rows, me, te
     op, (scale, offset) = ops[1], inplace.line(ops[0], state)
     first, last = portion((op.n_in + BYTES - 1) // BYTES, me, team)
     k, end = first * BYTES, min(last * BYTES, op.n_in)
-    integers.backward(
-        table, op.n_out, end - k, X, rows, k, scale, offset, work, D, ld, grad, op.W + k, op.n_in,
-        work, blocks,
-    )  # fmt: skip
+    if byte_rows.suit_back(op.n_in, op.n_out):
+        byte_rows.backward(
+            table, end - k, X, rows, k, scale, offset, work, D, grad, op.W + k, work, blocks
+        )
+    else:
+        integers.backward(
+            table, op.n_out, end - k, X, rows, k, scale, offset, work, D, ld, grad, op.W + k,
+            op.n_in, work, blocks,
+        )  # fmt: skip
 
 
 @linked("T O F1 F1 F1 i i i X I1 i i", when="in place in training")

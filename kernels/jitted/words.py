@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
+from ._jit import inlined
 from .simd import INDEX, INT
 
 LANES = 16  # words in a vector
@@ -38,3 +39,16 @@ def mask(builder, bits, width):
     """A mask of so many lanes from the lowest bits."""
     lowest = builder.trunc(bits, ir.IntType(width)) if width < BYTES else bits
     return builder.bitcast(lowest, ir.VectorType(ir.IntType(1), width))
+
+
+@inlined
+def padded(m, step):
+    """M rounded up to whole steps."""
+    return (m + step - 1) // step * step
+
+
+@inlined
+def evenly(m, most, step):
+    """M cut into as few pieces of at most `most` as can be: how many each has, whole steps."""
+    pieces = (m + most // step * step - 1) // (most // step * step)
+    return padded((m + pieces - 1) // pieces, step)
