@@ -27,8 +27,8 @@ from .layers import (
 )
 from .memory import matrix, part
 from .random import drop_back
-from .reading import padded, portion
-from .team import meet
+from .reading import padded
+from .team import meet, portion
 
 FEATURES = PANEL  # features of a block of dW
 #: Numbers of dZ that all features pass before the next, but HIGH tiles at least: in float32 512 KB.

@@ -50,9 +50,11 @@ def tiles(n):
 
 
 @inlined
-def span(n, tile):
-    """Where a tile of n features begins and how many it has, whole vectors but in the last."""
-    count = tiles(n)
+def span(n, count, tile):
+    """Where a tile, of so many, of n features begins and how many it has: whole vectors of bytes.
+
+    But for the last one's.
+    """
     begin, end = n * tile // count // BYTES * BYTES, n * (tile + 1) // count // BYTES * BYTES
     return begin, n - begin if tile + 1 == count else end - begin
 

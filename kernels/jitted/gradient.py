@@ -23,8 +23,8 @@ from .losses import (
     squared_loss,
 )
 from .memory import clear, matrix, part, row
-from .reading import padded, portion
-from .team import meet
+from .reading import padded
+from .team import meet, portion
 
 CHUNK = 4096  # slopes that a member adds at a time
 

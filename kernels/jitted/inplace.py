@@ -32,6 +32,7 @@ FAR = 2.0**30  # factors, and their inverse, up to which numbers may be scaled a
 UNITS = 8.0  # that bytes may span once they are scaled: with more, sums of sx and o would cancel
 FEWEST = 64  # features that are read so
 LANES = 16  # numbers that any vector holds at most
+FLOATS = "floats in place"  # what networks name that read X so
 
 #: For 1, 2 … outputs: the rows of X of a tile on the way forward, and its vectors of features on
 #: the way back. Sums, what is read and a factor fill the registers.
@@ -46,7 +47,7 @@ MOST = len(TALL)  # outputs of a tile
 def uses(dtype, n):
     """What linked kernels n outputs of X of a dtype need: they are shared out nearly evenly."""
     parts = -(-n // MOST)
-    return {"in place"}.union(_use(dtype, count) for count in (n // parts, -(-n // parts)))
+    return {"in place", FLOATS}.union(_use(dtype, count) for count in (n // parts, -(-n // parts)))
 
 
 def _use(dtype, count):

@@ -59,13 +59,6 @@ def replace(ops, dtype, batch):
     return batch >= MANY and known(dtype) and worth
 
 
-def uses(ops):
-    """What the first DENSE row needs of the linked kernels."""
-    n, outputs = int(ops["n_in"][1]), int(ops["n_out"][1])
-    ahead = byte_rows.NAME if byte_rows.suit.py_func(n, outputs) else PANELS
-    return {"in place", ahead, byte_rows.ONE if byte_rows.suit_back.py_func(n, outputs) else NAME}
-
-
 class _Wish:
     """Emits the wish for bytes that come next, a cache line in each of a tile's first turns."""
 

@@ -21,8 +21,8 @@ from .gemm import ROWS
 from .memory import clear, matrix, part
 from .pack import lanes_of, pick, transpose
 from .random import dropout, noise
-from .reading import LENGTH, READ, padded, portion, read, share
-from .team import meet
+from .reading import LENGTH, READ, padded, read, share
+from .team import meet, portion
 
 DENSE, ACTIVATION, SOFTMAX = int(Kind.DENSE), int(Kind.ACTIVATION), int(Activation.SOFTMAX)
 RELU, IDENTITY = int(Activation.RELU), int(Activation.IDENTITY)

@@ -20,8 +20,7 @@ from ._jit import inlined
 CODES = {dtype: code for code, dtype in enumerate(READ)}
 NAMES = {dtype: dtype.name for dtype in READ}
 SPARSE = len(READ)  # of sparse rows of float32; those of float64 have the next code
-MARK = 64  # what is added to the code of an array that is read in place
-INTEGERS = 2 * MARK + CODES[np.dtype(np.uint8)]  # of bytes whose products are sums of integers
+MARK = 64  # what is added to the code of an array that is read in place, once or more
 
 
 def _view(context, builder, kind, source, array, offset, shape):

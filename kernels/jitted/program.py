@@ -11,12 +11,12 @@ from ..defaults import alone, trusted
 from ..opcodes import AS_IT_IS, OP, SLOTS, Kind, Method
 from ..sparse import SparseRows
 from ..steps import statistics
-from . import inplace, integers, updates
+from . import inplace, integers, updates, ways
 from . import run as compiled
 from ._layout import verify
 from .doors import standardize
 from .gradient import gradient as _gradient
-from .memory import CODES, INTEGERS, MARK, locate, need
+from .memory import MARK, locate, need
 from .needs import addresses, blocks
 from .plans import divided, lay, whole
 from .sweeps import penalty
@@ -32,7 +32,6 @@ STARTING = 20  # times as many must be at hand before threads are started for a 
 #: Laying a batch out was as fast at 1/22 for 8000 features in float32, at 1/8 for 2000.
 FILLED = 1 / 16
 
-MARKED = MARK + CODES[integers.OCTETS]  # the code of bytes that are read in place
 #: Rows that forward-only work takes at a time; and of bytes whose products are summed as integers,
 #: since weights are cut in digits for each block: 10,000 rows of 784 take 3 % less time so.
 BLOCK, MANY = 256, 512
@@ -57,7 +56,7 @@ def _as_it_is(ops, X, state, dtype, batch):
         return False
     if not integers.replace(ops, dtype, batch):
         return False
-    return state is None or inplace.mark(locate(X)[0], ops[0], state)[3] == MARKED
+    return state is None or inplace.mark(locate(X)[0], ops[0], state)[3] == ways.MARKED
 
 
 def entered(ops, X, state, dtype, batch):
@@ -89,10 +88,9 @@ def _described(ops, state, X, dtype, batch):
     if ops["A"][0] >= 0:
         return x, alive, {need(alive), "input"}
     x = inplace.mark(x, ops[0], state)
-    if x[3] == MARKED and integers.multiply(ops, dtype, batch):
-        return (*x[:3], INTEGERS), alive, integers.uses(ops)
     if x[3] >= MARK:
-        return x, alive, inplace.uses(alive.dtype, int(ops["n_out"][1]))
+        x, uses = ways.chosen(x, alive.dtype, ops, dtype, batch)
+        return x, alive, uses
     held = isinstance(X, SparseRows) and ops["A"][0] == AS_IT_IS and ops["stats"][0] == 0
     return x, alive, {need(alive), "sparse" if held else "by blocks"}
 
@@ -173,7 +171,7 @@ def _scaled(op, state, X, out):
 
 def _blocks(ops, x, m, dtype, threads):
     """(work, ld, places, team) of forward-only work on m rows of x: a workspace for each member."""
-    block = min(m, MANY if x[3] == INTEGERS else BLOCK)
+    block = min(m, MANY if ways.summed.py_func(x) else BLOCK)
     plan = whole(ops.tobytes(), block, dtype.itemsize)
     team = _team(ops, block, m / max(block, 1), threads, m // plan.ld)
     return _scratch(team * (plan.fixed + plan.each), dtype), plan.ld, plan.places, team

@@ -9,17 +9,17 @@ them.
 from __future__ import annotations
 
 from ..opcodes import AS_IT_IS, Activation
-from . import byte_rows, inplace, integers, sparse
+from . import inplace, sparse, ways
 from ._jit import inlined, kernel
 from ._link import linked
 from .activations import activate
 from .dots import dots
 from .gather import gather
 from .gemm import multiply
-from .memory import INTEGERS, clear, matrix, part
-from .team import meet
+from .memory import clear, matrix, part
+from .team import meet, portion
 from .thin import ADD, ZERO
-from .words import BYTES, TALL
+from .words import TALL
 
 SOFTMAX, IDENTITY = int(Activation.SOFTMAX), int(Activation.IDENTITY)
 
@@ -44,16 +44,6 @@ def share(m, itemsize, me, team):
 
 
 @inlined
-def portion(n, me, team):
-    """First and last of member `me`'s share of n pieces: nearly as many each.
-
-    Only for what has the same bits in whichever piece it lies. A lone member is spared both
-    divisions.
-    """
-    return (n * me // team if me > 0 else 0), (n * (me + 1) // team if me + 1 < team else n)
-
-
-@inlined
 def read(table, op, state, X, rows, k0, block):
     """Block (n, w) = features k0 … of X[rows], scaled as the INPUT row says."""
     shift = part(state, op.state, op.stats)
@@ -66,49 +56,11 @@ def read(table, op, state, X, rows, k0, block):
 def _shares(ops, X, m, itemsize, me, team):
     """First and last output, first and last example that a member computes: all of one of both."""
     n = ops[1].n_out
-    if X[3] == INTEGERS and ops[0].A == AS_IT_IS:  # then all digits would be cut by every member
+    if ways.summed(X) and ops[0].A == AS_IT_IS:  # then all digits would be cut by every member
         first, last = portion((n + TALL - 1) // TALL, me, team)
         return first * TALL, min(last * TALL, n), 0, m
     first, last = share(m, itemsize, me, team)
     return 0, n, first, last
-
-
-@inlined
-def _dotted(op, X):
-    """Tell whether bytes are multiplied as they lie, and not in panels."""
-    return X[3] == INTEGERS and byte_rows.suit(op.n_in, op.n_out)
-
-
-@inlined
-def _many(op, X):
-    """Outputs by which tiles are made long: panels want short ones, however few there are."""
-    return inplace.NUMBERS if X[3] == INTEGERS else op.n_out
-
-
-@inlined
-def _tiles(op, X):
-    """How many tiles the features of X go in."""
-    return byte_rows.tiles(op.n_in) if _dotted(op, X) else inplace.tiles(op.n_in, _many(op, X))
-
-
-@inlined
-def _tile(table, ops, theta, state, work, ld, blocks, X, rows, tile, o, n, c):
-    """Add to work (n, ld) at c what a tile's features of X[rows] give outputs o … o+n−1."""
-    op = ops[1]
-    W, ldw, (scale, offset) = op.W + o * op.n_in, op.n_in, inplace.line(ops[0], state)
-    if _dotted(op, X):
-        k, w = byte_rows.span(op.n_in, tile)
-        byte_rows.forward(
-            table, n, w, X, rows, k, scale, offset, theta, W + k, ldw, work, c, ld, work, blocks
-        )
-        return
-    k, w = inplace.span(op.n_in, _many(op, X), tile)
-    if X[3] == INTEGERS:
-        integers.forward(
-            table, n, w, X, rows, k, scale, offset, theta, W + k, ldw, work, c, ld, work, blocks
-        )
-    else:
-        inplace.forward(table, ops[0], n, w, X, rows, k, state, theta, W + k, ldw, work, c, ld)
 
 
 @linked("T O F1 F1 F1 i P X I1 i i i i I1 i i", when="in place")
@@ -121,8 +73,8 @@ def _in_place(
     stay in the cache while the examples pass.
     """
     op, sums = ops[1], places.sums
-    size, z, tiles = op.n_out * ld, (op.Z + o0) * ld + first, _tiles(op, X)
-    groups = min((places.own - sums) // size, tiles)
+    size, z = op.n_out * ld, (op.Z + o0) * ld + first
+    groups = ways.groups(op, X, (places.own - sums) // size)
     grouped = groups > 0
     count = groups if grouped else min(1, (last - first) * (o1 - o0))
     own = rows if grouped else part(rows, first, last - first)
@@ -131,11 +83,10 @@ def _in_place(
         c = sums + group * size if grouped else z
         if grouped:
             clear(part(work, c, size))
-        for tile in range(tiles * group // count, tiles * (group + 1) // count):
-            _tile(
-                table, ops, theta, state, work, ld, places.blocks + me * places.block, X, own, tile,
-                o0, o1 - o0, c,
-            )  # fmt: skip
+        ways.forward(
+            table, ops, theta, state, work, ld, places.blocks + me * places.block, X, own, group,
+            count, o0, o1 - o0, c,
+        )  # fmt: skip
     if grouped:
         meet(meeting, me, team)
     for o in range(op.n_out if grouped else 0):
@@ -186,38 +137,6 @@ def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, 
         activate(table, op.code, Z, A, first, padded(last, work.itemsize) - first, o0, o1, scratch)
 
 
-@inlined
-def _back_integers(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
-    """dW (n_out, n_in) from dZ (n_out, ld) at D and bytes: a member's features, whole vectors."""
-    op, (scale, offset) = ops[1], inplace.line(ops[0], state)
-    first, last = portion((op.n_in + BYTES - 1) // BYTES, me, team)
-    k, end = first * BYTES, min(last * BYTES, op.n_in)
-    if byte_rows.suit_back(op.n_in, op.n_out):
-        byte_rows.backward(
-            table, end - k, X, rows, k, scale, offset, work, D, grad, op.W + k, work, blocks
-        )
-    else:
-        integers.backward(
-            table, op.n_out, end - k, X, rows, k, scale, offset, work, D, ld, grad, op.W + k,
-            op.n_in, work, blocks,
-        )  # fmt: skip
-
-
-@linked("T O F1 F1 F1 i i i X I1 i i", when="in place in training")
-def _back_in_place(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
-    """dW (n_out, n_in) from dZ (n_out, ld) at D and X[rows] where it lies: a member's tiles."""
-    op = ops[1]
-    if X[3] == INTEGERS:
-        _back_integers(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team)
-        return
-    first, last = portion(inplace.tiles(op.n_in, op.n_out), me, team)
-    for tile in range(last - 1, first - 1, -1):  # what was read last is still in the cache
-        k, w = inplace.span(op.n_in, op.n_out, tile)
-        inplace.backward(
-            table, ops[0], op.n_out, w, X, rows, k, state, work, D, ld, grad, op.W + k, op.n_in
-        )
-
-
 @linked("T O F1 F1 F1 i i i X I1 i i", when="by blocks in training")
 def _back_by_blocks(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     """dW (n_out, n_in) from blocks of X[rows], read and scaled: a member takes each team-th."""
@@ -243,6 +162,6 @@ def backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
             table, X, rows, op.n_out, op.n_in, work, D, ld, grad, op.W, blocks, READ, me, team
         )
     elif inplace.marked(X):
-        _back_in_place(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team)
+        ways.backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team)
     else:
         _back_by_blocks(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team)

@@ -23,8 +23,8 @@ from .layers import elementwise
 from .memory import address, locate, matrix, need, part
 from .needs import addresses
 from .optimizers import largest
-from .reading import portion, read
-from .team import meet
+from .reading import read
+from .team import meet, portion
 
 DENSE, ACTIVATION, INFERENCE = int(Kind.DENSE), int(Kind.ACTIVATION), int(Mode.INFERENCE)
 SOFTMAX, IDENTITY = int(Activation.SOFTMAX), int(Activation.IDENTITY)

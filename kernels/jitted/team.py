@@ -205,3 +205,13 @@ def _together(function, args, team, size):
         team.dismiss()
         raise
     return result
+
+
+@inlined
+def portion(n, me, team):
+    """First and last of member `me`'s share of n pieces: nearly as many each.
+
+    Only for what has the same bits in whichever piece it lies. A lone member is spared both
+    divisions.
+    """
+    return (n * me // team if me > 0 else 0), (n * (me + 1) // team if me + 1 < team else n)

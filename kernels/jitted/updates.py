@@ -15,8 +15,8 @@ from ._link import linked
 from .gemm import ROWS
 from .layers import tiles
 from .memory import doubles, matrix, part, row
-from .reading import LINE, padded, portion, share
-from .team import meet
+from .reading import LINE, padded, share
+from .team import meet, portion
 
 DENSE, BATCHNORM = int(Kind.DENSE), int(Kind.BATCHNORM)
 

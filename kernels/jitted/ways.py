@@ -1,0 +1,143 @@
+"""Ways to multiply rows of X where they lie: as floats, and bytes as integers, in panels or rows.
+
+A network names one of them, and only its kernels are compiled. The code of X tells which: MARK is
+added to it once for FLOATS, twice for PANELS and so on.
+"""
+
+from __future__ import annotations
+
+from . import byte_rows, inplace, integers
+from ._jit import inlined
+from ._link import in_training, linked_each
+from .memory import CODES, MARK
+from .team import portion
+from .words import BYTES
+
+FLOATS, PANELS, ROWS, ONE = 1, 2, 3, 4  # ONE: rows for a single output
+USES = {
+    PANELS: {"in place", integers.PANELS, integers.NAME},
+    ROWS: {"in place", byte_rows.NAME, integers.NAME},
+    ONE: {"in place", byte_rows.NAME, byte_rows.ONE},
+}
+MARKED = MARK * FLOATS + CODES[integers.OCTETS]  # the code of bytes that are read in place
+
+
+def chosen(x, kind, ops, dtype, batch):
+    """(description, names of what it needs) of marked X of a dtype, for so many examples."""
+    n, outputs = int(ops["n_in"][1]), int(ops["n_out"][1])
+    if x[3] != MARKED or not integers.multiply(ops, dtype, batch):
+        return x, inplace.uses(kind, outputs)
+    way = ROWS if byte_rows.suit.py_func(n, outputs) else PANELS
+    way = ONE if byte_rows.suit_back.py_func(n, outputs) else way
+    return (*x[:3], x[3] + (way - FLOATS) * MARK), USES[way]
+
+
+@inlined
+def summed(X):
+    """Tell whether products of X are summed as integers."""
+    return X[3] >= MARK * PANELS
+
+
+@inlined
+def groups(op, X, most):
+    """How many groups of features are summed apart, at most so many."""
+    return min(most, byte_rows.tiles(op.n_in)) if X[3] >= MARK * ROWS else most
+
+
+def _floats(table, ops, theta, state, work, ld, blocks, X, rows, group, count, o, n, c):
+    """Add to work (n, ld) at c what one of `count` groups of features gives outputs o … o+n−1."""
+    op = ops[1]
+    tiles = inplace.tiles(op.n_in, op.n_out)
+    for tile in range(tiles * group // count, tiles * (group + 1) // count):
+        k, w = inplace.span(op.n_in, op.n_out, tile)
+        W = op.W + o * op.n_in + k
+        inplace.forward(table, ops[0], n, w, X, rows, k, state, theta, W, op.n_in, work, c, ld)
+
+
+def _panels(table, ops, theta, state, work, ld, blocks, X, rows, group, count, o, n, c):
+    """The same; tiles are short ones, however few outputs there are."""
+    op, (scale, offset) = ops[1], inplace.line(ops[0], state)
+    tiles = inplace.tiles(op.n_in, inplace.NUMBERS)
+    for tile in range(tiles * group // count, tiles * (group + 1) // count):
+        k, w = inplace.span(op.n_in, inplace.NUMBERS, tile)
+        integers.forward(
+            table, n, w, X, rows, k, scale, offset, theta, op.W + o * op.n_in + k, op.n_in, work,
+            c, ld, work, blocks,
+        )  # fmt: skip
+
+
+def _rows(table, ops, theta, state, work, ld, blocks, X, rows, group, count, o, n, c):
+    """The same."""
+    op, (scale, offset) = ops[1], inplace.line(ops[0], state)
+    tiles = byte_rows.tiles(op.n_in)
+    for tile in range(tiles * group // count, tiles * (group + 1) // count):
+        k, w = byte_rows.span(op.n_in, tiles, tile)
+        byte_rows.forward(
+            table, n, w, X, rows, k, scale, offset, theta, op.W + o * op.n_in + k, op.n_in, work,
+            c, ld, work, blocks,
+        )  # fmt: skip
+
+
+def _floats_back(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
+    """dW (n_out, n_in) from dZ (n_out, ld) at D and X[rows]: a member's tiles."""
+    op = ops[1]
+    first, last = portion(inplace.tiles(op.n_in, op.n_out), me, team)
+    for tile in range(last - 1, first - 1, -1):  # what was read last is still in the cache
+        k, w = inplace.span(op.n_in, op.n_out, tile)
+        inplace.backward(
+            table, ops[0], op.n_out, w, X, rows, k, state, work, D, ld, grad, op.W + k, op.n_in
+        )
+
+
+@inlined
+def _portion(n, me, team):
+    """First and last of a member's features, whole vectors of bytes."""
+    first, last = portion((n + BYTES - 1) // BYTES, me, team)
+    return first * BYTES, min(last * BYTES, n)
+
+
+def _panels_back(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
+    """The same: a member's features."""
+    op, (scale, offset) = ops[1], inplace.line(ops[0], state)
+    k, end = _portion(op.n_in, me, team)
+    integers.backward(
+        table, op.n_out, end - k, X, rows, k, scale, offset, work, D, ld, grad, op.W + k, op.n_in,
+        work, blocks,
+    )  # fmt: skip
+
+
+def _one_back(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
+    """The same."""
+    op, (scale, offset) = ops[1], inplace.line(ops[0], state)
+    k, end = _portion(op.n_in, me, team)
+    byte_rows.backward(
+        table, end - k, X, rows, k, scale, offset, work, D, grad, op.W + k, work, blocks
+    )
+
+
+_forward = linked_each(
+    "T O F1 F1 F1 i i X I1 i i i i i",
+    {inplace.FLOATS: _floats, integers.PANELS: _panels, byte_rows.NAME: _rows},
+)
+_backward = linked_each(
+    "T O F1 F1 F1 i i i X I1 i i",
+    {
+        in_training(inplace.FLOATS): _floats_back,
+        in_training(integers.NAME): _panels_back,
+        in_training(byte_rows.ONE): _one_back,
+    },
+)
+
+
+@inlined
+def forward(table, ops, theta, state, work, ld, blocks, X, rows, group, count, o, n, c):
+    """Add to work (n, ld) at c what one of `count` groups of features gives outputs o … o+n−1."""
+    way = min(X[3] // MARK, ROWS)
+    _forward(table, way - 1, ops, theta, state, work, ld, blocks, X, rows, group, count, o, n, c)
+
+
+@inlined
+def backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
+    """dW (n_out, n_in) from dZ (n_out, ld) at D and X[rows] where it lies: a member's part."""
+    way = X[3] // MARK // 2  # one for PANELS and ROWS
+    _backward(table, way, ops, grad, state, work, ld, D, blocks, X, rows, me, team)
