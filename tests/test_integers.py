@@ -1,5 +1,9 @@
 """Products of bytes with numbers in digits: what is rounded, what is exact, and where they end."""
 
+import ctypes
+import mmap
+import sys
+
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
@@ -74,7 +78,7 @@ def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
     rng = np.random.default_rng([n, m, N])
     images = rng.integers(0, 256, (m + 5, N + extent)).astype(np.uint8)
     order = rng.permutation(m + 5)[:m]
-    work = np.full(digits.ROOM + 3, GUARD, np.float32)
+    work = np.full(3 + digits.ROOM + 64, GUARD, np.float32)
     back, one = way.startswith("backward"), way.endswith("one")
     n = 1 if one else n
     wide, long = (N, m) if back else (m, N)
@@ -89,6 +93,7 @@ def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
     else:
         kernel(n, *args, long + 3, C.reshape(-1), 0, wide + 4, work, 3)
     assert (work[:3] == GUARD).all()
+    assert (work[3 + digits.ROOM :] == GUARD).all()
     assert (C[n:] == GUARD).all()
     assert (C[:, wide:] == GUARD).all()
     X = 0.5 * images[order, extent:].astype(np.float64) + offset
@@ -107,7 +112,8 @@ EDGES = [1, 2, 3, 5, 15, 16, 17, PANEL - 1, PANEL, PANEL + 1, BYTES - 1, BYTES, 
 def test_any_size_is_within_the_rounding_of_digits(way, N):
     for m in EDGES:
         for n in (1, 2, 3, 4, 5, 8, 11):
-            found, exact, rounded, _ = products(n, m, N, way, extent=N % 7)
+            extent = N % 7 if n % 2 else -N % BYTES  # rows begin cache lines alike, or do not
+            found, exact, rounded, _ = products(n, m, N, way, extent=extent)
             assert (np.abs(found - exact) <= rounded + 2.0**-22 * np.abs(exact)).all()
 
 
@@ -127,10 +133,11 @@ def test_an_offset_and_what_stands_there_are_added(way):
     np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.parametrize("offset", [0.0, -3.5])
 @pytest.mark.parametrize("way", KERNELS)
-def test_long_sums_are_nearer_to_the_exact_ones_than_those_of_float32(way):
+def test_long_sums_are_nearer_to_the_exact_ones_than_those_of_float32(way, offset):
     n, m, N = (8, 1500, 40) if way.startswith("backward") else (8, 40, 1500)
-    found, exact, _, usual = products(n, m, N, way)
+    found, exact, _, usual = products(n, m, N, way, offset)
     assert np.abs(found - exact).mean() < np.abs(usual - exact).mean()
 
 
@@ -138,13 +145,16 @@ def fitted(features, units, batch, threads=1, dtype="float32"):
     """Parameters, costs and predictions after three epochs on bytes."""
     rng = np.random.default_rng(features)
     X = rng.integers(0, 256, (101, features)).astype(np.uint8)
-    net = Network.mlp([features, *units], output="softmax", rescale=1 / 255, dtype=dtype)
+    net = Network.mlp(
+        [features, *units], output="softmax", hidden="tanh", rescale=1 / 255, dtype=dtype
+    )
     before = fastnn._threads._wanted
     fastnn.set_num_threads(threads)
     try:
         history = net.fit(
             X, rng.integers(0, units[-1], 101), epochs=3, batch_size=batch, progress=False,
-            optimizer=GradientDescent(0.1), validation_data=(X[:30], np.arange(30) % units[-1]),
+            optimizer=GradientDescent(min(0.1, 30 / features)),
+            validation_data=(X[:30], np.arange(30) % units[-1]),
         )  # fmt: skip
         return net.program.theta, history["cost"], history["validation_cost"], net.predict_proba(X)
     finally:
@@ -164,7 +174,7 @@ def summed(monkeypatch):
     return names
 
 
-@pytest.mark.parametrize("features", [256, 300, 2050, 6200, 16390])
+@pytest.mark.parametrize("features", [256, 300, 2050, 4096, 6200, 12288, 16390, 49300])
 @pytest.mark.parametrize("units", [(1, 3), (2, 3), (7, 3), (40, 5), (131, 70, 3)])
 @pytest.mark.parametrize("batch", [None, 50])
 def test_networks_give_what_numpy_gives(features, units, batch, summed):
@@ -182,13 +192,44 @@ def test_networks_give_what_numpy_gives(features, units, batch, summed):
 
 
 @pytest.mark.parametrize("threads", [2, 3, 9])
-@pytest.mark.parametrize("features", [256, 300, 2050, 6200, 16390])
+@pytest.mark.parametrize("features", [256, 300, 2050, 6200, 12288, 16390])
 @pytest.mark.parametrize("units", [(1, 2), (3, 2), (7, 3), (41, 5)])
 def test_any_number_of_members_gives_the_same_bits(features, units, threads, monkeypatch):
     monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
     alone, together = (fitted(features, units, 50, count) for count in (1, threads))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture
+def walled():
+    """Bytes (60, 2112) behind which no byte may be read."""
+    pages = 32 * mmap.PAGESIZE
+    room = mmap.mmap(-1, pages + mmap.PAGESIZE)
+    array = np.frombuffer(room, np.uint8)
+    libc, wall = ctypes.CDLL(None), ctypes.c_void_p(array.ctypes.data + pages)
+    assert libc.mprotect(wall, ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+    X = array[pages - 60 * 2112 : pages].reshape(60, 2112)
+    X[...] = np.random.default_rng(0).integers(0, 256, X.shape)
+    yield X
+    libc.mprotect(wall, ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_WRITE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect is called as on Linux")
+@pytest.mark.parametrize("threads", [1, 2, 40])  # more members than vectors of bytes too
+@pytest.mark.parametrize("units", [1, 7, 40])
+@pytest.mark.parametrize("features", [300, 2048, 2100])
+def test_nothing_behind_the_user_s_array_is_read(walled, features, units, threads, monkeypatch):
+    monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
+    before = fastnn._threads._wanted
+    fastnn.set_num_threads(threads)
+    try:
+        X, y = walled[:, -features:], np.arange(60) % 2
+        net = Network([Rescaling(1 / 255), Dense(units, "tanh"), Dense(2, "softmax")])
+        net.fit(X, y, epochs=2, batch_size=None, progress=False)
+        np.testing.assert_array_equal(net.predict_proba(X), net.predict_proba(X.copy()))
+    finally:
+        fastnn._threads._wanted = before
 
 
 def test_small_batches_float64_and_few_outputs_are_read_otherwise(summed):
@@ -218,17 +259,17 @@ def test_a_row_does_not_depend_on_its_neighbours_among_many(features):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("units", [3, 9, 50])
+@pytest.mark.parametrize("units", [1, 3, 9, 50])
 @pytest.mark.parametrize("features", [300, 2100])
 def test_a_weight_that_is_not_finite_is_seen(bad, units, features):
     X = np.zeros((60, features), np.uint8)  # even where nothing is multiplied with it
     net = Network([Rescaling(1 / 255), Dense(units), Dense(2, "softmax")], inputs=features)
-    net.build(features).parameters["W1"][5, 1] = bad
+    net.build(features).parameters["W1"][5, -1] = bad
     assert np.isnan(net.cost_and_gradients(X, np.arange(60) % 2)[0])
 
 
 def test_float64_and_other_cpus_have_no_such_kernels():
-    assert _link.ONLY[integers.NAME] == (np.dtype(np.float32),)
+    assert set(integers.DTYPES) == {np.dtype(np.float32)}
     back = map(_link.in_training, (integers.NAME, byte_rows.ONE))
     names = frozenset({integers.PANELS, byte_rows.NAME, *back})
     places = [i for i, (_, _, when) in enumerate(_link._linked) if when in names]

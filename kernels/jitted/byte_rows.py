@@ -23,7 +23,7 @@ TALL = 4  # examples of a tile: with two outputs 24 sums, and what they are made
 #: Features from which on rows go so, outputs up to which, and features for each of them. In panels
 #: 12288 → 7 took 1.25 times as long, → 20 1.05, 3072 → 16 as long, → 32 0.94 (EPYC).
 LONG, MANY, EACH = 2048, 32, 256
-MOST = 6144  # features that are summed as integers at a time, at most: 65,793 would not overflow
+MOST = 6144  # features of a tile, but for a vector: sums of up to 65,793 do not overflow
 PARTS = 8  # groups of features that long rows are summed in, at most
 EXAMPLES, WIDE = 2048, 2 * BYTES  # at a time on the way back, and features
 
@@ -135,7 +135,7 @@ _one, _two = _tile_of(1), _tile_of(2)
 def forward(n, N, X, rows, k0, scale, offset, W, w, ldw, C, c, ldc, work, p):
     """C[c + e + o ldc] += Σₖ (scale X[rows[e], k0 + k] + offset) W[w + o ldw + k], o < n, k < N.
 
-    N is at most MOST; work[p:] has ROOM. What is not finite in W makes its output NaN.
+    N is at most MOST and a vector; work[p:] has ROOM. What is not finite in W makes its output NaN.
     """
     add_offset(n, N, offset, W, w, ldw, rows.size, C, c, ldc)
     words, p = padded(N, BYTES) // 4, aligned(work, p)

@@ -15,7 +15,7 @@ from .simd import INT, Vectors, constant, data, index, void
 from .words import BYTES, LANES, OCTETS, WORDS, mask, remaining, same, shuffled
 
 BASE, MOST = 256.0, 0x7F7F7F  # of digits, and the largest number that three of them make
-ROOM = 112 * 1024  # numbers that a product takes at most for digits, and panels
+ROOM = 112 * 1024  # numbers that a product takes at most for digits, panels, and to begin a line
 CARRY = 0x808080  # makes the bytes of an integer its signed digits, once it is added and taken off
 
 

@@ -26,9 +26,9 @@ from .simd import INT, Vectors, constant, data, index, multiplies_bytes, void
 from .words import BYTES, LANES, PANEL, TALL, WORDS, evenly, padded, same
 
 NAME, PANELS = "integers", "panels of bytes"  # what networks name that need these kernels
-OCTETS = np.dtype(np.uint8)
-for name in (NAME, *map(in_training, (NAME, byte_rows.ONE)), PANELS, byte_rows.NAME):
-    ONLY[name] = (np.dtype(np.float32),) if multiplies_bytes() else ()
+OCTETS, DTYPES = np.dtype(np.uint8), (np.dtype(np.float32),) if multiplies_bytes() else ()
+for use in (PANELS, byte_rows.NAME, *map(in_training, (NAME, byte_rows.ONE))):
+    ONLY[use] = DTYPES
 #: Examples and features at a time, on the way back: a panel for the first cache. To few outputs
 #: twice as many, since 209 rows of 12288 then go to 7 in 0.92 of the time (EPYC).
 EXAMPLES, FEATURES, NARROW = 256, 128, 64
@@ -43,7 +43,7 @@ LONG, MANY = 256, 48
 
 def known(dtype):
     """Tell whether these kernels exist on this CPU for networks of a dtype."""
-    return dtype in ONLY[NAME]
+    return dtype in DTYPES
 
 
 def multiply(ops, dtype, batch):

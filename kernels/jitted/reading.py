@@ -63,26 +63,41 @@ def _shares(ops, X, m, itemsize, me, team):
     return 0, n, first, last
 
 
+@inlined
+def _groups(groups, m, itemsize, me, team):
+    """First and last group of features that a member sums, and first and last example.
+
+    Where members outnumber groups, several take examples of the same one.
+    """
+    across = team // groups
+    if across <= 1:
+        first, last = portion(groups, me, team)
+        return first, last, 0, m
+    first, last = share(m, itemsize, me % across, across)
+    return me // across, min(me // across + 1, groups), first, last
+
+
 @linked("T O F1 F1 F1 i P X I1 i i i i I1 i i", when="in place")
 def _in_place(
     table, ops, theta, state, work, ld, places, X, rows, first, last, o0, o1, meeting, me, team
 ):
     """Add to Z (n_out, ld) the products with X[rows]: a member's groups, examples or outputs.
 
-    There are as many groups as there is room for their sums. Features are outermost: their weights
-    stay in the cache while the examples pass.
+    Features are outermost: their weights stay in the cache while the examples pass.
     """
     op, sums = ops[1], places.sums
     size, z = op.n_out * ld, (op.Z + o0) * ld + first
     groups = ways.groups(op, X, (places.own - sums) // size)
     grouped = groups > 0
     count = groups if grouped else min(1, (last - first) * (o1 - o0))
-    own = rows if grouped else part(rows, first, last - first)
-    begin, end = portion(groups, me, team) if grouped else (0, count)
+    begin, end, e, to = 0, count, first, last
+    if grouped:
+        begin, end, e, to = _groups(groups, rows.size, work.itemsize, me, team)
+    own = part(rows, e, to - e)
     for group in range(begin, end):
-        c = sums + group * size if grouped else z
-        if grouped:
-            clear(part(work, c, size))
+        c = sums + group * size + e if grouped else z
+        for o in range(op.n_out if grouped else 0):
+            clear(part(work, c + o * ld, to - e))
         ways.forward(
             table, ops, theta, state, work, ld, places.blocks + me * places.block, X, own, group,
             count, o0, o1 - o0, c,

@@ -1,7 +1,7 @@
 """Ways to multiply rows of X where they lie: as floats, and bytes as integers, in panels or rows.
 
-A network names one of them, and only its kernels are compiled. The code of X tells which: MARK is
-added to it once for FLOATS, twice for PANELS and so on.
+A call names those of its data, and only their kernels are compiled. The code of X tells which one:
+MARK is added to it once for FLOATS, twice for PANELS and so on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ MARKED = MARK * FLOATS + CODES[integers.OCTETS]  # the code of bytes that are re
 
 
 def chosen(x, kind, ops, dtype, batch):
-    """(description, names of what it needs) of marked X of a dtype, for so many examples."""
+    """(description, names of what it needs) of marked X, of the dtype `kind`.
+
+    dtype: the network's; batch: examples of a step, or of a prediction.
+    """
     n, outputs = int(ops["n_in"][1]), int(ops["n_out"][1])
     if x[3] != MARKED or not integers.multiply(ops, dtype, batch):
         return x, inplace.uses(kind, outputs)
@@ -91,7 +94,7 @@ def _floats_back(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team
 
 @inlined
 def _portion(n, me, team):
-    """First and last of a member's features, whole vectors of bytes."""
+    """First and last of a member's features, whole vectors of bytes, or none at all."""
     first, last = portion((n + BYTES - 1) // BYTES, me, team)
     return first * BYTES, min(last * BYTES, n)
 
@@ -100,19 +103,21 @@ def _panels_back(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team
     """The same: a member's features."""
     op, (scale, offset) = ops[1], inplace.line(ops[0], state)
     k, end = _portion(op.n_in, me, team)
-    integers.backward(
-        table, op.n_out, end - k, X, rows, k, scale, offset, work, D, ld, grad, op.W + k, op.n_in,
-        work, blocks,
-    )  # fmt: skip
+    if k < end:
+        integers.backward(
+            table, op.n_out, end - k, X, rows, k, scale, offset, work, D, ld, grad, op.W + k,
+            op.n_in, work, blocks,
+        )  # fmt: skip
 
 
 def _one_back(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     """The same."""
     op, (scale, offset) = ops[1], inplace.line(ops[0], state)
     k, end = _portion(op.n_in, me, team)
-    byte_rows.backward(
-        table, end - k, X, rows, k, scale, offset, work, D, grad, op.W + k, work, blocks
-    )
+    if k < end:
+        byte_rows.backward(
+            table, end - k, X, rows, k, scale, offset, work, D, grad, op.W + k, work, blocks
+        )
 
 
 _forward = linked_each(
