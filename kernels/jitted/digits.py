@@ -126,9 +126,6 @@ def _in_lines(builder, four):
     return lines[:3]
 
 
-_cut_in_fours, _cut_in_lines = _cut_of(_in_fours), _cut_of(_in_lines)
-
-
 @inlined
 def aligned(work, p):
     """The first place from p on where a cache line begins.
@@ -138,31 +135,24 @@ def aligned(work, p):
     return p + -(address(work) // 4 + p) % LANES
 
 
-@inlined
-def length(words):
-    """Numbers that a row of so many words of bytes takes in digits: whole lines, and one behind."""
-    return words * 4 + LANES
+def _rows_of(cut_one, size):
+    """Return `length` and `cut` of rows in digits, so many words to each of bytes."""
+
+    @inlined
+    def length(words):
+        """Numbers that a row of so many words of bytes takes: whole lines, and one behind."""
+        return words * size + LANES
+
+    @inlined
+    def cut(n, K, words, Y, y, ldy, D, d):
+        """Write n rows of K numbers in digits at D[d:], each with its unit in the line behind."""
+        for _ in range(n):
+            cut_one(Y, y, K, D, d, d + words * size)
+            y += ldy
+            d += length(words)
+
+    return length, cut
 
 
-@inlined
-def cut(n, K, words, Y, y, ldy, D, d):
-    """Write n rows of K numbers in digits at D[d:], each with its unit in the line behind it."""
-    for _ in range(n):
-        _cut_in_fours(Y, y, K, D, d, d + words * 4)
-        y += ldy
-        d += length(words)
-
-
-@inlined
-def length_in_lines(words):
-    """The same where digits lie in lines."""
-    return words * 3 + LANES
-
-
-@inlined
-def cut_in_lines(n, K, words, Y, y, ldy, D, d):
-    """The same in lines: of each 64 numbers the first digits, their second and their third."""
-    for _ in range(n):
-        _cut_in_lines(Y, y, K, D, d, d + words * 3)
-        y += ldy
-        d += length_in_lines(words)
+length, cut = _rows_of(_cut_of(_in_fours), 4)
+length_in_lines, cut_in_lines = _rows_of(_cut_of(_in_lines), 3)
