@@ -25,7 +25,7 @@ from .panels import lined, mixed, turned
 from .simd import INT, Vectors, constant, data, index, multiplies_bytes, void
 from .words import BYTES, LANES, PANEL, TALL, WORDS, evenly, padded, same
 
-NAME, PANELS = "integers", "panels of bytes"  # what networks name that need these kernels
+NAME, PANELS = "integers", "panels of bytes"  # what calls name: for gradients, and for outputs
 OCTETS, DTYPES = np.dtype(np.uint8), (np.dtype(np.float32),) if multiplies_bytes() else ()
 for use in (PANELS, byte_rows.NAME, *map(in_training, (NAME, byte_rows.ONE))):
     ONLY[use] = DTYPES

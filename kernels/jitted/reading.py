@@ -1,9 +1,9 @@
 """First layers that read the user's array: what they multiply, where it lies or block by block.
 
 Where rows are long, a team shares their features out, on the way forward as on the way back, and
-2, 4 or 8 members get the same ones both times: logistic regression on images takes 0.7 times as
-long on two threads so. Sums over groups of features are added up in one order, whoever computed
-them.
+where their groups can be dealt evenly, its members get the same ones both times: two threads took
+0.7 times as long for logistic regression on images so. Sums over groups of features are added up in
+one order, whoever computed them.
 """
 
 from __future__ import annotations
