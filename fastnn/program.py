@@ -128,6 +128,11 @@ class Program:
         )
 
     @cached_property
+    def key(self) -> bytes:
+        """The op table as bytes: by it kernels keep what single rows of such a network need."""
+        return self.ops.tobytes()
+
+    @cached_property
     def custom(self) -> bool:
         """Whether an activation is a user's own."""
         return bool((self.ops["code"][:-1] >= FIRST).any())

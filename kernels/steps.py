@@ -129,7 +129,7 @@ def predict(kernels, ops, theta, state, X, out, threads=alone, check=trusted):
         out[i : i + BLOCK] = _layers(kernels, ops[:-1], theta, state, X[i : i + BLOCK])[1][-1]
 
 
-def single(kernels, ops, theta, state, X, out, threads=alone):
+def single(kernels, ops, key, theta, state, X, out, threads=alone):
     """Write A (1, K) of the last layer for one row X (1, n) and return True; False: no such way."""
     return False
 

@@ -26,8 +26,10 @@ def close(net, X):
     widest = max(W.shape[0] for name, W in net.parameters.items() if name[0] == "W")
     bound = 8 * widest * float(np.finfo(net.dtype).eps)
     for i in range(len(X)):
-        np.testing.assert_allclose(net.predict_proba(X[i : i + 1])[0], together[i], atol=bound)
-        assert net.predict(X[i : i + 1]).shape == (1,)
+        alone = net.predict_proba(X[i : i + 1])[0]
+        np.testing.assert_allclose(alone, together[i], atol=bound)
+        (label,) = net.predict(X[i : i + 1])
+        assert label == alone.argmax()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -84,6 +86,27 @@ def test_follows_the_parameters():
     net.parameters["W1"][...] = 0
     net.parameters["b1"][...] = 0
     assert net.predict_proba(row).tolist() == [[0.5, 0.5]]
+
+
+def test_labels_are_the_callers_own():
+    net, row = Network.mlp([3, 1], output="sigmoid"), np.ones((1, 3), np.float32)
+    for bias in (-9, 9):
+        net.parameters["b1"][...] = bias
+        label = net.predict(row)
+        assert label.dtype == np.int64
+        label[...] = 5
+        assert net.predict(row).tolist() == [int(bias > 0)]
+
+
+def test_networks_that_come_and_go():
+    """What is kept for one must not be taken for another that lies where it lay."""
+    row, found = np.ones((1, 3), np.float32), []
+    for units in range(1, 200):
+        net = Network([Dense(units, "relu"), Dense(1, "identity")], inputs=3)
+        for name, values in net.parameters.items():
+            values[...] = name[0] == "W"
+        found.append(net.predict(row)[0])
+    assert found == [3 * units for units in range(1, 200)]
 
 
 def test_threads_do_not_meet():

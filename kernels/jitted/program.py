@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from functools import lru_cache
 
 import numpy as np
@@ -19,6 +18,7 @@ from .gradient import gradient as _gradient
 from .memory import MARK, locate, need
 from .needs import addresses, blocks
 from .plans import divided, lay, whole
+from .scratch import scratch
 from .sweeps import penalty
 from .team import assemble, worked
 
@@ -35,17 +35,6 @@ FILLED = 1 / 16
 #: Rows that forward-only work takes at a time; and of bytes whose products are summed as integers,
 #: since weights are cut in digits for each block: 10,000 rows of 784 take 3 % less time so.
 BLOCK, MANY = 256, 512
-KEPT = 2**20  # bytes that a thread keeps for it: fresh memory took a third of 1000 rows' time
-
-
-class _Kept(threading.local):
-    """What each thread keeps: memory by dtype."""
-
-    def __init__(self):
-        self.scratch = {}
-
-
-_kept = _Kept()
 
 
 def _as_it_is(ops, X, state, dtype, batch):
@@ -174,17 +163,7 @@ def _blocks(ops, x, m, dtype, threads):
     block = min(m, MANY if ways.summed.py_func(x) else BLOCK)
     plan = whole(ops.tobytes(), block, dtype.itemsize)
     team = _team(ops, block, m / max(block, 1), threads, m // plan.ld)
-    return _scratch(team * (plan.fixed + plan.each), dtype), plan.ld, plan.places, team
-
-
-def _scratch(size, dtype):
-    """Memory for so many numbers; a little is kept for the thread's next call."""
-    if size * dtype.itemsize > KEPT:
-        return np.empty(size, dtype)
-    kept = _kept.scratch.get(dtype)
-    if kept is None:
-        kept = _kept.scratch[dtype] = np.empty(KEPT // dtype.itemsize, dtype)
-    return kept
+    return scratch(team * (plan.fixed + plan.each), dtype), plan.ld, plan.places, team
 
 
 def _predict(ops, row, theta, state, X, out, threads=alone, check=trusted):

@@ -10,6 +10,7 @@ import os
 import threading
 from time import perf_counter
 
+import numba
 import numpy as np
 
 from ..defaults import alone
@@ -153,10 +154,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def _prepare(ops, theta, state, kind, threads):
-    """A row (1, n) of dtype `kind`, the table of kernels, and the arguments beside the vectors.
+def _prepare(ops, theta, state, kind, out, threads):
+    """A row (1, n) of dtype `kind`, what computes it, arguments beside the vectors, a Company.
 
-    What a companion runs is compiled here, not in its thread, which a fork could cut short.
+    The compiled function itself: Numba's dispatch looks at the types of all arguments each time,
+    a tenth of a small net's row. What a companion runs is compiled here, not in its thread, which a
+    fork could cut short.
     """
     dtype = theta.dtype
     widest = -(-max(int(ops["n_in"].max()), int(ops["n_out"].max())) // 16) * 16
@@ -165,31 +168,35 @@ def _prepare(ops, theta, state, kind, threads):
     work = np.zeros(2 * widest + 3, dtype)
     dense = ops[ops["kind"] == DENSE]
     table, order = addresses(ops, dtype, "single", {need(row)}), np.zeros(1, np.int64)
-    company = None
+    args, company = (table, ops, theta, state, work, widest, X, order, out), None
     if (dense["n_in"] * dense["n_out"]).sum() >= companion.WORTH:
         company = companion.Company(_accompany)
         if threads() > 1:
             company.prepare((table, ops, theta, state, work, widest, order))
-    return row, table, work, widest, X, order, company
+        args = (*args, company.meeting)
+    function = _layers if company is None else _shared
+    compute = function.compile(tuple(map(numba.typeof, args)))
+    return row, compute, table, work, widest, X, order, company
 
 
-def single(ops, theta, state, X, out, threads=alone):
+def single(ops, key, theta, state, X, out, threads=alone):
     """Write A (1, K) of the last layer for one row X (1, n); False where a number is not finite.
 
-    X: of a dtype that kernels read. threads: as in `predict`.
+    key: the op table as bytes, whose hash Python keeps; X: of a dtype that kernels read; threads:
+    as in `predict`.
     """
-    key = ops.tobytes(), theta.dtype, X.dtype
-    found = _kept.prepared.get(key)
+    name = key, theta.dtype, X.dtype
+    found = _kept.prepared.get(name)
     if found is None:
         if len(_kept.prepared) >= KEPT:
             _kept.prepared.clear()
-        found = _kept.prepared[key] = _prepare(ops, theta, state, X.dtype, threads)
-    row, table, work, widest, place, order, company = found
+        found = _kept.prepared[name] = _prepare(ops, theta, state, X.dtype, out, threads)
+    row, compute, table, work, widest, place, order, company = found
     row[...] = X  # asking for the address of X would take longer, 0.8 µs
     if company is None:
-        return _layers(table, ops, theta, state, work, widest, place, order, out)
+        return compute(table, ops, theta, state, work, widest, place, order, out)
     began, meeting = perf_counter(), company.meeting
-    done = _shared(table, ops, theta, state, work, widest, place, order, out, meeting)
+    done = compute(table, ops, theta, state, work, widest, place, order, out, meeting)
     if company.is_due(began):
         company.judge((table, ops, theta, state, work, widest, order), theta, threads)
     return done
