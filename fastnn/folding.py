@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from .kernels.aligned import aligned_zeros
 from .kernels.opcodes import Kind
 from .kernels.steps import biases, moments, scales, weights
 from .lowering import lay_outputs, lay_parameters
-from .program import Program, aligned_zeros
+from .program import Program
 
 Array = np.ndarray[Any, Any]
 

@@ -9,12 +9,13 @@ import numpy as np
 
 from . import activations, initializers
 from .errors import SettingError
+from .kernels.aligned import ALIGNMENT, aligned_zeros
 from .kernels.opcodes import NEEDS_Z, OP, Activation, Kind
 from .kernels.steps import moments, scales
 from .layers import Activation as ActivationLayer
 from .layers import BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
 from .losses import Loss
-from .program import ALIGNMENT, Program, aligned_zeros
+from .program import Program
 
 WIDE, NARROW = 64, 32  # inputs from which on and outputs up to which a first layer reads in place
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from . import _check
 from .errors import SettingError
+from .kernels.aligned import aligned_zeros
 from .kernels.steps import slots_for
 from .optimizers import Adam, Optimizer
-from .program import Program, aligned_zeros, owned
+from .program import Program, owned
 from .schedules import Schedule
 
 Array = np.ndarray[Any, Any]

@@ -11,19 +11,12 @@ import numpy as np
 
 from . import _check
 from .errors import ShapeError
+from .kernels.aligned import aligned_zeros
 from .kernels.custom import FIRST
 from .kernels.opcodes import SETTINGS, Activation, Kind
 from .kernels.steps import biases, scales, statistics, weights
 
 Array = np.ndarray[Any, Any]
-ALIGNMENT = 64  # bytes: one cache line, and the widest vector register
-
-
-def aligned_zeros(size: int, dtype: np.dtype[Any]) -> Array:
-    """Return a zeroed vector (size,) that begins on a cache line."""
-    raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
-    start = -raw.__array_interface__["data"][0] % ALIGNMENT
-    return raw[start : start + size * dtype.itemsize].view(dtype)
 
 
 def owned(vector: Array) -> Array:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..aligned import aligned_zeros
 from ..opcodes import AS_IT_IS, OP, Kind
 from . import integers
 from .digits import ROOM
@@ -132,5 +133,5 @@ def lay(plan, dtype, threads=1, work=None):
     """Return a plan's Layout in `work`, or in a new one where that is too small."""
     room = 0 if work is None else (work.size - plan.fixed) // plan.each
     if room < 1:
-        work, room = np.zeros(plan.fixed + threads * plan.each, dtype), threads
+        work, room = aligned_zeros(plan.fixed + threads * plan.each, dtype), threads
     return Layout(work, plan.ld, plan.places, np.empty((plan.groups, 2)), room)

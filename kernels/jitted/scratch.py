@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 
-import numpy as np
+from ..aligned import aligned_zeros
 
 KEPT = 2**20  # bytes that a thread keeps, of each dtype
 
@@ -25,8 +25,8 @@ _kept = _Kept()
 def scratch(size, dtype):
     """Return memory for so many numbers at least, which nothing else uses until the next call."""
     if size * dtype.itemsize > KEPT:
-        return np.empty(size, dtype)
+        return aligned_zeros(size, dtype)
     kept = _kept.memory.get(dtype)
     if kept is None:
-        kept = _kept.memory[dtype] = np.empty(KEPT // dtype.itemsize, dtype)
+        kept = _kept.memory[dtype] = aligned_zeros(KEPT // dtype.itemsize, dtype)
     return kept

@@ -13,6 +13,7 @@ from time import perf_counter
 import numba
 import numpy as np
 
+from ..aligned import aligned_zeros
 from ..defaults import alone
 from ..opcodes import Activation, Kind, Mode
 from . import companion
@@ -165,7 +166,7 @@ def _prepare(ops, theta, state, kind, out, threads):
     widest = -(-max(int(ops["n_in"].max()), int(ops["n_out"].max())) // 16) * 16
     row = np.empty((1, ops["n_in"][0]), kind)
     X, _ = locate(row)
-    work = np.zeros(2 * widest + 3, dtype)
+    work = aligned_zeros(2 * widest + 3, dtype)
     dense = ops[ops["kind"] == DENSE]
     table, order = addresses(ops, dtype, "single", {need(row)}), np.zeros(1, np.int64)
     args, company = (table, ops, theta, state, work, widest, X, order, out), None
