@@ -41,14 +41,15 @@ def suit_back(n, outputs):
 
 
 @inlined
-def tiles(n):
+def tiles(n, outputs):
     """How many tiles rows of n features go in: as many for each half, fourth or eighth.
 
-    Those have at least LONG features twice: 209 rows of 12288 in halves to one output took 0.81 to
-    0.88 of the time of fourths on two threads, to 7 and 20 on one and two 0.93 to 1.0 (EPYC).
+    Long runs of a row take less time, but to one output a tile should stay in the second cache: 209
+    rows of 12288 go to 7 in 0.92 and 0.96 of the time in halves, on one thread and two; to one on
+    two threads fourths took 80 µs a step, halves 67 to 114 (medians of fresh processes, EPYC).
     """
-    shares = 1
-    while shares < PARTS and n >= 4 * shares * LONG:
+    shares, least = 1, LONG if outputs == 1 else 2 * LONG
+    while shares < PARTS and n >= 2 * shares * least:
         shares *= 2
     return (n + shares * MOST - 1) // (shares * MOST) * shares
 

@@ -44,7 +44,7 @@ def summed(X):
 @inlined
 def groups(op, X, most):
     """How many groups of features are summed apart, at most so many."""
-    return min(most, byte_rows.tiles(op.n_in)) if X[3] >= MARK * ROWS else most
+    return min(most, byte_rows.tiles(op.n_in, op.n_out)) if X[3] >= MARK * ROWS else most
 
 
 def _floats(table, ops, theta, state, work, ld, blocks, X, rows, group, count, o, n, c):
@@ -72,7 +72,7 @@ def _panels(table, ops, theta, state, work, ld, blocks, X, rows, group, count, o
 def _rows(table, ops, theta, state, work, ld, blocks, X, rows, group, count, o, n, c):
     """The same."""
     op, (scale, offset) = ops[1], inplace.line(ops[0], state)
-    tiles = byte_rows.tiles(op.n_in)
+    tiles = byte_rows.tiles(op.n_in, op.n_out)
     for tile in range(tiles * group // count, tiles * (group + 1) // count):
         k, w = byte_rows.span(op.n_in, tiles, tile)
         byte_rows.forward(
