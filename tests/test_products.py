@@ -122,6 +122,26 @@ def test_product_of_strided_and_unaligned_matrices(dtype):
     close(C, A, B)
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_product_of_what_is_no_plain_array():
+    A, B = matrices(20, 30, 40, "float32")
+    C = np.zeros((20, 30), "float32")
+    jitted.product(np.asmatrix(A), np.asmatrix(B), np.asmatrix(C))
+    close(C, A, B)
+
+
+def test_product_refuses_what_it_cannot_write_or_read():
+    A, B = matrices(20, 30, 40, "float64")
+    C = np.zeros((20, 30))
+    C.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        jitted.product(A, B, C)
+    assert not C.any()
+    for kind in ("int64", ">f8", "float16"):
+        with pytest.raises(TypeError, match="float32 or float64"):
+            jitted.product(A.astype(kind), B.astype(kind), np.zeros((20, 30), kind))
+
+
 @pytest.mark.parametrize("shape", [(0, 3, 4), (3, 0, 4), (3, 4, 0)])
 def test_product_of_nothing(shape):
     M, N, K = shape

@@ -21,6 +21,8 @@ from .products import SPACE, whole
 from .scratch import scratch
 from .thin import ADD, ZERO
 
+FLOATS = np.dtype(np.float32), np.dtype(np.float64)
+
 
 def dot(x, y):
     """Return Σ xᵢ yᵢ.   x, y (n,)."""
@@ -48,8 +50,11 @@ def product(A, B, C, transpose_a=False, transpose_b=False):
 def _whole(dtype):
     """The compiled product of a dtype, and the table of what it needs of the linked kernels.
 
-    Called without Numba's dispatch, which looks at the types of all arguments: 0.2 µs.
+    Called without Numba's dispatch, which looks at the types of all arguments: 0.2 µs. No other
+    types must come here.
     """
+    if dtype not in FLOATS:
+        raise TypeError(f"products are of float32 or float64, not of {dtype}")
     line, needed = np.empty(0, dtype), table(dtype, frozenset({"product", "tiles"}))
     args = needed, 0, 0, 0, line, 0, 0, line, 0, 0, line, 0, line
     return whole.compile(tuple(map(numba.typeof, args))), needed
@@ -67,11 +72,13 @@ def _line(X):
 
 def _product(A, B, C, begin):
     """C = A B, or C += A B, as begin says: ZERO or ADD.   A, B, C (M, N) of any order."""
+    if not type(A) is type(B) is type(C) is np.ndarray:  # a matrix stays one where it is flattened
+        A, B, C = map(np.asarray, (A, B, C))
     (M, K), N = A.shape, B.shape[1]
     dtype = C.dtype
     if len(B) != K or C.shape != (M, N) or A.dtype is not dtype or B.dtype is not dtype:
         fit(A, len(C), len(B), like=C), fit(B, K, C.shape[1], like=C)
-    if not C.flags.c_contiguous:
+    if not C.flags.carray:
         inside = np.array(C, order="C")
         _product(A, B, inside, begin)
         C[...] = inside
