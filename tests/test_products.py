@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import gemm, thin
+from fastnn.kernels.jitted import doors, gemm, thin
 
 import fastnn
 from fastnn import Dense, Network, Normalization, Rescaling
@@ -123,11 +123,21 @@ def test_product_of_strided_and_unaligned_matrices(dtype):
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
-def test_product_of_what_is_no_plain_array():
+def test_product_of_what_is_no_plain_array(monkeypatch):
+    """The compiled function is called directly: what is flattened must be vectors, or it breaks."""
     A, B = matrices(20, 30, 40, "float32")
     C = np.zeros((20, 30), "float32")
+    multiply, table = doors._whole(C.dtype)
+    given = []
+
+    def noted(*args):
+        given.extend(type(arg) for arg in args if isinstance(arg, np.ndarray))
+        return multiply(*args)
+
+    monkeypatch.setattr(doors, "_whole", lambda dtype: (noted, table))
     jitted.product(np.asmatrix(A), np.asmatrix(B), np.asmatrix(C))
     close(C, A, B)
+    assert set(given) == {np.ndarray}
 
 
 def test_product_refuses_what_it_cannot_write_or_read():
