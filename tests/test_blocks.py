@@ -126,20 +126,20 @@ def test_sparse_rows_go_in_blocks(groups):
 
 def test_a_workspace_that_is_too_small_is_replaced(groups):
     X, _ = examples("tables")
-    net, single = Network(LAYERS["tables"], inputs=X.shape[1]), np.dtype(np.float32)
+    net = Network(LAYERS["tables"], inputs=X.shape[1])
     plan = divided(net, X, "float32")
-    layout = plans.lay(plan, single, 3)
+    layout = plans.lay(plan, np.float32, 3)
     assert layout.room == 3
-    assert plans.lay(plan, single, 1, layout.work).work is layout.work
-    small = np.zeros(plan.fixed + plan.each - 1, single)
-    assert plans.lay(plan, single, 2, small).work.size == plan.fixed + 2 * plan.each
+    assert plans.lay(plan, np.float32, 1, layout.work).work is layout.work
+    small = np.zeros(plan.fixed + plan.each - 1, np.float32)
+    assert plans.lay(plan, np.float32, 2, small).work.size == plan.fixed + 2 * plan.each
 
 
 def test_activations_begin_on_cache_lines(groups):
-    """Vectors that cross lines cost two reads: 2 → 20 → 3 → 1 took 2 to 8 % longer with them."""
+    """A vector that crosses a line costs two reads."""
     X, _ = examples("tables")
     plan = divided(Network(LAYERS["tables"], inputs=X.shape[1]), X, "float32")
-    layout = plans.lay(plan, np.dtype(np.float32))
+    layout = plans.lay(plan, np.float32)
     starts = [0, layout.ld, plan.fixed, *layout.places._asdict().values()]
     starts.remove(layout.places.examples)
     begin = layout.work.__array_interface__["data"][0]

@@ -46,7 +46,8 @@ def tiles(n, outputs):
 
     Long runs of a row take less time, but to one output a tile should stay in the second cache: 209
     rows of 12288 go to 7 in 0.92 and 0.96 of the time in halves, on one thread and two; to one on
-    two threads fourths took 80 µs a step, halves 67 to 114 (medians of fresh processes, EPYC).
+    two threads a step took 77 to 81 µs in fourths in ten of twelve processes, 67 to 114 in halves
+    (EPYC).
     """
     shares, least = 1, LONG if outputs == 1 else 2 * LONG
     while shares < PARTS and n >= 2 * shares * least:

@@ -10,8 +10,7 @@ from ._jit import inlined, kernel
 from ._link import linked
 from .dots import dots
 from .gemm import DEPTH, PANEL, VECTORS, multiply
-from .memory import address
-from .pack import LINE, lanes_of, pack, transpose
+from .pack import lanes_of, pack, transpose
 from .thin import ADD
 
 #: Rows of A, rows of B and columns of B in a block. Cubes of 1024: 151 GFLOP/s, with twice as many
@@ -31,9 +30,7 @@ APART = 2048
 SLIM = 15  # columns of C up to which it is dot products, or its transpose, as A lies
 NARROW = 32  # rows of C up to which it is dot products where columns of B lie in rows
 LONG = 128  # sums from which dot products are taken: of 32 they are slower, of 256 faster
-#: Numbers that the blocks of a product take at most, and a line, to begin at a whole one: in
-#: vectors that cross lines tiles lose 2 %.
-SPACE = WIDE * DEEP + HIGH * DEEP + LINE
+SPACE = WIDE * DEEP + HIGH * DEEP  # numbers that the blocks of a product take at most
 
 
 @linked("T i i i F1 i i i F1 i i i F1 i i i F1 i", when="product")
@@ -71,30 +68,30 @@ def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, space,
 
 
 @inlined
-def _narrow(table, M, N, K, A, rs, B, bk, bj, C, begin, space, p):
+def _narrow(table, M, N, K, A, rs, B, bk, bj, C, begin, space):
     """C (M, N) as dot products, for which B is turned where its columns do not lie in rows."""
     most = K if bk == 1 else DEEP
     for k in range(0, K, most):
         W, w, ldw, long = B, 0, bj, min(most, K - k)
         if bk > 1:
-            W, w, ldw = space, p, DEEP
-            transpose(table, long, N, B, k * bk, bk, space, p, DEEP, 1)
+            W, w, ldw = space, 0, DEEP
+            transpose(table, long, N, B, k * bk, bk, space, 0, DEEP, 1)
         add = 1 if begin == ADD or k > 0 else 0
         dots(table, M, N, long, A, k, rs, W, w, ldw, C, 0, N, 1, add)
 
 
 @inlined
-def _slim(table, M, N, K, A, cs, B, bk, bj, C, begin, space, p):
+def _slim(table, M, N, K, A, cs, B, bk, bj, C, begin, space):
     """C (M, N) by way of its transpose, where columns of A lie in rows: its vectors are whole.
 
     It lies behind the panels; B's rows of SLIM numbers are never so far apart that they are turned.
     """
-    q = p + WIDE * min(K, DEEP)
+    q = WIDE * min(K, DEEP)
     for i in range(0, M, WIDE):
         high = min(WIDE, M - i)
         if begin == ADD:
             transpose(table, high, N, C, i * N, N, space, q, WIDE, 1)
-        product(table, N, high, K, B, 0, bj, bk, A, i, cs, 1, space, q, WIDE, begin, space, p)
+        product(table, N, high, K, B, 0, bj, bk, A, i, cs, 1, space, q, WIDE, begin, space, 0)
         # Rows before the exact ones write behind themselves what the next row overwrites.
         exact = min(high, lanes_of(C)) if lanes_of(C) >= N else high
         transpose(table, N, high - exact, space, q, WIDE, C, i * N, N, 1)
@@ -105,12 +102,12 @@ def _slim(table, M, N, K, A, cs, B, bk, bj, C, begin, space, p):
 def whole(table, M, N, K, A, rs, cs, B, bk, bj, C, begin, space):
     """C (M, N) = start + A (M, K) B (K, N), all of them as vectors, in the fastest way.
 
-    As `product`; space holds SPACE numbers.
+    As `product`; space holds SPACE numbers and begins on a cache line: in vectors that cross lines
+    tiles lose 2 %.
     """
-    p = -address(space) % LINE // space.itemsize
     if K >= LONG and cs == 1 and (N <= SLIM or (M <= NARROW and bk == 1)):
-        _narrow(table, M, N, K, A, rs, B, bk, bj, C, begin, space, p)
+        _narrow(table, M, N, K, A, rs, B, bk, bj, C, begin, space)
     elif N <= SLIM and M > N and rs == 1:
-        _slim(table, M, N, K, A, cs, B, bk, bj, C, begin, space, p)
+        _slim(table, M, N, K, A, cs, B, bk, bj, C, begin, space)
     else:
-        product(table, M, N, K, A, 0, rs, cs, B, 0, bk, bj, C, 0, N, begin, space, p)
+        product(table, M, N, K, A, 0, rs, cs, B, 0, bk, bj, C, 0, N, begin, space, 0)
