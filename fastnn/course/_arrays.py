@@ -60,15 +60,22 @@ def bias(name: str, value: ArrayLike, n: int, why: str) -> Array:
     return column
 
 
+def outputs_of(name: str, value: ArrayLike) -> Array:
+    """Return outputs (n_y, m); those of a single unit may come flat, (m,)."""
+    array = numbers(name, value)
+    return array.reshape(1, -1) if array.ndim == 1 else matrix(name, array)
+
+
 def targets(name: str, value: ArrayLike, outputs: Array, whose: str) -> Array:
-    """Return labels of the shape of the outputs (n_y, m) that they belong to."""
-    Y = matrix(name, value)
+    """Return labels of the shape of the outputs (n_y, m) they belong to; one row may come flat."""
+    Y = outputs_of(name, value) if len(outputs) == 1 else matrix(name, value)
     expect(name, Y, (outputs.shape[0], outputs.shape[1]), f"that of {whose}")
     return Y
 
 
 def take(name: str, mapping: Mapping[str, Any], key: str) -> Any:
     """Return mapping[key], or say which key is missing from which argument."""
+    _mapped(name, mapping)
     try:
         return mapping[key]
     except KeyError:
@@ -76,8 +83,22 @@ def take(name: str, mapping: Mapping[str, Any], key: str) -> Any:
         raise SettingError(f"{name} must hold {key!r}; it holds {held}") from None
 
 
+def _mapped(name: str, value: Any) -> None:
+    """Check that arrays come by name."""
+    if isinstance(value, Mapping):
+        return
+    mend = "pass the dict that the notebook's functions return"
+    if isinstance(value, tuple) and value and isinstance(value[0], Mapping):
+        mend = (
+            "it begins with one: the models of the 2021 edition return two values, so write "
+            "parameters, costs = L_layer_model(…), or pass edition=2017 to the model"
+        )
+    raise SettingError(f"{name} must be a dict of arrays, got a {type(value).__name__}; {mend}")
+
+
 def depth(parameters: Mapping[str, Any]) -> int:
     """Return L, having checked that W1, b1, …, WL, bL are all there."""
+    _mapped("parameters", parameters)
     L = (len(parameters) + 1) // 2
     for layer in range(1, max(L, 1) + 1):
         for letter in "Wb":

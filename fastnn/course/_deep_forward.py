@@ -10,7 +10,17 @@ from numpy.typing import ArrayLike
 from fastnn.errors import SettingError
 
 from . import dnn_utils
-from ._arrays import Array, Parameters, bias, depth, expect, layer_parameters, matrix, targets
+from ._arrays import (
+    Array,
+    Parameters,
+    bias,
+    depth,
+    expect,
+    layer_parameters,
+    matrix,
+    outputs_of,
+    targets,
+)
 from ._initial import drawn
 from ._layers import cross_entropy, linear
 
@@ -177,9 +187,9 @@ def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
     Parameters
     ----------
     AL : array_like, (n_y, m)
-        Probabilities.
+        Probabilities; of a single output also (m,).
     Y : array_like, (n_y, m)
-        Labels.
+        Labels; of a single output also (m,).
 
     Returns
     -------
@@ -191,5 +201,5 @@ def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
     ShapeError
         If AL and Y differ in shape.
     """
-    AL = matrix("AL", AL)
+    AL = outputs_of("AL", AL)
     return cross_entropy(AL, targets("Y", Y, AL, f"that of AL, {AL.shape}"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import SettingError
 
-from ._arrays import Array, Parameters, expect, matrix, targets
+from ._arrays import Parameters, expect, matrix, targets
 from ._deep_backward import model_gradients
 from ._deep_forward import (
     L_model_forward,
@@ -17,6 +18,7 @@ from ._deep_forward import (
     initialize_parameters,
     initialize_parameters_deep,
 )
+from ._edition import LATEST, is_older
 from ._initial import widths
 from ._layers import share_equal, update_parameters
 from ._report import print_cost_after
@@ -29,7 +31,9 @@ def two_layer_model(
     learning_rate: float = 0.0075,
     num_iterations: int = 3000,
     print_cost: bool = False,
-) -> tuple[Parameters, list[float]]:
+    *,
+    edition: int = LATEST,
+) -> Any:
     """Train a network of one relu layer and one sigmoid layer, from the seed 1, weights · 0.01.
 
     Parameters
@@ -46,12 +50,14 @@ def two_layer_model(
         Steps to take.
     print_cost : bool
         Print the cost every 100 steps and at the last one.
+    edition : int
+        2021, or 2017 for the notebooks of 2017 to 2020, whose model returns the parameters alone.
 
     Returns
     -------
     parameters : dict
         W1 (n_h, n_x), b1 (n_h, 1), W2 (n_y, n_h), b2 (n_y, 1).
-    costs : list of float
+    costs : list of ndarray, each of shape ()
         The cost before steps 0, 100, 200, …
 
     Raises
@@ -59,16 +65,17 @@ def two_layer_model(
     ShapeError
         If X or Y does not fit the sizes.
     SettingError
-        If layers_dims is not three whole numbers from 1 on.
+        If layers_dims is not three whole numbers from 1 on, or there is no such edition.
     """
-    sizes = widths(layers_dims)
+    older, sizes = is_older(edition), widths(layers_dims)
     if len(sizes) != 3:
         raise SettingError(
             f"layers_dims must be (n_x, n_h, n_y), got {len(sizes)} sizes; "
             f"L_layer_model takes any number of layers"
         )
     parameters = initialize_parameters(*sizes)
-    return _train(X, Y, parameters, learning_rate, num_iterations, print_cost)
+    trained = _train(X, Y, parameters, learning_rate, num_iterations, print_cost)
+    return trained[0] if older else trained
 
 
 def L_layer_model(
@@ -78,7 +85,9 @@ def L_layer_model(
     learning_rate: float = 0.0075,
     num_iterations: int = 3000,
     print_cost: bool = False,
-) -> tuple[Parameters, list[float]]:
+    *,
+    edition: int = LATEST,
+) -> Any:
     """Train relu layers and a last sigmoid layer, from the seed 1, weights over √(inputs).
 
     Parameters
@@ -95,12 +104,14 @@ def L_layer_model(
         Steps to take.
     print_cost : bool
         Print the cost every 100 steps and at the last one.
+    edition : int
+        2021, or 2017 for the notebooks of 2017 to 2020, whose model returns the parameters alone.
 
     Returns
     -------
     parameters : dict
         W1 (n_1, n_x), b1 (n_1, 1), …
-    costs : list of float
+    costs : list of ndarray, each of shape ()
         The cost before steps 0, 100, 200, …
 
     Raises
@@ -108,10 +119,12 @@ def L_layer_model(
     ShapeError
         If X or Y does not fit the sizes.
     SettingError
-        If a size is not a whole number from 1 on.
+        If a size is not a whole number from 1 on, or there is no such edition.
     """
+    older = is_older(edition)
     parameters = initialize_parameters_deep(layers_dims, seed=1, scale="sqrt")
-    return _train(X, Y, parameters, learning_rate, num_iterations, print_cost)
+    trained = _train(X, Y, parameters, learning_rate, num_iterations, print_cost)
+    return trained[0] if older else trained
 
 
 def _train(
@@ -121,20 +134,20 @@ def _train(
     learning_rate: float,
     num_iterations: int,
     print_cost: bool,
-) -> tuple[Parameters, list[float]]:
+) -> tuple[Parameters, list[NDArray[Any]]]:
     """Descend from the parameters; return the last ones and the cost every 100 steps."""
     X, Y, L = matrix("X", X), matrix("Y", Y), len(parameters) // 2
     n_x, n_y = parameters["W1"].shape[1], len(parameters[f"W{L}"])
     expect("X", X, (n_x, None), "one row for each input of layers_dims")
     expect("Y", Y, (n_y, X.shape[1]), f"by layers_dims and the columns of X, {X.shape}")
-    costs = []
+    costs: list[NDArray[Any]] = []
     for i in range(num_iterations):
         AL, caches = L_model_forward(X, parameters)
         last = i == num_iterations - 1
         if i % 100 == 0 or (last and print_cost):
             cost = compute_cost(AL, Y)
             if i % 100 == 0:
-                costs.append(cost)
+                costs.append(np.array(cost))
             if print_cost:
                 print_cost_after(i, cost, digits=None)
         grads = model_gradients(AL, Y, caches, pixels=False)
@@ -142,7 +155,7 @@ def _train(
     return parameters, costs
 
 
-def predict(X: ArrayLike, y: ArrayLike, parameters: Mapping[str, ArrayLike]) -> Array:
+def predict(X: ArrayLike, y: ArrayLike, parameters: Mapping[str, ArrayLike]) -> NDArray[np.int64]:
     """Return 1 where the probability is strictly above 0.5, else 0; print the accuracy.
 
     Parameters
@@ -156,8 +169,8 @@ def predict(X: ArrayLike, y: ArrayLike, parameters: Mapping[str, ArrayLike]) -> 
 
     Returns
     -------
-    ndarray, (1, m)
-        Predictions, 0.0 or 1.0.
+    ndarray of int, (1, m)
+        Predictions, 0 or 1: ``classes[predictions[0, i]]`` names the class of example i.
 
     Raises
     ------
@@ -169,6 +182,6 @@ def predict(X: ArrayLike, y: ArrayLike, parameters: Mapping[str, ArrayLike]) -> 
     probabilities = L_model_forward(X, parameters)[0]
     rule = f"one label for each prediction, {probabilities.shape}"
     y = targets("y", y, probabilities, rule)
-    predictions = (probabilities > 0.5).astype(np.float64)
+    predictions = (probabilities > 0.5).astype(np.int64)
     print(f"Accuracy: {share_equal(predictions, y)}")
     return predictions

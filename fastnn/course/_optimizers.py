@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from fastnn._backend import active
 
 from ._arrays import Array, Parameters, depth, expect, matrix, take
+from ._edition import LATEST, is_older
 from ._layers import quiet
 from ._layers import update_parameters as _update
 from ._settings import count, decay
@@ -158,7 +159,9 @@ def update_parameters_with_adam(
     beta1: float = 0.9,
     beta2: float = 0.999,
     epsilon: float = 1e-8,
-) -> tuple[Parameters, Parameters, Parameters, Parameters, Parameters]:
+    *,
+    edition: int = LATEST,
+) -> tuple[Parameters, ...]:
     """Take one step of Adam, the t-th: θ ← θ − α v̂ / (√ŝ + ε), ε outside the root.
 
     v ← β₁v + (1−β₁)g, s ← β₂s + (1−β₂)g², v̂ = v / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ).
@@ -173,21 +176,24 @@ def update_parameters_with_adam(
         Steps taken, this one included: from 1 on.
     learning_rate, beta1, beta2, epsilon : float
         α, β₁, β₂ (from 0 to below 1) and ε.
+    edition : int
+        2021, or 2017 for the notebooks of 2017 to 2020, which unpack three values.
 
     Returns
     -------
     parameters, v, s : dict
         The new ones.
     v_corrected, s_corrected : dict
-        v̂ and ŝ.
+        v̂ and ŝ; not with edition=2017.
 
     Raises
     ------
     SettingError
-        If an array is missing or t, β₁ or β₂ lies outside its range.
+        If an array is missing, t, β₁ or β₂ lies outside its range, or there is no such edition.
     ShapeError
         If a gradient or average has another shape than its parameter.
     """
+    older = is_older(edition)
     t, beta1, beta2 = count("t", t), decay("beta1", beta1), decay("beta2", beta2)
     rates = float(learning_rate), beta1, beta2, float(epsilon), t
     moved, new_v, new_s = {}, {}, {}
@@ -198,6 +204,8 @@ def update_parameters_with_adam(
         gradient = _fitting("grads", grads, key, moved[key])
         arrays = moved[key], gradient, new_v[f"d{key}"], new_s[f"d{key}"]
         active().adam(*(array.reshape(-1) for array in arrays), *rates)
+    if older:
+        return moved, new_v, new_s
     v_hat = {key: array / (1 - beta1**t) for key, array in new_v.items()}
     s_hat = {key: array / (1 - beta2**t) for key, array in new_s.items()}
     return moved, new_v, new_s, v_hat, s_hat

@@ -13,7 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import SettingError
 
-from ._arrays import Array, Parameters, depth, expect, layer_parameters, matrix, targets
+from ._arrays import (
+    Array,
+    Parameters,
+    depth,
+    expect,
+    layer_parameters,
+    matrix,
+    outputs_of,
+    targets,
+)
 from ._layers import activate, derive, linear, linear_gradients, quiet
 
 Layers = list[tuple[Array, Array]]
@@ -132,7 +141,7 @@ def _error(AL: Array, Y: Array) -> Array:
 @quiet
 def losses(A: ArrayLike, Y: ArrayLike, name: str = "a3") -> Array:
     """Return −(y log a + (1−y) log(1−a)) of every label, inf or nan where a is 0 or 1."""
-    A = matrix(name, A)
+    A = outputs_of(name, A)
     Y = targets("Y", Y, A, f"that of {name}, {A.shape}")
     each: Array = -(Y * np.log(A) + (1 - Y) * np.log(1 - A))
     return each

@@ -169,10 +169,7 @@ def forward_propagation_n(
 
 
 def _labels(Y: ArrayLike, A: Array) -> Array:
-    """Return labels of the shape of A (n_y, m); for one output a flat row of m will do."""
-    Y = numbers("Y", Y)
-    if Y.shape == A.shape[1:] and len(A) == 1:
-        Y = Y.reshape(1, -1)
+    """Return labels of the shape of A (n_y, m)."""
     return targets("Y", Y, A, f"one label for each output and column of X, {A.shape}")
 
 
@@ -202,9 +199,7 @@ def backward_propagation_n(X: ArrayLike, Y: ArrayLike, cache: Sequence[ArrayLike
     SettingError
         If the cache does not hold four arrays for each layer.
     """
-    labels = numbers("Y", Y)
-    flat = labels.ndim == 1
-    return reg_utils.backward_propagation(X, labels.reshape(1, -1) if flat else labels, cache)
+    return reg_utils.backward_propagation(X, Y, cache)
 
 
 @quiet
@@ -231,7 +226,7 @@ def gradient_check_n(
     epsilon : float
         ε, above 0.
     print_msg : bool
-        Print the verdict.
+        Print the verdict, as the notebooks before 2021 always did.
 
     Returns
     -------

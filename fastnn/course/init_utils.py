@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,12 +15,14 @@ from ._layers import activate, update_parameters
 from ._points import columns, leave_generator
 from ._relu_net import as_cache, backward, forward, layers_of, mean_loss, read_cache
 from .logistic_regression import sigmoid
+from .lr_utils import load_dataset as read_cats
 from .planar_utils import plot_decision_boundary
 
 __all__ = [
     "backward_propagation",
     "compute_loss",
     "forward_propagation",
+    "load_cat_dataset",
     "load_dataset",
     "plot_decision_boundary",
     "predict",
@@ -193,6 +196,27 @@ def predict_dec(parameters: Mapping[str, ArrayLike], X: ArrayLike) -> NDArray[np
         If a parameter is missing.
     """
     return forward_propagation(X, parameters)[0] > 0.5
+
+
+def load_cat_dataset() -> tuple[Array, NDArray[Any], Array, NDArray[Any], NDArray[np.bytes_]]:
+    """Read the cat images of ``datasets/`` as columns of pixels from 0 to 1.
+
+    Returns
+    -------
+    train_X, train_Y : ndarray, (h·w·3, m_train) and (1, m_train)
+    test_X, test_Y : ndarray, (h·w·3, m_test) and (1, m_test)
+    classes : ndarray of bytes, (K,)
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    DataFileError
+        If a file is damaged or of another kind.
+    """
+    train_X, train_Y, test_X, test_Y, classes = read_cats()
+    train, test = (X.reshape(len(X), -1).T / 255 for X in (train_X, test_X))
+    return train, train_Y, test, test_Y, classes
 
 
 def load_dataset() -> tuple[Array, NDArray[np.int64], Array, NDArray[np.int64]]:

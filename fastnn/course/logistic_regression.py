@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import ShapeError
 
@@ -76,7 +76,7 @@ def propagate(
     Returns
     -------
     grads : dict
-        "dw" (n_x, 1) and "db", a float.
+        "dw" (n_x, 1) and "db", a NumPy float.
     cost : float
         −1/m Σ (y log a + (1−y) log(1−a)).
 
@@ -89,7 +89,7 @@ def propagate(
     A = activate("sigmoid", linear(X, w.T, b))
     Y = targets("Y", Y, A, f"one label for each column of X, {X.shape}")
     _, dW, db = linear_gradients(_difference(A, Y), X, w.T, wanted=False)
-    return {"dw": dW.T, "db": float(db[0, 0])}, cross_entropy(A, Y)
+    return {"dw": dW.T, "db": db[0, 0]}, cross_entropy(A, Y)
 
 
 @quiet
@@ -124,7 +124,7 @@ def optimize(
     Returns
     -------
     params : dict
-        "w" (n_x, 1) and "b", a float.
+        "w" (n_x, 1) and "b", a NumPy float.
     grads : dict
         "dw" and "db" of the last step; empty if no step was taken.
     costs : list of float
@@ -136,13 +136,13 @@ def optimize(
         If the shapes do not fit.
     """
     w, column, X = _checked(w, b, X)
-    bias_now, rate = float(column[0, 0]), float(learning_rate)
+    bias_now, rate = column[0, 0], float(learning_rate)
     grads: dict[str, Array | float] = {}
     costs = []
     for i in range(num_iterations):
         grads, cost = propagate(w, bias_now, X, Y)
         w = descended(w, np.asarray(grads["dw"]), rate)
-        bias_now -= rate * float(grads["db"])
+        bias_now = bias_now - rate * grads["db"]
         if i % 100 == 0:
             costs.append(cost)
             if print_cost:
@@ -150,7 +150,7 @@ def optimize(
     return {"w": w.copy(), "b": bias_now}, grads, costs
 
 
-def predict(w: ArrayLike, b: ArrayLike, X: ArrayLike) -> Array:
+def predict(w: ArrayLike, b: ArrayLike, X: ArrayLike) -> NDArray[np.int64]:
     """Return 1 where the probability σ(wᵀ x + b) is strictly above 0.5, else 0.
 
     Parameters
@@ -160,8 +160,8 @@ def predict(w: ArrayLike, b: ArrayLike, X: ArrayLike) -> Array:
 
     Returns
     -------
-    ndarray, (1, m)
-        Predictions, 0.0 or 1.0.
+    ndarray of int, (1, m)
+        Predictions, 0 or 1: ``classes[predictions[0, i]]`` names the class of example i.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def predict(w: ArrayLike, b: ArrayLike, X: ArrayLike) -> Array:
         If the shapes do not fit.
     """
     w, b, X = _checked(w, b, X)
-    return (activate("sigmoid", linear(X, w.T, b)) > 0.5).astype(np.float64)
+    return (activate("sigmoid", linear(X, w.T, b)) > 0.5).astype(np.int64)
 
 
 def model(

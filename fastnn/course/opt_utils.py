@@ -1,4 +1,7 @@
-"""The helpers of the optimisation notebook: a three-layer network, its cost, the moons."""
+"""The helpers of the optimisation notebook until 2018: a three-layer network, its cost, the moons.
+
+Notebooks from 2018 on import ``opt_utils_v1a``, whose cost is a sum where this one is a mean.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,16 @@ from .init_utils import backward_propagation, forward_propagation, predict, pred
 from .initialization import initialize_parameters_he
 from .logistic_regression import sigmoid
 from .planar_utils import plot_decision_boundary
+from .reg_utils import load_2D_dataset
 
 __all__ = [
     "backward_propagation",
     "compute_cost",
     "forward_propagation",
     "initialize_parameters",
+    "load_2D_dataset",
     "load_dataset",
+    "load_params_and_grads",
     "plot_decision_boundary",
     "predict",
     "predict_dec",
@@ -58,27 +64,46 @@ def initialize_parameters(layer_dims: Sequence[int], seed: int | None = 3) -> Pa
     return initialize_parameters_he(layer_dims, seed)
 
 
+def load_params_and_grads(seed: int | None = 1) -> tuple[Array, ...]:
+    """Draw the parameters and gradients of a network of two layers, normal numbers.
+
+    Parameters
+    ----------
+    seed : int or None
+        Seed of NumPy's global generator; None draws on.
+
+    Returns
+    -------
+    W1, b1, W2, b2, dW1, db1, dW2, db2 : ndarray
+        Of shapes (2, 3), (2, 1), (3, 3), (3, 1), and the same again.
+    """
+    if seed is not None:
+        np.random.seed(seed)
+    return tuple(np.random.randn(*shape) for shape in 2 * [(2, 3), (2, 1), (3, 3), (3, 1)])
+
+
 def compute_cost(a3: ArrayLike, Y: ArrayLike) -> float:
-    """Return the sum −Σ (y log a + (1−y) log(1−a)), not the mean: batches differ in size.
+    """Return the mean −1/m Σ (y log a + (1−y) log(1−a)).
 
     Parameters
     ----------
     a3 : array_like, (n_y, m)
-        Probabilities.
+        Probabilities; of a single output also (m,).
     Y : array_like, (n_y, m)
-        Labels.
+        Labels; of a single output also (m,).
 
     Returns
     -------
     float
-        The sum over the batch; inf or nan where a probability is 0 or 1.
+        The cost; inf or nan where a probability is 0 or 1.
 
     Raises
     ------
     ShapeError
         If a3 and Y differ in shape.
     """
-    return float(np.sum(losses(a3, Y)))
+    each = losses(a3, Y)
+    return float(np.sum(each) / each.shape[1])
 
 
 def load_dataset() -> tuple[Array, NDArray[np.int64]]:

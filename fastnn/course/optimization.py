@@ -175,7 +175,7 @@ def model(
     beta1, beta2, epsilon : float
         β₁, β₂ and ε of Adam.
     num_epochs : int
-        Passes over the examples.
+        Passes over the examples; before 2021 the notebook's default was 10000.
     print_cost : bool
         Print the mean cost of every 1000th epoch, and with a decay its learning rate.
     decay : callable, optional

@@ -41,7 +41,7 @@ HIDDEN = (20, 3)
 @quiet
 def compute_cost_with_regularization(
     A3: ArrayLike, Y: ArrayLike, parameters: Mapping[str, ArrayLike], lambd: float
-) -> float:
+) -> np.float64:
     """Return the cross-entropy plus λ/(2m) Σ ‖W‖², over the weights of all layers.
 
     Parameters
@@ -57,7 +57,7 @@ def compute_cost_with_regularization(
 
     Returns
     -------
-    float
+    numpy.float64
         The cost; inf where a label was given the probability 0.
 
     Raises
@@ -69,7 +69,7 @@ def compute_cost_with_regularization(
     """
     lambd = penalty(lambd)
     weights = [layer_parameters(parameters, layer)[0] for layer in range(1, depth(parameters) + 1)]
-    return compute_cost(A3, Y) + _frobenius(weights, lambd, np.shape(A3)[-1])
+    return np.float64(compute_cost(A3, Y) + _frobenius(weights, lambd, np.shape(A3)[-1]))
 
 
 def _frobenius(weights: Sequence[Array], lambd: float, m: int) -> float:

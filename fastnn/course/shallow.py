@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._arrays import Array, Parameters, expect, layer_parameters, matrix, take, targets
+from ._arrays import (
+    Array,
+    Parameters,
+    expect,
+    layer_parameters,
+    matrix,
+    outputs_of,
+    take,
+    targets,
+)
+from ._edition import LATEST, is_older
 from ._initial import drawn
 from ._layers import activate, cross_entropy, derive, linear, linear_gradients, quiet
 from ._layers import update_parameters as _update
@@ -112,9 +122,9 @@ def compute_cost(A2: ArrayLike, Y: ArrayLike, parameters: Any = None) -> float:
     Parameters
     ----------
     A2 : array_like, (n_y, m)
-        Probabilities.
+        Probabilities; of a single output also (m,).
     Y : array_like, (n_y, m)
-        Labels.
+        Labels; of a single output also (m,).
     parameters : dict, optional
         Not used; older editions of the notebook pass it.
 
@@ -128,7 +138,7 @@ def compute_cost(A2: ArrayLike, Y: ArrayLike, parameters: Any = None) -> float:
     ShapeError
         If A2 and Y differ in shape.
     """
-    A2 = matrix("A2", A2)
+    A2 = outputs_of("A2", A2)
     return cross_entropy(A2, targets("Y", Y, A2, f"that of A2, {A2.shape}"))
 
 
@@ -217,8 +227,10 @@ def nn_model(
     n_h: int,
     num_iterations: int = 10000,
     print_cost: bool = False,
+    *,
+    edition: int = LATEST,
 ) -> Parameters:
-    """Train a network of n_h hidden units by gradient descent, α = 1.2, from the seed 2.
+    """Train a network of n_h hidden units by gradient descent, α = 1.2.
 
     Parameters
     ----------
@@ -232,6 +244,9 @@ def nn_model(
         Steps to take.
     print_cost : bool
         Print the cost every 1000 steps.
+    edition : int
+        2021 draws the first weights from the seed 3; 2017 from the seed 2, as the notebooks of 2017
+        to 2020 did.
 
     Returns
     -------
@@ -243,11 +258,12 @@ def nn_model(
     ShapeError
         If X and Y differ in the number of columns.
     SettingError
-        If n_h is not a whole number from 1 on.
+        If n_h is not a whole number from 1 on, or there is no such edition.
     """
     X, Y = matrix("X", X), matrix("Y", Y)
     expect("Y", Y, (None, X.shape[1]), f"one column for each column of X, {X.shape}")
-    parameters = initialize_parameters(len(X), n_h, len(Y))
+    seed = 2 if is_older(edition) else 3
+    parameters = initialize_parameters(len(X), n_h, len(Y), seed)
     for i in range(num_iterations):
         A2, cache = forward_propagation(X, parameters)
         if print_cost and i % 1000 == 0:

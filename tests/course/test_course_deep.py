@@ -168,8 +168,8 @@ def test_print_cost_and_predict(capsys):
     assert capsys.readouterr().out == ""
     deep.two_layer_model(X, Y, (4, 3, 1), num_iterations=150, print_cost=True)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"Cost after iteration 0: {costs[0]!r}"
-    assert lines[1] == f"Cost after iteration 100: {costs[1]!r}"
+    assert lines[0] == f"Cost after iteration 0: {float(costs[0])!r}"
+    assert lines[1] == f"Cost after iteration 100: {float(costs[1])!r}"
     assert lines[2].startswith("Cost after iteration 149: ")
     assert len(costs) == 2
     predictions = deep.predict(X, Y, p)
@@ -194,8 +194,8 @@ def test_two_layer_model_on_the_cats(two_layers, flat_cats, capsys):
 def test_L_layer_model_on_the_cats(four_layers, flat_cats, capsys):
     X, Y, X_test, Y_test = flat_cats
     parameters, costs = four_layers
-    assert round(costs[0], 6) == 0.771749
-    assert round(costs[-1], 6) == 0.092878
+    assert round(float(costs[0]), 6) == 0.771749
+    assert round(float(costs[-1]), 6) == 0.092878
     deep.predict(X, Y, parameters)
     deep.predict(X_test, Y_test, parameters)
     assert capsys.readouterr().out == "Accuracy: 0.9856459330143539\nAccuracy: 0.8\n"

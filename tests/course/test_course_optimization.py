@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastnn.course import init_utils, opt_utils, optimization, testCases
+from fastnn.course import init_utils, opt_utils, opt_utils_v1a, optimization, testCases
 from fastnn.errors import SettingError, ShapeError
 
 
@@ -107,9 +107,11 @@ def test_decays():
     assert rates == [0.1, 0.1, 0.05, pytest.approx(0.1 / 3)]
 
 
-def test_compute_cost_is_a_sum():
-    assert opt_utils.compute_cost([[0.25, 0.5]], [[1, 0]]) == pytest.approx(np.log(8))
-    assert opt_utils.compute_cost([[1.0]], [[0]]) == np.inf
+def test_compute_cost_is_a_sum_from_2018_on_and_was_a_mean():
+    assert opt_utils_v1a.compute_cost([[0.25, 0.5]], [[1, 0]]) == pytest.approx(np.log(8))
+    assert opt_utils.compute_cost([[0.25, 0.5]], [[1, 0]]) == pytest.approx(np.log(8) / 2)
+    for module in (opt_utils, opt_utils_v1a):
+        assert module.compute_cost([[1.0]], [[0]]) == np.inf
 
 
 def test_reexports():
