@@ -7,9 +7,10 @@ order: that is how the compiled kernels lay arrays out themselves, so nothing is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastnn._backend import active
 from fastnn.errors import SettingError
@@ -96,7 +97,7 @@ def cross_entropy_gradient(A: Array, Y: Array) -> Array:
     return gradient
 
 
-def share_equal(predictions: Array, Y: Array) -> float:
+def share_equal(predictions: NDArray[Any], Y: Array) -> float:
     """Return the share of right predictions, summed as the notebooks sum it.   Both (1, m)."""
     return float(np.sum((predictions == Y) / Y.shape[1]))
 

@@ -5,11 +5,37 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import opt_utils
 from ._relu_net import losses
-from .opt_utils import *  # noqa: F403 - the file of this name offers all of them
+from .opt_utils import (
+    backward_propagation,
+    forward_propagation,
+    initialize_parameters,
+    load_2D_dataset,
+    load_dataset,
+    load_params_and_grads,
+    plot_decision_boundary,
+    predict,
+    predict_dec,
+    relu,
+    sigmoid,
+    update_parameters,
+)
 
-__all__ = list(opt_utils.__all__)
+__all__ = [
+    "backward_propagation",
+    "compute_cost",
+    "forward_propagation",
+    "initialize_parameters",
+    "load_2D_dataset",
+    "load_dataset",
+    "load_params_and_grads",
+    "plot_decision_boundary",
+    "predict",
+    "predict_dec",
+    "relu",
+    "sigmoid",
+    "update_parameters",
+]
 
 
 def compute_cost(a3: ArrayLike, Y: ArrayLike) -> float:
