@@ -287,20 +287,28 @@ class TestTorch:
 
 
 class Fake:
-    """A Keras layer as far as it is read: get_config and get_weights."""
+    """A Keras layer as far as it is read: its settings are attributes, its class is Keras's."""
 
-    def __init__(self, weights=(), **config):
-        self.weights, self.config = weights, config
-
-    def get_config(self):
-        return self.config
+    def __init__(self, *arrays, **settings):
+        self.arrays = arrays
+        vars(self).update(settings)
 
     def get_weights(self):
-        return list(self.weights)
+        return list(self.arrays)
 
 
-def layer(kind, *weights, **config):
-    return type(kind, (Fake,), {})(weights, **config)
+def layer(kind, *weights, **settings):
+    return type(kind, (Fake,), {"__module__": "keras.src.layers.core"})(*weights, **settings)
+
+
+def function(name):
+    """A function of that name as `keras.activations` has it."""
+
+    def found(x):
+        return x
+
+    found.__name__, found.__module__ = name, "keras.src.activations.activations"
+    return found
 
 
 class TestKeras:
@@ -315,15 +323,17 @@ class TestKeras:
 
     def test_model(self):
         gamma, beta, mean, variance = RNG.uniform(0.5, 1.5, (4, 5)).astype(np.float32)
-        model = Fake([self.W1])
-        model.layers = [
+        norm = {"epsilon": 1e-3, "momentum": 0.99, "scale": True, "center": True}
+        layers = [
             layer("InputLayer"),
-            layer("Dense", self.W1, activation="linear", use_bias=False, name="first"),
-            layer("BatchNormalization", gamma, beta, mean, variance, epsilon=1e-3, momentum=0.99),
-            layer("ReLU", max_value=None, negative_slope=0.0, threshold=0.0),
+            layer("Dense", self.W1, activation=function("linear"), use_bias=False, name="first"),
+            layer("BatchNormalization", gamma, beta, mean, variance, **norm),
+            layer("ReLU"),
             layer("Dropout", rate=0.2),
-            layer("Dense", self.W2, self.b2, activation="softmax", name="last"),
+            layer("Dense", self.W2, self.b2, activation=function("softmax"), use_bias=True),
         ]
+        kind = type("Sequential", (Fake,), {"__module__": "keras.src.models.sequential"})
+        model = kind(layers=layers)
         A = np.maximum((X @ self.W1 - mean) / np.sqrt(variance + 1e-3) * gamma + beta, 0)
         e = np.exp(A @ self.W2 + self.b2)
         found = fastnn.from_keras(model).predict_proba(X)
@@ -338,7 +348,7 @@ class TestKeras:
             fastnn.from_keras(weights, activations=["relu"])
         with pytest.raises(SettingError, match="leaky_relu"):
             fastnn.from_keras(weights, activations=["leaky_relu", "softmax"])
-        with pytest.raises(ShapeError, match="W2"):
+        with pytest.raises(ShapeError, match="layer 2 takes 3 inputs"):
             fastnn.from_keras(
                 [self.W1, self.b1, self.W2.T, self.b1], activations=["relu", "linear"]
             )

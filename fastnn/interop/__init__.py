@@ -9,6 +9,7 @@ from __future__ import annotations
 from .keras_models import from_keras
 from .onnx_files import to_onnx
 from .sklearn_models import from_sklearn
-from .torch_models import from_torch, to_torch
+from .torch_export import to_torch
+from .torch_models import from_torch
 
 __all__ = ["from_keras", "from_sklearn", "from_torch", "to_onnx", "to_torch"]

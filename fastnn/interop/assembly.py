@@ -28,18 +28,49 @@ class Assembly:
     numbers : list of mapping
         ``W, b`` of a Dense layer, ``gamma, beta, mean, variance`` of a BatchNorm, ``shift,
         factor`` of a Normalization, else nothing.
+    width : int, optional
+        Number of outputs of the last of them, where it is known.
     """
 
     layers: list[Layer] = field(default_factory=list)
     numbers: list[Mapping[str, Array]] = field(default_factory=list)
+    width: int | None = None
 
     def dense(self, W: Any, b: Any, name: str) -> None:
         """Append X W + b, W (n_in, n_out); b (n_out,) or None; `name` is for errors."""
-        W = np.asarray(W)
+        W = real(W, f"the weights of {name}")
         if W.ndim != 2 or 0 in W.shape:
             raise ShapeError(f"the weights of {name} must be a matrix, got shape {W.shape}")
-        numbers = {"W": W} if b is None else {"W": W, "b": np.asarray(b)}
+        self._follow(len(W), name)
+        numbers = {"W": W}
+        if b is not None:
+            numbers["b"] = _vector(b, W.shape[1], f"the biases of {name}")
         self.append(Dense(W.shape[1], use_bias=b is not None), numbers)
+        self.width = W.shape[1]
+
+    def norm(self, layer: BatchNorm, numbers: Mapping[str, Any], name: str) -> None:
+        """Append a BatchNorm with ``mean`` and ``variance`` (n,), and ``gamma`` and ``beta``.
+
+        Where those two lack or are None, the layer only normalises: they are 1 and 0.
+        """
+        n = np.size(numbers["mean"])
+        self._follow(n, name)
+        arrays = {
+            key: _vector(value, n, f"{key} of {name}")
+            for key, value in numbers.items()
+            if value is not None
+        }
+        ones = np.ones_like(arrays["mean"])
+        self.append(layer, {"gamma": ones, "beta": 0 * ones, **arrays})
+        self.width = n
+
+    def _follow(self, n: int, name: str) -> None:
+        """Refuse a layer of n inputs behind one of another number of outputs."""
+        if self.width not in (None, n):
+            raise ShapeError(
+                f"{name} takes {n} inputs, but the layer before it gives {self.width}; do the "
+                "layers stand in the order in which they are applied?"
+            )
 
     def append(self, layer: Layer, numbers: Mapping[str, Array] | None = None) -> None:
         """Append a layer and its arrays."""
@@ -66,17 +97,14 @@ class Assembly:
         if offset:
             raise SettingError(f"inputs that are centred cannot be moved by {offset:g} besides")
         numbers = {"shift": shift, "factor": factor}
+        self.width = shift.size if shift.size > 1 else None
         self.append(Normalization(per_feature=shift.size > 1), numbers)
 
     def network(self, source: str) -> Network:
         """Return the network, all numbers copied; float64 where any of them is, else float32."""
-        arrays = [array for numbers in self.numbers for array in numbers.values()]
         if not any("W" in numbers for numbers in self.numbers):
             raise SettingError(f"{source} has no layer with weights, so there is nothing to take")
-        for array in arrays:
-            if array.dtype.kind != "f" or not np.isfinite(array).all():
-                raise DataError(f"{source} holds weights that are not finite real numbers")
-        wide = any(array.dtype == np.float64 for array in arrays)
+        wide = any(a.dtype.itemsize >= 8 for numbers in self.numbers for a in numbers.values())
         inputs = len(next(a for n in self.numbers for k, a in n.items() if k in ("W", "mean")))
         net = Network(self.layers, inputs=inputs, dtype="float64" if wide else "float32")
         if "shift" in self.numbers[0]:
@@ -96,6 +124,36 @@ class Assembly:
                 mean, variance = moments(net.program.state, next(norms))[:2]
                 mean[...], variance[...] = numbers["mean"], numbers["variance"]
         return net
+
+
+def real(value: Any, what: str) -> Array:
+    """Return finite real numbers as an array, those of 16 bits and fewer as float32.
+
+    bfloat16 and the floats of 8 bits are no NumPy types; who holds them has registered them.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ShapeError(f"{what} have rows of different lengths; each needs as many") from None
+    if array.dtype.name.startswith(("float8", "float16", "bfloat16")):
+        array = array.astype(np.float32)
+    if array.dtype.kind != "f":
+        hint = {"c": "fastnn's numbers are real", "i": "dequantise or convert them first"}
+        raise DataError(
+            f"{what} must be floating-point numbers, got {array.dtype}; "
+            f"{hint.get(array.dtype.kind, 'convert them first')}"
+        )
+    if not np.isfinite(array).all():
+        raise DataError(f"{what} must be finite, got {array[~np.isfinite(array)][0]}")
+    return array
+
+
+def _vector(value: Any, n: int, what: str) -> Array:
+    """Return finite real numbers (n,)."""
+    array = real(value, what)
+    if array.shape != (n,):
+        raise ShapeError(f"{what} must have shape ({n},), got {array.shape}")
+    return array
 
 
 def unsupported(layer: str, library: str, known: str) -> SettingError:

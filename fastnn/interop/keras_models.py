@@ -13,6 +13,8 @@ from fastnn.layers import BatchNorm, Dropout, GaussianNoise
 from fastnn.network import Network
 
 from .assembly import Assembly, unsupported
+from .keras_graph import chain, is_model, refuse_images, title, weights
+from .settings import Taken, library_class, own_method, refuse_settings
 
 #: Keras's names of activations; its leaky_relu has slope 0.2, ours 0.01, so it is not among them.
 NAMES = {
@@ -22,10 +24,44 @@ NAMES = {
     "identity": "identity",
     "swish": "silu",
 }
-KNOWN = (
-    "Dense, Activation, ReLU, Softmax, ELU, LeakyReLU (slope 0.01), BatchNormalization, Dropout, "
-    "GaussianNoise, Flatten, InputLayer"
-)
+#: Names of the base class, and of what acts on training only.
+COMMON = "name trainable dtype activity_regularizer"
+#: What is taken of Keras, and under which settings. Rows have their features on axis 1, which
+#: Keras 2 holds as a list.
+LAYERS = {
+    "Dense": Taken(
+        read="units activation use_bias",
+        needed={"lora_rank": (None,), "quantization_config": (None,)},
+        free=f"kernel_initializer bias_initializer kernel_regularizer bias_regularizer "
+        f"kernel_constraint bias_constraint lora_alpha {COMMON}",
+    ),
+    "Activation": Taken(read="activation", free=COMMON),
+    "BatchNormalization": Taken(
+        read="momentum epsilon center scale",
+        needed={"axis": (-1, 1, [1]), "renorm": (False,)},
+        free="beta_initializer gamma_initializer moving_mean_initializer "
+        "moving_variance_initializer beta_regularizer gamma_regularizer beta_constraint "
+        f"gamma_constraint renorm_clipping renorm_momentum synchronized {COMMON}",
+    ),
+    "Dropout": Taken(read="rate", needed={"noise_shape": (None,)}, free=f"seed {COMMON}"),
+    "GaussianNoise": Taken(read="stddev", free=f"seed {COMMON}"),
+    "Flatten": Taken(needed={"data_format": ("channels_last", None)}, free=COMMON),
+    "ReLU": Taken(
+        needed={"max_value": (None,), "negative_slope": (0, None), "threshold": (0,)}, free=COMMON
+    ),
+    "LeakyReLU": Taken(
+        # Keras 2 has rounded it to float32.
+        needed={"negative_slope": (0.01,), "alpha": (0.01, float(np.float32(0.01)))},
+        free=COMMON,
+    ),
+    "ELU": Taken(needed={"alpha": (1,)}, free=COMMON),
+    "Softmax": Taken(needed={"axis": (-1, 1)}, free=COMMON),
+    "InputLayer": Taken(),
+}
+FUNCTIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
+KNOWN = f"Sequential and functional chains of {', '.join(LAYERS)}"
+#: Where Keras 3 and 2 define their layers.
+HOMES = ("keras.src.layers.", "keras.layers.", "tf_keras.src.layers.")
 
 
 def from_keras(model: Any, *, activations: Sequence[str] | None = None) -> Network:
@@ -34,33 +70,39 @@ def from_keras(model: Any, *, activations: Sequence[str] | None = None) -> Netwo
     Parameters
     ----------
     model : Keras model, or list of arrays
-        A Sequential model; or what its ``get_weights()`` returns where it has Dense layers with
-        biases only: ``[W1, b1, W2, b2, …]``, W (n_in, n_out) and b (n_out,).
+        A Sequential or functional model whose calls are one chain, models within it included; a
+        layer that is called several times is taken as often, with weights of its own. Or what
+        ``get_weights()`` returns of Dense layers with biases only: ``[W1, b1, W2, b2, …]``,
+        W (n_in, n_out) and b (n_out,).
     activations : sequence of str, optional
         For a list: the activation of each Dense layer, from input to output.
 
     Returns
     -------
     Network
-        float32, or float64 where the weights are.
+        float32, or float64 where the weights are; numbers of 16 bits are widened.
 
     Raises
     ------
     SettingError
-        If a layer or an activation has no counterpart (it is named), or there is another number
-        of activations than layers.
+        If a layer, a setting of it or an activation has no counterpart, or the model is no chain
+        (what is in the way is named), or there is another number of activations than layers.
+    NotBuiltError
+        If a layer has no weights yet.
     ShapeError, DataError
-        If shapes do not follow one another, or weights are not finite.
+        If shapes do not follow one another, or weights are not finite real numbers.
 
     Examples
     --------
     >>> net = fastnn.from_keras(model.get_weights(), activations=["relu", "softmax"])
     """
     made = Assembly()
-    if hasattr(model, "layers") and hasattr(model, "get_weights"):
+    if is_model(model) or hasattr(model, "layers"):
         if activations is not None:
             raise SettingError("activations are for a list of weights; the model has its own")
-        for layer in model.layers:
+        layers = chain(model)
+        refuse_images(model, layers)
+        for layer in layers:
             _take(made, layer)
         return made.network("the Keras model")
     arrays = _check.several(model, "weights", "[W1, b1, W2, b2]")
@@ -78,7 +120,7 @@ def from_keras(model: Any, *, activations: Sequence[str] | None = None) -> Netwo
 
 def _named(name: Any, layer: str) -> str:
     """Return our name of an activation of Keras."""
-    if name not in NAMES:
+    if not isinstance(name, str) or name not in NAMES:
         raise SettingError(
             f"activation {name!r} of Keras layer {layer} has no counterpart in fastnn; it takes "
             f"{', '.join(NAMES)}"
@@ -88,46 +130,62 @@ def _named(name: Any, layer: str) -> str:
 
 def _take(made: Assembly, layer: Any) -> None:
     """Append one layer of a Keras model."""
-    kind, config = type(layer).__name__, layer.get_config()
-    name = repr(config.get("name", kind))
-    numbers = [np.asarray(array) for array in layer.get_weights()]
+    base, name = library_class(layer, HOMES), title(layer)
+    kind = "" if base is None else base.__name__
+    if kind not in LAYERS:
+        raise unsupported(f"{name} ({type(layer).__module__})", "Keras", KNOWN)
+    if own_method(layer, base, ("call", "__call__")):
+        raise SettingError(f"{name} has a call of its own, which from_keras cannot read")
+    if kind == "InputLayer":
+        return
+    if getattr(layer, "quantization_mode", None):
+        raise SettingError(
+            f"{name} is quantised ({layer.quantization_mode}); give the model as it was before "
+            "quantize()"
+        )
+    refuse_settings(LAYERS[kind], base, layer, name)
     if kind == "Dense":
-        made.dense(numbers[0], numbers[1] if config.get("use_bias", True) else None, name)
-        made.activate(_named(config["activation"], name))
-    elif kind == "Activation":
-        made.activate(_named(config["activation"], name))
+        arrays = weights(layer, 1 + layer.use_bias)
+        made.dense(arrays[0], arrays[1] if layer.use_bias else None, name)
     elif kind == "BatchNormalization":
-        made.append(*_norm(config, numbers))
+        _take_norm(made, layer, name)
     elif kind == "Dropout":
-        made.append(Dropout(config["rate"]))
+        if not 0 <= layer.rate < 1:
+            raise SettingError(f"{name} has rate={layer.rate}; fastnn's Dropout needs less than 1")
+        made.append(Dropout(layer.rate))
     elif kind == "GaussianNoise":
-        made.append(GaussianNoise(config["stddev"]))
-    elif kind in ("ReLU", "Softmax", "ELU", "LeakyReLU"):
-        made.activate(_function(kind, config, name))
-    elif kind not in ("Flatten", "InputLayer"):
-        raise unsupported(f"{kind} {name}", "Keras", KNOWN)
+        made.append(GaussianNoise(layer.stddev))
+    elif kind in FUNCTIONS:
+        made.activate(FUNCTIONS[kind])
+    if kind in ("Dense", "Activation"):
+        _activate(made, layer.activation, name)
 
 
-def _function(kind: str, config: dict[str, Any], name: str) -> str:
-    """Return our name of an activation layer, whose settings must be those we have."""
-    slope = config.get("negative_slope", config.get("alpha", 0.0 if kind == "ReLU" else None))
-    plain = not config.get("max_value") and not config.get("threshold")
-    fits = {
-        "ReLU": plain and slope in (0, None),
-        "Softmax": config.get("axis", -1) in (-1, 1),
-        "ELU": config.get("alpha", 1) == 1,
-        "LeakyReLU": slope is not None and abs(slope - 0.01) < 1e-8,
-    }
-    if not fits[kind]:
-        raise unsupported(f"{kind} {name} with {config}", "Keras", KNOWN)
-    return {"ReLU": "relu", "Softmax": "softmax", "ELU": "elu", "LeakyReLU": "leaky_relu"}[kind]
+def _activate(made: Assembly, function: Any, name: str) -> None:
+    """Append an activation, which Keras holds as one of its functions or as a layer.
+
+    `keras.ops` has functions of the same names, of which gelu is another one.
+    """
+    if library_class(function, HOMES) is not None:
+        _take(made, function)
+        return
+    home, called = getattr(function, "__module__", ""), getattr(function, "__name__", function)
+    known = ("keras.src.activations", "keras.activations", "tf_keras.src.activations")
+    if not str(home).startswith(known):
+        raise SettingError(
+            f"activation {called} of {name} comes from {home}, which from_keras does not know; it "
+            f"takes those of keras.activations: {', '.join(NAMES)}"
+        )
+    made.activate(_named(called, name))
 
 
-def _norm(config: dict[str, Any], numbers: list[Any]) -> tuple[BatchNorm, dict[str, Any]]:
-    """Return a BatchNorm and its arrays (n,): γ and β where it has them, then mean and variance."""
-    values = iter(numbers)
-    gamma = next(values) if config.get("scale", True) else np.ones_like(numbers[-1])
-    beta = next(values) if config.get("center", True) else np.zeros_like(numbers[-1])
-    mean, variance = values
-    layer = BatchNorm(config.get("momentum", 0.99), config.get("epsilon", 1e-3))
-    return layer, {"gamma": gamma, "beta": beta, "mean": mean, "variance": variance}
+def _take_norm(made: Assembly, layer: Any, name: str) -> None:
+    """Append a BatchNormalization: γ and β where it has them, mean and variance."""
+    keys = ["gamma"] * layer.scale + ["beta"] * layer.center + ["mean", "variance"]
+    numbers = dict(zip(keys, weights(layer, len(keys)), strict=True))
+    if not (0 <= layer.momentum < 1 and layer.epsilon > 0):
+        raise SettingError(
+            f"{name} has momentum={layer.momentum} and epsilon={layer.epsilon}; fastnn's BatchNorm "
+            "needs a momentum below 1 and a positive epsilon"
+        )
+    made.norm(BatchNorm(layer.momentum, layer.epsilon), numbers, name)

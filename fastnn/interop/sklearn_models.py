@@ -10,9 +10,12 @@ from fastnn.errors import NotBuiltError, SettingError
 from fastnn.network import Network
 
 from .assembly import Assembly
+from .settings import library_class, own_method
 
 #: scikit-learn's names of activations that are called otherwise here.
 NAMES = {"logistic": "sigmoid", "identity": "identity", "tanh": "tanh", "relu": "relu"}
+#: What an estimator predicts with; one that has another of these is not what its class says.
+METHODS = ("predict", "predict_proba", "decision_function", "_predict", "_forward_pass_fast")
 KNOWN = ("MLPClassifier", "MLPRegressor", "LogisticRegression")
 
 
@@ -43,34 +46,50 @@ def from_sklearn(model: Any) -> Network:
     --------
     >>> net = fastnn.from_sklearn(MLPClassifier().fit(X, y))
     """
-    kind = next(
-        (k.__name__ for k in type(model).__mro__ if k.__module__.startswith("sklearn.")), ""
-    )
+    base = library_class(model, "sklearn.")
+    kind = "" if base is None else base.__name__
     if kind not in KNOWN:
         hint = "; it holds a network already, model.network_" if hasattr(model, "network_") else ""
         raise SettingError(f"from_sklearn takes a fitted {', '.join(KNOWN)}, got {model!r}{hint}")
+    method = own_method(model, base, METHODS)
+    if method is not None:
+        raise SettingError(
+            f"{type(model).__name__} has a {method} of its own, which from_sklearn cannot read; "
+            f"give it a {kind}"
+        )
     if not hasattr(model, "coef_" if kind == "LogisticRegression" else "coefs_"):
         raise NotBuiltError(f"this {kind} has no weights yet; call its fit first")
     made = Assembly()
-    if kind == "LogisticRegression":
-        K = len(model.classes_)
-        rest = model.solver == "liblinear" or getattr(model, "multi_class", "") == "ovr"
-        if (K > 2 and rest) or (K == 2 and getattr(model, "multi_class", "") == "multinomial"):
-            raise SettingError(
-                "this LogisticRegression's probabilities are neither one sigmoid nor a softmax; "
-                "fit it with solver='lbfgs' and the default multi_class"
-            )
-        # Without an intercept scikit-learn stores one zero for all classes.
-        bias = np.broadcast_to(np.ravel(model.intercept_), (len(model.coef_),))
-        made.dense(np.asarray(model.coef_).T, bias, kind)
-        made.activate("sigmoid" if K == 2 else "softmax")
-        return made.network(kind)
-    hidden, output = NAMES[model.activation], str(model.out_activation_)
-    output = NAMES.get(output, output)
-    if output not in ("softmax", *NAMES.values()):
-        raise SettingError(f"{kind} has the output activation {output!r}, which fastnn lacks")
+    (_take_logistic if kind == "LogisticRegression" else _take_perceptron)(made, model, kind)
+    return made.network(kind)
+
+
+def _take_logistic(made: Assembly, model: Any, kind: str) -> None:
+    """Append the layer of a logistic regression: one sigmoid, or a softmax.
+
+    Versions before 1.8 normalise one-against-rest classifiers together where `multi_class` or,
+    by default, `solver` says so; later ones have no `multi_class`.
+    """
+    K, older = len(model.classes_), getattr(model, "multi_class", None)
+    rest = older is not None and (older == "ovr" or model.solver == "liblinear")
+    if (K > 2 and rest) or (K == 2 and older == "multinomial"):
+        raise SettingError(
+            "this LogisticRegression's probabilities are neither one sigmoid nor a softmax; "
+            "fit it with solver='lbfgs' and the default multi_class"
+        )
+    W = model.coef_.toarray() if hasattr(model.coef_, "toarray") else np.asarray(model.coef_)
+    # Without an intercept scikit-learn stores one zero for all classes.
+    made.dense(W.T, np.broadcast_to(np.ravel(model.intercept_), (len(W),)), kind)
+    made.activate("sigmoid" if K == 2 else "softmax")
+
+
+def _take_perceptron(made: Assembly, model: Any, kind: str) -> None:
+    """Append the layers of an MLP; its parameter `activation` is what it predicts with."""
+    output = str(model.out_activation_)
+    for name in (model.activation, output):
+        if name not in ("softmax", *NAMES):
+            raise SettingError(f"{kind} has the activation {name!r}, which fastnn lacks")
     last = len(model.coefs_) - 1
     for place, (W, b) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
-        made.dense(W, b, f"layer {place} of {kind}")
-        made.activate(hidden if place < last else output)
-    return made.network(kind)
+        made.dense(W, b, f"layer {place + 1} of {kind}")
+        made.activate(NAMES.get(model.activation if place < last else output, output))

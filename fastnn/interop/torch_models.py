@@ -1,131 +1,83 @@
-"""Models of PyTorch taken over, and networks handed on to it."""
+"""Models of PyTorch taken over: a Sequential as it computes, or a state_dict."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from fastnn._extras import require
-from fastnn.errors import SettingError
+from fastnn.errors import DataError, SettingError
 from fastnn.layers import BatchNorm, Dropout
 from fastnn.network import Network
 
-from .assembly import Assembly, unsupported
-from .stages import Drop, Function, Norm, Product, Scaling, stages, usable
-
-if TYPE_CHECKING:
-    from fastnn.program import Program
+from .assembly import Assembly, real, unsupported
+from .settings import Taken, library_class, own_method, refuse_settings
+from .torch_export import MODULES
+from .torch_state import ENTRIES, entries, in_order, refuse_gaps
 
 Array = np.ndarray[Any, Any]
 
-#: Activation modules by our names. Their default settings are the functions that we have.
-MODULES = {
-    "sigmoid": "Sigmoid",
-    "tanh": "Tanh",
-    "relu": "ReLU",
-    "leaky_relu": "LeakyReLU",
-    "softmax": "Softmax",
-    "elu": "ELU",
-    "selu": "SELU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "softplus": "Softplus",
-    "mish": "Mish",
-}
 FUNCTIONS = {module: name for name, module in MODULES.items()}
-#: Settings that must have these values for the function to be ours.
-FIXED = {
-    "negative_slope": (0.01,),
-    "approximate": ("none",),
-    "alpha": (1.0,),
-    "beta": (1.0,),
-    "dim": (1, -1),
+#: What is taken of PyTorch, and under which settings. Of a BatchNorm1d momentum None, the mean of
+#: all batches, has no counterpart in training and becomes 0.1.
+LAYERS = {
+    "Linear": Taken(read="in_features out_features bias", free="device dtype"),
+    "BatchNorm1d": Taken(
+        read="num_features eps momentum affine track_running_stats bias", free="device dtype"
+    ),
+    "Dropout": Taken(read="p", free="inplace"),
+    "Flatten": Taken(needed={"start_dim": (1,), "end_dim": (-1,)}),
+    "Identity": Taken(),
+    **{module: Taken(free="inplace") for module in FUNCTIONS},
+    "LeakyReLU": Taken(needed={"negative_slope": (0.01,)}, free="inplace"),
+    "Softmax": Taken(needed={"dim": (1, -1, None)}),
+    "ELU": Taken(needed={"alpha": (1.0,)}, free="inplace"),
+    "GELU": Taken(needed={"approximate": ("none",)}),
+    "Softplus": Taken(needed={"beta": (1.0,), "threshold": (20.0,)}),
 }
-KNOWN = f"Sequential, Linear, BatchNorm1d, Dropout, Flatten, Identity, {', '.join(FUNCTIONS)}"
+#: The module that `to_torch` begins with; importing it would import PyTorch.
+SCALING = f"{__package__}.torch_scaling"
+KNOWN = f"Sequential, {', '.join(LAYERS)}"
 
 
-def to_torch(network: Network) -> Any:
-    """Return a network as a torch.nn.Sequential with equal outputs, in evaluation mode.
-
-    Its output is that of the last layer, (m, K): for one sigmoid the probability of class 1.
-    Dropout and BatchNorm come along, noise does not; learnt scaling is a module of its own.
-
-    Parameters
-    ----------
-    network : Network
-        Built; with a `Normalization` layer, fitted.
-
-    Raises
-    ------
-    MissingExtraError
-        Without PyTorch; the extra is ``fastnn[torch]``.
-    NotBuiltError
-        If the network is not built, or its scaling not learnt.
-    SettingError
-        If an activation is registered by the user.
-    """
-    program: Program = usable(network, "PyTorch")
-    torch = require("torch", extra="torch", purpose="handing a network on to PyTorch")
-    return torch.nn.Sequential(*(_module(torch, stage) for stage in stages(program))).eval()
-
-
-def _tensor(torch: Any, array: Array) -> Any:
-    """Return a copy as a tensor."""
-    return torch.from_numpy(np.array(array, order="C"))
-
-
-def _module(torch: Any, stage: Any) -> Any:
-    """Return the module of one stage."""
-    nn = torch.nn
-    if isinstance(stage, Function):
-        options = {"dim": 1} if stage.name == "softmax" else {}
-        return getattr(nn, MODULES[stage.name])(**options)
-    if isinstance(stage, Drop):
-        return nn.Dropout(stage.rate)
-    if isinstance(stage, Scaling):
-        from .torch_scaling import Scaling as Module  # which needs torch to be imported
-
-        return Module(_tensor(torch, stage.shift), _tensor(torch, stage.factor), stage.offset)
-    if isinstance(stage, Product):
-        module = nn.Linear(*stage.W.shape)
-        numbers = {"weight": stage.W.T, "bias": stage.b}
-    else:
-        assert isinstance(stage, Norm)
-        module = nn.BatchNorm1d(len(stage.mean), eps=stage.epsilon, momentum=1 - stage.momentum)
-        numbers = {"weight": stage.gamma, "bias": stage.beta}
-        numbers |= {"running_mean": stage.mean, "running_var": stage.variance}
-    module = module.to(_tensor(torch, numbers["bias"]).dtype)
-    module.load_state_dict({k: _tensor(torch, v) for k, v in numbers.items()}, strict=False)
-    return module
-
-
-def from_torch(model: Any, *, hidden: str | None = None, output: str | None = None) -> Network:
+def from_torch(
+    model: Any,
+    *,
+    hidden: str | None = None,
+    output: str | None = None,
+    order: Sequence[str] | None = None,
+) -> Network:
     """Return a network with the outputs of a PyTorch model, as in its evaluation mode.
 
     Parameters
     ----------
     model : torch.nn.Sequential or mapping
-        Of Linear, BatchNorm1d, Dropout, Flatten and activations, or what `to_torch` has made; or
-        its ``state_dict()``, in which a BatchNorm1d follows a Linear and has PyTorch's default
-        settings.
+        Of Linear, BatchNorm1d, Dropout, Flatten and activations, or what `to_torch` has made; a
+        module that stands in several places is taken in each, with weights of its own. Or the
+        ``state_dict()`` of layers that follow one another, in which a BatchNorm1d stands right
+        behind a Linear or before all of them, and has PyTorch's default settings.
     hidden : str, optional
         For a state_dict, which does not hold it: the activation of all hidden layers.
     output : str, optional
         Activation to put on the output, ``"softmax"`` or ``"sigmoid"`` where the model gives
         logits to its loss. By default none is added.
+    order : sequence of str, optional
+        For a state_dict: the names of its layers from input to output, ``["fc1", "out"]``; one
+        that is used twice stands there twice. Names that differ in numbers only need none.
 
     Returns
     -------
     Network
-        float64 where the weights are, else float32.
+        float64 where the weights are, else float32; numbers of 16 and 8 bits are widened.
 
     Raises
     ------
     SettingError
-        If a layer, or a setting of it, has no counterpart: it is named.
+        If a layer, or a setting of it, has no counterpart, or what a state_dict holds does not
+        tell the order of its layers: it is named.
+    ShapeError, DataError
+        If layers do not follow one another, or weights are not finite real numbers.
 
     Examples
     --------
@@ -133,11 +85,10 @@ def from_torch(model: Any, *, hidden: str | None = None, output: str | None = No
     """
     made = Assembly()
     if isinstance(model, Mapping):
-        _take_state(made, model, "identity" if hidden is None else hidden)
-        if hidden is None and sum("W" in numbers for numbers in made.numbers) > 1:
-            raise SettingError("a state_dict does not hold the activations; give hidden='relu'")
-    elif hidden is not None:
-        raise SettingError("hidden is for a state_dict; the model has its own activations")
+        _take_state(made, model, hidden, order)
+    elif hidden is not None or order is not None:
+        name = "hidden" if hidden is not None else "order"
+        raise SettingError(f"{name} is for a state_dict; the model itself says what it computes")
     else:
         _take(made, model, "")
     if output is not None:
@@ -145,60 +96,128 @@ def from_torch(model: Any, *, hidden: str | None = None, output: str | None = No
     return made.network("the PyTorch model")
 
 
-def _array(tensor: Any) -> Array:
-    """Return a tensor as an array, half precision widened."""
+def _array(tensor: Any, what: str) -> Array:
+    """Return a tensor, or what NumPy takes for an array, as finite real numbers."""
     if not hasattr(tensor, "detach"):
-        return np.asarray(tensor)
-    tensor = tensor.detach().cpu()
-    return np.asarray((tensor if str(tensor.dtype) == "torch.float64" else tensor.float()).numpy())
+        return real(tensor, what)
+    if getattr(tensor, "is_meta", False):
+        raise DataError(f"{what} have no values, only a shape (device 'meta'); load them first")
+    if not tensor.is_floating_point():
+        raise DataError(
+            f"{what} must be real floating-point numbers, got {tensor.dtype}; "
+            "dequantise or convert them first"
+        )
+    try:
+        dense = tensor.detach().cpu().to_dense()
+        wide = str(dense.dtype) == "torch.float64"
+        values = (dense if wide else dense.float()).resolve_neg().numpy()
+    except Exception as error:
+        reason = str(error).partition(". ")[0]
+        raise DataError(f"{what} cannot be read as plain numbers: {reason}") from error
+    return real(values, what)
 
 
 def _take(made: Assembly, module: Any, place: str) -> None:
-    """Append one module; `place` is its name within the model."""
-    kind = type(module).__name__
+    """Append one module, or those of a Sequential; `place` is its name within the model."""
+    base = library_class(module, ("torch.nn.modules.", SCALING))
+    kind = "" if base is None else base.__name__
+    name = f"{type(module).__name__} {place!r}" if place else type(module).__name__
+    home = type(module).__module__
+    if kind in ("Sequential", "Scaling", *LAYERS) or (kind == "Module" and home[:6] != "torch."):
+        _refuse_own(module, base, name)
     if kind == "Sequential":
-        for name, child in module.named_children():
-            _take(made, child, f"{place}.{name}" if place else name)
-    elif kind == "Linear":
-        bias = None if module.bias is None else _array(module.bias)
-        made.dense(_array(module.weight).T, bias, f"Linear {place!r}")
-    elif kind == "BatchNorm1d" and module.running_mean is not None:
-        numbers = {"mean": _array(module.running_mean), "variance": _array(module.running_var)}
-        scale = module.weight
-        numbers["gamma"] = np.ones_like(numbers["mean"]) if scale is None else _array(scale)
-        numbers["beta"] = numbers["gamma"] * 0 if scale is None else _array(module.bias)
-        momentum = 0.9 if module.momentum is None else 1 - module.momentum
-        made.append(BatchNorm(momentum, module.eps), numbers)
+        for key, child in module._modules.items():
+            _take(made, child, f"{place}.{key}" if place else key)
+    elif kind == "Scaling":
+        shift, factor = (_array(a, f"the scaling of {name}") for a in (module.shift, module.factor))
+        made.scale(shift, factor, module.offset)
+    elif kind in LAYERS:
+        refuse_settings(LAYERS[kind], base, module, name)
+        _take_layer(made, module, kind, name)
+    else:
+        raise unsupported(f"{name} ({home})", "PyTorch", KNOWN)
+
+
+def _take_layer(made: Assembly, module: Any, kind: str, name: str) -> None:
+    """Append one layer, whose settings are known to be ours."""
+    if kind == "Linear":
+        W = _array(module.weight, f"the weights of {name}").T
+        b = None if module.bias is None else _array(module.bias, f"the biases of {name}")
+        made.dense(W, b, name)
+    elif kind == "BatchNorm1d":
+        if module.running_mean is None:
+            raise SettingError(
+                f"{name} keeps no running averages (track_running_stats=False), so its outputs "
+                "depend on the batch; fastnn's BatchNorm predicts with averages"
+            )
+        momentum = 0.1 if module.momentum is None else module.momentum
+        if not (0 < momentum <= 1 and module.eps > 0):
+            raise SettingError(
+                f"{name} has momentum={momentum} and eps={module.eps}; fastnn's BatchNorm needs a "
+                "momentum above 0 and at most 1, and a positive eps"
+            )
+        tensors = {key: getattr(module, key) for key in ENTRIES}
+        made.norm(BatchNorm(1 - momentum, module.eps), _moments(tensors, name), name)
     elif kind == "Dropout":
+        if not 0 <= module.p < 1:
+            raise SettingError(f"{name} has p={module.p}; fastnn's Dropout needs a rate below 1")
         made.append(Dropout(module.p))
-    elif kind == "Scaling" and hasattr(module, "factor"):  # what `to_torch` begins with
-        made.scale(_array(module.shift), _array(module.factor), module.offset)
     elif kind in FUNCTIONS:
-        for name, values in FIXED.items():
-            if getattr(module, name, values[0]) not in values:
-                raise unsupported(f"{module} {place!r}", "PyTorch", f"{kind} with {name}={values}")
         made.activate(FUNCTIONS[kind])
-    elif kind not in ("Flatten", "Identity"):
-        raise unsupported(f"{module} {place!r}", "PyTorch", KNOWN)
 
 
-def _take_state(made: Assembly, state: Mapping[str, Any], hidden: str) -> None:
+def _moments(tensors: Mapping[str, Any], name: str) -> dict[str, Array]:
+    """Return the arrays of a BatchNorm1d, those it has, by our names."""
+    ours = {"running_mean": "mean", "running_var": "variance", "weight": "gamma", "bias": "beta"}
+    held = {ours[key]: t for key, t in tensors.items() if key in ours and t is not None}
+    return {key: _array(tensor, f"{key} of {name}") for key, tensor in held.items()}
+
+
+def _refuse_own(module: Any, base: Any, name: str) -> None:
+    """Refuse a module that computes something else than the library's class of it."""
+    method = own_method(module, base, ("forward", "__call__"))
+    if method is not None:
+        raise SettingError(
+            f"{name} has a {method} of its own, which from_torch cannot read; give a Sequential "
+            "of its layers in the order in which they are applied, or its state_dict"
+        )
+    if module._forward_hooks or module._forward_pre_hooks:
+        hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+        called = ", ".join(getattr(hook, "__name__", type(hook).__name__) for hook in hooks)
+        raise SettingError(
+            f"{name} has hooks ({called}) that may change what it computes; remove them first, "
+            "weight_norm by torch.nn.utils.remove_weight_norm, pruning by "
+            "torch.nn.utils.prune.remove"
+        )
+    if module._modules and base.__name__ != "Sequential":
+        raise SettingError(
+            f"{name} computes its weights by modules within it ({', '.join(module._modules)}); "
+            "merge them first, by torch.nn.utils.parametrize.remove_parametrizations"
+        )
+
+
+def _take_state(made: Assembly, state: Mapping[str, Any], hidden: Any, order: Any) -> None:
     """Append the layers of a state_dict, the activation between them."""
-    groups: dict[str, dict[str, Array]] = {}
-    for key, value in state.items():
-        prefix, _, name = key.rpartition(".")
-        if name not in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
-            raise unsupported(f"with the entry {key!r}", "PyTorch", "Linear and BatchNorm1d")
-        groups.setdefault(re.sub(r"^module\.", "", prefix), {})[name] = _array(value)
-    for place, (prefix, numbers) in enumerate(groups.items()):
-        weight = numbers.get("weight")
-        if "running_mean" in numbers and weight is not None:
-            arrays = {"gamma": weight, "beta": numbers["bias"]}
-            arrays |= {"mean": numbers["running_mean"], "variance": numbers["running_var"]}
-            made.append(BatchNorm(0.9, 1e-5), arrays)
+    groups = entries(state)
+    names = in_order(list(groups), order)
+    linear = [name for name in names if "running_mean" not in groups[name]]
+    if hidden is None and len(linear) > 1:
+        raise SettingError("a state_dict does not hold the activations; give hidden='relu'")
+    if order is None:
+        refuse_gaps(names, linear)
+    for place, prefix in enumerate(names):
+        tensors, name = groups[prefix], repr(prefix) if prefix else "the layer"
+        if prefix not in linear:
+            made.norm(BatchNorm(0.9, 1e-5), _moments(tensors, name), name)
             continue
-        if weight is None or weight.ndim != 2:
-            raise unsupported(f"{prefix!r}", "PyTorch", "Linear and BatchNorm1d")
-        if place:
+        weight = _array(tensors.get("weight", ()), f"the weights of {name}")
+        if weight.ndim != 2:
+            raise SettingError(
+                f"{name} of the state_dict has weights of shape {weight.shape} and no running "
+                "averages; from_torch takes Linear, and BatchNorm1d that keeps them"
+            )
+        if any("W" in numbers for numbers in made.numbers[:place]):
             made.activate(hidden)
-        made.dense(weight.T, numbers.get("bias"), f"Linear {prefix!r}")
+        bias = tensors.get("bias")
+        bias = None if bias is None else _array(bias, f"the biases of {name}")
+        made.dense(weight.T, bias, f"Linear {name}")

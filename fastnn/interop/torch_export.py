@@ -1,0 +1,92 @@
+"""Networks handed on to PyTorch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn._extras import require
+from fastnn.network import Network
+
+from .stages import Drop, Function, Norm, Product, Scaling, stages, usable
+
+if TYPE_CHECKING:
+    from fastnn.program import Program
+
+Array = np.ndarray[Any, Any]
+
+#: Activation modules by our names. Their default settings are the functions that we have.
+MODULES = {
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "relu": "ReLU",
+    "leaky_relu": "LeakyReLU",
+    "softmax": "Softmax",
+    "elu": "ELU",
+    "selu": "SELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "softplus": "Softplus",
+    "mish": "Mish",
+}
+
+
+def to_torch(network: Network) -> Any:
+    """Return a network as a torch.nn.Sequential with equal outputs, in evaluation mode.
+
+    Its output is that of the last layer, (m, K): for one sigmoid the probability of class 1.
+    Dropout and BatchNorm come along, noise does not; learnt scaling is a module of its own.
+    Nothing is drawn: PyTorch's random generator stays where it is.
+
+    Parameters
+    ----------
+    network : Network
+        Built; with a `Normalization` layer, fitted.
+
+    Raises
+    ------
+    MissingExtraError
+        Without PyTorch; the extra is ``fastnn[torch]``.
+    NotBuiltError
+        If the network is not built, or its scaling not learnt.
+    SettingError
+        If an activation is registered by the user.
+    """
+    program: Program = usable(network, "PyTorch")
+    torch = require("torch", extra="torch", purpose="handing a network on to PyTorch")
+    return torch.nn.Sequential(*(_module(torch, stage) for stage in stages(program))).eval()
+
+
+def _tensor(torch: Any, array: Array) -> Any:
+    """Return a copy as a tensor."""
+    return torch.from_numpy(np.array(array, order="C"))
+
+
+def _module(torch: Any, stage: Any) -> Any:
+    """Return the module of one stage, on the CPU and in the dtype of its numbers."""
+    nn = torch.nn
+    if isinstance(stage, Function):
+        options = {"dim": 1} if stage.name == "softmax" else {}
+        return getattr(nn, MODULES[stage.name])(**options)
+    if isinstance(stage, Drop):
+        return nn.Dropout(stage.rate)
+    if isinstance(stage, Scaling):
+        from .torch_scaling import Scaling as Module  # which needs torch to be imported
+
+        return Module(_tensor(torch, stage.shift), _tensor(torch, stage.factor), stage.offset)
+    where: dict[str, Any] = {"device": "cpu"}
+    if isinstance(stage, Product):
+        numbers = {"weight": stage.W.T, "bias": stage.b}
+        where["dtype"] = _tensor(torch, stage.b).dtype
+        # Linear would draw weights, which moves the user's generator.
+        module = nn.utils.skip_init(nn.Linear, *stage.W.shape, **where)
+    else:
+        assert isinstance(stage, Norm)
+        numbers = {"weight": stage.gamma, "bias": stage.beta}
+        numbers |= {"running_mean": stage.mean, "running_var": stage.variance}
+        where["dtype"] = _tensor(torch, stage.mean).dtype
+        momentum = 1 - stage.momentum
+        module = nn.BatchNorm1d(len(stage.mean), eps=stage.epsilon, momentum=momentum, **where)
+    module.load_state_dict({k: _tensor(torch, v) for k, v in numbers.items()}, strict=False)
+    return module
