@@ -193,16 +193,41 @@ def test_every_setting_is_honoured_or_refused_by_name(maker, sizes, settings):
     try:
         net = fastnn.from_torch(layer)
     except FastnnError as error:
-        name = next(iter(settings))
-        told = "p=" if name == "p" else name
-        assert maker.__name__ in str(error)
-        assert told in str(error)
-        assert name not in ("bias", "affine", "inplace", "dtype", "device")
+        told = str(error)
+    else:
+        if settings.get("momentum", 0) is None:  # a mean of all batches
+            assert net._layers[1] == BatchNorm(0.9, 1e-5)
+        tolerance = {"rtol": 0.03, "atol": 0.03} if dtype == torch.bfloat16 else {}
+        assert_taken(net, wanted(layer), **tolerance)
         return
-    if settings.get("momentum", 0) is None:  # a mean of all batches
-        assert net._layers[1] == BatchNorm(0.9, 1e-5)
-    tolerance = {"rtol": 0.03, "atol": 0.03} if dtype == torch.bfloat16 else {}
-    assert_taken(net, wanted(layer), **tolerance)
+    name = next(iter(settings))
+    assert maker.__name__ in told
+    assert f"{name}=" in told
+    assert name not in ("bias", "affine", "inplace", "dtype", "device")
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's, of layers that are about to go
+def test_every_module_is_taken_right_or_refused_by_name():
+    """Those that take rows and need no argument, or a width; what is not listed is refused."""
+    taken = set()
+    for name in sorted(dir(nn)):
+        maker = getattr(nn, name)
+        for sizes in ((), (4,), (4, 4)):
+            try:
+                model = nn.Sequential(nn.Linear(4, 4), maker(*sizes))
+                expected = wanted(model)
+            except Exception:
+                continue  # it needs other arguments, or other inputs
+            try:
+                net = fastnn.from_torch(model)
+            except SettingError as error:
+                told = str(error)
+            else:
+                assert_taken(net, expected)
+                taken.add(name)
+                continue
+            assert f"{type(model[1]).__name__} '1'" in told  # a lazy one has become another
+    assert len(taken) > 10
 
 
 @pytest.mark.parametrize(
@@ -349,7 +374,7 @@ class TestStateDict:
 
     def test_widths_that_do_not_follow_are_named(self):
         state = {"1.weight": torch.ones(5, 4), "0.weight": torch.ones(3, 2)}
-        with pytest.raises(ShapeError, match="Linear '1' takes 4 inputs.*gives 3.*order"):
+        with pytest.raises(ShapeError, match=r"Linear '1' takes 4 inputs.*gives 3.*order"):
             fastnn.from_torch(state, hidden="relu")
         with pytest.raises(ShapeError, match=r"biases of Linear '0' must have shape \(3,\)"):
             fastnn.from_torch({"0.weight": torch.ones(3, 2), "0.bias": torch.ones(1)})
@@ -375,7 +400,7 @@ class TestStateDict:
     )
     def test_a_module_that_may_stand_beside_a_batch_norm_is_not_guessed(self, parts):
         state = nn.Sequential(*parts).state_dict()
-        with pytest.raises(SettingError, match="another module may stand between '[02]' and"):
+        with pytest.raises(SettingError, match=r"another module may stand between '[02]' and"):
             fastnn.from_torch(state, hidden="relu")
 
     def test_dropout_beside_a_batch_norm_is_the_callers_word(self):
