@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from typing import Any
 
@@ -10,7 +11,7 @@ from typing import Any
 if not os.path.isdir(os.path.join(__path__[0], "kernels")):
     __path__.append(os.path.dirname(__path__[0]))
 
-from . import errors
+from . import activations, errors, initializers, losses, schedules
 from ._backend import backend
 from ._threads import get_num_threads, set_num_threads
 from .history import History
@@ -45,20 +46,46 @@ __all__ = [
     "Normalization",
     "RMSprop",
     "Rescaling",
+    "activations",
     "backend",
+    "callbacks",
     "check_gradients",
+    "course",
+    "data",
+    "diagnostics",
     "errors",
     "from_keras",
     "from_sklearn",
     "from_torch",
     "get_num_threads",
     "gradient_check",
+    "initializers",
+    "interop",
     "load",
+    "losses",
+    "metrics",
+    "plot",
+    "schedules",
     "set_num_threads",
     "show_versions",
+    "spaces",
     "tune",
     "warmup",
 ]
+
+
+def _installed(package: str) -> bool:
+    """Tell whether a package can be imported, without importing it."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):  # a finder forbids it, or a stand-in says nothing of itself
+        return False
+
+
+# Names that need an extra are listed where it is installed, so that `from fastnn import *` works
+# without it, too. Asked for by name they raise MissingExtraError, which says how to install it.
+if _installed("sklearn"):
+    __all__ += ["LogisticRegression", "MLPClassifier", "MLPRegressor", "estimators"]
 
 #: Functions and estimators by the modules that are imported when they are first used.
 _LAZY_FUNCTIONS = {
@@ -75,7 +102,6 @@ _LAZY_FUNCTIONS = {
     "tune": "tuning",
     "warmup": "_warmup",
 }
-_ESTIMATORS = ("LogisticRegression", "MLPClassifier", "MLPRegressor")
 _LAZY = (
     "callbacks",
     "course",
@@ -99,4 +125,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_ESTIMATORS, *_LAZY, "__version__"])
+    return sorted({*__all__, *_LAZY_FUNCTIONS, *_LAZY, "__version__"})

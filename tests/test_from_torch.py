@@ -456,6 +456,22 @@ class TestToTorch:
             model(torch.from_numpy(X)).detach().numpy(), net.activations(X)[-1], rtol=2e-5
         )
 
+    @pytest.mark.parametrize("per_feature", [True, False])
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_a_large_mean_does_not_cancel_there_and_back(self, per_feature, dtype):
+        """Seconds since 1970, which float32 rounds to steps of 128."""
+        times = 1.7e9 + 20 * X.astype(np.float64)
+        net = Network([Normalization(per_feature), Dense(3, "tanh"), Dense(1)], dtype=dtype)
+        net.fit(times, X[:, 0], epochs=1, progress=False)
+        model = net.to_torch()
+        back = fastnn.from_torch(model)
+        assert back.dtype == dtype
+        for rows in (times, times.astype(np.int64), times.astype(np.float32)):
+            found = model(torch.from_numpy(rows)).detach().numpy()
+            assert found.dtype == dtype
+            for other in (found, back.activations(rows)[-1]):
+                np.testing.assert_allclose(other, net.activations(rows)[-1], rtol=1e-4, atol=1e-5)
+
     def test_a_device_that_is_the_default_does_not_matter(self):
         net = Network([Dense(3, "relu"), BatchNorm(), Dense(1)], inputs=4)
         with torch.device("meta"):

@@ -36,6 +36,41 @@ def test_import_brings_no_heavy_module():
     assert not loaded & heavy
 
 
+#: Every extra's packages, so that a process finds none of them.
+WITHOUT = (
+    "for name in 'matplotlib', 'onnx', 'optuna', 'PIL', 'scipy', 'sklearn', 'torch':\n"
+    " sys.modules[name] = None\n"
+)
+STAR = (
+    "import fastnn\n"
+    "light = set(sys.modules)\n"
+    "from fastnn import *\n"
+    "print(*sorted(n.split('.')[0] for n in set(sys.modules) - light), sep='|')\n"
+    "print(*sorted(n for n in dir(fastnn) if n in globals()))\n"
+)
+
+
+def test_all_names_come_by_a_star_and_bring_only_what_estimators_need():
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    brought, names = python(STAR).splitlines()
+    import fastnn
+
+    assert set(names.split()) == set(dir(fastnn)) - {"__version__"}
+    assert not {"numba", "llvmlite", "h5py", "matplotlib", "optuna"} & set(brought.split("|"))
+
+
+def test_a_star_works_without_any_extra():
+    brought, names = python(WITHOUT + STAR).splitlines()
+    import fastnn
+
+    of_sklearn = {"LogisticRegression", "MLPClassifier", "MLPRegressor", "estimators"}
+    assert set(names.split()) == set(dir(fastnn)) - of_sklearn - {"__version__"}
+    assert {"callbacks", "data", "plot"} <= set(names.split())
+    assert not {"numba", "llvmlite", "h5py", "rich"} & set(brought.split("|"))
+    missing = "try: fastnn.MLPClassifier\nexcept fastnn.errors.MissingExtraError as e: print(e)"
+    assert 'pip install "fastnn[sklearn]"' in python(WITHOUT + STAR + missing)
+
+
 def test_no_global_package_is_called_kernels():
     code = "import importlib.metadata as m; print(*m.packages_distributions().get('kernels', []))"
     assert "fastnn" not in python(code).split()

@@ -88,7 +88,10 @@ class Assembly:
             self.append(Activation(name))
 
     def scale(self, shift: Array, factor: Array, offset: float) -> None:
-        """Begin with (X − shift) factor + offset, a number for all features or one for each."""
+        """Begin with (X − shift) factor + offset, a number for all features or one for each.
+
+        The shift is float64 whatever the network's dtype is to be, which follows the factor.
+        """
         if self.layers:
             raise SettingError("inputs can be scaled by the first layer only")
         if shift.size == 1 and not shift.any():
@@ -104,7 +107,12 @@ class Assembly:
         """Return the network, all numbers copied; float64 where any of them is, else float32."""
         if not any("W" in numbers for numbers in self.numbers):
             raise SettingError(f"{source} has no layer with weights, so there is nothing to take")
-        wide = any(a.dtype.itemsize >= 8 for numbers in self.numbers for a in numbers.values())
+        wide = any(
+            array.dtype.itemsize >= 8
+            for numbers in self.numbers
+            for key, array in numbers.items()
+            if key != "shift"
+        )
         inputs = len(next(a for n in self.numbers for k, a in n.items() if k in ("W", "mean")))
         net = Network(self.layers, inputs=inputs, dtype="float64" if wide else "float32")
         if "shift" in self.numbers[0]:

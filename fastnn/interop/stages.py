@@ -21,11 +21,15 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Scaling:
-    """A = (X − shift) factor + offset, of one number for all features or one for each."""
+    """A = (X − shift) factor + offset, of one number for all features or one for each.
+
+    `rest` is what the shift lost to rounding: wide X needs shift + rest in float64.
+    """
 
     shift: Array
     factor: Array
     offset: float
+    rest: Array
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,8 @@ def stages(program: Program) -> list[Stage]:
     for op in program.ops[:-1]:
         kind = op["kind"]
         if kind == Kind.INPUT and op["stats"]:
-            shift, factor, _ = statistics(program.state, op)
-            found.append(Scaling(shift, factor, float(op["offset"])))
+            shift, factor, rest = statistics(program.state, op)
+            found.append(Scaling(shift, factor, float(op["offset"]), rest))
         elif kind == Kind.DENSE:
             found.append(Product(weights(program.theta, op), biases(program.theta, op)))
         elif kind == Kind.BATCHNORM:

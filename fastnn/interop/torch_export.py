@@ -74,7 +74,8 @@ def _module(torch: Any, stage: Any) -> Any:
     if isinstance(stage, Scaling):
         from .torch_scaling import Scaling as Module  # which needs torch to be imported
 
-        return Module(_tensor(torch, stage.shift), _tensor(torch, stage.factor), stage.offset)
+        shift, factor, rest = (_tensor(torch, a) for a in (stage.shift, stage.factor, stage.rest))
+        return Module(shift, factor, stage.offset, rest)
     where: dict[str, Any] = {"device": "cpu"}
     if isinstance(stage, Product):
         numbers = {"weight": stage.W.T, "bias": stage.b}

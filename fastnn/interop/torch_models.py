@@ -129,8 +129,9 @@ def _take(made: Assembly, module: Any, place: str) -> None:
         for key, child in module._modules.items():
             _take(made, child, f"{place}.{key}" if place else key)
     elif kind == "Scaling":
-        shift, factor = (_array(a, f"the scaling of {name}") for a in (module.shift, module.factor))
-        made.scale(shift, factor, module.offset)
+        buffers = module.shift, module.factor, module.rest
+        shift, factor, rest = (_array(a, f"the scaling of {name}") for a in buffers)
+        made.scale(shift.astype(np.float64) + rest, factor, module.offset)
     elif kind in LAYERS:
         refuse_settings(LAYERS[kind], base, module, name)
         _take_layer(made, module, kind, name)
