@@ -164,10 +164,12 @@ def branches():
     patched.call = lambda x: x
     yield model, "Dense 'patched' has a call of its own"
     yield functional(layers.Dense(2), layers.PReLU(name="p")), "PReLU 'p'"
+    scaled = [layers.Rescaling(0.5, name="scale"), layers.Flatten(), layers.Dense(2)]
+    yield keras.Sequential([keras.Input((3, 4)), *scaled]), "Rescaling 'scale'"
     yield keras.Sequential([keras.Input((3, 4)), layers.Dense(2)]), r"\(None, 3, 4\).*no Flatten"
 
 
-CASES = 20  # which cannot be made before warnings are let through
+CASES = 21  # which cannot be made before warnings are let through
 
 
 @pytest.mark.parametrize("case", range(CASES))

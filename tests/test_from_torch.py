@@ -263,6 +263,18 @@ def test_pruned_weights_are_taken_once_they_are_merged():
     assert_taken(fastnn.from_torch(model), wanted(model))
 
 
+@pytest.mark.parametrize("last", [nn.Sigmoid(), nn.Softmax(1)])
+@pytest.mark.parametrize("output", ["sigmoid", "softmax"])
+def test_an_output_is_put_on_logits_only(last, output):
+    model = nn.Sequential(nn.Linear(4, 3))
+    net = fastnn.from_torch(model, output=output)
+    Z = torch.from_numpy(wanted(model))
+    assert_taken(net, (Z.sigmoid() if output == "sigmoid" else Z.softmax(1)).numpy())
+    for ends in (nn.Sequential(*model, last), nn.Sequential(*model, last, nn.Identity())):
+        with pytest.raises(SettingError, match=r"ends with s.*leave output off"):
+            fastnn.from_torch(ends, output=output)
+
+
 class TestNumbers:
     @pytest.mark.parametrize("name", ["float16", "bfloat16", "float64"])
     def test_other_widths_are_taken(self, name):

@@ -87,6 +87,17 @@ class Assembly:
         else:
             self.append(Activation(name))
 
+    def finish(self, name: str) -> None:
+        """Append g on the outputs, which must be logits yet."""
+        last = self.layers[-1] if self.layers else None
+        found = getattr(last, "activation", getattr(last, "function", "identity"))
+        if found in ("sigmoid", "softmax"):
+            raise SettingError(
+                f"output={name!r} is for a model that gives logits, but this one ends with "
+                f"{found}; leave output off"
+            )
+        self.activate(name)
+
     def scale(self, shift: Array, factor: Array, offset: float) -> None:
         """Begin with (X − shift) factor + offset, a number for all features or one for each.
 

@@ -101,6 +101,8 @@ def from_keras(model: Any, *, activations: Sequence[str] | None = None) -> Netwo
         if activations is not None:
             raise SettingError("activations are for a list of weights; the model has its own")
         layers = chain(model)
+        for layer in layers:
+            _base(layer)
         refuse_images(model, layers)
         for layer in layers:
             _take(made, layer)
@@ -128,14 +130,20 @@ def _named(name: Any, layer: str) -> str:
     return NAMES[name]
 
 
-def _take(made: Assembly, layer: Any) -> None:
-    """Append one layer of a Keras model."""
+def _base(layer: Any) -> Any:
+    """Return the class of Keras that a layer is of, which must be one that is taken."""
     base, name = library_class(layer, HOMES), title(layer)
-    kind = "" if base is None else base.__name__
-    if kind not in LAYERS:
+    if base is None or base.__name__ not in LAYERS:
         raise unsupported(f"{name} ({type(layer).__module__})", "Keras", KNOWN)
     if own_method(layer, base, ("call", "__call__")):
         raise SettingError(f"{name} has a call of its own, which from_keras cannot read")
+    return base
+
+
+def _take(made: Assembly, layer: Any) -> None:
+    """Append one layer of a Keras model."""
+    base, name = _base(layer), title(layer)
+    kind = base.__name__
     if kind == "InputLayer":
         return
     if getattr(layer, "quantization_mode", None):

@@ -92,7 +92,7 @@ def from_torch(
     else:
         _take(made, model, "")
     if output is not None:
-        made.activate(output)
+        made.finish(output)
     return made.network("the PyTorch model")
 
 
