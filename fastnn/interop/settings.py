@@ -69,7 +69,7 @@ def library_class(value: Any, packages: str | tuple[str, ...]) -> type | None:
     return next((k for k in type(value).__mro__ if k.__module__.startswith(packages)), None)
 
 
-def own_method(value: Any, base: type, methods: Iterable[str]) -> str | None:
+def own_method(value: Any, base: Any, methods: Iterable[str]) -> str | None:
     """Return the first of some methods that an object does not have from the library's class."""
     for method in methods:
         in_both = _defined(type(value), method), _defined(base, method)

@@ -50,7 +50,8 @@ def from_sklearn(model: Any) -> Network:
     kind = "" if base is None else base.__name__
     if kind not in KNOWN:
         hint = "; it holds a network already, model.network_" if hasattr(model, "network_") else ""
-        raise SettingError(f"from_sklearn takes a fitted {', '.join(KNOWN)}, got {model!r}{hint}")
+        given = model if isinstance(model, type) else type(model).__name__
+        raise SettingError(f"from_sklearn takes a fitted {', '.join(KNOWN)}, got {given}{hint}")
     method = own_method(model, base, METHODS)
     if method is not None:
         raise SettingError(
