@@ -124,13 +124,65 @@ def test_an_estimator_that_predicts_in_a_way_of_its_own_is_refused():
     assert_taken(fastnn.from_sklearn(model), model)
 
 
-def test_poissons_exponential_output_is_named():
+def test_poissons_exponential_output_is_taken_or_named():
     try:
         model = MLPRegressor(loss="poisson", hidden_layer_sizes=(3,), max_iter=3)
     except TypeError:
         pytest.skip("scikit-learn before 1.7 has no MLPRegressor(loss='poisson')")
+    model.fit(X, np.arange(60) % 5)
+    if "exp" in fastnn.activations.NAMES:
+        assert_taken(fastnn.from_sklearn(model), model)
+        return
     with pytest.raises(SettingError, match="MLPRegressor has the activation 'exp'"):
-        fastnn.from_sklearn(model.fit(X, np.arange(60) % 5))
+        fastnn.from_sklearn(model)
+
+
+#: For every parameter of a constructor: other values than its default.
+OTHERS = {
+    "activation": ["identity", "logistic", "tanh"],
+    "solver": ["sgd", "lbfgs"],
+    "hidden_layer_sizes": [(), (3,), (2, 3, 4)],
+    "learning_rate": ["adaptive", "invscaling"],
+    "class_weight": ["balanced"],
+    "penalty": [],
+    "l1_ratio": [0],
+    "dual": [],
+    "multi_class": [],
+    "loss": [],
+    "n_jobs": [],
+    "verbose": [],
+    "random_state": [7],
+}
+
+
+def variants():
+    """Each estimator that is taken, with each of its parameters at other values."""
+    for maker in (MLPClassifier, MLPRegressor, LogisticRegression):
+        for name, default in maker().get_params().items():
+            values = OTHERS.get(name)
+            if maker is LogisticRegression and name == "solver":
+                values = ["newton-cg", "newton-cholesky", "sag", "saga"]
+            if values is None:
+                values = [not default] if isinstance(default, bool) else [3]
+                values = [0.3] if isinstance(default, float) and default < 1 else values
+            for value in values:
+                yield pytest.param(maker, {name: value}, id=f"{maker.__name__}-{name}={value}")
+
+
+@pytest.mark.parametrize(("maker", "settings"), list(variants()))
+def test_every_parameter_is_honoured(maker, settings):
+    model = maker(**{"max_iter": 8, "random_state": 0, **settings})
+    model.fit(X, X[:, :2] if maker is MLPRegressor else Y["three"])
+    assert_taken(fastnn.from_sklearn(model), model)
+
+
+def test_a_parameter_of_a_later_version_is_refused_unless_it_has_its_default():
+    from fastnn.interop.settings import Taken, refuse_settings
+
+    known = Taken(read="activation")
+    refuse_settings(known, MLPClassifier, MLPClassifier(activation="tanh"), "it")
+    with pytest.raises(SettingError, match=r"it has solver='sgd'.*takes solver='adam'"):
+        refuse_settings(known, MLPClassifier, MLPClassifier(solver="sgd"), "it")
 
 
 def test_an_output_without_a_counterpart_is_named():

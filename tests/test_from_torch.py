@@ -70,6 +70,18 @@ class TestComputationIsFollowed:
         model = nn.Sequential(nn.Linear(4, 4), nn.ELU()) * 3
         assert_taken(fastnn.from_torch(model), wanted(model))
 
+    @pytest.mark.parametrize("seed", range(12))
+    def test_chains_of_any_modules_each_in_any_number_of_places(self, seed):
+        """Of one width, so that a module that is left out or moved shows in the outputs alone."""
+        rng = np.random.default_rng(seed)
+        activations = [nn.ReLU(), nn.Tanh(), nn.GELU(), nn.SiLU(), nn.Softplus(), nn.Mish()]
+        pool = [nn.Linear(4, 4), nn.Linear(4, 4, bias=False), nn.BatchNorm1d(4), nn.Dropout(0.3)]
+        pool += [nn.Identity(), nn.Flatten(), nn.Sequential(nn.Linear(4, 4), nn.ELU()), nn.SELU()]
+        pool += [*activations, nn.Sequential()]
+        parts = [pool[i] for i in rng.integers(0, len(pool), 14)]
+        model = moved(nn.Sequential(pool[0], *parts[:7], nn.Sequential(*parts[7:]), *parts[:3]))
+        assert_taken(fastnn.from_torch(model), wanted(model), rtol=1e-4, atol=1e-5)
+
     def test_subclasses_that_compute_what_their_base_does(self):
         class Thick(nn.Linear):
             pass

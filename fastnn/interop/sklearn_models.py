@@ -6,17 +6,33 @@ from typing import Any
 
 import numpy as np
 
+from fastnn import activations
 from fastnn.errors import NotBuiltError, SettingError
 from fastnn.network import Network
 
 from .assembly import Assembly
-from .settings import library_class, own_method
+from .settings import Taken, library_class, own_method, refuse_settings
 
 #: scikit-learn's names of activations that are called otherwise here.
-NAMES = {"logistic": "sigmoid", "identity": "identity", "tanh": "tanh", "relu": "relu"}
+NAMES = {"logistic": "sigmoid"}
 #: What an estimator predicts with; one that has another of these is not what its class says.
 METHODS = ("predict", "predict_proba", "decision_function", "_predict", "_forward_pass_fast")
-KNOWN = ("MLPClassifier", "MLPRegressor", "LogisticRegression")
+MLP = Taken(
+    read="activation loss",
+    free="hidden_layer_sizes solver alpha batch_size learning_rate learning_rate_init power_t "
+    "max_iter shuffle random_state tol verbose warm_start momentum nesterovs_momentum "
+    "early_stopping validation_fraction beta_1 beta_2 epsilon n_iter_no_change max_fun",
+)
+#: What is taken of scikit-learn, and under which settings; most of them act on a fit alone.
+ESTIMATORS = {
+    "MLPClassifier": MLP,
+    "MLPRegressor": MLP,
+    "LogisticRegression": Taken(
+        read="solver multi_class",
+        free="penalty C l1_ratio dual tol fit_intercept intercept_scaling class_weight "
+        "random_state max_iter verbose warm_start n_jobs",
+    ),
+}
 
 
 def from_sklearn(model: Any) -> Network:
@@ -48,16 +64,19 @@ def from_sklearn(model: Any) -> Network:
     """
     base = library_class(model, "sklearn.")
     kind = "" if base is None else base.__name__
-    if kind not in KNOWN:
+    if base is None or kind not in ESTIMATORS:
         hint = "; it holds a network already, model.network_" if hasattr(model, "network_") else ""
         given = model if isinstance(model, type) else type(model).__name__
-        raise SettingError(f"from_sklearn takes a fitted {', '.join(KNOWN)}, got {given}{hint}")
+        raise SettingError(
+            f"from_sklearn takes a fitted {', '.join(ESTIMATORS)}, got {given}{hint}"
+        )
     method = own_method(model, base, METHODS)
     if method is not None:
         raise SettingError(
             f"{type(model).__name__} has a {method} of its own, which from_sklearn cannot read; "
             f"give it a {kind}"
         )
+    refuse_settings(ESTIMATORS[kind], base, model, kind)
     if not hasattr(model, "coef_" if kind == "LogisticRegression" else "coefs_"):
         raise NotBuiltError(f"this {kind} has no weights yet; call its fit first")
     made = Assembly()
@@ -86,11 +105,12 @@ def _take_logistic(made: Assembly, model: Any, kind: str) -> None:
 
 def _take_perceptron(made: Assembly, model: Any, kind: str) -> None:
     """Append the layers of an MLP; its parameter `activation` is what it predicts with."""
-    output = str(model.out_activation_)
-    for name in (model.activation, output):
-        if name not in ("softmax", *NAMES):
+    hidden, output = model.activation, str(model.out_activation_)
+    for name in (hidden, output):
+        if NAMES.get(name, name) not in activations.NAMES:
             raise SettingError(f"{kind} has the activation {name!r}, which fastnn lacks")
     last = len(model.coefs_) - 1
     for place, (W, b) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
         made.dense(W, b, f"layer {place + 1} of {kind}")
-        made.activate(NAMES.get(model.activation if place < last else output, output))
+        name = hidden if place < last else output
+        made.activate(NAMES.get(name, name))
