@@ -310,7 +310,7 @@ class TestActivations:
     def test_names_in_a_list_of_weights(self):
         weights = [np.eye(4, 3), np.zeros(3)]
         for name in ({"class_name": "ReLU"}, keras.activations.relu, None, ["relu"]):
-            with pytest.raises(SettingError, match=r"activation .* of Keras layer layer 1"):
+            with pytest.raises(SettingError, match=r"activation .* of layer 1 has no"):
                 fastnn.from_keras(weights, activations=[name])
 
 

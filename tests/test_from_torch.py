@@ -319,6 +319,16 @@ class TestNumbers:
             with pytest.raises(DataError, match=f"the weights of Linear '0'.*{told}"):
                 fastnn.from_torch(nn.Sequential(model))
 
+    def test_averages_that_cannot_be_are_refused_by_name(self):
+        state = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)).state_dict()
+        for change, error, told in (
+            ({"1.running_var": -torch.ones(4)}, DataError, "variance of '1'.*negative, got -1"),
+            ({"1.running_var": torch.ones(1)}, ShapeError, "variance of '1' must have shape"),
+            ({"1.running_var": None}, SettingError, "'1' lacks a running mean or variance"),
+        ):
+            with pytest.raises(error, match=told):
+                fastnn.from_torch({**state, **change})
+
     def test_sparse_tensors_are_taken(self):
         W = torch.eye(3, 4) * 2
         for weight in (W.to_sparse(), W):

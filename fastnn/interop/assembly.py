@@ -51,15 +51,16 @@ class Assembly:
     def norm(self, layer: BatchNorm, numbers: Mapping[str, Any], name: str) -> None:
         """Append a BatchNorm with ``mean`` and ``variance`` (n,), and ``gamma`` and ``beta``.
 
-        Where those two lack or are None, the layer only normalises: they are 1 and 0.
+        Without those two the layer only normalises: they are 1 and 0.
         """
+        if not {"mean", "variance"} <= set(numbers):
+            raise SettingError(f"{name} lacks a running mean or variance; it needs both")
         n = np.size(numbers["mean"])
         self._follow(n, name)
-        arrays = {
-            key: _vector(value, n, f"{key} of {name}")
-            for key, value in numbers.items()
-            if value is not None
-        }
+        arrays = {key: _vector(a, n, f"{key} of {name}") for key, a in numbers.items()}
+        if (arrays["variance"] < 0).any():
+            least = arrays["variance"].min()
+            raise DataError(f"variance of {name} must not be negative, got {least}")
         ones = np.ones_like(arrays["mean"])
         self.append(layer, {"gamma": ones, "beta": 0 * ones, **arrays})
         self.width = n

@@ -124,7 +124,7 @@ def _named(name: Any, layer: str) -> str:
     """Return our name of an activation of Keras."""
     if not isinstance(name, str) or name not in NAMES:
         raise SettingError(
-            f"activation {name!r} of Keras layer {layer} has no counterpart in fastnn; it takes "
+            f"activation {name!r} of {layer} has no counterpart in fastnn; it takes Keras's "
             f"{', '.join(NAMES)}"
         )
     return NAMES[name]

@@ -123,7 +123,8 @@ def _take(made: Assembly, module: Any, place: str) -> None:
     kind = "" if base is None else base.__name__
     name = f"{type(module).__name__} {place!r}" if place else type(module).__name__
     home = type(module).__module__
-    if kind in ("Sequential", "Scaling", *LAYERS) or (kind == "Module" and home[:6] != "torch."):
+    users = kind == "Module" and not home.startswith("torch.")
+    if users or kind in ("Sequential", "Scaling", *LAYERS):
         _refuse_own(module, base, name)
     if kind == "Sequential":
         for key, child in module._modules.items():
