@@ -55,8 +55,8 @@ def from_sklearn(model: Any) -> Network:
     NotBuiltError
         If the model is not fitted.
     SettingError
-        If it is of another class, or its outputs have no counterpart: an exponential one, or
-        several one-against-rest classifiers whose probabilities are normalised together.
+        If it is of another class, or its outputs have no counterpart: several one-against-rest
+        classifiers whose probabilities are normalised together, or an activation fastnn lacks.
 
     Examples
     --------

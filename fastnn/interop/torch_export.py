@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-#: Activation modules by our names. Their default settings are the functions that we have.
+#: Activation modules by our names. Their default settings are the functions that we have; Exp is
+#: a module of `torch_layers`.
 MODULES = {
     "sigmoid": "Sigmoid",
     "tanh": "Tanh",
@@ -29,6 +30,7 @@ MODULES = {
     "silu": "SiLU",
     "softplus": "Softplus",
     "mish": "Mish",
+    "exp": "Exp",
 }
 
 
@@ -65,17 +67,17 @@ def _tensor(torch: Any, array: Array) -> Any:
 
 def _module(torch: Any, stage: Any) -> Any:
     """Return the module of one stage, on the CPU and in the dtype of its numbers."""
+    from . import torch_layers as layers  # which imports PyTorch
+
     nn = torch.nn
     if isinstance(stage, Function):
         options = {"dim": 1} if stage.name == "softmax" else {}
-        return getattr(nn, MODULES[stage.name])(**options)
+        return getattr(layers if stage.name == "exp" else nn, MODULES[stage.name])(**options)
     if isinstance(stage, Drop):
         return nn.Dropout(stage.rate)
     if isinstance(stage, Scaling):
-        from .torch_scaling import Scaling as Module  # which needs torch to be imported
-
         shift, factor, rest = (_tensor(torch, a) for a in (stage.shift, stage.factor, stage.rest))
-        return Module(shift, factor, stage.offset, rest)
+        return layers.Scaling(shift, factor, stage.offset, rest)
     where: dict[str, Any] = {"device": "cpu"}
     if isinstance(stage, Product):
         numbers = {"weight": stage.W.T, "bias": stage.b}

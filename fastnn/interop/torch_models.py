@@ -36,8 +36,8 @@ LAYERS = {
     "GELU": Taken(needed={"approximate": ("none",)}),
     "Softplus": Taken(needed={"beta": (1.0,), "threshold": (20.0,)}),
 }
-#: The module that `to_torch` begins with; importing it would import PyTorch.
-SCALING = f"{__package__}.torch_scaling"
+#: Where the modules are that `to_torch` adds; importing it would import PyTorch.
+OWN = f"{__package__}.torch_layers"
 KNOWN = f"Sequential, {', '.join(LAYERS)}"
 
 
@@ -119,7 +119,7 @@ def _array(tensor: Any, what: str) -> Array:
 
 def _take(made: Assembly, module: Any, place: str) -> None:
     """Append one module, or those of a Sequential; `place` is its name within the model."""
-    base = library_class(module, ("torch.nn.modules.", SCALING))
+    base = library_class(module, ("torch.nn.modules.", OWN))
     kind = "" if base is None else base.__name__
     name = f"{type(module).__name__} {place!r}" if place else type(module).__name__
     home = type(module).__module__

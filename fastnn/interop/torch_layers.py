@@ -1,4 +1,4 @@
-"""The one layer that PyTorch lacks: inputs scaled by fixed numbers."""
+"""The layers that PyTorch lacks: inputs scaled by fixed numbers, and eᶻ."""
 
 from __future__ import annotations
 
@@ -26,3 +26,11 @@ class Scaling(torch.nn.Module):  # type: ignore[misc, unused-ignore]  # torch ma
         wide = X.dtype.itemsize >= (8 if X.dtype.is_floating_point else 4)
         shift = self.shift.double() + self.rest if wide else self.shift
         return ((X.to(shift.dtype) - shift) * self.factor + self.offset).to(self.factor.dtype)
+
+
+class Exp(torch.nn.Module):  # type: ignore[misc, unused-ignore]  # torch may be absent
+    """A = e^X, the mean of counts where X is its logarithm."""
+
+    def forward(self, X: Any) -> Any:
+        """Return e^X, of the shape of X."""
+        return X.exp()
