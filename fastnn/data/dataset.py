@@ -9,27 +9,33 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ._check import same_length
+from .labels import class_labels
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Examples and labels as a file holds them; unpacks as `X, y = dataset`.
+    """Examples and their labels; unpacks as `X, y = dataset`.
+
+    `classes[y[i]]` is the name of example i: every label is a whole number with
+    0 ≤ y < len(classes), whatever the data set was made from.
 
     Parameters
     ----------
     X : ndarray, (m, …)
         The examples as stored: images (m, h, w, 3) or (m, h, w), or a table (m, n).
     y : ndarray, (m,)
-        One label per example.
-    classes : tuple of str
-        The names of the classes, in the order of their labels.
+        One label per example, kept as int64; whole floats and bool are taken.
+    classes : sequence of str
+        The names of the classes, in the order of their labels; kept as a tuple.
     name : str
         What the data set is called.
 
     Raises
     ------
     ShapeError
-        If X and y differ in length.
+        If X and y differ in length, or y has another shape than (m,).
+    DataError
+        If a label is not whole, negative or not below the number of classes.
     """
 
     X: NDArray[Any]
@@ -39,6 +45,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         same_length(self.X, self.y)
+        classes = tuple(self.classes)
+        object.__setattr__(self, "y", class_labels(self.y, len(classes)))  # the class is frozen
+        object.__setattr__(self, "classes", classes)
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return iter((self.X, self.y))

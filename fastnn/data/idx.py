@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.errors import DataFileError
+from fastnn.errors import DataError, DataFileError
 
 from ._check import existing_file
 from .dataset import Dataset
@@ -24,6 +24,7 @@ DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E:
 GZIP_MAGIC = b"\x1f\x8b"
 MOST_COMPRESSION = 1032  # of deflate
 MOST_AXES = 8
+MOST_CLASSES = 1 << 16  # each gets a name
 BLOCK = 1 << 20
 
 
@@ -42,8 +43,10 @@ def load_idx(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> 
     Returns
     -------
     Dataset
-        X as stored, for MNIST (m, 28, 28) uint8; y (m,) int64; classes: the labels that occur,
-        sorted, as str; name = the images' file name without its ending.
+        X as stored, for MNIST (m, 28, 28) uint8; y (m,) int64, the labels as stored; classes
+        "0", "1" … up to the largest label, so that a label means the same in every file, also
+        where some do not occur (EMNIST's letters begin at 1); name = the images' file name
+        without its ending.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def load_idx(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> 
         If one of the files is not there.
     DataFileError
         If a file is not idx, is damaged, is longer or shorter than its header says, or if there
-        are not as many labels as images.
+        are not as many labels as images, or if a label is negative or too large for a class.
     """
     image_path, label_path = existing_file(images), existing_file(labels)
     X, y = _read(image_path), _read(label_path)
@@ -70,8 +73,16 @@ def load_idx(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> 
             f"'{image_path}' has {len(X)} images but '{label_path}' has {len(y)} labels; "
             f"do they belong together?"
         )
-    classes = tuple(str(label) for label in np.unique(y))
-    return Dataset(X, y.astype(np.int64), classes, image_path.name.removesuffix(".gz"))
+    if y.max() >= MOST_CLASSES:
+        raise DataFileError(
+            f"'{label_path}' has the label {y.max()}, and at most {MOST_CLASSES} classes are "
+            f"read; labels number the classes from 0 on"
+        )
+    classes = tuple(map(str, range(int(y.max()) + 1)))
+    try:
+        return Dataset(X, y, classes, image_path.name.removesuffix(".gz"))
+    except DataError as error:
+        raise DataFileError(f"'{label_path}' does not hold labels: {error}") from error
 
 
 def _read(path: Path) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Labels as one-hot rows: a 1 in the column of the class, 0 elsewhere."""
+"""Labels: the rule that they number the classes from 0 on, and labels as one-hot rows."""
 
 from __future__ import annotations
 
@@ -57,15 +57,41 @@ def one_hot(
         raise SettingError(f"dtype must be numeric, got {kind}")
     whole = _whole_labels(labels)
     K = _class_count(whole, classes)
-    outside = np.flatnonzero(whole >= K)
-    if outside.size:
-        row = outside[0]
-        raise DataError(
-            f"y has the label {whole[row]} in row {row}, but classes = {K} ends at {K - 1}"
-        )
+    _check_below(whole, K)
     rows = np.zeros((len(whole), K), kind)
     rows[np.arange(len(whole)), whole] = 1
     return rows
+
+
+def class_labels(y: ArrayLike, K: int) -> NDArray[np.int64]:
+    """Return y (m,) as int64 with 0 ≤ y < K; whole floats and bool are taken.
+
+    Raises
+    ------
+    ShapeError
+        If y has another shape than (m,).
+    DataError
+        If a label is not such a number; the message names its row.
+    """
+    labels = np.asarray(y)
+    if labels.ndim != 1:
+        raise ShapeError(f"y must hold one label per example, (m,), got shape {labels.shape}")
+    whole = _whole_labels(labels)
+    _check_below(whole, K)
+    return whole
+
+
+def _check_below(labels: NDArray[np.int64], K: int) -> None:
+    """Refuse labels (m,) from K on; name the first."""
+    outside = np.flatnonzero(labels >= K)
+    if outside.size:
+        row = outside[0]
+        raise DataError(
+            f"y has the label {labels[row]} in row {row}, but there are {K} classes, whose labels "
+            f"are 0 to {K - 1}"
+            if K
+            else f"y has the label {labels[row]} in row {row}, but no class is named"
+        )
 
 
 def _whole_labels(labels: NDArray[Any]) -> NDArray[np.int64]:
@@ -86,7 +112,7 @@ def _whole_labels(labels: NDArray[Any]) -> NDArray[np.int64]:
                 f"y has the label {labels[rows[0]]} in row {rows[0]}, which is {what}; "
                 f"labels are 0, 1, 2 …"
             )
-    return labels.astype(np.int64)
+    return labels.astype(np.int64, copy=False)
 
 
 def _class_count(labels: NDArray[np.int64], classes: int | Sequence[str] | None) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 import fastnn.data
 from fastnn.data import Dataset, digits
-from fastnn.errors import ShapeError
+from fastnn.errors import DataError, ShapeError
 
 
 def small():
@@ -44,6 +44,31 @@ def test_lengths_must_agree():
         Dataset(np.zeros((209, 2)), np.zeros(50), (), "")
     with pytest.raises(ShapeError, match="y must have one row per example, got the single value"):
         Dataset(np.zeros((1, 2)), np.array(1), (), "")
+
+
+@pytest.mark.parametrize("dtype", ["int64", "u1", ">i2", "float32", "bool"])
+def test_labels_are_kept_as_int64(dtype):
+    data = Dataset(np.zeros((3, 2)), np.array([0, 1, 0], dtype), ["no", "yes"], "")
+    assert data.y.dtype == np.int64
+    assert data.y.tolist() == [0, 1, 0]
+    assert data.classes == ("no", "yes")
+    assert dataclasses.replace(data, name="other").y is data.y
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "error", "message"),
+    [
+        ([0, 1, 2], "ab", DataError, "label 2 in row 2, but there are 2 classes, whose labels are"),
+        ([0, -1, 1], "ab", DataError, "the label -1 in row 1, which is negative"),
+        ([0, 0.5, 1], "ab", DataError, r"the label 0\.5 in row 1, which is not whole"),
+        ([0, 1, 0], "", DataError, "the label 0 in row 0, but no class is named"),
+        ([[0], [1], [0]], "ab", ShapeError, r"one label per example, \(m,\), got shape \(3, 1\)"),
+        (["a", "b", "a"], "ab", DataError, "must hold whole numbers 0, 1, 2 …, got dtype <U1"),
+    ],
+)
+def test_every_label_has_a_name(y, classes, error, message):
+    with pytest.raises(error, match=message):
+        Dataset(np.zeros((3, 2)), np.array(y), tuple(classes), "")
 
 
 def test_digits():

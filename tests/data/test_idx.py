@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn.data import load_idx
 from fastnn.errors import DataFileError
 
@@ -47,7 +48,7 @@ def test_reads_plain_and_gzipped(pair, pack):
     assert data.X.dtype == np.uint8
     assert data.y.tolist() == [7, 0, 7]
     assert data.y.dtype == np.int64
-    assert data.classes == ("0", "7")
+    assert data.classes == tuple("01234567")
     assert data.name == "some-images-idx3-ubyte"
 
 
@@ -131,6 +132,36 @@ def test_swapped_files(pair):
 def test_float_labels(pair):
     paths = pair(idx(IMAGES), idx(LABELS.astype("f4")))
     refused(paths, r"holds float32 of shape \(3,\), not one integer per image")
+
+
+@pytest.mark.parametrize(
+    "labels", [(1, 2, 26), (5, 9, 5), (0, 1, 3), (7, 7, 7)], ids=["from 1", "from 5", "gap", "one"]
+)
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i4"])
+def test_classes_name_the_labels_whichever_occur(pair, labels, dtype):
+    data = load_idx(*pair(idx(IMAGES), idx(np.array(labels, dtype))))
+    assert [data.classes[label] for label in data.y] == [str(label) for label in labels]
+    assert data.y.tolist() == list(labels)  # so a label means the same in every file of a set
+    assert data.y.dtype == np.int64
+
+
+def test_letters_train_a_network_of_as_many_outputs_as_classes(pair):
+    data = load_idx(*pair(idx(IMAGES), idx(np.array([1, 26, 2], np.uint8))))
+    net = fastnn.Network.mlp([8, len(data.classes)], output="softmax")
+    with fastnn.backend("vectorized"):
+        net.fit(data.X.reshape(3, 8), data.y, epochs=1, progress=False)
+        assert net.predict(data.X.reshape(3, 8)).min() >= 0
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (-1, "does not hold labels: y has the label -1 in row 1, which is negative"),
+        (2**31 - 1, "has the label 2147483647, and at most 65536 classes are read"),
+    ],
+)
+def test_labels_that_name_no_class(pair, label, message):
+    refused(pair(idx(IMAGES), idx(np.array([0, label, 1], "i4"))), message)
 
 
 def test_lengths_differ(pair):

@@ -31,7 +31,7 @@ def test_one_hot_classes_and_dtype():
         ([0, np.nan], None, DataError, "y has the label nan in row 1, which is not whole"),
         ([np.inf, 0], None, DataError, "y has the label inf in row 0, which is too large"),
         ([0, 2**40], None, DataError, "in row 1, which is too large for a class"),
-        ([0, 3, 1], 3, DataError, "y has the label 3 in row 1, but classes = 3 ends at 2"),
+        ([0, 3, 1], 3, DataError, "the label 3 in row 1, but there are 3 classes, whose"),
         (["cat", "dog"], None, DataError, "y must hold whole numbers .* got dtype <U3; number the"),
         ([], None, DataError, "y is empty, so the number of classes is unknown; pass classes="),
         (
