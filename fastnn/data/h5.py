@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -10,88 +9,78 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.errors import DataFileError
+from fastnn.errors import DataError, DataFileError, ShapeError
 
-from ._check import existing_file
+from ._check import existing_file, whole_number
 from ._heap import heaps_are_sound
+from ._opening import opened
+from ._storage import check_storage
 from .dataset import Dataset
 
 __all__ = ["load_h5"]
 
-# Deflate turns at most 1032 bytes into one; what claims more cannot be in the file.
-MOST_COMPRESSION = 1032
 
-
-def load_h5(path: str | os.PathLike[str]) -> Dataset:
+def load_h5(path: str | os.PathLike[str], *, limit: int = 2**30) -> Dataset:
     """Read a data set in the course's HDF5 layout.
 
     The file holds `train_set_x` and `train_set_y`, or `test_set_x` and `test_set_y` (the train
     set is taken where both stand), and `list_classes`. Nothing but plain data inside this one
-    file is followed: links, virtual data sets and data kept in other files are refused, and
-    nothing is allocated that a file of this size could not hold.
+    file is followed: links, virtual data sets and data kept in other files are refused. What was
+    never written is read as its fill value. Data packed by blosc, blosc2, bitshuffle, bzip2, lz4
+    or zstd are read once hdf5plugin is imported.
 
     Parameters
     ----------
     path : str or path
         The file.
+    limit : int, default 2³⁰
+        Bytes of memory that each of the three may take in any case; above them, at most 1032
+        for every byte that the file stores of it, the most that gzip can pack into one.
 
     Returns
     -------
     Dataset
         X (m, …) in the stored dtype, as a rule (m, h, w, 3) uint8; y (m,) int64 with
         0 ≤ y < number of classes; classes as str; name = the file's name without its ending.
+        Labels may be stored as integers or whole floats of any width, as bool, as text of digits,
+        or as single bytes whose value is the label.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If the system does not let it be read.
     DataFileError
-        If the file is not HDF5, is damaged, lacks one of the three, refers to other files, or
-        if its labels do not fit its images or its class names.
+        If the file is not HDF5, is damaged, is being written, needs a filter that is not there,
+        lacks one of the three, refers to other files, claims more memory than it may, or if its
+        labels do not fit its images or its class names.
+    SettingError
+        If `limit` is not a whole number from 0 on.
     """
-    import h5py  # not at the top: importing fastnn must not wait for it
-
+    limit = whole_number("limit", limit, least=0)
     path = existing_file(path)
-    if not h5py.is_hdf5(path):
-        raise DataFileError(
-            f"'{path}' is not an HDF5 file ({path.stat().st_size} bytes); was it downloaded whole, "
-            f"and not as a web page?"
-        )
-    try:
-        with h5py.File(path, "r") as file:
-            return _read(file, path)
-    except (DataFileError, PermissionError):
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
-        raise DataFileError(
-            f"'{path}' is damaged or cut short; fetch it again (HDF5 says: {error})"
-        ) from error
+    with opened(path) as file:
+        return _read(file, path, limit)
 
 
-def _read(file: Any, path: Path) -> Dataset:
+def _read(file: Any, path: Path, limit: int) -> Dataset:
     """Read X, y and the classes out of the open h5py file, and hold them against each other."""
     held = list(file)  # not `in file`, which would follow links
     prefix = "train_set" if "train_set_x" in held or "test_set_x" not in held else "test_set"
-    parts = [_member(file, f"{prefix}_{end}", path) for end in "xy"]
-    names = _member(file, "list_classes", path)
-    X, y = _images(parts[0], path), _labels(parts[1], path)
-    if len(X) != len(y):
+    keys = (f"{prefix}_x", f"{prefix}_y", "list_classes")
+    images, labels, names = (_member(file, key, path, limit) for key in keys)
+    X, y, classes = _images(images, path), _labels(labels, path), _class_names(names, path)
+    try:
+        return Dataset(X, y, classes, path.stem)
+    except (DataError, ShapeError) as error:
         raise DataFileError(
-            f"'{path}' has {len(X)} examples in {prefix}_x but {len(y)} labels in {prefix}_y; "
-            f"every example needs one label"
-        )
-    classes = _class_names(names, path)
-    outside = np.flatnonzero((y < 0) | (y >= len(classes)))
-    if outside.size:
-        row = int(outside[0])
-        raise DataFileError(
-            f"'{path}' has the label {y[row]} in row {row} of {prefix}_y, but list_classes names "
-            f"{len(classes)} classes; labels run from 0 to {len(classes) - 1}"
-        )
-    return Dataset(X, y, classes, path.stem)
+            f"'{path}' holds {prefix}_x, {prefix}_y and list_classes that do not fit as X, y and "
+            f"classes: {error}"
+        ) from error
 
 
-def _member(file: Any, key: str, path: Path) -> Any:
+def _member(file: Any, key: str, path: Path, limit: int) -> Any:
     """Return the h5py data set `key`, if it is plain data inside this file and fits into it."""
     import h5py
 
@@ -120,28 +109,14 @@ def _member(file: Any, key: str, path: Path) -> Any:
         raise DataFileError(
             f"'{path}': {key} is {kind}, which is refused; copy the data into the file"
         )
-    _check_size(member, key, path)
-    return member
-
-
-def _check_size(member: Any, key: str, path: Path) -> None:
-    """Refuse a shape that needs more bytes than the file can hold, before anything is read."""
-    shape = member.shape
-    if shape is None or math.prod(shape) == 0:
-        raise DataFileError(f"'{path}': {key} is empty (shape {shape}); it needs at least one row")
-    chunks = member.chunks or shape
-    # HDF5 stores, and unpacks, whole chunks: an axis counts as its chunks, rounded up.
-    needed = member.dtype.itemsize * math.prod(
-        -(-n // chunk) * chunk for n, chunk in zip(shape, chunks, strict=True)
-    )
-    # Chunks may overlap in a crafted file, so the stored size is believed up to the file's own.
-    stored = min(member.id.get_storage_size(), path.stat().st_size)
-    packed = member.id.get_create_plist().get_nfilters() > 0
-    if needed > stored * (MOST_COMPRESSION if packed else 1):
+    try:
+        _ = member.dtype
+    except (TypeError, ValueError) as error:
         raise DataFileError(
-            f"'{path}': {key} claims the shape {shape} of {member.dtype}, {needed} bytes, "
-            f"but only {stored} bytes of it are in the file; it is incomplete or forged"
-        )
+            f"'{path}': {key} has a type that NumPy does not have ({error}); store usual numbers"
+        ) from error
+    check_storage(member, key, path, limit)
+    return member
 
 
 def _images(member: Any, path: Path) -> NDArray[Any]:
@@ -157,20 +132,38 @@ def _images(member: Any, path: Path) -> NDArray[Any]:
     return X
 
 
-def _labels(member: Any, path: Path) -> NDArray[np.int64]:
-    """Read y (m,) int64 from (m,), (1, m) or (m, 1) of integers."""
-    key, shape = member.name.lstrip("/"), member.shape
-    if member.dtype.kind not in "biu":
-        raise DataFileError(
-            f"'{path}': {key} must hold integers 0, 1, 2 …, found dtype {member.dtype}"
-        )
+def _labels(member: Any, path: Path) -> NDArray[Any]:
+    """Read y (m,), numbers of any kind, from (m,), (1, m) or (m, 1)."""
+    import h5py
+
+    key, shape, dtype = member.name.lstrip("/"), member.shape, member.dtype
+    text = h5py.check_string_dtype(dtype) is not None
+    if not (text or dtype.kind in "biuf" or dtype == "V1"):
+        raise DataFileError(f"'{path}': {key} must hold integers 0, 1, 2 …, found dtype {dtype}")
     if member.ndim not in (1, 2) or (member.ndim == 2 and 1 not in shape):
         raise DataFileError(
             f"'{path}': {key} must hold one label per example, (m,) or (1, m), found shape "
             f"{shape}; one-hot rows become labels by argmax"
         )
-    y: NDArray[np.int64] = member[()].reshape(-1).astype(np.int64)
-    return y
+    if not text and dtype != "V1":
+        y: NDArray[Any] = member[()].reshape(-1)
+        return y
+    try:
+        return _numbers_in_bytes(np.array(_texts(member, path)) if dtype == "O" else member[()])
+    except (ValueError, OverflowError) as error:
+        raise DataFileError(
+            f"'{path}': {key} must hold integers 0, 1, 2 …, found text ({error})"
+        ) from error
+
+
+def _numbers_in_bytes(stored: NDArray[Any]) -> NDArray[Any]:
+    """Return labels (m,) kept as digits, or as single bytes whose value is the label."""
+    y = stored.reshape(-1)
+    if y.dtype.itemsize == 1:
+        codes = y.view(np.uint8)
+        if y.dtype.kind == "V" or codes.min() < ord(" "):  # no text has control characters
+            return codes
+    return y.astype(np.int64)
 
 
 def _class_names(member: Any, path: Path) -> tuple[str, ...]:
@@ -183,19 +176,33 @@ def _class_names(member: Any, path: Path) -> tuple[str, ...]:
             f"'{path}': list_classes must be a list of names, (K,), "
             f"found shape {member.shape} of dtype {member.dtype}"
         )
-    if member.dtype.kind != "O":
-        stored = member[()].tolist()
-        return tuple(c.decode() if isinstance(c, bytes) else str(c) for c in stored)
+    stored = _texts(member, path) if member.dtype.kind == "O" else member[()].tolist()
+    return tuple(_name(name, path) for name in stored)
+
+
+def _texts(member: Any, path: Path) -> list[bytes]:
+    """Read texts of variable length, (m,), (1, m) or (m, 1), which lie in heaps of their own."""
+    key, room = member.name.lstrip("/"), path.stat().st_size
     if not heaps_are_sound(path, member.file.id.get_create_plist().get_sizes()[1]):
         raise DataFileError(
             f"'{path}' is damaged or cut short where it keeps its text; fetch it again, or store "
-            f"list_classes as bytes"
+            f"{key} as bytes"
         )
-    names: list[str] = []
-    room = path.stat().st_size
-    for k in range(len(member)):  # one by one: many entries may point at the same long text
-        names.append(member[k].decode())
-        room -= len(names[-1]) + 1
+    texts: list[bytes] = []
+    for place in np.ndindex(member.shape):  # one by one: many may point at the same long text
+        texts.append(member[place])
+        room -= len(texts[-1]) + 1
         if room < 0:
-            raise DataFileError(f"'{path}': list_classes holds more text than the file; forged")
-    return tuple(names)
+            raise DataFileError(f"'{path}': {key} holds more text than the file; forged")
+    return texts
+
+
+def _name(stored: bytes | int, path: Path) -> str:
+    """Return the name of a class as text."""
+    try:
+        return stored.decode() if isinstance(stored, bytes) else str(stored)
+    except UnicodeDecodeError as error:
+        raise DataFileError(
+            f"'{path}': list_classes holds {stored!r:.60}, which is not UTF-8, the encoding of "
+            f"HDF5; is it Latin-1? Store name.encode() of every name"
+        ) from error

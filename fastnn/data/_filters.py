@@ -1,0 +1,161 @@
+"""The filters that pack chunks in HDF5 files: which are read, and what a packed chunk unpacks to.
+
+HDF5 (2.0 and before) does not look whether a chunk unpacks to as many bytes as it should have; it
+would read on behind them. So the size is found here first: where a filter writes it down, from
+there, else by unpacking.
+"""
+
+from __future__ import annotations
+
+import bz2
+import math
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+SHUFFLE, FLETCHER32 = 2, 3
+CHECKSUM = 4  # bytes that fletcher32 puts behind a chunk
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+Values = tuple[int, ...]  # what the file keeps of a filter's settings
+Size = Callable[[bytes, Values, int], int]
+
+
+class Filter(NamedTuple):
+    """One stage of packing, as a data set lists it."""
+
+    code: int
+    values: Values
+
+
+def _deflate(data: bytes, values: Values, expected: int) -> int:
+    """The size by unpacking, at most one byte more than expected."""
+    return len(zlib.decompressobj().decompress(data, expected + 1))
+
+
+def _bzip2(data: bytes, values: Values, expected: int) -> int:
+    """The size by unpacking, at most one byte more than expected."""
+    return len(bz2.BZ2Decompressor().decompress(data, expected + 1))
+
+
+def _szip(data: bytes, values: Values, expected: int) -> int:
+    """The size in the first 4 bytes, if the settings (mask, block, bits, line) can be szip's."""
+    if len(values) < 4 or values[1] % 2 or not 2 <= values[1] <= 32:
+        return -1
+    if values[2] not in (8, 16, 24, 32, 64) or not values[1] <= values[3] <= 4096:
+        return -1
+    return int.from_bytes(data[:4], "little")
+
+
+def _lzf(data: bytes, values: Values, expected: int) -> int:
+    """The size of the room that h5py's filter unpacks into, from its settings."""
+    return values[2] if len(values) > 2 else -1
+
+
+def _blosc(data: bytes, values: Values, expected: int) -> int:
+    """The size in bytes 4 to 7 of the header."""
+    return int.from_bytes(data[4:8], "little")
+
+
+def _blosc2(data: bytes, values: Values, expected: int) -> int:
+    """The size in the header of a frame, which is MessagePack of fixed widths.
+
+    With several axes ("b2nd") blocks are padded, and the shape tells what is unpacked.
+    """
+    if data[2:9] != b"b2frame":
+        return -1
+    name = data.find(b"b2nd", 0, int.from_bytes(data[11:15], "big"))
+    if name < 0:
+        return int.from_bytes(data[30:38], "big")
+    begin = int.from_bytes(data[name + 5 : name + 9], "big") + 5  # a list: version, axes, shape …
+    shape = (data[k + 1 : k + 9] for k in range(begin + 4, begin + 4 + 9 * data[begin + 2], 9))
+    item = int.from_bytes(data[48:52], "big")
+    return item * math.prod(int.from_bytes(n, "big") for n in shape)
+
+
+def _lz4(data: bytes, values: Values, expected: int) -> int:
+    """The size in the first 8 bytes."""
+    return int.from_bytes(data[:8], "big")
+
+
+def _bitshuffle(data: bytes, values: Values, expected: int) -> int:
+    """The size in the first 8 bytes; without compression (setting 4 is 0) it stays."""
+    return int.from_bytes(data[:8], "big") if any(values[4:5]) else len(data)
+
+
+def _zstd(data: bytes, values: Values, expected: int) -> int:
+    """The size in the header of the frame (RFC 8878, 3.1.1.1)."""
+    if data[:4] != ZSTD_MAGIC or len(data) < 6:
+        return -1
+    single_segment = data[4] >> 5 & 1
+    begin = 6 - single_segment + (0, 1, 2, 4)[data[4] & 3]  # behind window and dictionary
+    width = (single_segment, 2, 4, 8)[data[4] >> 6]
+    if not width:
+        return -1
+    return int.from_bytes(data[begin : begin + width], "little") + (256 if width == 2 else 0)
+
+
+#: Number in the registry of the HDF Group → name, and how to find the unpacked size.
+COMPRESSORS: dict[int, tuple[str, Size]] = {
+    1: ("gzip", _deflate),
+    4: ("szip", _szip),
+    307: ("bzip2", _bzip2),
+    32000: ("lzf", _lzf),
+    32001: ("blosc", _blosc),
+    32004: ("lz4", _lz4),
+    32008: ("bitshuffle", _bitshuffle),
+    32015: ("zstd", _zstd),
+    32026: ("blosc2", _blosc2),
+}
+KNOWN = {code: name for code, (name, _) in COMPRESSORS.items()}
+OTHERS = {5: "n-bit", 6: "scale-offset", 32013: "zfp", 32024: "sz3"}
+KNOWN |= {SHUFFLE: "shuffle", FLETCHER32: "fletcher32"}
+
+
+def filters_of(member: Any) -> list[Filter]:
+    """Return the filters of an h5py data set, in the order in which they packed."""
+    settings = member.id.get_create_plist()
+    listed = (settings.get_filter(k) for k in range(settings.get_nfilters()))
+    return [Filter(code, tuple(values)) for code, _, values, _ in listed]
+
+
+def unreadable(filters: list[Filter]) -> str | None:
+    """Say why such a data set is not read, as the end of a sentence; None if it is."""
+    import h5py
+
+    for code, _ in filters:
+        name = f"the filter {KNOWN.get(code, OTHERS.get(code, ''))} (number {code})"
+        if code not in KNOWN:
+            return (
+                f"is packed by {name}, which is not among those that are read "
+                f"({', '.join(sorted(KNOWN.values()))}); store it with one of these, as "
+                f'h5py does by compression="gzip"'
+            )
+        if not h5py.h5z.filter_avail(code):
+            return (
+                f"is packed by {name}, which this HDF5 library does not have; pip install "
+                f"hdf5plugin, and import hdf5plugin before the file is read (or let "
+                f"HDF5_PLUGIN_PATH name the folder hdf5plugin.PLUGIN_PATH)"
+            )
+    if sum(code in COMPRESSORS for code, _ in filters) > 1:
+        return 'is packed twice; store it with one compression, as h5py does by compression="gzip"'
+    return None
+
+
+def fault(data: bytes, filters: list[Filter], expected: int) -> str | None:
+    """Say why the stored bytes of a chunk cannot become `expected` bytes; None if they can.
+
+    `filters` are those that packed this chunk.
+    """
+    size = expected
+    for k, (code, values) in enumerate(filters):
+        if code in COMPRESSORS:
+            behind = CHECKSUM * sum(later.code == FLETCHER32 for later in filters[k + 1 :])
+            name, unpacked_size = COMPRESSORS[code]
+            try:
+                found = unpacked_size(data[: len(data) - behind], values, size)
+            except (zlib.error, OSError, LookupError, ValueError) as error:
+                return f"is not what {name} packs ({error})"
+            return None if found == size else f"does not unpack to its {expected} bytes"
+        size += CHECKSUM * (code == FLETCHER32)
+    return None if len(data) == size else f"has {len(data)} bytes where {size} belong"

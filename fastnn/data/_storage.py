@@ -1,0 +1,112 @@
+"""How an HDF5 data set lies in its file, checked before the HDF5 library reads it.
+
+The library believes the sizes that a file claims: a forged one makes it allocate without end, a
+damaged one read beyond its memory and end the program.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fastnn.errors import DataFileError
+
+from ._filters import fault, filters_of, unreadable
+
+#: Deflate makes at most 1032 bytes out of one.
+MOST_COMPRESSION = 1032
+
+
+def check_storage(member: Any, key: str, path: Path, limit: int) -> None:
+    """Refuse a data set that is empty, larger than it may be, or not whole in the file.
+
+    Parts that were never written are no fault, since they hold the fill value, and some filters
+    pack a constant into almost nothing. Both let a small file claim any size, so up to `limit`
+    bytes are taken at the file's word, and above them 1032 for every byte that it stores.
+
+    Parameters
+    ----------
+    member : h5py.Dataset
+        The data set, of which nothing has been read.
+    key, path : str and Path
+        Its name and its file, for the messages.
+    limit : int
+        Bytes that any file may claim.
+
+    Raises
+    ------
+    DataFileError
+        If the data set is refused; the message says why.
+    """
+    shape = member.shape
+    if shape is None or math.prod(shape) == 0:
+        raise DataFileError(f"'{path}': {key} is empty (shape {shape}); it needs at least one row")
+    item, chunk = _item_size(member), member.chunks or shape
+    # HDF5 stores, and unpacks, whole chunks: an axis counts as its chunks, rounded up.
+    chunks = math.prod(-(-n // part) for n, part in zip(shape, chunk, strict=True))
+    room, elements = path.stat().st_size, math.prod(chunk) * chunks
+    needed = elements * max(item, member.dtype.itemsize)  # NumPy's type may be the wider one
+    # Chunks may overlap in a crafted file, so the stored size is believed up to the file's own.
+    stored = min(member.id.get_storage_size(), room)
+    if needed > max(limit, MOST_COMPRESSION * stored):
+        raise DataFileError(
+            f"'{path}': {key} claims the shape {shape} of {member.dtype}, {needed} bytes, "
+            f"but only {stored} bytes of it are in the file; it is incomplete or forged. If you "
+            f"trust it and have the memory, pass limit={needed}"
+        )
+    if member.chunks is None:
+        wrong = _fault_of_one_piece(member, elements * item, room)
+    else:
+        if reason := unreadable(filters_of(member)):
+            raise DataFileError(f"'{path}': {key} {reason}")
+        with path.open("rb") as file:
+            wrong = _fault_of_chunks(member, file, item * math.prod(chunk), chunks, room)
+    if wrong:
+        raise DataFileError(f"'{path}' is damaged or cut short: {key} {wrong}; fetch it again")
+
+
+def _item_size(member: Any) -> int:
+    """Return the bytes that one element takes where the data set lies."""
+    import h5py
+
+    if member.dtype.kind == "O" and not h5py.check_ref_dtype(member.dtype):
+        # Of variable length: a length, the address of a heap and an index into it.
+        return 4 + int(member.file.id.get_create_plist().get_sizes()[0]) + 4
+    return int(member.id.get_type().get_size())
+
+
+def _fault_of_one_piece(member: Any, needed: int, room: int) -> str | None:
+    """Say what is wrong with a data set in one piece, if anything is."""
+    stored, begin = member.id.get_storage_size(), member.id.get_offset()
+    if stored == 0 and begin is None:  # never written
+        return None
+    if stored != needed or (begin or 0) + needed > room:  # small ones lie in a header, at None
+        return f"takes {stored} bytes from {begin} on, and {needed} belong into {room} of the file"
+    return None
+
+
+def _fault_of_chunks(member: Any, file: BinaryIO, size: int, most: int, room: int) -> str | None:
+    """Walk over all chunks that were written, each of `size` bytes unpacked; say what is wrong."""
+    filters = filters_of(member)
+    seen = stored = 0
+
+    def visit(chunk: Any) -> str | None:
+        nonlocal seen, stored
+        seen, stored = seen + 1, stored + chunk.size
+        if seen > most or stored > room:
+            return f"has more chunks than the {most} of its shape, or larger ones than the file"
+        name = f"has a chunk at {chunk.chunk_offset} that"
+        if chunk.byte_offset is None or chunk.byte_offset + chunk.size > room:
+            return f"{name} does not lie in the file"
+        if chunk.filter_mask >> len(filters):
+            return f"{name} leaves out filters that are none"
+        used = [kind for k, kind in enumerate(filters) if not chunk.filter_mask >> k & 1]
+        if not used:  # nothing to unpack, so nothing to read
+            return None if chunk.size == size else f"{name} has {chunk.size} bytes, not {size}"
+        file.seek(chunk.byte_offset)
+        wrong = fault(file.read(chunk.size), used, size)
+        return f"{name} {wrong}" if wrong else None
+
+    found: str | None = member.id.chunk_iter(visit)
+    return found
