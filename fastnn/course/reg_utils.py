@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn._extras import require
-from fastnn.data._check import existing_file
 from fastnn.errors import DataFileError
 
 from ._arrays import Array, Parameters
 from ._initial import drawn
 from ._layers import update_parameters
+from ._mat_file import read_matrices
 from ._relu_net import backward, mean_loss, read_cache
 from .init_utils import forward_propagation, predict, predict_dec, relu
 from .logistic_regression import sigmoid
@@ -140,29 +139,8 @@ def load_2D_dataset(
     MissingExtraError
         If SciPy is not installed.
     """
-    scipy_io = require("scipy.io", extra="sklearn", purpose="load_2D_dataset")
-    path = existing_file(path)
-    try:
-        held = scipy_io.loadmat(path, appendmat=False)
-    except PermissionError:
-        raise
-    except Exception as error:  # SciPy answers damaged bytes with errors of many kinds
-        raise DataFileError(
-            f"'{path}' is not a MATLAB file that SciPy reads, or is damaged ({error}); fetch it "
-            f"again"
-        ) from error
-    missing = [name for name in ("X", "y", "Xval", "yval") if name not in held]
-    if missing:
-        raise DataFileError(f"'{path}' lacks {', '.join(missing)}; it is not the field's file")
-    X, y, X_test, y_test = (_columns(path, name, held) for name in ("X", "y", "Xval", "yval"))
+    matrices = read_matrices(path, ("X", "y", "Xval", "yval"))
+    X, y, X_test, y_test = (np.ascontiguousarray(matrix.T) for matrix in matrices)
     if X.shape[1] != y.shape[1] or X_test.shape[1] != y_test.shape[1]:
         raise DataFileError(f"'{path}' must hold one label for each of its points")
     return X, y, X_test, y_test
-
-
-def _columns(path: os.PathLike[str], name: str, held: Mapping[str, Any]) -> NDArray[Any]:
-    """Return a matrix of the file, its rows as columns."""
-    array = np.asarray(held[name])
-    if array.ndim != 2 or array.dtype.kind not in "biuf":
-        raise DataFileError(f"'{path}' must hold {name} as a matrix of real numbers")
-    return np.ascontiguousarray(array.T)
