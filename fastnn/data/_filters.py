@@ -13,7 +13,9 @@ import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-SHUFFLE, FLETCHER32 = 2, 3
+import numpy as np
+
+DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
 CHECKSUM = 4  # bytes that fletcher32 puts behind a chunk
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
@@ -97,7 +99,7 @@ def _zstd(data: bytes, values: Values, expected: int) -> int:
 
 #: Number in the registry of the HDF Group → name, and how to find the unpacked size.
 COMPRESSORS: dict[int, tuple[str, Size]] = {
-    1: ("gzip", _deflate),
+    DEFLATE: ("gzip", _deflate),
     4: ("szip", _szip),
     307: ("bzip2", _bzip2),
     32000: ("lzf", _lzf),
@@ -119,8 +121,11 @@ def filters_of(member: Any) -> list[Filter]:
     return [Filter(code, tuple(values)) for code, _, values, _ in listed]
 
 
-def unreadable(filters: list[Filter]) -> str | None:
-    """Say why such a data set is not read, as the end of a sentence; None if it is."""
+def unreadable(filters: list[Filter], *, texts: bool) -> str | None:
+    """Say why such a data set is not read, as the end of a sentence; None if it is.
+
+    `texts`: it holds texts of variable length, of which only references are packed.
+    """
     import h5py
 
     for code, _ in filters:
@@ -137,9 +142,27 @@ def unreadable(filters: list[Filter]) -> str | None:
                 f"hdf5plugin, and import hdf5plugin before the file is read (or let "
                 f"HDF5_PLUGIN_PATH name the folder hdf5plugin.PLUGIN_PATH)"
             )
+        if texts and code not in (DEFLATE, SHUFFLE):
+            return f"is text of variable length packed by {name}; store it unpacked"
     if sum(code in COMPRESSORS for code, _ in filters) > 1:
         return 'is packed twice; store it with one compression, as h5py does by compression="gzip"'
     return None
+
+
+def unpacked(data: bytes, filters: list[Filter]) -> bytes | None:
+    """Return the contents of a chunk that shuffle and gzip packed, without the HDF5 library.
+
+    `filters` are those that packed this chunk, and `fault` has found nothing wrong with it. None
+    if there are others among them.
+    """
+    for code, values in reversed(filters):
+        if code == DEFLATE:
+            data = zlib.decompress(data)
+        elif code == SHUFFLE and values and len(data) % values[0] == 0:
+            data = np.frombuffer(data, np.uint8).reshape(values[0], -1).T.tobytes()
+        else:
+            return None
+    return data
 
 
 def fault(data: bytes, filters: list[Filter], expected: int) -> str | None:

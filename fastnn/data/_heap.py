@@ -1,43 +1,100 @@
-"""HDF5's global heaps, where texts of variable length live, checked before HDF5 reads them.
+"""HDF5's texts of variable length, which lie in heaps, checked before the HDF5 library reads them.
 
-The HDF5 library (2.0 and before, its issue 1707) loops for ever over a heap with a damaged
-object size, so that one wrong byte in a file would hang the program.
+A text is kept as a reference: its length, the address of a heap, and the number of an object in
+it. The library (2.0 and before) takes the length on trust, and it loops for ever over a heap with
+a damaged object size (its issue 1707), so one wrong byte in a file would hang the program.
 """
 
 from __future__ import annotations
 
 import mmap
 from pathlib import Path
+from typing import Any, BinaryIO
+
+from ._filters import filters_of, unpacked
 
 SIGNATURE = b"GCOL\x01"
 HEADER = 16  # of a heap and of each object in it, for all sizes of the size field
 
+Objects = dict[tuple[int, int], int]  # address of a heap and number of an object → its bytes
 
-def heaps_are_sound(path: Path, size_bytes: int) -> bool:
-    """Whether every global heap of a file can be walked; sizes in it have `size_bytes` bytes."""
+
+def fault_of_texts(member: Any, path: Path) -> str | None:
+    """Say what is wrong with the texts of a data set, if anything is, as the end of a sentence."""
+    settings = member.file.id.get_create_plist()
+    address_bytes, size_bytes = settings.get_sizes()
+    objects = _objects(path, size_bytes)
+    if objects is None:
+        return "lies in damaged heaps"
+    with path.open("rb") as file:
+        stored = _references(member, file)
+    if stored is None:
+        return "lies in the header of the data set, where it is not read"
+    base, room, width = settings.get_userblock(), path.stat().st_size, 8 + address_bytes
+    for at in range(0, len(stored) - width + 1, width):
+        length = int.from_bytes(stored[at : at + 4], "little")
+        address = int.from_bytes(stored[at + 4 : at + 4 + address_bytes], "little")
+        number = int.from_bytes(stored[at + 4 + address_bytes : at + width], "little")
+        if not length or not address:  # no text
+            continue
+        if length > objects.get((base + address, number), 0):
+            return f"has a text of {length} bytes where fewer are"
+        room -= length + 1
+        if room < 0:  # many references may name the same object
+            return "holds more text than the file"
+    return None
+
+
+def _references(member: Any, file: BinaryIO) -> bytes | None:
+    """Return the stored references; None if they lie where only HDF5 finds them."""
+    if member.chunks is None:
+        place = member.id.get_offset()
+        if place is None:
+            return None if member.id.get_storage_size() else b""
+        file.seek(place)
+        return file.read(member.id.get_storage_size())
+    chunks: list[Any] = []
+    member.id.chunk_iter(chunks.append)
+    filters, found = filters_of(member), b""
+    for chunk in chunks:
+        file.seek(chunk.byte_offset)
+        used = [kind for k, kind in enumerate(filters) if not chunk.filter_mask >> k & 1]
+        content = unpacked(file.read(chunk.size), used)
+        if content is None:
+            return None
+        found += content
+    return found
+
+
+def _objects(path: Path, size_bytes: int) -> Objects | None:
+    """Walk over every heap; sizes in it have `size_bytes` bytes. None if one cannot be walked."""
+    objects: Objects = {}
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         end = 0
         start = data.find(SIGNATURE)
         while start >= 0:
             # Heaps do not overlap; refusing those that do keeps this walk linear in the file.
             if start < end:
-                return False
+                return None
             end = start + _size(data, start, size_bytes)
-            if end < start + HEADER or end > len(data) or not _walk(data, start, end, size_bytes):
-                return False
+            if end < start + HEADER or end > len(data):
+                return None
+            if not _walk(data, start, end, size_bytes, objects):
+                return None
             start = data.find(SIGNATURE, start + 1)
-    return True
+    return objects
 
 
-def _walk(data: mmap.mmap, start: int, end: int, size_bytes: int) -> bool:
-    """Whether the objects of the heap data[start:end] follow each other up to its end."""
+def _walk(data: mmap.mmap, start: int, end: int, size_bytes: int, objects: Objects) -> bool:
+    """Add the objects of the heap data[start:end]; return whether they follow up to its end."""
     at = start + HEADER
     while at + HEADER <= end:
         size = _size(data, at, size_bytes)
-        free = data[at] == data[at + 1] == 0  # object 0 is the free rest, its header counted in
-        step = size if free else HEADER + -(-size // 8) * 8
+        number = data[at] + 256 * data[at + 1]  # object 0 is the free rest, its header counted in
+        step = HEADER + -(-size // 8) * 8 if number else size
         if step < HEADER or at + step > end:
             return False
+        objects[start, number] = size
         at += step
     return True
 

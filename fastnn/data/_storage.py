@@ -58,7 +58,7 @@ def check_storage(member: Any, key: str, path: Path, limit: int) -> None:
     if member.chunks is None:
         wrong = _fault_of_one_piece(member, elements * item, room)
     else:
-        if reason := unreadable(filters_of(member)):
+        if reason := unreadable(filters_of(member), texts=member.dtype.kind == "O"):
             raise DataFileError(f"'{path}': {key} {reason}")
         with path.open("rb") as file:
             wrong = _fault_of_chunks(member, file, item * math.prod(chunk), chunks, room)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastnn.errors import DataError, DataFileError, ShapeError
 
 from ._check import existing_file, whole_number
-from ._heap import heaps_are_sound
+from ._heap import fault_of_texts
 from ._opening import opened
 from ._storage import check_storage
 from .dataset import Dataset
@@ -181,19 +181,14 @@ def _class_names(member: Any, path: Path) -> tuple[str, ...]:
 
 
 def _texts(member: Any, path: Path) -> list[bytes]:
-    """Read texts of variable length, (m,), (1, m) or (m, 1), which lie in heaps of their own."""
-    key, room = member.name.lstrip("/"), path.stat().st_size
-    if not heaps_are_sound(path, member.file.id.get_create_plist().get_sizes()[1]):
+    """Read texts of variable length, which lie in heaps of their own."""
+    key = member.name.lstrip("/")
+    if wrong := fault_of_texts(member, path):
         raise DataFileError(
-            f"'{path}' is damaged or cut short where it keeps its text; fetch it again, or store "
-            f"{key} as bytes"
+            f"'{path}' is damaged, cut short or forged: {key} {wrong}; fetch it again, or store "
+            f'{key} as bytes of one length, np.array([b"cat", b"dog"])'
         )
-    texts: list[bytes] = []
-    for place in np.ndindex(member.shape):  # one by one: many may point at the same long text
-        texts.append(member[place])
-        room -= len(texts[-1]) + 1
-        if room < 0:
-            raise DataFileError(f"'{path}': {key} holds more text than the file; forged")
+    texts: list[bytes] = member[()].reshape(-1).tolist()
     return texts
 
 

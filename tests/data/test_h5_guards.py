@@ -135,6 +135,50 @@ def test_a_filter_that_is_not_installed_is_named(store, monkeypatch, key):
     refused(path, rf"{key} is packed by the filter lzf \(number 32000\), .*import hdf5plugin")
 
 
+PACKED = {
+    "contiguous": {},
+    "chunked": {"chunks": (1,)},
+    "gzip": {"chunks": (2,), "compression": "gzip", "shuffle": True},
+}
+
+
+@pytest.mark.parametrize("block", [0, 512])
+@pytest.mark.parametrize("options", PACKED.values(), ids=PACKED)
+def test_texts_of_variable_length(tmp_path, options, block):
+    path = tmp_path / "texts.h5"
+    with h5py.File(path, "w", userblock_size=block) as file:
+        file["train_set_x"], file["train_set_y"] = X, [0, 1, 0]
+        names = np.array(["cat", "a longer name", ""], object)
+        file.create_dataset("list_classes", data=names, dtype=h5py.string_dtype(), **options)
+    assert load_h5(path).classes == ("cat", "a longer name", "")
+
+
+@pytest.mark.parametrize(("length", "number"), [(4, 1), (2**16, 1), (3, 7)])
+def test_a_text_longer_than_its_place(tmp_path, length, number):
+    path = tmp_path / "texts.h5"
+    with h5py.File(path, "w") as file:
+        file["train_set_x"], file["train_set_y"] = X, [0, 0, 0]
+        file["list_classes"] = ["cat"]
+        place = file["list_classes"].id.get_offset()
+    raw = bytearray(path.read_bytes())
+    assert raw[place : place + 4] == struct.pack("<I", 3)
+    raw[place : place + 4] = struct.pack("<I", length)
+    raw[place + 12 : place + 16] = struct.pack("<I", number)
+    path.write_bytes(raw)
+    refused(path, f"list_classes has a text of {length} bytes where fewer are")
+
+
+def test_texts_packed_otherwise(tmp_path):
+    path = tmp_path / "texts.h5"
+    with h5py.File(path, "w") as file:
+        file["train_set_x"], file["train_set_y"] = X, [0, 1, 0]
+        names, kind = np.array(["cat", "dog"] * 50, object), h5py.string_dtype()
+        file.create_dataset("list_classes", data=names, dtype=kind, compression="lzf")
+    refused(
+        path, "list_classes is text of variable length packed by the filter lzf .*; store it un"
+    )
+
+
 def zstd(size, flag, width, extra=b""):
     """The header of a zstd frame that tells a size."""
     return b"\x28\xb5\x2f\xfd" + bytes([flag]) + extra + size.to_bytes(width, "little") + bytes(9)
