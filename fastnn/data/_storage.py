@@ -16,9 +16,11 @@ from ._filters import fault, filters_of, unreadable
 
 #: Deflate makes at most 1032 bytes out of one.
 MOST_COMPRESSION = 1032
+#: Bytes of a short text as an object of Python, rounded up.
+OBJECT = 64
 
 
-def check_storage(member: Any, key: str, path: Path, limit: int) -> None:
+def check_storage(member: Any, key: str, path: Path, limit: int, width: int = 1) -> None:
     """Refuse a data set that is empty, larger than it may be, or not whole in the file.
 
     Parts that were never written are no fault, since they hold the fill value, and some filters
@@ -32,7 +34,9 @@ def check_storage(member: Any, key: str, path: Path, limit: int) -> None:
     key, path : str and Path
         Its name and its file, for the messages.
     limit : int
-        Bytes that any file may claim.
+        Bytes of memory that any file may claim.
+    width : int, default 1
+        Bytes of memory that one element will take, if they are more than in the file.
 
     Raises
     ------
@@ -46,7 +50,9 @@ def check_storage(member: Any, key: str, path: Path, limit: int) -> None:
     # HDF5 stores, and unpacks, whole chunks: an axis counts as its chunks, rounded up.
     chunks = math.prod(-(-n // part) for n, part in zip(shape, chunk, strict=True))
     room, elements = path.stat().st_size, math.prod(chunk) * chunks
-    needed = elements * max(item, member.dtype.itemsize)  # NumPy's type may be the wider one
+    # NumPy's type may be wider than the file's, and a text becomes an object of Python.
+    in_memory = max(item, member.dtype.itemsize, width, OBJECT * (member.dtype.kind == "O"))
+    needed = elements * in_memory
     # Chunks may overlap in a crafted file, so the stored size is believed up to the file's own.
     stored = min(member.id.get_storage_size(), room)
     if needed > max(limit, MOST_COMPRESSION * stored):

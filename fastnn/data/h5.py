@@ -14,7 +14,7 @@ from fastnn.errors import DataError, DataFileError, ShapeError
 from ._check import existing_file, whole_number
 from ._heap import fault_of_texts
 from ._opening import opened
-from ._storage import check_storage
+from ._storage import OBJECT, check_storage
 from .dataset import Dataset
 
 __all__ = ["load_h5"]
@@ -68,8 +68,8 @@ def _read(file: Any, path: Path, limit: int) -> Dataset:
     """Read X, y and the classes out of the open h5py file, and hold them against each other."""
     held = list(file)  # not `in file`, which would follow links
     prefix = "train_set" if "train_set_x" in held or "test_set_x" not in held else "test_set"
-    keys = (f"{prefix}_x", f"{prefix}_y", "list_classes")
-    images, labels, names = (_member(file, key, path, limit) for key in keys)
+    widths = {f"{prefix}_x": 1, f"{prefix}_y": np.int64().itemsize, "list_classes": OBJECT}
+    images, labels, names = (_member(file, key, path, limit, widths[key]) for key in widths)
     X, y, classes = _images(images, path), _labels(labels, path), _class_names(names, path)
     try:
         return Dataset(X, y, classes, path.stem)
@@ -80,8 +80,8 @@ def _read(file: Any, path: Path, limit: int) -> Dataset:
         ) from error
 
 
-def _member(file: Any, key: str, path: Path, limit: int) -> Any:
-    """Return the h5py data set `key`, if it is plain data inside this file and fits into it."""
+def _member(file: Any, key: str, path: Path, limit: int, width: int) -> Any:
+    """Return the h5py data set `key`, if it is plain data inside this file and may be read."""
     import h5py
 
     if key not in list(file):
@@ -115,7 +115,7 @@ def _member(file: Any, key: str, path: Path, limit: int) -> Any:
         raise DataFileError(
             f"'{path}': {key} has a type that NumPy does not have ({error}); store usual numbers"
         ) from error
-    check_storage(member, key, path, limit)
+    check_storage(member, key, path, limit, width)
     return member
 
 
@@ -129,7 +129,7 @@ def _images(member: Any, path: Path) -> NDArray[Any]:
             f"'{path}': {key} must have one row per example, (m, …), found shape {member.shape}"
         )
     X: NDArray[Any] = member.astype(member.dtype.newbyteorder("="))[()]
-    return X
+    return X.view(np.uint8) != 0 if X.dtype == bool else X  # a file can hold other bytes than 0, 1
 
 
 def _labels(member: Any, path: Path) -> NDArray[Any]:

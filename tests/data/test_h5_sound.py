@@ -136,6 +136,29 @@ def test_limit_is_what_a_file_may_claim_without_having_it(store):
         load_h5(path, limit=-1)
 
 
+@pytest.mark.parametrize(
+    ("member", "options", "needed"),
+    [
+        ("train_set_y", {"dtype": "u1"}, 8 * 10**6),  # labels become int64
+        ("list_classes", {"dtype": "u1"}, 64 * 10**6),  # names become objects
+        ("list_classes", {"dtype": h5py.string_dtype()}, 64 * 10**6),
+    ],
+)
+def test_limit_counts_what_becomes_of_the_numbers(store, member, options, needed):
+    path = store()
+    with h5py.File(path, "a") as file:
+        del file[member]
+        file.create_dataset(member, (10**6,), **options)
+    with pytest.raises(DataFileError, match=f"{member} claims .* {needed} bytes, .*limit={needed}"):
+        load_h5(path, limit=needed - 1)
+
+
+def test_bool_is_0_or_1_whatever_its_bytes(store):
+    data = load_h5(store(X.view("bool")))
+    assert data.X.dtype == bool
+    np.testing.assert_array_equal(data.X.view(np.uint8), X != 0)
+
+
 def compact(file, key):
     settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     settings.set_layout(h5py.h5d.COMPACT)
