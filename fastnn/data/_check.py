@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import operator
 import os
@@ -53,6 +54,15 @@ def same_length(X: NDArray[Any], y: NDArray[Any]) -> int:
             message += f": X of shape {X.shape} holds its examples in columns, pass X.T"
         raise ShapeError(message)
     return len(X)
+
+
+def is_of_the_system(error: Exception) -> bool:
+    """Whether an error tells of the system (permissions, limits, disks), not of a file's contents.
+
+    A damaged file can make a parser ask for impossible places, which the system refuses too.
+    """
+    impossible = (None, errno.EINVAL, errno.EFAULT, errno.EFBIG, errno.EOVERFLOW)
+    return isinstance(error, OSError) and error.errno not in impossible
 
 
 def existing_file(path: str | os.PathLike[str]) -> Path:

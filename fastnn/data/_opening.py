@@ -9,6 +9,8 @@ from typing import Any
 
 from fastnn.errors import DataFileError
 
+from ._check import is_of_the_system
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
@@ -56,6 +58,6 @@ def _told(error: Exception) -> str | None:
             "is marked as open for writing; close it in the program that writes it, or, if that "
             "was killed, remove the mark with the HDF5 tool h5clear -s"
         )
-    if isinstance(error, OSError) and error.errno is not None:
+    if is_of_the_system(error):
         return None
     return "is damaged or cut short; fetch it again"

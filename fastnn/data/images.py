@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn._extras import require
 from fastnn.errors import DataFileError, SettingError, ShapeError
 
-from ._check import existing_file, whole_number
+from ._check import existing_file, is_of_the_system, whole_number
 
 __all__ = ["flatten_images", "load_image"]
 
@@ -58,6 +58,8 @@ def load_image(
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If the system does not let it be read.
     DataFileError
         If the file is not a picture that Pillow can read.
     SettingError
@@ -71,11 +73,13 @@ def load_image(
     try:
         with pil.open(path) as picture:
             image = _upright_rgb(picture, path)
-    except (DataFileError, PermissionError):
+    except DataFileError:
         raise
     except pil.DecompressionBombError as error:
         raise DataFileError(f"'{path}' is refused: {error}") from error
     except DAMAGE as error:
+        if is_of_the_system(error):
+            raise
         raise DataFileError(
             f"'{path}' cannot be read as a picture; is it damaged or of another kind? "
             f"(Pillow says: {error})"

@@ -96,6 +96,15 @@ def test_what_the_system_refuses_is_no_damage(path, monkeypatch, code):
     assert not isinstance(caught.value, DataFileError)
 
 
+def test_a_place_that_cannot_be_is_damage(path, monkeypatch):
+    def failing(*arguments, **keywords):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(h5py, "File", failing)
+    with pytest.raises(DataFileError, match="is damaged or cut short; fetch it again"):
+        load_h5(path)
+
+
 def test_no_permission(path):
     path.chmod(0)
     if os.access(path, os.R_OK):

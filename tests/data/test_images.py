@@ -1,6 +1,8 @@
 """load_image and flatten_images."""
 
 import builtins
+import errno
+import os
 
 import numpy as np
 import pytest
@@ -101,6 +103,18 @@ def test_unreadable(tmp_path, save):
         path.write_bytes(path.read_bytes()[:500])
         with pytest.raises(DataFileError, match="cannot be read as a picture"):
             load_image(path, 4)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_what_the_system_refuses_is_no_damage(save, pil, monkeypatch, code):
+    def failing(*arguments, **keywords):
+        raise OSError(code, os.strerror(code))
+
+    path = save(LEFT_RIGHT)
+    monkeypatch.setattr(pil, "open", failing)
+    with pytest.raises(OSError, match=os.strerror(code)) as caught:
+        load_image(path, 2)
+    assert not isinstance(caught.value, DataFileError)
 
 
 def test_bomb(save, pil, monkeypatch):
