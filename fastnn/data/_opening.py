@@ -47,7 +47,7 @@ def opened(path: Path) -> Iterator[Any]:
 def _told(error: Exception) -> str | None:
     """Say what an error of h5py means, as the end of a sentence; None if it is the system's."""
     text = str(error)
-    if "lock file" in text:
+    if "unable to lock file" in text:
         return (
             "is locked, as a rule because another program has it open for writing; close it "
             "there, or set HDF5_USE_FILE_LOCKING=FALSE before Python starts if nothing writes it "

@@ -146,7 +146,7 @@ def test_impossible_sizes_of_packed_variables_never_reach_scipy(path, untouched,
 def test_cut_at_every_place(path, untouched):
     io.savemat(path, HELD)
     whole = path.read_bytes()
-    for end in range(129, len(whole)):
+    for end in range(129, len(whole), 5):
         ends = 128 + np.cumsum([0, *variable_sizes(whole)])
         if end in ends:  # a shorter file, but a sound one
             continue
