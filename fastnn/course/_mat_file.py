@@ -1,7 +1,7 @@
 """MATLAB's files: matrices by name, read by SciPy once every size in the file has been checked.
 
-SciPy's compiled reader of version 5 (up to 1.17 at least) trusts type numbers and sizes, so that
-a damaged file can end the program. Layout: MathWorks, "MAT-File Format", chapter 1.
+SciPy's compiled reader of version 5 (up to 1.17 at least) takes types and sizes on trust, which a
+damaged file does not deserve. Layout: MathWorks, "MAT-File Format", chapter 1.
 """
 
 from __future__ import annotations

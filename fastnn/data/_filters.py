@@ -1,8 +1,7 @@
 """The filters that pack chunks in HDF5 files: which are read, and what a packed chunk unpacks to.
 
-HDF5 (2.0 and before) does not look whether a chunk unpacks to as many bytes as it should have; it
-would read on behind them. So the size is found here first: where a filter writes it down, from
-there, else by unpacking.
+HDF5 (2.0 and before) takes on trust that a chunk unpacks to the size that it should have. So the
+size is found here first: where a filter writes it down, from there, else by unpacking.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """HDF5's texts of variable length, which lie in heaps, checked before the HDF5 library reads them.
 
 A text is kept as a reference: its length, the address of a heap, and the number of an object in
-it. The library (2.0 and before) takes the length on trust, and it loops for ever over a heap with
+it. The library (2.0 and before) takes the length on trust, and loops for ever over a heap with
 a damaged object size (its issue 1707), so one wrong byte in a file would hang the program.
 """
 

@@ -1,7 +1,7 @@
 """How an HDF5 data set lies in its file, checked before the HDF5 library reads it.
 
-The library believes the sizes that a file claims: a forged one makes it allocate without end, a
-damaged one read beyond its memory and end the program.
+The library takes the sizes that a file claims on trust, which a damaged or forged file does not
+deserve: it could make the program allocate without end, or end it.
 """
 
 from __future__ import annotations

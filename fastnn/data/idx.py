@@ -16,6 +16,7 @@ from fastnn.errors import DataError, DataFileError
 
 from ._check import existing_file
 from .dataset import Dataset
+from .labels import class_labels
 
 __all__ = ["load_idx"]
 
@@ -53,8 +54,8 @@ def load_idx(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> 
     FileNotFoundError
         If one of the files is not there.
     DataFileError
-        If a file is not idx, is damaged, is longer or shorter than its header says, or if there
-        are not as many labels as images, or if a label is negative or too large for a class.
+        If a file is not idx, is damaged, or is longer or shorter than its header says; if there
+        are not as many labels as images; or if a label is negative, not whole, or above 65535.
     """
     image_path, label_path = existing_file(images), existing_file(labels)
     X, y = _read(image_path), _read(label_path)
@@ -63,9 +64,9 @@ def load_idx(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> 
             f"'{image_path}' holds an array of shape {X.shape}, not images (m, h, w); "
             f"are the images and the labels swapped?"
         )
-    if y.ndim != 1 or y.dtype.kind not in "iu":
+    if y.ndim != 1:
         raise DataFileError(
-            f"'{label_path}' holds {y.dtype} of shape {y.shape}, not one integer per image, (m,); "
+            f"'{label_path}' holds an array of shape {y.shape}, not one label per image, (m,); "
             f"are the images and the labels swapped?"
         )
     if len(X) != len(y):
@@ -73,16 +74,14 @@ def load_idx(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> 
             f"'{image_path}' has {len(X)} images but '{label_path}' has {len(y)} labels; "
             f"do they belong together?"
         )
-    if y.max() >= MOST_CLASSES:
-        raise DataFileError(
-            f"'{label_path}' has the label {y.max()}, and at most {MOST_CLASSES} classes are "
-            f"read; labels number the classes from 0 on"
-        )
-    classes = tuple(map(str, range(int(y.max()) + 1)))
     try:
-        return Dataset(X, y, classes, image_path.name.removesuffix(".gz"))
+        whole = class_labels(y, MOST_CLASSES)
     except DataError as error:
-        raise DataFileError(f"'{label_path}' does not hold labels: {error}") from error
+        raise DataFileError(
+            f"'{label_path}' does not hold labels from 0 to {MOST_CLASSES - 1}: {error}"
+        ) from error
+    classes = tuple(map(str, range(whole.max() + 1)))
+    return Dataset(X, whole, classes, image_path.name.removesuffix(".gz"))
 
 
 def _read(path: Path) -> NDArray[Any]:
