@@ -120,6 +120,11 @@ def filters_of(member: Any) -> list[Filter]:
     return [Filter(code, tuple(values)) for code, _, values, _ in listed]
 
 
+def used_filters(filters: list[Filter], mask: int) -> list[Filter]:
+    """Return those that packed a chunk: a set bit of its mask leaves out the filter at its place."""
+    return [kind for k, kind in enumerate(filters) if not mask >> k & 1]
+
+
 def unreadable(filters: list[Filter], *, texts: bool) -> str | None:
     """Say why such a data set is not read, as the end of a sentence; None if it is.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from ._filters import filters_of, unpacked
+from ._filters import filters_of, unpacked, used_filters
 
 SIGNATURE = b"GCOL\x01"
 HEADER = 16  # of a heap and of each object in it, for all sizes of the size field
@@ -26,8 +26,7 @@ def fault_of_texts(member: Any, path: Path) -> str | None:
     objects = _objects(path, size_bytes)
     if objects is None:
         return "lies in damaged heaps"
-    with path.open("rb") as file:
-        stored = _references(member, file)
+    stored = _references(member, path)
     if stored is None:
         return "lies in the header of the data set, where it is not read"
     base, room, width = settings.get_userblock(), path.stat().st_size, 8 + address_bytes
@@ -45,21 +44,21 @@ def fault_of_texts(member: Any, path: Path) -> str | None:
     return None
 
 
-def _references(member: Any, file: BinaryIO) -> bytes | None:
+def _references(member: Any, path: Path) -> bytes | None:
     """Return the stored references; None if they lie where only HDF5 finds them."""
     if member.chunks is None:
         place = member.id.get_offset()
         if place is None:
             return None if member.id.get_storage_size() else b""
-        file.seek(place)
-        return file.read(member.id.get_storage_size())
+        with path.open("rb") as file:
+            file.seek(place)
+            return file.read(member.id.get_storage_size())
     chunks: list[Any] = []
     member.id.chunk_iter(chunks.append)
     filters, found = filters_of(member), b""
     for chunk in chunks:
-        file.seek(chunk.byte_offset)
-        used = [kind for k, kind in enumerate(filters) if not chunk.filter_mask >> k & 1]
-        content = unpacked(file.read(chunk.size), used)
+        mask, data = member.id.read_direct_chunk(chunk.chunk_offset)
+        content = unpacked(data, used_filters(filters, mask))
         if content is None:
             return None
         found += content

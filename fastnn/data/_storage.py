@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from fastnn.errors import DataFileError
 
-from ._filters import fault, filters_of, unreadable
+from ._filters import Filter, fault, filters_of, unreadable, used_filters
 
 #: Deflate makes at most 1032 bytes out of one.
 MOST_COMPRESSION = 1032
@@ -66,8 +66,7 @@ def check_storage(member: Any, key: str, path: Path, limit: int, width: int = 1)
     else:
         if reason := unreadable(filters_of(member), texts=member.dtype.kind == "O"):
             raise DataFileError(f"'{path}': {key} {reason}")
-        with path.open("rb") as file:
-            wrong = _fault_of_chunks(member, file, item * math.prod(chunk), chunks, room)
+        wrong = _fault_of_chunks(member, item * math.prod(chunk), chunks, room)
     if wrong:
         raise DataFileError(f"'{path}' is damaged or cut short: {key} {wrong}; fetch it again")
 
@@ -92,9 +91,10 @@ def _fault_of_one_piece(member: Any, needed: int, room: int) -> str | None:
     return None
 
 
-def _fault_of_chunks(member: Any, file: BinaryIO, size: int, most: int, room: int) -> str | None:
-    """Walk over all chunks that were written, each of `size` bytes unpacked; say what is wrong."""
+def _fault_of_chunks(member: Any, size: int, most: int, room: int) -> str | None:
+    """Check all chunks that were written, each of `size` bytes unpacked; say what is wrong."""
     filters = filters_of(member)
+    packed: list[tuple[tuple[int, ...], list[Filter]]] = []
     seen = stored = 0
 
     def visit(chunk: Any) -> str | None:
@@ -107,12 +107,17 @@ def _fault_of_chunks(member: Any, file: BinaryIO, size: int, most: int, room: in
             return f"{name} does not lie in the file"
         if chunk.filter_mask >> len(filters):
             return f"{name} leaves out filters that are none"
-        used = [kind for k, kind in enumerate(filters) if not chunk.filter_mask >> k & 1]
-        if not used:  # nothing to unpack, so nothing to read
-            return None if chunk.size == size else f"{name} has {chunk.size} bytes, not {size}"
-        file.seek(chunk.byte_offset)
-        wrong = fault(file.read(chunk.size), used, size)
-        return f"{name} {wrong}" if wrong else None
+        if used := used_filters(filters, chunk.filter_mask):
+            packed.append((chunk.chunk_offset, used))
+        elif chunk.size != size:
+            return f"{name} has {chunk.size} bytes where {size} belong"
+        return None
 
-    found: str | None = member.id.chunk_iter(visit)
-    return found
+    wrong: str | None = member.id.chunk_iter(visit)
+    if wrong:
+        return wrong
+    for place, used in packed:
+        _, data = member.id.read_direct_chunk(place)
+        if reason := fault(data, used, size):
+            return f"has a chunk at {place} that {reason}"
+    return None

@@ -70,7 +70,7 @@ def test_a_chunk_that_is_not_what_its_filter_packs(store):
     [
         ("size", 10**6, "larger ones than the file|does not lie in the file"),
         ("size", 2**32 - 1, "larger ones than the file"),
-        ("size", 0, "has 0 bytes, not 12"),
+        ("size", 0, "has 0 bytes where 12 belong"),
         ("mask", 2, "leaves out filters that are none"),
         ("place", 2**40, "does not lie in the file"),
     ],
