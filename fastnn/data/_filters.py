@@ -121,7 +121,7 @@ def filters_of(member: Any) -> list[Filter]:
 
 
 def used_filters(filters: list[Filter], mask: int) -> list[Filter]:
-    """Return those that packed a chunk: a set bit of its mask leaves out the filter at its place."""
+    """Return those that packed a chunk: a bit in its mask leaves out the filter of that place."""
     return [kind for k, kind in enumerate(filters) if not mask >> k & 1]
 
 
