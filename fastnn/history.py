@@ -45,8 +45,11 @@ class History(Mapping[str, Array]):
     interrupted : bool
         Whether Ctrl-C ended the fit.
     converged : bool or None
-        Of a fit by L-BFGS: False where its iterations or evaluations ran out, True where the
-        gradient became small enough or no step improved the cost. None where nothing tells.
+        Of a fit by L-BFGS: True where the gradient met its `tolerance` or the cost, where that is
+        not 0, its `cost_tolerance`; False where iterations or evaluations ran out, or a line
+        search found no lower cost. None where nothing tells.
+    message : str or None
+        Of a fit by L-BFGS: why it ended, with the largest number of the gradient there.
     """
 
     def __init__(self) -> None:
@@ -55,6 +58,7 @@ class History(Mapping[str, Array]):
         self._curves: dict[str, tuple[Array, int]] = {}
         self.interrupted = False
         self.converged: bool | None = None
+        self.message: str | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         curves = {name: (self[name].copy(), len(self[name])) for name in self}

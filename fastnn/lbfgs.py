@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,55 +19,131 @@ from .training import Callback, Interrupts, Trainer
 
 __all__ = ["LBFGS", "Descent"]
 
+Array = np.ndarray[Any, Any]
+
+
+ABNORMAL = 2  # SciPy's status where a line search found no lower cost
+
 
 class _Stop(Exception):  # noqa: N818 - a wish of a callback or of Ctrl-C, no error
     """Leaves SciPy's loop."""
 
 
+class _Lost(Exception):  # noqa: N818 - an end like others, no error
+    """Leaves a line search whose trial has parameters that are not finite themselves."""
+
+
+class Point(NamedTuple):
+    """Parameters theta (p,) in float64 and what was found there."""
+
+    theta: Array
+    cost: float
+    hits: float  # Σ w of right examples
+    total: float  # Σ w
+    grad: Array  # (p,) in float64
+
+    @property
+    def finite(self) -> bool:
+        """Whether cost and gradient are finite."""
+        return math.isfinite(self.cost) and bool(np.isfinite(self.grad).all())
+
+    @property
+    def wild(self) -> bool:
+        """Whether they are not, though the parameters are."""
+        return not self.finite and bool(np.isfinite(self.theta).all())
+
+
 class Descent(Trainer):
     """One fit by L-BFGS; costs of the history are those after each iteration."""
 
-    #: Where the gradient was last taken, and what came out: an iteration ends where a line search
-    #: did, so it need not be taken again.
-    _last: tuple[Any, tuple[float, float, float]] | None = None
+    #: Where the gradient was last taken: an iteration ends where a line search did, so it need not
+    #: be taken again.
+    _last = Point(np.zeros(0), 0.0, 0.0, 0.0, np.zeros(0))
+    _reached: Point  # by the last finished iteration
 
     def fit(self, callbacks: Sequence[Callback], line: Line) -> History:
         """Run up to the plan's epochs; return early when the gradient is small enough."""
         self._refuse()
-        scipy = require("scipy.optimize", extra="sklearn", purpose="LBFGS")
-        start, self.callbacks, self.line = self.program.theta.copy(), callbacks, line
-        self._reached = start  # by the last finished iteration
+        self.callbacks, self.line = callbacks, line
         self._tell(callbacks, "start")
-        chosen, epochs = self.plan.optimizer, self.plan.epochs
-        assert isinstance(chosen, LBFGS)
-        options = {"maxiter": epochs, "maxcor": chosen.memory, "gtol": chosen.tolerance}
-        options |= {"ftol": 0.0, "maxfun": chosen.max_evaluations or 20 * epochs + 20}
-        with (
-            Interrupts() as self.interrupts, line, self.kernels.keep_team(),
-            np.errstate(all="ignore"),
-        ):  # fmt: skip
-            try:
-                found = scipy.minimize(
-                    self._objective, start.astype(np.float64), jac=True, method="L-BFGS-B",
-                    callback=self._after, options=options,
-                )  # fmt: skip
-                self.program.theta[...] = found.x
-                self.history.converged = found.status != 1  # 1: a limit was reached
-            except _Stop:
-                pass
-            except BaseException:  # in the middle of a line search
-                self.program.theta[...] = self._reached
-                raise
+        if self.plan.epochs:  # SciPy takes a step where it is allowed none
+            with (
+                Interrupts() as self.interrupts, line, self.kernels.keep_team(),
+                np.errstate(all="ignore"),
+            ):  # fmt: skip
+                self._descend(self.plan.optimizer)
         self._tell(callbacks, "finish")
-        if not np.isfinite(self.program.theta).all():
-            self.program.theta[...] = start
-            raise DivergenceError(
-                "L-BFGS met a cost that is not finite; the network keeps the parameters it began "
-                "with. Scale the inputs, or use another optimizer",
-                layer="loss",
-                history=self.history,
-            )
         return self.history
+
+    def _descend(self, chosen: Any) -> None:
+        """Let SciPy lower the cost, and note how that ended; chosen: an `LBFGS`."""
+        scipy = require("scipy.optimize", extra="sklearn", purpose="LBFGS")
+        start, epochs = self.program.theta.copy(), self.plan.epochs
+        self._reached = self._at(start.astype(np.float64))
+        if not self._reached.finite:
+            raise self._divergence("the parameters that it began with")
+        first = self._reached.cost
+        options = {"maxiter": epochs, "maxcor": chosen.memory, "gtol": chosen.tolerance}
+        options |= {"maxfun": chosen.max_evaluations or 20 * epochs + 20}
+        try:
+            found = scipy.minimize(
+                self._objective, self._reached.theta, jac=True, method="L-BFGS-B",
+                callback=self._after, options=options | {"ftol": chosen.cost_tolerance},
+            )  # fmt: skip
+            status = int(found.status)
+        except _Stop:
+            return
+        except _Lost:
+            status = ABNORMAL
+        finally:  # and not where a line search was left
+            self.program.theta[...] = self._reached.theta
+        if self._last.wild:
+            raise self._divergence("all that its line search tried")
+        self._conclude(status, chosen, lowered=self._reached.cost < first)
+
+    def _conclude(self, status: int, chosen: LBFGS, lowered: bool) -> None:
+        """Note in the history whether the fit converged, and why it ended.
+
+        lowered: whether the cost sank at all. SciPy calls a first step that changes nothing, along
+        a gradient so steep that it rounds to none, a success.
+        """
+        history, steepest = self.history, float(np.abs(self._reached.grad).max())
+        small = steepest <= chosen.tolerance
+        flat = status == 0 and chosen.cost_tolerance > 0 and lowered
+        if small:
+            end = "converged: no number of the gradient is larger than its tolerance"
+        elif flat:
+            end = "converged: an iteration lowered the cost by no more than cost_tolerance"
+        elif status in (0, ABNORMAL):  # 0: SciPy took the step of no length for an iteration
+            end = (
+                "ended where its line search found no lower cost: costs lie too close for "
+                f"{self.program.theta.dtype}, or a kink of the activations is in the way"
+            )
+        elif history.epochs >= self.plan.epochs:
+            end = f"reached its limit of {self.plan.epochs} iterations"
+        elif status == 1:
+            end = "reached its limit of evaluations"
+        else:
+            end = f"ended with SciPy's status {status}"
+        history.converged = small or flat
+        history.message = (
+            f"L-BFGS {end}; the largest number of the gradient is {steepest:.2g} "
+            f"(tolerance {chosen.tolerance:g})"
+        )
+
+    def _divergence(self, where: str) -> DivergenceError:
+        """Return the error of a cost that is not finite, at the point where it was last taken."""
+        self.program.theta[...] = self._last.theta
+        layer = self._blame(np.arange(len(self.train.X)), Mode.FROZEN)
+        self.program.theta[...] = self._reached.theta
+        return DivergenceError(
+            f"L-BFGS met a cost or gradient that is not finite at {where}: numbers leave the range "
+            f"of {self.program.theta.dtype} first in layer {layer!r}. The network keeps the "
+            f"parameters after {self.history.epochs} iterations; scale the inputs or targets, or "
+            "use another optimizer",
+            layer=layer,
+            history=self.history,
+        )
 
     def _refuse(self) -> None:
         """Refuse settings and layers that L-BFGS cannot take."""
@@ -80,22 +157,32 @@ class Descent(Trainer):
                 "GaussianNoise or BatchNorm want another optimizer"
             )
 
-    def _gradient(self, theta: Any) -> tuple[float, float, float]:
-        """Cost, Σ w of right examples and Σ w at theta; the gradient goes into the program's."""
-        program, rows = self.program, np.arange(len(self.train.X))
+    def _at(self, theta: Array) -> Point:
+        """Return the point at theta (p,), which becomes the program's."""
+        program = self.program
         program.theta[...] = theta
-        if self._last is None or not np.array_equal(theta, self._last[0]):
+        if not np.array_equal(theta, self._last.theta):
             found = self.kernels.gradient(
                 program.ops, program.theta, program.grad, program.state, self.work, *self.train,
-                rows, self.settings, Mode.FROZEN,
+                np.arange(len(self.train.X)), self.settings, Mode.FROZEN,
             )  # fmt: skip
-            self._last = theta.copy(), found
-        return self._last[1]
+            self._last = Point(theta.copy(), *found, program.grad.astype(np.float64))
+        return self._last
 
-    def _objective(self, theta: Any) -> tuple[float, Any]:
-        """Cost and gradient (p,) in float64, as SciPy wants them."""
-        cost = self._gradient(theta)[0]
-        return cost, self.program.grad.astype(np.float64)
+    def _objective(self, theta: Array) -> tuple[float, Array]:
+        """Cost and gradient (p,) in float64, as SciPy wants them, and finite.
+
+        SciPy takes a NaN for a lower cost. Where a trial's cost is not finite it is told of a
+        parabola instead, along which the cost is least at a quarter of the way from the last
+        iteration: the line search goes on there.
+        """
+        point, base = self._at(theta), self._reached
+        if point.finite:
+            return point.cost, point.grad
+        fall = abs(float(base.grad @ (theta - base.theta)))
+        if not math.isfinite(fall):
+            raise _Lost
+        return base.cost + fall, -3 * base.grad
 
     def _scored(self) -> tuple[float, float]:
         """Cost and share of right ones of the held-out examples."""
@@ -105,19 +192,20 @@ class Descent(Trainer):
         )
         return found
 
-    def _after(self, theta: Any) -> None:
+    def _after(self, theta: Array) -> None:
         """Note an iteration and call the callbacks."""
-        cost, hits, total = self._gradient(theta)
-        self._reached = self.program.theta.copy()
-        curves = {"cost": [cost]}
+        point = self._at(theta)
+        if not point.finite:  # a line search that could go no further
+            raise _Lost
+        self._reached = point
+        curves = {"cost": [point.cost]}
         if self.classifies:
-            curves["accuracy"] = [hits / total]
+            curves["accuracy"] = [point.hits / point.total]
         if len(self.scores):
             scores = self._scored()
             names = ("validation_cost", "validation_accuracy")[: len(curves)]
             curves |= {name: [score] for name, score in zip(names, scores, strict=False)}
-        self.history.extend(curves)
-        self.network.history.extend(curves)
+        self._record(curves)
         self.memory.epoch += 1
         self.line.update(self.history)
         wishes = [callback(self.network, self.history) for callback in self.callbacks]

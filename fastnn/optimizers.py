@@ -234,9 +234,15 @@ class AdamW(Adam):
 class LBFGS:
     """Limited-memory BFGS of SciPy: an epoch is one of its iterations over all examples.
 
-    The history holds the costs after each iteration, not before it. It has no learning rate,
-    ignores batch_size and shuffle, and takes no schedule, no clipping and no layers that draw
-    random numbers. Liu and Nocedal, Math. Programming 45 (1989) 503.
+    The history holds the costs after each iteration, not before it; ``history.converged`` and
+    ``history.message`` say how the fit ended. It has no learning rate, ignores batch_size and
+    shuffle, and takes no schedule, no clipping and no layers that draw random numbers. Every `fit`
+    begins its memory of steps and gradients anew: ten fits of one epoch are ten first iterations,
+    not one fit of ten. Liu and Nocedal, Math. Programming 45 (1989) 503.
+
+    A line search compares costs. Where it finds no lower one the fit ends, though the tolerance is
+    not met, and ``history.converged`` is False: in float32, which rounds costs to 7 digits, or at
+    a kink of relu. Raise the tolerance, give the network ``dtype="float64"``, or take tanh.
 
     Parameters
     ----------
@@ -245,16 +251,23 @@ class LBFGS:
     tolerance : float
         The fit ends when no number of the gradient is larger.
     max_evaluations : int, optional
-        Costs and gradients that are taken at most; None allows 20 for each epoch and 20 more.
+        Costs and gradients after which no further iteration begins; None allows 20 for each epoch
+        and 20 more.
+    cost_tolerance : float
+        If not 0, the fit ends also when an iteration lowers the cost by no more than this share of
+        it, or of 1 where the cost is less.
     """
 
     memory: int = 10
     tolerance: float = 1e-6
     max_evaluations: int | None = None
+    cost_tolerance: float = 0.0
 
     def __post_init__(self) -> None:
         _keep(self, memory=_check.count(self.memory, "memory", least=1))
         _keep(self, tolerance=_check.real(self.tolerance, "tolerance", least=0))
+        least = _check.real(self.cost_tolerance, "cost_tolerance", least=0)
+        _keep(self, cost_tolerance=least)
         if self.max_evaluations is not None:
             _check.count(self.max_evaluations, "max_evaluations", least=1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +80,9 @@ class Trainer:
     ) -> None:
         self.network, self.program, self.memory = network, program, memory
         self.kernels, self.plan, self.train = kernels, plan, train
-        memory.prepare(plan.optimizer, program)
-        memory.follow(plan.schedule, network.history.epochs)
+        if plan.epochs:
+            memory.prepare(plan.optimizer, program)
+            memory.follow(plan.schedule, network.history.epochs)
         self.batch = min(plan.batch_size, len(train.X))
         self.steps = -(-len(train.X) // self.batch)
         nothing = Examples(train.X[:0], train.Y[:0], train.w[:0])
@@ -180,8 +181,10 @@ class Trainer:
             self._note(record[: done - start], start)
             if done == stop:
                 return
-            layer = self._blame(done)
-        epoch = int(self.settings["first_epoch"]) + done // self.steps
+            epoch, k = divmod(done, self.steps)
+            rows = self._order(epoch)[k * self.batch : (k + 1) * self.batch]
+            epoch += int(self.settings["first_epoch"])
+            layer = self._blame(rows, epoch)
         self.memory.epoch = epoch
         raise DivergenceError(
             f"training diverged in step {done} of this fit (epoch {epoch}): numbers leave the "
@@ -212,6 +215,10 @@ class Trainer:
             curves["validation_cost"] = scores[:, 0]
             if self.classifies:
                 curves["validation_accuracy"] = scores[:, 1]
+        self._record(curves)
+
+    def _record(self, curves: Mapping[str, Any]) -> None:
+        """Append finished epochs to the history of this fit and to the network's."""
         self.history.extend(curves)
         self.network.history.extend(curves)
 
@@ -223,22 +230,21 @@ class Trainer:
             self.kernels.shuffle(order, int(settings["seed"]), number)
         return order
 
-    def _blame(self, step: int) -> str:
-        """Return the name of the first layer that holds a non-finite number in that step."""
-        program, kernels, settings = self.program, self.kernels, self.settings
-        epoch, k = divmod(step, self.steps)
-        train, rows = self.train, self._order(epoch)[k * self.batch : (k + 1) * self.batch]
+    def _blame(self, rows: Array, epoch: int) -> str:
+        """Return the name of the first layer that holds a non-finite number in a step over rows."""
+        program, kernels, train = self.program, self.kernels, self.train
         X = train.X[rows]
         outputs = kernels.forward(program.ops, program.theta, program.state, self.work, X)
         for name, A in zip(program.names, outputs, strict=False):
             if not np.isfinite(A).all():
                 return name
         grad = np.zeros_like(program.grad)
-        number = int(settings["first_epoch"]) + epoch
-        kernels.gradient(
-            program.ops, program.theta, grad, program.state, self.work, *train, rows, settings,
-            number,
+        cost, _, _ = kernels.gradient(
+            program.ops, program.theta, grad, program.state, self.work, *train, rows,
+            self.settings, epoch,
         )  # fmt: skip
+        if not np.isfinite(cost):
+            return "loss"
         # What is finite so far became infinite in the update: the largest slope tells where.
         dense = [i for i, op in enumerate(program.ops) if op["kind"] == Kind.DENSE]
         slopes = [np.abs(dW).max() for name, dW in program.views(grad).items() if name[0] == "W"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any, Self
 
@@ -22,6 +23,8 @@ from .reporting import Callbacks, reports, with_callbacks
 from .rows import FLOATS, rows_of
 
 Array = np.ndarray[Any, Any]
+
+COST_TOLERANCE = 64 * sys.float_info.epsilon  # scikit-learn's `ftol`
 
 
 class LogisticRegression(ClassifierMixin, Callbacks, BaseEstimator):  # type: ignore[misc]
@@ -97,8 +100,7 @@ class LogisticRegression(ClassifierMixin, Callbacks, BaseEstimator):  # type: ig
         history = self._train(given, target, weight, l2)
         if history.converged is False:
             warnings.warn(
-                f"L-BFGS took {history.epochs} iterations (max_iter={self.max_iter}) without "
-                "converging; raise max_iter or scale the inputs",
+                f"{history.message}; raise max_iter={self.max_iter} or tol, or scale the inputs",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -109,8 +111,9 @@ class LogisticRegression(ClassifierMixin, Callbacks, BaseEstimator):  # type: ig
         """Fit to `given` X, y and weights, as targets (m,) with weights (m,)."""
         epochs = _check.count(self.max_iter, "max_iter", least=1)
         told = reports(self, epochs, *given)
+        optimizer = LBFGS(tolerance=self.tol, cost_tolerance=COST_TOLERANCE)
         history = self.network_.fit(
-            rows_of(given[0]), target, epochs=epochs, optimizer=LBFGS(tolerance=self.tol), l2=l2,
+            rows_of(given[0]), target, epochs=epochs, optimizer=optimizer, l2=l2,
             sample_weight=weight, callbacks=told, progress=False,
         )  # fmt: skip
         self._note(history)

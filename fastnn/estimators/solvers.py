@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from .. import _check
@@ -17,6 +18,8 @@ from ..optimizers import (
 from .parameters import Parameters
 from .stopping import Adaptive, InverseScaling, Patience
 
+COST_TOLERANCE = 1e7 * sys.float_info.epsilon  # `ftol` of SciPy, at which scikit-learn leaves it
+
 
 def optimizer_of(given: Parameters) -> Optimizer | LBFGS:
     """Return the optimiser that takes scikit-learn's steps.
@@ -25,7 +28,9 @@ def optimizer_of(given: Parameters) -> Optimizer | LBFGS:
     """
     rate = _check.real(given.learning_rate_init, "learning_rate_init", above=0)
     if given.solver == "lbfgs":
-        return LBFGS(tolerance=given.tol, max_evaluations=given.max_fun)
+        return LBFGS(
+            tolerance=given.tol, max_evaluations=given.max_fun, cost_tolerance=COST_TOLERANCE
+        )
     if given.solver == "adam":
         return UncorrectedAdam(rate, given.beta_1, given.beta_2, given.epsilon)
     if given.solver != "sgd":
