@@ -24,7 +24,8 @@ LAYERS = {kind.__name__: kind for kind in get_args(Layer)}
 INITIALIZERS = {"Random": initializers.Random}
 LOSSES = {kind.__name__: kind for kind in losses.Loss.__subclasses__()}
 OPTIMIZERS = {kind.__name__: kind for kind in get_args(optimizers.Optimizer)}
-OPTIMIZERS |= {kind.__name__: kind for kind in optimizers.Adam.__subclasses__()}
+for family in (optimizers.Adam, optimizers.Momentum):
+    OPTIMIZERS |= {kind.__name__: kind for kind in family.__subclasses__()}
 SCHEDULES = {kind.__name__: kind for kind in schedules.Schedule.__subclasses__()}
 SETTINGS = {"layers": list, "inputs": int, "seed": int, "dtype": str}
 

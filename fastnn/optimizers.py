@@ -43,9 +43,7 @@ class GradientDescent:
     learning_rate: float = 0.01
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "learning_rate", _check.real(self.learning_rate, "learning_rate", above=0)
-        )
+        _keep(self, learning_rate=_check.real(self.learning_rate, "learning_rate", above=0))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -81,9 +79,7 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "learning_rate", _check.real(self.learning_rate, "learning_rate", above=0)
-        )
+        _keep(self, learning_rate=_check.real(self.learning_rate, "learning_rate", above=0))
         _keep(self, beta1=_check.share(self.beta1, "beta1"))
         _keep(self, beta2=_check.share(self.beta2, "beta2"))
         _keep(self, epsilon=_check.real(self.epsilon, "epsilon", above=0))
@@ -116,8 +112,9 @@ class UncorrectedAdam(Adam):
 class Momentum:
     """The step is (1−β) times the other convention's: v ← βv + (1−β)g, θ ← θ − learning_rate · v.
 
-    The course's average. Where v ← βv + g is meant, as in PyTorch and scikit-learn, give
-    learning_rate / (1 − β) here for the same steps.
+    The course's average of slopes, all of which takes the rate of today: where a schedule changes
+    the rate, PyTorch's v ← βv + g makes the same steps by learning_rate / (1 − β). scikit-learn
+    and Keras keep rates in v, and make these steps at a constant rate only.
 
     Parameters
     ----------
@@ -131,9 +128,7 @@ class Momentum:
     beta: float = 0.9
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "learning_rate", _check.real(self.learning_rate, "learning_rate", above=0)
-        )
+        _keep(self, learning_rate=_check.real(self.learning_rate, "learning_rate", above=0))
         _keep(self, beta=_check.share(self.beta, "beta"))
 
     @property
@@ -146,29 +141,54 @@ class Momentum:
 class Nesterov:
     """Momentum that looks ahead: v ← βv + (1−β)g, θ ← θ − learning_rate · (βv + (1−β)g).
 
-    Sutskever et al., ICML 2013, in the course's average.
+    Sutskever et al., ICML 2013, in the course's average; what `Momentum` says of rates that change
+    holds here.
 
     Parameters
     ----------
-    learning_rate : float
-        Positive.
-    beta : float
-        In [0, 1).
+    learning_rate, beta : float
+        As in `Momentum`.
     """
 
     learning_rate: float = 0.01
     beta: float = 0.9
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "learning_rate", _check.real(self.learning_rate, "learning_rate", above=0)
-        )
+        _keep(self, learning_rate=_check.real(self.learning_rate, "learning_rate", above=0))
         _keep(self, beta=_check.share(self.beta, "beta"))
 
     @property
     def settings(self) -> dict[str, float]:
         """What the kernels' update needs."""
         return {"method": Method.NESTEROV, "beta1": self.beta}
+
+
+@dataclass(frozen=True)
+class VelocityMomentum(Momentum):
+    """v ← βv − learning_rate · g, θ ← θ + v, or with Nesterov's look ahead θ ← θ + βv − rate · g.
+
+    The velocity holds each slope times the rate of its own step, so a rate that changes acts on
+    later slopes alone: Sutskever et al., ICML 2013, equations 1 and 2, and scikit-learn's "sgd".
+
+    Parameters
+    ----------
+    learning_rate, beta : float
+        As in `Momentum`.
+    nesterov : bool
+        Whether the step looks ahead.
+    """
+
+    nesterov: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check.flag(self.nesterov, "nesterov")
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What the kernels' update needs."""
+        method = Method.NESTEROV if self.nesterov else Method.MOMENTUM
+        return super().settings | {"method": method, "velocity": True}
 
 
 @dataclass(frozen=True)
@@ -190,9 +210,7 @@ class RMSprop:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "learning_rate", _check.real(self.learning_rate, "learning_rate", above=0)
-        )
+        _keep(self, learning_rate=_check.real(self.learning_rate, "learning_rate", above=0))
         _keep(self, beta=_check.share(self.beta, "beta"))
         _keep(self, epsilon=_check.real(self.epsilon, "epsilon", above=0))
 
@@ -220,9 +238,7 @@ class AdamW(Adam):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(
-            self, "weight_decay", _check.real(self.weight_decay, "weight_decay", least=0)
-        )
+        _keep(self, weight_decay=_check.real(self.weight_decay, "weight_decay", least=0))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -251,8 +267,7 @@ class LBFGS:
     tolerance : float
         The fit ends when no number of the gradient is larger.
     max_evaluations : int, optional
-        Costs and gradients after which no further iteration begins; None allows 20 for each epoch
-        and 20 more.
+        Costs and gradients after which no iteration begins; None allows 20 an epoch and 20 more.
     cost_tolerance : float
         If not 0, the fit ends also when an iteration lowers the cost by no more than this share of
         it, or of 1 where the cost is less.

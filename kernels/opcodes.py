@@ -117,6 +117,7 @@ SETTINGS = np.dtype(
         ("beta2", np.float64),
         ("epsilon", np.float64),
         ("uncorrected", np.int64),  # 1: Adam's ε stands beside √s, not beside √ŝ
+        ("velocity", np.int64),  # 1: momentum's v is a velocity, which holds the learning rates
         ("average", np.float64),  # the largest |v| in the slots when a run begins, or more
         ("weight_decay", np.float64),
         ("clip_norm", np.float64),

@@ -24,6 +24,13 @@ SINGLE, DOUBLE = _limits(np.float32), _limits(np.float64)
 NORMED = DOUBLE[0] / 2.0**63  # squares up to which Σ g² in float64 stays finite
 
 
+def bound(settings, rate, peak, average):
+    """Return a bound of |v| after a step.   peak: the largest |g|; average: of |v| before it."""
+    if settings["velocity"]:
+        return settings["beta1"] * average + abs(rate) * peak
+    return max(peak, average)
+
+
 def safe(settings, single, rate, cost, peak, average):
     """Tell whether a step leaves every parameter and slot finite.
 
@@ -43,6 +50,8 @@ def safe(settings, single, rate, cost, peak, average):
         return False
     if norm > 0 and not peak * peak < NORMED:
         return False
+    if settings["velocity"]:  # βv + ηg at most, and with Nesterov's look ahead ηg once more
+        return average + 2 * abs(rate) * slope < limit
     if method != DESCENT and method != RMSPROP and average > slope:
         slope = average
     if adam:

@@ -224,7 +224,9 @@ def _step(kernels, theta, grad, slots, settings, rate, t):
     """One step of the settings' method, in place."""
     method = Method(settings["method"])
     beta1, beta2 = float(settings["beta1"]), float(settings["beta2"])
-    epsilon = float(settings["epsilon"])
+    epsilon, gain = float(settings["epsilon"]), 1 - beta1
+    if settings["velocity"]:
+        rate, gain = 1.0, rate
     if settings["uncorrected"]:
         epsilon /= (1 - beta2**t) ** 0.5
     if method == Method.ADAMW:
@@ -233,9 +235,9 @@ def _step(kernels, theta, grad, slots, settings, rate, t):
     if method in (Method.ADAM, Method.ADAMW):
         kernels.adam(theta, grad, slots[0], slots[1], rate, beta1, beta2, epsilon, t)
     elif method == Method.MOMENTUM:
-        kernels.momentum(theta, grad, slots[0], rate, beta1)
+        kernels.momentum(theta, grad, slots[0], rate, beta1, gain)
     elif method == Method.NESTEROV:
-        kernels.nesterov(theta, grad, slots[0], rate, beta1)
+        kernels.nesterov(theta, grad, slots[0], rate, beta1, gain)
     elif method == Method.RMSPROP:
         kernels.rmsprop(theta, grad, slots[0], rate, beta1, epsilon)
     else:
@@ -267,15 +269,15 @@ def run(
         rate, before = float(rates[step - start]), float(settings["average"])
         if step > start:
             before = record[step - start - 1, 3]
-        peak = 0.0
+        after = before
         if result[2] > 0:
             peak, t = kernels.largest(grad), int(counters[0]) + 1
             single = theta.dtype == np.float32
             if not reach.safe(settings, single, rate, result[0], peak, before):
                 return step
-            counters[0] = t
+            counters[0], after = t, reach.bound(settings, rate, peak, before)
             update(kernels, ops, theta, grad, slots, state, settings, rate, t)
-        record[step - start] = *result, max(before, peak)
+        record[step - start] = *result, after
         if k == steps - 1 and validation[0].shape[0]:
             scores[epoch] = evaluate(kernels, ops, theta, state, *validation)
     return stop

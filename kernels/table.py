@@ -180,8 +180,16 @@ TABLE: tuple[Row, ...] = (
         ),
         outputs=(0, 2, 3),
     ),
-    Row("momentum", lambda s: (s.real(s.m), s.real(s.m), s.real(s.m), 0.1, 0.9), outputs=(0, 2)),
-    Row("nesterov", lambda s: (s.real(s.m), s.real(s.m), s.real(s.m), 0.1, 0.9), outputs=(0, 2)),
+    Row(
+        "momentum",
+        lambda s: (s.real(s.m), s.real(s.m), s.real(s.m), 0.1, 0.9, 0.2),
+        outputs=(0, 2),
+    ),
+    Row(
+        "nesterov",
+        lambda s: (s.real(s.m), s.real(s.m), s.real(s.m), 0.1, 0.9, 0.2),
+        outputs=(0, 2),
+    ),
     Row(
         "rmsprop",
         lambda s: (s.real(s.m), s.real(s.m), s.positive(s.m), 0.1, 0.9, 1e-8),

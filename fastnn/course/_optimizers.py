@@ -122,8 +122,8 @@ def update_parameters_with_momentum(
         moved[key] = matrix(key, parameters[key]).copy()
         velocity[f"d{key}"] = _fitting("v", v, key, moved[key]).copy()
         gradient = _fitting("grads", grads, key, moved[key])
-        arrays = moved[key], gradient, velocity[f"d{key}"]
-        active().momentum(*(array.reshape(-1) for array in arrays), float(learning_rate), beta)
+        arrays = (array.reshape(-1) for array in (moved[key], gradient, velocity[f"d{key}"]))
+        active().momentum(*arrays, float(learning_rate), beta, 1 - beta)
     return moved, velocity
 
 

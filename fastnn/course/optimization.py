@@ -238,7 +238,7 @@ def _stepper(net: Descent, optimizer: str, beta: float, adam: tuple[float, float
 
     def momentum(gradient: Array, rate: float) -> None:
         """Move along the average of the gradients."""
-        active().momentum(net.theta, gradient, v, rate, beta)
+        active().momentum(net.theta, gradient, v, rate, beta, 1 - beta)
 
     def adams(gradient: Array, rate: float) -> None:
         """Move along the average, each number in units of its own spread."""

@@ -10,10 +10,9 @@ from ..errors import SettingError
 from ..optimizers import (
     LBFGS,
     GradientDescent,
-    Momentum,
-    Nesterov,
     Optimizer,
     UncorrectedAdam,
+    VelocityMomentum,
 )
 from .parameters import Parameters
 from .stopping import Adaptive, InverseScaling, Patience
@@ -22,10 +21,7 @@ COST_TOLERANCE = 1e7 * sys.float_info.epsilon  # `ftol` of SciPy, at which sciki
 
 
 def optimizer_of(given: Parameters) -> Optimizer | LBFGS:
-    """Return the optimiser that takes scikit-learn's steps.
-
-    Its velocity μv − ηg is −η/(1−μ) times our average, so the rate is divided by 1−μ.
-    """
+    """Return the optimiser that takes scikit-learn's steps."""
     rate = _check.real(given.learning_rate_init, "learning_rate_init", above=0)
     if given.solver == "lbfgs":
         return LBFGS(
@@ -38,8 +34,7 @@ def optimizer_of(given: Parameters) -> Optimizer | LBFGS:
     if given.momentum == 0:
         return GradientDescent(rate)
     nesterov = _check.flag(given.nesterovs_momentum, "nesterovs_momentum")
-    share = _check.share(given.momentum, "momentum")
-    return (Nesterov if nesterov else Momentum)(rate / (1 - share), share)
+    return VelocityMomentum(rate, _check.share(given.momentum, "momentum"), nesterov)
 
 
 def schedule_of(given: Parameters, m: int, patience: Patience) -> Any:

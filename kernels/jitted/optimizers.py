@@ -39,22 +39,22 @@ def adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t):
 
 
 @inlined
-def momentum(theta, grad, v, rate, beta):
-    """V ← βv + (1−β)g, θ ← θ − rate · v, in place.   All (p,)."""
+def momentum(theta, grad, v, rate, beta, gain):
+    """V ← βv + gain · g, θ ← θ − rate · v, in place.   All (p,)."""
     number = theta.dtype.type
-    keep, add, rate = number(beta), number(1 - beta), number(rate)
+    keep, gain, rate = number(beta), number(gain), number(rate)
     for i in range(theta.size):
-        v[i] = keep * v[i] + add * grad[i]
+        v[i] = keep * v[i] + gain * grad[i]
         theta[i] -= rate * v[i]
 
 
 @inlined
-def nesterov(theta, grad, v, rate, beta):
-    """V ← βv + (1−β)g, θ ← θ − rate · (βv + (1−β)g), in place.   All (p,)."""
+def nesterov(theta, grad, v, rate, beta, gain):
+    """V ← βv + gain · g, θ ← θ − rate · (βv + gain · g), in place.   All (p,)."""
     number = theta.dtype.type
-    keep, add, rate = number(beta), number(1 - beta), number(rate)
+    keep, gain, rate = number(beta), number(gain), number(rate)
     for i in range(theta.size):
-        g = add * grad[i]
+        g = gain * grad[i]
         v[i] = keep * v[i] + g
         theta[i] -= rate * (keep * v[i] + g)
 
@@ -189,12 +189,22 @@ def _adam(theta, grad, v, s, decayed, rate, epsilon, settings, t):
     adam(theta, grad, v, s, rate, settings[0].beta1, settings[0].beta2, epsilon, t)
 
 
+@inlined
+def _shares(settings, rate):
+    """Rate and gain of a step with momentum: a velocity takes the rate up, an average does not."""
+    if settings[0].velocity != 0:
+        return 1.0, rate
+    return rate, 1 - settings[0].beta1
+
+
 def _momentum(theta, grad, v, s, decayed, rate, epsilon, settings, t):
-    momentum(theta, grad, v, rate, settings[0].beta1)
+    rate, gain = _shares(settings, rate)
+    momentum(theta, grad, v, rate, settings[0].beta1, gain)
 
 
 def _nesterov(theta, grad, v, s, decayed, rate, epsilon, settings, t):
-    nesterov(theta, grad, v, rate, settings[0].beta1)
+    rate, gain = _shares(settings, rate)
+    nesterov(theta, grad, v, rate, settings[0].beta1, gain)
 
 
 def _rmsprop(theta, grad, v, s, decayed, rate, epsilon, settings, t):

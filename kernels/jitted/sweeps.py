@@ -33,18 +33,18 @@ def adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t):
         optimizers.adam(p, flat(grad), v, s, *numbers)
 
 
-def momentum(theta, grad, v, rate, beta):
-    """V ← βv + (1−β)g, θ ← θ − rate · v, in place: the course's average.   All (p,)."""
+def momentum(theta, grad, v, rate, beta, gain):
+    """V ← βv + gain · g, θ ← θ − rate · v, in place.   All (p,)."""
     agree(theta, grad, v)
     with Out(theta, v) as (p, v):
-        optimizers.momentum(p, flat(grad), v, float(rate), float(beta))
+        optimizers.momentum(p, flat(grad), v, float(rate), float(beta), float(gain))
 
 
-def nesterov(theta, grad, v, rate, beta):
-    """V ← βv + (1−β)g, θ ← θ − rate · (βv + (1−β)g), in place.   All (p,)."""
+def nesterov(theta, grad, v, rate, beta, gain):
+    """V ← βv + gain · g, θ ← θ − rate · (βv + gain · g), in place.   All (p,)."""
     agree(theta, grad, v)
     with Out(theta, v) as (p, v):
-        optimizers.nesterov(p, flat(grad), v, float(rate), float(beta))
+        optimizers.nesterov(p, flat(grad), v, float(rate), float(beta), float(gain))
 
 
 def rmsprop(theta, grad, s, rate, beta, epsilon):

@@ -24,7 +24,7 @@ CHUNK = 4096  # parameters that are swept over at a time: first-level cache
 CHUNKS = 8192  # of them at most whose penalties or squares are added up apart, else larger ones
 MANY = 4  # tiles of outputs a member from which on weights are shared out by outputs
 
-safe = inlined(reach.safe)
+bound, safe = inlined(reach.bound), inlined(reach.safe)
 
 
 @inlined
@@ -106,7 +106,7 @@ def permit(
         before = record[i - 1, 3] if i > 0 else settings[0].average
         record[i, 3], counters[1] = before, 1
         if total > 0:  # else the gradient is an older one, and nothing moves
-            record[i, 3] = max(peak, before)
+            record[i, 3] = bound(settings[0], rate, peak, before)
             single, cost = work.itemsize == 4, record[i, 0]
             counters[1] = 1 if safe(settings[0], single, rate, cost, peak, before) else 0
             counters[0] += counters[1]

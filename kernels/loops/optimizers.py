@@ -46,20 +46,24 @@ def largest(x):
     return top
 
 
-def momentum(theta, grad, v, rate, beta):
-    """V ← βv + (1−β)g, θ ← θ − rate · v, in place: the course's average.   All (p,)."""
+def momentum(theta, grad, v, rate, beta, gain):
+    """V ← βv + gain · g, θ ← θ − rate · v, in place.   All (p,).
+
+    With gain 1 − β, v is the course's average; with the learning rate for gain and 1 for rate, -v
+    is the velocity of Sutskever et al. (ICML 2013), which keeps the rates of the steps before.
+    """
     for i in range(len(theta)):
-        v[i] = beta * float(v[i]) + (1 - beta) * float(grad[i])
+        v[i] = beta * float(v[i]) + gain * float(grad[i])
         theta[i] = float(theta[i]) - rate * float(v[i])
 
 
-def nesterov(theta, grad, v, rate, beta):
-    """V ← βv + (1−β)g, θ ← θ − rate · (βv + (1−β)g), in place.   All (p,).
+def nesterov(theta, grad, v, rate, beta, gain):
+    """V ← βv + gain · g, θ ← θ − rate · (βv + gain · g), in place.   All (p,).
 
     The look-ahead of Sutskever et al. (ICML 2013), written at the point looked ahead to.
     """
     for i in range(len(theta)):
-        g = (1 - beta) * float(grad[i])
+        g = gain * float(grad[i])
         v[i] = beta * float(v[i]) + g
         theta[i] = float(theta[i]) - rate * (beta * float(v[i]) + g)
 

@@ -34,16 +34,16 @@ def largest(x):
     return math.inf if math.isnan(top) else top
 
 
-def momentum(theta, grad, v, rate, beta):
-    """V ← βv + (1−β)g, θ ← θ − rate · v, in place: the course's average.   All (p,)."""
-    v[...] = beta * v + (1 - beta) * grad
+def momentum(theta, grad, v, rate, beta, gain):
+    """V ← βv + gain · g, θ ← θ − rate · v, in place.   All (p,)."""
+    v[...] = beta * v + gain * grad
     theta -= rate * v
 
 
-def nesterov(theta, grad, v, rate, beta):
-    """V ← βv + (1−β)g, θ ← θ − rate · (βv + (1−β)g), in place.   All (p,)."""
-    v[...] = beta * v + (1 - beta) * grad
-    theta -= rate * (beta * v + (1 - beta) * grad)
+def nesterov(theta, grad, v, rate, beta, gain):
+    """V ← βv + gain · g, θ ← θ − rate · (βv + gain · g), in place.   All (p,)."""
+    v[...] = beta * v + gain * grad
+    theta -= rate * (beta * v + gain * grad)
 
 
 def rmsprop(theta, grad, s, rate, beta, epsilon):
