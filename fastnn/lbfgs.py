@@ -202,10 +202,11 @@ class Descent(Trainer):
         if self.classifies:
             curves["accuracy"] = [point.hits / point.total]
         if len(self.scores):
-            scores = self._scored()
+            scores = self.scores[self.history.epochs] = self._scored()
             names = ("validation_cost", "validation_accuracy")[: len(curves)]
             curves |= {name: [score] for name, score in zip(names, scores, strict=False)}
         self._record(curves)
+        self._refuse_score(self.history.epochs)
         self.memory.epoch += 1
         self.line.update(self.history)
         wishes = [callback(self.network, self.history) for callback in self.callbacks]

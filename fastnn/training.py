@@ -179,6 +179,7 @@ class Trainer:
         with np.errstate(all="ignore"):  # the run itself finds what is not finite
             done = self._run(start, stop, record)
             self._note(record[: done - start], start)
+            self._refuse_score(done // self.steps)
             if done == stop:
                 return
             epoch, k = divmod(done, self.steps)
@@ -207,7 +208,8 @@ class Trainer:
             return
         finished = record[: epochs * self.steps].reshape(epochs, self.steps, 4)
         hits, total = finished[:, :, 1:3].sum(axis=1).T
-        curves = {"cost": (finished[:, :, 0] * finished[:, :, 2]).sum(axis=1) / total}
+        shares = finished[:, :, 2] / total[:, None]  # before they are summed: costs may be huge
+        curves = {"cost": (finished[:, :, 0] * shares).sum(axis=1)}
         if self.classifies:
             curves["accuracy"] = hits / total
         if len(self.scores):
@@ -230,14 +232,36 @@ class Trainer:
             self.kernels.shuffle(order, int(settings["seed"]), number)
         return order
 
-    def _blame(self, rows: Array, epoch: int) -> str:
-        """Return the name of the first layer that holds a non-finite number in a step over rows."""
-        program, kernels, train = self.program, self.kernels, self.train
-        X = train.X[rows]
-        outputs = kernels.forward(program.ops, program.theta, program.state, self.work, X)
+    def _refuse_score(self, epochs: int) -> None:
+        """Raise where the validation cost after that many epochs of this fit is not finite."""
+        if epochs == 0 or not len(self.scores) or np.isfinite(self.scores[epochs - 1, 0]):
+            return
+        layer = self._overflowing(self.validation.X) or "loss"
+        self.memory.epoch = epoch = int(self.settings["first_epoch"]) + epochs
+        raise DivergenceError(
+            f"the validation cost is not finite after {epoch} epochs: numbers leave the range of "
+            f"{self.program.theta.dtype} first in layer {layer!r}. The network keeps its "
+            "parameters from the end of that epoch; look at the largest numbers of the validation "
+            f"data, or lower learning_rate ({self.plan.optimizer.learning_rate:g})",
+            layer=layer,
+            history=self.history,
+        )
+
+    def _overflowing(self, X: Any) -> str | None:
+        """Return the name of the first layer with an output that is not finite for X, if any."""
+        program = self.program
+        outputs = self.kernels.forward(program.ops, program.theta, program.state, self.work, X)
         for name, A in zip(program.names, outputs, strict=False):
             if not np.isfinite(A).all():
                 return name
+        return None
+
+    def _blame(self, rows: Array, epoch: int) -> str:
+        """Return the name of the first layer that holds a non-finite number in a step over rows."""
+        program, kernels, train = self.program, self.kernels, self.train
+        layer = self._overflowing(train.X[rows])
+        if layer is not None:
+            return layer
         grad = np.zeros_like(program.grad)
         cost, _, _ = kernels.gradient(
             program.ops, program.theta, grad, program.state, self.work, *train, rows,

@@ -253,7 +253,8 @@ def run(
     train and validation are (X, Y, w); an empty validation X is not scored. rates (stop−start,).
     Out: record (stop−start, 4): each step's cost, Σ w of right rows, Σ w, and a bound of |v| after
     it; scores (epochs, 2): validation cost and share right after each epoch; counters[0] counts the
-    updates ever made. A step that could leave the dtype's range is not taken and ends the run.
+    updates ever made. A step that could leave the dtype's range is not taken and ends the run; a
+    validation cost that is not finite ends it after its epoch.
     """
     X, Y, w = train
     m, batch = X.shape[0], int(settings["batch_size"])
@@ -266,20 +267,20 @@ def run(
         rows = order[k * batch : (k + 1) * batch]
         number = int(settings["first_epoch"]) + epoch
         result = gradient(kernels, ops, theta, grad, state, work, X, Y, w, rows, settings, number)
-        rate, before = float(rates[step - start]), float(settings["average"])
-        if step > start:
-            before = record[step - start - 1, 3]
+        rate = float(rates[step - start])
+        before = float(record[step - start - 1, 3] if step > start else settings["average"])
         after = before
         if result[2] > 0:
             peak, t = kernels.largest(grad), int(counters[0]) + 1
-            single = theta.dtype == np.float32
-            if not reach.safe(settings, single, rate, result[0], peak, before):
+            if not reach.safe(settings, theta.itemsize == 4, rate, result[0], peak, before):
                 return step
             counters[0], after = t, reach.bound(settings, rate, peak, before)
             update(kernels, ops, theta, grad, slots, state, settings, rate, t)
         record[step - start] = *result, after
         if k == steps - 1 and validation[0].shape[0]:
             scores[epoch] = evaluate(kernels, ops, theta, state, *validation)
+            if not np.isfinite(scores[epoch, 0]):
+                return step + 1
     return stop
 
 

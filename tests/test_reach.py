@@ -24,6 +24,7 @@ def settings_of(method, generator):
     settings["weight_decay"] = generator.choice([0, 0.1, 100.0])
     settings["clip_value"] = generator.choice([0, 0, 1.0, 1e30])
     settings["clip_norm"] = generator.choice([0, 0, 1.0, 1e30])
+    settings["velocity"] = method in (Method.MOMENTUM, Method.NESTEROV) and generator.choice(2)
     return settings
 
 
@@ -50,6 +51,7 @@ def test_what_is_called_safe_stays_finite(kernels, method, dtype):
         if not safe:
             continue
         taken += 1
+        after = reach.bound(settings, rate, peak, average)
         theta = vector(generator, size, float(info.max), dtype)
         grad = vector(generator, size, peak * (1 - 1e-6), dtype)
         slots = np.zeros((SLOTS[method], size), dtype)
@@ -61,6 +63,8 @@ def test_what_is_called_safe_stays_finite(kernels, method, dtype):
             kernels.update(ops, theta, grad, slots, state, settings, rate, t)
         assert np.isfinite(theta).all()
         assert np.isfinite(slots).all()
+        if method in (Method.MOMENTUM, Method.NESTEROV):
+            assert np.abs(slots).max() <= after
     assert taken > 30
 
 

@@ -153,5 +153,9 @@ def run(
                 table, ops, theta, state, work, ld, places, X_val, Y_val, w_val, order_val,
                 tally_val, row(scores, epoch, 0, 2), int(tally.shape[0] > 1), meeting, me, team,
             )  # fmt: skip
+            meet(meeting, me, team)  # member 0 wrote the score
+            if scores[epoch, 0] - scores[epoch, 0] != 0:  # ∞ − ∞ and NaN − NaN are NaN
+                stop = step + 1
+                break
     restore(mode)
     return stop
