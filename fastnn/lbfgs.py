@@ -99,13 +99,14 @@ class Descent(Trainer):
             self.program.theta[...] = self._reached.theta
         if self._last.wild:
             raise self._divergence("all that its line search tried")
-        self._conclude(status, chosen, lowered=self._reached.cost < first)
+        rounding = float(np.finfo(self.program.theta.dtype).eps) * abs(first)
+        self._conclude(status, chosen, lowered=first - self._reached.cost > rounding)
 
     def _conclude(self, status: int, chosen: LBFGS, lowered: bool) -> None:
         """Note in the history whether the fit converged, and why it ended.
 
-        lowered: whether the cost sank at all. SciPy calls a first step that changes nothing, along
-        a gradient so steep that it rounds to none, a success.
+        lowered: whether the cost sank by more than its rounding. SciPy calls a step a success
+        that changes nothing, as it is short beside a gradient that steep.
         """
         history, steepest = self.history, float(np.abs(self._reached.grad).max())
         small = steepest <= chosen.tolerance
