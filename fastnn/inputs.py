@@ -84,6 +84,9 @@ def weights_of(
             f"no example has a weight that counts in {dtype}; sample_weight times class_weight "
             "must be positive for one at least"
         )
+    with np.errstate(over="ignore"):
+        if not np.isfinite(ready.sum(dtype=np.float64)):
+            raise DataError("sample_weight sums to infinity; divide it by its largest number")
     return ready
 
 

@@ -163,11 +163,12 @@ class Descent(Trainer):
         program = self.program
         program.theta[...] = theta
         if not np.array_equal(theta, self._last.theta):
-            found = self.kernels.gradient(
+            cost, hits, total = self.kernels.gradient(
                 program.ops, program.theta, program.grad, program.state, self.work, *self.train,
                 np.arange(len(self.train.X)), self.settings, Mode.FROZEN,
             )  # fmt: skip
-            self._last = Point(theta.copy(), *found, program.grad.astype(np.float64))
+            grad = program.grad.astype(np.float64)
+            self._last = Point(theta.copy(), cost, hits, total, grad)
         return self._last
 
     def _objective(self, theta: Array) -> tuple[float, Array]:
@@ -210,7 +211,10 @@ class Descent(Trainer):
         self._refuse_score(self.history.epochs)
         self.memory.epoch += 1
         self.line.update(self.history)
-        wishes = [callback(self.network, self.history) for callback in self.callbacks]
+        try:
+            wishes = [callback(self.network, self.history) for callback in self.callbacks]
+        except StopIteration as error:  # SciPy would take it for a wish, as generators do
+            raise RuntimeError("a callback raised StopIteration; return True to stop") from error
         if self.interrupts.seen:
             self.history.interrupted = self.network.history.interrupted = True
             wishes.append(True)

@@ -100,7 +100,7 @@ class Network(Predictor):
             Examples of a step; None takes all at once. The last batch of an epoch may be short.
         optimizer : Optimizer, optional
             `Adam()` by default. Its memory lives in the network: the same settings go on where the
-            last fit stopped, other settings start afresh.
+            last fit stopped, other settings start afresh, as `LBFGS` does in every fit.
         schedule : schedules.Schedule, optional
             Multiplies the optimiser's learning rate, by the epoch or by the step.
         l2, l1 : float
@@ -138,7 +138,7 @@ class Network(Predictor):
             If something that comes in breaks a rule. Nothing has changed then.
         DivergenceError
             If a cost or gradient stops being finite, or a step could make a parameter so; the
-            parameters are those before that step.
+            parameters are those before that step. If a validation cost does: those of its epoch.
         """
         plan = Plan.checked(
             epochs, batch_size, optimizer, l2, l1, shuffle, schedule, clip_norm, clip_value

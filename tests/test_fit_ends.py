@@ -102,6 +102,17 @@ class TestStatuses:
         history = descend(network(), epochs=50, callbacks=[lambda net, history: True])
         assert (history.epochs, history.converged, history.message) == (1, None, None)
 
+    def test_by_an_error_of_a_callback(self):
+        """SciPy keeps StopIteration to itself, and ends as if by a wish."""
+
+        def wrong(network, history):
+            next(iter(()))
+
+        net = network()
+        with pytest.raises(RuntimeError, match="StopIteration; return True"):
+            descend(net, epochs=50, callbacks=[wrong])
+        assert net.history.epochs == 1
+
     def test_by_a_line_search(self, backend):
         """Along a gradient of 1e20 from parameters of about 1 a cost of 1e40 does not change."""
         for tolerance in (0.0, 1e-9):
@@ -279,6 +290,13 @@ class TestCosts:
         history = net.fit(X, T * 4e153, epochs=2, batch_size=batch_size, shuffle=False,
                           sample_weight=np.full(60, weight), progress=False)  # fmt: skip
         np.testing.assert_allclose(history["cost"], cost, rtol=1e-12)
+
+    def test_weights_without_a_finite_sum_are_refused(self):
+        net = network()
+        before = net.program.theta.copy()
+        with pytest.raises(fastnn.errors.DataError, match="sample_weight sums to infinity"):
+            net.fit(X, T, sample_weight=np.full(60, 1e308), progress=False)
+        np.testing.assert_array_equal(net.program.theta, before)
 
     @pytest.mark.parametrize("optimizer", ALL, ids=lambda o: type(o).__name__)
     def test_one_that_is_infinite_itself_is_a_divergence(self, optimizer, backend):

@@ -63,6 +63,20 @@ def evaluate(
 
 
 @inlined
+def _score(
+    table, ops, theta, state, work, ld, places, X, Y, w, order, tally, result, rooms,
+    meeting, me, team,
+):  # fmt: skip
+    """Evaluate, and tell every member whether the cost that member 0 wrote is finite."""
+    evaluate(
+        table, ops, theta, state, work, ld, places, X, Y, w, order, tally, result, rooms,
+        meeting, me, team,
+    )  # fmt: skip
+    meet(meeting, me, team)
+    return result[0] - result[0] == 0  # ∞ − ∞ and NaN − NaN are NaN
+
+
+@inlined
 def _finite(op, work, ld, m, me, team):
     """Tell whether a member's share of A (n, ld) of the INPUT row is finite for m examples."""
     top = 0.0
@@ -116,7 +130,7 @@ def run(
     counters (2,): the updates ever made; 1 while every step could be taken.
     """
     batch, m, meeting = settings[0].batch_size, order.size, handed(meeting)
-    steps, mode = (m + batch - 1) // batch, flush()
+    steps, mode, held = (m + batch - 1) // batch, flush(), order_val.size > 0
     for step in range(start, stop):
         epoch, k = step // steps, step % steps
         if settings[0].shuffle != 0 and (k == 0 or step == start):
@@ -125,8 +139,7 @@ def run(
             meet(meeting, me, team)
         rows = part(order, k * batch, min(batch, m - k * batch))
         # A full batch that neither a shuffle nor a validation touches is laid out once.
-        lasting = steps == 1 and settings[0].shuffle == 0 and order_val.size == 0
-        fresh = 0 if lasting and step > start else 1
+        fresh = 0 if step > start and steps == 1 and settings[0].shuffle == 0 and not held else 1
         result = row(record, step - start, 0, 3)
         if fresh == 0:
             result[2] = record[step - start - 1, 2]
@@ -148,14 +161,11 @@ def run(
                 doubles(work, places.blocks, CHUNKS), meeting, me, team,
             )  # fmt: skip
             meet(meeting, me, team)
-        if k == steps - 1 and order_val.size > 0:
-            evaluate(
-                table, ops, theta, state, work, ld, places, X_val, Y_val, w_val, order_val,
-                tally_val, row(scores, epoch, 0, 2), int(tally.shape[0] > 1), meeting, me, team,
-            )  # fmt: skip
-            meet(meeting, me, team)  # member 0 wrote the score
-            if scores[epoch, 0] - scores[epoch, 0] != 0:  # ∞ − ∞ and NaN − NaN are NaN
-                stop = step + 1
-                break
+        if k == steps - 1 and held and not _score(
+            table, ops, theta, state, work, ld, places, X_val, Y_val, w_val, order_val,
+            tally_val, row(scores, epoch, 0, 2), int(tally.shape[0] > 1), meeting, me, team,
+        ):  # fmt: skip
+            stop = step + 1
+            break
     restore(mode)
     return stop
