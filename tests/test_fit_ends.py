@@ -409,15 +409,3 @@ class TestEstimators:
         model = fastnn.MLPRegressor(hidden_layer_sizes=(4,), solver=solver, random_state=0)
         with pytest.raises(DivergenceError):
             model.fit(X, T * 1e200)
-
-
-class TestPatience:
-    @pytest.mark.parametrize("value", [np.nan, np.inf])
-    def test_a_score_that_is_no_number_is_no_improvement(self, value):
-        from fastnn.estimators.stopping import Patience
-
-        scores = iter([0.5, *[value if np.isnan(value) else -value] * 10])
-        patience = Patience(1e-4, 3, None, lambda: next(scores))
-        ends = [patience(network(), None) for _ in range(5)]
-        assert ends == [False, False, False, False, True]
-        assert patience.best_score == 0.5

@@ -58,8 +58,7 @@ class Patience:
     def __call__(self, network: Network, history: History) -> bool:
         """Note the epoch; return True once patience is over."""
         value = self._value(history)
-        # A NaN is no improvement, so it must not be asked whether it is worse.
-        self.waited = 0 if value <= self.best - self.tol else self.waited + 1
+        self.waited = self.waited + 1 if value > self.best - self.tol else 0
         if value < self.best:
             self.best = value
             if self.scores:
