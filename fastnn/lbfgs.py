@@ -41,11 +41,7 @@ class Point(NamedTuple):
     hits: float  # Σ w of right examples
     total: float  # Σ w
     grad: Array  # (p,) in float64
-
-    @property
-    def finite(self) -> bool:
-        """Whether cost and gradient are finite."""
-        return math.isfinite(self.cost) and bool(np.isfinite(self.grad).all())
+    finite: bool  # whether cost and gradient are
 
     @property
     def wild(self) -> bool:
@@ -58,13 +54,14 @@ class Descent(Trainer):
 
     #: Where the gradient was last taken: an iteration ends where a line search did, so it need not
     #: be taken again.
-    _last = Point(np.zeros(0), 0.0, 0.0, 0.0, np.zeros(0))
+    _last = Point(np.zeros(0), 0.0, 0.0, 0.0, np.zeros(0), False)
     _reached: Point  # by the last finished iteration
 
     def fit(self, callbacks: Sequence[Callback], line: Line) -> History:
         """Run up to the plan's epochs; return early when the gradient is small enough."""
         self._refuse()
         self.callbacks, self.line = callbacks, line
+        self._rows = np.arange(len(self.train.X))
         self._tell(callbacks, "start")
         if self.plan.epochs:  # SciPy takes a step where it is allowed none
             with (
@@ -135,7 +132,7 @@ class Descent(Trainer):
     def _divergence(self, where: str) -> DivergenceError:
         """Return the error of a cost that is not finite, at the point where it was last taken."""
         self.program.theta[...] = self._last.theta
-        layer = self._blame(np.arange(len(self.train.X)), Mode.FROZEN)
+        layer = self._blame(self._rows, Mode.FROZEN)
         self.program.theta[...] = self._reached.theta
         return DivergenceError(
             f"L-BFGS met a cost or gradient that is not finite at {where}: numbers leave the range "
@@ -165,10 +162,11 @@ class Descent(Trainer):
         if not np.array_equal(theta, self._last.theta):
             cost, hits, total = self.kernels.gradient(
                 program.ops, program.theta, program.grad, program.state, self.work, *self.train,
-                np.arange(len(self.train.X)), self.settings, Mode.FROZEN,
+                self._rows, self.settings, Mode.FROZEN,
             )  # fmt: skip
             grad = program.grad.astype(np.float64)
-            self._last = Point(theta.copy(), cost, hits, total, grad)
+            finite = math.isfinite(cost) and bool(np.isfinite(grad).all())
+            self._last = Point(theta.copy(), cost, hits, total, grad, finite)
         return self._last
 
     def _objective(self, theta: Array) -> tuple[float, Array]:

@@ -185,7 +185,8 @@ class TestTrials:
             def found(self, theta):
                 point = at(self, theta)
                 if beyond(theta):
-                    point = self._last = point._replace(cost=wrong, grad=point.grad * wrong)
+                    changed = {"cost": wrong, "grad": point.grad * wrong, "finite": False}
+                    point = self._last = point._replace(**changed)
                 return point
 
             monkeypatch.setattr(Descent, "_at", found)
