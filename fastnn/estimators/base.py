@@ -195,11 +195,11 @@ class Perceptron(Parameters):
         self.best_loss_ = None if patience.scores else min(self.loss_curve_, default=np.inf)
         self.validation_scores_ = patience.scores or None
         self.best_validation_score_ = patience.best_score
-        why = f"{self.solver} reached max_iter={epochs} without converging; raise it"
         over = history.epochs == epochs and not patience.stopped
-        if history.converged is False:
-            why = f"{history.message}; raise max_iter={epochs}, max_fun={self.max_fun} or tol"
         if history.converged is False or (over and not history.converged):
+            why = f"{self.solver} reached max_iter={epochs} without converging; raise it"
+            if history.message:
+                why = f"{history.message}; raise max_iter={epochs}, max_fun={self.max_fun} or tol"
             warnings.warn(f"{why}, or scale the inputs", ConvergenceWarning, stacklevel=4)
         return self
 

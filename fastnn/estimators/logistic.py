@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import Any, Self
 
@@ -24,7 +23,7 @@ from .rows import FLOATS, rows_of
 
 Array = np.ndarray[Any, Any]
 
-COST_TOLERANCE = 64 * sys.float_info.epsilon  # scikit-learn's `ftol`
+COST_TOLERANCE = 64 * float(np.finfo(np.float64).eps)  # scikit-learn's `ftol`
 
 
 class LogisticRegression(ClassifierMixin, Callbacks, BaseEstimator):  # type: ignore[misc]
