@@ -137,8 +137,7 @@ def single(kernels, ops, key, theta, state, X, out, threads=alone):
 @np.errstate(over="ignore")
 def evaluate(kernels, ops, theta, state, X, Y, w, threads=alone):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
-    cost = hits = total = 0.0
-    last = ops[-1]
+    cost, hits, total, last = 0.0, 0.0, 0.0, ops[-1]
     for i in range(0, X.shape[0], BLOCK):
         rows = slice(i, i + BLOCK)
         A = _layers(kernels, ops[: last["source"] + 1], theta, state, X[rows])[1][-1]
@@ -224,9 +223,8 @@ def _step(kernels, theta, grad, slots, settings, rate, t):
     """One step of the settings' method, in place."""
     method = Method(settings["method"])
     beta1, beta2 = float(settings["beta1"]), float(settings["beta2"])
-    epsilon, gain = float(settings["epsilon"]), 1 - beta1
-    if settings["velocity"]:
-        rate, gain = 1.0, rate
+    epsilon = float(settings["epsilon"])
+    rate, gain = (1.0, rate) if settings["velocity"] else (rate, 1 - beta1)
     if settings["uncorrected"]:
         epsilon /= (1 - beta2**t) ** 0.5
     if method == Method.ADAMW:
@@ -268,8 +266,7 @@ def run(
         number = int(settings["first_epoch"]) + epoch
         result = gradient(kernels, ops, theta, grad, state, work, X, Y, w, rows, settings, number)
         rate = float(rates[step - start])
-        before = float(record[step - start - 1, 3] if step > start else settings["average"])
-        after = before
+        after = before = float(record[step - start - 1, 3] if step > start else settings["average"])
         if result[2] > 0:
             peak, t = kernels.largest(grad), int(counters[0]) + 1
             if not reach.safe(settings, theta.itemsize == 4, rate, result[0], peak, before):
