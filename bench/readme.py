@@ -14,6 +14,7 @@ from typing import Any
 from fastnn.kernels.table import Sample
 
 from fastnn import kernels
+from fastnn._atomic import write_text
 from fastnn._works import Work, works
 from fastnn.compare import _measure, _one_thread, markdown
 
@@ -95,7 +96,7 @@ def replaced(text: str, content: str, opening: str = BEGIN, closing: str = END) 
 def write(path: Path, rows: Sequence[Row]) -> None:
     """Put the rows into the README at that path."""
     text = path.read_text(encoding="utf-8")
-    path.write_text(replaced(text, block(rows)), encoding="utf-8", newline="\n")
+    write_text(path, replaced(text, block(rows)), "the README")
 
 
 def main() -> None:

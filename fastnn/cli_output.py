@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ._atomic import replace
 from ._extras import require
 from .errors import MissingExtraError
 
@@ -27,5 +28,6 @@ def write_picture(path: Path, size: tuple[float, float], draw: Callable[[Any], o
         return f"{path} was not written: {error}"
     figure = figures.Figure(figsize=size, layout="constrained")  # pyplot could open a window
     draw(figure.subplots())
-    figure.savefig(path, dpi=150)
+    form = path.suffix[1:] or None
+    replace(path, lambda file: figure.savefig(file, dpi=150, format=form), "the picture")
     return f"wrote {path}"

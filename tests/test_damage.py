@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import BatchNorm, Dense, Network, Normalization, _atomic, _hdf5, _tensors, files
+from fastnn import BatchNorm, Dense, Network, Normalization, _hdf5, _tensors, files
 from fastnn.errors import ModelFileError, SettingError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -382,7 +382,7 @@ def test_an_unwritable_folder_leaves_the_old_file(saved, monkeypatch):
     def refuse(*arguments, **settings):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_atomic.Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PermissionError, match=r"not saved \(Permission denied"):
         net.save(path)
     monkeypatch.undo()

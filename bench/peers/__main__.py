@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from fastnn._atomic import write_text
+
 from ..readme import README, replaced
 from .measure import KNOWN
 from .picture import draw
@@ -54,13 +56,13 @@ def main() -> None:
     ]  # fmt: skip
     records: Records = {count: measure_apart(count, arguments) for count in options.counts}
     if options.json:
-        options.json.write_text(json.dumps(records, indent=1), encoding="utf-8")
+        write_text(options.json, json.dumps(records, indent=1), "the measurement")
     print(terminal(records, options.goals))
     table = markdown(records, options.rounds)
     print(table)
     if options.write:
         text = replaced(README.read_text(encoding="utf-8"), table, BEGIN, END)
-        README.write_text(text, encoding="utf-8", newline="\n")
+        write_text(README, text, "the README")
         draw(records, PICTURE)
 
 

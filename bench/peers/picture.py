@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fastnn._atomic import replace
+
 from .report import Records, fastest, ratio, refused
 
 GREY = "#808080"  # stands out from white and from black alike
@@ -33,7 +35,8 @@ def draw(records: Records, path: Path) -> None:
             texts = [f"{v:.2g} × {name}" for v, name in zip(values, names, strict=True)]
             axes.bar_label(bars, texts, padding=3, color=GREY, fontsize=7)
         _finish(axes, [first[place]["name"] for place in places])
-        figure.savefig(path, format="svg", transparent=True, metadata={"Date": None})
+        settings = {"format": "svg", "transparent": True, "metadata": {"Date": None}}
+        replace(path, lambda file: figure.savefig(file, **settings), "the picture")
 
 
 def _finish(axes, names: list[str]) -> None:

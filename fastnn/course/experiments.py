@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import data, diagnostics, initializers, plot
+from fastnn._atomic import replace
 from fastnn._extras import require
 from fastnn.errors import MissingExtraError
 from fastnn.network import Network
@@ -267,7 +268,7 @@ def _picture(result: Experiment | diagnostics.DepthExperiment, path: Path) -> st
         return f"no picture: {error}"
     figure = axes[0].figure
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    replace(path, lambda file: figure.savefig(file, dpi=120, format="png"), "the picture")
     require("matplotlib.pyplot", extra="plot", purpose="drawing").close(figure)
     return f"picture: {path}"
 
