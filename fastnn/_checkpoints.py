@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._descriptions import OPTIMIZERS, SCHEDULES, built, settings
+from ._json import shown
 from ._tensors import TensorFile
 from .kernels.steps import slots_for
 from .scoring import known
@@ -55,20 +56,20 @@ def described(network: Network) -> dict[str, Any]:
 def _check(file: TensorFile, data: Mapping[str, Any]) -> None:
     """Refuse a description of another shape."""
     if set(data) != NAMES:
-        raise file.refuse(f"its training has the keys {sorted(data)!r:.120}")
+        raise file.refuse(f"its training has the keys {shown(sorted(data))}")
     counts = [data["epoch"]]
     for key in ("counters", "since"):
         if type(data[key]) is not list or len(data[key]) != 2:
-            raise file.refuse(f"its training has {key!r} = {data[key]!r:.80}")
+            raise file.refuse(f"its training has {key!r} = {shown(data[key])}")
         counts += data[key]
     if not all(type(count) is int and 0 <= count <= LARGEST for count in counts):
-        raise file.refuse(f"its training has the counts {counts!r:.80}")
+        raise file.refuse(f"its training has the counts {shown(counts)}")
     for key in ("metrics", "curves"):
         texts = data[key]
         if type(texts) is not list or not all(type(text) is str for text in texts):
-            raise file.refuse(f"its training has {key!r} = {texts!r:.80}")
+            raise file.refuse(f"its training has {key!r} = {shown(texts)}")
     if type(data["interrupted"]) is not bool:
-        raise file.refuse(f"its training has 'interrupted' = {data['interrupted']!r:.80}")
+        raise file.refuse(f"its training has 'interrupted' = {shown(data['interrupted'])}")
 
 
 def prepared(network: Network, file: TensorFile, data: Mapping[str, Any]) -> dict[str, Array]:
@@ -92,7 +93,7 @@ def prepared(network: Network, file: TensorFile, data: Mapping[str, Any]) -> dic
     curves = [f"{HISTORY}{name}" for name in data["curves"]]
     for name in curves:
         if name not in file.entries or len(file.entries[name].shape) != 1:
-            raise file.refuse(f"it lacks the curve {name!r:.80}")
+            raise file.refuse(f"it lacks the curve {shown(name)}")
     return _slots(network) | {name: np.empty(file.entries[name].shape) for name in curves}
 
 

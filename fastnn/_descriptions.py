@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 import numpy as np
 
 from . import initializers, losses, optimizers, schedules
-from ._tensors import TensorFile, parse
+from ._json import parse, shown
+from ._tensors import TensorFile
 from .errors import SettingError
 from .layers import Layer
 
@@ -27,6 +28,7 @@ OPTIMIZERS = {kind.__name__: kind for kind in get_args(optimizers.Optimizer)}
 for family in (optimizers.Adam, optimizers.Momentum):
     OPTIMIZERS |= {kind.__name__: kind for kind in family.__subclasses__()}
 SCHEDULES = {kind.__name__: kind for kind in schedules.Schedule.__subclasses__()}
+MOST_LAYERS = 10_000  # each takes a fraction of a millisecond to lay out
 SETTINGS = {"layers": list, "inputs": int, "seed": int, "dtype": str}
 
 
@@ -44,6 +46,10 @@ def text(data: Any, what: str) -> str:
 
 def described(network: Network) -> dict[str, Any]:
     """What `Network` was called with, as data."""
+    if len(network.layers) > MOST_LAYERS:
+        raise SettingError(
+            f"a network of {len(network.layers)} layers cannot be saved; a file holds {MOST_LAYERS}"
+        )
     return {
         "layers": [_layer(layer) for layer in network.layers],
         "inputs": network.inputs,
@@ -117,7 +123,7 @@ def built(file: TensorFile, kinds: Mapping[str, Any], data: Any, what: str) -> A
     name = fields.pop("class", None)
     if not isinstance(name, str) or name not in kinds:
         raise file.refuse(
-            f"it has the {what} {data!r:.80}, and the known ones are {', '.join(kinds)}"
+            f"it has the {what} {shown(data)}, and the known ones are {', '.join(kinds)}"
         )
     hints = _hints(kinds[name])
     if isinstance(fields.get("init"), dict):
@@ -126,7 +132,7 @@ def built(file: TensorFile, kinds: Mapping[str, Any], data: Any, what: str) -> A
         fields["then"] = built(file, kinds, fields["then"], what)
     for key, value in fields.items():
         if key not in hints or not _fits(value, hints[key]):
-            raise file.refuse(f"its {what} {name} has {key!r} = {value!r:.80}")
+            raise file.refuse(f"its {what} {name} has {key!r} = {shown(value)}")
     try:
         return kinds[name](**fields)
     except TypeError as error:
@@ -150,27 +156,18 @@ def drawn(file: TensorFile, data: Any) -> Any:
     return data if isinstance(data, str) else built(file, INITIALIZERS, data, "initialiser")
 
 
-def table(file: TensorFile, key: str) -> dict[str, Any]:
-    """Return the JSON object under a key of the metadata."""
-    try:
-        data = parse(file.metadata[key])
-    except ValueError as error:
-        raise file.refuse(f"its {key!r} cannot be read ({error})") from error
-    if not isinstance(data, dict):
-        raise file.refuse(f"its {key!r} is no JSON object")
-    return data
-
-
 def network(file: TensorFile) -> tuple[Network, int]:
     """Return the network that the file describes, not yet built, and its number of features."""
     from .network import Network  # Network.save imports the module that imports this one
 
-    data = table(file, "network")
+    data = file.table("network")
     if set(data) != {*SETTINGS, "init", "loss"}:
-        raise file.refuse(f"its description has the keys {sorted(data)}")
+        raise file.refuse(f"its description has the keys {shown(sorted(data))}")
     for key, kind in SETTINGS.items():
         if type(data[key]) is not kind:
-            raise file.refuse(f"its {key!r} is {data[key]!r:.80}")
+            raise file.refuse(f"its {key!r} is {shown(data[key])}")
+    if len(data["layers"]) > MOST_LAYERS:
+        raise file.refuse(f"it has {len(data['layers'])} layers, at most {MOST_LAYERS} can be")
     loss = data["loss"]
     found = Network(
         [built(file, LAYERS, layer, "layer") for layer in data["layers"]],

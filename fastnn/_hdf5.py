@@ -18,8 +18,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ._atomic import replace
-from ._tensors import BLOCK, DTYPES, LONGEST_HEADER, Array, Entry, TensorFile, little, parse, sealed
-from .errors import ModelFileError, SettingError
+from ._checksums import BLOCK, little, sealed
+from ._json import LONGEST_HEADER, check_readable
+from ._tensors import DTYPES, Array, Entry, TensorFile
+from .errors import ModelFileError
 
 USER_BLOCK = 512  # the smallest that HDF5 allows
 METADATA = "metadata"
@@ -61,6 +63,7 @@ class HDF5File(TensorFile):
         """Return where an array lies, if it is plain numbers inside this file."""
         import h5py
 
+        self._check_name(name)
         link = file.get(name, getlink=True)
         if not isinstance(link, h5py.HardLink):
             kind = "an external link" if isinstance(link, h5py.ExternalLink) else "a soft link"
@@ -87,11 +90,7 @@ class HDF5File(TensorFile):
             raise self.refuse("it holds arrays but no network", "was it saved by another library?")
         if entry.end - entry.begin > LONGEST_HEADER:
             raise self.refuse(f"its description takes {entry.end - entry.begin} bytes")
-        try:
-            strings = parse(self._bytes(entry.begin, entry.end).decode())
-        except ValueError as error:
-            raise self.refuse(f"its description cannot be read ({error})") from error
-        return self._strings(strings)
+        return self._strings(self._header(entry.begin, entry.end))
 
     def _check_places(self) -> None:
         """Check that no two arrays overlap; between them stands what HDF5 needs."""
@@ -108,12 +107,9 @@ def write(
     """Write an HDF5 model file; raises what `_tensors.write` raises."""
     import h5py
 
-    text = json.dumps(sealed(metadata, tensors), ensure_ascii=False).encode()
-    if len(text) > LONGEST_HEADER:
-        raise SettingError(
-            f"description and notes take {len(text)} bytes, and a model file holds "
-            f"{LONGEST_HEADER}; make the notes shorter"
-        )
+    strings = sealed(metadata, tensors)
+    text = json.dumps(strings, ensure_ascii=False).encode()
+    check_readable(text, strings, sum(tensor.nbytes for tensor in tensors.values()))
     whole = io.BytesIO()
     with h5py.File(whole, "w", userblock_size=USER_BLOCK) as file:
         file.create_dataset(METADATA, data=np.frombuffer(text, np.uint8))

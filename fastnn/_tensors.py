@@ -22,14 +22,15 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import numpy as np
 
 from ._atomic import replace
-from .errors import ModelFileError, SettingError
+from ._checksums import BLOCK, checksum, little, sealed
+from ._json import DESCRIPTION, LONGEST_HEADER, Room, check_readable, parse, scan, shown
+from .errors import ModelFileError
 
 Array = np.ndarray[Any, Any]
 
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 METADATA = "__metadata__"
-LONGEST_HEADER = 8 * 2**20  # bytes; a header describes a network, it does not hold one
-BLOCK = 2**18  # bytes that are read, hashed and copied at a time
+LONGEST_NAME = 200  # characters, of a tensor or a string
 MEND = "save the network again with net.save, or fetch the file again"
 
 
@@ -40,44 +41,6 @@ class Entry(NamedTuple):
     shape: tuple[int, ...]
     begin: int
     end: int
-
-
-def parse(text: str | bytes) -> Any:
-    """Return the data of a JSON text; ValueError for repeated keys, NaN and what is not text."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise ValueError("a key stands there twice")
-        return found
-
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is no JSON")
-
-    try:
-        data = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
-        # Half a surrogate pair cannot be printed; 1e999 is read as infinity.
-        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    return data
-
-
-def little(tensor: Array) -> Array:
-    """Return the bytes of a tensor as they stand in files: uint8 (n,), little-endian, C order."""
-    return np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).reshape(-1).view(np.uint8)
-
-
-def sealed(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> dict[str, str]:
-    """Return the metadata with the checksums of the tensors and of itself."""
-    sums = {name: hashlib.sha256(little(array).data).hexdigest() for name, array in tensors.items()}
-    strings = {**metadata, "checksums": json.dumps(sums)}
-    return {**strings, "checksum": _checksum(strings)}
-
-
-def _checksum(strings: Mapping[str, str]) -> str:
-    """SHA-256 of strings by name, whatever their order."""
-    return hashlib.sha256(json.dumps(strings, sort_keys=True).encode()).hexdigest()
 
 
 class TensorFile:
@@ -160,33 +123,74 @@ class TensorFile:
                 f"its first 8 bytes announce a header of {length} bytes, more than can be",
                 "is it another kind of file, or cut short?",
             )
-        try:
-            header = parse(self._bytes(8, 8 + length).decode())
-        except ValueError as error:
-            raise self.refuse(f"its header cannot be read ({error})") from error
-        if not isinstance(header, dict):
-            raise self.refuse("its header is no JSON object")
+        header = self._header(8, 8 + length)
         self.metadata = self._strings(header.pop(METADATA, {}))
         self._start = 8 + length
-        self.entries = {name: self._entry(name, value) for name, value in header.items()}
+        self.entries = {name: self._entry(name, header.pop(name)) for name in list(header)}
+
+    def _header(self, begin: int, end: int) -> dict[str, Any]:
+        """Return the JSON object that stands in these bytes."""
+        self._room = Room(end - begin, self.size)
+        try:
+            raw = self._bytes(begin, end)
+            self._room.spend(0 if raw.isascii() else 4 * len(raw))  # which the decoder may take
+            text = raw.decode()
+            del raw
+            return self._parsed(text)
+        except ValueError as error:
+            raise self.refuse(f"its header cannot be read ({error!s:.200})") from error
+
+    def _parsed(self, text: str, **limits: int) -> dict[str, Any]:
+        """Return the JSON object in a text; ValueError if it is none or takes too much memory."""
+        scan(text, self._room, **limits)
+        data = parse(text)
+        if not isinstance(data, dict):
+            raise ValueError("it is no JSON object")
+        return data
+
+    def table(self, key: str, *, strict: bool = True) -> dict[str, Any]:
+        """Return the JSON object under a key of the metadata.
+
+        Parameters
+        ----------
+        key : str
+            Of a string that is there.
+        strict : bool
+            Whether it describes network or training, with short strings and an object a layer.
+        """
+        limits = DESCRIPTION if strict else {}
+        try:
+            return self._parsed(self.metadata[key], **limits)
+        except ValueError as error:
+            raise self.refuse(f"its {key!r} cannot be read ({error!s:.200})") from error
 
     def _strings(self, value: Any) -> dict[str, str]:
         """Check the metadata."""
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
             raise self.refuse(f"its {METADATA} is no table of strings")
+        for name in value:
+            self._check_name(name)
         return value
+
+    def _check_name(self, name: str) -> None:
+        """Refuse a name that is so long that it can only be a forgery."""
+        if len(name) > LONGEST_NAME:
+            raise self.refuse(f"a name has {len(name)} characters, at most {LONGEST_NAME} can be")
 
     def _entry(self, name: str, value: Any) -> Entry:
         """Check the description of one tensor, by itself."""
+        self._check_name(name)
         if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
             raise self.refuse(f"the entry of {name!r} is not dtype, shape and data_offsets")
         kind, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
         if not isinstance(kind, str) or kind not in DTYPES:
-            raise self.refuse(f"{name!r} has the dtype {kind!r}, not one of {', '.join(DTYPES)}")
+            raise self.refuse(
+                f"{name!r} has the dtype {shown(kind)}, not one of {', '.join(DTYPES)}"
+            )
         for what, numbers in (("shape", shape), ("data_offsets", offsets)):
             good = isinstance(numbers, list) and len(numbers) <= 2  # no parameter has more axes
             if not good or not all(type(n) is int and 0 <= n <= self.size for n in numbers):
-                raise self.refuse(f"{name!r} has the {what} {numbers!r:.80}, which cannot be")
+                raise self.refuse(f"{name!r} has the {what} {shown(numbers)}, which cannot be")
         needed = math.prod(shape) * DTYPES[kind].itemsize
         if len(offsets) != 2 or offsets[1] - offsets[0] != needed:
             raise self.refuse(f"{name!r} of shape {shape} needs {needed} bytes, got {offsets}")
@@ -209,13 +213,13 @@ class TensorFile:
         self._checksums: dict[str, str] = {}
         if not self.sealed:
             return
-        if self.metadata.pop("checksum", None) != _checksum(self.metadata):
+        if self.metadata.pop("checksum", None) != checksum(self.metadata):
             raise self.refuse("its description is not what was saved: the checksum differs")
-        try:
-            self._checksums = parse(self.metadata.pop("checksums"))
-        except (KeyError, ValueError) as error:
-            raise self.refuse(f"its checksums cannot be read ({error})") from error
-        if not isinstance(self._checksums, dict) or set(self._checksums) != set(self.entries):
+        if "checksums" not in self.metadata:
+            raise self.refuse("its checksums cannot be read (there is no 'checksums')")
+        self._checksums = self.table("checksums")
+        del self.metadata["checksums"]
+        if set(self._checksums) != set(self.entries):
             raise self.refuse("its checksums are not those of its tensors")
 
     def read_into(self, name: str, target: Array, *, finite: bool = True) -> None:
@@ -264,11 +268,7 @@ def write(
         header[name] = {"dtype": kind, "shape": tensor.shape, "data_offsets": [begin, end]}
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    if len(text) > LONGEST_HEADER:
-        raise SettingError(
-            f"description and notes take {len(text)} bytes, and a model file holds "
-            f"{LONGEST_HEADER}; make the notes shorter"
-        )
+    check_readable(text, header[METADATA], end)
 
     def content(file: BinaryIO) -> None:
         file.write(len(text).to_bytes(8, "little") + text)

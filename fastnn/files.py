@@ -20,6 +20,7 @@ import numpy as np
 
 from . import _checkpoints, _descriptions, _hdf5, _tensors
 from ._atomic import find_folder
+from ._json import shown
 from ._tensors import TensorFile
 from .errors import DataError, FastnnError, ModelFileError
 from .kernels.opcodes import Kind
@@ -156,12 +157,12 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]:
     """Load a network and the notes that were saved with it; raises what `load` raises."""
     with (_hdf5.HDF5File if _is_hdf5(path) else TensorFile)(path) as file:
         try:
-            notes = _descriptions.table(file, "notes") if "notes" in file.metadata else {}
+            notes = file.table("notes", strict=False) if "notes" in file.metadata else {}
             return _network(file), notes
         except ModelFileError:
             raise
         except FastnnError as error:
-            raise file.refuse(f"it describes what cannot be ({error})") from error
+            raise file.refuse(f"it describes what cannot be ({error!s:.400})") from error
 
 
 def _metadata(network: Network, notes: Mapping[str, Any] | None) -> dict[str, str]:
@@ -184,8 +185,8 @@ def _network(file: TensorFile) -> Network:
     version = file.metadata.get("format_version")
     if version not in (VERSION, UNSEALED):
         raise file.refuse(
-            f"it has version {version!r:.40} of the format, written by fastnn "
-            f"{file.metadata.get('fastnn_version')!r:.40}, and this fastnn reads up to {VERSION!r}",
+            f"it has version {shown(version)} of the format, written by fastnn "
+            f"{shown(file.metadata.get('fastnn_version'))}, this fastnn reads up to {VERSION!r}",
             "load it with the fastnn that wrote it, or a newer one",
         )
     if file.sealed != (version == VERSION):
@@ -199,7 +200,7 @@ def _network(file: TensorFile) -> Network:
     targets = _targets(network, file)
     loose: dict[str, Array] = {}
     if "training" in file.metadata:
-        loose = _checkpoints.prepared(network, file, _descriptions.table(file, "training"))
+        loose = _checkpoints.prepared(network, file, file.table("training"))
     _fill(targets, loose, file)
     if loose:
         _checkpoints.remember(network, loose)

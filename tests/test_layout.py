@@ -23,7 +23,7 @@ FLOORS = [
     {"training"},
     {"lbfgs"},
     {"folding", "inputs", "blueprint", "data"},
-    {"scoring", "_atomic"},
+    {"scoring", "_atomic", "_checksums", "_json"},
     {"prediction"},
     {"_tensors"},
     {"_hdf5"},
