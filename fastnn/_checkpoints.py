@@ -10,6 +10,7 @@ import numpy as np
 from ._descriptions import OPTIMIZERS, SCHEDULES, built, settings
 from ._json import shown
 from ._tensors import TensorFile
+from .kernels.opcodes import Method
 from .kernels.steps import slots_for
 from .scoring import known
 
@@ -20,6 +21,8 @@ Array = np.ndarray[Any, Any]
 
 HISTORY = "history."
 NAMES = {"optimizer", "schedule", "counters", "epoch", "since", "metrics", "interrupted", "curves"}
+SQUARES = {Method.RMSPROP: 1, Method.ADAM: 2, Method.ADAMW: 2}  # the slot of averages of squares
+ROUNDING = 1e-6  # of a share: a sum of float32 weights by another sum of them
 LARGEST = 2**62  # of counts: what a signed word holds, with room to go on
 
 
@@ -64,6 +67,8 @@ def _check(file: TensorFile, data: Mapping[str, Any]) -> None:
         counts += data[key]
     if not all(type(count) is int and 0 <= count <= LARGEST for count in counts):
         raise file.refuse(f"its training has the counts {shown(counts)}")
+    if data["counters"][1] > 1 or data["since"][0] > data["epoch"]:
+        raise file.refuse(f"its training has the counts {shown(counts)}, which cannot be")
     for key in ("metrics", "curves"):
         texts = data[key]
         if type(texts) is not list or not all(type(text) is str for text in texts):
@@ -97,12 +102,33 @@ def prepared(network: Network, file: TensorFile, data: Mapping[str, Any]) -> dic
     return _slots(network) | {name: np.empty(file.entries[name].shape) for name in curves}
 
 
-def remember(network: Network, found: Mapping[str, Array]) -> None:
-    """Take the filled curves into the network's history."""
-    network.history.extend(
-        {
-            name.removeprefix(HISTORY): curve
-            for name, curve in found.items()
-            if name.startswith(HISTORY)
-        }
-    )
+def squares(network: Network) -> set[str]:
+    """Names of the slots that hold averages of squares, which are not negative."""
+    optimizer = network._memory.optimizer
+    number = SQUARES.get(Method(optimizer.settings["method"])) if optimizer else None
+    return {f"slot{number}.{name}" for name in network.program.parameters} if number else set()
+
+
+def remember(network: Network, found: Mapping[str, Array], file: TensorFile) -> None:
+    """Take the filled curves into the network's history; refuse what no training records."""
+    curves = {
+        name.removeprefix(HISTORY): curve
+        for name, curve in found.items()
+        if name.startswith(HISTORY)
+    }
+    epochs, memory = len(curves.get("cost", ())), network._memory
+    if epochs > memory.epoch or memory.since[1] > epochs:
+        raise file.refuse(
+            f"its history has {epochs} epochs, but its training counts {memory.epoch}, and "
+            f"{memory.since[1]} before its schedule began"
+        )
+    for name, curve in curves.items():
+        if len(curve) > epochs:
+            raise file.refuse(f"its curve {shown(name)} has {len(curve)} epochs, the cost {epochs}")
+        # Others may be NaN where nothing was measured, or infinite, as a cost of held-out rows.
+        share = name in ("accuracy", "validation_accuracy")
+        if name == "cost" and not np.isfinite(curve).all():
+            raise file.refuse("its history has a cost that is not finite")
+        if share and ((curve < 0) | (curve > 1 + ROUNDING)).any():
+            raise file.refuse(f"its curve {name!r} leaves 0 … 1")
+    network.history.extend(curves)

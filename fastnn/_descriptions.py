@@ -137,6 +137,8 @@ def built(file: TensorFile, kinds: Mapping[str, Any], data: Any, what: str) -> A
         return kinds[name](**fields)
     except TypeError as error:
         raise file.refuse(f"its {what} {name} lacks a field ({error})") from error
+    except OverflowError as error:
+        raise file.refuse(f"its {what} {name} has a number beyond float64 ({error})") from error
 
 
 def _fits(value: Any, hint: type | UnionType) -> bool:

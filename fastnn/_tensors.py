@@ -222,13 +222,24 @@ class TensorFile:
         if set(self._checksums) != set(self.entries):
             raise self.refuse("its checksums are not those of its tensors")
 
-    def read_into(self, name: str, target: Array, *, finite: bool = True) -> None:
+    def read_into(
+        self, name: str, target: Array, *, finite: bool = True, negative: bool = True
+    ) -> None:
         """Copy a tensor into an array of its shape and dtype, block by block.
+
+        Parameters
+        ----------
+        name : str
+            Of the tensor.
+        target : array (n,) or (n, k)
+            Is written to.
+        finite, negative : bool
+            Whether all numbers must be finite; whether some may be negative.
 
         Raises
         ------
         ModelFileError
-            If its checksum differs, or it holds numbers that are not finite where it must not.
+            If its checksum differs, or it holds numbers that it must not hold.
         """
         entry, digest = self.entries[name], hashlib.sha256()
         width = math.prod(entry.shape[1:]) * entry.dtype.itemsize
@@ -241,6 +252,8 @@ class TensorFile:
             part[...] = np.frombuffer(raw, entry.dtype).reshape(part.shape)
             if finite and not np.isfinite(part).all():
                 raise self.refuse(f"{name!r} holds numbers that are not finite")
+            if not negative and part.size and part.min() < 0:
+                raise self.refuse(f"{name!r} holds negative numbers, and it averages squares")
         if self.sealed and digest.hexdigest() != self._checksums[name]:
             raise self.refuse(f"the numbers of {name!r} are not those saved: the checksum differs")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,9 +201,10 @@ def _network(file: TensorFile) -> Network:
     loose: dict[str, Array] = {}
     if "training" in file.metadata:
         loose = _checkpoints.prepared(network, file, file.table("training"))
-    _fill(targets, loose, file)
+    least = {name for name in targets if name.startswith("variance")}
+    _fill(targets, loose, file, least | _checkpoints.squares(network))
     if loose:
-        _checkpoints.remember(network, loose)
+        _checkpoints.remember(network, loose, file)
     return network
 
 
@@ -229,8 +230,13 @@ def _targets(network: Network, file: TensorFile) -> dict[str, Array]:
     return targets
 
 
-def _fill(targets: Mapping[str, Array], loose: Mapping[str, Array], file: TensorFile) -> None:
-    """Copy the file's tensors to where they go; `loose` ones may hold any number."""
+def _fill(
+    targets: Mapping[str, Array],
+    loose: Mapping[str, Array],
+    file: TensorFile,
+    squares: Collection[str],
+) -> None:
+    """Copy the file's tensors to where they go; all but the history's are finite."""
     places = {**targets, **loose}
     if set(places) != set(file.entries):
         raise file.refuse(
@@ -245,4 +251,5 @@ def _fill(targets: Mapping[str, Array], loose: Mapping[str, Array], file: Tensor
                 f"needs {target.shape} and {target.dtype.name}"
             )
     for name, target in places.items():
-        file.read_into(name, target, finite=name in targets)
+        history = name.startswith(_checkpoints.HISTORY)
+        file.read_into(name, target, finite=not history, negative=name not in squares)
