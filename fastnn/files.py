@@ -52,7 +52,7 @@ def save(
         Built, its parameters finite.
     path : str or path
         ``.safetensors`` is the usual ending, ``.h5`` gives an HDF5 file. A file there is
-        replaced, in one piece: a crash leaves the old one or the new one.
+        replaced, in one piece: a crash leaves the old one or the new one. Its permissions stay.
     notes : mapping, optional
         Anything that JSON can say, for example the names of the classes; `read` returns it.
 
@@ -61,11 +61,13 @@ def save(
     NotBuiltError
         If the network does not know its number of features yet.
     SettingError
-        If it has an initialiser or a layer that is no data, or the notes are none.
+        If it has an initialiser or a layer that is no data, or the notes are none, or it is so
+        much text that it could not be loaded again.
     DataError
         If a parameter is not finite.
     OSError
-        If the file cannot be written. A file that was there before is as it was.
+        If the file cannot be written, or the one there is read-only. A file that was there before
+        is as it was.
     """
     _write(path, _tensors_of(network), _metadata(network, notes))
 
@@ -135,7 +137,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     """Load a network that `save` wrote: same predictions, bit for bit.
 
     From a checkpoint comes a network whose next `fit` goes on where that one was, bit for bit.
-    At no time is more memory taken than about twice the size of the file.
+    At no time is more memory taken than about twice the size of the file and 4 MiB.
 
     Raises
     ------
