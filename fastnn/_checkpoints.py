@@ -105,7 +105,7 @@ def prepared(network: Network, file: TensorFile, data: Mapping[str, Any]) -> dic
 def squares(network: Network) -> set[str]:
     """Names of the slots that hold averages of squares, which are not negative."""
     optimizer = network._memory.optimizer
-    number = SQUARES.get(Method(optimizer.settings["method"])) if optimizer else None
+    number = SQUARES.get(Method(int(optimizer.settings["method"]))) if optimizer else None
     return {f"slot{number}.{name}" for name in network.program.parameters} if number else set()
 
 

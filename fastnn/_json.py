@@ -74,9 +74,10 @@ def scan(text: str, room: Room, *, item: int = OBJECT, longest: int | None = Non
         If the room does not do, a string is longer, or lists and objects lie too deep.
     """
     plain = text.isascii()
-    room.spend(len(text) if plain else 8 * len(text))  # the text, and its strings
+    escapes = plain and "\\u" in text
     costs = {",": VALUE, "[": LIST, "{": item}
     key, keys, depth = slice(0), set[str](), 0
+    cost = len(text) if plain else 8 * len(text)  # the text, and its strings
     for match in TOKENS.finditer(text):
         begin, end = match.span()
         token = text[begin]
@@ -84,17 +85,20 @@ def scan(text: str, room: Room, *, item: int = OBJECT, longest: int | None = Non
             if longest is not None and end - begin > longest + 2:
                 raise ValueError(f"a string has {end - begin - 2} characters, {longest} can be")
             # Characters of 4 bytes each, which take half as much again while the string grows.
-            wide = plain and ESCAPE.search(text, begin, end)
-            room.spend(STRING + (6 * (end - begin) if wide else 0))
+            wide = escapes and ESCAPE.search(text, begin, end)
+            cost += STRING + (6 * (end - begin) if wide else 0)
             key = slice(begin, end)
         elif token == ":":
-            room.spend(VALUE if text[key] in keys else VALUE + KEY)
+            cost += VALUE if text[key] in keys else VALUE + KEY
             keys.add(text[key])
         else:
             depth += (token in "[{") - (token in "]}")
             if depth > DEEPEST:
                 raise ValueError(f"it is nested too deeply, {DEEPEST} levels can be")
-            room.spend(costs.get(token, 0))
+            cost += costs.get(token, 0)
+        if cost > room.left:
+            break
+    room.spend(cost)
 
 
 def parse(text: str) -> Any:
@@ -120,7 +124,7 @@ def parse(text: str) -> Any:
 def _check(data: Any) -> None:
     """Refuse halves of surrogate pairs, which cannot be printed, and infinity, read of 1e999."""
     if isinstance(data, str):
-        if HALF.search(data):
+        if not data.isascii() and HALF.search(data):
             raise ValueError("half of a surrogate pair is no text")
     elif isinstance(data, float):
         if math.isinf(data):
