@@ -49,7 +49,9 @@ def picture(path):
     pytest.importorskip("matplotlib").use("Agg")
     from fastnn.cli_output import write_picture
 
-    write_picture(path, (2.0, 2.0), lambda ax: ax.plot([1, 2]))
+    said = write_picture(path, (2.0, 2.0), lambda ax: ax.plot([1, 2]))
+    if "not written" in said:  # the work that it shows is done: it must not fail for a picture
+        raise PermissionError(said)
 
 
 WRITERS = {
