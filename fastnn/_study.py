@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import importlib
 import json
 import os
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
 from . import _trial
 from ._trial import Job
@@ -13,15 +17,62 @@ from .errors import SettingError
 from .history import rises
 
 NAME = "fastnn"  # of the study within its file
+TAKEN = errno.EACCES, errno.EAGAIN, errno.EDEADLK  # what the refusal of a lock is called
+BEYOND = 2**30  # bytes, where no study file reaches
+
+
+@contextlib.contextmanager
+def held(path: str | None) -> Iterator[None]:
+    """Keep a study file for one search: a second one would run the same missing trials again.
+
+    The lock belongs to an open file, so the end of the process lets go of it, however it ends.
+    Nothing is locked where the file system knows no locks.
+    """
+    if path is None:
+        yield
+        return
+    _recognised(path)
+    with open(path, "ab") as file:
+        if not _locked(file):
+            raise SettingError(
+                f"study file {path!r} is being searched by another call of tune; wait for its end "
+                "(processes=N trains several trials at a time), or give another file"
+            )
+        yield
+
+
+def _locked(file: IO[bytes]) -> bool:
+    """Take the lock of an open file; False if another one holds it."""
+    try:
+        if os.name == "nt":
+            msvcrt: Any = importlib.import_module("msvcrt")
+            file.seek(BEYOND)  # Windows lets nobody write to bytes that are locked
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl: Any = importlib.import_module("fcntl")
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in TAKEN
+    return True
 
 
 def opened(job: Job, path: str | None) -> Any:
-    """Return the study in that file, a new one where there is none; without a path in memory."""
+    """Return the study in that file, a new one where there is none; without a path in memory.
+
+    Sampler and pruner are given with all that decides a trial, for Optuna changes its defaults:
+    from version 5 on its TPE sampler draws all parameters together (multivariate) and keeps away
+    from running trials (constant_liar). Nothing here is drawn by TPE.
+    """
     module = _trial.optuna()
     pruner = module.pruners.MedianPruner(
-        n_startup_trials=_trial.STARTUP, n_warmup_steps=job.epochs // 5
-    )
-    settings = {"direction": "maximize" if rises(job.monitor) else "minimize", "pruner": pruner}
+        n_startup_trials=_trial.STARTUP, n_warmup_steps=job.epochs // 5, interval_steps=1,
+        n_min_trials=1,
+    )  # fmt: skip
+    settings = {
+        "direction": "maximize" if rises(job.monitor) else "minimize",
+        "pruner": pruner,
+        "sampler": module.samplers.RandomSampler(seed=job.seed),  # each trial sets its own seed
+    }
     if path is None:
         return module.create_study(**settings)
     _recognised(path)

@@ -7,7 +7,7 @@ average by how far it is from 1; sizes and shares as they are.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from .errors import SettingError
 
 __all__ = ["Choice", "Integer", "Linear", "Log", "Momentum", "Space"]
 
+TEXT = str, bytes  # iterable, and yet one value
 ROOM = 0.1  # what a narrowed box has on both sides of its numbers, of the whole space
 
 
@@ -210,7 +211,8 @@ class Choice(Space):
     Raises
     ------
     SettingError
-        If there is nothing to choose from.
+        If there is nothing to choose from, or only one list or the like: a choice between its
+        items is ``Choice(*items)``.
     """
 
     values: tuple[Any, ...]
@@ -218,6 +220,11 @@ class Choice(Space):
     def __init__(self, *values: Any) -> None:
         if not values:
             raise SettingError("Choice needs at least one value, like Choice(32, 64, 128)")
+        if len(values) == 1 and isinstance(values[0], Iterable) and not isinstance(values[0], TEXT):
+            raise SettingError(
+                f"Choice takes its values one by one, like Choice(32, 64, 128), got only a "
+                f"{type(values[0]).__name__}; write Choice(*values)"
+            )
         object.__setattr__(self, "values", values)
 
     def __repr__(self) -> str:

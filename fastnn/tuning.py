@@ -15,7 +15,7 @@ from typing import Any
 
 from . import _check, _trial, spaces
 from ._search import Search
-from ._study import opened, same_search
+from ._study import held, opened, same_search
 from ._threads import get_num_threads, set_num_threads
 from ._trial import Job
 from .errors import SettingError
@@ -72,12 +72,13 @@ def tune(
     monitor : str
         Which curve's last value is the score: ``"validation_cost"``, ``"validation_f1"`` ….
     seed : int
-        Of the draws; trial k is drawn from (seed, k) alone.
+        Of the draws; trial k is drawn from (seed, k) alone, under Optuna 4 and 5 the same.
     processes : int
         That train side by side. Above 1, make_network must be a function of a module, and a
         script needs its ``if __name__ == "__main__":``. The threads are shared out among them.
     study : path, optional
-        A file that keeps the trials. Called with it again, tune adds only those still missing.
+        A file that keeps the trials. Called with it again, tune adds only those still missing. One
+        call at a time: another one meanwhile is refused.
     prune : bool
         Whether a trial ends early when its best value so far is worse than the median of the
         others' at that epoch. Across several processes that depends on who is faster.
@@ -116,7 +117,8 @@ def tune(
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         shared = os.path.join(folder, "study") if workers > 1 else None
         path = shared if study is None else os.fspath(study)
-        return _search(job, path, total, workers, bool(refine), callbacks)
+        with held(path):
+            return _search(job, path, total, workers, bool(refine), callbacks)
 
 
 def _metrics(monitor: Any) -> tuple[str, ...]:

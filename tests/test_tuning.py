@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -20,6 +21,11 @@ optuna = pytest.importorskip("optuna")
 
 X, Y = moons(80, noise=0.1, seed=0)
 RATE = {"learning_rate": spaces.Log(1e-4, 1e-1)}
+DRAWN = [
+    (0.004043878009515107, 6, 0.18426234927955876),
+    (0.08311303692128176, 4, 0.9772041531366338),
+    (0.06822049344477961, 3, 0.9979136668612456),
+]
 
 
 def small(units=4):
@@ -51,6 +57,10 @@ class TestSpaces:
             (lambda: spaces.Linear(0, float("nan")), "high must be a finite number"),
             (lambda: spaces.Linear("0", 1), "low must be a finite number"),
             (spaces.Choice, "at least one value"),
+            (lambda: spaces.Choice([16, 32]), r"one by one.*got only a list.*Choice\(\*values\)"),
+            (lambda: spaces.Choice((16, 32)), "got only a tuple"),
+            (lambda: spaces.Choice(range(3)), "got only a range"),
+            (lambda: spaces.Choice(np.arange(3)), "got only a ndarray"),
         ],
     )
     def test_bad_bounds(self, make, words):
@@ -100,6 +110,14 @@ class TestTune:
         first, again, other = (search(seed=seed).trials for seed in (3, 3, 4))
         assert first == again
         assert first[0]["parameters"] != other[0]["parameters"]
+
+    def test_seed_decides_under_every_optuna(self):
+        """Draws that Optuna 4.9 and 5.0 gave; its own default sampler drew others from 5 on."""
+        space = {**RATE, "units": spaces.Integer(2, 16, log=True), "dropout": spaces.Linear(0, 1)}
+        make = functools.partial(Network.mlp, [2, 2, 1], output="sigmoid")
+        found = search(lambda units, dropout: make(dropout=dropout), space, trials=3, epochs=1)
+        drawn = [tuple(t["parameters"].values()) for t in found.trials]
+        np.testing.assert_allclose(drawn, DRAWN, rtol=1e-12)
 
     def test_settings_go_where_they_are_known(self):
         seen = []
@@ -175,6 +193,15 @@ class TestTune:
         assert not caplog.records
 
 
+def _optuna_study(path):
+    """Return the study in a file, as Optuna reads it."""
+    journal = optuna.storages.journal
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        storage = optuna.storages.JournalStorage(journal.JournalFileBackend(str(path)))
+    return optuna.load_study(study_name="fastnn", storage=storage)
+
+
 class TestStudyFile:
     def test_it_resumes(self, tmp_path):
         path, new = tmp_path / "a.study", []
@@ -199,6 +226,20 @@ class TestStudyFile:
             search(fragile, study=tmp_path / "a")
         found = search(study=tmp_path / "a")
         assert [t["number"] for t in found.trials] == [0, 1, 2, 3]
+
+    def test_one_call_at_a_time(self, tmp_path):
+        path, seen = tmp_path / "a", []
+
+        def again(trial):
+            with pytest.raises(SettingError, match="being searched by another call") as caught:
+                search(study=path)
+            seen.append(str(caught.value))
+
+        found = search(study=path, callbacks=[again])
+        assert len(seen) == 4
+        assert search(study=path).trials == found.trials  # and the lock is free again
+        numbers = [t.user_attrs["index"] for t in _optuna_study(path).trials]
+        assert sorted(numbers) == [0, 1, 2, 3]
 
     @pytest.mark.parametrize("content", [b"hello", b"\x00\xff\n", b"[1]\n", b'{"op_code": 99}\n'])
     def test_no_study(self, tmp_path, content):
