@@ -59,10 +59,17 @@ class EarlyStopping:
     ) -> None:
         self.monitor, self.restore_best = monitor, restore_best
         self.patience = _check.count(patience, "patience", least=1)
-        self._start()
+        self._forget()
 
-    def _start(self) -> None:
-        """Forget an earlier fit."""
+    def start(self, network: Network) -> None:
+        """Forget an earlier fit; `fit` calls this before its first step.
+
+        A fit that ends before its first epoch must find no weights to bring back.
+        """
+        self._forget()
+
+    def _forget(self) -> None:
+        """Hold no best epoch and no weights."""
         self.best, self.best_epoch = math.inf, -1
         self._kept: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None = None
 
@@ -70,8 +77,8 @@ class EarlyStopping:
         """Note the epoch; return True once patience is over."""
         refuse_unknown("EarlyStopping", self.monitor, history)
         epoch = history.epochs - 1
-        if epoch == 0:
-            self._start()
+        if epoch == 0:  # within a callback that does not pass `start` on
+            self._forget()
         value = float(history[self.monitor][-1])
         value = -value if rises(self.monitor) else value
         program = network.program

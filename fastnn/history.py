@@ -32,11 +32,17 @@ def refuse_unknown(who: str, monitor: str, names: Collection[str]) -> None:
     )
 
 
+def _epochs(curves: Mapping[str, tuple[Array, int]]) -> int:
+    """Return the number of finished epochs, each of which has a cost."""
+    return curves["cost"][1] if "cost" in curves else 0
+
+
 class History(Mapping[str, Array]):
     """Curves by name: ``history["cost"][k]`` is the mean cost over the mini-batches of epoch k.
 
     Names are ``cost``, and where they apply ``accuracy``, ``validation_cost``,
-    ``validation_accuracy``. Arrays are float64, one entry an epoch, and read-only.
+    ``validation_accuracy``. Arrays are float64 and read-only, and every one has an entry for every
+    epoch: NaN where a quantity was not measured, as in fits without validation data.
 
     Attributes
     ----------
@@ -55,6 +61,7 @@ class History(Mapping[str, Array]):
     def __init__(self) -> None:
         # By name: numbers, and how many of them count. What `extend` writes lies beyond those, and
         # one assignment publishes it, so that no other thread and no Ctrl-C meets half an epoch.
+        # A curve may be shorter than the history: its last epochs were not measured.
         self._curves: dict[str, tuple[Array, int]] = {}
         self.interrupted = False
         self.converged: bool | None = None
@@ -64,29 +71,49 @@ class History(Mapping[str, Array]):
         curves = {name: (self[name].copy(), len(self[name])) for name in self}
         return vars(self) | {"_curves": curves}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        curves = {name: numbers[:count] for name, (numbers, count) in self._curves.items()}
+        self._curves = {}
+        self.extend(curves)
+
     @property
     def epochs(self) -> int:
         """Number of finished epochs."""
-        return self._curves["cost"][1] if "cost" in self._curves else 0
+        return _epochs(self._curves)
 
     def extend(self, curves: Mapping[str, Any]) -> None:
-        """Append entries to the curves of those names; all of one length."""
+        """Append epochs, or give the last of them what else was measured.
+
+        Parameters
+        ----------
+        curves : mapping of str to sequence (k,)
+            With ``"cost"`` among them: of k further epochs, of which a shorter curve knows the
+            last ones. Without: of the last k epochs that there are.
+        """
         published = dict(self._curves)
+        total = _epochs(published) + len(curves.get("cost", ()))
         for name, values in curves.items():
             numbers, count = published.get(name, (np.empty(0), 0))
-            total = count + len(values)
-            if total > len(numbers):  # room for as many again
-                numbers = np.concatenate([numbers[:count], np.empty(total)])
-            numbers[count:total] = values
-            published[name] = numbers, total
+            first = max(total - len(values), 0)
+            end = first + len(values)
+            if end > len(numbers) or first < count:  # room for as many again
+                numbers = np.concatenate([numbers[:count], np.empty(end)])
+            numbers[count:first] = np.nan
+            numbers[first:end] = values
+            published[name] = numbers, end
         self._curves = published
 
     def __getitem__(self, name: str) -> Array:
-        if name not in self._curves:
-            known = ", ".join(self._curves) or "nothing yet"
+        curves = self._curves
+        if name not in curves:
+            known = ", ".join(curves) or "nothing yet"
             raise KeyError(f"the history has no {name!r}; it holds {known}")
-        numbers, count = self._curves[name]
+        numbers, count = curves[name]
+        missing = _epochs(curves) - count
         curve = numbers[:count]
+        if missing > 0:
+            curve = np.concatenate([curve, np.full(missing, np.nan)])
         curve.flags.writeable = False
         return curve
 

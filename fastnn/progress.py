@@ -6,6 +6,8 @@ import importlib.util
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ._backend import announce_compilation
 from .errors import SettingError
 
@@ -112,7 +114,11 @@ class Line:
             if now - self._began <= PATIENCE:
                 return
             self._show()
-        values = "  ".join(f"{name.replace('_', ' ')} {history[name][-1]:.4f}" for name in history)
+        # A metric of the epoch that has just ended is measured later: its last value is shown.
+        last = {name: curve[~np.isnan(curve)][-1:] for name, curve in history.items()}
+        values = "  ".join(
+            f"{name.replace('_', ' ')} {v[0]:.4f}" for name, v in last.items() if len(v)
+        )
         if self._bar is not None:
             self._bar.update(self._task, completed=history.epochs, values=values)
             return

@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from . import _check
 from .errors import SettingError
 from .history import rises
@@ -211,10 +213,11 @@ class Plateau(Schedule):
         return f"Plateau({self.monitor!r}, factor={self.multiplier}, patience={self.patience})"
 
     def follow(self, curve: Any) -> float:
-        """Return the factor after the epochs of a curve (epochs,)."""
+        """Return the factor after the epochs of a curve (epochs,); NaN counts as no epoch."""
         sign = -1 if rises(self.monitor) else 1
         best, waited, factor = math.inf, 0, 1.0
-        for value in curve:
+        measured = np.asarray(curve, np.float64)
+        for value in measured[~np.isnan(measured)]:
             if sign * value < best:
                 best, waited = sign * value, 0
             else:

@@ -159,8 +159,7 @@ class Trainer:
         if history.epochs <= recorded:
             return np.zeros(0)
         refuse_unknown("Plateau", schedule.monitor, history)
-        # From the end: an earlier fit without validation has left that curve shorter.
-        return history[schedule.monitor][-(history.epochs - recorded) :]
+        return history[schedule.monitor][recorded:]
 
     def _run(self, start: int, stop: int, record: Array) -> int:
         """Take the steps start … stop−1 and return the next one."""

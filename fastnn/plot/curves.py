@@ -63,7 +63,7 @@ def history(history: Record, *, ax: Axes | None = None) -> Axes:
     DataError
         There is no cost, or none that is finite.
     ShapeError
-        A series is not one-dimensional.
+        A series is not one-dimensional, or has another length than the cost.
 
     Examples
     --------
@@ -74,7 +74,8 @@ def history(history: Record, *, ax: Axes | None = None) -> Axes:
     """
     cost = _series(history, "cost", "history")
     _need_finite(cost, 'history["cost"]')
-    checked = _optional(history, "validation_cost")
+    names = "validation_cost", "accuracy", "validation_accuracy"
+    checked, accuracy, accuracy_checked = (_optional(history, name, len(cost)) for name in names)
     ax = canvas(ax)
     tidy(ax)
     lines = _pair(ax, cost, checked, "cost", BLUE)
@@ -85,8 +86,6 @@ def history(history: Record, *, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_locator(ticks)
     if len(cost) == 1:
         ax.set_xticks([1])
-    accuracy = _optional(history, "accuracy")
-    accuracy_checked = _optional(history, "validation_accuracy")
     if accuracy.size or accuracy_checked.size:
         lines += _accuracies(ax.twinx(), accuracy, accuracy_checked)
     else:
@@ -165,11 +164,16 @@ def _numbers(values: Any, name: str) -> NDArray[np.float64]:
     return array
 
 
-def _optional(record: Record, key: str) -> NDArray[np.float64]:
+def _optional(record: Record, key: str, epochs: int) -> NDArray[np.float64]:
     """Read a series that may be absent: empty if so, or if nothing in it was measured."""
     if key not in record:
         return np.empty(0)
     values = _series(record, key, "history")
+    if values.size not in (0, epochs):
+        raise ShapeError(
+            f'history["{key}"] has {values.size} entries but "cost" {epochs}, so their epochs are '
+            "unknown; give one an epoch, NaN where nothing was measured"
+        )
     return values if np.isfinite(values).any() else np.empty(0)
 
 

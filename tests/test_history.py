@@ -1,0 +1,124 @@
+"""History: every curve has one entry for every epoch, NaN where nothing was measured."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import LBFGS, Adam, Dense, Network, plot, schedules
+from fastnn.errors import ShapeError
+from fastnn.history import History
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(40, 3)), RNG.integers(0, 2, 40)
+NAN = float("nan")
+
+
+def fitted(*fits, optimizer=None):
+    """A network after fits of so many epochs, each with validation data or without."""
+    network = Network([Dense(3, "tanh"), Dense(1, "sigmoid")], inputs=3)
+    for epochs, validated in fits:
+        data = {"validation_data": (X, Y)} if validated else {}
+        network.fit(X, Y, epochs=epochs, progress=False, optimizer=optimizer, **data)
+    return network
+
+
+@pytest.mark.parametrize("backend", ["vectorized", "jitted"])
+@pytest.mark.parametrize("optimizer", [Adam(), LBFGS()])
+def test_curves_of_fits_with_and_without_validation(backend, optimizer):
+    if isinstance(optimizer, LBFGS):
+        pytest.importorskip("scipy")
+    with fastnn.backend(backend):
+        history = fitted((3, False), (4, True), (2, False), optimizer=optimizer).history
+    for name in ("validation_cost", "validation_accuracy"):
+        measured = np.flatnonzero(~np.isnan(history[name]))
+        assert measured.tolist() == [3, 4, 5, 6]
+    assert {len(curve) for curve in history.values()} == {9}
+    assert not np.isnan(history["cost"]).any()
+
+
+def test_metrics_of_some_fits_only():
+    network = fitted((2, True))
+    network.fit(X, Y, epochs=3, metrics=["f1"], progress=False)
+    network.fit(X, Y, epochs=1, progress=False)
+    assert np.isnan(network.history["f1"]).tolist() == [True, True, False, False, False, True]
+    assert np.isnan(network.history["validation_cost"]).tolist() == [False] * 2 + [True] * 4
+
+
+def test_what_a_callback_measures_now_and_then():
+    def every_second(network, history):
+        if history.epochs % 2 == 0:
+            for record in (history, network.history):
+                record.extend({"mine": [history.epochs]})
+
+    network = Network([Dense(1)])
+    network.fit(X, Y, epochs=5, callbacks=[every_second], progress=False)
+    np.testing.assert_array_equal(network.history["mine"], [NAN, 2, NAN, 4, NAN])
+
+
+def test_a_second_number_of_one_epoch_replaces_the_first():
+    history = History()
+    history.extend({"cost": [3.0, 2.0]})
+    history.extend({"mine": [1.0]})
+    before = history["mine"]
+    history.extend({"mine": [5.0]})
+    np.testing.assert_array_equal(history["mine"], [NAN, 5.0])
+    np.testing.assert_array_equal(before, [NAN, 1.0])  # which somebody may have kept
+
+
+def test_a_plateau_counts_only_epochs_that_were_measured():
+    plateau = schedules.Plateau("mine", 0.5, 2)
+    assert plateau.follow([3, NAN, 4, NAN, NAN]) == 1
+    assert plateau.follow([3, NAN, 4, NAN, 5]) == 0.5
+
+
+class TestOldFiles:
+    """Until now a curve that began late or ended early was shorter than the history."""
+
+    def test_pickles(self):
+        history = History()
+        history._curves = {"cost": (np.arange(5.0), 3), "f1": (np.array([0.5, 9.0]), 1)}
+        state = {"_curves": history._curves, "interrupted": False, "converged": None}
+        old = History.__new__(History)
+        old.__setstate__(state)
+        np.testing.assert_array_equal(old["f1"], [NAN, NAN, 0.5])
+        assert pickle.loads(pickle.dumps(old)) == old
+
+    @pytest.mark.parametrize("ending", ["safetensors", "h5"])
+    def test_checkpoints(self, tmp_path, monkeypatch, ending):
+        path = tmp_path / f"a.{ending}"
+        network = fitted((2, True))
+        curves = {"cost": (np.array([3.0, 2.0]), 2), "validation_cost": (np.array([1.0]), 1)}
+        monkeypatch.setattr(network.history, "_curves", curves)
+        monkeypatch.setattr(History, "__getitem__", lambda self, name: self._curves[name][0])
+        fastnn.files.checkpoint(network, path)
+        monkeypatch.undo()
+        found = fastnn.load(path)
+        np.testing.assert_array_equal(found.history["validation_cost"], [NAN, 1.0])
+        found.fit(X, Y, epochs=1, progress=False)
+        assert np.isnan(found.history["validation_cost"]).tolist() == [True, False, True]
+
+    def test_checkpoints_of_now_keep_the_gaps(self, tmp_path):
+        network = fitted((1, False), (2, True), (1, False))
+        fastnn.files.checkpoint(network, tmp_path / "a.h5")
+        assert fastnn.load(tmp_path / "a.h5").history == network.history
+
+
+class TestPicture:
+    @pytest.fixture(autouse=True)
+    def _needs_matplotlib(self):
+        pytest.importorskip("matplotlib").use("Agg")
+
+    def test_validation_stands_at_its_epochs(self):
+        history = fitted((3, False), (4, True), (2, False)).history
+        ax = plot.history(history)
+        line = next(line for line in ax.lines if line.get_label() == "validation cost")
+        assert line.get_xdata().tolist() == [4, 5, 6, 7]
+        expected = history["validation_cost"][3:7]
+        np.testing.assert_array_equal(line.get_ydata(), expected)
+
+    @pytest.mark.parametrize("name", ["validation_cost", "accuracy", "validation_accuracy"])
+    def test_a_series_whose_epochs_are_unknown_is_refused(self, name):
+        with pytest.raises(ShapeError, match=r"2 entries but .cost. 3"):
+            plot.history({"cost": [3, 2, 1], name: [0.5, 0.5]})
