@@ -6,6 +6,7 @@ Nothing here returns NaN: a quotient of nothing by nothing counts as 0, silently
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -181,14 +182,11 @@ def classification_report(
     return ClassReport(names, *columns, score, true, float(right.sum() / true.sum()))
 
 
-def _one_number(metric: Callable[..., Any]) -> Callable[..., float]:
-    """Return the metric of class 1 for labels 0 and 1, else its mean over the classes."""
+def _of_class_one(metric: Callable[..., Any]) -> Callable[..., float]:
+    """Return a metric of labels 0 and 1 that gives class 1's number."""
 
     def single(y_true: Any, y_pred: Any) -> float:
-        known = inputs.classes_of(None, *inputs.labels(y_true, y_pred))
-        if np.isin(known, (0, 1)).all():
-            return float(metric(y_true, y_pred, labels=(0, 1))[1])
-        return float(metric(y_true, y_pred, average="macro"))
+        return float(metric(y_true, y_pred, labels=(0, 1))[1])
 
     single.__name__ = metric.__name__
     return single
@@ -204,14 +202,21 @@ class Metric(NamedTuple):
     needs: str
 
 
+AVERAGES = "macro", "weighted", "micro"
+
+#: ``"f1"`` and the like are of labels 0 and 1; those of more classes say how they average.
 NAMES: dict[str, Metric] = {
     "accuracy": Metric(accuracy, "labels"),
-    "precision": Metric(_one_number(precision), "labels"),
-    "recall": Metric(_one_number(recall), "labels"),
-    "f1": Metric(_one_number(f1), "labels"),
+    "precision": Metric(_of_class_one(precision), "labels"),
+    "recall": Metric(_of_class_one(recall), "labels"),
+    "f1": Metric(_of_class_one(f1), "labels"),
     "log_loss": Metric(log_loss, "probabilities"),
     "roc_auc": Metric(roc_auc, "probabilities"),
     "r2": Metric(r2, "values"),
     "mae": Metric(mae, "values"),
     "mse": Metric(mse, "values"),
+} | {
+    f"{metric.__name__}_{average}": Metric(partial(metric, average=average), "labels")
+    for metric in (precision, recall, f1)
+    for average in AVERAGES
 }

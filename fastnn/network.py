@@ -20,7 +20,7 @@ from .plan import Examples, Plan, claimed
 from .prediction import Predictor
 from .progress import Line
 from .schedules import Schedule
-from .scoring import Scorer, known, refuse_unrecorded
+from .scoring import Scorer, known, refuse_unrecorded, refuse_untakable
 from .training import Callback, Trainer
 
 Array = np.ndarray[Any, Any]
@@ -120,7 +120,9 @@ class Network(Predictor):
             Whether every epoch goes through the examples in another order.
         metrics : sequence of str
             Names of `fastnn.metrics` that are recorded after every epoch: of the validation data
-            as ``validation_…``, without such data of the training data.
+            as ``validation_…``, without such data of the training data. ``"f1"``, ``"precision"``
+            and ``"recall"`` are those of class 1, with more than two classes the mean over the
+            classes (``"f1_macro"``); ``"f1_weighted"`` and ``"f1_micro"`` are there too.
         callbacks : sequence of callables
             Each is called with (network, history) after an epoch; returning True stops the fit.
         progress : "auto" or bool
@@ -143,7 +145,7 @@ class Network(Predictor):
         plan = Plan.checked(
             epochs, batch_size, optimizer, l2, l1, shuffle, schedule, clip_norm, clip_value
         )
-        names = known(metrics, output_activation(self._layers))
+        names = known(metrics, output_activation(self._layers), self.outputs)
         line = Line(plan.epochs, progress)
         callbacks = _check.callables(callbacks, "callbacks")
         X = _check.features(X, self.inputs)
@@ -155,6 +157,8 @@ class Network(Predictor):
         )
         watchers = [*callbacks, plan.schedule] if plan.schedule else list(callbacks)
         refuse_unrecorded(watchers, self._loss, names, validation)
+        scored = (train, "training") if validation is None else (validation, "validation")
+        refuse_untakable(self, names, *scored)
         refuse_single(self._layers, len(train.X), plan)
         refuse_vanishing(plan, self.dtype)
         with claimed(self):

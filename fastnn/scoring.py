@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import metrics
-from .errors import SettingError
+from .errors import FastnnError, SettingError
 from .history import History, refuse_unknown
-from .inputs import labels_of
 from .losses import Loss
+from .lowering import output_activation
 from .plan import Examples
 from .training import CLASSIFYING
 
@@ -20,24 +20,56 @@ if TYPE_CHECKING:
     from .prediction import Predictor
 
 Array = np.ndarray[Any, Any]
-RUNNING = ("accuracy", "validation_accuracy")  # which the run itself records
+RUNNING = ("accuracy", "validation_accuracy")  # which the run of a classifier records itself
 
 
-def known(names: Sequence[str], output: str | None = None) -> tuple[str, ...]:
-    """Return names of metrics, or say which there are, and which suit an output's activation."""
+def known(names: Sequence[str], output: str | None = None, K: int = 1) -> tuple[str, ...]:
+    """Return names of metrics, or say which there are, and which suit K outputs of an activation.
+
+    Without an activation any name will do.
+    """
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
         if name not in metrics.NAMES:
             raise SettingError(
                 f"metric {name!r} does not exist; choose from {', '.join(metrics.NAMES)}"
             )
-        if metrics.NAMES[name].needs != "values" and output not in (None, "sigmoid", "softmax"):
-            values = [other for other, metric in metrics.NAMES.items() if metric.needs == "values"]
+        values = metrics.NAMES[name].needs == "values"
+        others = [other for other, metric in metrics.NAMES.items() if metric.needs == "values"]
+        if not values and output not in (None, "sigmoid", "softmax"):
             raise SettingError(
                 f"metric {name!r} is one of classes, and outputs with activation {output!r} are "
-                f"values; choose from {', '.join(values)}, or a sigmoid or softmax output"
+                f"values; choose from {', '.join(others)}, or a sigmoid or softmax output"
+            )
+        if not values and name != "accuracy" and output == "sigmoid" and K > 1:
+            raise SettingError(
+                f"metric {name!r} needs one class for each example, and {K} sigmoids give {K} "
+                f"labels; choose from accuracy, {', '.join(others)}, or take it label by label "
+                "with fastnn.metrics after the fit"
             )
     return names
+
+
+def refuse_untakable(network: Network, names: Sequence[str], examples: Examples, part: str) -> None:
+    """Refuse metrics that cannot be taken of these examples, whatever a network answers.
+
+    Parameters
+    ----------
+    part : str
+        What the examples are called: ``"training"`` or ``"validation"``.
+    """
+    K, output = examples.Y.shape[1], output_activation(network.layers)
+    truth = _truth(examples.Y, output)
+    # Answers that every network could give: its rules are those of the metric itself.
+    p = np.full((len(truth), K), 1 / K if output == "softmax" else 0.5)
+    for name in names:
+        metric = _metric(name, K)
+        try:
+            metric.function(truth, _positive(p) if metric.needs == "probabilities" else truth)
+        except FastnnError as error:
+            raise type(error)(
+                f"metric {name!r} cannot be taken of the {part} examples: {error}"
+            ) from None
 
 
 def refuse_unrecorded(
@@ -52,23 +84,42 @@ def refuse_unrecorded(
     own = ["cost", "accuracy"] if loss.code in CLASSIFYING else ["cost"]
     recorded = own if validation is None else [*own, *(f"validation_{name}" for name in own)]
     prefix = "" if validation is None else "validation_"
-    recorded += [f"{prefix}{name}" for name in names if f"{prefix}{name}" not in RUNNING]
+    recorded += [f"{prefix}{name}" for name in names if f"{prefix}{name}" not in recorded]
     for watcher in watchers:
         monitor = getattr(watcher, "monitor", None)
         if monitor is not None:
             refuse_unknown(type(watcher).__name__, monitor, recorded)
 
 
+def _metric(name: str, K: int) -> metrics.Metric:
+    """Return the metric of a name for K outputs: that of class 1, or of more classes the mean."""
+    several = K > 2 and f"{name}_macro" in metrics.NAMES
+    return metrics.NAMES[f"{name}_macro" if several else name]
+
+
+def _truth(Y: Array, output: str) -> Array:
+    """Return what predictions are compared with: labels (m,), labels (m, K) or values.
+
+    Smoothed and soft targets count as the class that they are nearest to.
+    """
+    if output == "softmax":
+        return np.asarray(Y.argmax(axis=1))
+    truth = (Y > 0.5).astype(np.int64) if output == "sigmoid" else Y
+    return truth[:, 0] if truth.shape[1] == 1 else truth
+
+
+def _positive(p: Array) -> Array:
+    """Return the probabilities (m,) of class 1 where there are two classes, else all, (m, K)."""
+    return p[:, -1] if p.shape[1] <= 2 else p
+
+
 def scores(network: Predictor, X: Array, Y: Array, names: Sequence[str]) -> dict[str, float]:
     """Return metrics of rows X (m, n) against targets Y (m, K)."""
-    found, labels = {}, labels_of(Y, network._loss)
-    truth = Y if labels is None else labels
-    truth = truth[:, 0] if truth.ndim == 2 and truth.shape[1] == 1 else truth
+    found, truth = {}, _truth(Y, output_activation(network.layers))
     for name in names:
-        metric = metrics.NAMES[name]
+        metric = _metric(name, Y.shape[1])
         if metric.needs == "probabilities":
-            p = network.predict_proba(X)
-            found[name] = metric.function(truth, p[:, 1] if p.shape[1] == 2 else p)
+            found[name] = metric.function(truth, _positive(network.predict_proba(X)))
         else:
             found[name] = metric.function(truth, network.predict(X))
     return found
@@ -85,5 +136,6 @@ class Scorer:
         """Record the epoch's scores."""
         found = scores(network, self.examples.X, self.examples.Y, self.names)
         curves = {f"{self.prefix}{name}": [value] for name, value in found.items()}
+        own = RUNNING if network._loss.code in CLASSIFYING else ()
         for record in (history, network.history):
-            record.extend({name: curve for name, curve in curves.items() if name not in RUNNING})
+            record.extend({name: curve for name, curve in curves.items() if name not in own})

@@ -188,9 +188,11 @@ class TestNames:
         assert metrics.NAMES["precision"].function(y, guess) == 0.5
         assert metrics.NAMES["recall"].function([0, 0], [0, 1]) == 0
 
-    def test_of_more_classes_the_mean(self):
-        found = metrics.NAMES["f1"].function(TRUE, GUESS)
+    def test_of_more_classes_the_mean_has_a_name(self):
+        found = metrics.NAMES["f1_macro"].function(TRUE, GUESS)
         assert found == pytest.approx(metrics.f1(TRUE, GUESS).mean())
+        with pytest.raises(DataError, match=r"2, which is not among the classes 0, 1"):
+            metrics.NAMES["f1"].function(TRUE, GUESS)
 
 
 @pytest.mark.parametrize(
