@@ -1,9 +1,10 @@
 """Schedules: how the learning rate changes while a network trains.
 
 A schedule is a factor that multiplies the optimiser's rate, once an epoch or, with
-``per="step"``, once a step. Time is counted in epochs from the network's first fit with that
-schedule (another schedule, or `reset`, starts anew); per step it has fractions. Each schedule
-carries its own horizon, so that two fits of one epoch are one fit of two.
+``per="step"``, once a step; a schedule within another goes by its own ``per``. Time is counted in
+epochs from the network's first fit with that schedule (another schedule, or `reset`, starts anew);
+per step it has fractions. Each schedule carries its own horizon, so that two fits of one epoch are
+one fit of two.
 """
 
 from __future__ import annotations
@@ -45,6 +46,18 @@ class Schedule:
     def factor(self, time: float) -> float:
         """Return what the learning rate is multiplied with, `time` epochs after the start."""
         raise TypeError(f"{type(self).__name__} has no formula")
+
+    @property
+    def by_step(self) -> bool:
+        """Whether the factor may change within an epoch."""
+        return self.per == "step"
+
+    def at(self, time: float, step: float) -> float:
+        """Return the factor of the step that begins at a time and takes `step` epochs.
+
+        Per epoch it is the factor of the epoch in which that step lies.
+        """
+        return self.factor(math.floor(time) if self.per == "epoch" else time)
 
 
 @dataclass(frozen=True)
@@ -139,7 +152,11 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class WarmUp(Schedule):
-    """A rise from (almost) 0 to 1 over some epochs, then another schedule from its beginning."""
+    """A rise from (almost) 0 to 1 over some epochs, then another schedule from its beginning.
+
+    The first of n epochs has the factor 1/n, the last one 1. Per step, the first of N steps has
+    1/N: ``WarmUp(1, per="step")`` rises through 1/4, 1/2, 3/4, 1 where an epoch has four steps.
+    """
 
     epochs: int
     then: Schedule | None = None
@@ -152,11 +169,21 @@ class WarmUp(Schedule):
         if isinstance(self.then, Plateau):
             raise SettingError("then cannot be Plateau, which follows the history and no clock")
 
+    @property
+    def by_step(self) -> bool:
+        """Whether the factor may change within an epoch."""
+        return self.per == "step" or (self.then is not None and self.then.by_step)
+
     def factor(self, time: float) -> float:
-        """Return (time + 1) / epochs at most 1, times what comes then."""
-        if time < self.epochs:
-            return min((time + 1) / self.epochs, 1)
-        return 1.0 if self.then is None else self.then.factor(time - self.epochs)
+        """Return the factor of the epoch that begins at a time; per step that of an instant."""
+        return self.at(time, 0.0)
+
+    def at(self, time: float, step: float) -> float:
+        """Return what is reached at the end of the step, or the epoch, that begins at a time."""
+        if time >= self.epochs:
+            return 1.0 if self.then is None else self.then.at(time - self.epochs, step)
+        end = time + step if self.per == "step" else math.floor(time) + 1
+        return min(end / self.epochs, 1.0)
 
 
 @dataclass(frozen=True)

@@ -147,11 +147,14 @@ class Trainer:
         began, recorded = self.memory.since
         if isinstance(schedule, Plateau):
             return np.full(stop - start, rate * schedule.follow(self._curve(schedule, recorded)))
-        epochs, steps = np.divmod(np.arange(start, stop), self.steps)
+        every = 1 if schedule.by_step else self.steps
+        first = start - start % every
+        epochs, steps = np.divmod(np.arange(first, stop, every), self.steps)
         # Whole epochs first: 3 + 4/7 is the same sum in one fit and in four, 25/7 is not.
         times = (epochs + int(self.settings["first_epoch"]) - began).astype(np.float64)
-        times += steps / self.steps if schedule.per == "step" else 0
-        return rate * np.array([schedule.factor(float(time)) for time in times])
+        times += steps / self.steps
+        factors = np.array([schedule.at(time, 1 / self.steps) for time in times.tolist()])
+        return rate * factors[(np.arange(start, stop) - first) // every]
 
     def _curve(self, schedule: Plateau, recorded: int) -> Array:
         """What a Plateau follows, from entry `recorded` of the history on."""
