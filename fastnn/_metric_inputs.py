@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import _check
+from ._label_kinds import read, same_kind
 from .errors import DataError, SettingError, ShapeError
 
 Array = np.ndarray[Any, Any]
@@ -32,19 +33,28 @@ def _one_column(array: Array, name: str) -> Array:
             f"{name} must hold one label for each example, (m,), got shape {array.shape}; "
             "one-hot rows become labels by argmax(axis=1)"
         )
-    if array.dtype.kind == "f" and np.isnan(array).any():
-        raise DataError(f"{name}[{int(np.isnan(array).argmax())}] is NaN, which is no label")
     return array
 
 
 def labels(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
     """Return true and predicted labels (m,) that can be compared with each other."""
-    pair = _one_column(np.asarray(y_true), "y_true"), _one_column(np.asarray(y_pred), "y_pred")
+    pair = [
+        _one_column(read(given, name), name)
+        for given, name in ((y_true, "y_true"), (y_pred, "y_pred"))
+    ]
     _same_rows(*pair, "y_pred")
-    kinds = ["text" if array.dtype.kind in "US" else "numbers" for array in pair]
-    if kinds[0] != kinds[1]:
-        raise DataError(f"y_true holds {kinds[0]} but y_pred {kinds[1]}; use the same labels")
-    return pair
+    return same_kind(*pair, "y_true", "y_pred")
+
+
+def indicators(y_true: Any, y_pred: Any) -> tuple[Array, Array] | None:
+    """Return labels (m, K) of several at a time, or None where an example has one label."""
+    pair = [read(given, name) for given, name in ((y_true, "y_true"), (y_pred, "y_pred"))]
+    if not all(array.ndim == 2 and array.shape[1] > 1 for array in pair):
+        return None
+    if pair[0].shape != pair[1].shape:
+        raise ShapeError(f"y_true is {pair[0].shape} but y_pred {pair[1].shape}")
+    _same_rows(*pair, "y_pred")
+    return same_kind(*pair, "y_true", "y_pred")
 
 
 def classes_of(given: Any, *ys: Array) -> Array:
@@ -54,14 +64,17 @@ def classes_of(given: Any, *ys: Array) -> Array:
             return np.unique(np.concatenate(ys))
         except TypeError as error:
             raise DataError(f"the labels cannot be put in order: {error}") from error
-    known = np.asarray(given)
+    known = read(given, "labels")
     if known.ndim != 1 or not known.size or len(np.unique(known)) != known.size:
         raise SettingError(f"labels must name each class once, in one dimension, got {given!r}")
+    for y in ys:
+        known = same_kind(known, y, "labels", "y_true")[0]
     return known
 
 
 def places(y: Array, known: Array, name: str) -> Array:
     """Return the place (m,) of every label in known (K,)."""
+    known, y = same_kind(known, y, "labels", name)
     order = np.argsort(known)
     found = order[np.minimum(np.searchsorted(known[order], y), len(known) - 1)]
     strange = known[found] != y
@@ -132,7 +145,7 @@ def true_places(y_true: Any, p: Array, given: Any, name: str = "y_prob") -> Arra
     Without classes given, column k belongs to the k-th of those that occur; where fewer occur than
     there are columns, whole numbers 0 … K−1 name their columns themselves.
     """
-    y, K = _one_column(np.asarray(y_true), "y_true"), p.shape[1]
+    y, K = _one_column(read(y_true, "y_true"), "y_true"), p.shape[1]
     _same_rows(y, p, name)
     known = classes_of(given, y)
     numbered = y.dtype.kind in "biuf" and bool(np.isin(known, np.arange(K)).all())
@@ -142,4 +155,4 @@ def true_places(y_true: Any, p: Array, given: Any, name: str = "y_prob") -> Arra
         raise DataError(
             f"y_true holds {len(known)} classes but {name} has {K} columns; name them all in labels"
         )
-    return places(y.astype(known.dtype) if y.dtype == bool else y, known, "y_true")
+    return places(y, known, "y_true")

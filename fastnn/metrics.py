@@ -14,7 +14,7 @@ import numpy as np
 from . import _metric_inputs as inputs
 from ._class_report import ClassReport
 from ._score_metrics import log_loss, mae, mse, quotient, r2, roc_auc
-from .errors import SettingError, ShapeError
+from .errors import SettingError
 
 __all__ = [
     "NAMES",
@@ -42,24 +42,20 @@ def accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     Parameters
     ----------
     y_true, y_pred : array (m,), (m, 1) or (m, K)
-        Labels; with several columns a row counts as right if all of it is.
+        Labels, whole numbers or text, in a list, an array or a column of a table, whatever their
+        dtype; with several columns a row counts as right if all of it is.
     sample_weight : array (m,), optional
         Weights of the examples.
 
     Raises
     ------
     ShapeError, DataError
-        If lengths or shapes differ, or there is no example.
+        If lengths or shapes differ, there is no example, one side holds other labels than the
+        other (text and numbers), or something that is no label, as a probability is none.
     """
-    pair = np.asarray(y_true), np.asarray(y_pred)
-    if all(array.ndim == 2 and array.shape[1] > 1 for array in pair):
-        if pair[0].shape != pair[1].shape:
-            raise ShapeError(f"y_true is {pair[0].shape} but y_pred {pair[1].shape}")
-        right = (pair[0] == pair[1]).all(axis=1)
-        inputs.labels(right, right)  # refuses an empty one
-    else:
-        truth, guess = inputs.labels(y_true, y_pred)
-        right = truth == guess
+    several = inputs.indicators(y_true, y_pred)
+    truth, guess = several or inputs.labels(y_true, y_pred)
+    right = (truth == guess).reshape(len(truth), -1).all(axis=1)
     return float(np.average(right, weights=inputs.weights(sample_weight, len(right))))
 
 
@@ -71,7 +67,7 @@ def confusion_matrix(
     Parameters
     ----------
     y_true, y_pred : array (m,) or (m, 1)
-        Labels: numbers or text.
+        Labels: whole numbers or text, as in `accuracy`.
     labels : sequence (K,), optional
         The classes in the order of rows and columns; by default all that occur, sorted.
     sample_weight : array (m,), optional

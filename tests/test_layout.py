@@ -15,7 +15,7 @@ FLOORS = [
     {"kernels"},
     {"errors", "_extras", "_check", "history", "_threads"},
     {"_backend", "activations", "losses", "initializers", "optimizers", "schedules"},
-    {"metrics", "_metric_inputs", "_score_metrics", "_class_report"},
+    {"metrics", "_label_kinds", "_metric_inputs", "_score_metrics", "_class_report"},
     {"layers"},
     {"program", "progress", "summary"},
     {"lowering"},

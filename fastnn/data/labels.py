@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastnn._label_kinds import read
 from fastnn.errors import DataError, SettingError, ShapeError
 
 from ._check import whole_number
@@ -16,7 +17,9 @@ __all__ = ["one_hot"]
 
 
 def one_hot(
-    y: ArrayLike, classes: int | Sequence[str] | None = None, dtype: DTypeLike = "float32"
+    y: ArrayLike,
+    classes: int | Sequence[str] | NDArray[Any] | None = None,
+    dtype: DTypeLike = "float32",
 ) -> NDArray[Any]:
     """Turn labels into one-hot rows.
 
@@ -24,9 +27,9 @@ def one_hot(
     ----------
     y : array_like, (m,), (m, 1) or (1, m)
         Labels 0, 1, …, K − 1; floats are taken if they are whole.
-    classes : int or sequence of names, optional
-        K, or the classes' names, of which there are K. Without it K is the largest label + 1,
-        so state it where the rarest class may be absent.
+    classes : int or names (K,), optional
+        K, or the classes' names in a list, an array or a column of a table. Without it K is the
+        largest label + 1, so state it where the rarest class may be absent.
     dtype : dtype, default "float32"
         A numeric or boolean dtype.
 
@@ -45,6 +48,8 @@ def one_hot(
         If `classes` is not positive or `dtype` is not numeric.
     """
     labels = np.asarray(y)
+    if labels.dtype.kind == "O":  # numbers in a column of objects are numbers
+        labels = read(y, "y")
     if labels.ndim == 2 and 1 in labels.shape:
         labels = labels.reshape(-1)
     if labels.ndim != 1:
@@ -115,12 +120,17 @@ def _whole_labels(labels: NDArray[Any]) -> NDArray[np.int64]:
     return labels.astype(np.int64, copy=False)
 
 
-def _class_count(labels: NDArray[np.int64], classes: int | Sequence[str] | None) -> int:
+def _class_count(
+    labels: NDArray[np.int64], classes: int | Sequence[str] | NDArray[Any] | None
+) -> int:
     """Return K from a number, from names, or from the labels (m,)."""
     if classes is None:
         if not labels.size:
             raise DataError("y is empty, so the number of classes is unknown; pass classes=")
         return int(labels.max()) + 1
-    if isinstance(classes, Sequence) and not isinstance(classes, str):
-        return whole_number("the number of classes", len(classes), least=1)
+    names = np.asarray(classes)
+    if names.ndim == 1:
+        return whole_number("the number of classes", len(names), least=1)
+    if names.ndim > 1:
+        raise SettingError(f"classes must be a number or names (K,), got shape {names.shape}")
     return whole_number("classes", classes, least=1)
