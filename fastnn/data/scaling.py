@@ -82,6 +82,9 @@ class Standardizer:
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Return (X − shift) · factor, of X's shape and the standardizer's dtype.
 
+        Both are taken in float64 and rounded once, for numbers may lie far from 0 and close
+        together, as time stamps do.
+
         Raises
         ------
         NotBuiltError
@@ -92,8 +95,12 @@ class Standardizer:
         array = self._rows(X)
         rows = array.reshape(len(array), -1)
         out = np.empty(rows.shape, self.dtype)
-        shift, factor = (a.reshape(-1).astype(self.dtype) for a in (self.shift, self.factor))
-        kernels.get("vectorized").standardize(rows, shift, factor, 0.0, out)
+        shift, factor = self.shift.reshape(-1), self.factor.reshape(-1)
+        standardize = kernels.get("vectorized").standardize
+        for i in range(0, len(rows), ROWS):
+            standardize(
+                rows[i : i + ROWS].astype(np.float64), shift, factor, 0.0, out[i : i + ROWS]
+            )
         return out.reshape(array.shape)
 
     def fit_transform(self, X: ArrayLike) -> NDArray[Any]:
@@ -130,18 +137,24 @@ Learnt = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 def _moments(rows: NDArray[Any], whole: bool) -> Learnt:
     """Mean and deviation (n,), or (1,) of the whole array; the mean once more.
 
-    Two passes over blocks of rows, so that a large mean does not cancel.
+    Two passes over blocks of rows, and distances from the first row in the first of them, so that
+    a large mean neither cancels nor swallows what lies around it.
     """
 
     def moment(power: int, center: NDArray[np.float64]) -> NDArray[np.float64]:
         total = np.zeros(rows.shape[1])
         for i in range(0, len(rows), ROWS):
             total += ((rows[i : i + ROWS].astype(np.float64) - center) ** power).sum(axis=0)
-        mean = total / len(rows)
-        return np.asarray(mean.mean(keepdims=True) if whole else mean)
+        mean: NDArray[np.float64] = total / len(rows)
+        return mean
 
-    mean = moment(1, np.zeros(1))
-    deviation = np.sqrt(moment(2, mean))
+    def of_all(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(numbers.mean(keepdims=True) if whole else numbers)
+
+    first = rows[0].astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # which the check then finds
+        mean = of_all(first + moment(1, first))
+        deviation = np.sqrt(of_all(moment(2, mean)))
     if not np.isfinite(deviation).all():
         raise DataError("X holds numbers too large to square; scale it down first")
     return mean, deviation, mean

@@ -83,6 +83,43 @@ class TestMethods:
         assert A.min() > 10
 
 
+#: Numbers far from 0 and close together, as (m, 1).
+FAR = {
+    "nanoseconds of one minute": 1_790_000_000 * 10**9 + np.arange(0, 60 * 10**9, 7_654_321),
+    "microseconds as unsigned": (1_790_000_000 * 10**6 + np.arange(9000)).astype(np.uint64),
+    "metres north of the equator": 5_412_345.25 + np.random.default_rng(0).normal(0, 2, 9000),
+    "the same as float32": np.float32(5_412_345) + np.arange(9001, dtype=np.float32) % 7 / 2,
+    "negative": -(10.0**9) - np.arange(5000.0),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+class TestFarFromZero:
+    """The shift must not be rounded to float32 before it is subtracted."""
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("method", METHODS)
+    def test_as_in_exact_arithmetic(self, name, method, dtype):
+        X = FAR[name][:, None]
+        x = (X - X[0]).astype(np.float64)  # the whole numbers among them subtract exactly
+        shift, spread = {
+            "min-max": (x.min(), np.ptp(x)),
+            "robust": (np.median(x), np.subtract(*np.percentile(x, [75, 25]))),
+        }.get(method, (x.mean(), x.std()))
+        A = Standardizer(method, dtype=dtype).fit_transform(X)
+        np.testing.assert_allclose(A, (x - shift) / spread, atol=2e-6, rtol=2e-6)
+
+    def test_mean_0_and_deviation_1(self, name):
+        A = Standardizer().fit_transform(FAR[name][:, None]).astype(np.float64)
+        assert abs(A.mean()) < 1e-6
+        assert abs(A.std() - 1) < 1e-6
+
+    def test_images_too(self, name):
+        X = FAR[name][:4800].reshape(-1, 2, 2)
+        A = Standardizer().fit_transform(X).astype(np.float64)
+        np.testing.assert_allclose(A.mean(axis=0), 0, atol=1e-6)
+
+
 class TestSameArithmetic:
     @pytest.mark.parametrize("per_feature", [True, False])
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
