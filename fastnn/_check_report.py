@@ -17,7 +17,8 @@ DOUBTFUL = 1e-4  # below this a kink or rounding is more likely than a wrong for
 class ParameterCheck:
     """One parameter's numbers: its gradient and the measured slopes, along each checked direction.
 
-    `noise` is what rounding of the cost alone may do to one slope.
+    `noise` is what rounding of the cost alone may do to one slope. `kinks` counts the directions
+    left out because the cost has a kink there, with the gradient between the slopes at its sides.
     """
 
     name: str
@@ -25,6 +26,13 @@ class ParameterCheck:
     gradient: Array
     slopes: Array
     noise: float
+    kinks: int = 0
+
+    @property
+    def differing(self) -> Array:
+        """Which slopes (k,) differ from the gradient by more than the method's own error."""
+        room = RIGHT * (np.abs(self.gradient) + np.abs(self.slopes)) + self.noise
+        return np.asarray(np.abs(self.gradient - self.slopes) > room)
 
     @property
     def error(self) -> float:
@@ -83,8 +91,13 @@ class GradientReport:
         return {row.name: row.difference for row in self.rows}
 
     @property
+    def kinks(self) -> dict[str, int]:
+        """The parameters with slopes at a kink, and how many they are: ``{"b1": 3}``."""
+        return {row.name: row.kinks for row in self.rows if row.kinks}
+
+    @property
     def passed(self) -> bool:
-        """Whether every parameter's gradient is right."""
+        """Whether every parameter's gradient is right; at a kink, between the slopes beside it."""
         return all(row.passed for row in self.rows)
 
     @property
@@ -92,7 +105,7 @@ class GradientReport:
         """One sentence: right, doubtful or wrong, and where."""
         bad = sorted((r for r in self.rows if not r.passed), key=lambda r: -r.difference)
         if not bad:
-            return f"The gradient is right: the difference is {self.difference:.1e}."
+            return f"The gradient is right: the difference is {self.difference:.1e}.{self._told()}"
         names, worst = ", ".join(row.name for row in bad), bad[0].difference
         if worst < DOUBTFUL:
             return (
@@ -101,12 +114,24 @@ class GradientReport:
             )
         return f"The gradient of {names} is wrong: a difference of up to {worst:.1e}."
 
+    def _told(self) -> str:
+        """The sentence about kinks, or nothing."""
+        if not self.kinks:
+            return ""
+        found = ", ".join(f"{count} of {name}" for name, count in self.kinks.items())
+        return (
+            f" Left out at a kink (relu at Z = 0), where a cost has two slopes and the gradient "
+            f"lies between them: {found}."
+        )
+
     def __repr__(self) -> str:
         wide = max(9, *(len(row.name) for row in self.rows))
         shape = max(5, *(len(str(row.shape)) for row in self.rows))
         lines = [f"{'parameter':<{wide}}  {'shape':<{shape}}  {'checked':>8}  difference"]
         for row in self.rows:
-            mark = "" if row.passed else "  <- " + ("?" if row.difference < DOUBTFUL else "wrong")
+            mark = f"  ({row.kinks} at a kink)" if row.kinks else ""
+            if not row.passed:
+                mark += "  <- " + ("?" if row.difference < DOUBTFUL else "wrong")
             lines.append(
                 f"{row.name:<{wide}}  {row.shape!s:<{shape}}  {row.slopes.size:>8}  "
                 f"{row.difference:>10.1e}{mark}"

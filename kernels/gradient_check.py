@@ -12,6 +12,12 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 EPOCH = 0  # whose masks and noise the check freezes
+LEAST = 1e-8  # of a number, the root of float64's rounding: a shorter step is lost in rounding
+
+
+def step_at(theta: Any, epsilon: float) -> Any:
+    """Return how far a number θ is moved: by ε, or by a share of |θ| where ε is far below it."""
+    return max(epsilon, LEAST * abs(theta))
 
 
 def gradient(
@@ -34,16 +40,18 @@ def gradient_check(
 ) -> None:  # fmt: skip
     """out = (J(θ + εe) − J(θ − εe)) / 2ε for the parameters θ[places].   out, places (k,).
 
-    theta (p,) is as before at the end.
+    The step ε is `step_at` each of them. theta (p,) is as before at the end.
     """
     grad = np.zeros_like(theta)
     for k, i in enumerate(places):
         kept = theta[i]
+        step = step_at(kept, epsilon)
+        high, low = kept + step, kept - step
         costs = []
-        for moved in (kept + epsilon, kept - epsilon):
+        for moved in (high, low):
             theta[i] = moved
             costs.append(gradient(kernels, ops, theta, grad, state, X, Y, w, settings))
-        out[k] = (costs[0] - costs[1]) / (2 * epsilon)
+        out[k] = (costs[0] - costs[1]) / (high - low)
         theta[i] = kept
 
 

@@ -69,6 +69,16 @@ class TestFunctions:
             gradient_check(lambda t: 1 // 0, theta, theta)
         np.testing.assert_array_equal(theta, kept)
 
+    @pytest.mark.parametrize("compiled", [False, True])
+    @pytest.mark.parametrize("size", [1e4, 1e10, -1e10, 1e100])
+    def test_the_step_is_not_lost_in_a_large_number(self, size, compiled):
+        import numba
+
+        f = numba.njit(cubes) if compiled else cubes
+        theta = np.array([size, 2.0])
+        assert gradient_check(f, 3 * theta**2, theta) < 2e-7
+        assert gradient_check(f, 3.001 * theta**2, theta) > 1e-5
+
     @pytest.mark.parametrize("order", ["C", "F"])
     def test_epsilon_is_the_step(self, order):
         theta, steps = np.asarray([[1.0, 2.0], [3.0, 4.0]], order=order), []
@@ -261,13 +271,6 @@ class TestNetworks:
         assert report.passed
         assert report.by_parameter["W1"] == 0
 
-    def test_a_kink_is_doubtful_or_wrong_but_reported(self):
-        net = Network([Dense(1, "relu", use_bias=False), Dense(1, use_bias=False)], inputs=1)
-        net.set_parameters({"W1": [[0.0]], "W2": [[1.0]]})  # Z = 0: on the kink itself
-        report = check_gradients(net, [[1.0]], [1.0])
-        assert not report.passed
-        assert report.by_parameter["W1"] == 1
-
     def test_prints_that_it_works_on_a_float64_copy(self):
         net, X, y = network("logistic")
         text = str(check_gradients(net, X, y))
@@ -287,3 +290,86 @@ class TestNetworks:
             check_gradients(net, X, y + 3)
         with pytest.raises(NotBuiltError):
             check_gradients(Network([Dense(1)]), X, y)
+
+
+XOR = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0, 1, 1, 0])
+BACKENDS = pytest.mark.parametrize("backend", kernels.BACKENDS)
+
+
+class TestKinks:
+    """Where Z = 0 a cost has two slopes; a gradient between them is right and is not compared."""
+
+    @BACKENDS
+    @pytest.mark.parametrize("kind", ["relu", "leaky_relu", "elu"])
+    def test_exclusive_or_with_a_fresh_network(self, kind, backend):
+        net = Network([Dense(4, kind), Dense(1, "sigmoid")], inputs=2, seed=1)
+        with fastnn.backend(backend):
+            report = check_gradients(net, *XOR)
+        assert report.passed
+        assert report.difference < 2e-7
+        assert report.kinks == ({} if kind == "elu" else {"b1": 4})  # one of elu is smooth there
+        assert [row.slopes.size for row in report.rows] == [8, 4 if kind == "elu" else 0, 4, 1]
+        assert ("at a kink" in str(report)) == bool(report.kinks)
+        assert "is right" in report.verdict
+
+    @BACKENDS
+    def test_the_only_weight(self, backend):
+        net = Network([Dense(1, "relu", use_bias=False), Dense(1, use_bias=False)], inputs=1)
+        net.set_parameters({"W1": [[0.0]], "W2": [[1.0]]})  # Z = 0: on the kink itself
+        with fastnn.backend(backend):
+            report = check_gradients(net, [[1.0]], [1.0])
+        assert (report.passed, report.kinks) == (True, {"W1": 1})
+
+    def test_a_kink_of_the_loss(self):
+        net = Network([Dense(1)], inputs=1, loss="absolute_error", init="zeros")
+        report = check_gradients(net, [[1.0], [2.0]], [0.0, 5.0])
+        assert report.passed
+        assert report.kinks == {}  # its gradient there, 0, is the mean of both sides
+
+    def test_a_kink_within_epsilon(self):
+        net = Network([Dense(1, "relu"), Dense(1)], inputs=1, dtype="float64")
+        net.set_parameters({"W1": [[1.0]], "b1": [3e-8], "W2": [[1.0]], "b2": [0.0]})
+        report = check_gradients(net, [[0.0]], [1.0])
+        assert (report.passed, report.kinks) == (True, {"b1": 1})
+
+    def test_directions_of_a_large_network(self):
+        net = Network.mlp([400, 30, 1], output="sigmoid", hidden="relu", dtype="float64")
+        X = np.random.default_rng(0).normal(size=(6, 400))
+        X[2] = 0
+        report = check_gradients(net, X, [0, 1, 0, 1, 1, 0])
+        assert not report.in_full
+        assert report.passed
+        assert report.kinks == {"b1": 16}
+
+    def test_what_is_wrong_beside_kinks_is_named(self, broken):
+        net = Network([Dense(4, "relu"), Dense(1, "sigmoid")], inputs=2, seed=1)
+        report = check_gradients(net, *XOR)
+        assert not report.passed
+        assert report.verdict.startswith("The gradient of W2 is wrong")
+        assert report.kinks == {"b1": 4}
+
+    def test_a_wrong_gradient_at_a_kink_is_named(self, monkeypatch):
+        backend = kernels.get("vectorized")
+        right = backend.dense_backward
+
+        def wrong(X, W, dZ, dX, dW, db):
+            right(X, W, dZ, dX, dW, db)
+            if W.shape[1] == 4:
+                db += 1
+
+        monkeypatch.setattr(backend, "dense_backward", wrong)
+        net = Network([Dense(4, "relu"), Dense(1, "sigmoid")], inputs=2, seed=1)
+        with fastnn.backend("vectorized"):
+            report = check_gradients(net, *XOR)
+        assert report.verdict.startswith("The gradient of b1 is wrong")
+        assert report.kinks == {}
+
+
+@BACKENDS
+def test_large_weights_are_moved_by_a_step_that_is_not_lost(backend):
+    net = Network([Dense(1)], inputs=1, dtype="float64")
+    net.set_parameters({"W1": [[1e10]], "b1": [0.0]})
+    with fastnn.backend(backend):
+        report = check_gradients(net, [[1e-10], [2e-10]], [0.0, 1.0])
+    assert report.passed
+    assert report.by_parameter["W1"] < 2e-7

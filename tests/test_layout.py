@@ -29,7 +29,7 @@ FLOORS = [
     {"_hdf5"},
     {"files", "network", "_descriptions", "_checkpoints", "interop"},
     {"callbacks"},
-    {"checking", "_check_report", "diagnostics", "spaces"},
+    {"checking", "_check_report", "_slopes", "diagnostics", "spaces"},
     {"_search", "_trial"},
     {"_study"},
     {"tuning"},

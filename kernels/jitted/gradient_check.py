@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ..gradient_check import EPOCH
+from ..gradient_check import EPOCH, LEAST
 from . import optimizers
 from ._jit import inlined, kernel
 from .gradient import gradient
@@ -34,15 +34,17 @@ def _differences(
     """out (k,) = the slopes of the cost by theta[indices]; theta (p,) is as before at the end."""
     for k in range(indices.size):
         kept = theta[indices[k]]
+        step = max(epsilon, LEAST * abs(kept))
+        high, low = kept + step, kept - step
         out[k] = 0
         for sign in (1.0, -1.0):
-            theta[indices[k]] = kept + sign * epsilon
+            theta[indices[k]] = high if sign > 0 else low
             gradient(
                 table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, 1, settings, epoch,
                 tally, result, meeting, me, team,
             )  # fmt: skip
             out[k] += sign * (result[0] + _penalty(table, theta, grad, settings, result))
-        out[k] /= 2 * epsilon
+        out[k] /= high - low
         theta[indices[k]] = kept
 
 
@@ -65,7 +67,8 @@ def _slopes(f, theta, flat, epsilon, out):
     """out (p,) = (f(θ + εe) − f(θ − εe)) / 2ε; flat (p,) is theta's own memory."""
     for i in range(flat.size):
         kept = flat[i]
-        high, low = kept + epsilon, kept - epsilon
+        step = max(epsilon, LEAST * abs(kept))
+        high, low = kept + step, kept - step
         flat[i] = high
         up = f(theta)
         flat[i] = low
