@@ -14,6 +14,7 @@ from .spaces import Choice, Space
 
 Array = np.ndarray[Any, Any]
 
+STATES = "finished", "pruned", "diverged", "failed"
 SHOWN = 10  # trials that the table shows
 
 
@@ -24,8 +25,9 @@ class Search:
     Attributes
     ----------
     trials : list of dict
-        In their order: ``number``, ``parameters``, ``score`` (None for a diverged one), ``epochs``
-        and ``state``: ``"finished"``, ``"pruned"`` or ``"diverged"``.
+        In their order: ``number``, ``parameters``, ``score`` (None for a diverged or failed one),
+        ``epochs`` and ``state``: ``"finished"``, ``"pruned"``, ``"diverged"`` or ``"failed"``; a
+        failed one tells its ``error``.
     space : dict of str to Space
         Where was searched.
     monitor : str
@@ -41,14 +43,13 @@ class Search:
 
     @property
     def ranking(self) -> list[dict[str, Any]]:
-        """The trials from the best to the worst: finished, then pruned, then diverged ones."""
+        """The trials from the best to the worst: finished, pruned, diverged, failed ones."""
         sign = -1.0 if rises(self.monitor) else 1.0
-        states = ("finished", "pruned", "diverged")
 
         def place(trial: dict[str, Any]) -> tuple[int, float, int]:
             score = trial["score"]
             value = np.inf if score is None else sign * score
-            return states.index(trial["state"]), value, trial["number"]
+            return STATES.index(trial["state"]), value, trial["number"]
 
         return sorted(self.trials, key=place)
 
@@ -97,6 +98,7 @@ class Search:
             score = "–" if trial["score"] is None else f"{trial['score']:.4f}"
             state, epochs = trial["state"], trial["epochs"]
             remark = "" if state == "finished" else f"{state} after {epochs} epochs"
+            remark = f"failed: {trial['error']:.60}" if state == "failed" else remark
             values = [_short(trial["parameters"][name]) for name in names]
             rows.append([str(trial["number"]), *values, score, remark])
         wide = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
@@ -110,7 +112,7 @@ class Search:
     def _counted(self) -> list[str]:
         """The line about how many trials there were."""
         states = [trial["state"] for trial in self.trials]
-        counts = [f"{states.count(s)} {s}" for s in ("finished", "pruned", "diverged")]
+        counts = [f"{states.count(s)} {s}" for s in STATES if s != "failed" or s in states]
         stopped = "; stopped by Ctrl-C" if self.interrupted else ""
         hidden = ", the best are shown" if len(states) > SHOWN else ""
         noun = "trial" if len(states) == 1 else "trials"

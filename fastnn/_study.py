@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from . import _trial
+from ._task import digest, stable
 from ._trial import Job
 from .errors import SettingError
 from .history import rises
@@ -114,20 +115,51 @@ def _mended(path: str) -> None:
             file.truncate(content.rfind(b"\n") + 1)
 
 
+DATA = {
+    "data": "X and y",
+    "validation": "validation data or share",
+}  # what only digests are kept of, and its name in sentences
+
+
 def same_search(study: Any, job: Job, path: str | None) -> None:
     """Note in a new study what it searches; refuse one that searched something else."""
+    if path is None:
+        return
     mine = {
-        "space": repr(sorted(job.space.items())),
+        "space": stable(sorted(job.space.items())),
         "monitor": job.monitor,
         "epochs": job.epochs,
         "seed": job.seed,
+        "data": digest(job.X, job.y),
+        "validation": digest(*job.validation.get("validation_data", [job.validation])),
     }
     theirs = study.user_attrs
     for name, value in mine.items():
+        if name in theirs and theirs[name] != value:
+            found = (
+                f"its {DATA[name]} are not those of this call"
+                if name in DATA
+                else f"its {name} is {theirs[name]}, here it is {value}"
+            )
+            raise SettingError(
+                f"study file {path!r} holds another search: {found}; give another file, or the "
+                "same settings"
+            )
+    _same_network(study, job, path)
+    for name, value in mine.items():  # older studies say less
         if name not in theirs:
             study.set_user_attr(name, value)
-        elif theirs[name] != value:
-            raise SettingError(
-                f"study file {path!r} holds another search: its {name} is {theirs[name]}, here it "
-                f"is {value}; give another file, or the same settings"
-            )
+
+
+def _same_network(study: Any, job: Job, path: str) -> None:
+    """Refuse a study whose first trial was of another network or settings than it would be here."""
+    for trial in study.trials:
+        attributes = trial.user_attrs
+        if "end" in attributes and "made" in attributes:
+            if _trial.made_anew(job, trial) != attributes["made"]:
+                raise SettingError(
+                    f"study file {path!r} holds another search: for the parameters of its trial "
+                    f"{attributes['index']} make_network gives another network or other settings "
+                    "now; give another file"
+                )
+            return

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ._extras import require
+from ._task import of_network
 from .errors import DivergenceError, SettingError
 from .history import History
 from .network import Network
@@ -36,6 +37,7 @@ class Job:
     metrics: tuple[str, ...]
     seed: int
     prune: bool
+    catch: tuple[type[Exception], ...] = ()
 
 
 def optuna() -> Any:
@@ -75,16 +77,34 @@ def run(job: Job, study: Any, index: int, boxes: Mapping[str, Box]) -> dict[str,
     trial = study.ask({name: _distribution(module, box) for name, box in boxes.items()})
     trial.set_user_attr("index", index)
     try:
-        state, score, epochs = _train(job, trial, values(job.space, trial.params))
-    except BaseException:
+        end = _ended(job, trial)
+    except BaseException as error:
         study.tell(trial, state=states.FAIL)
+        if isinstance(error, Exception):
+            error.add_note(
+                f"This was trial {index} of fastnn.tune, with {values(job.space, trial.params)}. A "
+                "study file keeps the trials before it; catch= lets the search go on."
+            )
         raise
-    trial.set_user_attr("end", {"state": state, "score": score, "epochs": epochs})
-    if state == "finished":
-        study.tell(trial, score)
-    else:
-        study.tell(trial, state=states.PRUNED if state == "pruned" else states.FAIL)
+    trial.set_user_attr("end", end)
+    state = {"finished": states.COMPLETE, "pruned": states.PRUNED}.get(end["state"], states.FAIL)
+    study.tell(trial, end["score"] if state is states.COMPLETE else None, state=state)
     return record(job.space, trial)
+
+
+def _ended(job: Job, trial: Any) -> dict[str, Any]:
+    """Train a trial's network; return how that ended, its score and its epochs."""
+    try:
+        state, score, epochs = _train(job, trial, values(job.space, trial.params))
+    except job.catch as error:
+        told = f"{type(error).__name__}: {error}"
+        return {"state": "failed", "score": None, "epochs": 0, "error": told}
+    return {"state": state, "score": score, "epochs": epochs}
+
+
+def made_anew(job: Job, trial: Any) -> str:
+    """Return the digest of the network and the settings that a trial's parameters give now."""
+    return of_network(*_made(job, values(job.space, trial.params)))
 
 
 def values(space: Mapping[str, Space], stored: Mapping[str, float]) -> dict[str, Any]:
@@ -112,6 +132,7 @@ def _distribution(module: Any, box: Box) -> Any:
 def _train(job: Job, trial: Any, parameters: dict[str, Any]) -> tuple[str, float | None, int]:
     """Make and train a network; return how that ended, its score and its epochs."""
     network, settings = _made(job, parameters)
+    trial.set_user_attr("made", of_network(network, settings))
     reporter = Reporter(trial, job)
     settings["callbacks"] = (*settings.get("callbacks", ()), reporter)
     settings["metrics"] = (*settings.get("metrics", ()), *job.metrics)
@@ -123,10 +144,20 @@ def _train(job: Job, trial: Any, parameters: dict[str, Any]) -> tuple[str, float
         return "diverged", None, error.history.epochs
     if history.interrupted:
         raise KeyboardInterrupt
-    score = float(history[job.monitor][-1])
+    score = float(history[job.monitor][_kept_epoch(settings["callbacks"])])
     if not math.isfinite(score):
         return "diverged", None, history.epochs
     return "pruned" if reporter.pruned else "finished", score, history.epochs
+
+
+def _kept_epoch(callbacks: Iterable[Any]) -> int:
+    """Return the epoch whose weights the network has: the last one, or the best of a callback."""
+    kept = -1
+    for callback in callbacks:  # each that brings weights back does so over the one before
+        if getattr(callback, "restore_best", False):
+            best = getattr(callback, "best_epoch", -1)
+            kept = best if isinstance(best, int) and best >= 0 else kept
+    return kept
 
 
 def _made(job: Job, parameters: dict[str, Any]) -> tuple[Network, dict[str, Any]]:

@@ -45,6 +45,7 @@ def tune(
     prune: bool = True,
     refine: bool = True,
     callbacks: Sequence[Watcher] = (),
+    catch: type[Exception] | tuple[type[Exception], ...] = (),
 ) -> Search:
     """Train networks with random parameters of a space, and return them ranked.
 
@@ -70,7 +71,8 @@ def tune(
     validation_data : (X, y), optional
         Scored instead.
     monitor : str
-        Which curve's last value is the score: ``"validation_cost"``, ``"validation_f1"`` ….
+        Which curve is the score, by its last value, or by that of the epoch whose weights an
+        `EarlyStopping` brings back: ``"validation_cost"``, ``"validation_f1"`` ….
     seed : int
         Of the draws; trial k is drawn from (seed, k) alone, under Optuna 4 and 5 the same.
     processes : int
@@ -86,6 +88,8 @@ def tune(
         Whether the second half of the trials looks only around the best quarter of the first.
     callbacks : sequence of callables
         Each is called with every new trial, as it stands in ``Search.trials``.
+    catch : exception class or tuple of them
+        What a trial may raise without ending the search: it counts as failed then, without a score.
 
     Returns
     -------
@@ -96,7 +100,8 @@ def tune(
     Raises
     ------
     SettingError
-        If a setting is out of range, or the file holds something else than this search.
+        If a setting is out of range, or the file holds something else than this search: another
+        space, other data, another validation part, or another network for equal parameters.
     MissingExtraError
         Without Optuna.
     """
@@ -110,7 +115,7 @@ def tune(
     )
     job = Job(
         make_network, X, y, spaces.checked(space), _check.count(epochs, "epochs", least=1),
-        validation, monitor, _metrics(monitor), _check.seed(seed), bool(prune),
+        validation, monitor, _metrics(monitor), _check.seed(seed), bool(prune), _caught(catch),
     )  # fmt: skip
     if workers > 1:
         _picklable(make_network)
@@ -119,6 +124,14 @@ def tune(
         path = shared if study is None else os.fspath(study)
         with held(path):
             return _search(job, path, total, workers, bool(refine), callbacks)
+
+
+def _caught(catch: Any) -> tuple[type[Exception], ...]:
+    """Return exception classes as a tuple; Ctrl-C and the like are not among them."""
+    kinds = catch if isinstance(catch, tuple) else (catch,)
+    if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
+        raise SettingError(f"catch must be exception classes, like (ValueError,), got {catch!r}")
+    return kinds
 
 
 def _metrics(monitor: Any) -> tuple[str, ...]:

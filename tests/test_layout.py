@@ -30,6 +30,7 @@ FLOORS = [
     {"files", "network", "_descriptions", "_checkpoints", "interop"},
     {"callbacks"},
     {"checking", "_check_report", "_slopes", "diagnostics", "spaces"},
+    {"_task"},
     {"_search", "_trial"},
     {"_study"},
     {"tuning"},

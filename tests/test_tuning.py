@@ -278,6 +278,161 @@ class TestStudyFile:
             search(trials=1, study=tmp_path / "a", **change)
 
 
+class TestAnotherTask:
+    """A study knows what it was of, so that no search returns the trials of another one."""
+
+    def refused(self, path, words, make=small, data=(X, Y), **settings):
+        before = _optuna_study(path)
+        with pytest.raises(SettingError, match=words) as caught:
+            fastnn.tune(make, *data, RATE, **{"trials": 3, "epochs": 2, "study": path} | settings)
+        assert "\n" not in str(caught.value)
+        after = _optuna_study(path)
+        assert (after.trials, after.user_attrs) == (before.trials, before.user_attrs)
+
+    @pytest.mark.parametrize(
+        "data", [(X, 1 - Y), (X + 1, Y), (X[::-1], Y), (X[:-1], Y[:-1]), (X[:, ::-1], Y)]
+    )
+    def test_other_data(self, tmp_path, data):
+        search(trials=1, study=tmp_path / "a")
+        self.refused(tmp_path / "a", "its X and y are not those of this call", data=data)
+
+    @pytest.mark.parametrize(
+        "settings", [{"validation_split": 0.3}, {"validation_data": (X, Y)}], ids=["share", "data"]
+    )
+    def test_another_validation_part(self, tmp_path, settings):
+        search(trials=1, study=tmp_path / "a")
+        self.refused(tmp_path / "a", "its validation data or share", **settings)
+        search(trials=1, study=tmp_path / "b", validation_data=(X, Y))
+        self.refused(tmp_path / "b", "its validation", validation_data=(X, 1 - Y))
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: small(5),
+            lambda: Network([Dense(4, "tanh"), Dense(1, "sigmoid")], seed=1),
+            lambda: Network([Dense(4, "relu"), Dense(1, "sigmoid")], seed=2),
+            lambda: (small(), {"l2": 0.1}),
+            lambda: (small(), {"optimizer": Momentum()}),
+            lambda: (small(), {"sample_weight": np.ones(len(X))}),
+        ],
+        ids=["units", "activation", "seed", "l2", "optimizer", "weights"],
+    )
+    def test_another_network_or_other_settings(self, tmp_path, make):
+        search(trials=1, study=tmp_path / "a")
+        self.refused(tmp_path / "a", "make_network gives another network", make=make)
+
+    def test_weights_that_the_network_begins_with(self, tmp_path):
+        def make(weight):
+            net = Network([Dense(1, "sigmoid")], inputs=2)
+            net.parameters["b1"] = [weight]
+            return net
+
+        search(lambda: make(1.0), trials=1, study=tmp_path / "a")
+        self.refused(tmp_path / "a", "make_network gives another", make=lambda: make(2.0))
+        assert len(search(lambda: make(1.0), trials=2, study=tmp_path / "a").trials) == 2
+
+    def test_the_same_task_in_other_containers_is_the_same(self, tmp_path):
+        note = EarlyStopping(monitor="cost", patience=50)  # a callback has no repr of its own
+
+        def make(units):
+            return small(units), {"callbacks": [note], "class_weight": {0: 1.0, 1: 2.0}}
+
+        space = {**RATE, "units": spaces.Choice(2, 3), "activation": spaces.Choice(np.tanh, small)}
+        settings = {"space": {**space, "activation": spaces.Choice("relu")}, "epochs": 1}
+        first = search(lambda units, activation: make(units), study=tmp_path / "a", **settings)
+        again = fastnn.tune(
+            lambda units, activation: make(units), np.asfortranarray(X), Y.tolist(),
+            settings["space"], trials=4, epochs=1, study=tmp_path / "a",
+        )  # fmt: skip
+        assert again.trials == first.trials
+
+    def test_a_choice_of_functions_is_the_same_in_another_process(self):
+        class Function:
+            def __init__(self, place):
+                self.place = place
+
+            def __repr__(self):
+                return f"<function relu at 0x{self.place:x}>"
+
+        from fastnn._task import stable
+
+        assert stable(spaces.Choice(Function(7))) == stable(spaces.Choice(Function(8)))
+
+    def test_a_study_of_the_version_before_goes_on(self, tmp_path, monkeypatch):
+        first = search(trials=2, study=tmp_path / "a", refine=False)
+        lines = (tmp_path / "a").read_text().splitlines(keepends=True)
+        old = [line for line in lines if not any(f'"{new}"' in line for new in NEW)]
+        assert len(lines) - len(old) == 4  # of the study two, of each trial one
+        (tmp_path / "a").write_text("".join(old))
+        assert search(trials=3, study=tmp_path / "a", refine=False).trials[:2] == first.trials
+        self.refused(tmp_path / "a", "its X and y", data=(X, 1 - Y))
+
+
+NEW = "data", "validation", "made"  # what studies tell since tasks are told apart
+
+
+class TestFailingTrials:
+    def fragile(self, numbers):
+        calls = []
+
+        def make():
+            calls.append(1)
+            if len(calls) - 1 in numbers:
+                raise RuntimeError("mine")
+            return small()
+
+        return make
+
+    @pytest.mark.parametrize("catch", [RuntimeError, (KeyError, RuntimeError), Exception])
+    def test_are_caught(self, tmp_path, catch):
+        found = search(self.fragile({1, 2}), catch=catch, study=tmp_path / "a", refine=False)
+        assert [t["state"] for t in found.trials] == ["finished", "failed", "failed", "finished"]
+        assert found.trials[1]["score"] is None
+        assert found.trials[1]["error"] == "RuntimeError: mine"
+        assert found.ranking[0]["state"] == "finished"
+        assert "2 failed" in repr(found)
+        assert "failed: RuntimeError: mine" in repr(found)
+        assert search(study=tmp_path / "a", refine=False).trials == found.trials
+
+    def test_others_end_the_search_and_are_named(self):
+        with pytest.raises(RuntimeError, match="mine") as caught:
+            search(self.fragile({1}), catch=KeyError)
+        note = " ".join(caught.value.__notes__)
+        assert "trial 1" in note
+        assert "learning_rate" in note
+        assert "catch=" in note
+
+    @pytest.mark.parametrize(
+        "catch", [KeyboardInterrupt, "ValueError", (ValueError, 3), [KeyError]]
+    )
+    def test_catch_is_of_exceptions(self, catch):
+        with pytest.raises(SettingError, match="catch must be exception classes"):
+            search(catch=catch)
+
+
+class TestTheEpochOfTheScore:
+    """Where a callback brings the best weights back, their epoch is what the trial is ranked by."""
+
+    @pytest.mark.parametrize("restore", [True, False])
+    @pytest.mark.parametrize("watched", ["validation_cost", "validation_accuracy"])
+    def test_is_that_of_the_weights(self, restore, watched):
+        networks, stop = [], EarlyStopping(watched, 50, restore_best=restore)
+
+        def make():
+            networks.append(small())
+            return networks[-1], {"callbacks": [stop]}
+
+        monitor = "validation_cost"
+        space = {"learning_rate": spaces.Log(0.1, 1.0)}
+        found = search(make, space, trials=3, epochs=30, monitor=monitor, prune=False)
+        for trial, net in zip(found.trials, networks, strict=True):
+            curve = net.history[monitor]
+            best = int(np.argmin(curve) if "cost" in watched else
+                       np.argmax(net.history[watched]))  # fmt: skip
+            assert trial["score"] == curve[best if restore else -1]
+        assert any(np.argmin(net.history[monitor]) < 29 for net in networks)
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("settings", "words"),
