@@ -109,8 +109,14 @@ def r2(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     """
     truth, guess = inputs.values(y_true, y_pred)
     w = inputs.weights(sample_weight, len(truth))
+    # A power of two changes no digit, and keeps the squares of large and tiny numbers in range.
+    exponent = np.frexp(np.maximum(np.abs(truth), np.abs(guess)).max(axis=0))[1] + 1
+    truth, guess = np.ldexp(truth, -exponent), np.ldexp(guess, -exponent)
     left = w @ (truth - guess) ** 2
     whole = w @ (truth - np.average(truth, axis=0, weights=w)) ** 2
+    # Rounding of the mean would give a target that never changes a variance.
+    counted = truth[w > 0]
+    whole[(counted == counted[0]).all(axis=0)] = 0
     constant = np.where(left == 0, 1.0, 0.0)
     return float(np.where(whole > 0, 1 - quotient(left, whole), constant).mean())
 

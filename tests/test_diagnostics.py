@@ -327,6 +327,40 @@ class TestRangeTest:
         assert found.suggestion == pytest.approx(0.1)
         assert RangeTest(rates, np.array([[1.0, 2, 3, 4, 5]])).suggestion == 0.01
 
+    @pytest.mark.parametrize("costs", [[[np.inf] * 2], [[np.inf] * 2, [1, np.inf], [np.inf] * 2]])
+    def test_no_rate_is_suggested_where_training_diverges_at_all(self, costs):
+        found = RangeTest(np.array([1e5, 1e6]), np.array(costs))
+        with pytest.raises(DataError, match=r"no learning rate can be suggested.*on, 100000"):
+            _ = found.suggestion
+        assert "No learning rate can be suggested" in str(found)
+
+    def test_weights_follow_their_rows(self):
+        calls = []
+
+        class Recorder:
+            def fit(self, X, y, sample_weight, **settings):
+                calls.append((X[:, 0], sample_weight))
+                return {"cost": [1.0]}
+
+        X, w = np.arange(10.0)[:, None], np.arange(10.0) + 0.5
+        given = {"rates": (0.1, 0.2, 0.4), "steps": 2, "batch_size": 3}
+        range_test(lambda seed: Recorder(), X, X, sample_weight=list(w), **given)
+        assert len(calls) == 9
+        for rows, weights in calls:
+            np.testing.assert_array_equal(weights, rows + 0.5)
+
+    def test_weights_are_looked_at_before_the_first_step(self, moons):
+        def make(seed):
+            raise AssertionError("no network is needed to see that")
+
+        for wrong, error in ((np.ones(299), ShapeError), (-np.ones(300), DataError)):
+            with pytest.raises(error, match="sample_weight"):
+                range_test(make, *moons[:2], sample_weight=wrong)
+            with pytest.raises(error, match="sample_weight"):
+                learning_curve(
+                    make, *moons[:2], X_dev=moons[2], y_dev=moons[3], sample_weight=wrong
+                )
+
     def test_prints(self):
         found = RangeTest(np.array([0.1, 1.0]), np.array([[0.5, 0.2], [0.7, 0.4], [0.6, 0.3]]))
         lines = str(found).splitlines()
@@ -363,3 +397,29 @@ def test_signals_agree_on_every_backend(backend):
         found = diagnose(net, X, y)
     for a, b in zip(found.layers, expected.layers, strict=True):
         assert (a.mean, a.spread, a.gradient) == pytest.approx((b.mean, b.spread, b.gradient))
+
+
+class TestLearningCurveOfWeights:
+    def test_weights_follow_their_rows(self):
+        """A row of weight 0 is as good as not there."""
+        rng = np.random.default_rng(0)
+        X, noise = rng.normal(size=(40, 2)), rng.normal(50, 9, 40)
+        counted = np.arange(40) % 2 == 0
+        y = np.where(counted, X @ [1.0, -2.0], noise)
+        found = learning_curve(
+            regressor, X, y, X_dev=X[counted], y_dev=y[counted], sizes=(20, 40), epochs=300,
+            sample_weight=counted.astype(float), optimizer=GradientDescent(0.1),
+        )  # fmt: skip
+        assert found.dev.max() < 0.1
+
+    @pytest.mark.parametrize(
+        ("X_dev", "y_dev", "words"),
+        [(np.ones((5, 3)), np.ones(5), r"X_dev expects|inputs of shape \(m, 2\)"),
+         (np.ones((5, 2)), np.ones(4), "X_dev has 5 rows but y_dev has 4")],
+    )  # fmt: skip
+    def test_dev_data_are_looked_at_before_the_first_step(self, X_dev, y_dev, words):
+        def make(seed):
+            raise AssertionError("no network is needed to see that")
+
+        with pytest.raises(ShapeError, match=words):
+            learning_curve(make, np.ones((9, 2)), np.ones(9), X_dev=X_dev, y_dev=y_dev)

@@ -66,6 +66,30 @@ class TestFrozen:
         assert metrics.r2([1, 2, 3], [1, 2, 4]) == 0.5
 
 
+class TestConstantTargets:
+    """R² of a target that never changes is 1 or 0, whatever its mean is rounded to."""
+
+    @pytest.mark.parametrize("value", [0.1, 0.3, 1e300, -7.7, 0.0])
+    @pytest.mark.parametrize("m", [1, 3, 7, 10])
+    def test_one_target(self, value, m):
+        truth = np.full(m, value)
+        assert metrics.r2(truth, truth) == 1
+        assert metrics.r2(truth, truth / 2 + 0.5) == 0
+
+    def test_several_targets(self):
+        truth = np.column_stack([np.full(3, 0.1), [1.0, 2, 3]])
+        assert metrics.r2(truth, truth + np.array([0.1, 0])) == 0.5
+        assert metrics.r2(truth, truth) == 1
+
+    @pytest.mark.parametrize("size", [1e-200, 1e307])
+    def test_the_unit_of_the_values_does_not_count(self, size):
+        truth, guess = np.array([1.0, 2, 3, 9]), np.array([1.0, 3, 2, 8])
+        assert metrics.r2(size * truth, size * guess) == pytest.approx(metrics.r2(truth, guess))
+
+    def test_rows_of_weight_0_do_not_count(self):
+        assert metrics.r2([0.1, 0.1, 0.1, 5], [0.2] * 4, sample_weight=[1, 1, 1, 0]) == 0
+
+
 class TestAgainstScikitLearn:
     @pytest.mark.parametrize("weighted", [False, True])
     def test_counts(self, sklearn, labels, weighted):

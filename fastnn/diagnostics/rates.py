@@ -15,6 +15,7 @@ from .. import _check
 from ..errors import DataError, DivergenceError, SettingError
 from ..network import Network
 from ..optimizers import GradientDescent
+from ._weights import weights_of_rows
 
 __all__ = ["RangeTest", "range_test"]
 
@@ -51,7 +52,18 @@ class RangeTest:
 
     @property
     def suggestion(self) -> float:
-        """A third of the rate at which the median cost is lowest, but no less than the first."""
+        """A third of the rate at which the median cost is lowest, but no less than the first.
+
+        Raises
+        ------
+        DataError
+            If training diverged at every rate.
+        """
+        if not np.isfinite(self.median).any():
+            raise DataError(
+                f"no learning rate can be suggested: training diverged from the smallest one on, "
+                f"{self.rates[0]:g}; try smaller rates, or scale the inputs"
+            )
         best = float(self.rates[int(np.argmin(self.median))])
         return max(best * SHARE, float(self.rates[0]))
 
@@ -60,10 +72,13 @@ class RangeTest:
         lines = ["learning rate  lowest cost  median cost  highest cost"]
         for row in zip(self.rates, low, self.median, high, strict=True):
             lines.append("{:>13.2e}  {:>11.4g}  {:>11.4g}  {:>12.4g}".format(*row))
-        lines.append(
-            f"Over {len(self.costs)} seeds. Begin with a learning rate of about "
-            f"{self.suggestion:.1e}: a third of where the median cost is lowest."
-        )
+        advice = "No learning rate can be suggested: training diverged at all of them."
+        if np.isfinite(self.median).any():
+            advice = (
+                f"Begin with a learning rate of about {self.suggestion:.1e}: a third of where the "
+                "median cost is lowest."
+            )
+        lines.append(f"Over {len(self.costs)} seeds. {advice}")
         return "\n".join(lines)
 
 
@@ -102,7 +117,7 @@ def range_test(
     optimizer : callable
         Makes an optimiser from a learning rate: `GradientDescent`, `Adam`, a lambda.
     **fit
-        Other settings of `Network.fit`, as l2.
+        Other settings of `Network.fit`, as l2; a sample_weight (m,) goes with its rows.
 
     Returns
     -------
@@ -118,6 +133,7 @@ def range_test(
     if X.ndim != 2 or not len(X):
         raise DataError(f"X must have shape (m, n) with at least one row, got {X.shape}")
     _check.same_length(X, y)
+    weights = weights_of_rows(fit, len(X))
     tried = _rates(RATES if rates is None else rates)
     batch = min(_check.count(batch_size, "batch_size", least=1), len(X))
     size = _check.count(steps, "steps", least=1) * batch
@@ -132,6 +148,7 @@ def range_test(
         for j, rate in enumerate(tried):
             rows = order[(j * size + np.arange(size)) % len(X)]
             settings = {"progress": False, **fit, "batch_size": batch, "shuffle": False}
+            settings |= weights(rows)
             try:
                 history = net.fit(
                     X[rows], y[rows], epochs=1, optimizer=optimizer(float(rate)), **settings

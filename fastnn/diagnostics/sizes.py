@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from ..errors import DataError, SettingError
+from ..errors import DataError, SettingError, ShapeError
 from ..network import Network
+from ._weights import weights_of_rows
 
 __all__ = ["LearningCurve", "learning_curve"]
 
@@ -80,7 +81,8 @@ def learning_curve(
     seeds : sequence of int
         Each draws other examples and other weights, for a band instead of a line.
     **fit
-        Settings of `Network.fit`: epochs, batch_size, optimizer, …
+        Settings of `Network.fit`: epochs, batch_size, optimizer, …; a sample_weight (m,) goes with
+        its rows. Scores count every example once.
 
     Returns
     -------
@@ -97,6 +99,10 @@ def learning_curve(
     if X.ndim != 2:
         raise DataError(f"X must have shape (m, n), got {X.shape}")
     _check.same_length(X, y)
+    X_dev, y_dev = _check.features(X_dev, X.shape[1], "X", name="X_dev"), np.asarray(y_dev)
+    if len(X_dev) != len(y_dev):
+        raise ShapeError(f"X_dev has {len(X_dev)} rows but y_dev has {len(y_dev)}")
+    weights = weights_of_rows(fit, len(X))
     counts = _counts(SHARES if sizes is None else sizes, len(X))
     if not len(seeds):
         raise SettingError("seeds is empty; give at least one, as in seeds=(0, 1, 2)")
@@ -106,7 +112,7 @@ def learning_curve(
         order = np.random.default_rng(_check.seed(seed)).permutation(len(X))
         for j, count in enumerate(counts):
             rows, net = order[:count], make_network(seed)
-            net.fit(X[rows], y[rows], **{"progress": False, **fit})
+            net.fit(X[rows], y[rows], **{"progress": False, **fit, **weights(rows)})
             parts = net.evaluate(X[rows], y[rows]), net.evaluate(X_dev, y_dev)
             metric = "accuracy" if "accuracy" in parts[0] else "cost"
             scores[:, i, j] = [part[metric] for part in parts]

@@ -109,7 +109,7 @@ def range_test(result: RangeTest, *, ax: Axes | None = None) -> Axes:
     >>> plot.range_test(result).get_xlabel()
     'learning rate'
     """
-    _needs(result, "rates", "costs", "suggestion", maker="range_test")
+    _needs(result, "rates", "costs", "median", maker="range_test")
     finite = np.isfinite(result.costs)
     if not finite.any():
         raise DataError("no cost of the range test is finite; begin with smaller rates")
@@ -133,8 +133,9 @@ def range_test(result: RangeTest, *, ax: Axes | None = None) -> Axes:
     if len(result.costs) > 1:
         style: dict[str, Any] = {"color": BLUE, "alpha": 0.2, "linewidth": 0}
         lines.append(ax.fill_between(result.rates, low, high, label="lowest to highest", **style))
-    text = f"suggestion {result.suggestion:.1g}"
-    lines.append(ax.axvline(result.suggestion, color=VERMILLION, linestyle="--", label=text))
+    if np.isfinite(result.median).any():
+        text = f"suggestion {result.suggestion:.1g}"
+        lines.append(ax.axvline(result.suggestion, color=VERMILLION, linestyle="--", label=text))
     ax.set_xlabel("learning rate")
     ax.set_ylabel("cost")
     legend_below(ax, lines, columns=3)

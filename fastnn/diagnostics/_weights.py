@@ -1,0 +1,26 @@
+"""Weights of examples for fits of some of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+
+Array = np.ndarray[Any, Any]
+
+
+def weights_of_rows(fit: Mapping[str, Any], m: int) -> Callable[[Array], dict[str, Array]]:
+    """Return what gives a fit of some of the m rows their ``sample_weight``, if fit names one.
+
+    Raises
+    ------
+    ShapeError, DataError
+        If there is not one weight for each row, none negative.
+    """
+    if fit.get("sample_weight") is None:
+        return lambda rows: {}
+    w = _check.sample_weight(fit["sample_weight"], m)
+    return lambda rows: {"sample_weight": w[rows]}
