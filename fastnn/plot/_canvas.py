@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._extras import require
+from fastnn.errors import SettingError
+
+from ._text import legend_as_written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,9 +32,34 @@ def library(module: str) -> Any:
 
 
 def canvas(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes:
-    """Give `ax` back, or the Axes of a new figure of `size` inches."""
+    """Give `ax` back, or the Axes of a new figure of `size` inches.
+
+    Raises
+    ------
+    SettingError
+        If it is anything but one rectangular Axes of a figure.
+    """
     if ax is None:
         ax = library("pyplot").subplots(figsize=size, layout="constrained")[1]
+        return ax
+    if not isinstance(ax, library("axes").Axes):
+        several = isinstance(ax, np.ndarray | Sequence) and not isinstance(ax, str)
+        hint = "give one of them, as in axes[0]" if several else "plt.subplots()[1] makes one"
+        if hasattr(ax, "add_subplot"):
+            hint = "give one of its axes, as figure.subplots() makes them"
+        what = (
+            f"{type(ax).__name__} of shape {ax.shape}"
+            if hasattr(ax, "shape")
+            else type(ax).__name__
+        )
+        raise SettingError(f"ax must be one Axes of Matplotlib, got {what}; {hint}")
+    if ax.name != "rectilinear":
+        raise SettingError(
+            f"ax must be Axes with x and y at right angles, got {type(ax).__name__} ({ax.name}); "
+            "make them without projection="
+        )
+    if ax.figure is None:
+        raise SettingError("ax was removed from its figure; give Axes of a figure")
     return ax
 
 
@@ -56,7 +84,7 @@ def marker(values: NDArray[Any]) -> str:
 def legend_below(ax: Axes, handles: Sequence[Any], columns: int) -> None:
     """Put a legend under the x label: clear of every curve, of a twin axis and of a title."""
     shift = library("transforms").ScaledTranslation(0, -38 / 72, ax.figure.dpi_scale_trans)
-    ax.legend(
+    legend = ax.legend(
         handles=handles,
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
@@ -65,6 +93,7 @@ def legend_below(ax: Axes, handles: Sequence[Any], columns: int) -> None:
         ncols=columns,
         frameon=False,
     )
+    legend_as_written(legend)
 
 
 def scale_cost(ax: Axes, curves: Sequence[NDArray[Any]]) -> None:

@@ -241,7 +241,8 @@ def _one_signal(ax: Axes, layers: tuple[LayerSignal, ...]) -> list[Any]:
     if len(layers) <= NAMED:
         long = len(layers) > 6
         names = [row.name for row in layers]
-        ax.set_xticks(place, names, rotation=45 if long else 0, ha="right" if long else "center")
+        ha = "right" if long else "center"
+        ax.set_xticks(place, names, rotation=45 if long else 0, ha=ha, parse_math=False)
     else:
         ax.set_xlabel("layer", color=GREY)
     return lines

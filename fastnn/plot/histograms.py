@@ -133,7 +133,7 @@ def _rows(values: Mapping[str, NDArray[Any]], label: str, colour: str, ax: Axes 
         heights = 0.85 * counts / max(counts.max(), 1)
         ax.stairs(row + heights, edges, baseline=row, fill=True, color=colour, alpha=0.75)
         ax.axhline(row, color=GREY, linewidth=0.6)
-    ax.set_yticks(np.arange(len(values)) + 0.4, list(values)[::-1])
+    ax.set_yticks(np.arange(len(values)) + 0.4, list(values)[::-1], parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(0, len(values))
     for side in ("top", "right", "left"):

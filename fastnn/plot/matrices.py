@@ -13,11 +13,13 @@ from fastnn._metric_inputs import classes_of, labels
 from fastnn.errors import DataError, SettingError, ShapeError
 
 from ._canvas import canvas
+from ._text import fitting_size, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_WRITTEN = 20  # classes up to which every cell says its number
+DIGITS_OF_A_CELL = 5  # that fit into it at the usual size
 
 
 def confusion_matrix(
@@ -68,21 +70,23 @@ def confusion_matrix(
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1e-300)
     ax = canvas(ax, (size + 0.9, size))
     picture = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    letters = fitting_size(map(number, matrix.flat), DIGITS_OF_A_CELL)
     if len(names) <= MOST_WRITTEN:
         for i, j in np.ndindex(matrix.shape):
             if matrix[i, j]:
                 shade = "white" if shares[i, j] > 0.55 else "black"
-                text = f"{matrix[i, j]:g}"
-                ax.text(j, i, text, ha="center", va="center", color=shade, fontsize=9)
+                text = number(matrix[i, j])
+                ax.text(j, i, text, ha="center", va="center", color=shade, fontsize=letters)
     long = max(map(len, names)) > 3
     ax.set_xticks(
-        range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center"
-    )
-    ax.set_yticks(range(len(names)), names)
+        range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center",
+        parse_math=False,
+    )  # fmt: skip
+    ax.set_yticks(range(len(names)), names, parse_math=False)
     ax.tick_params(length=0)
     ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")
-    ax.set_title(f"{np.trace(matrix) / total:.1%} of {total:g} are right".replace("%", " %"))
+    ax.set_title(f"{percent(np.trace(matrix) / total)} of {number(total)} are right")
     ax.figure.colorbar(picture, ax=ax, label="share of the row", fraction=0.046, pad=0.04)
     return ax
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from fastnn.errors import DataError, SettingError, ShapeError
 
 from ._canvas import canvas
+from ._text import as_written, percent
 from .pictures import WRONG, image
 
 if TYPE_CHECKING:
@@ -98,6 +99,6 @@ def most_wrong(
         box = ((column + 0.06) / across, 1 - (row + 0.97) / down, 0.88 / across, 0.74 / down)
         small = image(X[i].reshape(shape), ax=ax.inset_axes(box))
         true = names[labels[i]]
-        text = f"{true}, not {names[taken[i]]}\n({true}: {P[i, labels[i]]:.1%})"
-        small.set_title(text.replace("%", " %"), fontsize=8, color=WRONG, pad=2)
+        text = f"{true}, not {names[taken[i]]}\n({true}: {percent(float(P[i, labels[i]]))})"
+        as_written(small.set_title(text, fontsize=8, color=WRONG, pad=2))
     return ax

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn.errors import DataError, ShapeError
 
 from ._canvas import BLACK, canvas
+from ._text import as_written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +72,7 @@ def image(
     if parts:
         wrong = len({name for _, name in parts}) > 1
         title = "\n".join(f"{key}: {name}" for key, name in parts)
-        ax.set_title(title, fontsize=10, color=WRONG if wrong else BLACK)
+        as_written(ax.set_title(title, fontsize=10, color=WRONG if wrong else BLACK))
     return ax
 
 

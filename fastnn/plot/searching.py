@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastnn.errors import DataError
 
 from ._canvas import BLUE, GREY, VERMILLION, canvas, library, tidy
+from ._text import as_written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +66,7 @@ def search(result: Search, *, ax: Axes | None = None) -> Axes:
         # The best in front: of one score with it are often others, at the same choice too.
         style: dict[str, Any] = {"color": colour, "zorder": 3 if first else 2}
         ax.plot([x], [trial["score"]], "o", markersize=5, markerfacecolor=fill, **style)
-    ax.set_xlabel(name)
+    as_written(ax.set_xlabel(name))
     ax.set_ylabel(result.monitor.replace("_", " "))
     ax.set_title("trials (red: the best; hollow: pruned)")
     _bars(ax, result.importance)
@@ -80,8 +81,9 @@ def _places(ax: Axes, result: Search, name: str, scored: list[dict[str, Any]]) -
         names = [str(v)[:LABELS] for v in part.values]
         long = sum(map(len, names)) > 30
         ax.set_xticks(
-            range(len(names)), names, rotation=30 if long else 0, ha="right" if long else "center"
-        )
+            range(len(names)), names, rotation=30 if long else 0, ha="right" if long else "center",
+            parse_math=False,
+        )  # fmt: skip
         ax.set_xlim(-0.5, len(names) - 0.5)
         return [part.values.index(value) for value in values]
     box = part.box
@@ -105,7 +107,7 @@ def _bars(ax: Axes, importance: dict[str, float]) -> None:
         side = ax.figure.add_subplot(grid[1])
     names = list(importance)[::-1]
     side.barh(range(len(names)), [importance[name] for name in names], color=GREY)
-    side.set_yticks(range(len(names)), names)
+    side.set_yticks(range(len(names)), names, parse_math=False)
     side.set_xlim(0, 1)
     side.set_ylim(len(names) - 0.5 - max(len(names), ROOM), len(names) - 0.5)
     side.set_xlabel("share of the ranking explained")

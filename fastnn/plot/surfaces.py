@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn.errors import DataError, SettingError, ShapeError
 
 from ._canvas import BLACK, COLOURS, FEW_POINTS, VERMILLION, canvas, library
+from ._classes import alike, labels_of
+from ._text import legend_as_written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,12 +73,12 @@ def decision_boundary(
     'x₁'
     """
     X = _points(X, "X", "is the batch transposed? Only two features can be drawn")
-    y = _labels(y, len(X))
+    y = labels_of(y, len(X))
     if steps < 2:
         raise SettingError(f"steps must be at least 2, got {steps}")
     across, up = _grid(X, margin * np.where(np.ptp(X, axis=0) > 0, X.std(axis=0), 1.0), steps)
     rows = np.column_stack([across.ravel(), up.ravel()])
-    regions = _predict(model, rows)
+    y, regions = alike(y, _predict(model, rows))
     classes = np.unique(np.concatenate([y, regions]))
     if len(classes) > MOST_CLASSES:
         raise DataError(
@@ -84,12 +86,14 @@ def decision_boundary(
             "values; turn probabilities into labels first, as in p > 0.5"
         )
     ax = canvas(ax, (5.6, 4.8))
-    _draw_regions(ax, (across, up), (regions.reshape(across.shape), X, y), classes)
+    dots = _draw_regions(ax, (across, up), (regions.reshape(across.shape), X, y), classes)
     if hasattr(model, "predict_proba"):
         _draw_even_line(ax, across, up, np.asarray(model.predict_proba(rows)))
     ax.set_xlabel("x₁")
     ax.set_ylabel("x₂")
-    ax.legend(title="class", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    names = [str(name) for name in classes]
+    legend_as_written(ax.legend(dots, names, title="class", frameon=False, **place))
     return ax
 
 
@@ -182,19 +186,6 @@ def _points(points: ArrayLike, name: str, mend: str) -> NDArray[np.float64]:
     return array
 
 
-def _labels(y: ArrayLike, m: int) -> NDArray[Any]:
-    """Check labels and bring them to (m,)."""
-    array = np.asarray(y)
-    if array.ndim == 2 and len(array) == m and array.shape[1] > 1:
-        array = array.argmax(axis=1)
-    if array.shape not in {(m,), (m, 1)}:
-        raise ShapeError(
-            f"y must have shape ({m},), ({m}, 1) or ({m}, K), one row for each of X, "
-            f"got {array.shape}"
-        )
-    return array.reshape(m)
-
-
 def _grid(
     points: NDArray[np.float64], room: NDArray[np.float64], steps: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -228,9 +219,9 @@ def _draw_regions(
     grid: tuple[NDArray[np.float64], NDArray[np.float64]],
     data: tuple[NDArray[Any], NDArray[np.float64], NDArray[Any]],
     classes: NDArray[Any],
-) -> None:
-    """Fill where each class is predicted and draw its examples in the same colour."""
-    regions, X, y = data
+) -> list[Any]:
+    """Fill where each class is predicted, draw its examples in the same colour, return them."""
+    (regions, X, y), dots = data, []
     many = library("pyplot").get_cmap("tab20") if len(classes) > len(COLOURS) else None
     for index, name in enumerate(classes):
         colour: Any = many(index) if many else COLOURS[index]
@@ -245,7 +236,8 @@ def _draw_regions(
             "linewidths": 0.5,
             "zorder": 3,
         }
-        ax.scatter(mine[:, 0], mine[:, 1], s=22, label=str(name), **style)
+        dots.append(ax.scatter(mine[:, 0], mine[:, 1], s=22, label=str(name), **style))
+    return dots
 
 
 def _draw_even_line(

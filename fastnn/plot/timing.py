@@ -139,7 +139,8 @@ def _duration(seconds: float) -> str:
 def _frame(ax: Axes, names: list[str]) -> None:
     """Name the rows and the axis, and take away what says nothing."""
     ticker = library("ticker")
-    ax.set_yticks(range(len(names)), [textwrap.fill(name, NAME_WIDTH) for name in names])
+    rows = [textwrap.fill(name, NAME_WIDTH) for name in names]
+    ax.set_yticks(range(len(names)), rows, parse_math=False)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.xaxis.set_major_locator(ticker.LogLocator(numticks=6))

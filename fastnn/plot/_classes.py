@@ -1,0 +1,31 @@
+"""Labels of what is drawn: one for each example, and of the kind that a model answers with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn._label_kinds import read, same_kind
+from fastnn.errors import ShapeError
+
+
+def labels_of(y: ArrayLike, m: int) -> NDArray[Any]:
+    """Check labels and bring them to (m,)."""
+    array = np.asarray(y)
+    if array.ndim == 2 and len(array) == m and array.shape[1] > 1:
+        array = array.argmax(axis=1)
+    if array.shape not in {(m,), (m, 1)}:
+        raise ShapeError(
+            f"y must have shape ({m},), ({m}, 1) or ({m}, K), one row for each of X, "
+            f"got {array.shape}"
+        )
+    return array.reshape(m)
+
+
+def alike(y: NDArray[Any], regions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return labels and the model's answers as numbers, or as text, whatever holds them."""
+    if all(labels.dtype.kind in "biuf" for labels in (y, regions)):
+        return y, regions
+    return same_kind(read(y, "y"), read(regions, "the answer"), "y", "the model's answer")
