@@ -8,7 +8,6 @@ from typing import Any
 
 from ._atomic import replace
 from ._extras import require
-from .errors import MissingExtraError
 
 
 def make_folder(path: Path) -> None:
@@ -20,14 +19,28 @@ def make_folder(path: Path) -> None:
         raise OSError(error.errno, reason, str(path)) from error
 
 
+def readable(text: str) -> str:
+    """Return text that can be saved and drawn: bytes that are no UTF-8 become �.
+
+    Names of files may hold such bytes, and under an ASCII locale every other letter is one.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def write_picture(path: Path, size: tuple[float, float], draw: Callable[[Any], object]) -> str:
-    """Write what `draw(axes)` draws, `size` inches large; return the line that reports it."""
+    """Write what `draw(axes)` draws, `size` inches large; return the line that reports it.
+
+    A picture that fails is a line too, for the work that it shows is done and must not be lost.
+    """
     try:
         figures = require("matplotlib.figure", extra="plot", purpose="drawing it")
-    except MissingExtraError as error:
-        return f"{path} was not written: {error}"
-    figure = figures.Figure(figsize=size, layout="constrained")  # pyplot could open a window
-    draw(figure.subplots())
-    form = path.suffix[1:] or None
-    replace(path, lambda file: figure.savefig(file, dpi=150, format=form), "the picture")
+        figure = figures.Figure(figsize=size, layout="constrained")  # pyplot could open a window
+        draw(figure.subplots())
+        form = path.suffix[1:] or None
+        replace(path, lambda file: figure.savefig(file, dpi=150, format=form), "the picture")
+    except Exception as error:
+        return f"{path} was not written: {' '.join(str(error).split())}"
     return f"wrote {path}"

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import files, plot
-from .cli_output import make_folder, write_picture
+from ._atomic import find_folder
+from .cli_output import make_folder, readable, write_picture
 from .data import Dataset, digits, flatten_images, load_h5, split
 from .errors import DataError, SettingError
 from .layers import Dense, Layer, Normalization, Rescaling
 from .network import Network
 from .optimizers import Adam, GradientDescent
+from .plot._text import as_written, percent
 
 Array = np.ndarray[Any, Any]
 Print = Callable[[str], None]
@@ -43,17 +45,28 @@ def run(arguments: argparse.Namespace, say: Print, note: Print) -> int:
     full = pixel_range(task.X)
     net = network(task, full, arguments.layers, arguments.seed)
     net = resumed(net, arguments.checkpoint)
+    model = arguments.out / "model.safetensors"
+    for path in (model, arguments.checkpoint):
+        if path is not None:
+            find_folder(path)  # what cannot be written is refused before the training
     say(described(task))
     say(structure(net, full))
     began = time.perf_counter()
-    interrupted = train(net, task, arguments, say)
+    try:
+        interrupted = train(net, task, arguments, say)
+    except (OSError, KeyboardInterrupt):  # a closed pipe or a full disk loses nothing
+        if net.history.epochs:
+            keep(net, task, full, model)
+        raise
     seconds = time.perf_counter() - began
+    keep(net, task, full, model)  # before anything that can fail
     if interrupted:
         note(f"stopped by Ctrl-C after epoch {net.history.epochs}; what was learnt is saved")
     say("")
     say(scores(net, task, seconds))
-    for line in keep(net, task, full, arguments.out):
-        say(line)
+    say(f"wrote {model}")
+    if net.history.epochs:
+        say(picture(net, task, arguments.out))
     return 130 if interrupted else 0
 
 
@@ -62,12 +75,13 @@ def gather(train: str | None, test: str | None, seed: int) -> Task:
     data = digits() if train is None else load_h5(train)
     if len(data.classes) < 2:
         raise DataError(f"'{train}' names the classes {data.classes}; at least two are needed")
+    name, classes = readable(data.name), tuple(map(readable, data.classes))
     if test is None:
         X, X_test, y, y_test = split(data.X, data.y, test=0.2, seed=seed)
-        return Task(data.name, X, y, X_test, y_test, data.classes)
+        return Task(name, X, y, X_test, y_test, classes)
     other = load_h5(test)
     _match(data, other, str(train), test)
-    return Task(data.name, data.X, data.y, other.X, other.y, data.classes)
+    return Task(name, data.X, data.y, other.X, other.y, classes)
 
 
 def _match(data: Dataset, other: Dataset, train: str, test: str) -> None:
@@ -192,24 +206,25 @@ def scores(net: Network, task: Task, seconds: float) -> str:
     right = net.evaluate(flatten_images(task.X), task.y)["accuracy"]
     tested = net.evaluate(flatten_images(task.X_test), task.y_test)["accuracy"]
     return (
-        f"train accuracy {100 * right:.2f} %, test accuracy {100 * tested:.2f} %, "
+        f"train accuracy {percent(right, 2)}, test accuracy {percent(tested, 2)}, "
         f"trained in {seconds:.1f} s"
     )
 
 
-def keep(net: Network, task: Task, full: int | None, out: Path) -> list[str]:
-    """Write the model and the picture; return the lines that report it."""
+def keep(net: Network, task: Task, full: int | None, model: Path) -> None:
+    """Write the model, with what it needs to be used."""
     notes: dict[str, Any] = {"data": task.name, "classes": list(task.classes)}
     if full is not None:
         notes |= {"image_shape": list(task.X.shape[1:]), "pixel_max": full}
-    model = out / "model.safetensors"
+    make_folder(model.parent)
     files.save(net, model, notes=notes)
-    lines = [f"wrote {model}"]
-    if net.history.epochs:
 
-        def draw(ax: Any) -> None:
-            plot.history(net.history, ax=ax)
-            ax.set_title(f"{task.name}: validation on the test images")
 
-        lines.append(write_picture(out / "history.png", (6.4, 4.4), draw))
-    return lines
+def picture(net: Network, task: Task, out: Path) -> str:
+    """Draw the training; return the line that reports it."""
+
+    def draw(ax: Any) -> None:
+        plot.history(net.history, ax=ax)
+        as_written(ax.set_title(f"{task.name}: validation on the test images"))
+
+    return write_picture(out / "history.png", (6.4, 4.4), draw)
