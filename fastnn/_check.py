@@ -14,6 +14,7 @@ from .kernels.opcodes import READ
 from .kernels.sparse import SparseRows
 
 Array = np.ndarray[Any, Any]
+MOST = float(np.finfo(np.float64).max)  # beyond it lie infinity and very long whole numbers
 
 
 def flag(value: Any, name: str) -> bool:
@@ -55,7 +56,7 @@ def real(value: Any, name: str, *, above: float | None = None, least: float | No
         rule += f" greater than {above:g}"
     if least is not None:
         rule += f" of at least {least:g}"
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and abs(value) <= MOST
     if good and above is not None:
         good = value > above
     if good and least is not None:
@@ -220,16 +221,16 @@ def _row_of(wrong: Array) -> int:
 
 
 def binary(value: Any, m: int, K: int) -> Array:
-    """Return y (m, K) of 0 and 1 for sigmoid outputs."""
+    """Return y (m, K) of 0 and 1, or of probabilities of 1, for sigmoid outputs."""
     y = column(value, m, K)
     if y.shape[1] != K:
         raise ShapeError(f"y must have shape (m, {K}) for {K} sigmoid outputs, got {y.shape}")
-    wrong = (y != 0) & (y != 1)
+    wrong = (y < 0) | (y > 1)
     if wrong.any():
         row = _row_of(wrong)
         raise DataError(
-            f"labels must be 0 or 1 for a sigmoid output, but y[{row}] is {y[row][wrong[row]][0]}; "
-            "recode them, or use a softmax output for more classes"
+            f"labels must be 0 or 1 (or probabilities) for a sigmoid output, but y[{row}] is "
+            f"{y[row][wrong[row]][0]}; recode them, or use a softmax output for more classes"
         )
     return y
 

@@ -71,6 +71,11 @@ def same_kind(a: Array, b: Array, first: str, second: str) -> tuple[Array, Array
     return a, b
 
 
+def is_missing(label: Any) -> bool:
+    """Whether a label is None, NaN, or what pandas has for a missing one."""
+    return type(label).__name__ in MISSING or (isinstance(label, float) and label != label)
+
+
 def _kind_of(label: Any) -> str:
     """Return what one label is."""
     if isinstance(label, str):
@@ -86,7 +91,7 @@ def _of_objects(array: Array, name: str) -> Array:
     """Return objects as an array of what they are; those of a class of one's own stay objects."""
     kinds: dict[str, int] = {}
     for row, label in enumerate(array.flat):
-        if type(label).__name__ in MISSING or (isinstance(label, float) and label != label):
+        if is_missing(label):
             raise DataError(f"{name} has a missing label ({label}), the first as entry {row}")
         kinds.setdefault(_kind_of(label), row)
     if len(kinds) > 1:

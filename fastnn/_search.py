@@ -145,7 +145,7 @@ def _ranks(values: Array) -> Array:
 def _columns(values: list[Any], part: Space) -> Array:
     """Return what may explain a score (n, k): x and x², or a column of 0 and 1 for each value."""
     if isinstance(part, Choice):
-        places = np.array([part.values.index(value) for value in values], int)
+        places = np.array([part.place(value) for value in values], int)
         used = np.unique(places)
         return np.asarray((places[:, None] == used[1:]).astype(float))
     x = _ranks(np.array(values, float))

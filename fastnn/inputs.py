@@ -96,6 +96,7 @@ def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Ar
     if labels is None:
         raise SettingError("class_weight needs one class for each example: one sigmoid, or softmax")
     K = max(Y.shape[1], 2)
+    _refuse_soft(Y, loss.smoothing * (1 - 1 / K))
     factors = np.ones(K)
     if isinstance(given, str) and given == "balanced":
         present = np.bincount(labels, weights=w, minlength=K)
@@ -108,6 +109,18 @@ def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Ar
     else:
         raise SettingError(f"class_weight must be a dict, 'balanced' or None, got {given!r}")
     return np.asarray(factors[labels])
+
+
+def _refuse_soft(Y: Array, smoothed: float) -> None:
+    """Refuse targets (m, K) that are no classes: `smoothed` is how far below 1 those are put."""
+    sure = Y.max(axis=1) if Y.shape[1] > 1 else np.maximum(Y[:, 0], 1 - Y[:, 0])
+    soft = np.abs(sure - (1 - smoothed)) > 1e-3
+    if soft.any():
+        row = int(soft.argmax())
+        raise DataError(
+            f"class_weight needs one class for each example, but y[{row}] is {Y[row]}, which "
+            "shares it among classes; give the weights of examples by sample_weight"
+        )
 
 
 def hold_out(

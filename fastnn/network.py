@@ -93,7 +93,8 @@ class Network(Predictor):
             and converted some rows at a time; whole only where the byte order is another, numbers
             are not aligned, or longer than float64.
         y : array (m,), (m, 1) or (m, K)
-            0/1 for sigmoid, 0…K−1 or one-hot rows for softmax, else numbers.
+            0/1 for sigmoid, 0…K−1 or one-hot rows for softmax, or probabilities in their places;
+            else numbers.
         epochs : int
             Additional epochs; `fit` never re-initialises (`reset` does).
         batch_size : int or None
@@ -111,7 +112,7 @@ class Network(Predictor):
         sample_weight : array (m,), optional
             Weights of the examples, not negative.
         class_weight : dict or "balanced", optional
-            Weight of each class, multiplied with sample_weight.
+            Weight of each class, multiplied with sample_weight; not for probabilities as y.
         validation_data : (X, y), optional
             Scored after every epoch.
         validation_split : float

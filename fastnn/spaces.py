@@ -17,6 +17,7 @@ from .errors import SettingError
 __all__ = ["Choice", "Integer", "Linear", "Log", "Momentum", "Space"]
 
 TEXT = str, bytes  # iterable, and yet one value
+LARGEST = 2**53  # up to which float64 has every whole number
 ROOM = 0.1  # what a narrowed box has on both sides of its numbers, of the whole space
 
 
@@ -89,6 +90,11 @@ class Linear(Space):
 
     def __post_init__(self) -> None:
         _bounds(self.low, self.high)
+        if not math.isfinite(float(self.high) - float(self.low)):
+            raise SettingError(
+                f"Linear must not be wider than float64 can tell, got low={self.low!r} and "
+                f"high={self.high!r}; a range over many decades is a matter for Log"
+            )
 
     @property
     def box(self) -> Box:
@@ -185,6 +191,8 @@ class Integer(Space):
         for bound, name in ((self.low, "low"), (self.high, "high")):
             if _check.real(bound, name) != int(bound):
                 raise SettingError(f"{name} of Integer must be a whole number, got {bound!r}")
+            if abs(bound) > LARGEST:
+                raise SettingError(f"{name} of Integer must lie within ±2**53, got {bound!r}")
         _bounds(self.low, self.high, above=0 if self.log else None)
 
     @property
@@ -238,6 +246,13 @@ class Choice(Space):
     def value(self, number: float) -> Any:
         """Return the value at that place."""
         return self.values[int(number)]
+
+    def place(self, value: Any) -> int:
+        """Return the place of a value: of itself, as 1 and True are equal, else of an equal one."""
+        for place, one in enumerate(self.values):
+            if one is value:
+                return place
+        return self.values.index(value)
 
 
 def checked(space: Any) -> dict[str, Space]:

@@ -56,6 +56,10 @@ class TestSpaces:
             (lambda: spaces.Momentum(0.0, 0.9), r"low of Momentum must lie in \(0, 1\)"),
             (lambda: spaces.Linear(0, float("nan")), "high must be a finite number"),
             (lambda: spaces.Linear("0", 1), "low must be a finite number"),
+            (lambda: spaces.Linear(-1e308, 1e308), "wider than float64.*-1e\\+308"),
+            (lambda: spaces.Linear(0, 10**400), "high must be a finite number"),
+            (lambda: spaces.Integer(0, 10**400), "high must be a finite number"),
+            (lambda: spaces.Integer(0, 2**60), r"high of Integer must lie within ±2\*\*53"),
             (spaces.Choice, "at least one value"),
             (lambda: spaces.Choice([16, 32]), r"one by one.*got only a list.*Choice\(\*values\)"),
             (lambda: spaces.Choice((16, 32)), "got only a tuple"),
@@ -71,6 +75,25 @@ class TestSpaces:
     def test_no_space(self, space):
         with pytest.raises(SettingError, match="space"):
             search(space=space)
+
+    @pytest.mark.parametrize(
+        "values", [(np.arange(2), np.arange(3)), (1, True, 1.0), (float("nan"), 2.0)]
+    )
+    def test_choices_are_told_apart_by_what_they_are(self, values):
+        part = spaces.Choice(*values)
+        assert [part.place(value) for value in part.values] == list(range(len(values)))
+        found = search(lambda kind: small(), {"kind": part}, epochs=1, trials=6)
+        assert found.importance.keys() == {"kind"}
+
+    def test_wide_spaces_are_drawn(self):
+        space = {
+            "a": spaces.Linear(-8e307, 8e307), "b": spaces.Log(5e-324, 1.7e308),
+            "c": spaces.Integer(-(2**53), 2**53),
+        }  # fmt: skip
+        found = search(lambda a, b, c: small(), space, epochs=1, trials=4)
+        for trial in found.trials:
+            for name, part in space.items():
+                assert part.low <= trial["parameters"][name] <= part.high
 
     def test_boxes_are_narrowed_on_the_scale(self):
         box = spaces.Log(1e-4, 1.0).box.around([1e-2])

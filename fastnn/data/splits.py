@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn._label_kinds import is_missing
 from fastnn.errors import DataError, SettingError, ShapeError
 
 from ._check import real_number, same_length, whole_number
@@ -130,8 +131,29 @@ def _groups(groups: ArrayLike, m: int) -> Integers:
     array = np.asarray(groups)
     if array.shape != (m,):
         raise ShapeError(f"groups must name one group per row, ({m},), got shape {array.shape}")
-    number: Integers = np.unique(array, return_inverse=True)[1].astype(np.int64)
+    _refuse_unnamed(array)
+    try:
+        number: Integers = np.unique(array, return_inverse=True)[1].astype(np.int64)
+    except TypeError as error:
+        raise DataError(
+            f"groups cannot be sorted ({error}); make them all text or all numbers"
+        ) from error
     return number
+
+
+def _refuse_unnamed(groups: NDArray[Any]) -> None:
+    """Refuse rows (m,) that name no group: which other rows belong to them is unknown."""
+    missing = np.zeros(len(groups), bool)
+    if groups.dtype.kind in "fcmM":
+        missing = np.isnat(groups) if groups.dtype.kind in "mM" else np.isnan(groups)
+    elif groups.dtype.kind == "O":
+        missing = np.array([is_missing(name) for name in groups], bool)
+    if missing.any():
+        row = int(missing.argmax())
+        raise DataError(
+            f"groups has no group for row {row} ({groups[row]}); drop such rows, or give each a "
+            "group of its own"
+        )
 
 
 def _deal_rows(label: Integers, order: Integers, sizes: tuple[int, int, int]) -> Integers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastnn.errors import DataError
+from fastnn.spaces import Choice
 
 from ._canvas import BLUE, GREY, VERMILLION, canvas, library, tidy
 from ._text import as_written
@@ -77,7 +78,7 @@ def _places(ax: Axes, result: Search, name: str, scored: list[dict[str, Any]]) -
     """Scale the x axis as the parameter's space is scaled; return where the trials stand."""
     part = result.space[name]
     values = [trial["parameters"][name] for trial in scored]
-    if hasattr(part, "values"):
+    if isinstance(part, Choice):
         names = [str(v)[:LABELS] for v in part.values]
         long = sum(map(len, names)) > 30
         ax.set_xticks(
@@ -85,7 +86,7 @@ def _places(ax: Axes, result: Search, name: str, scored: list[dict[str, Any]]) -
             parse_math=False,
         )  # fmt: skip
         ax.set_xlim(-0.5, len(names) - 0.5)
-        return [part.values.index(value) for value in values]
+        return [part.place(value) for value in values]
     box = part.box
     if box.log and part.value(box.low) == box.low:
         ax.set_xscale("log")

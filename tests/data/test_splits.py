@@ -180,3 +180,25 @@ def test_labels_that_cannot_be_sorted():
         DataError, match=r"the labels in y cannot be sorted .* all text or all numb"
     ):
         split(rows(4), np.array(["a", 1, None, "b"], object))
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        (["a", None, "b", "a"], r"groups has no group for row 1 \(None\)"),
+        (np.array(["a", "b", float("nan"), "a"], object), r"row 2 \(nan\)"),
+        ([1.0, 2.0, float("nan"), float("nan")], r"row 2 \(nan\); drop such rows"),
+        (np.array(["2026-01-01", "NaT", "NaT", "2026-01-02"], "M8[D]"), r"row 1 \(NaT\)"),
+        (np.array(["a", 1, "b", 2], object), "groups cannot be sorted .* all text or all numbers"),
+    ],
+)
+def test_groups_that_name_no_group(groups, words):
+    with pytest.raises(DataError, match=words):
+        split(rows(4), np.zeros(4), groups=groups)
+
+
+def test_groups_of_objects_are_groups():
+    names = np.array(["a", "b", "b", "c", "d", "d"], object)
+    parts = split(rows(6), np.zeros(6), test=0.4, groups=names)
+    train, test = (set(names[part[:, 0]]) for part in parts[:2])
+    assert not train & test
