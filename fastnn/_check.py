@@ -56,11 +56,9 @@ def real(value: Any, name: str, *, above: float | None = None, least: float | No
         rule += f" greater than {above:g}"
     if least is not None:
         rule += f" of at least {least:g}"
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and abs(value) <= MOST
-    if good and above is not None:
-        good = value > above
-    if good and least is not None:
-        good = value >= least
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    good = good and -MOST <= value <= MOST
+    good = good and (above is None or value > above) and (least is None or value >= least)
     if not good:
         raise SettingError(f"{name} must be {rule}, got {value!r}")
     return float(value)

@@ -38,23 +38,21 @@ def _one_column(array: Array, name: str) -> Array:
 
 def labels(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
     """Return true and predicted labels (m,) that can be compared with each other."""
-    pair = [
-        _one_column(read(given, name), name)
-        for given, name in ((y_true, "y_true"), (y_pred, "y_pred"))
-    ]
-    _same_rows(*pair, "y_pred")
-    return same_kind(*pair, "y_true", "y_pred")
+    truth = _one_column(read(y_true, "y_true"), "y_true")
+    guess = _one_column(read(y_pred, "y_pred"), "y_pred")
+    _same_rows(truth, guess, "y_pred")
+    return same_kind(truth, guess, "y_true", "y_pred")
 
 
 def indicators(y_true: Any, y_pred: Any) -> tuple[Array, Array] | None:
     """Return labels (m, K) of several at a time, or None where an example has one label."""
-    pair = [read(given, name) for given, name in ((y_true, "y_true"), (y_pred, "y_pred"))]
-    if not all(array.ndim == 2 and array.shape[1] > 1 for array in pair):
+    truth, guess = read(y_true, "y_true"), read(y_pred, "y_pred")
+    if not all(array.ndim == 2 and array.shape[1] > 1 for array in (truth, guess)):
         return None
-    if pair[0].shape != pair[1].shape:
-        raise ShapeError(f"y_true is {pair[0].shape} but y_pred {pair[1].shape}")
-    _same_rows(*pair, "y_pred")
-    return same_kind(*pair, "y_true", "y_pred")
+    if truth.shape != guess.shape:
+        raise ShapeError(f"y_true is {truth.shape} but y_pred {guess.shape}")
+    _same_rows(truth, guess, "y_pred")
+    return same_kind(truth, guess, "y_true", "y_pred")
 
 
 def classes_of(given: Any, *ys: Array) -> Array:

@@ -50,7 +50,9 @@ def _tell(told: Any, part: Any) -> None:
             _tell_numbers(told, np.asarray(part))
         except ValueError:  # rows of different lengths, which the fit will refuse
             told.update(stable(part).encode(errors="backslashreplace"))
-    elif type(part).__repr__ is object.__repr__:  # callbacks, functions: of no name but the class's
+    elif (
+        getattr(type(part), "__repr__", None) is object.__repr__
+    ):  # callbacks, functions: of no name but the class's
         told.update(f"{type(part).__module__}.{type(part).__qualname__};".encode())
     else:
         told.update(f"{stable(part)};".encode(errors="backslashreplace"))

@@ -60,7 +60,8 @@ def canvas(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes:
         )
     if ax.figure is None:
         raise SettingError("ax was removed from its figure; give Axes of a figure")
-    return ax
+    given: Axes = ax
+    return given
 
 
 def tidy(ax: Axes) -> None:
