@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import metrics
+from . import _check, metrics
 from .errors import FastnnError, SettingError
 from .history import History, refuse_unknown
 from .losses import Loss
@@ -28,9 +28,10 @@ def known(names: Sequence[str], output: str | None = None, K: int = 1) -> tuple[
 
     Without an activation any name will do.
     """
+    names = names if isinstance(names, str) else _check.several(names, "metrics", '["f1"]')
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
-        if name not in metrics.NAMES:
+        if not isinstance(name, str) or name not in metrics.NAMES:
             raise SettingError(
                 f"metric {name!r} does not exist; choose from {', '.join(metrics.NAMES)}"
             )

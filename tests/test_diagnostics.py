@@ -412,6 +412,19 @@ class TestLearningCurveOfWeights:
         )  # fmt: skip
         assert found.dev.max() < 0.1
 
+    def test_dev_labels_too(self, monkeypatch):
+        monkeypatch.setattr(Network, "fit", lambda *given, **settings: 1 / 0)  # it must not begin
+        X = np.ones((9, 2))
+        with pytest.raises(DataError, match=r"y\[0\] is 3"):
+            learning_curve(classifier, X, np.ones(9), X_dev=X, y_dev=np.full(9, 3))
+
+    def test_what_makes_no_network(self):
+        X, y = np.ones((9, 2)), np.ones(9)
+        with pytest.raises(SettingError, match=r"must return a new Network.*got int"):
+            learning_curve(lambda seed: seed, X, y, X_dev=X, y_dev=y)
+        with pytest.raises(SettingError, match=r"must return a new Network.*got int"):
+            range_test(lambda seed: seed, X, y)
+
     @pytest.mark.parametrize(
         ("X_dev", "y_dev", "words"),
         [(np.ones((5, 3)), np.ones(5), r"X_dev expects|inputs of shape \(m, 2\)"),

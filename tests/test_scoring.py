@@ -95,6 +95,15 @@ class TestRefusedBeforeTheFirstStep:
         words = "'roc_auc' cannot be taken of the training examples"
         self.refused(net, np.ones(12), DataError, words, metrics=["roc_auc"])
 
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [(3, "metrics must be a list"), ([["f1"]], "does not exist"), ([f1], "does not exist"),
+         (None, "metrics must be a list"), ("f2", "'f2' does not exist; choose from accuracy")],
+    )  # fmt: skip
+    def test_what_names_no_metric(self, given, words):
+        net = Network([Dense(1, "sigmoid")], inputs=3)
+        self.refused(net, np.arange(12) % 2, SettingError, words, metrics=given)
+
     @pytest.mark.parametrize("name", ["accuracy", "r2", "mae", "mse"])
     def test_what_can_be_taken_of_several_labels_is(self, name):
         net = Network([Dense(3, "sigmoid")], inputs=3)

@@ -15,7 +15,7 @@ from .. import _check
 from ..errors import DataError, DivergenceError, SettingError
 from ..network import Network
 from ..optimizers import GradientDescent
-from ._weights import weights_of_rows
+from ._fits import made, weights_of_rows
 
 __all__ = ["RangeTest", "range_test"]
 
@@ -143,7 +143,7 @@ def range_test(
         raise SettingError(f"{what}; leave it away" if own else f"{what}; give at least one")
     costs = np.full((len(seeds), len(tried)), np.inf)
     for i, seed in enumerate(seeds):
-        net = make_network(seed)
+        net = made(make_network, seed)
         order = np.random.default_rng(_check.seed(seed)).permutation(len(X))
         for j, rate in enumerate(tried):
             rows = order[(j * size + np.arange(size)) % len(X)]

@@ -10,8 +10,9 @@ import numpy as np
 
 from .. import _check
 from ..errors import DataError, SettingError, ShapeError
+from ..inputs import prepare
 from ..network import Network
-from ._weights import weights_of_rows
+from ._fits import made, weights_of_rows
 
 __all__ = ["LearningCurve", "learning_curve"]
 
@@ -111,7 +112,9 @@ def learning_curve(
     for i, seed in enumerate(seeds):
         order = np.random.default_rng(_check.seed(seed)).permutation(len(X))
         for j, count in enumerate(counts):
-            rows, net = order[:count], make_network(seed)
+            rows, net = order[:count], made(make_network, seed)
+            if not i and not j and isinstance(net, Network):  # once: the others are alike
+                prepare(y_dev, len(X_dev), net.outputs, net._loss, net.dtype)
             net.fit(X[rows], y[rows], **{"progress": False, **fit, **weights(rows)})
             parts = net.evaluate(X[rows], y[rows]), net.evaluate(X_dev, y_dev)
             metric = "accuracy" if "accuracy" in parts[0] else "cost"

@@ -1,4 +1,4 @@
-"""Weights of examples for fits of some of the rows."""
+"""What the diagnostics that train networks share: networks made, weights of some of the rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from ..errors import SettingError
 
 Array = np.ndarray[Any, Any]
 
@@ -24,3 +25,13 @@ def weights_of_rows(fit: Mapping[str, Any], m: int) -> Callable[[Array], dict[st
         return lambda rows: {}
     w = _check.sample_weight(fit["sample_weight"], m)
     return lambda rows: {"sample_weight": w[rows]}
+
+
+def made(make_network: Callable[[int], Any], seed: int) -> Any:
+    """Return the network that a function makes of a seed, or say that it makes none."""
+    net = make_network(seed)
+    if not callable(getattr(net, "fit", None)):
+        raise SettingError(
+            f"make_network must return a new Network for a seed, got {type(net).__name__}"
+        )
+    return net
