@@ -135,5 +135,6 @@ class History(Mapping[str, Array]):
     def __repr__(self) -> str:
         if not self.epochs:
             return "History: no epoch finished"
-        last = ", ".join(f"{name} {self[name][-1]:.4g}" for name in self)
+        ends = {name: self[name][-1] for name in self}
+        last = ", ".join(f"{name} {end:.4g}" for name, end in ends.items() if not np.isnan(end))
         return f"History: {self.epochs} epoch{'s' if self.epochs > 1 else ''}; last: {last}"

@@ -38,6 +38,12 @@ def test_curves_of_fits_with_and_without_validation(backend, optimizer):
     assert not np.isnan(history["cost"]).any()
 
 
+def test_it_tells_of_the_last_epoch_what_was_measured_in_it():
+    assert "validation_cost" in repr(fitted((1, False), (1, True)).history)
+    assert "validation_cost" not in repr(fitted((1, True), (1, False)).history)
+    assert "nan" not in repr(fitted((1, True), (1, False)).history)
+
+
 def test_metrics_of_some_fits_only():
     network = fitted((2, True))
     network.fit(X, Y, epochs=3, metrics=["f1"], progress=False)
