@@ -92,14 +92,16 @@ class History(Mapping[str, Array]):
             last ones. Without: of the last k epochs that there are.
         """
         published = dict(self._curves)
-        total = _epochs(published) + len(curves.get("cost", ()))
+        total = _epochs(published) + (len(curves["cost"]) if "cost" in curves else 0)
         for name, values in curves.items():
             numbers, count = published.get(name, (np.empty(0), 0))
-            first = max(total - len(values), 0)
-            end = first + len(values)
+            size = len(values)
+            first = total - size if total > size else 0
+            end = first + size
             if end > len(numbers) or first < count:  # room for as many again
                 numbers = np.concatenate([numbers[:count], np.empty(end)])
-            numbers[count:first] = np.nan
+            if count < first:
+                numbers[count:first] = np.nan
             numbers[first:end] = values
             published[name] = numbers, end
         self._curves = published

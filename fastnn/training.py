@@ -153,7 +153,7 @@ class Trainer:
         # Whole epochs first: 3 + 4/7 is the same sum in one fit and in four, 25/7 is not.
         times = (epochs + int(self.settings["first_epoch"]) - began).astype(np.float64)
         times += steps / self.steps
-        factors = np.array([schedule.at(time, 1 / self.steps) for time in times.tolist()])
+        factors = np.array(schedule.factors(times.tolist(), 1 / self.steps))
         return rate * factors[(np.arange(start, stop) - first) // every]
 
     def _curve(self, schedule: Plateau, recorded: int) -> Array:
