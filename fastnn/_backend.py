@@ -76,8 +76,10 @@ def announce_compilation(say: Callable[[str], object] | None) -> None:
 def fitting(program: Program) -> ModuleType:
     """Return the backend that runs this program: activations of users are not compiled."""
     chosen = active()
-    if program.custom and chosen is kernels.get("jitted"):
-        return kernels.get("vectorized")
+    if program.custom:
+        program.refuse_unregistered()
+        if chosen is kernels.get("jitted"):
+            return kernels.get("vectorized")
     return chosen
 
 

@@ -198,6 +198,10 @@ class Blueprint:
             )
         return self
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._dtype = self._dtype.newbyteorder("=")  # of a pickle from another kind of machine
+
     def _clear(self) -> None:
         """Forget all training but the parameters."""
         self._memory = Memory()

@@ -72,6 +72,7 @@ class History(Mapping[str, Array]):
         return vars(self) | {"_curves": curves}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        # Into memory of its own: what carried it may have mapped a file that is written anew.
         self.__dict__.update(state)
         curves = {name: numbers[:count] for name, (numbers, count) in self._curves.items()}
         self._curves = {}

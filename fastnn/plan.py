@@ -104,10 +104,10 @@ class Memory:
     since: tuple[int, int] = (0, 0)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Pickles may come with read-only or shared memory, which kernels would write through.
+        # What carried it may have mapped it read-only, or in another byte order.
         self.__dict__.update(state)
         self.slots = owned(self.slots.reshape(-1)).reshape(self.slots.shape)
-        self.counters = self.counters.copy()
+        self.counters = np.array(self.counters, np.int64)
 
     def prepare(self, optimizer: Optimizer, program: Program) -> None:
         """Start fresh slots unless the optimiser has the settings it had before."""

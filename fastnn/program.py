@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from . import _check
-from .errors import ShapeError
+from .errors import SettingError, ShapeError
 from .kernels.aligned import aligned_zeros
-from .kernels.custom import FIRST
-from .kernels.opcodes import SETTINGS, Activation, Kind
+from .kernels.custom import CUSTOM, FIRST
+from .kernels.opcodes import OP, SETTINGS, Activation, Kind
 from .kernels.steps import biases, scales, statistics, weights
 
 Array = np.ndarray[Any, Any]
 
 
 def owned(vector: Array) -> Array:
-    """Return a copy of a vector that begins on a cache line and belongs to nobody else."""
-    copy = aligned_zeros(vector.size, vector.dtype)
+    """Return a copy of a vector as kernels take it: native, on a cache line, nobody else's."""
+    copy = aligned_zeros(vector.size, vector.dtype.newbyteorder("="))
     copy[...] = vector
     return copy
 
@@ -97,9 +97,10 @@ class Program:
     names: tuple[str, ...]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Pickles may come with read-only or shared memory, which kernels would write through.
+        # What carried it may have mapped its vectors read-only, in another byte order, and lost
+        # that the rows of ops are aligned (files of .npy do): kernels are compiled for OP alone.
         self.__dict__.update(state)
-        self.ops = self.ops.copy()
+        self.ops = np.asarray(self.ops).astype(OP)
         self.theta, self.grad = owned(self.theta), owned(self.grad)
         self.state = owned(self.state)
 
@@ -129,6 +130,15 @@ class Program:
     def custom(self) -> bool:
         """Whether an activation is a user's own."""
         return bool((self.ops["code"][:-1] >= FIRST).any())
+
+    def refuse_unregistered(self) -> None:
+        """Refuse to run where this process has not registered an activation of a user."""
+        for name, code in zip(self.names, self.ops["code"][:-1].tolist(), strict=False):
+            if code >= FIRST and code not in CUSTOM:
+                raise SettingError(
+                    f"{name!r} has an activation that was registered where the network was made, "
+                    "but not in this process; call fastnn.activations.register here too"
+                )
 
     @cached_property
     def folds(self) -> list[int]:
