@@ -40,7 +40,7 @@ def test_none_sees_numbers_that_are_refused():
 
 def test_layers_and_errors_know_its_name(square):
     assert Dense(3, "square").activation == "square"
-    with pytest.raises(SettingError, match="mish, .*square"):
+    with pytest.raises(SettingError, match=r"mish, .*square"):
         Dense(3, "cube")
 
 
