@@ -66,10 +66,10 @@ def to_onnx(
     graph = Graph(onnx, network.dtype)
     given = np.dtype(input_dtype or network.dtype)
     Z, function = graph.logits("X", program, given)
-    name, width = "values", network.outputs
+    Z, width = graph.of_classes(Z, function, network.outputs)
+    name = "values" if function == "identity" else "probabilities"
     if function != "identity":
-        Z, name = graph.probabilities(Z, function, width), "probabilities"
-        width = max(width, 2) if function == "sigmoid" else width
+        Z = graph.probabilities(Z, function)
     graph.add("Identity", Z, output=name)
     number = onnx.helper.np_dtype_to_tensor_dtype
     ends = [

@@ -58,8 +58,8 @@ class Graph:
         return X if given == wanted else self.add("Cast", X, to=number(wanted))
 
     def scaling(self, X: str, stage: Scaling, given: np.dtype[Any]) -> str:
-        """Append (X − shift) factor + offset: in float64 where X is, lest a large mean cancels."""
-        wide = np.dtype(np.float64) if given == np.float64 else self.dtype
+        """Append (X − shift) factor + offset in a dtype that holds X, lest a large mean cancels."""
+        wide = np.promote_types(given, self.dtype)
         X = self.cast(X, given, wide)
         if wide == self.dtype:
             X = self.with_constant("Sub", X, stage.shift)
@@ -113,15 +113,15 @@ class Graph:
                 assert isinstance(stage, Drop)  # nothing in predictions
         return X, last
 
-    def probabilities(self, Z: str, function: str, K: int) -> str:
-        """Append the sigmoid or softmax of logits Z (m, K); for one sigmoid both classes'."""
-        if function == "softmax":
-            return self.activation(Z, "softmax")
-        return _sigmoid(self, self.both(Z) if K == 1 else Z)
+    def of_classes(self, Z: str, function: str, K: int) -> tuple[str, int]:
+        """Append what gives one sigmoid's logit (m, 1) both classes: −z and z; return the width."""
+        if function != "sigmoid" or K > 1:
+            return Z, K
+        return self.add("Concat", self.add("Neg", Z), Z, axis=1), 2
 
-    def both(self, Z: str) -> str:
-        """Append the logits (m, 2) of both classes of one sigmoid: −z and z."""
-        return self.add("Concat", self.add("Neg", Z), Z, axis=1)
+    def probabilities(self, Z: str, function: str) -> str:
+        """Append the sigmoid or softmax of logits Z (m, K)."""
+        return self.activation(Z, "softmax") if function == "softmax" else _sigmoid(self, Z)
 
 
 def _sigmoid(graph: Graph, Z: str) -> str:
@@ -154,12 +154,12 @@ def _softplus(graph: Graph, Z: str) -> str:
     """max(Z, 0) + ln(1 + u), u = e^−|Z|; its tail is not lost beside the 1.
 
     With w = 1 + u, rounded: ln(1 + u) = u ln(w) / (w − 1), or u where w is 1 (Goldberg, ACM
-    Computing Surveys 23, 1991, theorem 4).
+    Computing Surveys 23, 1991, theorem 4). Old opsets lack Equal, and w − 1 is 0 or at least ε.
     """
     u = graph.add("Exp", graph.add("Neg", graph.add("Abs", Z)))
     w = graph.with_constant("Add", u, 1)
     rest = graph.with_constant("Sub", w, 1)
-    lost = graph.add("Equal", rest, graph.constant(0))
+    lost = graph.with_constant("Less", rest, np.finfo(graph.dtype).eps)
     one = graph.add("Where", lost, graph.constant(1), rest)
     share = graph.add("Div", graph.add("Mul", u, graph.add("Log", w)), one)
     return graph.add("Add", graph.add("Relu", Z), graph.add("Where", lost, u, share))
