@@ -13,7 +13,7 @@ CODE = sorted([*SOURCES, *ROOT.glob("bench/**/*.py"), *ROOT.glob("tests/**/*.py"
 #: Floors from the ground up; a module imports only from floors below its own, or from its own.
 FLOORS = [
     {"kernels"},
-    {"errors", "_extras", "_check", "history", "_threads"},
+    {"errors", "_extras", "_numbers", "_data_rules", "_check", "history", "_threads"},
     {"_backend", "activations", "losses", "initializers", "optimizers", "schedules"},
     {"metrics", "_label_kinds", "_metric_inputs", "_score_metrics", "_class_report"},
     {"layers"},

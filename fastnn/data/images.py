@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn import _check
 from fastnn._extras import require
 from fastnn.errors import DataFileError, SettingError, ShapeError
 
@@ -141,7 +142,7 @@ def flatten_images(images: ArrayLike) -> NDArray[Any]:
     ShapeError
         If `images` has fewer than two axes.
     """
-    stack = np.asarray(images)
+    stack = _check.array(images, "images")
     if stack.ndim < 2:
         raise ShapeError(
             f"images must be a stack (m, h, w, …) of at least two axes, got shape {stack.shape}"

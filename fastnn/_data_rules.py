@@ -1,0 +1,143 @@
+"""Examples: the rules for rows X, targets y and weights, and the sentences that state them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._numbers import finite, numeric, readable
+from .errors import DataError, ShapeError
+from .kernels.opcodes import READ
+from .kernels.sparse import SparseRows
+
+Array = np.ndarray[Any, Any]
+
+
+def is_row(X: Any, n_in: int) -> bool:
+    """Tell whether X is a single row (1, n_in) of a dtype that is read in place."""
+    return type(X) is np.ndarray and X.shape == (1, n_in) and X.dtype in READ
+
+
+def rows(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:
+    """Return X (m, n_in): real, not empty, of the number of features that is expected."""
+    X = value if isinstance(value, SparseRows) else numeric(value, name)
+    if X.ndim != 2:
+        hint = f"reshape a single example to (1, {X.size})" if X.ndim == 1 else "give one row each"
+        if X.ndim in (3, 4):
+            hint = "turn images into rows with fastnn.data.flatten_images"
+        raise ShapeError(f"{name} must be 2-D, one example a row; got shape {X.shape}; {hint}")
+    if 0 in X.shape:
+        raise ShapeError(f"{name} is empty, shape {X.shape}; at least one example is needed")
+    if n_in is not None and X.shape[1] != n_in:
+        hint = "is the batch transposed?" if X.shape[0] == n_in else "is it other data?"
+        raise ShapeError(f"{layer} expects inputs of shape (m, {n_in}), got {X.shape}; {hint}")
+    return X if isinstance(X, SparseRows) else readable(X)
+
+
+def features(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:
+    """Return X (m, n_in) as `rows` does, all of whose numbers are finite."""
+    X = rows(value, n_in, layer, name)
+    if not isinstance(X, SparseRows):  # of finite floats, which its maker has checked
+        finite(X, name)
+    return X
+
+
+def same_length(X: Array, y: Array, name: str = "y") -> None:
+    """Refuse labels that are not one for each example."""
+    if len(X) != len(y):
+        raise ShapeError(
+            f"X has {len(X)} rows but {name} has {len(y)}; every example needs one entry"
+        )
+
+
+def column(value: Any, m: int, K: int, name: str = "y") -> Array:
+    """Return y as (m, K): (m,) and (m, 1) become one column."""
+    y = numeric(value, name)
+    if y.ndim == 0 or y.ndim > 2:
+        raise ShapeError(f"{name} must have shape (m,) or (m, {K}), got {y.shape}")
+    if y.ndim == 2 and y.shape[0] == 1 and y.shape[1] == m != 1:
+        raise ShapeError(f"{name} must have one row an example, got {y.shape}; transpose it")
+    if len(y) != m:
+        raise ShapeError(f"X has {m} rows but {name} has {len(y)}; every example needs one entry")
+    y = y.reshape(m, -1)
+    finite(y, name)
+    return y
+
+
+def _row_of(wrong: Array) -> int:
+    """Return the first row (of (m, K)) that holds a True."""
+    return int(wrong.any(axis=1).argmax())
+
+
+def binary(value: Any, m: int, K: int) -> Array:
+    """Return y (m, K) of 0 and 1, or of probabilities of 1, for sigmoid outputs."""
+    y = column(value, m, K)
+    if y.shape[1] != K:
+        raise ShapeError(f"y must have shape (m, {K}) for {K} sigmoid outputs, got {y.shape}")
+    wrong = (y < 0) | (y > 1)
+    if wrong.any():
+        row = _row_of(wrong)
+        raise DataError(
+            f"labels must be 0 or 1 (or probabilities) for a sigmoid output, but y[{row}] is "
+            f"{y[row][wrong[row]][0]}; recode them, or use a softmax output for more classes"
+        )
+    return y
+
+
+def classes(value: Any, m: int, K: int) -> Array:
+    """Return y (m, K) for a softmax output: labels 0 … K−1 become one-hot rows."""
+    y = column(value, m, K)
+    if y.shape[1] == K:
+        wrong = (y < 0) | (np.abs(y.sum(axis=1, keepdims=True) - 1) > 1e-3)
+        if wrong.any():
+            row = _row_of(wrong)
+            raise DataError(
+                f"rows of y must be one-hot or probabilities that add up to 1, but row {row} is "
+                f"{y[row]}"
+            )
+        return y
+    if y.shape[1] != 1:
+        raise ShapeError(f"y must hold labels (m,) or have shape (m, {K}), got {y.shape}")
+    wrong = (y < 0) | (y >= K) | (y != np.floor(y))
+    if wrong.any():
+        row = _row_of(wrong)
+        hint = "give y - 1" if (y.min(), y.max()) == (1, K) else "recode the labels"
+        raise DataError(
+            f"labels must be whole numbers 0 … {K - 1} for a softmax output of {K} units, but "
+            f"y[{row}] is {y[row, 0]}; {hint} or change the number of units"
+        )
+    hot = np.zeros((m, K), dtype=np.uint8)
+    hot[np.arange(m), y[:, 0].astype(np.int64)] = 1
+    return hot
+
+
+def targets(value: Any, m: int, K: int) -> Array:
+    """Return y (m, K) of real numbers."""
+    y = column(value, m, K)
+    if y.shape[1] != K:
+        raise ShapeError(f"y must have shape (m, {K}) for {K} outputs, got {y.shape}")
+    return y
+
+
+def counts(value: Any, m: int, K: int) -> Array:
+    """Return y (m, K) of numbers that are not negative."""
+    y = targets(value, m, K)
+    if (y < 0).any():
+        row = _row_of(y < 0)
+        raise DataError(f"counts must not be negative, but y[{row}] is {y[row][y[row] < 0][0]}")
+    return y
+
+
+def sample_weight(value: Any, m: int) -> Array:
+    """Return the weights of the examples (m,), not negative, not all zero."""
+    w = numeric(value, "sample_weight").astype(np.float64)
+    if w.shape != (m,):
+        raise ShapeError(f"sample_weight must have shape ({m},), one for each row; got {w.shape}")
+    finite(w, "sample_weight")
+    if (w < 0).any():
+        row = int((w < 0).argmax())
+        raise DataError(f"sample_weight must not be negative, but entry {row} is {w[row]:g}")
+    if not w.any():
+        raise DataError("sample_weight is zero for every example; at least one must count")
+    return w
