@@ -19,9 +19,14 @@ from ._check import existing_file, is_of_the_system, whole_number
 
 __all__ = ["flatten_images", "load_image"]
 
+#: Formats that are opened, as Pillow names them: pictures of the web, of cameras and of science.
+#: Others run programs (EPS), name other files, or take any bytes for a picture.
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "PPM", "JPEG2000", "ICO")
+
 # What Pillow's plugins let through on damaged files.
 DAMAGE = (
     OSError,
+    ImportError,
     EOFError,
     SyntaxError,
     ValueError,
@@ -39,12 +44,13 @@ def load_image(
 
     The picture is turned upright as its EXIF data say, laid on white where it is transparent,
     and stretched to `size` by bicubic interpolation without keeping its proportions. Of an
-    animation the first frame is read, of 16-bit pixels the upper 8 bits.
+    animation the first frame is read, of 16-bit pixels the upper 8 bits. Pixels of 32 bits are
+    taken where all are whole numbers from 0 to 255, for their range is unknown otherwise.
 
     Parameters
     ----------
     path : str or path
-        A picture in any format that Pillow reads.
+        A picture: PNG, JPEG, GIF, WebP, AVIF, BMP, TIFF, PPM, JPEG 2000 or ICO.
     size : int or (height, width)
         The size in pixels; one number makes a square.
     grayscale : bool, default False
@@ -62,7 +68,9 @@ def load_image(
     OSError
         If the system does not let it be read.
     DataFileError
-        If the file is not a picture that Pillow can read.
+        If the file is not a picture in one of those formats that Pillow can read, or holds
+        pixels that cannot be told as 8 bits: 32-bit ones of another range, or 16-bit colours of
+        which one is transparent.
     SettingError
         If `size` is not one or two positive whole numbers.
     MissingExtraError
@@ -72,7 +80,8 @@ def load_image(
     path = existing_file(path)
     pil = require("PIL.Image", extra="plot", purpose="reading images")
     try:
-        with pil.open(path) as picture:
+        pil.init()  # an older Pillow, or a build, lacks some formats
+        with pil.open(path, formats=[name for name in FORMATS if name in pil.OPEN]) as picture:
             image = _upright_rgb(picture, path)
     except DataFileError:
         raise
@@ -82,8 +91,8 @@ def load_image(
         if is_of_the_system(error):
             raise
         raise DataFileError(
-            f"'{path}' cannot be read as a picture; is it damaged or of another kind? "
-            f"(Pillow says: {error})"
+            f"'{path}' cannot be read as a picture; is it damaged, or none of "
+            f"{', '.join(FORMATS)}? (Pillow says: {error})"
         ) from error
     image = image.convert("L") if grayscale else image
     return np.array(image.resize((width, height), pil.Resampling.BICUBIC), dtype=np.uint8)
@@ -103,19 +112,42 @@ def _upright_rgb(picture: Any, path: Path) -> Any:
     """Return a Pillow image in RGB, turned as EXIF says, on white."""
     pil = require("PIL.Image", extra="plot", purpose="reading images")
     operations = require("PIL.ImageOps", extra="plot", purpose="reading images")
+    stored = " ".join(str(tile[3]) for tile in picture.tile)  # known until the pixels are read
     image = operations.exif_transpose(picture)
-    if image.mode == "F":
+    if image.mode == "F" or image.mode.startswith("I"):
+        return pil.fromarray(_eight_bits(image, stored, path)).convert("RGB")
+    if "RGB;16" in stored and "transparency" in image.info:
         raise DataFileError(
-            f"'{path}' holds floating-point pixels, whose range is unknown; save it with 8 bits"
+            f"'{path}' has 16-bit colours of which one is transparent, but Pillow reads 8 bits of "
+            "them, by which that one cannot be told; save it with 8 bits or an alpha channel"
         )
-    if image.mode.startswith("I"):  # convert() would clip 16 bits at 255: nearly all white
-        upper = np.clip(np.asarray(image) // 256, 0, 255).astype(np.uint8)
-        return pil.fromarray(upper).convert("RGB")
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         white = pil.new("RGBA", image.size, "white")
         return pil.alpha_composite(white, image).convert("RGB")
     return image.convert("RGB")
+
+
+def _eight_bits(image: Any, stored: str, path: Path) -> NDArray[np.uint8]:
+    """Return the pixels of a grey image of more bits as uint8, the transparent value white.
+
+    convert() would clip them at 255: nearly all of 16 bits would be white.
+    """
+    pixels = np.asarray(image)
+    if ";16" in stored or image.mode.startswith("I;16"):
+        bits = 12 if "I;12" in stored else 16
+        upper = (pixels >> (bits - 8)).astype(np.uint8)
+    elif (pixels == np.clip(np.floor(pixels), 0, 255)).all():
+        upper = pixels.astype(np.uint8)
+    else:
+        kind = "floating-point" if image.mode == "F" else "32-bit integer"
+        raise DataFileError(
+            f"'{path}' holds {kind} pixels, whose range is unknown, from {pixels.min():g} to "
+            f"{pixels.max():g}; save it with 8 or 16 bits"
+        )
+    if "transparency" in image.info:
+        upper[pixels == image.info["transparency"]] = 255
+    return upper
 
 
 def flatten_images(images: ArrayLike) -> NDArray[Any]:

@@ -3,6 +3,8 @@
 import builtins
 import errno
 import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -84,10 +86,127 @@ def test_sixteen_bits_keep_the_upper_eight(save):
     np.testing.assert_array_equal(pixels[..., 0], deep // 256)
 
 
-def test_float_pixels_are_refused(save):
-    path = save(np.ones((4, 8), np.float32), "p.tif")
-    with pytest.raises(DataFileError, match=r"p\.tif' holds floating-point pixels, whose range"):
-        load_image(path, 4)
+def png(pixels, depth, colour, transparent):
+    """The bytes of a PNG file of pixels (h, w, …), with one transparent value or colour."""
+    kind = {8: ">u1", 16: ">u2"}[depth]
+    rows = b"".join(b"\0" + row.astype(kind).tobytes() for row in pixels)
+    size = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], depth, colour, 0, 0, 0)
+    chunks = {b"IHDR": size, b"tRNS": np.array(transparent, ">u2").tobytes()}
+    chunks |= {b"IDAT": zlib.compress(rows), b"IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
+
+
+class TestTransparentValues:
+    """One value of a picture without alpha stands for nothing, which is white here."""
+
+    @pytest.mark.parametrize(("depth", "scale"), [(8, 1), (16, 256)])
+    def test_of_grey(self, depth, scale, tmp_path):
+        grey = np.array([[3, 100], [0, 255]]) * scale + (232 if depth == 16 else 0)
+        grey[1, 1] = 2**depth - 1
+        (tmp_path / "p.png").write_bytes(png(grey, depth, 0, grey[0, 0]))
+        right = [[255, 100], [0, 255]]  # 1000 of 65535 in the first place
+        np.testing.assert_array_equal(load_image(tmp_path / "p.png", 2)[..., 1], right)
+
+    def test_of_grey_is_that_value_alone(self, tmp_path):
+        grey = np.array([[1000, 1001], [999, 768]])
+        (tmp_path / "p.png").write_bytes(png(grey, 16, 0, 1000))
+        np.testing.assert_array_equal(load_image(tmp_path / "p.png", 2)[..., 0], [[255, 3], [3, 3]])
+
+    def test_of_colours(self, tmp_path):
+        colours = np.array([[[1, 2, 3], [4, 5, 6]]])
+        (tmp_path / "p.png").write_bytes(png(colours, 8, 2, [1, 2, 3]))
+        right = [[[255, 255, 255], [4, 5, 6]]]
+        np.testing.assert_array_equal(load_image(tmp_path / "p.png", (1, 2)), right)
+        (tmp_path / "p.png").write_bytes(png(colours * 256, 16, 2, [256, 512, 768]))
+        with pytest.raises(DataFileError, match="16-bit colours of which one is transparent"):
+            load_image(tmp_path / "p.png", 2)
+
+    def test_of_a_palette(self, pil, tmp_path):
+        image = pil.fromarray(np.array([[0, 1]], np.uint8), "P")
+        image.putpalette([10, 20, 30, 40, 50, 60])
+        image.save(tmp_path / "p.png", transparency=b"\x00\x80")  # all, and about half
+        pixels = load_image(tmp_path / "p.png", (1, 2))
+        right = [[255, 255, 255], np.round(255 - (255 - np.array([40, 50, 60])) * 128 / 255)]
+        np.testing.assert_allclose(pixels[0], right, atol=1)
+        image.save(tmp_path / "p.gif", transparency=1)
+        np.testing.assert_array_equal(
+            load_image(tmp_path / "p.gif", (1, 2))[0], [[10, 20, 30], [255, 255, 255]]
+        )
+
+
+class TestPixelsOfManyBits:
+    @pytest.mark.parametrize("dtype", ["int32", "float32"])
+    @pytest.mark.parametrize("name", ["p.tif", "p.tiff"])
+    def test_whole_numbers_up_to_255_are_taken_as_they_are(self, name, dtype, save):
+        grey = np.arange(224, 256, dtype=dtype).reshape(4, 8)
+        np.testing.assert_array_equal(load_image(save(grey, name), (4, 8))[..., 2], grey)
+
+    @pytest.mark.parametrize(
+        ("values", "words"),
+        [
+            (np.array([[0, 256]], np.int32), "32-bit integer pixels, .* from 0 to 256"),
+            (np.array([[-1, 9]], np.int32), "32-bit integer pixels, .* from -1 to 9"),
+            (np.array([[0, 0.5]], np.float32), "floating-point pixels, .* from 0 to 0.5"),
+            (np.array([[1, np.nan]], np.float32), "floating-point pixels"),
+        ],
+    )
+    def test_others_are_refused(self, values, words, save):
+        with pytest.raises(DataFileError, match=rf"p\.tif' holds {words}"):
+            load_image(save(values, "p.tif"), 4)
+
+    @pytest.mark.parametrize("name", ["p.png", "p.tif", "p.pgm", "p.jp2"])
+    def test_sixteen_bits_of_every_format(self, name, save, pil):
+        if name == "p.jp2" and not pytest.importorskip("PIL.features").check("jpg_2000"):
+            pytest.skip("this Pillow lacks JPEG 2000")
+        deep = (np.arange(32, dtype=np.uint16) * 2048 + 77).reshape(4, 8)
+        np.testing.assert_array_equal(load_image(save(deep, name), (4, 8))[..., 0], deep // 256)
+
+    def test_twelve_bits_keep_the_upper_eight(self, tmp_path):
+        """A TIFF of four pixels, two in three bytes."""
+        grey = np.array([[0x000, 0x7F1, 0x80F, 0xFFF]])
+        text = "".join(f"{value:03x}" for value in grey[0])
+        tags = {256: 4, 257: 1, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 6}
+        entries = b"".join(struct.pack("<HHII", tag, 4, 1, v) for tag, v in tags.items())
+        data = struct.pack("<2sHI", b"II", 42, 14) + bytes.fromhex(text)
+        file = data + struct.pack("<H", len(tags)) + entries + bytes(4)
+        (tmp_path / "p.tif").write_bytes(file)
+        np.testing.assert_array_equal(load_image(tmp_path / "p.tif", (1, 4))[..., 0], grey >> 4)
+
+
+#: Modes in which Pillow opens files, and what grey 200 (or nearly red, in LAB) is in them.
+MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "I", "F", "I;16"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_that_a_file_can_have(mode, pil, tmp_path):
+    value = 255 if mode == "1" else 200 * 257 if mode == "I;16" else 200
+    if mode == "LAB":  # L = 80 of 100, no colour: grey 198
+        image = pil.merge("LAB", [pil.new("L", (3, 2), v) for v in (204, 128, 128)])
+    elif mode in ("1", "I", "F", "I;16", "L"):
+        image = pil.new(mode, (3, 2), value)
+    else:
+        image = pil.new("RGB", (3, 2), (200,) * 3).convert(
+            "P" if mode == "PA" else mode.rstrip("X")
+        )
+        image = image.convert(mode)
+    image.save(tmp_path / "p.tif")
+    with pil.open(tmp_path / "p.tif") as again:
+        assert again.mode == {"RGBX": "RGB"}.get(mode, mode)
+    pixels = load_image(tmp_path / "p.tif", (2, 3))
+    np.testing.assert_allclose(pixels, 255 if mode == "1" else 200, atol=4)
+
+
+def test_formats_are_named(pil, tmp_path):
+    page = tmp_path / "p.eps"
+    pil.new("RGB", (2, 2)).save(page)
+    with pytest.raises(DataFileError, match=r"none of PNG, JPEG, .*Pillow says"):
+        load_image(page, 2)
+    for name in ("p.png", "p.jpg", "p.gif", "p.webp", "p.bmp", "p.tif", "p.ppm", "p.ico"):
+        pil.new("RGB", (16, 16), "red").save(tmp_path / name)
+        assert load_image(tmp_path / name, 2)[0, 0, 0] > 250
 
 
 def test_unreadable(tmp_path, save):
