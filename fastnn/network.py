@@ -91,7 +91,9 @@ class Network(Predictor):
         X : array (m, n)
             Rows are examples; real numbers of any dtype and memory order. They are read in place
             and converted some rows at a time; whole only where the byte order is another, numbers
-            are not aligned, or longer than float64.
+            are not aligned, longer than float64, or bfloat16. Frames of pandas (nullable and Arrow
+            columns too), tables of Arrow, tensors and HDF5 data sets are taken where they hold
+            numbers.
         y : array (m,), (m, 1) or (m, K)
             0/1 for sigmoid, 0…K−1 or one-hot rows for softmax, or probabilities in their places;
             else numbers.

@@ -17,6 +17,7 @@ from .. import _check
 from ..errors import DataError
 from ..network import Network
 from ..optimizers import LBFGS
+from .convertible import Convertible
 from .parameters import unchanged_if_refused
 from .reporting import Callbacks, reports, with_callbacks
 from .rows import FLOATS, rows_of
@@ -26,7 +27,7 @@ Array = np.ndarray[Any, Any]
 COST_TOLERANCE = 64 * float(np.finfo(np.float64).eps)  # scikit-learn's `ftol`
 
 
-class LogisticRegression(ClassifierMixin, Callbacks, BaseEstimator):  # type: ignore[misc]
+class LogisticRegression(ClassifierMixin, Convertible, Callbacks, BaseEstimator):  # type: ignore[misc]
     """Logistic and softmax regression: C Σ wᵢ ℓᵢ + ½‖W‖², scikit-learn's objective.
 
     Parameters

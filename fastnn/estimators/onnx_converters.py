@@ -12,6 +12,7 @@ from ..errors import DataError, ShapeError
 from ..interop.onnx_graphs import Graph
 from ..interop.stages import usable
 from ..lowering import output_activation
+from .convertible import Convertible
 from .logistic import LogisticRegression
 from .perceptrons import MLPClassifier, MLPRegressor
 
@@ -66,6 +67,7 @@ def register_skl2onnx() -> None:
     skl2onnx.update_registered_converter(
         MLPRegressor, "FastnnMLPRegressor", _regressor_types, _regressor
     )
+    Convertible._registered = True
 
 
 class _Part(Graph):

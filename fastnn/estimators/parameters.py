@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sklearn.base import BaseEstimator
 
 from ..errors import DivergenceError
+from .convertible import Convertible
 from .reporting import Callbacks
 
 Fit = TypeVar("Fit", bound=Callable[..., Any])
@@ -38,7 +39,7 @@ def unchanged_if_refused(fit: Fit) -> Fit:
 
 
 @dataclass(eq=False, repr=False)
-class Parameters(Callbacks, BaseEstimator):  # type: ignore[misc]
+class Parameters(Convertible, Callbacks, BaseEstimator):  # type: ignore[misc]
     """Keeps what it is given, as scikit-learn's estimators do; `fit` checks it.
 
     A dataclass, for scikit-learn reads the names of the parameters off the signature of __init__.

@@ -204,6 +204,7 @@ OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "sigmoid": ("Sigmoid", {}),
     "tanh": ("Tanh", {}),
     "relu": ("Relu", {}),
+    "exp": ("Exp", {}),
     "softmax": ("Softmax", {"axis": 1}),
 }
 #: Those that are one in float32 alone.
