@@ -105,6 +105,7 @@ NETWORKS = {
     "huber": ([Dense(4, "silu"), Dense(1, use_bias=False), BatchNorm()], "huber"),
     "quantile": ([Dense(4, "leaky_relu"), Dense(1), Dropout(0.1)], "quantile"),
     "poisson": ([Rescaling(0.1), Dense(4, "mish"), Dense(3, "softplus")], "poisson"),
+    "values of a sigmoid": ([Dense(2, "sigmoid"), GaussianNoise(0.1)], "absolute_error"),
     "squared error of a sigmoid": ([Dense(4, "selu"), Dense(2, "sigmoid")], "squared_error"),
 }
 

@@ -27,7 +27,9 @@ Array = np.ndarray[Any, Any]
 COST_TOLERANCE = 64 * float(np.finfo(np.float64).eps)  # scikit-learn's `ftol`
 
 
-class LogisticRegression(ClassifierMixin, Convertible, Callbacks, BaseEstimator):  # type: ignore[misc]
+class LogisticRegression(  # type: ignore[misc]
+    ClassifierMixin, Convertible, Callbacks, BaseEstimator
+):
     """Logistic and softmax regression: C Σ wᵢ ℓᵢ + ½‖W‖², scikit-learn's objective.
 
     Parameters

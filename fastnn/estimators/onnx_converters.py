@@ -10,7 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 from .._extras import require
 from ..errors import DataError, ShapeError
 from ..interop.onnx_graphs import Graph
-from ..interop.stages import usable
 from ..lowering import output_activation
 from .convertible import Convertible
 from .logistic import LogisticRegression
@@ -103,8 +102,7 @@ class _Part(Graph):
             function.
         """
         net = operator.raw_operator.network_
-        program, given = usable(net, "ONNX"), _given(operator)
-        Z, function = self.logits(operator.inputs[0].full_name, program, given)
+        Z, function = self.logits(operator.inputs[0].full_name, net, _given(operator))
         return self.of_classes(Z, function, net.outputs)[0], function
 
     def end(self, values: str, output: Any) -> None:

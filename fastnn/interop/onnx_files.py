@@ -58,14 +58,14 @@ def to_onnx(
     in float64. Its outputs agree with `Network`'s to 1e-5 of the largest in float32, to 1e-12 in
     float64; its own float32 kernels are approximations of a few units in the last place.
     """
-    program = usable(network, "ONNX")
+    usable(network, "ONNX")
     known = ("float32", "float64", "uint8")
     if input_dtype is not None and input_dtype not in known:
         raise SettingError(f"input_dtype must be one of {', '.join(known)}, got {input_dtype!r}")
     onnx = require("onnx", extra="onnx", purpose="writing an ONNX model")
     graph = Graph(onnx, network.dtype)
     given = np.dtype(input_dtype or network.dtype)
-    Z, function = graph.logits("X", program, given)
+    Z, function = graph.logits("X", network, given)
     Z, width = graph.of_classes(Z, function, network.outputs)
     name = "values" if function == "identity" else "probabilities"
     if function != "identity":

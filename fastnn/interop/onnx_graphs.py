@@ -16,11 +16,12 @@ import numpy as np
 from fastnn.folding import fold
 from fastnn.kernels.erfc import DOUBLE
 from fastnn.kernels.opcodes import LEAK, SELU_ALPHA, SELU_SCALE
+from fastnn.lowering import output_activation
 
-from .stages import Drop, Function, Norm, Product, Scaling, stages
+from .stages import Drop, Function, Norm, Product, Scaling, stages, usable
 
 if TYPE_CHECKING:
-    from fastnn.program import Program
+    from fastnn.network import Network
 
 Array = np.ndarray[Any, Any]
 
@@ -86,17 +87,19 @@ class Graph:
             return self.add(kind, Z, **attributes)
         return FORMULAS[name](self, Z)
 
-    def logits(self, X: str, program: Program, given: np.dtype[Any]) -> tuple[str, str]:
-        """Append all that a program computes from X up to its outputs' sigmoid or softmax.
+    def logits(self, X: str, network: Network, given: np.dtype[Any]) -> tuple[str, str]:
+        """Append all that a network computes from X up to its outputs' sigmoid or softmax.
 
         Returns
         -------
         (str, str)
             The name of what comes out (m, K), and of that function; else "identity".
         """
-        last, steps = "identity", stages(fold(program))
-        if isinstance(steps[-1], Function) and steps[-1].name in ("sigmoid", "softmax"):
-            last = steps.pop().name
+        steps, function = stages(fold(usable(network, "ONNX"))), output_activation(network.layers)
+        if function in ("sigmoid", "softmax"):
+            steps.pop()
+        else:
+            function = "identity"
         if not isinstance(steps[0], Scaling):
             X = self.cast(X, given, self.dtype)
         for stage in steps:
@@ -111,7 +114,7 @@ class Graph:
                 X = self.activation(X, stage.name)
             else:
                 assert isinstance(stage, Drop)  # nothing in predictions
-        return X, last
+        return X, function
 
     def of_classes(self, Z: str, function: str, K: int) -> tuple[str, int]:
         """Append what gives one sigmoid's logit (m, 1) both classes: −z and z; return the width."""
