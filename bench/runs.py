@@ -50,6 +50,13 @@ def digits() -> Data:
     return fastnn.data.flatten_images(X), y
 
 
+@cache
+def table(m: int = 100_000) -> Data:
+    """Return m rows of three numbers, so long that their order is an epoch's main work."""
+    X = np.random.default_rng(0).standard_normal((m, 3), dtype=np.float32)
+    return X, (X[:, 0] > 0).astype(np.int64)
+
+
 @dataclass(frozen=True)
 class Run:
     """A network, its data, and how many epochs a timing takes.
@@ -137,6 +144,9 @@ CIRCLES = Run("circles [2, 10, 5, 1]", circles, (2, 10, 5, 1), 2000, GradientDes
 DIGITS = Run(
     "digits [64, 64, 10]", digits, (64, 64, 10), 1, Adam(), output="softmax", batch_size=64,
     rescale=1 / 16,
+)  # fmt: skip
+TABLE = Run(
+    "table [3, 4, 1]", table, (3, 4, 1), 2, Adam(), batch_size=4096, sample=5000, dtype="float32",
 )  # fmt: skip
 
 RUNS = tuple(

@@ -85,6 +85,7 @@ class Trainer:
             memory.follow(plan.schedule, network.history.epochs)
         self.batch = min(plan.batch_size, len(train.X))
         self.steps = -(-len(train.X) // self.batch)
+        self.order = np.arange(len(train.X))  # the run puts it in the order of its last epoch
         nothing = Examples(train.X[:0], train.Y[:0], train.w[:0])
         self.validation = validation or nothing
         self.scores = np.zeros((plan.epochs if validation else 0, 2))
@@ -170,8 +171,8 @@ class Trainer:
         return int(
             self.kernels.run(
                 program.ops, program.theta, program.grad, memory.slots, program.state, self.work,
-                self.train, self.validation, self.settings, rates, record, self.scores,
-                memory.counters, start, stop,
+                (*self.train, self.order), self.validation, self.settings, rates, record,
+                self.scores, memory.counters, start, stop,
             )
         )  # fmt: skip
 
@@ -185,7 +186,7 @@ class Trainer:
             if done == stop:
                 return
             epoch, k = divmod(done, self.steps)
-            rows = self._order(epoch)[k * self.batch : (k + 1) * self.batch]
+            rows = self.order[k * self.batch : (k + 1) * self.batch]
             epoch += int(self.settings["first_epoch"])
             layer = self._blame(rows, epoch)
         self.memory.epoch = epoch
@@ -225,14 +226,6 @@ class Trainer:
         """Append finished epochs to the history of this fit and to the network's."""
         self.history.extend(curves)
         self.network.history.extend(curves)
-
-    def _order(self, epoch: int) -> Array:
-        """Return the order (m,) in which that epoch of this fit takes the examples."""
-        order, settings = np.arange(len(self.train.X)), self.settings
-        if settings["shuffle"]:
-            number = int(settings["first_epoch"]) + epoch
-            self.kernels.shuffle(order, int(settings["seed"]), number)
-        return order
 
     def _refuse_score(self, epochs: int) -> None:
         """Raise where the validation cost after that many epochs of this fit is not finite."""

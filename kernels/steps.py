@@ -55,7 +55,7 @@ def _activation(kernels, op):
     """Return the two functions of a row's activation: forward and backward."""
     if op["code"] >= FIRST:
         return pair(int(op["code"]))
-    name = Activation(op["code"]).name.lower()
+    name = Activation(int(op["code"])).name.lower()
     return getattr(kernels, name), getattr(kernels, f"{name}_backward")
 
 
@@ -106,7 +106,7 @@ def _layers(kernels, ops, theta, state, X, epoch=Mode.INFERENCE, rows=None, seed
 
 def _losses(kernels, op, A, Y, w):
     """Return cost, dA (m, K) and Σ w of the right rows of a LOSS row."""
-    loss, dA = Loss(op["code"]), np.empty_like(A)
+    loss, dA = Loss(int(op["code"])), np.empty_like(A)
     function = getattr(kernels, loss.name.lower())
     if loss in (Loss.BINARY_CROSS_ENTROPY, Loss.CATEGORICAL_CROSS_ENTROPY):
         binary = loss == Loss.BINARY_CROSS_ENTROPY
@@ -221,7 +221,7 @@ def update(kernels, ops, theta, grad, slots, state, settings, rate, t):
 
 def _step(kernels, theta, grad, slots, settings, rate, t):
     """One step of the settings' method, in place."""
-    method = Method(settings["method"])
+    method = Method(int(settings["method"]))
     beta1, beta2 = float(settings["beta1"]), float(settings["beta2"])
     epsilon = float(settings["epsilon"])
     rate, gain = (1.0, rate) if settings["velocity"] else (rate, 1 - beta1)
@@ -248,19 +248,20 @@ def run(
 ):  # fmt: skip
     """Take the steps start … stop−1 of a fit and return the next one: stop, unless it diverged.
 
-    train and validation are (X, Y, w); an empty validation X is not scored. rates (stop−start,).
+    train is (X, Y, w, order), validation (X, Y, w); an empty validation X is not scored. order (m,)
+    int64 holds the rows of X in the order of the epoch of step `start`, and from the first step of
+    an epoch on, where the settings shuffle, that epoch's: it lasts over calls. rates (stop−start,).
     Out: record (stop−start, 4): each step's cost, Σ w of right rows, Σ w, and a bound of |v| after
     it; scores (epochs, 2): validation cost and share right after each epoch; counters[0] counts the
     updates ever made. A step that could leave the dtype's range is not taken and ends the run; a
     validation cost that is not finite ends it after its epoch.
     """
-    X, Y, w = train
+    X, Y, w, order = train
     m, batch = X.shape[0], int(settings["batch_size"])
     steps = -(-m // batch)
-    order = np.arange(m)
     for step in range(start, stop):
         epoch, k = divmod(step, steps)
-        if settings["shuffle"] and (k == 0 or step == start):
+        if settings["shuffle"] and k == 0:
             kernels.shuffle(order, int(settings["seed"]), int(settings["first_epoch"]) + epoch)
         rows = order[k * batch : (k + 1) * batch]
         number = int(settings["first_epoch"]) + epoch

@@ -105,5 +105,5 @@ def stages(program: Program) -> list[Stage]:
         elif kind == Kind.DROPOUT:
             found.append(Drop(float(op["rate"])))
         if kind in (Kind.DENSE, Kind.ACTIVATION) and op["code"] != Activation.IDENTITY:
-            found.append(Function(Activation(op["code"]).name.lower()))
+            found.append(Function(Activation(int(op["code"])).name.lower()))
     return found

@@ -98,7 +98,7 @@ def _addresses(ops, dtype, purpose, needs, processes):
     if purpose in ("gradient", "fit"):
         uses |= _backward(ops) | set(map(in_training, uses))
     if purpose in ("evaluate", "gradient", "fit"):
-        loss = Loss(ops["code"][-1])
+        loss = Loss(int(ops["code"][-1]))
         robust = loss > Loss.CATEGORICAL_CROSS_ENTROPY
         uses |= {"cost", "robust" if robust else loss.name.lower()}
     if purpose == "fit":

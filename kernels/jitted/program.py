@@ -12,7 +12,7 @@ from ..sparse import SparseRows
 from ..steps import statistics
 from . import inplace, integers, updates, ways
 from . import run as compiled
-from ._layout import verify
+from ._layout import fit, verify
 from .doors import standardize
 from .gradient import gradient as _gradient
 from .memory import MARK, locate, need
@@ -237,19 +237,24 @@ def run(
     counters, start, stop,
 ):  # fmt: skip
     """Take the steps start … stop−1 of a fit and return the next one. As in `steps`."""
-    (X, Y, w), (X_val, Y_val, w_val) = train, validation
-    verify(ops, theta, slots, (train, validation))
+    (X, Y, w, order), (X_val, Y_val, w_val) = train, validation
+    verify(ops, theta, slots, ((X, Y, w), validation))
+    fit(order, len(X), like=counters)
     if len(slots) < SLOTS[Method(int(settings["method"]))]:
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
     batch = min(int(settings["batch_size"]), len(X))
-    ops, x, alive, needed = enter(ops, state, X, theta.dtype, batch)
+    ops, x, _alive, needed = enter(ops, state, X, theta.dtype, batch)
     x_val, alive_val, needed_val = _described(ops, state, X_val, theta.dtype, batch)
     needs = needed | needed_val | {"evaluate"} if len(X_val) else needed
-    work, ld, places, tally, room = layout(ops, batch, theta.dtype, X, work=work)
+    laid, ld, places, tally, room = layout(ops, batch, theta.dtype, X, work=work)
+    if laid is not work:  # which must last from call to call
+        raise ValueError(f"a workspace of {work.size} numbers is too small for these steps")
+    steps = -(-len(X) // batch)
+    scored = len(alive_val) if stop // steps > start // steps else 0
     args = (
         addresses(ops, theta.dtype, "fit", needs | blocks(tally), settings), ops, theta, grad,
-        slots, state, work, ld, places, tally, x, Y, w, np.arange(len(alive)), x_val, Y_val, w_val,
-        np.arange(len(alive_val)), np.empty((-(-len(X_val) // ld), 3)), settings.reshape(1), rates,
+        slots, state, work, ld, places, tally, x, Y, w, order, x_val, Y_val, w_val,
+        np.arange(scored), np.empty((-(-scored // ld), 3)), settings.reshape(1), rates,
         record, scores, counters, start, stop,
     )  # fmt: skip
     team = _team(ops, 3 * batch, stop - start, lambda: int(settings["threads"]))

@@ -127,22 +127,23 @@ def run(
 ):  # fmt: skip
     """Take the steps start … stop−1 and return the next one: stop, unless the run diverged.
 
-    counters (2,): the updates ever made; 1 while every step could be taken.
+    order (m,) and work: as the call before left them, unless start is 0. counters (2,): the updates
+    ever made; 1 while every step could be taken. An empty order_val: no epoch ends that is scored.
     """
     batch, m, meeting = settings[0].batch_size, order.size, handed(meeting)
     steps, mode, held = (m + batch - 1) // batch, flush(), order_val.size > 0
     for step in range(start, stop):
         epoch, k = step // steps, step % steps
-        if settings[0].shuffle != 0 and (k == 0 or step == start):
+        if settings[0].shuffle != 0 and k == 0:
             if me == 0:
                 shuffle(table, order, settings[0].seed, settings[0].first_epoch + epoch)
             meet(meeting, me, team)
         rows = part(order, k * batch, min(batch, m - k * batch))
-        # A full batch that neither a shuffle nor a validation touches is laid out once.
-        fresh = 0 if step > start and steps == 1 and settings[0].shuffle == 0 and not held else 1
+        # A full batch that neither a shuffle nor a validation touches is laid out once in a fit.
+        fresh = 0 if step > 0 and steps == 1 and settings[0].shuffle == 0 and not held else 1
         result = row(record, step - start, 0, 3)
         if fresh == 0:
-            result[2] = record[step - start - 1, 2]
+            result[2] = record[step - start - 1, 2] if step > start else weight_of(w, rows)
         gradient(
             table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings,
             settings[0].first_epoch + epoch, tally, result, meeting, me, team,
