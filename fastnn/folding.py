@@ -1,17 +1,19 @@
-"""Folding: a program for prediction alone, BatchNorm taken into the weights of the layer before.
+"""Folding: programs for prediction alone, from that of the described layers.
 
-With s = γ / √(σ² + ε): γ ((X W + b) − μ) / √(σ² + ε) + β = X (W s) + ((b − μ) s + β).
+BatchNorm is taken into the weights of the layer before; what an output's activation is taken of
+can be had. With s = γ / √(σ² + ε): γ ((X W + b) − μ) / √(σ² + ε) + β = X (W s) + ((b − μ) s + β).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .kernels.aligned import aligned_zeros
-from .kernels.opcodes import Kind
+from .kernels.opcodes import OP, Activation, Kind
 from .kernels.steps import biases, moments, scales, weights
 from .lowering import lay_outputs, lay_parameters
 from .program import Program
@@ -58,3 +60,32 @@ def _taken_in(program: Program, norm: Any, W: Array, b: Array) -> tuple[Array, A
     gamma, beta = (v.astype(np.float64) for v in scales(program.theta, norm))
     s = gamma / np.sqrt(variance + float(norm["offset"]))
     return W * s, (b - mean) * s + beta
+
+
+@lru_cache(maxsize=256)
+def split(key: bytes) -> tuple[Array, bytes]:
+    """Return the op table of these bytes, its output's activation a row of its own, and its bytes.
+
+    So the argument z of that activation can be had. Costs that begin with logits want it so; others
+    leave the activation to the last DENSE row.
+    """
+    ops = np.frombuffer(key, OP)
+    if ops[-2]["kind"] == Kind.ACTIVATION:
+        return ops.copy(), key
+    apart = np.zeros(len(ops) + 1, OP)
+    apart[:-2], apart[-1] = ops[:-1], ops[-1]
+    n, code = ops[-2]["n_out"], ops[-2]["code"]
+    apart[-3]["code"] = Activation.IDENTITY
+    apart[-2]["kind"], apart[-2]["code"], apart[-2]["b"] = Kind.ACTIVATION, code, -1
+    apart[-2]["n_in"] = apart[-2]["n_out"] = n
+    apart[-1]["source"] = len(apart) - 2
+    lay_outputs(apart)
+    return apart, apart.tobytes()
+
+
+def logits(program: Program) -> Array:
+    """Return the op table whose last layer has the argument of the program's last activation."""
+    ops = split(program.key)[0]
+    rest: Array = ops[[*range(len(ops) - 2), len(ops) - 1]]
+    rest[-1]["source"] = len(rest) - 2
+    return rest

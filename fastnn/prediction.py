@@ -12,7 +12,7 @@ from ._backend import fitting
 from ._threads import get_num_threads
 from .blueprint import Blueprint
 from .errors import NotBuiltError, SettingError
-from .folding import fold
+from .folding import fold, logits, split
 from .inputs import prepare
 from .lowering import output_activation
 from .scoring import scores
@@ -21,7 +21,7 @@ from .training import CLASSIFYING
 Array = np.ndarray[Any, Any]
 # For single rows of small networks, which take 3 µs: to convert a number takes NumPy 0.5 µs of it,
 # to compare and to convert what comes out 0.8.
-HALVES, ONES = ({char: np.array(number, char) for char in "fd"} for number in (0.5, 1))
+HALVES = {char: np.array(0.5, char) for char in "fd"}
 LABELS = np.zeros(1, np.int64), np.ones(1, np.int64)  # of one example
 
 
@@ -45,20 +45,57 @@ class Predictor(Blueprint):
         _check.representable(rows, self.dtype)
         return rows
 
-    def _outputs(self, X: Any) -> Array:
-        """Return A (m, K) of the last layer, BatchNorm folded into the weights."""
+    def _outputs(self, X: Any, both: bool = False) -> Array:
+        """Return A (m, K) of the last layer, BatchNorm folded into the weights.
+
+        both: for one sigmoid, σ(−z) and σ(z) of its argument z, (m, 2).
+        """
         program = self.program
         kernels = fitting(program)
+        K = 2 if both else program.outputs
         if self._scaled and not program.folds and _check.is_row(X, program.inputs):
-            out, ops = np.empty((1, program.outputs), self.dtype), program.ops
-            vectors = program.theta, program.state
-            if kernels.single(ops, program.key, *vectors, X, out, get_num_threads):
+            out, ops, key = np.empty((1, K), self.dtype), program.ops, program.key
+            if both:
+                ops, key = split(key)
+            if kernels.single(ops, key, program.theta, program.state, X, out, get_num_threads):
                 return out
         X, program = self._rows(X), fold(program)
-        out = np.empty((len(X), program.outputs), self.dtype)
-        check = partial(self._ready, X)
-        kernels.predict(program.ops, program.theta, program.state, X, out, get_num_threads, check)
+        out, check = np.empty((len(X), K), self.dtype), partial(self._ready, X)
+        ops = split(program.key)[0] if both else program.ops
+        kernels.predict(ops, program.theta, program.state, X, out, get_num_threads, check)
         return out
+
+    def _probable(self) -> str:
+        """Return the output's activation, or refuse one whose outputs are no probabilities."""
+        activation = output_activation(self._layers)
+        if activation not in ("sigmoid", "softmax"):
+            raise SettingError(
+                f"outputs with activation {activation!r} are no probabilities; use predict, or a "
+                "sigmoid or softmax output"
+            )
+        return activation
+
+    def _log_proba(self, X: Any) -> Array:
+        """Return the natural logarithms of `predict_proba`, finite where probabilities round to 0.
+
+        From the logits z, for ln σ(z) = min(z, 0) − ln(1 + e^−|z|); ln softmax(z) is z less its
+        largest number, less ln(1 + Σ of e to the power of the others).
+        """
+        sigmoid = self._probable() == "sigmoid"
+        X, program = self._rows(X), fold(self.program)
+        Z, check = np.empty((len(X), program.outputs), self.dtype), partial(self._ready, X)
+        fitting(program).predict(
+            logits(program), program.theta, program.state, X, Z, get_num_threads, check
+        )
+        with np.errstate(under="ignore"):
+            if sigmoid:
+                Z = np.concatenate((-Z, Z), axis=1) if Z.shape[1] == 1 else Z
+                return np.asarray(np.minimum(Z, 0) - np.log1p(np.exp(-np.abs(Z))))
+            best = Z.argmax(axis=1)[:, None]
+            Z -= np.take_along_axis(Z, best, axis=1)
+            others = np.exp(Z)
+            np.put_along_axis(others, best, 0, axis=1)
+            return np.asarray(Z - np.log1p(others.sum(axis=1, keepdims=True)))
 
     def predict(self, X: Any) -> Array:
         """Return the labels or values that the network gives to rows X (m, n).
@@ -84,21 +121,16 @@ class Predictor(Blueprint):
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities (m, K) of rows X (m, n); for one sigmoid both classes', (m, 2).
 
+        Those are σ(−z) and σ(z) of the logit z, each within 2.5 units in the last place: neither is
+        0 while e^−|z| is not, and below the dtype's normal numbers digits go gradually.
+
         Raises
         ------
         SettingError
             If the outputs are no probabilities.
         """
-        activation = output_activation(self._layers)
-        if activation not in ("sigmoid", "softmax"):
-            raise SettingError(
-                f"outputs with activation {activation!r} are no probabilities; use predict, or a "
-                "sigmoid or softmax output"
-            )
-        A = self._outputs(X)
-        if activation == "softmax" or A.shape[1] > 1:
-            return A
-        return np.concatenate((ONES[A.dtype.char] - A, A), axis=1)
+        sigmoid = self._probable() == "sigmoid"
+        return self._outputs(X, both=sigmoid and self.program.outputs == 1)
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """Return ``{"cost": …}``, for classes ``"accuracy"``, and the metrics of the last fit.

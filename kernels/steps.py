@@ -123,14 +123,21 @@ def forward(kernels, ops, theta, state, work, X):
 
 @np.errstate(over="ignore")
 def predict(kernels, ops, theta, state, X, out, threads=alone, check=trusted):
-    """Write A (m, K) of the last layer for X (m, n_in), which check() may refuse."""
+    """Write A (m, K) of the last layer for X (m, n_in), which check() may refuse.
+
+    out (m, 2) takes σ(−z), which is no rounded 1 − σ(z), and σ(z) of one sigmoid in a last row.
+    """
     check()
     for i in range(0, X.shape[0], BLOCK):
-        out[i : i + BLOCK] = _layers(kernels, ops[:-1], theta, state, X[i : i + BLOCK])[1][-1]
+        Zs, As = _layers(kernels, ops[:-1], theta, state, X[i : i + BLOCK])
+        part, A = out[i : i + BLOCK], As[-1]
+        part[:, -A.shape[1] :] = A
+        if part.shape[1] > A.shape[1]:
+            kernels.sigmoid(-Zs[-1], part[:, :1])
 
 
 def single(kernels, ops, key, theta, state, X, out, threads=alone):
-    """Write A (1, K) of the last layer for one row X (1, n) and return True; False: no such way."""
+    """As `predict`, for one row X (1, n), and return True; False: there is no such way."""
     return False
 
 
@@ -159,24 +166,19 @@ def gradient(kernels, ops, theta, grad, state, work, X, Y, w, rows, settings, ep
     if total == 0:
         return 0.0, 0.0, 0.0
     last, seed = ops[-1], int(settings["seed"])
-    inner = ops[: last["source"] + 1]
-    Z, A = _layers(kernels, inner, theta, state, X[rows], epoch, rows, seed)
+    Z, A = _layers(kernels, ops[: last["source"] + 1], theta, state, X[rows], epoch, rows, seed)
     cost, dA, hits = _losses(kernels, last, A[-1], Y[rows], w)
     for i in range(last["source"], 0, -1):
-        if ops[i]["kind"] == Kind.DROPOUT and epoch >= 0:
-            _drop_back(kernels, ops[i], rows, seed, epoch, dA)
+        op = ops[i]
+        if op["kind"] == Kind.DROPOUT and epoch >= 0:
+            kernels.dropout(dA.copy(), rows, float(op["rate"]), seed, int(op["layer"]), epoch, dA)
         else:
-            dA = _back(kernels, ops[i], theta, grad, state, (A[i - 1], Z[i], A[i]), dA, i > 1)
+            dA = _back(kernels, op, theta, grad, state, (A[i - 1], Z[i], A[i]), dA, i > 1)
     decay = settings["decay"]
     l2, l1 = settings["l2"] / total, settings["l1"] / total
     if l2 or l1:
         cost += kernels.penalty(theta[:decay], grad[:decay], l2, l1)
     return cost, hits, total
-
-
-def _drop_back(kernels, op, rows, seed, epoch, dA):
-    """Apply a DROPOUT row's mask to dA (m, n) in place."""
-    kernels.dropout(dA.copy(), rows, float(op["rate"]), seed, int(op["layer"]), epoch, dA)
 
 
 def _back(kernels, op, theta, grad, state, arrays, dA, wanted):

@@ -143,10 +143,10 @@ class LogisticRegression(  # type: ignore[misc]
         return self.network_.predict_proba(rows_of(X))
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithms of `predict_proba`."""
-        with np.errstate(divide="ignore"):
-            logs: Array = np.log(self.predict_proba(X))
-        return logs
+        """Return the logarithms of `predict_proba`, finite where a probability rounds to 0."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return self.network_._log_proba(rows_of(X))
 
     def predict(self, X: Any) -> Array:
         """Return labels (m,) of rows X (m, n)."""

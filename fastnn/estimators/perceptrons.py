@@ -119,10 +119,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return self.network_.predict_proba(rows)
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithms of `predict_proba`."""
-        with np.errstate(divide="ignore"):
-            logs: Array = np.log(self.predict_proba(X))
-        return logs
+        """Return the logarithms of `predict_proba`, finite where a probability rounds to 0."""
+        rows = self._rows(X)
+        return self.network_._log_proba(rows)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Take one epoch over rows X (m, n); the first call names all classes it may ever see."""

@@ -182,7 +182,7 @@ def _predict(ops, row, theta, state, X, out, threads=alone, check=trusted):
 
 
 def predict(ops, theta, state, X, out, threads=alone, check=trusted):
-    """Write A of the last layer, block by block.   out (m, K) C-contiguous; X (m, n_in).
+    """Write A of the last layer, block by block.   X (m, n_in); out C-contiguous, as in `steps`.
 
     check() may refuse X: kernels find what is not finite where X is laid out, so there it is asked
     only then, and afterwards; passes of NumPy took a sixth of 10,000 rows of 20 numbers' time.

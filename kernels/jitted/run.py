@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..opcodes import Mode
+from ..opcodes import Activation, Mode
 from ._jit import inlined, kernel
 from ._link import linked
 from ._passed import handed
+from .activations import activate
 from .gradient import assess, gradient, weight_of
 from .layers import forward
 from .memory import doubles, matrix, part, row
@@ -21,7 +22,7 @@ from .subnormals import flush, restore
 from .team import aborted, deal, meet
 from .updates import CHUNKS, permit, update
 
-INFERENCE = int(Mode.INFERENCE)
+INFERENCE, SIGMOID = int(Mode.INFERENCE), int(Activation.SIGMOID)
 
 
 @linked("T O F1 F1 F1 i P X F2 F1 I1 D2 D1 i I1 i i", when="evaluate")
@@ -85,12 +86,24 @@ def _finite(op, work, ld, m, me, team):
     return top < np.inf
 
 
+@inlined
+def _both(table, ops, last, work, ld, first, m, out):
+    """Write out[first : first+m] = σ(−z), σ(z) where row `last` is a sigmoid of one unit."""
+    Z, A = matrix(work, ops[last - 1].A * ld, 1, ld), matrix(work, ops[last].A * ld, 1, ld)
+    for j in range(m):
+        Z[0, j] = -Z[0, j]
+    activate(table, SIGMOID, Z, Z, 0, m, 0, 1, Z)
+    for j in range(m):
+        out[first + j, 0], out[first + j, 1] = Z[0, j], A[0, j]
+
+
 @kernel
 def predict(
     table, ops, last, theta, state, work, ld, places, X, order, out, wrong, meeting, me, team
 ):
     """Write A of row `last` for all examples, block by block.   out (m, n_out) C-contiguous.
 
+    out (m, 2) takes both classes' probabilities of one sigmoid, as in `steps`.
     wrong (team,): set to 1 by who finds a number that is not finite, where the input is laid out.
 
     Members share every block, or where there are blocks for all of them, take blocks of their own
@@ -111,7 +124,9 @@ def predict(
         if ops[0].A >= 0 and not _finite(ops[0], work, ld, rows.size, me, team):
             wrong[0] = 1
         A = matrix(work, ops[last].A * ld, ops[last].n_out, ld)
-        if me == 0:
+        if me == 0 and out.shape[1] > A.shape[0]:
+            _both(table, ops, last, work, ld, i, rows.size, out)
+        elif me == 0:
             for k in range(A.shape[0]):
                 for j in range(rows.size):
                     out[i + j, k] = A[k, j]

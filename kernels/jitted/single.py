@@ -30,6 +30,7 @@ from .team import meet, portion
 
 DENSE, ACTIVATION, INFERENCE = int(Kind.DENSE), int(Kind.ACTIVATION), int(Mode.INFERENCE)
 SOFTMAX, IDENTITY = int(Activation.SOFTMAX), int(Activation.IDENTITY)
+SIGMOID = int(Activation.SIGMOID)
 
 #: Units whose weights are read at a time: from the first on, with the next row from the last on. So
 #: it begins with what the cache still holds: 784 → 512 → 256 → 10, whose weights just do not fit
@@ -93,11 +94,18 @@ def _begun(table, ops, state, work, X, order):
 
 
 @kernel
-def _finished(ops, work, widest, out):
-    """Out (1, K) from A of the last layer."""
-    last = (ops.size - 2) % 2 * widest
-    for k in range(out.shape[1]):
-        out[0, k] = work[last + k]
+def _finished(table, ops, work, widest, out):
+    """Write out (1, K) from A of the last layer; out (1, 2) of one sigmoid: σ(−z) and σ(z)."""
+    last, n = (ops.size - 2) % 2 * widest, ops[ops.size - 2].n_out
+    other = out.shape[1] - n
+    for k in range(n):
+        out[0, other + k] = work[last + k]
+    if other > 0:
+        before = (ops.size - 3) % 2 * widest
+        work[before] = -work[before]
+        Z = matrix(work, before, 1, 1)
+        activate(table, SIGMOID, Z, Z, 0, 1, 0, 1, Z)
+        out[0, 0] = work[before]
 
 
 @kernel
@@ -110,7 +118,7 @@ def _layers(table, ops, theta, state, work, widest, X, order, out):
     if not _begun(table, ops, state, work, X, order):
         return False
     _compute(table, ops, theta, state, work, widest, order, order, 0, 1)
-    _finished(ops, work, widest, out)
+    _finished(table, ops, work, widest, out)
     return True
 
 
@@ -122,7 +130,7 @@ def _shared(table, ops, theta, state, work, widest, X, order, out, meeting):
     team = 2 if companion.asked(meeting, address(theta)) else 1
     _compute(table, ops, theta, state, work, widest, order, meeting, 0, team)
     meet(meeting, 0, team)
-    _finished(ops, work, widest, out)
+    _finished(table, ops, work, widest, out)
     return True
 
 
@@ -181,7 +189,7 @@ def _prepare(ops, theta, state, kind, out, threads):
 
 
 def single(ops, key, theta, state, X, out, threads=alone):
-    """Write A (1, K) of the last layer for one row X (1, n); False where a number is not finite.
+    """As `predict`, for one row X (1, n); False, and nothing written, where it is not finite.
 
     key: the op table as bytes, whose hash Python keeps; X: of a dtype that kernels read; threads:
     as in `predict`.
