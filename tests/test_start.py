@@ -145,7 +145,7 @@ class TestFiles:
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
 
-    @pytest.mark.parametrize("damage", ["cut", "empty", "other", "inside"])
+    @pytest.mark.parametrize("damage", ["cut", "empty", "other", "inside", "shared"])
     def test_a_damaged_file_is_compiled_again_and_mended(self, tmp_path, damage):
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
         file = next(tmp_path.rglob("dense.dot*"))
@@ -153,9 +153,21 @@ class TestFiles:
         middle = len(whole) // 2
         inside = whole[:middle] + bytes(64) + whole[middle + 64 :]
         damaged = {"cut": whole[:40], "empty": b"", "other": b"x" * 400, "inside": inside}
-        file.write_bytes(damaged[damage])
+        file.write_bytes(damaged.get(damage, whole))
+        if damage == "shared":  # others could have written it
+            if os.name != "posix":
+                pytest.skip("permissions of POSIX")
+            file.chmod(0o666)
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "1"
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
+
+    def test_what_a_killed_process_left_is_swept_by_one_that_saves(self, tmp_path):
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
+        file = next(tmp_path.rglob("dense.dot*"))
+        left = file.rename(f"{file}.tmp.0")
+        os.utime(left, (0, 0))
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "1"
+        assert not left.exists()
 
     def test_a_full_disk_costs_no_kernel_that_is_kept(self, tmp_path):
         python(DOTS.format(["float32"]), FASTNN_CACHE_DIR=str(tmp_path))

@@ -5,7 +5,7 @@ the caller stale: our folder is named after all kernel sources and the versions 
 Numba also numbers the files of a function in an index; two processes that compile it at once for
 two dtypes can take one number for both, and a later one would load the wrong code. Ours are named
 after what they hold, and sealed: LLVM aborts the process over damaged code. Cache files are
-pickles, hence the private folder.
+pickles, hence the private folders and files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import hashlib
 import os
 import pickle
 import platform
-import stat
 import sys
 import warnings
 from functools import cache
@@ -29,6 +28,8 @@ from numba.core.caching import (
     IndexDataCacheFile,
     _CacheLocator,
 )
+
+from . import _private
 
 _listeners = []  # what is called before the first compilation that no cache saves; False: was
 
@@ -75,7 +76,7 @@ def cache_folder():
         base = _home() / "Library" / "Caches"
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
-    return base / "fastnn" / digest()
+    return base.absolute() / "fastnn" / digest()
 
 
 @cache
@@ -89,22 +90,19 @@ def _warn(reason):
     )
 
 
-def _private(folder):
-    """Make the folder, or refuse one that somebody else could have put pickles into."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.name == "posix":
-        status = folder.stat()
-        if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise PermissionError(f"{folder} is not private to this user")
-
-
 def writable():
     """Tell whether kernels that other processes compile can be kept for this one."""
     try:
-        _private(cache_folder())
+        _private.make(cache_folder())
     except OSError:
         return False
     return os.access(cache_folder(), os.W_OK)
+
+
+@cache
+def _swept():
+    """Once in a process that saves, delete what killed ones have left half written."""
+    _private.sweep(cache_folder())
 
 
 class _Locator(_CacheLocator):
@@ -115,7 +113,8 @@ class _Locator(_CacheLocator):
         self._py_file = function.__code__.co_filename
 
     def ensure_cache_path(self):
-        _private(cache_folder())
+        _private.make(cache_folder())
+        _swept()
         super().ensure_cache_path()
 
     def get_cache_path(self):
@@ -163,17 +162,15 @@ class _Files(IndexDataCacheFile):
 
     def save(self, key, data):
         content = self._dump((key, data))
-        with self._open_for_write(self._path(key)) as file:
-            file.write(hashlib.sha256(content).digest() + content)
+        _private.write(self._path(key), hashlib.sha256(content).digest() + content)
 
     def load(self, key):
-        """Return what is kept of the key, or None: no file, a damaged one, or one of another key.
+        """Return what is kept of the key, or None: nothing whole of that key, or nothing private.
 
         `save` will replace it.
         """
-        try:
-            content = Path(self._path(key)).read_bytes()
-        except FileNotFoundError:
+        content = _private.read(self._path(key))
+        if content is None:
             return None
         seal, content = content[:32], content[32:]
         if hashlib.sha256(content).digest() != seal:
@@ -199,7 +196,7 @@ class KernelCache(FunctionCache):
 
     def load_overload(self, sig, target_context):
         try:
-            _private(cache_folder())
+            _private.make(cache_folder())
             found = super().load_overload(sig, target_context)
         except Exception as error:  # of files, and whatever a pickle can raise
             self._give_up(error)
