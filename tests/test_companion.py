@@ -120,11 +120,13 @@ def test_one_that_does_not_help_is_let_go_and_called_less_and_less(monkeypatch):
     start = threading.Thread.start
     monkeypatch.setattr(threading.Thread, "start", lambda t: (calls.append(t), start(t)))
     deadline = time.monotonic() + WAIT
-    while len(calls) < 4 and time.monotonic() < deadline:
-        rows_together(network, X[:2])
+    rows_together(network, X[:2])
     company = next(iter(door._kept.prepared.values()))[-1]
-    assert len(calls) == 4
+    # On a busy machine one may end by itself before it is let go, which makes no rest longer.
+    while company.rest < 8 and time.monotonic() < deadline:
+        rows_together(network, X[:2])
     assert company.rest == 8
+    assert len(calls) >= 4
     monkeypatch.setattr(companion, "SHARE", np.inf)
     until_helped(network)
     rows_together(network, X)

@@ -102,6 +102,14 @@ class TestSources:
                     lines = body[-1].end_lineno - body[0].lineno + 1
                     assert lines <= 40, f"{node.name} has {lines} lines"
 
+    def test_codes_become_members_from_python_ints(self, path):
+        """What an array holds is no member's value for Python 3.13 on."""
+        enums = {"Kind", "Loss", "Method", "Mode", "Purpose", "Activation"}
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in enums:
+                held = any(isinstance(argument, ast.Subscript) for argument in node.args)
+                assert not held, f"line {node.lineno}: wrap the code in int()"
+
     def test_prints_only_where_users_read(self, path):
         if room_of(path) in {"cli", "course", "examples"}:
             return
