@@ -124,9 +124,15 @@ class TestLinks:
         with pytest.raises(PermissionError, match="shared is not private"):
             _private.make(link / "cache")
 
-    def test_in_a_folder_of_all_they_are_not_followed(self, tmp_path, shared):
+    @pytest.mark.parametrize("relative", [False, True])
+    def test_in_a_folder_of_all_they_are_not_followed(
+        self, tmp_path, shared, monkeypatch, relative
+    ):
+        """Not even where the way leads through the home before and after."""
+        monkeypatch.setattr(Path, "home", lambda: tmp_path)
         _private.make(tmp_path / "real" / "cache")
-        (shared / "link").symlink_to(tmp_path / "real")
+        around = Path("..", "..", tmp_path.name, "real")
+        (shared / "link").symlink_to(around if relative else tmp_path / "real")
         with pytest.raises(PermissionError, match="shared is not private"):
             _private.make(shared / "link" / "cache")
 

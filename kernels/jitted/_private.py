@@ -87,15 +87,16 @@ def refuse_shared(folder):
     PermissionError
         Naming the part of the way that others can write, or own.
     """
-    home, wrong = _home(), None
+    home, wrong, above = _home(), None, None  # above: what is wrong, unless the home lies in it
     for place, status in _way(folder):
         link = stat.S_ISLNK(status.st_mode)
-        fine = _owned(status) if link else _closed(status)
-        if home and os.path.samestat(status, home) and fine:
-            wrong = None
-        elif not fine and wrong is None:
-            wrong = place
-    status = folder.lstat()
+        if not (_owned(status) if link else _closed(status)):
+            above = above or place
+        elif home and os.path.samestat(status, home):
+            above = None
+        if link or place.name == "..":  # from here the way may lead through the home once more
+            wrong, above = wrong or above, None
+    wrong, status = wrong or above, folder.lstat()
     if stat.S_ISLNK(status.st_mode):
         raise PermissionError(f"{folder} is a link")
     if wrong or status.st_mode & SHARED:
