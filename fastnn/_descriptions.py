@@ -62,7 +62,7 @@ def described(network: Network) -> dict[str, Any]:
 
 def _loss(loss: losses.Loss) -> str | dict[str, Any]:
     """A loss as data: its name, or its class and its fields where one is set."""
-    if loss == losses.resolve(loss.name, loss.needs or "identity"):
+    if loss == losses.resolve(loss.name, (*loss.needs, "identity")[0]):
         return loss.name
     return {"class": type(loss).__name__, **dataclasses.asdict(loss)}
 

@@ -17,7 +17,8 @@ __all__ = ["NAMES", "code", "register"]
 #: The built-in activations: identity z; sigmoid 1/(1 + e⁻ᶻ); tanh; relu max(0, z) with derivative 0
 #: at 0; leaky_relu z, or z/100 below zero, with derivative 1 at 0; softmax eᶻₖ / Σ eᶻ (outputs
 #: only); elu and selu, exponential below zero; softplus ln(1 + eᶻ); silu z σ(z); gelu z Φ(z); mish
-#: z tanh(softplus(z)). Sources stand beside the formulas in the `loops` backend.
+#: z tanh(softplus(z)); exp eᶻ, for outputs that are means of counts. Sources stand beside the
+#: formulas in the `loops` backend.
 NAMES: tuple[str, ...] = tuple(a.name.lower() for a in Activation)
 
 _registered: dict[str, int] = {}

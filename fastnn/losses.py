@@ -25,10 +25,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Loss:
-    """What every loss has: its code, and which output activation it needs, if any."""
+    """What every loss has: its code, and which output activations it works with; () for any."""
 
     code: ClassVar[Code]
-    needs: ClassVar[str | None] = None
+    needs: ClassVar[tuple[str, ...]] = ()
 
     @property
     def name(self) -> str:
@@ -107,10 +107,10 @@ class Quantile(Loss):
 
 @dataclass(frozen=True)
 class Poisson(Loss):
-    """ŷ − y ln ŷ for counts y ≥ 0 and a mean ŷ > 0, which a softplus output gives."""
+    """ŷ − y ln ŷ for counts y ≥ 0 and a mean ŷ > 0, which a softplus or an exp output gives."""
 
     code = Code.POISSON
-    needs = "softplus"
+    needs = ("softplus", "exp")
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class BinaryCrossEntropy(Loss):
 
     label_smoothing: float = 0.0
     code = Code.BINARY_CROSS_ENTROPY
-    needs = "sigmoid"
+    needs = ("sigmoid",)
 
     def __post_init__(self) -> None:
         _check.share(self.label_smoothing, "label_smoothing")
@@ -148,7 +148,7 @@ class CategoricalCrossEntropy(Loss):
 
     label_smoothing: float = 0.0
     code = Code.CATEGORICAL_CROSS_ENTROPY
-    needs = "softmax"
+    needs = ("softmax",)
 
     def __post_init__(self) -> None:
         _check.share(self.label_smoothing, "label_smoothing")
@@ -186,9 +186,9 @@ def resolve(loss: str | Loss | None, output: str) -> Loss:
         loss = _KINDS[NAMES.index(loss)]()
     if not isinstance(loss, Loss):
         raise SettingError(f"loss {loss!r} does not exist; choose one of {', '.join(NAMES)}")
-    if loss.needs not in (None, output):
+    if loss.needs and output not in loss.needs:
         raise SettingError(
-            f"loss {loss.name!r} needs a {loss.needs} output, but the last layer's activation is "
-            f"{output!r}; change one of the two"
+            f"loss {loss.name!r} needs a {' or '.join(loss.needs)} output, but the last layer's "
+            f"activation is {output!r}; change one of the two"
         )
     return loss

@@ -96,7 +96,7 @@ def _rows(
 ) -> tuple[list[Array], list[int], list[str]]:
     """Return the op table's rows, the row of each layer's output, and the rows' names."""
     ops, places, names, width = [_input(layers, n_in)], [], ["input"], n_in
-    from_logits = loss.needs in ("sigmoid", "softmax")
+    from_logits = loss.needs in (("sigmoid",), ("softmax",))
     dense = 0
     for place, layer in enumerate(layers):
         if isinstance(layer, Dense):

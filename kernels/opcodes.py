@@ -34,6 +34,7 @@ class Activation(IntEnum):
     SILU = 9
     GELU = 10
     MISH = 11
+    EXP = 12
 
 
 #: Activations whose derivative cannot be had from A: their Z is kept.

@@ -52,6 +52,7 @@ KINDS = {
     "huber": ([Dense(4, "tanh"), Dense(2)], losses.Huber(0.5)),
     "quantile": ([Dense(4, "tanh"), Dense(2)], losses.Quantile(0.8)),
     "poisson": ([Dense(4, "tanh"), Dense(2, "softplus")], "poisson"),
+    "poisson by a log link": ([Dense(4, "tanh"), Dense(2, "exp")], "poisson"),
     "smooth labels": ([Dense(4, "tanh"), SOFTMAX], losses.CategoricalCrossEntropy(0.2)),
     "smooth bits": ([Dense(4, "tanh"), SIGMOID], losses.BinaryCrossEntropy(0.1)),
     "wide": ([Dense(37, "tanh"), Dense(18, "sigmoid"), SOFTMAX], None),

@@ -17,7 +17,9 @@ from fastnn import (
 )
 from fastnn.errors import DataError, NotBuiltError, ShapeError
 
-NAMES = ["sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus", "silu", "gelu", "mish"]
+NAMES = [
+    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus", "silu", "gelu", "mish", "exp",
+]  # fmt: skip
 
 
 def close(net, X):

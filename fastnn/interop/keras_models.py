@@ -23,6 +23,7 @@ NAMES = {
     "linear": "identity",
     "identity": "identity",
     "swish": "silu",
+    "exponential": "exp",
 }
 #: Names of the base class, and of what acts on training only.
 COMMON = "name trainable dtype activity_regularizer"

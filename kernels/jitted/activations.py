@@ -145,6 +145,13 @@ def _mish(Z, A, j0, n, o0, o1, scratch):
             a[j] = a[j] * math.tanh(math.softplus(a[j]))
 
 
+def _exp(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = math.exp(a[j])
+
+
 def _identity_back(dA, Z, A, dZ, n, o0, o1, scratch):
     for o in range(o0, o1):
         _laid(dA, dZ, o, 0, n)
@@ -253,6 +260,13 @@ def _mish_back(dA, Z, A, dZ, n, o0, o1, scratch):
             d[j] *= t + z[j] * (one - t * t) * math.sigmoid(z[j])
 
 
+def _exp_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * a[j]
+
+
 def use(code):
     """What the kernels of an activation are needed for."""
     return f"activation {Activation(code).name.lower()}"
@@ -273,7 +287,7 @@ activate = linked_each(
     _by(
         use,
         *(_identity, _sigmoid, _tanh, _relu, _leaky_relu, _softmax),
-        *(_elu, _selu, _softplus, _silu, _gelu, _mish),
+        *(_elu, _selu, _softplus, _silu, _gelu, _mish, _exp),
     ),
 )
 derive = linked_each(
@@ -281,7 +295,7 @@ derive = linked_each(
     _by(
         back,
         *(_identity_back, _sigmoid_back, _tanh_back, _relu_back, _leaky_relu_back, _softmax_back),
-        *(_elu_back, _selu_back, _softplus_back, _silu_back, _gelu_back, _mish_back),
+        *(_elu_back, _selu_back, _softplus_back, _silu_back, _gelu_back, _mish_back, _exp_back),
     ),
 )
 

@@ -163,6 +163,7 @@ softplus, softplus_backward = _forward(Activation.SOFTPLUS), _backward(Activatio
 silu, silu_backward = _forward(Activation.SILU), _backward(Activation.SILU)
 gelu, gelu_backward = _forward(Activation.GELU), _backward(Activation.GELU)
 mish, mish_backward = _forward(Activation.MISH), _backward(Activation.MISH)
+exp, exp_backward = _forward(Activation.EXP), _backward(Activation.EXP)
 
 
 def _loss_arrays(A, Y, w, *out):

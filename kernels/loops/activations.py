@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..opcodes import LEAK, SELU_ALPHA, SELU_SCALE
 
 
@@ -74,6 +76,11 @@ def _softplus(z):
     return max(z, 0) + math.log1p(math.exp(-abs(z)))
 
 
+def _exp(z):
+    """eᶻ; infinite where it leaves the range of float64."""
+    return float(np.exp(z))
+
+
 def _silu_slope(z, a):
     """d/dz z σ(z) = σ (1 + z (1 − σ))."""
     s = _sigmoid(z)
@@ -94,6 +101,7 @@ softplus = _forward(_softplus)
 silu = _forward(lambda z: z * _sigmoid(z))
 gelu = _forward(lambda z: z * _gauss(z))
 mish = _forward(lambda z: z * math.tanh(_softplus(z)))
+exp = _forward(_exp)
 
 elu_backward = _backward(lambda z, a: 1 + a if a < 0 else 1.0)
 selu_backward = _backward(lambda z, a: a + SELU_SCALE * SELU_ALPHA if a < 0 else SELU_SCALE)
@@ -103,3 +111,4 @@ gelu_backward = _backward(
     lambda z, a: _gauss(z) + z * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 )
 mish_backward = _backward(_mish_slope)
+exp_backward = _backward(lambda z, a: a)

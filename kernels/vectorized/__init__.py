@@ -12,6 +12,8 @@ from ..steps import bind
 from .activations import (
     elu,
     elu_backward,
+    exp,
+    exp_backward,
     gelu,
     gelu_backward,
     identity,
@@ -98,6 +100,8 @@ __all__ = [
     "dropout",
     "elu",
     "elu_backward",
+    "exp",
+    "exp_backward",
     "evaluate",
     "forward",
     "gelu",

@@ -122,6 +122,11 @@ def mish(Z, A):
     A[...] = Z * np.tanh(_soft(Z))
 
 
+def exp(Z, A):
+    """A = e^Z.   A (m, n) out; Z (m, n)."""
+    np.exp(Z, out=A)
+
+
 def elu_backward(dA, Z, A, dZ):
     """dZ = dA, or dA (1 + A) where A < 0.   dZ (m, n) out; dA, Z, A (m, n)."""
     dZ[...] = dA * np.where(A < 0, 1 + A, 1)
@@ -152,3 +157,8 @@ def mish_backward(dA, Z, A, dZ):
     """dZ = dA (t + Z (1 − t²) σ(Z)), t = tanh(ln(1 + e^Z)).   dZ (m, n) out; dA, Z, A (m, n)."""
     t = np.tanh(_soft(Z))
     dZ[...] = dA * (t + Z * (1 - t * t) * _sigma(Z))
+
+
+def exp_backward(dA, Z, A, dZ):
+    """dZ = dA A.   dZ (m, n) out; dA, Z, A (m, n)."""
+    dZ[...] = dA * A
