@@ -91,14 +91,20 @@ def weights_of(
 
 
 def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Array) -> Array:
-    """Return the factor (m,) of every example by its class; balanced: Σw / (K Σw of the class)."""
-    labels = labels_of(Y, loss)
+    """Return the factor (m,) of every example by its class; balanced: Σw / (K Σw of the class).
+
+    Of several sigmoids the balanced factors are multiplied.
+    """
+    labels, balanced = labels_of(Y, loss), isinstance(given, str) and given == "balanced"
+    if labels is None and balanced and loss.code == Code.BINARY_CROSS_ENTROPY:
+        each = [_class_weights(given, Y[:, [k]], loss, w) for k in range(Y.shape[1])]
+        return np.asarray(np.prod(each, axis=0))
     if labels is None:
         raise SettingError("class_weight needs one class for each example: one sigmoid, or softmax")
     K = max(Y.shape[1], 2)
     _refuse_soft(Y, loss.smoothing * (1 - 1 / K))
     factors = np.ones(K)
-    if isinstance(given, str) and given == "balanced":
+    if balanced:
         present = np.bincount(labels, weights=w, minlength=K)
         factors[present > 0] = present.sum() / ((present > 0).sum() * present[present > 0])
     elif isinstance(given, Mapping):
@@ -124,44 +130,54 @@ def _refuse_soft(Y: Array, smoothed: float) -> None:
 
 
 def hold_out(
-    examples: Examples, given: tuple[Any, Any] | None, share: float, loss: Loss, seed: int
-) -> tuple[Examples, Examples | None]:
-    """Return the examples to train on and those to score after each epoch, if any.
+    examples: Examples, given: Sequence[Any] | None, share: float, loss: Loss, seed: int
+) -> tuple[Examples, Examples | None, slice | Array]:
+    """Return the examples to train on, those to score after each epoch if any, and which train.
 
-    Those are given as (X, y), or a share of the examples drawn by the seed, classes in proportion.
+    Those to score are given as (X, y) or (X, y, weights), or are a share of the examples drawn by
+    the seed, classes in proportion.
     """
     _check.share(share, "validation_split")
     if given is None:
-        return (examples, None) if share == 0 else _drawn(examples, share, loss, seed)
+        return (examples, None, slice(None)) if share == 0 else _drawn(examples, share, loss, seed)
     if share:
         raise SettingError("give validation_data or validation_split, not both")
-    if not isinstance(given, tuple | list) or len(given) != 2:
-        raise SettingError("validation_data must be a pair (X, y)")
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+        raise SettingError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
     dtype = examples.Y.dtype
     try:
         X = _check.features(given[0], examples.X.shape[1])
         Y = prepare(given[1], len(X), examples.Y.shape[1], loss, dtype)
+        w = weights_of(given[2] if len(given) == 3 else None, None, Y, loss, dtype)
     except FastnnError as error:
         raise type(error)(f"validation_data: {error}") from None
-    return examples, Examples(X, Y, np.ones(len(X), dtype))
+    return examples, Examples(X, Y, w), slice(None)
 
 
-def _drawn(examples: Examples, share: float, loss: Loss, seed: int) -> tuple[Examples, Examples]:
-    """Return the training part and the held-out part, each in the order of X."""
+def draw_rows(labels: Array | None, m: int, share: float, seed: int) -> tuple[Array, Array]:
+    """Return the rows of m that train and those that are held out, both in order.
+
+    Labels (m,), where there are any, are held out in proportion; one of each class trains.
+    """
     from .data import split  # data stand beside the network; only this needs them
 
-    labels, order = labels_of(examples.Y, loss), np.arange(len(examples.X))
-    target = np.zeros(len(order)) if labels is None else labels
-    kept, held, _, _ = split(order, target, test=share, seed=seed, stratify=labels is not None)
-    train, validation = (
-        Examples(*(part.take(i, axis=0) for part in examples)) for i in map(np.sort, (kept, held))
-    )
+    target = np.zeros(m) if labels is None else labels
+    found = split(np.arange(m), target, test=share, seed=seed, stratify=labels is not None)
+    return np.sort(found[0]), np.sort(found[1])
+
+
+def _drawn(
+    examples: Examples, share: float, loss: Loss, seed: int
+) -> tuple[Examples, Examples, Array]:
+    """Return the training part and the held-out part, each in the order of X, and which train."""
+    rows = draw_rows(labels_of(examples.Y, loss), len(examples.X), share, seed)
+    train, validation = (Examples(*(part.take(i, axis=0) for part in examples)) for i in rows)
     if not train.w.any() or not validation.w.any():
         raise DataError(
             "validation_split leaves a part in which no example has weight; give validation_data, "
             "or weights to more examples"
         )
-    return train, validation
+    return train, validation, rows[0]
 
 
 def learn_scaling(program: Program, X: Array, w: Array) -> None:

@@ -159,16 +159,20 @@ class CategoricalCrossEntropy(Loss):
         return self.label_smoothing
 
 
-_KINDS = (
-    SquaredError,
-    BinaryCrossEntropy,
-    CategoricalCrossEntropy,
-    AbsoluteError,
-    Huber,
-    Quantile,
-    Poisson,
-)
-NAMES: tuple[str, ...] = tuple(kind.code.name.lower() for kind in _KINDS)
+#: The losses by the names that networks take.
+KINDS: dict[str, type[Loss]] = {
+    kind.code.name.lower(): kind
+    for kind in (
+        SquaredError,
+        BinaryCrossEntropy,
+        CategoricalCrossEntropy,
+        AbsoluteError,
+        Huber,
+        Quantile,
+        Poisson,
+    )
+}
+NAMES: tuple[str, ...] = tuple(KINDS)
 
 
 def resolve(loss: str | Loss | None, output: str) -> Loss:
@@ -183,7 +187,7 @@ def resolve(loss: str | Loss | None, output: str) -> Loss:
         partners = {"sigmoid": BinaryCrossEntropy, "softmax": CategoricalCrossEntropy}
         return partners.get(output, SquaredError)()
     if isinstance(loss, str) and loss in NAMES:
-        loss = _KINDS[NAMES.index(loss)]()
+        loss = KINDS[loss]()
     if not isinstance(loss, Loss):
         raise SettingError(f"loss {loss!r} does not exist; choose one of {', '.join(NAMES)}")
     if loss.needs and output not in loss.needs:

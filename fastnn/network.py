@@ -77,7 +77,7 @@ class Network(Predictor):
         clip_value: float | None = None,
         sample_weight: Any = None,
         class_weight: Mapping[int, float] | str | None = None,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: Sequence[Any] | None = None,
         validation_split: float = 0.0,
         shuffle: bool = True,
         metrics: Sequence[str] = (),
@@ -114,8 +114,10 @@ class Network(Predictor):
         sample_weight : array (m,), optional
             Weights of the examples, not negative.
         class_weight : dict or "balanced", optional
-            Weight of each class, multiplied with sample_weight; not for probabilities as y.
-        validation_data : (X, y), optional
+            Weight of each class, multiplied with sample_weight; not for probabilities as y. It
+            weighs errors; mean and deviation of a `Normalization` are those of the rows by
+            sample_weight alone.
+        validation_data : (X, y) or (X, y, sample_weight), optional
             Scored after every epoch.
         validation_split : float
             Or the share of the examples to hold out for that, drawn by the seed, stratified.
@@ -155,7 +157,8 @@ class Network(Predictor):
         _check.representable(X, self.dtype)
         Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
         w = weights_of(sample_weight, class_weight, Y, self._loss, self.dtype)
-        train, validation = hold_out(
+        own = w if class_weight is None else weights_of(sample_weight, None, Y, self._loss, Y.dtype)
+        train, validation, kept = hold_out(
             Examples(X, Y, w), validation_data, validation_split, self._loss, self.seed
         )
         watchers = [*callbacks, plan.schedule] if plan.schedule else list(callbacks)
@@ -167,7 +170,7 @@ class Network(Predictor):
         with claimed(self):
             self.build(X.shape[1])
             if not self._scaled:
-                learn_scaling(self.program, train.X, train.w)
+                learn_scaling(self.program, train.X, own[kept])
                 self._scaled = True
             if names:
                 callbacks, self._metrics = (Scorer(names, train, validation), *callbacks), names

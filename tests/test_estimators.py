@@ -138,7 +138,7 @@ def test_early_stopping_brings_the_best_weights_back():
         ({"scale": "log"}, None, "scale must be"),
         ({"monitor": "f1"}, None, "monitor must be one of"),
         ({"monitor": "validation_cost"}, None, "needs held-out rows"),
-        ({"solver": "lbfgs", "max_fun": 0}, None, "max_evaluations"),
+        ({"solver": "lbfgs", "max_fun": 0}, None, "max_fun must be"),
         ({}, -1.0, "[Nn]egative"),
         ({}, 0.0, "zero for every example|weight"),
     ],

@@ -70,7 +70,7 @@ def epochs(n):
 @pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
 def test_every_epoch_is_told(kind, solver):
     recorder = Recorder()
-    net = getattr(fastnn, kind)((8,), solver=solver, max_iter=4, random_state=0)
+    net = getattr(fastnn, kind)(hidden_layer_sizes=(8,), solver=solver, max_iter=4, random_state=0)
     net.set_callbacks(recorder).fit(X, Y)
     assert recorder.calls == epochs(4)
 

@@ -68,8 +68,9 @@ def test_regressors_and_partial_fits_take_the_same_steps(kind):
                      (fastnn.MLPClassifier(random_state=0), Y)]:  # fmt: skip
         dense = clone(model)
         for _ in range(2):
-            model.partial_fit(rows, y, *([range(10)] if y is Y else []))
-            dense.partial_fit(X, y, *([range(10)] if y is Y else []))
+            named = {"classes": range(10)} if y is Y else {}
+            model.partial_fit(rows, y, **named)
+            dense.partial_fit(X, y, **named)
         assert_close(model, dense)
         np.testing.assert_allclose(model.predict(rows), dense.predict(X), rtol=1e-9)
 
@@ -140,7 +141,9 @@ def test_a_matrix_whose_order_has_changed_unnoticed_is_read_rightly():
 
 @pytest.mark.usefixtures("multiplied")
 def test_divergence_names_its_layer_and_step():
-    net = fastnn.MLPRegressor((20,), solver="sgd", learning_rate_init=50.0, random_state=0)
+    net = fastnn.MLPRegressor(
+        hidden_layer_sizes=(20,), solver="sgd", learning_rate_init=50.0, random_state=0
+    )
     said = []
     for rows in (X, S):
         with pytest.raises(fastnn.errors.DivergenceError) as error:

@@ -18,7 +18,8 @@ from fastnn import (
 from fastnn.errors import DataError, NotBuiltError, ShapeError
 
 NAMES = [
-    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus", "silu", "gelu", "mish", "exp",
+    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus", "silu", "gelu", "mish",
+    "exp",
 ]  # fmt: skip
 
 

@@ -29,6 +29,7 @@ class Standardizer:
         z-score: (x − μ) / σ by feature; whole: one μ and σ for the whole array; min-max: to [0, 1]
         by feature; robust: (x − median) / (upper − lower quartile) by feature, which outliers
         hardly move. A feature that never changes (or whose quartiles coincide) is only shifted.
+        With weights all of these are the weighted ones.
     dtype : {"float32", "float64"}
         Of the result.
 
@@ -57,21 +58,28 @@ class Standardizer:
         self.method, self.dtype = method, _check.dtype(dtype)
         self._shape: tuple[int, ...] | None = None
 
-    def fit(self, X: ArrayLike) -> Standardizer:
+    def fit(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Standardizer:
         """Learn shift and factor from X (m, …) and return the standardizer itself.
+
+        A row of weight 0 is no row, one of weight 2 is a row that stands there twice; for
+        quartiles, weights that are not all whole numbers are scaled to a mean of 1 first.
 
         Raises
         ------
         ShapeError, DataError
-            If X has no rows, or numbers are not finite.
+            If X has no rows, numbers are not finite, or weights are not one for each row, none
+            negative and not all zero.
         """
         array = _check.numeric(X, "X")
         if array.ndim < 2 or not array.size:
             raise ShapeError(f"X must have shape (m, n) with at least one row, got {array.shape}")
         _check.finite(array, "X")
-        shape, rows = array.shape[1:], array.reshape(len(array), -1)
+        shape, rows, w = array.shape[1:], array.reshape(len(array), -1), None
+        if sample_weight is not None:
+            w = _check.sample_weight(sample_weight, len(rows))
+            rows, w = (rows, w) if w.all() else (rows[w > 0], w[w > 0])
         learn = {"min-max": _range, "robust": _quartiles}.get(self.method, _moments)
-        shift, spread, level = learn(rows, self.method == "whole")
+        shift, spread, level = learn(rows, w, self.method == "whole")
         # Below rounding of the level itself a spread is noise of a constant feature.
         constant = spread <= 1e-12 * np.abs(level)
         factor = 1 / np.where(constant, 1.0, spread)
@@ -103,9 +111,9 @@ class Standardizer:
             )
         return out.reshape(array.shape)
 
-    def fit_transform(self, X: ArrayLike) -> NDArray[Any]:
+    def fit_transform(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> NDArray[Any]:
         """Learn from X (m, …) and return it transformed; for training data only."""
-        return self.fit(X).transform(X)
+        return self.fit(X, sample_weight).transform(X)
 
     def inverse_transform(self, A: ArrayLike) -> NDArray[Any]:
         """Return A / factor + shift: what `transform` made A from; errors as there."""
@@ -132,9 +140,10 @@ class Standardizer:
 
 
 Learnt = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+Weights = NDArray[np.float64] | None  # (m,), positive
 
 
-def _moments(rows: NDArray[Any], whole: bool) -> Learnt:
+def _moments(rows: NDArray[Any], w: Weights, whole: bool) -> Learnt:
     """Mean and deviation (n,), or (1,) of the whole array; the mean once more.
 
     Two passes over blocks of rows, and distances from the first row in the first of them, so that
@@ -144,8 +153,9 @@ def _moments(rows: NDArray[Any], whole: bool) -> Learnt:
     def moment(power: int, center: NDArray[np.float64]) -> NDArray[np.float64]:
         total = np.zeros(rows.shape[1])
         for i in range(0, len(rows), ROWS):
-            total += ((rows[i : i + ROWS].astype(np.float64) - center) ** power).sum(axis=0)
-        mean: NDArray[np.float64] = total / len(rows)
+            block = (rows[i : i + ROWS].astype(np.float64) - center) ** power
+            total += block.sum(axis=0) if w is None else w[i : i + ROWS] @ block
+        mean: NDArray[np.float64] = total / (len(rows) if w is None else w.sum())
         return mean
 
     def of_all(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -160,13 +170,38 @@ def _moments(rows: NDArray[Any], whole: bool) -> Learnt:
     return mean, deviation, mean
 
 
-def _range(rows: NDArray[Any], whole: bool) -> Learnt:
+def _range(rows: NDArray[Any], w: Weights, whole: bool) -> Learnt:
     """Minimum, range and maximum (n,)."""
     low, high = (a.astype(np.float64) for a in (rows.min(axis=0), rows.max(axis=0)))
     return low, high - low, np.maximum(np.abs(low), np.abs(high))
 
 
-def _quartiles(rows: NDArray[Any], whole: bool) -> Learnt:
+def _quartiles(rows: NDArray[Any], w: Weights, whole: bool) -> Learnt:
     """Median, distance of the quartiles, and median (n,)."""
-    low, middle, high = np.percentile(rows.astype(np.float64), [25, 50, 75], axis=0)
+    numbers, shares = rows.astype(np.float64), np.array([0.25, 0.5, 0.75])
+    if w is None:
+        low, middle, high = np.quantile(numbers, shares, axis=0)
+    else:
+        low, middle, high = np.array([_quantiles(x, w, shares) for x in numbers.T]).T
     return middle, high - low, middle
+
+
+def _quantiles(
+    x: NDArray[np.float64], w: NDArray[np.float64], shares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Quantiles of x (m,) in which the number x[i] stands w[i] times, for each of the shares.
+
+    Between neighbours they are linear, NumPy's default: type 7 of Hyndman and Fan, The American
+    Statistician 50 (1996) 361.
+    """
+    if (w != np.floor(w)).any():
+        w = w * (len(w) / w.sum())
+    order = np.argsort(x)
+    ends = np.cumsum(w[order])
+    place = shares * max(ends[-1] - 1, 0)
+    below, above = (
+        x[order[np.minimum(np.searchsorted(ends, k, "right"), len(x) - 1)]]
+        for k in (np.floor(place), np.floor(place) + 1)
+    )
+    found: NDArray[np.float64] = below + (place - np.floor(place)) * (above - below)
+    return found

@@ -4,68 +4,75 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import _check
 from ..blueprint import perceptron
-from ..callbacks import TimeLimit
 from ..data import Standardizer
-from ..errors import SettingError
+from ..errors import SettingError, ShapeError
 from ..layers import Normalization
 from ..network import Network
+from . import heldout, settings
+from .fitted import Fitted
+from .heldout import HeldOut
 from .parameters import Parameters, unchanged_if_refused
 from .reporting import reports, with_callbacks
 from .rows import FLOATS, rows_of
-from .solvers import optimizer_of, schedule_of
 from .stopping import Patience
 
 Array = np.ndarray[Any, Any]
-MONITORS = (None, "cost", "accuracy", "validation_cost", "validation_accuracy")
 
 
-class Perceptron(Parameters):
+def can_step(estimator: Any) -> bool:
+    """Tell that the solver takes steps, so that there is a `partial_fit`."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit is only available for solvers 'sgd' and 'adam'")
+    return True
+
+
+class Perceptron(Fitted, Parameters):
     """A multilayer perceptron; subclasses say how targets become numbers and back."""
 
-    @abstractmethod
-    def _encode(self, y: Any, classes: Any, again: bool) -> tuple[Array, str]:
-        """Return the targets (m, K) and the output's activation."""
+    _numeric: bool
+    _described: dict[str, Any]  # the parameters that the network was made by
+    _waiting: tuple[float, int, float] | None  # a Patience's best, waited and factor
 
     @abstractmethod
-    def _score_of(self, X: Array, y: Any, weight: Any) -> float:
+    def _learn(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
+        """Learn what y (m,) or (m, K) holds; refuse what does not fit to an earlier call."""
+
+    @abstractmethod
+    def _encode(self, y: Any) -> Array:
+        """Return the targets (m, K)."""
+
+    @abstractmethod
+    def _output(self) -> str:
+        """Return the output's activation."""
+
+    @abstractmethod
+    def _score_of(self, held: HeldOut) -> float:
         """Return what early stopping watches on held-out rows."""
 
-    def _names(self) -> list[str]:
-        """Return the activation of each hidden layer."""
-        n, given = len(self._sizes()), self.activation
-        names = [given] * n if isinstance(given, str) else list(given)
-        return ["sigmoid" if name == "logistic" else name for name in names]
+    def _refuse_small(self, held: HeldOut) -> None:
+        """Refuse held-out rows that are too few for that score; one will do."""
 
-    def _sizes(self) -> list[int]:
-        """Return the units of the hidden layers."""
-        given = self.hidden_layer_sizes
-        sizes = list(given) if isinstance(given, Sequence | np.ndarray) else [given]
-        return [_check.count(n, "hidden_layer_sizes", least=1) for n in sizes]
-
-    def _build(self, X: Array, K: int, output: str) -> None:
+    def _build(self, X: Any, w: Array, K: int) -> None:
         """Make the network; without `init` its weights are scikit-learn's draws, in their order."""
+        self._described = settings.description(self)
+        settings.refuse_unsuited(self, self._output())
         n, rng = X.shape[1], check_random_state(self.random_state)
-        sizes, drawn = [n, *self._sizes(), K], {}
+        sizes, drawn = [n, *settings.sizes_of(self), K], {}
         layers = perceptron(
-            sizes,
-            output,
-            hidden=self._names(),
-            dropout=self.dropout,
-            batch_norm=_check.flag(self.batch_norm, "batch_norm"),
-        )
+            sizes, self._output(), hidden=settings.names_of(self), dropout=self.dropout,
+            batch_norm=self.batch_norm,
+        )  # fmt: skip
         if self.init is None:
             power = 2.0 if self.activation == "logistic" else 6.0  # as scikit-learn has it
             for i, (a, b) in enumerate(pairwise(sizes), start=1):
@@ -73,27 +80,27 @@ class Perceptron(Parameters):
                 drawn[f"W{i}"] = rng.uniform(-bound, bound, (a, b))
                 drawn[f"b{i}"] = rng.uniform(-bound, bound, b)
         seed = int(rng.randint(2**31 - 1))
-        if self.scale not in (None, "standard", "robust"):
-            raise SettingError(f"scale must be 'standard', 'robust' or None, got {self.scale!r}")
         layers = [Normalization(), *layers] if self.scale else layers
         self.network_ = Network(
-            layers, inputs=n, loss=self.loss, init=self.init or "zeros", seed=seed,
+            layers, inputs=n, loss=settings.loss_of(self), init=self.init or "zeros", seed=seed,
             dtype=np.dtype(self.dtype or X.dtype).name,
         )  # fmt: skip
         self.network_.parameters.update(drawn)
         if self.scale == "robust":
-            scaler = Standardizer("robust").fit(X)
+            scaler = Standardizer("robust").fit(X, None if (w == 1).all() else w)
             self.network_.program.scale_inputs(scaler.shift, scaler.factor)
             self.network_._scaled = True
-        self.t_, self.out_activation_ = 0, "logistic" if output == "sigmoid" else output
+        self.t_, self.n_iter_, self._waiting = 0, 0, None
         self.loss_curve_: list[float] = []
-        self.n_iter_ = 0
         self.best_loss_: float | None = np.inf
+        self.validation_scores_: list[float] | None = None
+        self.best_validation_score_: float | None = None
+        self.held_out_: Array | None = None
 
-    def _checked(self, X: Any, y: Any, reset: bool, many: bool = True) -> tuple[Array, Any]:
+    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Return X (m, n) float, dense or sparse, and y, as scikit-learn checks them."""
-        found: tuple[Array, Any] = validate_data(
-            self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=many,
+        found: tuple[Any, Any] = validate_data(
+            self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True,
             y_numeric=self._numeric, reset=reset,
         )  # fmt: skip
         if self.scale is not None and issparse(found[0]):
@@ -124,77 +131,54 @@ class Perceptron(Parameters):
             If a parameter or the data break a rule; the estimator is as it was before.
         """
         again = _check.flag(self.warm_start, "warm_start") and hasattr(self, "network_")
+        if X_val is None and y_val is not None:
+            raise SettingError("y_val was given without X_val; give both, or none of them")
         X, y = self._checked(X, y, reset=not again)
         w = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        held = None
+        self._learn(y, None, again, exact=True)
+        if again:
+            settings.refuse_changed(self, self._described, "fit with warm_start=True")
+        kept = held = rows = None
         if X_val is not None:
             X_v, y_v = self._checked(X_val, y_val, reset=False)
-            held = (rows_of(X_v), y_v, None)
+            held = HeldOut(rows_of(X_v), y_v, np.ones(X_v.shape[0]))
         elif _check.flag(self.early_stopping, "early_stopping"):
-            share = _check.share(self.validation_fraction, "validation_fraction")
-            _check.real(share, "validation_fraction", above=0)
-            X, X_v, y, y_v, w, w_v = train_test_split(
-                X, y, w, test_size=share, random_state=self.random_state,
-                stratify=self._strata(y),
-            )  # fmt: skip
-            held = (rows_of(X_v), y_v, w_v)
-        Y, output = self._encode(y, None, again)
+            several = self._numeric or (np.ndim(y) == 2 and np.shape(y)[1] > 1)
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            kept, rows = heldout.draw(self, y, w, several, seed)
+            held = HeldOut(rows_of(X[rows]), y[rows], w[rows])
+            X, y, w = X[kept], y[kept], w[kept]
         if not again:
-            self._build(X, Y.shape[1], output)
-        return self._run((X, y, None if sample_weight is None else w), Y, w, held)
+            self._build(X, w, self._encode(y[:1]).shape[1])
+        self.held_out_ = rows
+        return self._run((X, y, None if sample_weight is None else w), w, held, again)
 
-    def _strata(self, y: Any) -> Any:
-        """Return what a held-out part is stratified by."""
-        return None
-
-    def _class_weights(self, y: Any) -> Any:
-        """Return a factor for each example."""
-        return 1.0
-
-    def _batch(self, m: int) -> int:
-        """Return the examples of a step; "auto" is min(200, m)."""
-        if self.batch_size == "auto":
-            return min(200, m)
-        return min(_check.count(self.batch_size, "batch_size", least=1), m)
-
-    def _monitored(self, held: Any) -> tuple[Array, Array] | None:
-        """Return the rows and targets that the network scores for `monitor`, if any."""
-        if self.monitor not in MONITORS or (self._numeric and "accuracy" in str(self.monitor)):
-            names = [name for name in MONITORS if not (self._numeric and "acc" in str(name))]
-            raise SettingError(f"monitor must be one of {names}, got {self.monitor!r}")
-        if self.monitor is None or not self.monitor.startswith("validation"):
+    def _monitored(self, held: HeldOut | None) -> tuple[Any, Array, Array] | None:
+        """Return the rows, targets and weights that the network scores for `monitor`, if any."""
+        settings.refuse_unknown_monitor(self, not self._numeric)
+        if self.monitor is None:
+            if held is not None:
+                self._refuse_small(held)
+            return None
+        if not self.monitor.startswith("validation"):
             return None
         if held is None:
             raise SettingError(
                 f"monitor={self.monitor!r} needs held-out rows: set early_stopping=True, or give "
                 "X_val and y_val"
             )
-        return held[0], self._encode(held[1], None, True)[0]
+        self._learn(held.y, None, again=True, exact=False)
+        return held.X, self._encode(held.y), held.w
 
-    def _run(self, given: tuple[Any, Any, Any], Y: Array, w: Array, held: Any) -> Self:
+    def _run(
+        self, given: tuple[Any, Any, Any], w: Array, held: HeldOut | None, again: bool
+    ) -> Self:
         """Run up to max_iter epochs and note what scikit-learn notes."""
-        score = None if held is None else lambda: self._score_of(*held)
-        scored = self._monitored(held)
-        rate = self.learning_rate_init if self.learning_rate == "adaptive" else None
-        count = self.n_iter_no_change
-        if count != np.inf:
-            count = _check.count(count, "n_iter_no_change", least=1)
-        tol = _check.real(self.tol, "tol", least=0)
-        patience = Patience(
-            tol, count, rate if self.solver == "sgd" else None, score, self.monitor
-        )  # fmt: skip
-        m, epochs = len(Y), _check.count(self.max_iter, "max_iter", least=1)
-        plain = self.solver == "lbfgs" and score is None and self.monitor is None
-        limits = [] if self.max_time is None else [TimeLimit(self.max_time)]
-        history = self._train(
-            given, Y, w * self._class_weights(given[1]), epochs=epochs,
-            callbacks=[*([] if plain else [patience]), *limits, *self.callbacks],
-            schedule=schedule_of(self, m, patience), validation_data=scored,
-            progress=bool(self.verbose),
-        )  # fmt: skip
-        self.best_loss_ = None if patience.scores else min(self.loss_curve_, default=np.inf)
-        self.validation_scores_ = patience.scores or None
-        self.best_validation_score_ = patience.best_score
+        score = None if held is None else lambda: self._score_of(held)
+        validation, epochs = self._monitored(held), self.max_iter
+        patience = settings.patience_of(self, score, again)
+        history = self._train(given, w, epochs, patience, validation)
+        self._conclude(patience)
         over = history.epochs == epochs and not patience.stopped
         if history.converged is False or (over and not history.converged):
             why = f"{self.solver} reached max_iter={epochs} without converging; raise it"
@@ -203,18 +187,32 @@ class Perceptron(Parameters):
             warnings.warn(f"{why}, or scale the inputs", ConvergenceWarning, stacklevel=4)
         return self
 
+    def _conclude(self, patience: Patience) -> None:
+        """Note what the last call watched: scores of held-out rows or of `monitor`, or the loss."""
+        if patience.scores:
+            self.validation_scores_ = [*(self.validation_scores_ or []), *patience.scores]
+        self.best_validation_score_ = patience.best_score
+        self.best_loss_ = None if patience.scores else min(self.loss_curve_, default=np.inf)
+        self._waiting = None
+        if not patience.scores:
+            self._waiting = patience.best, patience.waited, patience.factor
+
+    def _by_class(self) -> Any:
+        """Return the class weights as `Network.fit` takes them."""
+        return None
+
     @with_callbacks
     def _train(
-        self, given: tuple[Any, Any, Any], Y: Array, w: Array, *, epochs: int, callbacks: list[Any],
-        **settings: Any,
+        self, given: tuple[Any, Any, Any], w: Array, epochs: int, patience: Patience,
+        validation: Any,
     ) -> Any:  # fmt: skip
-        """Run epochs over `given` X, y and weights, as targets Y (m, K) with weights w (m,)."""
-        told = reports(self, epochs, *given)
+        """Run epochs over `given` X, y and weights, with the weights w (m,)."""
+        Y = self._encode(given[1])
+        chosen = settings.fit_settings(self, len(Y), self.t_, patience)
+        told = reports(self, _check.count(epochs, "max_iter", least=1), *given)
         history = self.network_.fit(
-            rows_of(given[0]), Y, epochs=epochs, batch_size=self._batch(len(Y)),
-            optimizer=optimizer_of(self), l2=_check.real(self.alpha, "alpha", least=0),
-            sample_weight=w, shuffle=self.shuffle,
-            callbacks=[*callbacks, *told], **settings,
+            rows_of(given[0]), Y, epochs=epochs, sample_weight=w, class_weight=self._by_class(),
+            validation_data=validation, **chosen | {"callbacks": [*chosen["callbacks"], *told]},
         )  # fmt: skip
         self._note(history)
         self.t_ += history.epochs * len(Y)
@@ -223,28 +221,35 @@ class Perceptron(Parameters):
         return history
 
     def _note(self, history: Any) -> None:
-        """Add the epochs of a history to the fitted attributes."""
+        """Take over the epochs of a call: `loss_curve_` goes on, `n_iter_` counts this call's."""
         curve = history["cost"].tolist() if history.epochs else []
         self.loss_curve_ = [*self.loss_curve_, *curve]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
-        self.n_iter_ += history.epochs
-        self.n_layers_, self.history_ = len(self._sizes()) + 2, self.network_.history
-        self.n_outputs_ = self.network_.outputs
+        self.n_iter_, self.history_ = history.epochs, self.network_.history
 
     @unchanged_if_refused
-    def _partial(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
+    def _partial(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
         """Take one epoch over these rows."""
-        if self.solver == "lbfgs":
-            raise AttributeError("partial_fit is only available for solvers 'sgd' and 'adam'")
+        settings.refuse_partial(self)
         first = not hasattr(self, "network_")
         X, y = self._checked(X, y, reset=first)
+        if sample_weight is not None and np.shape(sample_weight) != (X.shape[0],):
+            raise ShapeError(
+                f"sample_weight must have shape ({X.shape[0]},), one for each row, got "
+                f"{np.shape(sample_weight)}; if these are the classes, give them as classes=…"
+            )
         w = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        Y, output = self._encode(y, classes, not first)
+        self._learn(y, classes, not first, exact=False)
         if first:
-            self._build(X, Y.shape[1], output)
+            self._build(X, w, self._encode(y[:1]).shape[1])
+        else:
+            settings.refuse_changed(self, self._described, "partial_fit")
+        patience = settings.patience_of(self, None, goes_on=False)
+        if self._waiting is not None:
+            patience.best, patience.waited, patience.factor = self._waiting
         given = X, y, None if sample_weight is None else w
-        self._train(given, Y, w, epochs=1, callbacks=[*self.callbacks], progress=False)
-        self.best_loss_ = min(self.loss_curve_)
+        self._train(given, w, 1, patience, None)
+        self._conclude(patience)
         return self
 
     def _rows(self, X: Any) -> Any:
@@ -253,17 +258,7 @@ class Perceptron(Parameters):
         return rows_of(validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False))
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags: sparse rows are taken."""
+        """Return scikit-learn's tags: sparse rows are taken, unless they are to be scaled."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.scale is None
         return tags
-
-    @property
-    def coefs_(self) -> list[Array]:
-        """Weights (n_in, n_out) of each layer: views of the network's."""
-        return [self.network_.parameters[f"W{i}"] for i in range(1, len(self._sizes()) + 2)]
-
-    @property
-    def intercepts_(self) -> list[Array]:
-        """Biases (n_out,) of each layer: views of the network's."""
-        return [self.network_.parameters[f"b{i}"] for i in range(1, len(self._sizes()) + 2)]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import _check
-from ..errors import DataError
+from ..errors import DataError, SettingError, ShapeError
+from ..layers import Dense
 from ..network import Network
 from ..optimizers import LBFGS
 from .convertible import Convertible
+from .labels import factors_of
 from .parameters import unchanged_if_refused
 from .reporting import Callbacks, reports, with_callbacks
 from .rows import FLOATS, rows_of
@@ -32,25 +35,46 @@ class LogisticRegression(  # type: ignore[misc]
 ):
     """Logistic and softmax regression: C Σ wᵢ ℓᵢ + ½‖W‖², scikit-learn's objective.
 
+    Parameters have the names, defaults and meanings of scikit-learn 1.9; what is not the L2 penalty
+    by L-BFGS is refused by name.
+
     Parameters
     ----------
+    penalty : "l2" or None
+        None is ``C=np.inf``; scikit-learn leaves this parameter to `C` and `l1_ratio`.
     C : float
-        Positive; λ = 1/C is the network's ``l2``.
-    class_weight : dict, "balanced" or None
-        Weight of each class, multiplied with ``sample_weight``.
-    max_iter : int
-        Iterations of L-BFGS at most.
+        Positive; λ = 1/C is the network's ``l2``. Infinite: no penalty.
+    l1_ratio : float
+        0: other shares of an L1 penalty want another library.
+    dual : bool
+        False.
     tol : float
         The fit ends when no number of the gradient of the mean cost is larger.
+    fit_intercept : bool
+        Whether there are intercepts; without, they are zero.
+    intercept_scaling : float
+        Without effect, as under scikit-learn's solver "lbfgs".
+    class_weight : dict, "balanced" or None
+        Weight of each class, multiplied with ``sample_weight``; balanced: Σw / (K Σw of the class).
     random_state : object
         Taken for scikit-learn's sake: the fit draws no random numbers.
+    solver : "lbfgs"
+    max_iter : int
+        Iterations of L-BFGS at most.
+    verbose : int
+        Whether progress is shown.
     warm_start : bool
-        Whether `fit` begins with the coefficients it found before.
+        Whether `fit` begins with the coefficients it found before; of other classes, features or
+        `fit_intercept` it begins anew.
+    n_jobs : int or None
+        Without effect, as in scikit-learn; `fastnn.set_num_threads` sets the threads.
 
     Attributes
     ----------
     coef_ : ndarray (1, n) or (K, n)
+        A view of the network's weights: to assign to it, or to an entry, changes the predictions.
     intercept_ : ndarray (1,) or (K,)
+        Likewise of its biases; read-only zeros without any.
     classes_ : ndarray (K,)
     n_iter_ : ndarray (1,)
     network_ : Network
@@ -58,16 +82,49 @@ class LogisticRegression(  # type: ignore[misc]
 
     def __init__(
         self,
+        penalty: Any = "deprecated",
         *,
         C: float = 1.0,
-        class_weight: Any = None,
-        max_iter: int = 100,
+        l1_ratio: float | None = 0.0,
+        dual: bool = False,
         tol: float = 1e-4,
+        fit_intercept: bool = True,
+        intercept_scaling: float = 1,
+        class_weight: Any = None,
         random_state: Any = None,
+        solver: str = "lbfgs",
+        max_iter: int = 100,
+        verbose: int = 0,
         warm_start: bool = False,
+        n_jobs: int | None = None,
     ) -> None:
-        self.C, self.class_weight, self.max_iter, self.tol = C, class_weight, max_iter, tol
-        self.random_state, self.warm_start = random_state, warm_start
+        self.penalty, self.C, self.l1_ratio, self.dual, self.tol = penalty, C, l1_ratio, dual, tol
+        self.fit_intercept, self.intercept_scaling = fit_intercept, intercept_scaling
+        self.class_weight, self.random_state, self.solver = class_weight, random_state, solver
+        self.max_iter, self.verbose, self.warm_start = max_iter, verbose, warm_start
+        self.n_jobs = n_jobs
+
+    def _l2(self) -> float:
+        """Return λ, after a check of all that says which problem is solved, and how."""
+        if not (isinstance(self.solver, str) and self.solver == "lbfgs"):
+            raise SettingError(
+                f"solver must be 'lbfgs', the one this class has, got {self.solver!r}; its optimum "
+                "is that of all solvers with an L2 penalty"
+            )
+        if self.penalty not in ("deprecated", "l2", None) or self.l1_ratio not in (0, None):
+            name = "penalty" if self.penalty not in ("deprecated", "l2", None) else "l1_ratio"
+            raise SettingError(
+                f"{name} must leave the L2 penalty alone (penalty='l2' or None, l1_ratio=0), got "
+                f"{getattr(self, name)!r}; for L1 use scikit-learn's solver 'saga'"
+            )
+        if _check.flag(self.dual, "dual"):
+            raise SettingError("dual must be False: L-BFGS solves the primal problem alone")
+        _check.flag(self.fit_intercept, "fit_intercept")
+        _check.real(self.intercept_scaling, "intercept_scaling", above=0)
+        endless = isinstance(self.C, float) and math.isinf(self.C) and self.C > 0
+        if self.penalty is None or endless:
+            return 0.0
+        return 1 / _check.real(self.C, "C", above=0)
 
     @unchanged_if_refused
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -79,27 +136,28 @@ class LogisticRegression(  # type: ignore[misc]
             If a parameter or the data break a rule; y needs two classes. The estimator is as it
             was before.
         """
-        l2 = 1 / _check.real(self.C, "C", above=0)
+        l2 = self._l2()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         check_classification_targets(y)
         own = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        weight = own * compute_sample_weight(self.class_weight, y)
         encoder = LabelEncoder()
         target, before = encoder.fit_transform(y), getattr(self, "classes_", None)
         K = len(encoder.classes_)
         if K < 2:
             raise DataError(f"y must hold at least two classes, got one class: {y[0]!r}")
-        sizes = [X.shape[1], 1 if K == 2 else K]
-        goes_on = self.warm_start and before is not None
+        layer = Dense(1, "sigmoid") if K == 2 else Dense(K, "softmax")
+        layer = replace(layer, use_bias=self.fit_intercept)
+        goes_on = _check.flag(self.warm_start, "warm_start") and before is not None
         goes_on = goes_on and np.array_equal(np.asarray(before), encoder.classes_)
-        if not (goes_on and self.network_.inputs == X.shape[1]):
-            output = "sigmoid" if K == 2 else "softmax"
-            self.network_: Network = Network.mlp(
-                sizes, output=output, init="zeros", dtype="float64"
+        if not (
+            goes_on and self.network_.inputs == X.shape[1] and self.network_.layers == (layer,)
+        ):
+            self.network_: Network = Network(
+                [layer], inputs=X.shape[1], init="zeros", dtype="float64"
             )
         self.classes_ = encoder.classes_
         given = X, y, None if sample_weight is None else own
-        history = self._train(given, target, weight, l2)
+        history = self._train(given, target, own, l2)
         if history.converged is False:
             warnings.warn(
                 f"{history.message}; raise max_iter={self.max_iter} or tol, or scale the inputs",
@@ -116,7 +174,8 @@ class LogisticRegression(  # type: ignore[misc]
         optimizer = LBFGS(tolerance=self.tol, cost_tolerance=COST_TOLERANCE)
         history = self.network_.fit(
             rows_of(given[0]), target, epochs=epochs, optimizer=optimizer, l2=l2,
-            sample_weight=weight, callbacks=told, progress=False,
+            sample_weight=weight, class_weight=factors_of(self.class_weight, self.classes_),
+            callbacks=told, progress=bool(self.verbose),
         )  # fmt: skip
         self._note(history)
         for report in told:
@@ -124,10 +183,40 @@ class LogisticRegression(  # type: ignore[misc]
         return history
 
     def _note(self, history: Any) -> None:
-        """Set the fitted attributes after these iterations."""
+        """Count the iterations."""
         self.n_iter_ = np.array([history.epochs], np.int32)
-        self.coef_ = self.network_.parameters["W1"].T.copy()
-        self.intercept_ = self.network_.parameters["b1"].copy()
+
+    @property
+    def coef_(self) -> Array:
+        """Weights (1, n) or (K, n): a view of the network's."""
+        view: Array = self.network_.parameters["W1"].T
+        return view
+
+    @coef_.setter
+    def coef_(self, values: Any) -> None:
+        shape = self.coef_.shape
+        if np.shape(values) != shape:
+            raise ShapeError(f"coef_ has shape {shape}, got {np.shape(values)}")
+        self.network_.parameters["W1"] = np.asarray(values).T
+
+    @property
+    def intercept_(self) -> Array:
+        """Biases (1,) or (K,): a view of the network's; zeros that stay where there are none."""
+        if "b1" in self.network_.parameters:
+            return self.network_.parameters["b1"]
+        zeros = np.zeros(self.network_.outputs)
+        zeros.flags.writeable = False
+        return zeros
+
+    @intercept_.setter
+    def intercept_(self, values: Any) -> None:
+        if "b1" in self.network_.parameters:
+            self.network_.parameters["b1"] = values
+        elif np.any(values):
+            raise SettingError(
+                "this LogisticRegression was fitted without intercepts, which stay zero; fit it "
+                "with fit_intercept=True"
+            )
 
     def decision_function(self, X: Any) -> Array:
         """Return logits (m,) for two classes, else (m, K), of rows X (m, n)."""

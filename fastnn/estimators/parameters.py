@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -38,16 +38,17 @@ def unchanged_if_refused(fit: Fit) -> Fit:
     return guarded  # type: ignore[return-value]
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, kw_only=True)
 class Parameters(Convertible, Callbacks, BaseEstimator):  # type: ignore[misc]
     """Keeps what it is given, as scikit-learn's estimators do; `fit` checks it.
 
     A dataclass, for scikit-learn reads the names of the parameters off the signature of __init__.
+    Subclasses say which of the first three may be given by position.
     """
 
+    loss: Any = None
     hidden_layer_sizes: Any = (100,)
     activation: Any = "relu"
-    _: KW_ONLY
     solver: str = "adam"
     alpha: float = 0.0001
     batch_size: Any = "auto"
@@ -71,7 +72,6 @@ class Parameters(Convertible, Callbacks, BaseEstimator):  # type: ignore[misc]
     max_fun: int = 15_000
     dropout: Any = 0.0
     batch_norm: bool = False
-    loss: Any = None
     init: Any = None
     schedule: Any = None
     scale: str | None = None

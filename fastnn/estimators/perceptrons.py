@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import type_of_target, unique_labels
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from ..errors import DataError
-from .base import Perceptron
+from ..losses import CategoricalCrossEntropy, Poisson
+from . import heldout
+from .base import Perceptron, can_step
+from .heldout import HeldOut
+from .labels import factors_of, refuse_other
+from .settings import loss_of
 
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
+@dataclass(eq=False, repr=False)
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     """scikit-learn's multilayer perceptron for classes: change the import and keep the rest.
 
@@ -38,12 +43,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     batch_norm : bool
         Whether a BatchNorm stands before each hidden activation.
     loss, init
-        As in `Network`; without `init` weights and biases are scikit-learn's Glorot draws.
+        As in `Network`; a categorical cross-entropy of two classes has a softmax output. Without
+        `init` weights and biases are scikit-learn's Glorot draws.
     schedule : schedules.Schedule, optional
         Of the learning rate, in place of `learning_rate`.
     scale : "standard", "robust" or None
         Whether the model takes z-scores of its inputs, or (x − median) / (distance of the
-        quartiles) whatever the weights, learnt in the first `fit`; sparse X cannot be centred.
+        quartiles), learnt in the first `fit` from the rows that train, by `sample_weight` but not
+        by `class_weight`: a row of weight 2 is a row that stands there twice. Sparse X cannot be
+        centred.
     monitor : "cost", "accuracy", "validation_cost", "validation_accuracy" or None
         What decides about the end and the best weights, which come back; None watches
         scikit-learn's: the score of held-out rows, else the loss. `validation_scores_` then
@@ -56,57 +64,96 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     dtype : "float32", "float64" or None
         Of the arithmetic; None takes that of X, float64 unless X is float32.
     class_weight : dict, "balanced" or None
-        Weight of each class, multiplied with sample_weight.
+        Weight of each class, multiplied with sample_weight; balanced: Σw / (K Σw of the class).
+
+    Attributes
+    ----------
+    network_ : Network
+        What was fitted. `coefs_` and `intercepts_` are its arrays: to assign to one, or to all,
+        changes the predictions, and a warm start goes on from there.
+    n_iter_, loss_
+        Epochs of the last call, and its last loss: the mean over rows of the sum over outputs,
+        which for several outputs is that many times scikit-learn's; `tol` is compared with it.
+    loss_curve_, validation_scores_
+        Of all epochs since the network was made, over warm starts and calls of `partial_fit`;
+        `validation_scores_` of those epochs that were scored, None without any.
+    best_validation_score_
+        Of the weights that the last call left, None where it did not score.
+    held_out_ : ndarray of int or None
+        The rows of X that `early_stopping` held out in the last `fit`.
+    t_ : int
+        Rows that have been trained on, each counted once an epoch.
+
+    Notes
+    -----
+    With `warm_start`, and in `partial_fit`, the optimiser goes on with its memory, so that two fits
+    of five epochs are one fit of ten; scikit-learn's `fit` forgets it. Parameters that describe the
+    network (sizes, activation, loss, dropout, batch_norm, scale, dtype) must then be as before.
+    `early_stopping` holds out rows class by class where the classes have enough of them.
     """
 
     _numeric = False
 
+    hidden_layer_sizes: Any = (100,)
+    activation: Any = "relu"
+    _: KW_ONLY
     class_weight: Any = None
 
-    def _encode(self, y: Any, classes: Any, again: bool) -> tuple[Array, str]:
-        """Return the targets (m, K) of 0 and 1, and the output's activation."""
+    def _learn(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
+        """Learn the classes, or hold those of y (m,) or (m, K) against those of an earlier call."""
         kind = type_of_target(y, input_name="y")
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
             raise DataError(f"Unknown label type: {kind}; a classifier takes classes")
-        if not again:
-            self._binarizer = LabelBinarizer().fit(y if classes is None else classes)
-            if kind == "multilabel-indicator":
-                self._binarizer = LabelBinarizer().fit(y)
-            self.classes_ = self._binarizer.classes_
-        if kind != "multilabel-indicator" and (again or classes is not None):
-            unseen = np.setdiff1d(unique_labels(y), self.classes_)
-            if len(unseen):
-                raise DataError(
-                    f"y holds classes {unseen.tolist()} that are not among classes "
-                    f"{self.classes_.tolist()} of the first call; name all in its classes"
-                )
-        if kind == "multilabel-indicator":
-            return self._binarizer.transform(y), "sigmoid"
-        places, K = np.searchsorted(self.classes_, y), len(self.classes_)
-        return (places[:, None], "sigmoid") if K <= 2 else (np.eye(K)[places], "softmax")
+        several = kind == "multilabel-indicator"
+        if again:
+            refuse_other(self._binarizer, y, several, classes, exact)
+            return
+        self._binarizer = LabelBinarizer().fit(y if several or classes is None else classes)
+        self.classes_ = self._binarizer.classes_
+        refuse_other(self._binarizer, y, several, None, exact=False)
 
-    def _strata(self, y: Any) -> Any:
-        """Return the labels, unless an example can have several."""
-        return None if np.ndim(y) == 2 and np.shape(y)[1] > 1 else y
+    def _several(self) -> bool:
+        """Tell that an example can have several labels."""
+        return bool(self._binarizer.y_type_ == "multilabel-indicator")
 
-    def _class_weights(self, y: Any) -> Any:
-        """Return a factor for each example."""
-        return 1.0 if self.class_weight is None else compute_sample_weight(self.class_weight, y)
+    def _output(self) -> str:
+        """Return the output's activation."""
+        several, K = self._several(), len(self.classes_)
+        if several or K < 2:
+            return "sigmoid"
+        pair = K == 2 and not isinstance(loss_of(self), CategoricalCrossEntropy)
+        return "sigmoid" if pair else "softmax"
 
-    def _checked(self, X: Any, y: Any, reset: bool, many: bool = True) -> tuple[Array, Any]:
+    def _encode(self, y: Any) -> Array:
+        """Return the targets (m, K) of 0 and 1."""
+        if self._several():
+            return np.asarray(self._binarizer.transform(y))
+        places = np.searchsorted(self.classes_, y)
+        if self._output() == "softmax":
+            return np.eye(len(self.classes_))[places]
+        return places[:, None]
+
+    def _by_class(self) -> Any:
+        """Return the class weights as `Network.fit` takes them."""
+        return factors_of(self.class_weight, self.classes_)
+
+    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Return X (m, n) float and y (m,) or (m, K)."""
         X, y = super()._checked(X, y, reset)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y
 
-    def _score_of(self, X: Array, y: Any, weight: Any) -> float:
+    def _score_of(self, held: HeldOut) -> float:
         """Return the accuracy of held-out rows."""
-        return float(accuracy_score(y, self._decide(X), sample_weight=weight))
+        return float(accuracy_score(held.y, self._decide(held.X), sample_weight=held.w))
 
     def _decide(self, X: Any) -> Array:
         """Return labels of checked rows."""
-        labels: Array = self._binarizer.inverse_transform(self.network_._outputs(X))
+        A = self.network_._outputs(X)
+        if A.shape[1] == 2 and not self._several():
+            A = A[:, 1:]
+        labels: Array = self._binarizer.inverse_transform(A)
         return labels
 
     def predict(self, X: Any) -> Array:
@@ -123,9 +170,25 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         rows = self._rows(X)
         return self.network_._log_proba(rows)
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Take one epoch over rows X (m, n); the first call names all classes it may ever see."""
-        return self._partial(X, y, classes, sample_weight)
+    @available_if(can_step)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Take one epoch over rows X (m, n) with labels y.
+
+        Parameters
+        ----------
+        X : array (m, n)
+        y : array (m,) or (m, K)
+        sample_weight : array (m,), optional
+        classes : array (K,), optional
+            All labels that any call will see; without them, those of the first call are all.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data break a rule, or the parameters ask for what some of the
+            rows do not allow: early_stopping, monitor, class_weight="balanced".
+        """
+        return self._partial(X, y, sample_weight, classes)
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: several labels an example are possible."""
@@ -134,33 +197,68 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return tags
 
 
+@dataclass(eq=False, repr=False)
 class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     """scikit-learn's multilayer perceptron for numbers: change the import and keep the rest.
 
-    Parameters are those of `MLPClassifier` but class_weight.
+    Parameters and attributes are those of `MLPClassifier` but class_weight.
+
+    Parameters
+    ----------
+    loss : str or losses.Loss
+        As in `Network`. "poisson" (of counts y ≥ 0) has the output e^z, a log link as in
+        scikit-learn, so that predictions are positive; `loss_` then is ŷ − y ln ŷ, without the
+        term of y alone that scikit-learn adds. All others have the output z.
     """
 
     _numeric = True
 
-    def _encode(self, y: Any, classes: Any, again: bool) -> tuple[Array, str]:
-        """Return the targets (m, K)."""
-        return np.asarray(y, np.float64).reshape(len(y), -1), "identity"
+    loss: Any = "squared_error"
+    hidden_layer_sizes: Any = (100,)
+    activation: Any = "relu"
 
-    def _score_of(self, X: Array, y: Any, weight: Any) -> float:
-        """Return R² of held-out rows."""
-        return float(r2_score(y, self.network_.predict(X), sample_weight=weight))
+    def _learn(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
+        """Learn nothing: numbers are what they are."""
+
+    def _output(self) -> str:
+        """Return the output's activation."""
+        return "exp" if isinstance(loss_of(self), Poisson) else "identity"
+
+    def _encode(self, y: Any) -> Array:
+        """Return the targets (m, K)."""
+        return np.asarray(y, np.float64).reshape(len(y), -1)
+
+    def _score_of(self, held: HeldOut) -> float:
+        """Return R² of held-out rows; NaN where a prediction left the range of its dtype."""
+        found = self.network_.predict(held.X)
+        if not np.isfinite(found).all():
+            return np.nan
+        return float(r2_score(held.y, found, sample_weight=held.w))
+
+    def _refuse_small(self, held: HeldOut) -> None:
+        """Refuse held-out rows that are too few for R²."""
+        heldout.refuse_too_small(held, "R²", least=2)
 
     def predict(self, X: Any) -> Array:
         """Return values (m,) or (m, K) of rows X (m, n)."""
         rows = self._rows(X)
         return self.network_.predict(rows)
 
+    @available_if(can_step)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Take one epoch over rows X (m, n)."""
-        return self._partial(X, y, None, sample_weight)
+        """Take one epoch over rows X (m, n) with targets y, weighed by sample_weight (m,).
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data break a rule, or the parameters ask for what some of the
+            rows do not allow: early_stopping, monitor.
+        """
+        return self._partial(X, y, sample_weight, None)
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags: several targets are possible."""
+        """Return scikit-learn's tags: several targets are possible, of counts none is negative."""
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss == "poisson" or isinstance(self.loss, Poisson)
         return tags

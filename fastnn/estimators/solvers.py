@@ -37,8 +37,8 @@ def optimizer_of(given: Parameters) -> Optimizer | LBFGS:
     return VelocityMomentum(rate, _check.share(given.momentum, "momentum"), nesterov)
 
 
-def schedule_of(given: Parameters, m: int, patience: Patience) -> Any:
-    """Return the schedule of `schedule` or of scikit-learn's `learning_rate`, for m examples."""
+def schedule_of(given: Parameters, m: int, seen: int, patience: Patience) -> Any:
+    """Return the schedule of `schedule` or of `learning_rate`, for m examples after those seen."""
     if given.learning_rate not in ("constant", "invscaling", "adaptive"):
         raise SettingError(
             "learning_rate must be 'constant', 'invscaling' or 'adaptive', got "
@@ -47,7 +47,7 @@ def schedule_of(given: Parameters, m: int, patience: Patience) -> Any:
     if given.schedule is not None or given.solver != "sgd":
         return given.schedule
     kinds = {
-        "invscaling": lambda: InverseScaling(m, given.power_t),
+        "invscaling": lambda: InverseScaling(m, given.power_t, seen),
         "adaptive": lambda: Adaptive(patience),
     }
     return kinds.get(given.learning_rate, lambda: None)()

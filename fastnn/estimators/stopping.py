@@ -16,14 +16,18 @@ SMALLEST = 1e-6  # the rate at which "adaptive" gives up, as in scikit-learn
 
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
-    """1 / (1 + examples seen)^power, once an epoch: scikit-learn's "invscaling"."""
+    """1 / (1 + examples seen)^power, once an epoch: scikit-learn's "invscaling".
+
+    `seen` counts the examples of earlier calls, `examples` those of an epoch of this one.
+    """
 
     examples: int
     power: float
+    seen: int = 0
 
     def factor(self, time: float) -> float:
-        """Return 1 / (1 + examples · time)^power."""
-        return float((1 + self.examples * time) ** -self.power)
+        """Return 1 / (1 + seen + examples · time)^power."""
+        return float((1 + self.seen + self.examples * time) ** -self.power)
 
 
 class Adaptive(Plateau):
@@ -42,27 +46,35 @@ class Patience:
     """A callback that stops once loss or score has not improved by `tol` for some epochs.
 
     `score`, if given, is taken after each epoch and should rise; `monitor`, a name of the history,
-    is watched in its place. With one of them the best weights come back.
+    is watched in its place. With one of them the best weights come back, of a fit that goes on by
+    `score` those it began with too.
     """
 
     def __init__(
         self, tol: float, patience: int, rate: float | None,
-        score: Callable[[], float] | None, monitor: str | None = None,
+        score: Callable[[], float] | None, monitor: str | None = None, goes_on: bool = False,
     ) -> None:  # fmt: skip
         self.tol, self.patience, self.rate, self.monitor = tol, patience, rate, monitor
         self.score, self.sign = score, 1.0 if "cost" in str(monitor) else -1.0
+        self.goes_on = goes_on and score is not None and monitor is None
         self.factor, self.waited, self.stopped = 1.0, 0, False
         self.best, self.scores = math.inf, list[float]()
         self._kept: Any = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A network's memory keeps its last schedule, which may hold this: no data go with it.
+        return vars(self) | {"score": None, "_kept": None}
+
+    def start(self, network: Network) -> None:
+        """Take the score of weights that a fit goes on with; `fit` calls this before its first."""
+        if self.goes_on and self.score is not None:
+            self._improve(self.sign * self.score(), network)
+
     def __call__(self, network: Network, history: History) -> bool:
-        """Note the epoch; return True once patience is over."""
+        """Note the epoch; return True once patience is over. NaN is no improvement."""
         value = self._value(history)
-        self.waited = self.waited + 1 if value > self.best - self.tol else 0
-        if value < self.best:
-            self.best = value
-            if self.scores:
-                self._kept = network.program.theta.copy(), network.program.state.copy()
+        self.waited = 0 if value <= self.best - self.tol else self.waited + 1
+        self._improve(value, network)
         if self.waited <= self.patience:
             return False
         if self.rate is not None and self.rate * self.factor > SMALLEST:
@@ -70,6 +82,13 @@ class Patience:
             return False
         self.stopped = True
         return True
+
+    def _improve(self, value: float, network: Network) -> None:
+        """Keep a value, and the weights that score it, if it is the best so far."""
+        if value < self.best:
+            self.best = value
+            if self.scores or self.goes_on:
+                self._kept = network.program.theta.copy(), network.program.state.copy()
 
     def _value(self, history: History) -> float:
         """Return what should sink."""
