@@ -114,9 +114,9 @@ class Network(Predictor):
         sample_weight : array (m,), optional
             Weights of the examples, not negative.
         class_weight : dict or "balanced", optional
-            Weight of each class, multiplied with sample_weight; not for probabilities as y. It
-            weighs errors; mean and deviation of a `Normalization` are those of the rows by
-            sample_weight alone.
+            Weight of each class, multiplied with sample_weight; balanced: Σw / (K Σw of the class),
+            of several sigmoids the product; not for probabilities as y. It weighs errors: mean and
+            deviation of a `Normalization` are those of the rows by sample_weight alone.
         validation_data : (X, y) or (X, y, sample_weight), optional
             Scored after every epoch.
         validation_split : float

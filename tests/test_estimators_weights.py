@@ -132,3 +132,17 @@ def test_validation_data_take_weights():
         net.fit(X, y, validation_data=(X, y, w[:3]), progress=False)
     with pytest.raises(ValueError, match="validation_data must be a pair"):
         net.fit(X, y, validation_data=(X,), progress=False)
+
+
+def test_balanced_factors_of_several_sigmoids_are_multiplied():
+    Y, w = LABELS["several"], rng.random(60)
+    factors = w * np.prod(
+        [w.sum() / (2 * np.where(column, w[column == 1].sum(), w[column == 0].sum()))
+         for column in Y.T], axis=0,
+    )  # fmt: skip
+    nets = [fastnn.Network([fastnn.Dense(2, "sigmoid")], dtype="float64") for _ in range(2)]
+    nets[0].fit(X, Y, epochs=3, sample_weight=w, class_weight="balanced", progress=False)
+    nets[1].fit(X, Y, epochs=3, sample_weight=factors, progress=False)
+    np.testing.assert_allclose(nets[0].predict_proba(X), nets[1].predict_proba(X), rtol=1e-12)
+    with pytest.raises(ValueError, match="class_weight needs one class for each example"):
+        MLPClassifier(class_weight={0: 1, 1: 2}).fit(X, Y)

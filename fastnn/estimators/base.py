@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import _check
@@ -28,13 +30,20 @@ from .rows import FLOATS, rows_of
 from .stopping import Patience
 
 Array = np.ndarray[Any, Any]
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def can_step(estimator: Any) -> bool:
-    """Tell that the solver takes steps, so that there is a `partial_fit`."""
+def _steps(estimator: Any) -> bool:
+    """Tell that the solver takes steps."""
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit is only available for solvers 'sgd' and 'adam'")
     return True
+
+
+def only_where_solvers_step(method: Method) -> Method:
+    """Decorate a method that an estimator has where its solver takes steps."""
+    found: Method = available_if(_steps)(method)
+    return found
 
 
 class Perceptron(Fitted, Parameters):

@@ -47,8 +47,8 @@ class Views(list[Array]):
     def _refuse(self, *_: Any) -> NoReturn:
         raise TypeError("a fitted network keeps its layers; assign to an entry, or to all of them")
 
-    append = extend = insert = remove = pop = clear = reverse = sort = _refuse  # type: ignore[assignment]
-    __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
+    append = extend = insert = remove = pop = clear = _refuse
+    reverse = sort = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return list, (list(self),)

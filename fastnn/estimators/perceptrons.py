@@ -9,14 +9,13 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from ..errors import DataError
 from ..losses import CategoricalCrossEntropy, Poisson
 from . import heldout
-from .base import Perceptron, can_step
+from .base import Perceptron, only_where_solvers_step
 from .heldout import HeldOut
 from .labels import factors_of, refuse_other
 from .settings import loss_of
@@ -108,7 +107,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         if again:
             refuse_other(self._binarizer, y, several, classes, exact)
             return
-        self._binarizer = LabelBinarizer().fit(y if several or classes is None else classes)
+        self._binarizer: Any = LabelBinarizer().fit(y if several or classes is None else classes)
         self.classes_ = self._binarizer.classes_
         refuse_other(self._binarizer, y, several, None, exact=False)
 
@@ -128,9 +127,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         """Return the targets (m, K) of 0 and 1."""
         if self._several():
             return np.asarray(self._binarizer.transform(y))
-        places = np.searchsorted(self.classes_, y)
+        places: Array = np.searchsorted(self.classes_, y)
         if self._output() == "softmax":
-            return np.eye(len(self.classes_))[places]
+            hot: Array = np.eye(len(self.classes_))[places]
+            return hot
         return places[:, None]
 
     def _by_class(self) -> Any:
@@ -170,7 +170,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         rows = self._rows(X)
         return self.network_._log_proba(rows)
 
-    @available_if(can_step)
+    @only_where_solvers_step
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Take one epoch over rows X (m, n) with labels y.
 
@@ -244,7 +244,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         rows = self._rows(X)
         return self.network_.predict(rows)
 
-    @available_if(can_step)
+    @only_where_solvers_step
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Take one epoch over rows X (m, n) with targets y, weighed by sample_weight (m,).
 

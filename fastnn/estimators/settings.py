@@ -101,7 +101,7 @@ def refuse_partial(given: Parameters) -> None:
         )
     if isinstance(getattr(given, "class_weight", None), str):
         raise SettingError(
-            f"partial_fit does not support class_weight={given.class_weight!r}, for it "  # type: ignore[attr-defined]
+            f"partial_fit does not support class_weight={given.class_weight!r}, for it "
             "knows some of the rows alone; give a dict like {label: weight}"
         )
 

@@ -298,17 +298,3 @@ derive = linked_each(
         *(_elu_back, _selu_back, _softplus_back, _silu_back, _gelu_back, _mish_back, _exp_back),
     ),
 )
-
-
-@kernel
-def standardize(X, shift, factor, offset, A):
-    """A = (X − shift) factor + offset.   X, A (m, n); shift, factor (n,) or (1,)."""
-    offset = A.dtype.type(offset)
-    for i in range(A.shape[0]):
-        x, a = row(X, i, 0, A.shape[1]), row(A, i, 0, A.shape[1])
-        if shift.size > 1:
-            for k in range(a.size):
-                a[k] = (x[k] - shift[k]) * factor[k] + offset
-        else:
-            for k in range(a.size):
-                a[k] = (x[k] - shift[0]) * factor[0] + offset

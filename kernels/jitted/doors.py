@@ -16,7 +16,7 @@ from . import batchnorm, dense, losses
 from ._layout import Out, agree, features, fit, flat, rows
 from ._link import table
 from .activations import activate, derive
-from .activations import standardize as _standardize
+from .gather import standardize as _standardize
 from .products import SPACE, whole
 from .scratch import scratch
 from .thin import ADD, ZERO

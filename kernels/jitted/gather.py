@@ -6,7 +6,7 @@ import numpy as np
 
 from ..opcodes import READ, WIDE
 from . import sparse
-from ._jit import inlined
+from ._jit import inlined, kernel
 from ._link import linked_each
 from .memory import load, of_each, part, prefetch, row
 from .pack import LINE
@@ -98,3 +98,17 @@ _gathers = linked_each(
 def gather(table, X, rows, k0, stats, shift, factor, rest, offset, block):
     """block (n, w) = (X[rows, k0 : k0+w] − shift − rest) factor + offset; stats 0: as it is."""
     _gathers(table, X[3], X, rows, k0, stats, shift, factor, rest, offset, block)
+
+
+@kernel
+def standardize(X, shift, factor, offset, A):
+    """A = (X − shift) factor + offset.   X, A (m, n); shift, factor (n,) or (1,)."""
+    offset = A.dtype.type(offset)
+    for i in range(A.shape[0]):
+        x, a = row(X, i, 0, A.shape[1]), row(A, i, 0, A.shape[1])
+        if shift.size > 1:
+            for k in range(a.size):
+                a[k] = (x[k] - shift[k]) * factor[k] + offset
+        else:
+            for k in range(a.size):
+                a[k] = (x[k] - shift[0]) * factor[0] + offset

@@ -41,6 +41,33 @@ class TestMethods:
             np.testing.assert_allclose(scaler.transform([[4.0], [6.0]]), [[0], [0.5]])
 
     @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("m", [1, 2, 7, 40, 9001])
+    def test_weights_count_rows(self, method, m):
+        """0: no row; 3: a row that stands there three times."""
+        X, w = rows(m), np.random.default_rng(1).integers(0, 4, m)
+        w[-1] = 1
+        weighed = Standardizer(method).fit(X, w)
+        repeated = Standardizer(method).fit(np.repeat(X, w, axis=0))
+        np.testing.assert_allclose(weighed.shift, repeated.shift, rtol=1e-12)
+        np.testing.assert_allclose(weighed.factor, repeated.factor, rtol=1e-9)
+        one = Standardizer(method).fit(X, np.ones(m))
+        np.testing.assert_allclose(one.shift, Standardizer(method).fit(X).shift, rtol=1e-12)
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_shares_as_weights_do_not_depend_on_their_sum(self, method):
+        X, w = rows(), np.random.default_rng(1).random(40)
+        found = [Standardizer(method).fit(X, scale * w) for scale in (1e-3, 1, 1e3)]
+        for other in found[1:]:
+            np.testing.assert_allclose(other.factor, found[0].factor, rtol=1e-9)
+        middle = Standardizer("robust").fit(X, np.full(40, 1 / 40))
+        np.testing.assert_allclose(middle.shift, np.median(X, axis=0), rtol=1e-12)
+
+    @pytest.mark.parametrize("w", [np.zeros(40), -np.ones(40), np.ones(3), np.full(40, np.nan)])
+    def test_weights_are_checked(self, w):
+        with pytest.raises((DataError, ShapeError), match="sample_weight"):
+            Standardizer().fit(rows(), w)
+
+    @pytest.mark.parametrize("method", METHODS)
     def test_many_blocks_of_rows(self, method):
         X = np.random.default_rng(1).random((9001, 2))
         A = Standardizer(method, dtype="float64").fit_transform(X)
