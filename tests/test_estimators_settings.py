@@ -185,9 +185,19 @@ class TestArguments:
         with pytest.raises(ValueError, match="give hidden_layer_sizes by its name"):
             MLPRegressor((3,)).fit(X, t)
 
-    def test_y_val_alone_is_refused(self):
-        with pytest.raises(ValueError, match="y_val was given without X_val"):
-            MLPRegressor().fit(X, t, y_val=t)
+    @pytest.mark.parametrize("name", ["X_val", "y_val"])
+    def test_half_of_a_held_out_part_is_refused(self, name):
+        with pytest.raises(ValueError, match=f"{name} was given alone; give X_val and y_val"):
+            MLPRegressor().fit(X, t, **{name: X if name == "X_val" else t})
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"activation": None}, {"activation": ["relu", 3]}, {"dropout": "a"}, {"dropout": [0.1]},
+         {"hidden_layer_sizes": "ab"}, {"hidden_layer_sizes": None}, {"solver": ["adam"]}],
+    )  # fmt: skip
+    def test_other_kinds_of_values_are_named(self, wrong):
+        with pytest.raises(fastnn.errors.SettingError, match=next(iter(wrong))):
+            MLPClassifier((3, 2)).set_params(**wrong).fit(X, y)
 
 
 class TestClasses:

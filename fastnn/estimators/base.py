@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -16,14 +15,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import _check
-from ..blueprint import perceptron
-from ..data import Standardizer
-from ..errors import SettingError, ShapeError
-from ..layers import Normalization
-from ..network import Network
+from ..errors import DataError, SettingError, ShapeError
 from . import heldout, settings
 from .fitted import Fitted
 from .heldout import HeldOut
+from .networks import network_of
 from .parameters import Parameters, unchanged_if_refused
 from .reporting import reports, with_callbacks
 from .rows import FLOATS, rows_of
@@ -73,38 +69,19 @@ class Perceptron(Fitted, Parameters):
         """Refuse held-out rows that are too few for that score; one will do."""
 
     def _build(self, X: Any, w: Array, K: int) -> None:
-        """Make the network; without `init` its weights are scikit-learn's draws, in their order."""
+        """Make the network for rows X (m, n) with weights w (m,), and forget what was fitted."""
         self._described = settings.description(self)
-        settings.refuse_unsuited(self, self._output())
-        n, rng = X.shape[1], check_random_state(self.random_state)
-        sizes, drawn = [n, *settings.sizes_of(self), K], {}
-        layers = perceptron(
-            sizes, self._output(), hidden=settings.names_of(self), dropout=self.dropout,
-            batch_norm=self.batch_norm,
-        )  # fmt: skip
-        if self.init is None:
-            power = 2.0 if self.activation == "logistic" else 6.0  # as scikit-learn has it
-            for i, (a, b) in enumerate(pairwise(sizes), start=1):
-                bound = np.sqrt(power / (a + b))
-                drawn[f"W{i}"] = rng.uniform(-bound, bound, (a, b))
-                drawn[f"b{i}"] = rng.uniform(-bound, bound, b)
-        seed = int(rng.randint(2**31 - 1))
-        layers = [Normalization(), *layers] if self.scale else layers
-        self.network_ = Network(
-            layers, inputs=n, loss=settings.loss_of(self), init=self.init or "zeros", seed=seed,
-            dtype=np.dtype(self.dtype or X.dtype).name,
-        )  # fmt: skip
-        self.network_.parameters.update(drawn)
-        if self.scale == "robust":
-            scaler = Standardizer("robust").fit(X, None if (w == 1).all() else w)
-            self.network_.program.scale_inputs(scaler.shift, scaler.factor)
-            self.network_._scaled = True
+        self.network_ = network_of(self, X, w, K, self._output())
         self.t_, self.n_iter_, self._waiting = 0, 0, None
         self.loss_curve_: list[float] = []
         self.best_loss_: float | None = np.inf
         self.validation_scores_: list[float] | None = None
         self.best_validation_score_: float | None = None
         self.held_out_: Array | None = None
+
+    def _refuse_changed(self, call: str) -> None:
+        """Refuse to go on where the parameters describe another network than the fitted one."""
+        settings.refuse_changed(self, self._described, self.network_.dtype.name, call)
 
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Return X (m, n) float, dense or sparse, and y, as scikit-learn checks them."""
@@ -140,13 +117,14 @@ class Perceptron(Fitted, Parameters):
             If a parameter or the data break a rule; the estimator is as it was before.
         """
         again = _check.flag(self.warm_start, "warm_start") and hasattr(self, "network_")
-        if X_val is None and y_val is not None:
-            raise SettingError("y_val was given without X_val; give both, or none of them")
+        if (X_val is None) != (y_val is None):
+            alone = "y_val" if X_val is None else "X_val"
+            raise SettingError(f"{alone} was given alone; give X_val and y_val, or none of them")
         X, y = self._checked(X, y, reset=not again)
         w = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         self._learn(y, None, again, exact=True)
         if again:
-            settings.refuse_changed(self, self._described, "fit with warm_start=True")
+            self._refuse_changed("fit with warm_start=True")
         kept = held = rows = None
         if X_val is not None:
             X_v, y_v = self._checked(X_val, y_val, reset=False)
@@ -176,7 +154,10 @@ class Perceptron(Fitted, Parameters):
                 f"monitor={self.monitor!r} needs held-out rows: set early_stopping=True, or give "
                 "X_val and y_val"
             )
-        self._learn(held.y, None, again=True, exact=False)
+        try:
+            self._learn(held.y, None, again=True, exact=False)
+        except DataError as error:
+            raise DataError(f"the held-out part: {error}") from None
         return held.X, self._encode(held.y), held.w
 
     def _run(
@@ -252,7 +233,7 @@ class Perceptron(Fitted, Parameters):
         if first:
             self._build(X, w, self._encode(y[:1]).shape[1])
         else:
-            settings.refuse_changed(self, self._described, "partial_fit")
+            self._refuse_changed("partial_fit")
         patience = settings.patience_of(self, None, goes_on=False)
         if self._waiting is not None:
             patience.best, patience.waited, patience.factor = self._waiting

@@ -111,8 +111,11 @@ class LogisticRegression(  # type: ignore[misc]
                 f"solver must be 'lbfgs', the one this class has, got {self.solver!r}; its optimum "
                 "is that of all solvers with an L2 penalty"
             )
-        if self.penalty not in ("deprecated", "l2", None) or self.l1_ratio not in (0, None):
-            name = "penalty" if self.penalty not in ("deprecated", "l2", None) else "l1_ratio"
+        kept = {
+            "penalty": self.penalty is None or str(self.penalty) in ("deprecated", "l2"),
+            "l1_ratio": self.l1_ratio is None or _check.real(self.l1_ratio, "l1_ratio") == 0,
+        }
+        for name in [name for name, good in kept.items() if not good]:
             raise SettingError(
                 f"{name} must leave the L2 penalty alone (penalty='l2' or None, l1_ratio=0), got "
                 f"{getattr(self, name)!r}; for L1 use scikit-learn's solver 'saga'"
@@ -121,6 +124,8 @@ class LogisticRegression(  # type: ignore[misc]
             raise SettingError("dual must be False: L-BFGS solves the primal problem alone")
         _check.flag(self.fit_intercept, "fit_intercept")
         _check.real(self.intercept_scaling, "intercept_scaling", above=0)
+        if not isinstance(self.n_jobs, int | np.integer | None):
+            raise SettingError(f"n_jobs must be a whole number or None, got {self.n_jobs!r}")
         endless = isinstance(self.C, float) and math.isinf(self.C) and self.C > 0
         if self.penalty is None or endless:
             return 0.0

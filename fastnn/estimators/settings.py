@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, losses
+from .. import _check, activations, losses
 from ..callbacks import TimeLimit
 from ..errors import SettingError
 from ..losses import Loss
@@ -21,18 +21,41 @@ from .stopping import Patience
 MONITORS = (None, "cost", "accuracy", "validation_cost", "validation_accuracy")
 
 
+def _listed(value: Any) -> list[Any] | None:
+    """Return the entries of a sequence, which text is not; None where there is one value alone."""
+    several = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+    return list(value) if several else None
+
+
 def sizes_of(given: Parameters) -> list[int]:
     """Return the units of the hidden layers."""
-    sizes = given.hidden_layer_sizes
-    several = isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str)
-    return [_check.count(n, "hidden_layer_sizes", least=1) for n in (sizes if several else [sizes])]
+    sizes = _listed(given.hidden_layer_sizes)
+    sizes = [given.hidden_layer_sizes] if sizes is None else sizes
+    return [_check.count(n, "hidden_layer_sizes", least=1) for n in sizes]
+
+
+def _of_each_layer(given: Parameters, name: str) -> list[Any]:
+    """Return the values of a parameter that has one for all hidden layers, or one for each."""
+    value, n = getattr(given, name), len(sizes_of(given))
+    values = _listed(value)
+    if values is not None and len(values) != n:
+        raise SettingError(
+            f"{name} must be one value, or {n}, one for each hidden layer, got {value!r}"
+        )
+    return [value] * n if values is None else values
 
 
 def names_of(given: Parameters) -> list[str]:
-    """Return the activation of each hidden layer."""
-    n, named = len(sizes_of(given)), given.activation
-    names = [named] * n if isinstance(named, str) else list(named)
-    return ["sigmoid" if name == "logistic" else name for name in names]
+    """Return the activation of each hidden layer, by our names."""
+    names = _of_each_layer(given, "activation")
+    for name in names:
+        activations.code("sigmoid" if name == "logistic" else name)
+    return ["sigmoid" if name == "logistic" else str(name) for name in names]
+
+
+def rates_of(given: Parameters) -> list[float]:
+    """Return the rate of the Dropout after each hidden layer."""
+    return [_check.share(rate, "dropout") for rate in _of_each_layer(given, "dropout")]
 
 
 def loss_of(given: Parameters) -> Loss | None:
@@ -63,8 +86,7 @@ def description(given: Parameters) -> dict[str, Any]:
     """Return the parameters that describe a network, so that equal ones mean an equal network."""
     if given.scale not in (None, "standard", "robust"):
         raise SettingError(f"scale must be 'standard', 'robust' or None, got {given.scale!r}")
-    names, rates = names_of(given), given.dropout
-    rates = list(rates) if isinstance(rates, Sequence) else [rates]
+    names, rates = names_of(given), rates_of(given)
     return {
         "loss": loss_of(given),
         "hidden_layer_sizes": sizes_of(given),
@@ -76,10 +98,12 @@ def description(given: Parameters) -> dict[str, Any]:
     }
 
 
-def refuse_changed(given: Parameters, before: dict[str, Any], call: str) -> None:
-    """Refuse to go on with a network where parameters that describe it have changed since."""
+def refuse_changed(given: Parameters, before: dict[str, Any], dtype: str, call: str) -> None:
+    """Refuse to go on with a network of a dtype where what describes it has changed since."""
     now = description(given)
     changed = [name for name in now if now[name] != before[name]]
+    if now["dtype"] == dtype and "dtype" in changed:  # which is said now and was X's before
+        changed.remove("dtype")
     if changed:
         raise SettingError(
             f"{call} goes on with the network of the fit before, but {', '.join(changed)} changed "
