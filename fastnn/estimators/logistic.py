@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .. import _check
 from ..errors import DataError, SettingError, ShapeError
+from ..kernels.steps import biases, weights
 from ..layers import Dense
 from ..network import Network
 from ..optimizers import LBFGS
@@ -26,6 +27,7 @@ from .reporting import Callbacks, reports, with_callbacks
 from .rows import FLOATS, rows_of
 
 Array = np.ndarray[Any, Any]
+PRODUCT = 1  # the row of the network's only product, behind that of the inputs
 
 COST_TOLERANCE = 64 * float(np.finfo(np.float64).eps)  # scikit-learn's `ftol`
 
@@ -191,11 +193,15 @@ class LogisticRegression(  # type: ignore[misc]
         """Count the iterations."""
         self.n_iter_ = np.array([history.epochs], np.int32)
 
+    def _has_intercept(self) -> bool:
+        """Tell that the network has biases."""
+        return bool(self.network_.program.ops[PRODUCT]["b"] >= 0)
+
     @property
     def coef_(self) -> Array:
         """Weights (1, n) or (K, n): a view of the network's."""
-        view: Array = self.network_.parameters["W1"].T
-        return view
+        program = self.network_.program
+        return weights(program.theta, program.ops[PRODUCT]).T
 
     @coef_.setter
     def coef_(self, values: Any) -> None:
@@ -207,15 +213,14 @@ class LogisticRegression(  # type: ignore[misc]
     @property
     def intercept_(self) -> Array:
         """Biases (1,) or (K,): a view of the network's; zeros that stay where there are none."""
-        if "b1" in self.network_.parameters:
-            return self.network_.parameters["b1"]
-        zeros = np.zeros(self.network_.outputs)
-        zeros.flags.writeable = False
-        return zeros
+        program = self.network_.program
+        view = biases(program.theta, program.ops[PRODUCT])
+        view.flags.writeable = self._has_intercept()
+        return view
 
     @intercept_.setter
     def intercept_(self, values: Any) -> None:
-        if "b1" in self.network_.parameters:
+        if self._has_intercept():
             self.network_.parameters["b1"] = values
         elif np.any(values):
             raise SettingError(
