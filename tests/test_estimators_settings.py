@@ -216,6 +216,11 @@ class TestClasses:
         with pytest.raises(ValueError, match=r"y holds classes \[1\] that are not among"):
             MLPClassifier((3,)).partial_fit(X, y, classes=[0, 2])
 
+    @pytest.mark.parametrize("classes", [[[0, 1]], 3, np.eye(2)])
+    def test_they_are_a_list(self, classes):
+        with pytest.raises(ValueError, match="classes must be a list of labels"):
+            MLPClassifier((3,)).partial_fit(X, y, classes=classes)
+
     def test_one_label_does_not_become_several(self):
         model = MLPClassifier((3,)).partial_fit(X, y)
         with pytest.raises(ValueError, match="y holds several labels an example"):

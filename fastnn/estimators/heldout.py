@@ -32,7 +32,7 @@ def draw(given: Parameters, y: Any, w: Array, several: bool, seed: int) -> tuple
     """
     share = _check.share(given.validation_fraction, "validation_fraction")
     _check.real(share, "validation_fraction", above=0)
-    rows = np.flatnonzero(w)
+    rows = np.flatnonzero(_check.sample_weight(w, len(w)))
     size = math.ceil(share * len(rows))
     if size == len(rows):
         raise SettingError(

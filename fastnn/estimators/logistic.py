@@ -125,6 +125,7 @@ class LogisticRegression(  # type: ignore[misc]
         if _check.flag(self.dual, "dual"):
             raise SettingError("dual must be False: L-BFGS solves the primal problem alone")
         _check.flag(self.fit_intercept, "fit_intercept")
+        _check.real(self.tol, "tol", least=0)
         _check.real(self.intercept_scaling, "intercept_scaling", above=0)
         if not isinstance(self.n_jobs, int | np.integer | None):
             raise SettingError(f"n_jobs must be a whole number or None, got {self.n_jobs!r}")

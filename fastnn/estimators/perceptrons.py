@@ -104,6 +104,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
             raise DataError(f"Unknown label type: {kind}; a classifier takes classes")
         several = kind == "multilabel-indicator"
+        if classes is not None and np.ndim(classes) != 1:
+            raise DataError(f"classes must be a list of labels, got {classes!r}")
         if again:
             refuse_other(self._binarizer, y, several, classes, exact)
             return
