@@ -61,6 +61,21 @@ class TestRates:
         np.testing.assert_allclose(mine, theirs, rtol=1e-6)
         assert len(set(np.round(mine, 9))) > 2
 
+    @pytest.mark.parametrize("rate", ["constant", "invscaling", "adaptive"])
+    @pytest.mark.parametrize("solver", ["sgd", "adam"])
+    def test_calls_take_scikit_learns_steps(self, solver, rate):
+        settings = PLAIN | {
+            "solver": solver, "learning_rate": rate, "momentum": 0.9, "tol": 0.1, "alpha": 0.1,
+            "n_iter_no_change": 2, "batch_size": "auto",
+        }  # fmt: skip
+        models = [library.MLPRegressor(**settings) for library in (fastnn, neural_network)]
+        for model in models:
+            model.set_params(max_iter=3).fit(X, t)
+            for m in (60, 20, 60, 7, 60, 60, 60, 60):
+                model.partial_fit(X[:m], t[:m])
+        for a, b in zip(models[0].coefs_, models[1].coefs_, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+
     @pytest.mark.parametrize("backend", BACKENDS)
     @pytest.mark.parametrize(
         ("schedule", "factors"),

@@ -66,7 +66,7 @@ class Patience:
         return vars(self) | {"score": None, "_kept": None}
 
     def start(self, network: Network) -> None:
-        """Take the score of weights that a fit goes on with; `fit` calls this before its first."""
+        """Take the score of weights that go on; `fit` calls this before its first step."""
         if self.goes_on and self.score is not None:
             self._improve(self.sign * self.score(), network)
 
