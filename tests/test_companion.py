@@ -18,7 +18,7 @@ from fastnn import Activation, BatchNorm, Dense, Dropout, Network
 pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 
 door = importlib.import_module(f"{jitted.__name__}.single")  # the package has its function there
-WAIT = 20.0  # seconds after which a test gives up
+WAIT = 60.0  # seconds after which a test gives up
 X = np.random.default_rng(0).normal(size=(40, 500)).astype(np.float32)
 
 
@@ -114,23 +114,28 @@ def test_rows_that_do_not_follow_each_other_have_none(monkeypatch):
 
 
 def test_one_that_does_not_help_is_let_go_and_called_less_and_less(monkeypatch):
-    monkeypatch.setattr(companion, "SHARE", 0.0)
+    """By times that are given: rows together take as long as alone, then half as long."""
+    monkeypatch.setattr(companion, "SHARE", 0.9)
     monkeypatch.setattr(companion, "LONGEST", 8)
-    network, calls = net(), []
-    start = threading.Thread.start
-    monkeypatch.setattr(threading.Thread, "start", lambda t: (calls.append(t), start(t)))
-    deadline = time.monotonic() + WAIT
-    rows_together(network, X[:2])
-    company = next(iter(door._kept.prepared.values()))[-1]
-    # On a busy machine one may end by itself before it is let go, which makes no rest longer.
-    while company.rest < 8 and time.monotonic() < deadline:
-        rows_together(network, X[:2])
-    assert company.rest == 8
-    assert len(calls) >= 4
-    monkeypatch.setattr(companion, "SHARE", np.inf)
-    until_helped(network)
-    rows_together(network, X)
+    monkeypatch.setattr(companion, "busy", lambda: False)
+    company, turns, calls, took = companion.Company(None), [], [], 1.0
+
+    def call(args, theta):
+        calls.append(len(turns))
+        company.meeting[[companion.OWNER, companion.STATE]] = 1, companion.WAITING
+        company.fresh = True
+
+    monkeypatch.setattr(company, "_call", call)
+    while len(turns) < 60:
+        turns.append(took)
+        company.ended = company.first + took
+        company.judge((), None, lambda: 2)
+        if len(calls) == 6:
+            took = 0.5
+    # A turn in which it is called, one in which it is fresh, one in which it is let go, and a rest.
+    assert np.diff(calls).tolist() == [3 + rest for rest in (1, 2, 4, 8, 8)]
     assert company.rest == 1
+    assert company.meeting[companion.OWNER] == 1
 
 
 def test_it_leaves_when_threads_are_taken_back():
