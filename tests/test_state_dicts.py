@@ -67,3 +67,19 @@ def test_widths_that_do_not_follow_are_named():
     state = {"1.weight": np.ones((5, 4)), "0.weight": np.ones((3, 2))}
     with pytest.raises(ShapeError, match=r"Linear '1' takes 4 inputs, .* gives 3;.*order"):
         fastnn.from_torch(state, hidden="relu")
+
+
+@pytest.mark.parametrize("prefix", ["", "0.", "net.fc1."])
+def test_layers_within_a_layer_are_refused_by_name(prefix):
+    """Low-rank deltas stand so, beside the weights that they change; a chain would be another."""
+    state = {f"{prefix}weight": np.ones((3, 3)), f"{prefix}bias": np.zeros(3)}
+    state |= {f"{prefix}lora_A.weight": np.ones((1, 3)), f"{prefix}lora_B.weight": np.ones((3, 1))}
+    names = [prefix[:-1], f"{prefix}lora_A", f"{prefix}lora_B"]
+    for order in (None, names):
+        with pytest.raises(SettingError, match=r"within it.*lora_A.*merge"):
+            fastnn.from_torch(state, hidden="tanh", order=order)
+
+
+def test_a_layer_without_weights_is_named():
+    with pytest.raises(SettingError, match=r"'0' of the state_dict has bias but no weight"):
+        fastnn.from_torch({"0.bias": np.ones(3)})

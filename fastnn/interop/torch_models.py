@@ -212,7 +212,10 @@ def _take_state(made: Assembly, state: Mapping[str, Any], hidden: Any, order: An
         if prefix not in linear:
             made.norm(BatchNorm(0.9, 1e-5), _moments(tensors, name), name)
             continue
-        weight = _array(tensors.get("weight", ()), f"the weights of {name}")
+        if "weight" not in tensors:
+            held = " and ".join(tensors)
+            raise SettingError(f"{name} of the state_dict has {held} but no weight; add it")
+        weight = _array(tensors["weight"], f"the weights of {name}")
         if weight.ndim != 2:
             raise SettingError(
                 f"{name} of the state_dict has weights of shape {weight.shape} and no running "
