@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numbers
+from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -82,7 +84,7 @@ def _kind_of(label: Any) -> str:
         return "text"
     if isinstance(label, bytes):
         return "bytes"
-    if isinstance(label, numbers.Real | np.bool_):
+    if isinstance(label, numbers.Real | np.bool_ | Decimal):
         return "numbers"
     return type(label).__name__
 
@@ -99,24 +101,41 @@ def _of_objects(array: Array, name: str) -> Array:
         raise DataError(f"{name} mixes {both}; make all labels of one kind")
     if "list" in kinds or "tuple" in kinds:
         raise ShapeError(f"{name} has rows of different lengths; each needs as many")
-    if "text" in kinds or "bytes" in kinds:
-        return array.astype(str if "text" in kinds else bytes)
-    plain = np.array(array.tolist()).reshape(array.shape) if "numbers" in kinds else array
-    return plain if plain.dtype.kind in "biuf" else array
+    if "text" in kinds:  # not str(label), which of an enumeration's members is their name
+        return np.array([str.__str__(label) for label in array.flat]).reshape(array.shape)
+    if "bytes" in kinds:
+        return array.astype(bytes)
+    if "numbers" not in kinds:
+        return array
+    plain = np.array(array.tolist()).reshape(array.shape)
+    return plain if plain.dtype.kind in "biuf" else _whole(array, name)
+
+
+def _whole(array: Array, name: str) -> Array:
+    """Return numbers that NumPy has no dtype for, as 2**70 and Decimal, as Python's integers."""
+    whole = np.empty(array.shape, object)
+    for place, label in np.ndenumerate(array):
+        with suppress(ValueError, OverflowError):  # of NaN and infinity: None stays there
+            whole[place] = int(label)
+        if whole[place] != label:
+            raise _no_label(name, place, str(label))
+    return whole
 
 
 def _refuse_fractions(array: Array, name: str) -> None:
     """Refuse numbers that name no class: NaN, infinity, and what is not whole."""
     wrong = ~np.isfinite(array) | (array != np.floor(array))
     if wrong.any():
-        row = int(wrong.reshape(-1).argmax())
-        value = array.reshape(-1)[row]
-        shown = "NaN" if np.isnan(value) else f"{value:g}"
-        place = f"{name}[{', '.join(map(str, np.unravel_index(row, array.shape)))}]"
-        raise DataError(
-            f"{place} is {shown}, which is no label; labels are whole numbers or text, and "
-            "probabilities become labels by p > 0.5 or p.argmax(axis=1)"
-        )
+        place = np.unravel_index(int(wrong.reshape(-1).argmax()), array.shape)
+        raise _no_label(name, place, "NaN" if np.isnan(array[place]) else f"{array[place]:g}")
+
+
+def _no_label(name: str, place: tuple[Any, ...], shown: str) -> DataError:
+    """Return the error for a number at a place of an array that is no label."""
+    return DataError(
+        f"{name}[{', '.join(map(str, place))}] is {shown}, which is no label; labels are whole "
+        "numbers or text, and probabilities become labels by p > 0.5 or p.argmax(axis=1)"
+    )
 
 
 def _exact(labels: Array) -> Array:

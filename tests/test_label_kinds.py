@@ -1,6 +1,9 @@
 """Labels are what they hold, whatever holds them; what is no pair of labels is never scored."""
 
 import itertools
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -101,6 +104,24 @@ def test_large_numbers_are_compared_exactly():
     far = np.array([2**63, 2**63 + 1], np.uint64)
     assert metrics.accuracy(far, truth) == 0
     assert metrics.confusion_matrix(far, far.astype(object)).tolist() == [[1, 0], [0, 1]]
+
+
+class Animal(str, Enum):  # noqa: UP042  str() of a StrEnum is its text already
+    CAT, DOG, EMU = "cat", "dog", "emu"
+
+
+@pytest.mark.parametrize("container", [list, lambda v: np.array(v, object), Column])
+def test_members_of_an_enumeration_of_text_are_their_text(container):
+    assert_equal_scores(container([Animal(value) for value in TRUE]), GUESS)
+
+
+@pytest.mark.parametrize("number", [Decimal, Fraction])
+def test_whole_numbers_of_other_classes_are_numbers(number):
+    """Data bases give whole numbers as Decimal."""
+    assert_equal_scores([number(value) for value in numbered(TRUE)], numbered(GUESS))
+    for part in (number("0.5"), Decimal("NaN"), Decimal("inf")):
+        with pytest.raises(DataError, match=r"y_true.*(0\.5|1/2|NaN|Infinity).* no label"):
+            metrics.accuracy([number(1), part], [1, 0])
 
 
 @pytest.mark.parametrize("kind", TEXT)
@@ -206,3 +227,9 @@ def test_one_hot_counts_names_in_any_container(classes):
     else:
         assert one_hot([0, 1], classes).shape == (2, 3)
         assert one_hot(np.array([0, 1], object), classes).shape == (2, 3)
+
+
+@pytest.mark.parametrize("names", [[("a", "x"), "b"], [["a", "x"], ["b", "y"]], [["a"], []]])
+def test_one_hot_refuses_names_that_are_no_list_of_names(names):
+    with pytest.raises(SettingError, match=r"classes must be a number or names \(K,\)"):
+        one_hot([0, 1], names)

@@ -80,7 +80,8 @@ def class_labels(y: ArrayLike, K: int) -> NDArray[np.int64]:
     """
     labels = np.asarray(y)
     if labels.ndim != 1:
-        raise ShapeError(f"y must hold one label per example, (m,), got shape {labels.shape}")
+        hint = "; pass y.ravel()" if max(labels.shape, default=0) == labels.size else ""
+        raise ShapeError(f"y must hold one label per example, (m,), got shape {labels.shape}{hint}")
     whole = _whole_labels(labels)
     _check_below(whole, K)
     return whole
@@ -128,7 +129,10 @@ def _class_count(
         if not labels.size:
             raise DataError("y is empty, so the number of classes is unknown; pass classes=")
         return int(labels.max()) + 1
-    names = np.asarray(classes)
+    try:
+        names = np.asarray(classes)
+    except ValueError:
+        raise SettingError("classes must be a number or names (K,), got rows of names") from None
     if names.ndim == 1:
         return whole_number("the number of classes", len(names), least=1)
     if names.ndim > 1:
