@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ._check import same_length
@@ -21,9 +22,9 @@ class Dataset:
 
     Parameters
     ----------
-    X : ndarray, (m, …)
+    X : array_like, (m, …)
         The examples as stored: images (m, h, w, 3) or (m, h, w), or a table (m, n).
-    y : ndarray, (m,)
+    y : array_like, (m,)
         One label per example, kept as int64; whole floats and bool are taken.
     classes : sequence of str
         The names of the classes, in the order of their labels; kept as a tuple.
@@ -44,10 +45,11 @@ class Dataset:
     name: str
 
     def __post_init__(self) -> None:
-        same_length(self.X, self.y)
-        classes = tuple(self.classes)
-        object.__setattr__(self, "y", class_labels(self.y, len(classes)))  # the class is frozen
-        object.__setattr__(self, "classes", classes)
+        X, y, classes = np.asarray(self.X), np.asarray(self.y), tuple(self.classes)
+        same_length(X, y)
+        own = {"X": X, "y": class_labels(y, len(classes)), "classes": classes}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)  # the class is frozen
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return iter((self.X, self.y))

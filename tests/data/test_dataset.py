@@ -46,6 +46,15 @@ def test_lengths_must_agree():
         Dataset(np.zeros((1, 2)), np.array(1), (), "")
 
 
+def test_lists_become_arrays():
+    data = Dataset([[1.5], [2.5]], [0, 1], ["no", "yes"], "")
+    assert (data.X.tolist(), data.y.dtype, repr(data)[:25]) == (
+        [[1.5], [2.5]], np.int64, "Dataset('', X (2, 1) floa"
+    )  # fmt: skip
+    with pytest.raises(ShapeError, match="X has 2 rows but y has 1"):
+        Dataset([[1.5], [2.5]], [0], ["no"], "")
+
+
 @pytest.mark.parametrize("dtype", ["int64", "u1", ">i2", "float32", "bool"])
 def test_labels_are_kept_as_int64(dtype):
     data = Dataset(np.zeros((3, 2)), np.array([0, 1, 0], dtype), ["no", "yes"], "")
@@ -62,7 +71,7 @@ def test_labels_are_kept_as_int64(dtype):
         ([0, -1, 1], "ab", DataError, "the label -1 in row 1, which is negative"),
         ([0, 0.5, 1], "ab", DataError, r"the label 0\.5 in row 1, which is not whole"),
         ([0, 1, 0], "", DataError, "the label 0 in row 0, but no class is named"),
-        ([[0], [1], [0]], "ab", ShapeError, r"one label per example, \(m,\), got shape \(3, 1\)"),
+        ([[0], [1], [0]], "ab", ShapeError, r"\(m,\), got shape \(3, 1\); pass y\.ravel"),
         (["a", "b", "a"], "ab", DataError, "must hold whole numbers 0, 1, 2 …, got dtype <U1"),
     ],
 )
