@@ -58,10 +58,10 @@ class Search:
         """The best finished trial."""
         first = next(iter(self.ranking), None)
         if first is None or first["state"] != "finished":
-            raise DataError(
-                "no trial was finished, so there is no best one; run more trials, or lower the "
-                "learning rates if they diverged"
-            )
+            advice = "run more trials, or lower the learning rates if they diverged"
+            if first is not None and first["state"] == "failed":  # so all of them did
+                advice = f"all failed, the first by {first['error']:.200}"
+            raise DataError(f"no trial was finished, so there is no best one; {advice}")
         return first
 
     @property

@@ -417,6 +417,11 @@ class TestFailingTrials:
         assert "failed: RuntimeError: mine" in repr(found)
         assert search(study=tmp_path / "a", refine=False).trials == found.trials
 
+    def test_where_all_fail_the_first_is_told(self):
+        found = search(self.fragile(set(range(9))), catch=RuntimeError)
+        with pytest.raises(DataError, match=r"no best one; all failed, .*RuntimeError: mine"):
+            _ = found.best
+
     def test_others_end_the_search_and_are_named(self):
         with pytest.raises(RuntimeError, match="mine") as caught:
             search(self.fragile({1}), catch=KeyError)
