@@ -71,9 +71,12 @@ def several(value: Any, name: str, example: str) -> list[Any]:
 
 
 def callables(value: Any, name: str) -> tuple[Any, ...]:
-    """Return functions."""
+    """Return functions, or objects that are called like one; a class is none."""
     functions = several(value, name, "[fastnn.callbacks.EarlyStopping()]")
     for function in functions:
+        if isinstance(function, type):
+            called = function.__name__
+            raise SettingError(f"{name} holds the class {called}; write {called}(…), an object")
         if not callable(function):
             raise SettingError(f"{name} must be functions of (network, history), got {function!r}")
     return tuple(functions)

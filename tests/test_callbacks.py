@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastnn import Dense, Network, callbacks
+from fastnn.errors import SettingError
 from fastnn.training import Trainer
 
 RNG = np.random.default_rng(0)
@@ -92,3 +93,12 @@ def test_a_checkpoint_saves_each_network_that_it_is_given(tmp_path):
         network.fit(X, Y, **settings(keep))
         found = fastnn.load(tmp_path / "a.safetensors")
         np.testing.assert_array_equal(found.program.theta, network.program.theta)
+
+
+@pytest.mark.parametrize("given", [callbacks.EarlyStopping, callbacks.TimeLimit, dict])
+def test_a_class_is_no_callback(given):
+    fresh = net()
+    before = fresh.program.theta.copy()
+    with pytest.raises(SettingError, match=f"the class {given.__name__}; write {given.__name__}"):
+        fresh.fit(X, Y, **settings(given))
+    np.testing.assert_array_equal(fresh.program.theta, before)
