@@ -70,15 +70,20 @@ def several(value: Any, name: str, example: str) -> list[Any]:
     return list(value)
 
 
-def callables(value: Any, name: str) -> tuple[Any, ...]:
+def callables(
+    value: Any,
+    name: str,
+    takes: str = "(network, history)",
+    example: str = "[fastnn.callbacks.EarlyStopping()]",
+) -> tuple[Any, ...]:
     """Return functions, or objects that are called like one; a class is none."""
-    functions = several(value, name, "[fastnn.callbacks.EarlyStopping()]")
+    functions = several(value, name, example)
     for function in functions:
         if isinstance(function, type):
             called = function.__name__
             raise SettingError(f"{name} holds the class {called}; write {called}(…), an object")
         if not callable(function):
-            raise SettingError(f"{name} must be functions of (network, history), got {function!r}")
+            raise SettingError(f"{name} must be functions of {takes}, got {function!r}")
     return tuple(functions)
 
 

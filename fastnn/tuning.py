@@ -105,6 +105,8 @@ def tune(
     MissingExtraError
         Without Optuna.
     """
+    _refuse_no_maker(make_network)
+    watchers = _check.callables(callbacks, "callbacks", "(trial)", "[print]")
     total, workers = _check.count(trials, "trials", least=1), _check.count(processes, "processes")
     if workers < 1:
         raise SettingError(f"processes must be at least 1, got {processes!r}")
@@ -123,7 +125,17 @@ def tune(
         shared = os.path.join(folder, "study") if workers > 1 else None
         path = shared if study is None else os.fspath(study)
         with held(path):
-            return _search(job, path, total, workers, bool(refine), callbacks)
+            return _search(job, path, total, workers, bool(refine), watchers)
+
+
+def _refuse_no_maker(make_network: Any) -> None:
+    """Refuse what makes no networks, as one that is made already."""
+    if not callable(make_network):
+        raise SettingError(
+            f"make_network must be a function that returns a new Network, got "
+            f"{type(make_network).__name__}; write lambda units: Network.mlp([n, units, 1], …), "
+            "of the parameters that it uses"
+        )
 
 
 def _caught(catch: Any) -> tuple[type[Exception], ...]:

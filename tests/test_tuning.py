@@ -484,6 +484,18 @@ class TestBadInput:
             search(**settings)
         assert "\n" not in str(caught.value)
 
+    @pytest.mark.parametrize("callbacks", [3, None, print, [3], [dict]])
+    def test_callbacks_are_refused_before_the_first_trial(self, callbacks):
+        made = []
+        with pytest.raises(SettingError, match=r"callbacks (must be|holds)"):
+            search(lambda: made.append(0), callbacks=callbacks)
+        assert not made
+
+    @pytest.mark.parametrize("maker", [small(), "mlp", None])
+    def test_what_makes_no_networks_is_named(self, maker):
+        with pytest.raises(SettingError, match=r"make_network must be a function.* got \w+; write"):
+            search(maker)
+
     def test_without_optuna(self, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "optuna", None)
         with pytest.raises(MissingExtraError, match=r"tuning needs optuna.*fastnn\[tune\]"):
