@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._extras import require
-from fastnn.data._check import existing_file
+from fastnn.data._check import MOST_COMPRESSION, existing_file
 from fastnn.errors import DataFileError
 
 HEADER = 128
@@ -29,7 +29,6 @@ WIDTHS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}
 NUMERIC = range(6, 16)  # classes of matrices: double, single, int8 … uint64
 COMPLEX = 0x800  # among the flags of a matrix
 MOST_AXES = 32  # of SciPy and of NumPy 1
-MOST_COMPRESSION = 1032  # of deflate
 
 
 class Element(NamedTuple):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastnn.errors import DataFileError, SettingError, ShapeError
 
+MOST_COMPRESSION = 1032  # bytes that deflate makes out of one
 SEED_LIMIT = 2**32  # NumPy's legacy generator takes seeds of 32 bits
 
 

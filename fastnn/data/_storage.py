@@ -12,10 +12,9 @@ from typing import Any
 
 from fastnn.errors import DataFileError
 
+from ._check import MOST_COMPRESSION
 from ._filters import Filter, fault, filters_of, unreadable, used_filters
 
-#: Deflate makes at most 1032 bytes out of one.
-MOST_COMPRESSION = 1032
 #: Bytes of a short text as an object of Python, rounded up.
 OBJECT = 64
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastnn.errors import DataError, DataFileError
 
-from ._check import existing_file
+from ._check import MOST_COMPRESSION, existing_file
 from .dataset import Dataset
 from .labels import class_labels
 
@@ -23,7 +23,6 @@ __all__ = ["load_idx"]
 # The third byte of the magic number, from the format's description on the MNIST page.
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"
-MOST_COMPRESSION = 1032  # of deflate
 MOST_AXES = 8
 MOST_CLASSES = 1 << 16  # each gets a name
 BLOCK = 1 << 20
