@@ -119,7 +119,10 @@ def branches():
     """Models that are no chain of known layers, and what the refusal names."""
     start, other = keras.Input((4,)), keras.Input((4,))
     head = layers.Dense(4, name="head")(start)
-    yield keras.Model(start, layers.Add(name="sum")([start, head])), "Add 'sum' is called with"
+    yield (
+        keras.Model(start, layers.Add(name="sum")([start, head])),
+        "'sum' is called with 2 tensors;",
+    )
     yield keras.Model(start, [head, layers.Dense(2)(start)]), "has 2 outputs"
     yield keras.Model([start, other], layers.Add()([start, other])), "has 2 inputs"
     yield keras.Model(start, layers.Add(name="twice")([head, head])), "Add 'twice' is called"

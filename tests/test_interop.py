@@ -1,6 +1,7 @@
 """Networks handed on and models taken over give equal predictions."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -318,3 +319,9 @@ class TestKeras:
             )
         with pytest.raises(DataError, match="finite"):
             fastnn.from_keras([self.W1 * np.nan, self.b1], activations=["linear"])
+
+    @pytest.mark.parametrize("given", ["net.keras", Path("net.keras"), None, 3, Dense(2)])
+    def test_what_is_neither_a_model_nor_its_weights(self, given):
+        words = rf"takes a Keras model.*got {type(given).__name__}"
+        with pytest.raises(SettingError, match=words):
+            fastnn.from_keras(given)

@@ -76,7 +76,9 @@ def _refuse_arguments(layer: Any, arguments: Any) -> None:
     extra = {k: v for k, v in given.items() if not any(v is x for x in (None, False, *tensors))}
     if len(tensors) == 1 and not extra:
         return
-    told = ", ".join(f"{k}={v!r}" for k, v in extra.items()) or f"{len(tensors)} tensors"
+    told = ", ".join(f"{k}={v!r}" for k, v in extra.items())
+    if len(tensors) != 1:
+        told = f"{len(tensors)} tensors"
     raise SettingError(
         f"{title(layer)} is called with {told}; from_keras takes a chain of layers, each called "
         "with what the one before it gives and nothing else"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,12 @@ def from_keras(model: Any, *, activations: Sequence[str] | None = None) -> Netwo
         for layer in layers:
             _take(made, layer)
         return made.network("the Keras model")
-    arrays = _check.several(model, "weights", "[W1, b1, W2, b2]")
+    if isinstance(model, str) or not isinstance(model, Iterable):
+        raise SettingError(
+            "from_keras takes a Keras model, as keras.saving.load_model gives, or what its "
+            f"get_weights() returns; got {type(model).__name__}"
+        )
+    arrays = list(model)
     names = _check.several(activations, "activations", "['relu', 'softmax']")
     if len(arrays) % 2 or len(names) != len(arrays) // 2:
         raise SettingError(
