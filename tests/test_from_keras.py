@@ -121,7 +121,7 @@ def branches():
     head = layers.Dense(4, name="head")(start)
     yield (
         keras.Model(start, layers.Add(name="sum")([start, head])),
-        "'sum' is called with 2 tensors;",
+        "called with 2 tensors;",
     )
     yield keras.Model(start, [head, layers.Dense(2)(start)]), "has 2 outputs"
     yield keras.Model([start, other], layers.Add()([start, other])), "has 2 inputs"
