@@ -66,10 +66,13 @@ def outputs_of(name: str, value: ArrayLike) -> Array:
     return array.reshape(1, -1) if array.ndim == 1 else matrix(name, array)
 
 
-def targets(name: str, value: ArrayLike, outputs: Array, whose: str) -> Array:
-    """Return labels of the shape of the outputs (n_y, m) they belong to; one row may come flat."""
+def targets(name: str, value: ArrayLike, outputs: Array, rule: str) -> Array:
+    """Return labels of the shape of the outputs (n_y, m) they belong to; one row may come flat.
+
+    `rule` says in errors where that shape comes from.
+    """
     Y = outputs_of(name, value) if len(outputs) == 1 else matrix(name, value)
-    expect(name, Y, (outputs.shape[0], outputs.shape[1]), f"that of {whose}")
+    expect(name, Y, (outputs.shape[0], outputs.shape[1]), rule)
     return Y
 
 

@@ -161,9 +161,9 @@ def print_grads(grads: Mapping[str, ArrayLike]) -> None:
 
     The notebooks of 2017 count activations one further: where a dict has no dA0, dA2 is meant.
     """
-    held = {"dW1": "dW1", "db1": "db1", "dA1": "dA1" if "dA0" in grads else "dA2"}
-    for name, key in held.items():
-        print(f"{name} = {take('grads', grads, key)}")
+    for name in ("dW1", "db1"):
+        print(f"{name} = {take('grads', grads, name)}")
+    print(f"dA1 = {take('grads', grads, 'dA1' if 'dA0' in grads else 'dA2')}")
 
 
 def update_parameters_test_case() -> tuple[Parameters, Parameters]:

@@ -65,6 +65,9 @@ def test_print_grads_shows_what_the_lecture_calls_dA1(capsys):
         assert capsys.readouterr().out == "dW1 = 2\ndb1 = 3\ndA1 = 1.5\n"
     with pytest.raises(SettingError, match="grads must hold 'dW1'"):
         testCases.print_grads({})
+    for given in (None, [1, 2], "dW1"):
+        with pytest.raises(SettingError, match="grads must be a dict of arrays, got a"):
+            testCases.print_grads(given)
 
 
 def test_cats_as_columns(tmp_path, monkeypatch):
@@ -159,7 +162,9 @@ def test_a_row_of_probabilities_or_labels_may_be_flat(name):
     right = getattr(np, kind)(-np.log(np.where(Y[0] == 1, A, 1 - A)))
     for a, y in ((A, Y), (A, Y[0]), (A[None], Y[0]), (A[None], Y)):
         assert cost(a, y) == pytest.approx(right, rel=1e-14)
-    with pytest.raises(ShapeError, match=r"\(1, 5\)"):
+    with pytest.raises(
+        ShapeError, match=r"Y must have shape \(1, 5\), that of [Aa]\w+, \(1, 5\), got"
+    ):
         cost(A, Y[0, :4])
     with pytest.raises(ShapeError):
         cost(np.vstack([A, A]), Y[0])
