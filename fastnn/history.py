@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import SettingError
+from .errors import SettingError, ShapeError
 
 __all__ = ["History"]
 
@@ -91,14 +91,23 @@ class History(Mapping[str, Array]):
         curves : mapping of str to sequence (k,)
             With ``"cost"`` among them: of k further epochs, of which a shorter curve knows the
             last ones. Without: of the last k epochs that there are.
+
+        Raises
+        ------
+        ShapeError
+            If a curve is longer than the history; nothing is appended then.
         """
         published = dict(self._curves)
         total = _epochs(published) + (len(curves["cost"]) if "cost" in curves else 0)
         for name, values in curves.items():
             numbers, count = published.get(name, (np.empty(0), 0))
             size = len(values)
-            first = total - size if total > size else 0
-            end = first + size
+            if size > total:
+                raise ShapeError(
+                    f"{name} has {size} entries but the history {total} epochs; give one for each "
+                    "of its last epochs"
+                )
+            first, end = total - size, total
             if end > len(numbers) or first < count:  # room for as many again
                 numbers = np.concatenate([numbers[:count], np.empty(end)])
             if count < first:

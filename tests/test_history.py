@@ -73,6 +73,16 @@ def test_a_second_number_of_one_epoch_replaces_the_first():
     np.testing.assert_array_equal(before, [NAN, 1.0])  # which somebody may have kept
 
 
+def test_a_curve_longer_than_the_history_is_refused():
+    """A checkpoint of it could not be loaded again."""
+    history = History()
+    for epochs, values in ((0, [1.0]), (2, [1.0, 2.0, 3.0])):
+        history.extend({"cost": [0.5] * epochs})
+        with pytest.raises(ShapeError, match=f"mine has {len(values)} entries but the history"):
+            history.extend({"other": values[:epochs], "mine": values})
+        assert set(history) == {"cost"}
+
+
 def test_a_plateau_counts_only_epochs_that_were_measured():
     plateau = schedules.Plateau("mine", 0.5, 2)
     assert plateau.follow([3, NAN, 4, NAN, NAN]) == 1
