@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ class Standardizer:
             If examples have another shape than those fitted, or numbers are not finite.
         """
         array = self._rows(X)
-        rows = array.reshape(len(array), -1)
+        rows = array.reshape(len(array), math.prod(array.shape[1:]))  # -1 is unknown of no rows
         out = np.empty(rows.shape, self.dtype)
         shift, factor = self.shift.reshape(-1), self.factor.reshape(-1)
         standardize = kernels.get("vectorized").standardize

@@ -118,6 +118,10 @@ def _classes(y: NDArray[Any]) -> tuple[NDArray[Any] | None, Integers]:
     whole = labels.dtype.kind != "f" or bool((labels == np.floor(labels)).all())
     if labels.ndim != 1 or not whole:
         return None, np.zeros(len(y), np.int64)
+    if (row := _first_missing(labels)) is not None:
+        raise DataError(
+            f"y has no label in row {row} ({labels[row]}); drop such rows, or pass stratify=False"
+        )
     try:
         names, label = np.unique(labels, return_inverse=True)
     except TypeError as error:
@@ -132,7 +136,11 @@ def _groups(groups: ArrayLike, m: int) -> Integers:
     array = np.asarray(groups)
     if array.shape != (m,):
         raise ShapeError(f"groups must name one group per row, ({m},), got shape {array.shape}")
-    _refuse_unnamed(array)
+    if (row := _first_missing(array)) is not None:  # which rows belong to it is unknown
+        raise DataError(
+            f"groups has no group for row {row} ({array[row]}); drop such rows, or give each a "
+            "group of its own"
+        )
     try:
         number: Integers = np.unique(array, return_inverse=True)[1].astype(np.int64)
     except TypeError as error:
@@ -142,19 +150,14 @@ def _groups(groups: ArrayLike, m: int) -> Integers:
     return number
 
 
-def _refuse_unnamed(groups: NDArray[Any]) -> None:
-    """Refuse rows (m,) that name no group: which other rows belong to them is unknown."""
-    missing = np.zeros(len(groups), bool)
-    if groups.dtype.kind in "fcmM":
-        missing = np.isnat(groups) if groups.dtype.kind in "mM" else np.isnan(groups)
-    elif groups.dtype.kind == "O":
-        missing = np.array([is_missing(name) for name in groups], bool)
-    if missing.any():
-        row = int(missing.argmax())
-        raise DataError(
-            f"groups has no group for row {row} ({groups[row]}); drop such rows, or give each a "
-            "group of its own"
-        )
+def _first_missing(array: NDArray[Any]) -> int | None:
+    """Return the first row of (m,) whose entry is missing, if any."""
+    missing = np.zeros(len(array), bool)
+    if array.dtype.kind in "fcmM":
+        missing = np.isnat(array) if array.dtype.kind in "mM" else np.isnan(array)
+    elif array.dtype.kind == "O":
+        missing = np.array([is_missing(entry) for entry in array], bool)
+    return int(missing.argmax()) if missing.any() else None
 
 
 def _deal_rows(label: Integers, order: Integers, sizes: tuple[int, int, int]) -> Integers:

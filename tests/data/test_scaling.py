@@ -245,3 +245,11 @@ class TestProportions:
         X, y = rows(100), np.arange(100) % 2
         parts = data.split(X, y, **proportions(len(X)))
         assert [len(part) for part in parts[:3]] == [60, 20, 20]
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2)])
+@pytest.mark.parametrize("method", ["z-score", "whole"])
+def test_no_rows_are_transformed_to_no_rows(shape, method):
+    scaler = Standardizer(method).fit(np.random.default_rng(0).normal(size=(5, *shape)))
+    assert scaler.transform(np.zeros((0, *shape))).shape == (0, *shape)
+    assert scaler.inverse_transform(np.zeros((0, *shape))).shape == (0, *shape)

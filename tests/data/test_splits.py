@@ -179,7 +179,7 @@ def test_labels_that_cannot_be_sorted():
     with pytest.raises(
         DataError, match=r"the labels in y cannot be sorted .* all text or all numb"
     ):
-        split(rows(4), np.array(["a", 1, None, "b"], object))
+        split(rows(4), np.array(["a", 1, "c", "b"], object))
 
 
 @pytest.mark.parametrize(
@@ -202,3 +202,14 @@ def test_groups_of_objects_are_groups():
     parts = split(rows(6), np.zeros(6), test=0.4, groups=names)
     train, test = (set(names[part[:, 0]]) for part in parts[:2])
     assert not train & test
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.datetime64("NaT")])
+def test_a_missing_label_is_named(missing):
+    kind = "M8[D]" if isinstance(missing, np.datetime64) else object
+    y = np.array([np.datetime64("2026-01-01") if kind == "M8[D]" else "a"] * 20)
+    y = y.astype(kind)
+    y[3] = missing
+    with pytest.raises(DataError, match=r"y has no label in row 3 \((None|nan|NaT)\); drop such"):
+        split(np.zeros((20, 2)), y)
+    assert len(split(np.zeros((20, 2)), y, stratify=False)) == 4
