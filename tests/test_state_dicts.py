@@ -74,12 +74,17 @@ def test_layers_within_a_layer_are_refused_by_name(prefix):
     """Low-rank deltas stand so, beside the weights that they change; a chain would be another."""
     state = {f"{prefix}weight": np.ones((3, 3)), f"{prefix}bias": np.zeros(3)}
     state |= {f"{prefix}lora_A.weight": np.ones((1, 3)), f"{prefix}lora_B.weight": np.ones((3, 1))}
-    names = [prefix[:-1], f"{prefix}lora_A", f"{prefix}lora_B"]
-    for order in (None, names):
-        with pytest.raises(SettingError, match=r"within it.*lora_A.*merge"):
-            fastnn.from_torch(state, hidden="tanh", order=order)
+    with pytest.raises(SettingError, match=r"within it.*lora_A.*merge them first, .*order="):
+        fastnn.from_torch(state, hidden="tanh")
 
 
 def test_a_layer_without_weights_is_named():
     with pytest.raises(SettingError, match=r"'0' of the state_dict has bias but no weight"):
         fastnn.from_torch({"0.bias": np.ones(3)})
+
+
+@pytest.mark.parametrize("given", ["net.pt", None, [np.eye(2)], np.eye(2), dict])
+def test_what_is_neither_a_model_nor_a_state_dict_is_named(given):
+    words = f"takes a model or its state_dict, got {type(given).__name__}; a file"
+    with pytest.raises(SettingError, match=words):
+        fastnn.from_torch(given)

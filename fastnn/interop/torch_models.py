@@ -89,6 +89,11 @@ def from_torch(
     elif hidden is not None or order is not None:
         name = "hidden" if hidden is not None else "order"
         raise SettingError(f"{name} is for a state_dict; the model itself says what it computes")
+    elif not hasattr(model, "_modules"):  # which every torch.nn.Module has
+        raise SettingError(
+            f"from_torch takes a model or its state_dict, got {type(model).__name__}; a file gives "
+            "one by torch.load"
+        )
     else:
         _take(made, model, "")
     if output is not None:

@@ -21,7 +21,7 @@ def entries(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     Raises
     ------
     SettingError
-        If there is an entry that neither a Linear nor a BatchNorm1d has, or a layer within one.
+        If there is an entry that neither a Linear nor a BatchNorm1d has.
     """
     wrapped = all(isinstance(key, str) and WRAPPERS.match(key) for key in state)
     groups: dict[str, dict[str, Any]] = {}
@@ -33,19 +33,7 @@ def entries(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
                 f"from_torch takes {', '.join(ENTRIES)} (of a checkpoint, give the model's part)"
             )
         groups.setdefault(_bare(prefix) if wrapped else prefix, {})[entry] = value
-    _refuse_layers_within(list(groups))
     return groups
-
-
-def _refuse_layers_within(names: list[str]) -> None:
-    """Refuse a layer that holds others: what they compute together is not known."""
-    for name in names:
-        inner = [n for n in names if n != name and n.startswith(f"{name}." if name else "")]
-        if inner:
-            raise SettingError(
-                f"the layer {name!r} of the state_dict has others within it ({', '.join(inner)}), "
-                "which no Linear has; merge them first, low-rank deltas by merge_and_unload()"
-            )
 
 
 def _bare(prefix: str) -> str:
@@ -62,7 +50,8 @@ def in_order(names: list[str], order: Iterable[str] | None) -> list[str]:
     Raises
     ------
     SettingError
-        If `order` does not name all layers, or, without it, names differ in more than numbers.
+        If `order` does not name all layers, or, without it, a layer has others within it or names
+        differ in more than numbers.
     """
     if order is not None:
         given = _check.several(order, "order", "['fc1', 'fc2']")
@@ -74,6 +63,14 @@ def in_order(names: list[str], order: Iterable[str] | None) -> list[str]:
                 f"about {wrong}"
             )
         return bare
+    for name in names:
+        inner = [n for n in names if n != name and n.startswith(f"{name}." if name else "")]
+        if inner:
+            raise SettingError(
+                f"the layer {name!r} of the state_dict has others within it ({', '.join(inner)}); "
+                f"merge them first, low-rank deltas by merge_and_unload(), or, where each takes "
+                f"what the one before it gives, give order={names}, sorted from input to output"
+            )
     ordered = sorted(names, key=_pieces)
     for one, other in pairwise(ordered):
         if not _differ_in_a_number(_pieces(one), _pieces(other)):
