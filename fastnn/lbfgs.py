@@ -114,8 +114,8 @@ class Descent(Trainer):
             end = "converged: an iteration lowered the cost by no more than cost_tolerance"
         elif status in (0, ABNORMAL):  # 0: SciPy took the step of no length for an iteration
             end = (
-                "ended where its line search found no lower cost: costs lie too close for "
-                f"{self.program.theta.dtype}, or a kink of the activations is in the way"
+                "ended where its line search found no lower cost: costs may lie too close for "
+                f"{self.program.theta.dtype} or beyond its range, or at a kink of the activations"
             )
         elif history.epochs >= self.plan.epochs:
             end = f"reached its limit of {self.plan.epochs} iterations"

@@ -130,8 +130,11 @@ class Step(Schedule):
         super().__post_init__()
 
     def factor(self, time: float) -> float:
-        """Return multiplier^⌊time / every⌋."""
-        return float(self.multiplier ** (time // self.every))
+        """Return multiplier^⌊time / every⌋, infinity where that is too large for a number."""
+        try:
+            return float(self.multiplier ** (time // self.every))
+        except OverflowError:  # the fit tells then that it diverged
+            return math.inf
 
 
 @dataclass(frozen=True)

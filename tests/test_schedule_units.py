@@ -7,6 +7,7 @@ import pytest
 
 import fastnn
 from fastnn import Dense, GradientDescent, Network
+from fastnn.errors import DivergenceError
 from fastnn.schedules import (
     Cosine,
     Exponential,
@@ -126,3 +127,11 @@ def test_a_schedule_of_ones_own_is_asked_in_its_unit(per, times):
     schedule = Noting(per)
     factors(schedule, 2)
     assert sorted(set(schedule.times)) == list(times)
+
+
+def test_a_factor_too_large_for_a_number_is_told_as_divergence():
+    X = np.linspace(-1, 1, 8)[:, None]
+    net = Network([Dense(1)], inputs=1)
+    with pytest.raises(DivergenceError, match="lower learning_rate"):
+        net.fit(X, X[:, 0], epochs=6, schedule=Step(1, 1e300), progress=False)
+    assert np.isfinite(net.parameters["W1"]).all()

@@ -149,7 +149,9 @@ def _labels(member: Any, path: Path) -> NDArray[Any]:
         y: NDArray[Any] = member[()].reshape(-1)
         return y
     try:
-        return _numbers_in_bytes(np.array(_texts(member, path)) if dtype == "O" else member[()])
+        if dtype == "O":
+            return np.array(_texts(member, path)).astype(np.int64)
+        return _numbers_in_bytes(member[()])
     except (ValueError, OverflowError) as error:
         raise DataFileError(
             f"'{path}': {key} must hold integers 0, 1, 2 …, found text ({error})"

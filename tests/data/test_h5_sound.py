@@ -241,6 +241,11 @@ def test_labels_however_the_integers_are_kept(store, labels):
     assert data.y.dtype == np.int64
 
 
+def test_an_empty_text_among_digits_is_no_label(store):
+    with pytest.raises(DataFileError, match=r"train_set_y must hold integers .*found text"):
+        load_h5(store(y=["0", "", "1"]))
+
+
 def test_labels_of_one_row_are_one_label(store):
     assert load_h5(store(X[:1], np.array([1.0]))).y.tolist() == [1]
 
