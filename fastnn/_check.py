@@ -5,6 +5,7 @@ All modules say `_check.rule`, whichever file states it.
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Iterable
 from typing import Any
@@ -52,8 +53,6 @@ __all__ = [
     "share",
     "targets",
 ]
-
-MOST = float(np.finfo(np.float64).max)  # beyond it lie infinity and very long whole numbers
 
 
 def flag(value: Any, name: str) -> bool:
@@ -104,11 +103,15 @@ def real(value: Any, name: str, *, above: float | None = None, least: float | No
     if least is not None:
         rule += f" of at least {least:g}"
     good = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    good = good and -MOST <= value <= MOST
-    good = good and (above is None or value > above) and (least is None or value >= least)
+    try:
+        number = float(value) if good else math.nan  # NumPy compares in the narrower dtype
+    except OverflowError:  # of a whole number that is too long
+        number = math.inf
+    good = math.isfinite(number)
+    good = good and (above is None or number > above) and (least is None or number >= least)
     if not good:
         raise SettingError(f"{name} must be {rule}, got {value!r}")
-    return float(value)
+    return number
 
 
 def share(value: Any, name: str) -> float:

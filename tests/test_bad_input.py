@@ -222,3 +222,21 @@ class TestParameters:
             net.parameters["W1"] = np.ones((1, 4))
         with pytest.raises(KeyError, match="there are W1, b1"):
             net.parameters["W9"]
+
+
+class TestSettingsOfNumPy:
+    @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+    def test_numbers_of_any_width_are_taken(self, kind):
+        assert fastnn.Adam(kind(0.5)).learning_rate == 0.5
+        assert Dense(3, max_norm=kind(2)).max_norm == 2
+
+    @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+    @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+    def test_what_is_not_finite_is_refused_in_any_width(self, kind, value):
+        with pytest.raises(errors.SettingError, match="learning_rate must be a finite number"):
+            fastnn.Adam(kind(value))
+
+    @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+    def test_bounds_hold_in_any_width(self, kind):
+        with pytest.raises(errors.SettingError, match="greater than 0"):
+            fastnn.Adam(kind(0))

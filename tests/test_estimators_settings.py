@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLPClassifier, MLPRegressor
+from fastnn import LogisticRegression, MLPClassifier, MLPRegressor
 from fastnn.schedules import Exponential, Plateau, Step
 
 neural_network = pytest.importorskip("sklearn.neural_network", reason="needs scikit-learn")
@@ -260,3 +260,10 @@ def test_counts_are_not_negative():
     for loss in ("poisson", fastnn.losses.Poisson()):
         assert MLPRegressor(loss).__sklearn_tags__().target_tags.positive_only
     assert not MLPRegressor().__sklearn_tags__().target_tags.positive_only
+
+
+@pytest.mark.parametrize("kind", [float, np.float32, np.float64])
+def test_an_endless_c_of_any_float_is_no_penalty(kind):
+    peer = pytest.importorskip("sklearn.linear_model").LogisticRegression(C=np.inf).fit(X, y)
+    found = LogisticRegression(C=kind("inf")).fit(X, y).coef_
+    assert np.allclose(found, peer.coef_, rtol=1e-9, atol=0)

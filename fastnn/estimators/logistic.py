@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -108,8 +109,9 @@ class LogisticRegression(ClassifierMixin, Convertible, Callbacks, BaseEstimator)
         """Return λ, after a check of all that says which problem is solved, and how."""
         if not (isinstance(self.solver, str) and self.solver == "lbfgs"):
             raise SettingError(
-                f"solver must be 'lbfgs', the one this class has, got {self.solver!r}; its optimum "
-                "is that of all solvers with an L2 penalty"
+                f"solver must be 'lbfgs', the one this class has, got {self.solver!r}; with an L2 "
+                "penalty its optimum is that of all others but 'liblinear', which also penalizes "
+                "intercepts"
             )
         kept = {
             "penalty": self.penalty is None or str(self.penalty) in ("deprecated", "l2"),
@@ -127,7 +129,7 @@ class LogisticRegression(ClassifierMixin, Convertible, Callbacks, BaseEstimator)
         _check.real(self.intercept_scaling, "intercept_scaling", above=0)
         if not isinstance(self.n_jobs, int | np.integer | None):
             raise SettingError(f"n_jobs must be a whole number or None, got {self.n_jobs!r}")
-        endless = isinstance(self.C, float) and math.isinf(self.C) and self.C > 0
+        endless = isinstance(self.C, Real) and self.C == math.inf
         if self.penalty is None or endless:
             return 0.0
         return 1 / _check.real(self.C, "C", above=0)
