@@ -73,7 +73,7 @@ class History(Mapping[str, Array]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Into memory of its own: what carried it may have mapped a file that is written anew.
-        self.__dict__.update(state)
+        self.__dict__.update({"message": None} | state)  # pickles of 0.1.0's first days have none
         curves = {name: numbers[:count] for name, (numbers, count) in self._curves.items()}
         self._curves = {}
         self.extend(curves)

@@ -13,6 +13,7 @@ from fastnn import LogisticRegression, MLPClassifier, MLPRegressor
 neural_network = pytest.importorskip("sklearn.neural_network", reason="needs scikit-learn")
 
 import joblib  # noqa: E402
+from sklearn.base import clone  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 rng = np.random.default_rng(0)
@@ -281,3 +282,57 @@ class TestCounts:
         parts = kind(max_iter=5, warm_start=True, **settings).fit(X, y).fit(X, y)
         assert parts.loss_curve_ == whole.loss_curve_
         assert np.array_equal(parts.coefs_[0], whole.coefs_[0])
+
+
+#: State that came after the first pickles of fastnn 0.1.0, which lack it, by the kind of object.
+LATER = {
+    "perceptron": ["_described", "_waiting", "held_out_"],
+    "partial": ["_described", "_waiting", "held_out_", "validation_scores_"],
+    "logistic": ["dual", "fit_intercept", "intercept_scaling", "l1_ratio", "n_jobs", "penalty",
+                 "solver", "verbose"],
+}  # fmt: skip
+
+
+def early_pickle(model, kind):
+    """The model as it comes back from a pickle of those days."""
+    state = {name: v for name, v in model.__getstate__().items() if name not in LATER[kind]}
+    revived = type(model).__new__(type(model))
+    revived.__setstate__(pickle.loads(pickle.dumps(state)))
+    return revived
+
+
+class TestEarlyPickles:
+    """They predict, go on, are cloned and pickled as the model that they were made of."""
+
+    @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+    def test_a_warm_start_goes_on(self, solver):
+        settings = {"solver": solver, "warm_start": True, "max_iter": 3, "random_state": 0}
+        model = MLPRegressor("squared_error", (4,), **settings).fit(X, t)
+        revived = early_pickle(model, "perceptron")
+        assert np.array_equal(revived.predict(X), model.predict(X))
+        assert np.array_equal(revived.fit(X, t).predict(X), model.fit(X, t).predict(X))
+        with pytest.raises(ValueError, match="hidden_layer_sizes changed since"):
+            revived.set_params(hidden_layer_sizes=5).fit(X, t)
+
+    def test_partial_fit_goes_on(self):
+        model = MLPClassifier((4,), random_state=0).partial_fit(X, y)
+        revived = early_pickle(model, "partial")
+        assert revived.validation_scores_ is None
+        both = [m.partial_fit(X, y).predict_proba(X) for m in (model, revived)]
+        assert np.array_equal(*both)
+
+    @pytest.mark.parametrize("fitted", [True, False])
+    def test_new_parameters_of_logistic_regression_have_their_defaults(self, fitted):
+        model = LogisticRegression(C=2, warm_start=True)
+        revived = early_pickle(model.fit(X, y) if fitted else model, "logistic")
+        assert revived.get_params() == model.get_params()
+        assert repr(clone(revived)) == repr(pickle.loads(pickle.dumps(revived))) == repr(model)
+        assert np.array_equal(revived.fit(X, y).coef_, model.fit(X, y).coef_)
+
+    def test_histories_tell_no_reason(self):
+        history = fastnn.Network.mlp([3, 1], output="sigmoid").fit(X, y, epochs=2)
+        state = {name: v for name, v in history.__getstate__().items() if name != "message"}
+        revived = fastnn.History.__new__(fastnn.History)
+        revived.__setstate__(state)
+        assert revived.message is None
+        assert np.array_equal(revived["cost"], history["cost"])

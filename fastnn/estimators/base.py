@@ -79,6 +79,14 @@ class Perceptron(Fitted, Parameters):
         self.best_validation_score_: float | None = None
         self.held_out_: Array | None = None
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what was pickled; fastnn 0.1.0's first pickles lack what came after them."""
+        super().__setstate__(state)
+        if "network_" in state and "_described" not in state:
+            self._described, self._waiting = settings.description(self), None
+            names = ("validation_scores_", "best_validation_score_", "held_out_")
+            vars(self).update(dict.fromkeys(names) | state)
+
     def _refuse_changed(self, call: str) -> None:
         """Refuse to go on where the parameters describe another network than the fitted one."""
         settings.refuse_changed(self, self._described, self.network_.dtype.name, call)

@@ -25,6 +25,7 @@ from .convertible import Convertible
 from .labels import factors_of
 from .parameters import unchanged_if_refused
 from .reporting import Callbacks, reports, with_callbacks
+from .revival import Revivable
 from .rows import FLOATS, rows_of
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +34,9 @@ PRODUCT = 1  # the row of the network's only product, behind that of the inputs
 COST_TOLERANCE = 64 * float(np.finfo(np.float64).eps)  # scikit-learn's `ftol`
 
 
-class LogisticRegression(ClassifierMixin, Convertible, Callbacks, BaseEstimator):  # type: ignore[misc]
+class LogisticRegression(  # type: ignore[misc]
+    ClassifierMixin, Convertible, Revivable, Callbacks, BaseEstimator
+):
     """Logistic and softmax regression: C Σ wᵢ ℓᵢ + ½‖W‖², scikit-learn's objective.
 
     Parameters have the names, defaults and meanings of scikit-learn 1.9; what is not the L2 penalty
@@ -129,7 +132,7 @@ class LogisticRegression(ClassifierMixin, Convertible, Callbacks, BaseEstimator)
         _check.real(self.intercept_scaling, "intercept_scaling", above=0)
         if not isinstance(self.n_jobs, int | np.integer | None):
             raise SettingError(f"n_jobs must be a whole number or None, got {self.n_jobs!r}")
-        endless = isinstance(self.C, Real) and self.C == math.inf
+        endless = isinstance(self.C, Real) and math.inf == self.C
         if self.penalty is None or endless:
             return 0.0
         return 1 / _check.real(self.C, "C", above=0)

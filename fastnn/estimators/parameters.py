@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from ..errors import DivergenceError
 from .convertible import Convertible
 from .reporting import Callbacks
+from .revival import Revivable
 
 Fit = TypeVar("Fit", bound=Callable[..., Any])
 
@@ -39,7 +40,7 @@ def unchanged_if_refused(fit: Fit) -> Fit:
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Parameters(Convertible, Callbacks, BaseEstimator):  # type: ignore[misc]
+class Parameters(Convertible, Revivable, Callbacks, BaseEstimator):  # type: ignore[misc]
     """Keeps what it is given, as scikit-learn's estimators do; `fit` checks it.
 
     A dataclass, for scikit-learn reads the names of the parameters off the signature of __init__.
