@@ -152,6 +152,10 @@ OTHERWISE = {
     "test_early_stopping_stratified": "ours trains where a class has one row, theirs refuses",
     "test_verbose_sgd": "ours shows fastnn's line of progress",
 }
+#: Tests that ours fail on some machines and pass on others, and why.
+BY_CHANCE = {
+    "test_predict_proba_multilabel": "ours tells logarithms apart whose probabilities round to 1",
+}
 CONFTEST = """
 import pytest
 
@@ -184,6 +188,6 @@ def test_scikit_learns_own_tests_pass_by_exchanging_the_import(tmp_path):
     failed = {c.get("name").split("[")[0] for c in cases if c.find("failure") is not None}
     assert not [c.get("name") for c in cases if c.find("error") is not None]
     known = {name for name in set(OTHERWISE) - set(private) if hasattr(module, name)}
-    assert failed == known, done.stdout[-4000:]
+    assert failed - set(BY_CHANCE) == known, done.stdout[-4000:]
     if RELEASE >= (1, 9):
         assert len(cases) - len(failed) >= 49
