@@ -190,10 +190,23 @@ class TestArguments:
         two.partial_fit(X, y, classes=[0, 1], sample_weight=w)
         assert np.array_equal(one.coefs_[0], two.coefs_[0])
 
-    @pytest.mark.parametrize("third", [[0, 1], range(10), ["a", "b"], np.ones((60, 1)), 3.0])
+    @pytest.mark.parametrize("third", [[0, 1], range(10), ["a", "b"], np.ones((60, 1))])
     def test_classes_by_position_are_named(self, third):
         with pytest.raises(ValueError, match="if these are the classes, give them as classes="):
             MLPClassifier((3,)).partial_fit(X, y, third)
+
+    def test_one_weight_is_that_of_all_rows_as_in_fit(self):
+        for kind in (MLPClassifier, MLPRegressor):
+            one, two = (
+                kind(hidden_layer_sizes=3, random_state=0).partial_fit(X, y, sample_weight=w)
+                for w in (2.5, np.full(60, 2.5))
+            )
+            assert np.array_equal(one.coefs_[0], two.coefs_[0])
+
+    @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+    def test_a_loss_that_does_not_exist_is_named(self, kind):
+        with pytest.raises(ValueError, match="^loss must be one of .*, got 'log_loss'$"):
+            kind(loss="log_loss").fit(X, y)
 
     def test_sizes_by_position_are_named(self):
         assert MLPRegressor("huber", (3,)).hidden_layer_sizes == (3,)

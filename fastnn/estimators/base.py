@@ -231,7 +231,7 @@ class Perceptron(Fitted, Parameters):
         settings.refuse_partial(self)
         first = not hasattr(self, "network_")
         X, y = self._checked(X, y, reset=first)
-        if sample_weight is not None and np.shape(sample_weight) != (X.shape[0],):
+        if sample_weight is not None and np.shape(sample_weight) not in ((), (X.shape[0],)):
             raise ShapeError(
                 f"sample_weight must have shape ({X.shape[0]},), one for each row, got "
                 f"{np.shape(sample_weight)}; if these are the classes, give them as classes=…"

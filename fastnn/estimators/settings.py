@@ -64,11 +64,13 @@ def loss_of(given: Parameters) -> Loss | None:
     if isinstance(loss, str) and loss in losses.NAMES:
         return losses.KINDS[loss]()
     if loss is not None and not isinstance(loss, Loss):
-        known = ", ".join(losses.NAMES)
-        raise SettingError(
-            f"loss, by position MLPRegressor's first argument as in scikit-learn, must be one of "
-            f"{known}, or of fastnn.losses, got {loss!r}; give hidden_layer_sizes by its name"
-        )
+        known, hint = ", ".join(losses.NAMES), ""
+        if not isinstance(loss, str):
+            hint = (
+                "; it is MLPRegressor's first argument, as in scikit-learn: give "
+                "hidden_layer_sizes by its name"
+            )
+        raise SettingError(f"loss must be one of {known}, or of fastnn.losses, got {loss!r}{hint}")
     return loss
 
 
