@@ -137,3 +137,33 @@ def test_no_data_go_into_a_pickle(rate):
     data = pickle.dumps(model.fit(big, big @ [1, 2, 3], np.ones(5000)).set_params())
     assert len(data) < 50_000 + model.held_out_.nbytes
     assert np.array_equal(pickle.loads(data).predict(X), model.predict(X))
+
+
+class TestGivenTargets:
+    """Those that cannot be compared with y are refused before a step is taken."""
+
+    BOTH = np.stack([y, 1 - y], axis=1)
+
+    def refused(self, model, y, y_val):
+        steps = []
+        model.set_params(max_iter=2, callbacks=[lambda network, history: steps.append(1)])
+        with pytest.raises(ValueError, match="^y_val must h"):
+            model.fit(X, y, X_val=X, y_val=y_val)
+        assert not steps
+
+    @pytest.mark.parametrize("y_val", [y.astype(str), t, BOTH])
+    def test_labels_of_another_kind(self, y_val):
+        self.refused(MLPClassifier((3,)), y, y_val)
+
+    @pytest.mark.parametrize("y_val", [y, BOTH[:, [0, 1, 1]]])
+    def test_another_number_of_labels(self, y_val):
+        self.refused(MLPClassifier((3,)), self.BOTH, y_val)
+
+    def test_another_number_of_targets(self):
+        self.refused(MLPRegressor(), t, self.BOTH)
+        self.refused(MLPRegressor(), self.BOTH, t)
+
+    def test_a_label_that_no_row_trains_on_counts_as_wrong(self):
+        model = MLPClassifier((3,), max_iter=2, random_state=0)
+        model.fit(X, y, X_val=X, y_val=y + 2)
+        assert model.validation_scores_ == [0, 0]

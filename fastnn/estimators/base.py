@@ -65,6 +65,10 @@ class Perceptron(Fitted, Parameters):
     def _score_of(self, held: HeldOut) -> float:
         """Return what early stopping watches on held-out rows."""
 
+    @abstractmethod
+    def _refuse_unlike(self, y_val: Any, y: Any) -> None:
+        """Refuse held-out targets (k,) or (k, K) that cannot be compared with predictions of y."""
+
     def _refuse_small(self, held: HeldOut) -> None:
         """Refuse held-out rows that are too few for that score; one will do."""
 
@@ -136,6 +140,7 @@ class Perceptron(Fitted, Parameters):
         kept = held = rows = None
         if X_val is not None:
             X_v, y_v = self._checked(X_val, y_val, reset=False)
+            self._refuse_unlike(y_v, y)
             held = HeldOut(rows_of(X_v), y_v, np.ones(X_v.shape[0]))
         elif _check.flag(self.early_stopping, "early_stopping"):
             several = self._numeric or (np.ndim(y) == 2 and np.shape(y)[1] > 1)

@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
-from ..errors import DataError
+from ..errors import DataError, ShapeError
 from ..losses import CategoricalCrossEntropy, Poisson
 from . import heldout
 from .base import Perceptron, only_where_solvers_step
@@ -146,6 +146,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             y = column_or_1d(y, warn=True)
         return X, y
 
+    def _refuse_unlike(self, y_val: Any, y: Any) -> None:
+        """Refuse labels that no accuracy can be taken of; others than those of y count as wrong."""
+        try:
+            unique_labels(y, y_val)
+        except ValueError as error:
+            raise DataError(f"y_val must hold labels like those of y: {error}") from None
+
     def _score_of(self, held: HeldOut) -> float:
         """Return the accuracy of held-out rows."""
         return float(accuracy_score(held.y, self._decide(held.X), sample_weight=held.w))
@@ -229,6 +236,14 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     def _encode(self, y: Any) -> Array:
         """Return the targets (m, K)."""
         return np.asarray(y, np.float64).reshape(len(y), -1)
+
+    def _refuse_unlike(self, y_val: Any, y: Any) -> None:
+        """Refuse another number of targets."""
+        found, wanted = (self._encode(part).shape[1] for part in (y_val, y))
+        if found != wanted:
+            raise ShapeError(
+                f"y_val must have as many targets a row as y, {wanted}, got shape {np.shape(y_val)}"
+            )
 
     def _score_of(self, held: HeldOut) -> float:
         """Return R² of held-out rows; NaN where a prediction left the range of its dtype."""
