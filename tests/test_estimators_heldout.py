@@ -147,7 +147,7 @@ class TestGivenTargets:
     def refused(self, model, y, y_val):
         steps = []
         model.set_params(max_iter=2, callbacks=[lambda network, history: steps.append(1)])
-        with pytest.raises(ValueError, match="^y_val must h"):
+        with pytest.raises(ValueError, match=r"^y_val must h"):
             model.fit(X, y, X_val=X, y_val=y_val)
         assert not steps
 
