@@ -220,10 +220,10 @@ def test_monitor_decides_which_weights_come_back(monitor):
 @pytest.mark.slow
 @pytest.mark.parametrize("load", [load_digits, load_breast_cancer])
 def test_defaults_reach_scikit_learns_accuracy(load):
-    """Means over ten seeds, and splits: to within 0.3 points, by the import alone."""
+    """Means over five seeds, and splits: to within 0.3 points, by the import alone."""
     X, y = load(return_X_y=True)
     scores = {fastnn: [], neural_network: []}
-    for seed in range(10):
+    for seed in range(5):
         X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=seed, stratify=y)
         for library, found in scores.items():
             model = library.MLPClassifier(random_state=seed)

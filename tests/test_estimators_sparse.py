@@ -152,8 +152,11 @@ def test_divergence_names_its_layer_and_step():
     assert said[0] == said[1]
 
 
-@pytest.mark.parametrize("model", ["MLPClassifier", "MLPRegressor", "LogisticRegression"])
-@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize(
+    ("model", "held"),
+    [("MLPClassifier", False), ("MLPClassifier", True), ("MLPRegressor", True),
+     ("LogisticRegression", False)],
+)  # fmt: skip
 def test_no_batch_is_made_dense(model, held):
     """3000 × 4000 numbers are 96 MB in float64, a batch of 200 rows is 6.4 MB.
 
