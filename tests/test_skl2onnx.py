@@ -99,6 +99,17 @@ def test_classifiers(made, labels, given):
     assert probabilities.dtype == given
 
 
+@pytest.mark.parametrize("classes", [[7], ["only"]])
+def test_a_classifier_of_one_class_gives_it_whatever_its_sigmoid_says(classes):
+    model = MLPClassifier((6,), **SAME).fit(X, np.repeat(classes, 60))
+    model.coefs_[-1][...] = 0
+    for bias in (-1, 1):
+        model.intercepts_[-1] = [bias]
+        label, probabilities = plain(model, X)
+        assert label.tolist() == model.predict(X).tolist() == classes * 60
+        close(probabilities, model.predict_proba(X), "float64")
+
+
 @pytest.mark.parametrize("given", ["float32", "float64", "int64"])
 @pytest.mark.parametrize("K", [1, 2])
 @pytest.mark.parametrize("settings", [{}, {"batch_norm": True, "scale": "standard"}])

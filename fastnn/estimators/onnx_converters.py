@@ -173,6 +173,8 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
         graph.add("Cast", chosen, output=label, to=graph.onnx.TensorProto.INT64)
     else:
         classes = _classes(scope, model)
+        if len(classes) == 1:  # there are two scores, but nothing else to call the second
+            classes = classes.repeat(2)
         place = graph.add("ArgMax", scores, axis=1, keepdims=0)
         graph.add("Gather", graph.constant(classes, classes.dtype), place, output=label, axis=0)
     raw = container.get_options(model).get("raw_scores", False)
