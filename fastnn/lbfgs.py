@@ -143,6 +143,10 @@ class Descent(Trainer):
             history=self.history,
         )
 
+    def _slower(self) -> str:
+        """Return nothing, for L-BFGS has no learning rate."""
+        return ""
+
     def _refuse(self) -> None:
         """Refuse settings and layers that L-BFGS cannot take."""
         unwanted = {"schedule": self.plan.schedule, "clip_norm": self.plan.clip_norm}

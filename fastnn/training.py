@@ -237,10 +237,14 @@ class Trainer:
             f"the validation cost is not finite after {epoch} epochs: numbers leave the range of "
             f"{self.program.theta.dtype} first in layer {layer!r}. The network keeps its "
             "parameters from the end of that epoch; look at the largest numbers of the validation "
-            f"data, or lower learning_rate ({self.plan.optimizer.learning_rate:g})",
+            f"data{self._slower()}",
             layer=layer,
             history=self.history,
         )
+
+    def _slower(self) -> str:
+        """Return the advice to take smaller steps, as the end of a sentence."""
+        return f", or lower learning_rate ({self.plan.optimizer.learning_rate:g})"
 
     def _overflowing(self, X: Any) -> str | None:
         """Return the name of the first layer with an output that is not finite for X, if any."""

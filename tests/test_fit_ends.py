@@ -337,6 +337,8 @@ class TestValidation:
         np.testing.assert_array_equal(net.program.theta, other.program.theta)
         assert found.value.layer == "loss"
         assert found.value.history["validation_cost"].tolist() == [np.inf]
+        # L-BFGS has no learning rate that could be lowered.
+        assert ("learning_rate" in str(found.value)) != isinstance(optimizer, LBFGS)
         assert net._memory.epoch == net.history.epochs == 3
 
     def test_names_the_layer(self, backend):
