@@ -86,8 +86,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     Notes
     -----
     With `warm_start`, and in `partial_fit`, the optimiser goes on with its memory, so that two fits
-    of five epochs are one fit of ten; scikit-learn's `fit` forgets it. Parameters that describe the
-    network (sizes, activation, loss, dropout, batch_norm, scale, dtype) must then be as before.
+    of five epochs are one fit of ten; scikit-learn's `fit` forgets it. As there, each `fit` counts
+    to `n_iter_no_change` anew, and "adaptive" begins it at learning_rate_init. Parameters that
+    describe the network (sizes, activation, loss, dropout, batch_norm, scale, dtype) must then be
+    as before.
     `early_stopping` holds out rows class by class where the classes have enough of them.
     """
 
