@@ -190,4 +190,4 @@ def test_scikit_learns_own_tests_pass_by_exchanging_the_import(tmp_path):
     known = {name for name in set(OTHERWISE) - set(private) if hasattr(module, name)}
     assert failed - set(BY_CHANCE) == known, done.stdout[-4000:]
     if RELEASE >= (1, 9):
-        assert len(cases) - len(failed) >= 49
+        assert len(cases) - len(failed - set(BY_CHANCE)) >= 49
