@@ -89,7 +89,7 @@ class Perceptron(Fitted, Parameters):
         if "network_" in state and "_described" not in state:
             self._described, self._waiting = settings.description(self), None
             names = ("validation_scores_", "best_validation_score_", "held_out_")
-            vars(self).update(dict.fromkeys(names) | state)
+            self.__dict__.update(dict.fromkeys(names) | state)
 
     def _refuse_changed(self, call: str) -> None:
         """Refuse to go on where the parameters describe another network than the fitted one."""

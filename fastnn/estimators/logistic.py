@@ -34,8 +34,12 @@ PRODUCT = 1  # the row of the network's only product, behind that of the inputs
 COST_TOLERANCE = 64 * float(np.finfo(np.float64).eps)  # scikit-learn's `ftol`
 
 
-class LogisticRegression(  # type: ignore[misc]
-    ClassifierMixin, Convertible, Revivable, Callbacks, BaseEstimator
+class LogisticRegression(
+    ClassifierMixin,
+    Convertible,
+    Revivable,
+    Callbacks,
+    BaseEstimator,  # type: ignore[misc]
 ):
     """Logistic and softmax regression: C Σ wᵢ ℓᵢ + ½‖W‖², scikit-learn's objective.
 

@@ -13,4 +13,4 @@ class Revivable:
         """Take over what was pickled; a parameter that is not in it has its default."""
         super().__setstate__(state)  # type: ignore[misc]
         for name, parameter in signature(type(self)).parameters.items():
-            vars(self).setdefault(name, parameter.default)
+            self.__dict__.setdefault(name, parameter.default)
