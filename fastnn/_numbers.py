@@ -35,11 +35,7 @@ def array(value: Any, name: str) -> Array:
         raise DataError(f"{name} has masked entries; fill them in or drop their rows")
     if hasattr(value, "toarray"):
         raise DataError(f"{name} is sparse; give {name}.toarray(), or train one of the estimators")
-    for kind in type(value).__mro__:
-        reader = READERS.get(kind.__module__.partition(".")[0])
-        if reader is not None:
-            value = reader(value, name)
-            break
+    value = readied(value, name)
     try:
         return np.asarray(value)
     except MemoryError:
@@ -51,6 +47,23 @@ def array(value: Any, name: str) -> Array:
             what = " ".join(str(error).split())
             words = f"{name} of type {type(value).__name__} cannot be made an array: {what:.200}"
         raise DataError(words) from error
+
+
+def readied(value: Any, name: str, *libraries: str) -> Any:
+    """Return what NumPy can convert, of an object of one of the libraries, by default all known.
+
+    An object of another library is returned as it is.
+
+    Raises
+    ------
+    DataError
+        If NumPy could not convert it as it is.
+    """
+    for kind in type(value).__mro__:
+        library = kind.__module__.partition(".")[0]
+        if library in (libraries or READERS):
+            return READERS[library](value, name)
+    return value
 
 
 def numeric(value: Any, name: str) -> Array:

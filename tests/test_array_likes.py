@@ -271,3 +271,46 @@ def test_shapes_are_told_after_the_conversion():
     with pytest.raises(ShapeError, match="reshape a single example"):
         network().predict(torch.ones(3))
     assert issubclass(ShapeError, FastnnError)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor", "LogisticRegression"])
+class TestEstimators:
+    """They take and refuse the same, ahead of scikit-learn's own checks."""
+
+    def fresh(self, name):
+        pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+        return getattr(fastnn, name)(max_iter=2, random_state=0)
+
+    def refused(self, name, value, words):
+        model = self.fresh(name).fit(X, Y)
+        before = dict(vars(model))
+        calls = [model.predict, lambda value: model.fit(value, Y)]
+        if name != "LogisticRegression":
+            calls.append(lambda value: model.partial_fit(value, Y))
+        for call in calls:
+            with pytest.raises(DataError, match=f"X .*{words}"):
+                call(value)
+            assert vars(model) == before
+        with pytest.raises(DataError, match=f"y .*{words}"):
+            model.fit(X, value)
+
+    def test_hdf5(self, name):
+        with h5py.File(io.BytesIO(), "w") as file:
+            held = file.create_dataset("x", data=X)
+            labels = file.create_dataset("y", data=Y)
+            wanted = self.fresh(name).fit(X, Y).predict(X)
+            np.testing.assert_array_equal(self.fresh(name).fit(held, labels).predict(held), wanted)
+            self.refused(name, h5py.Empty("f"), "empty HDF5 value")
+        self.refused(name, held, "HDF5 file that is closed")
+
+    def test_tensors(self, name):
+        torch = optional("torch")
+        wanted = self.fresh(name).fit(X.astype("float32"), Y)
+        for rows in (torch.tensor(X).bfloat16(), torch.tensor(X).float()):
+            found = self.fresh(name).fit(rows, torch.tensor(Y))
+            assert found.network_.dtype == wanted.network_.dtype
+            np.testing.assert_array_equal(found.predict(rows), wanted.predict(X.astype("float32")))
+        self.refused(name, torch.tensor(X, requires_grad=True), "requires grad")
+        self.refused(name, torch.empty(12, 3, device="meta"), "meta tensor")
+        self.refused(name, torch.tensor(X).to_sparse(), "to_dense")

@@ -22,7 +22,7 @@ from .heldout import HeldOut
 from .networks import network_of
 from .parameters import Parameters, unchanged_if_refused
 from .reporting import reports, with_callbacks
-from .rows import FLOATS, rows_of
+from .rows import FLOATS, checkable, rows_of
 from .stopping import Patience
 
 Array = np.ndarray[Any, Any]
@@ -98,8 +98,8 @@ class Perceptron(Fitted, Parameters):
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Return X (m, n) float, dense or sparse, and y, as scikit-learn checks them."""
         found: tuple[Any, Any] = validate_data(
-            self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True,
-            y_numeric=self._numeric, reset=reset,
+            self, checkable(X), checkable(y, "y"), accept_sparse="csr", dtype=FLOATS,
+            multi_output=True, y_numeric=self._numeric, reset=reset,
         )  # fmt: skip
         if self.scale is not None and issparse(found[0]):
             raise SettingError(
@@ -258,6 +258,7 @@ class Perceptron(Fitted, Parameters):
     def _rows(self, X: Any) -> Any:
         """Return X (m, n) for the fitted network, checked."""
         check_is_fitted(self)
+        X = checkable(X)
         return rows_of(validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False))
 
     def __sklearn_tags__(self) -> Any:

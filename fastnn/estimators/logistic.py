@@ -26,7 +26,7 @@ from .labels import factors_of
 from .parameters import unchanged_if_refused
 from .reporting import Callbacks, reports, with_callbacks
 from .revival import Revivable
-from .rows import FLOATS, rows_of
+from .rows import FLOATS, checkable, rows_of
 
 Array = np.ndarray[Any, Any]
 PRODUCT = 1  # the row of the network's only product, behind that of the inputs
@@ -152,6 +152,7 @@ class LogisticRegression(
             was before.
         """
         l2 = self._l2()
+        X, y = checkable(X), checkable(y, "y")
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         check_classification_targets(y)
         own = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
@@ -236,23 +237,26 @@ class LogisticRegression(
                 "with fit_intercept=True"
             )
 
+    def _rows(self, X: Any) -> Any:
+        """Return X (m, n) for the fitted network, checked."""
+        check_is_fitted(self)
+        X = checkable(X)
+        return validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+
     def decision_function(self, X: Any) -> Array:
         """Return logits (m,) for two classes, else (m, K), of rows X (m, n)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = self._rows(X)
         Z: Array = X @ self.coef_.T + self.intercept_
         return Z[:, 0] if Z.shape[1] == 1 else Z
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities (m, K) of rows X (m, n)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = self._rows(X)
         return self.network_.predict_proba(rows_of(X))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of `predict_proba`, finite where a probability rounds to 0."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = self._rows(X)
         return self.network_._log_proba(rows_of(X))
 
     def predict(self, X: Any) -> Array:

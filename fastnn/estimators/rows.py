@@ -1,4 +1,4 @@
-"""Rows that come in sparse, as networks take them."""
+"""Rows as scikit-learn can check them, and sparse ones as networks take them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
+from .._numbers import array, readied
 from ..kernels.sparse import SparseRows
 
 FLOATS = (np.float64, np.float32)
+
+
+def checkable(values: Any, name: str = "X") -> Any:
+    """Return what scikit-learn's checks can read, where tensors or data sets need a hand.
+
+    Frames stay frames, for scikit-learn reads the names of features off them. Tensors become
+    arrays, for it does not see that one holds float32 and would widen it to float64.
+    """
+    values = readied(values, name, "torch", "h5py")
+    return array(values, name) if hasattr(values, "detach") else values
 
 
 def rows_of(X: Any) -> Any:
