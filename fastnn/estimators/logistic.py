@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import check_classification_targets
@@ -21,11 +21,9 @@ from ..kernels.steps import biases, weights
 from ..layers import Dense
 from ..network import Network
 from ..optimizers import LBFGS
-from .convertible import Convertible
 from .labels import factors_of
-from .parameters import unchanged_if_refused
-from .reporting import Callbacks, reports, with_callbacks
-from .revival import Revivable
+from .parameters import Estimator, unchanged_if_refused
+from .reporting import reports, with_callbacks
 from .rows import FLOATS, checkable, rows_of
 
 Array = np.ndarray[Any, Any]
@@ -34,13 +32,7 @@ PRODUCT = 1  # the row of the network's only product, behind that of the inputs
 COST_TOLERANCE = 64 * float(np.finfo(np.float64).eps)  # scikit-learn's `ftol`
 
 
-class LogisticRegression(
-    ClassifierMixin,
-    Convertible,
-    Revivable,
-    Callbacks,
-    BaseEstimator,  # type: ignore[misc]
-):
+class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
     """Logistic and softmax regression: C Σ wᵢ ℓᵢ + ½‖W‖², scikit-learn's objective.
 
     Parameters have the names, defaults and meanings of scikit-learn 1.9; what is not the L2 penalty

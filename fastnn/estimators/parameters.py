@@ -1,4 +1,4 @@
-"""Parameters of both perceptrons: scikit-learn's names and defaults, then ours."""
+"""What estimators share, and the parameters of both perceptrons: scikit-learn's, then ours."""
 
 from __future__ import annotations
 
@@ -39,8 +39,12 @@ def unchanged_if_refused(fit: Fit) -> Fit:
     return guarded  # type: ignore[return-value]
 
 
+class Estimator(Convertible, Revivable, Callbacks, BaseEstimator):  # type: ignore[misc]
+    """What all three estimators are to skl2onnx, to pickle and to scikit-learn."""
+
+
 @dataclass(eq=False, repr=False, kw_only=True)
-class Parameters(Convertible, Revivable, Callbacks, BaseEstimator):  # type: ignore[misc]
+class Parameters(Estimator):
     """Keeps what it is given, as scikit-learn's estimators do; `fit` checks it.
 
     A dataclass, for scikit-learn reads the names of the parameters off the signature of __init__.
