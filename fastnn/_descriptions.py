@@ -104,8 +104,8 @@ def settings(thing: Any, kinds: Mapping[str, Any], what: str) -> dict[str, Any] 
     kind = type(thing)
     if kinds.get(kind.__name__) is not kind:
         raise SettingError(
-            f"{what} {thing!r} is of a class of your own, which a file cannot hold as data; use "
-            f"one of {', '.join(kinds)}"
+            f"{what} {thing!r} is of a class that a file cannot hold as data; use one of "
+            + ", ".join(kinds)
         )
     data = {}
     for name in _hints(kind):
