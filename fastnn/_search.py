@@ -59,7 +59,7 @@ class Search:
         first = next(iter(self.ranking), None)
         if first is None or first["state"] != "finished":
             advice = "run more trials, or lower the learning rates if they diverged"
-            if first is not None and first["state"] == "failed":  # so all of them did
+            if first is not None and first["state"] == "failed":  # then every trial did
                 advice = f"all failed, the first by {first['error']:.200}"
             raise DataError(f"no trial was finished, so there is no best one; {advice}")
         return first

@@ -61,7 +61,7 @@ def test_an_ascii_locale(tmp_path):
 
 def test_text_that_no_encoding_knows():
     assert readable("Größe") == "Größe"
-    assert readable("Gr\udcc3\udcb6\udcc3\udc9fe") == "Größe"  # the same under an ASCII locale
+    assert readable("Gr\udcc3\udcb6\udcc3\udc9fe") == "Größe"  # as an ASCII locale decodes it
     assert readable("a\udcff") == "a�"
     assert readable("a\ud800") == "a?"
 

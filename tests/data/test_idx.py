@@ -136,7 +136,7 @@ def test_swapped_files(pair):
 def test_classes_name_the_labels_whichever_occur(pair, labels, dtype):
     data = load_idx(*pair(idx(IMAGES), idx(np.array(labels, dtype))))
     assert [data.classes[label] for label in data.y] == [str(label) for label in labels]
-    assert data.y.tolist() == list(labels)  # so a label means the same in every file of a set
+    assert data.y.tolist() == list(labels)  # a label then means one class in every file of a set
     assert data.y.dtype == np.int64
 
 
