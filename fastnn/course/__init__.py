@@ -7,8 +7,10 @@ inside their functions; so do these, by the keyword `seed`, and then give the pu
 
 Editions differ. These functions follow the notebooks of 2021; where those of 2017 to 2020 give
 other numbers or return other values, ``edition=2017`` does as they did (`shallow.nn_model`,
-`deep.two_layer_model`, `deep.L_layer_model`, `optimization.update_parameters_with_adam`). Helper
-files stand under their file names, with version suffixes too (``dnn_app_utils_v3``,
+`deep.two_layer_model`, `deep.L_layer_model`, `gradient_checking.gradient_check_n`,
+`optimization.update_parameters_with_adam`).
+
+Helper files stand under their file names, with version suffixes too (``dnn_app_utils_v3``,
 ``testCases_v4a``); where two of them share a function name, each has its own. For
 ``scipy.ndimage.imread``, which SciPy no longer has, take `fastnn.data.load_image`.
 

@@ -11,6 +11,7 @@ from fastnn.errors import ShapeError
 
 from . import reg_utils
 from ._arrays import Array, Parameters, numbers, take, targets
+from ._edition import LATEST, is_older
 from ._layers import cross_entropy, quiet
 from ._relu_net import as_cache, forward, layers_of
 from ._settings import step_size
@@ -210,6 +211,8 @@ def gradient_check_n(
     Y: ArrayLike,
     epsilon: float = 1e-7,
     print_msg: bool = False,
+    *,
+    edition: int = LATEST,
 ) -> float:
     """Compare gradients with (J(θ + ε) − J(θ − ε)) / 2ε, taken for each number θ in turn.
 
@@ -226,7 +229,9 @@ def gradient_check_n(
     epsilon : float
         ε, above 0.
     print_msg : bool
-        Print the verdict, as the notebooks before 2021 always did.
+        Print the verdict.
+    edition : int
+        2021, or 2017 for the notebooks of 2017 to 2020, which always print it.
 
     Returns
     -------
@@ -238,8 +243,9 @@ def gradient_check_n(
     ShapeError
         If the shapes do not fit, or a gradient has not the shape of its parameter.
     SettingError
-        If an array is missing or epsilon is not above 0.
+        If an array is missing, epsilon is not above 0, or there is no such edition.
     """
+    print_msg = is_older(edition) or print_msg
     X, layers = layers_of(X, parameters)
     step = step_size(epsilon)
     names = [f"{letter}{layer}" for layer in range(1, len(layers) + 1) for letter in "Wb"]

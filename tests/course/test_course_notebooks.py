@@ -205,6 +205,16 @@ def test_models_of_the_older_edition_return_parameters_alone(model):
     assert all((older[key] == now[key]).all() for key in now)
 
 
+def test_the_older_gradient_check_always_prints(capsys):
+    X, Y, p = testCases.gradient_check_n_test_case()
+    _, cache = gradient_checking.forward_propagation_n(X, Y, p)
+    grads = gradient_checking.backward_propagation_n(X, Y, cache)
+    now = gradient_checking.gradient_check_n(p, grads, X, Y)
+    assert capsys.readouterr().out == ""
+    assert gradient_checking.gradient_check_n(p, grads, X, Y, edition=2017) == now
+    assert f"difference = {now!r}" in capsys.readouterr().out
+
+
 def test_parameters_with_costs_get_one_sentence():
     X, _ = testCases.L_model_forward_test_case()
     both = deep.L_layer_model(X, np.array([[1, 0]]), (4, 3, 1), num_iterations=1)
