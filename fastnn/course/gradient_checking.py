@@ -93,7 +93,7 @@ def _pair(x: ArrayLike, theta: ArrayLike) -> tuple[Array, Array]:
 @quiet
 def gradient_check(
     x: ArrayLike, theta: ArrayLike, epsilon: float = 1e-7, print_msg: bool = False
-) -> float:
+) -> np.float64:
     """Compare `backward_propagation` with (J(θ + ε) − J(θ − ε)) / 2ε.
 
     Parameters
@@ -107,7 +107,7 @@ def gradient_check(
 
     Returns
     -------
-    float
+    numpy.float64
         ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖), below 2e-7 where the gradient is right.
 
     Raises
@@ -124,7 +124,7 @@ def gradient_check(
     return _difference(backward_propagation(x, theta), approximation, print_msg)
 
 
-def _difference(gradient: Array, approximation: Array, print_msg: bool) -> float:
+def _difference(gradient: Array, approximation: Array, print_msg: bool) -> np.float64:
     """Return ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖), 0 where both are 0; say what it means when asked to."""
     apart = float(np.linalg.norm(np.ravel(gradient - approximation)))
     whole = float(np.linalg.norm(np.ravel(gradient)) + np.linalg.norm(np.ravel(approximation)))
@@ -133,7 +133,7 @@ def _difference(gradient: Array, approximation: Array, print_msg: bool) -> float
         right = "The backward propagation is right"
         verdict = right if difference <= LIMIT else "There is a mistake in the backward propagation"
         print(f"{verdict}: difference = {difference!r}")
-    return difference
+    return np.float64(difference)
 
 
 def forward_propagation_n(
@@ -213,7 +213,7 @@ def gradient_check_n(
     print_msg: bool = False,
     *,
     edition: int = LATEST,
-) -> float:
+) -> np.float64:
     """Compare gradients with (J(θ + ε) − J(θ − ε)) / 2ε, taken for each number θ in turn.
 
     Parameters
@@ -235,7 +235,7 @@ def gradient_check_n(
 
     Returns
     -------
-    float
+    numpy.float64
         ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖), below 2e-7 where the gradients are right.
 
     Raises

@@ -246,7 +246,7 @@ def nn_model(
         Print the cost every 1000 steps.
     edition : int
         2021 draws the first weights from the seed 3; 2017 from the seed 2, as the notebooks of 2017
-        to 2020 did.
+        to 2020 did, and the first builds of that of 2021.
 
     Returns
     -------

@@ -141,6 +141,11 @@ def test_scalars_have_the_types_that_notebooks_test():
         assert [type(cost) for cost in costs] == [np.ndarray] * 2
         assert all(cost.shape == () and cost.dtype == np.float64 for cost in costs)
     assert type(shallow.compute_cost([[0.5]], [[1]])) is float
+    X, Y, p = testCases.gradient_check_n_test_case()
+    _, cache = gradient_checking.forward_propagation_n(X, Y, p)
+    grads = gradient_checking.backward_propagation_n(X, Y, cache)
+    assert type(gradient_checking.gradient_check_n(p, grads, X, Y)) is np.float64
+    assert type(gradient_checking.gradient_check(2, 4)) is np.float64
 
 
 # A row given flat
@@ -212,7 +217,7 @@ def test_the_older_gradient_check_always_prints(capsys):
     now = gradient_checking.gradient_check_n(p, grads, X, Y)
     assert capsys.readouterr().out == ""
     assert gradient_checking.gradient_check_n(p, grads, X, Y, edition=2017) == now
-    assert f"difference = {now!r}" in capsys.readouterr().out
+    assert f"difference = {float(now)!r}" in capsys.readouterr().out
 
 
 def test_parameters_with_costs_get_one_sentence():
