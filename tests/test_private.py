@@ -2,7 +2,6 @@
 
 import os
 import stat
-import time
 from pathlib import Path
 
 import pytest
@@ -188,10 +187,12 @@ class TestFiles:
         assert not list(tmp_path.iterdir())
 
 
-def test_what_killed_processes_leave_is_swept(tmp_path):
+def test_what_killed_processes_leave_is_swept(tmp_path, monkeypatch):
+    now = 1e9
+    monkeypatch.setattr(_private.time, "time", lambda: now)
     names = {"kernel.nbc": 9999, "kernel.nbc.tmp.aa": 9999, "kernel.nbc.tmp.bb": 10}
     for name, age in names.items():
         (tmp_path / name).write_text("")
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
+        os.utime(tmp_path / name, (now - age,) * 2)
     _private.sweep(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["kernel.nbc", "kernel.nbc.tmp.bb"]
