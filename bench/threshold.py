@@ -1,7 +1,7 @@
 """From what size of a step two threads beat one: python -m bench.threshold.
 
 Nets of growing width, the same fit on one thread and on two in turns, and what starting a team
-costs. Where two begin to win is what WORTH_A_TEAM in kernels/jitted/program.py should say.
+costs. Where two begin to win is what WORTH_A_TEAM in kernels/jitted/execution/entry.py should say.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from fastnn.kernels.jitted import program, team
+from fastnn.kernels.jitted.execution import entry
+from fastnn.kernels.jitted.threads import team
 
 import fastnn
 from fastnn import Network
@@ -55,7 +56,7 @@ def crossover(measured: list[tuple[int, int, float, float]]) -> int | None:
 
 def starting(seconds: float) -> tuple[float, float]:
     """Seconds to start, use and end a team of two, and to wake one that is kept."""
-    program.WORTH_A_TEAM = 0
+    entry.WORTH_A_TEAM = 0
     net = Network.mlp([4, 4, 1], output="sigmoid")
     X = np.zeros((8, 4), np.float32)
     fit(net, X, np.arange(8) % 2, 1, 2)
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, nargs="+", default=[64, 256, 1024])
     chosen = parser.parse_args()
     print(machine.line())
-    program.WORTH_A_TEAM = 0
+    entry.WORTH_A_TEAM = 0
     for batch in chosen.batch:
         print(f"\nbatch {batch}\nwidth  multiplications  1 thread µs  2 threads µs  ratio")
         measured = []

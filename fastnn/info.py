@@ -85,7 +85,7 @@ def _backends() -> str:
 
 def _cache() -> str:
     """Where compiled kernels lie, and how many bytes they are."""
-    from .kernels.jitted._cache import cache_folder
+    from .kernels.jitted.compiler.disk_cache import cache_folder
 
     folder = cache_folder()
     try:

@@ -35,19 +35,20 @@ def _stand_in():
 @pytest.fixture(scope="session", autouse=True)
 def _strict_tables():
     """Programs get tables that hold what they name, and no more."""
-    from fastnn.kernels.jitted import _link, needs
+    from fastnn.kernels.jitted.compiler import dispatch_table
+    from fastnn.kernels.jitted.execution import kernel_selection
 
     address = ctypes.cast(_stand_in, ctypes.c_void_p).value
 
     def strict(dtype, uses, processes):
-        table = _link.table(dtype, uses, processes).copy()
-        for place, (_, _, when) in enumerate(_link._linked):
+        table = dispatch_table.table(dtype, uses, processes).copy()
+        for place, (_, _, when) in enumerate(dispatch_table._linked):
             if when is not None and when not in uses:
                 table[place] = address
         return table
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(needs, "table", strict)
+        patch.setattr(kernel_selection, "table", strict)
         yield
 
 

@@ -5,7 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import backprop, dense, plans, program
+from fastnn.kernels.jitted.execution import backward, entry, workspace
+from fastnn.kernels.jitted.ops import dense
 from fastnn.kernels.sparse import SparseRows
 
 import fastnn
@@ -27,20 +28,20 @@ FEATURES = {"wide rows": 90, "one output": 70}
 @pytest.fixture(params=["several groups", "one group"])
 def groups(request, monkeypatch):
     """Blocks for batches of some hundred examples, in groups for members or shared by the team."""
-    monkeypatch.setattr(plans, "LARGE", 0)
-    monkeypatch.setattr(plans, "CACHE", 9000)
-    monkeypatch.setattr(plans, "GRADIENTS", 0)
+    monkeypatch.setattr(workspace, "LARGE", 0)
+    monkeypatch.setattr(workspace, "CACHE", 9000)
+    monkeypatch.setattr(workspace, "GRADIENTS", 0)
     if request.param == "one group":
-        monkeypatch.setattr(plans, "SUMS", 0)
-    plans.divided.cache_clear()
+        monkeypatch.setattr(workspace, "SUMS", 0)
+    workspace.divided.cache_clear()
     yield request.param
-    plans.divided.cache_clear()
+    workspace.divided.cache_clear()
 
 
 @pytest.fixture
 def threads(monkeypatch):
     """Small work is worth a team; returns what sets its size."""
-    monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
     before = fastnn._threads._wanted
     yield fastnn.set_num_threads
     fastnn._threads._wanted = before
@@ -57,7 +58,7 @@ def examples(name, m=701):
 def divided(net, X, dtype):
     """The plan of full batches of X."""
     ops = net.program.ops
-    return plans.divided(ops.tobytes(), len(X), np.dtype(dtype).itemsize, 0)
+    return workspace.divided(ops.tobytes(), len(X), np.dtype(dtype).itemsize, 0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -128,18 +129,18 @@ def test_a_workspace_that_is_too_small_is_replaced(groups):
     X, _ = examples("tables")
     net = Network(LAYERS["tables"], inputs=X.shape[1])
     plan = divided(net, X, "float32")
-    layout = plans.lay(plan, np.float32, 3)
+    layout = workspace.lay(plan, np.float32, 3)
     assert layout.room == 3
-    assert plans.lay(plan, np.float32, 1, layout.work).work is layout.work
+    assert workspace.lay(plan, np.float32, 1, layout.work).work is layout.work
     small = np.zeros(plan.fixed + plan.each - 1, np.float32)
-    assert plans.lay(plan, np.float32, 2, small).work.size == plan.fixed + 2 * plan.each
+    assert workspace.lay(plan, np.float32, 2, small).work.size == plan.fixed + 2 * plan.each
 
 
 def test_activations_begin_on_cache_lines(groups):
     """A vector that crosses a line costs two reads."""
     X, _ = examples("tables")
     plan = divided(Network(LAYERS["tables"], inputs=X.shape[1]), X, "float32")
-    layout = plans.lay(plan, np.float32)
+    layout = workspace.lay(plan, np.float32)
     starts = [0, layout.ld, plan.fixed, *layout.places._asdict().values()]
     starts.remove(layout.places.examples)
     begin = layout.work.__array_interface__["data"][0]
@@ -172,7 +173,7 @@ def test_members_have_examples_of_their_own_where_these_are_many(threads, dtype)
     X, y = rng.standard_normal((600, 54)), rng.integers(0, 7, 600)
     layers = [Dense(127, "relu"), Dense(65, "tanh", use_bias=False), Dense(7, "softmax")]
     whole = Network(layers, inputs=54, dtype=dtype)
-    plan = plans.divided(whole.program.ops.tobytes(), 256, whole.dtype.itemsize, 0)
+    plan = workspace.divided(whole.program.ops.tobytes(), 256, whole.dtype.itemsize, 0)
     assert (plan.groups, plan.places.examples) == (2, 128)
     found = {}
     for count in (0, 1, 2, 3, 5):
@@ -221,7 +222,7 @@ def test_large_layers_go_in_blocks(threads, dtype):
     X, y = rng.standard_normal((150, 20)).astype(dtype), rng.integers(0, 2, 150)
     net = Network.mlp([20, 1603, 999, 1], output="sigmoid", dtype=dtype)
     assert 1603 * net.dtype.itemsize >= dense.APART
-    assert backprop.KEPT < 999 * 160
+    assert backward.KEPT < 999 * 160
     _, gradients = net.cost_and_gradients(X, y)
     with fastnn.backend("vectorized"):
         _, expected = net.cost_and_gradients(X, y)

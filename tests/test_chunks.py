@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import program
+from fastnn.kernels.jitted.execution import entry
 
 import fastnn
 from fastnn import Activation, BatchNorm, Dense, Network, kernels
@@ -115,7 +115,7 @@ class TestFullBatch:
     @pytest.mark.parametrize("threads", [1, 2])
     @pytest.mark.parametrize("make", [small, normed])
     def test_bits_do_not_depend_on_chunks(self, backend, monkeypatch, make, threads):
-        monkeypatch.setattr("fastnn.kernels.jitted.program.WORTH_A_TEAM", 0)
+        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
         (X, y), nets, before = problem(), [make(), make()], fastnn.get_num_threads()
         weight = np.random.default_rng(1).uniform(size=len(X))
         fastnn.set_num_threads(threads)
@@ -139,15 +139,15 @@ class TestCompiledCall:
     """The call around the compiled steps."""
 
     def test_looks_at_validation_rows_where_an_epoch_ends(self, one_step, monkeypatch):
-        place = list(inspect.signature(program.compiled.run.py_func).parameters).index("order_val")
-        sizes, assemble = [], program.assemble
+        place = list(inspect.signature(entry.compiled.run.py_func).parameters).index("order_val")
+        sizes, assemble = [], entry.assemble
 
         def spied(function, args, team):
-            if function is program.compiled.run:
+            if function is entry.compiled.run:
                 sizes.append(len(args[place]))
             return assemble(function, args, team)
 
-        monkeypatch.setattr(program, "assemble", spied)
+        monkeypatch.setattr(entry, "assemble", spied)
         (X, y), net = problem(), small()
         history = net.fit(X, y, epochs=2, batch_size=20, validation_data=(X, y), progress=False)
         assert sizes == [0, 0, 60] * 2

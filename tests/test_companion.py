@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import companion
+from fastnn.kernels.jitted.threads import row_worker
 
 import fastnn
 from fastnn import Activation, BatchNorm, Dense, Dropout, Network
@@ -25,9 +25,9 @@ X = np.random.default_rng(0).normal(size=(40, 500)).astype(np.float32)
 @pytest.fixture(autouse=True)
 def eager(monkeypatch):
     """Two threads, and a companion from the third row on, however slow the machine is."""
-    monkeypatch.setattr(companion, "ROWS", 2)
-    monkeypatch.setattr(companion, "QUICK", 60.0)
-    monkeypatch.setattr(companion, "SHARE", np.inf)
+    monkeypatch.setattr(row_worker, "ROWS", 2)
+    monkeypatch.setattr(row_worker, "QUICK", 60.0)
+    monkeypatch.setattr(row_worker, "SHARE", np.inf)
     monkeypatch.setattr(fastnn._threads, "_wanted", 2)
     door._kept.prepared.clear()
     ended()
@@ -37,7 +37,7 @@ def eager(monkeypatch):
 
 def ended():
     """Wait for the companion's end; it ends by itself."""
-    for thread, _ in companion._current:
+    for thread, _ in row_worker._current:
         thread.join(WAIT)
         assert not thread.is_alive()
 
@@ -50,10 +50,10 @@ def rows_together(network, rows):
     """What single rows give, and how many of them a companion computed half of."""
     outputs, helped = [], 0
     for row in rows:
-        waits = any(m[companion.STATE] == companion.WAITING for _, m in companion._current)
-        arrived = sum(int(m[0]) for _, m in companion._current) if waits else 0
+        waits = any(m[row_worker.STATE] == row_worker.WAITING for _, m in row_worker._current)
+        arrived = sum(int(m[0]) for _, m in row_worker._current) if waits else 0
         outputs.append(network.predict_proba(row[None]))
-        helped += waits and sum(int(m[0]) for _, m in companion._current) > arrived
+        helped += waits and sum(int(m[0]) for _, m in row_worker._current) > arrived
     return np.vstack(outputs), helped
 
 
@@ -104,25 +104,25 @@ def test_one_thread_and_small_networks_have_none():
     rows_together(net(), X)
     fastnn.set_num_threads(2)
     rows_together(net(widths=(9,)), X)
-    assert not any(thread.is_alive() for thread, _ in companion._current)
+    assert not any(thread.is_alive() for thread, _ in row_worker._current)
 
 
 def test_rows_that_do_not_follow_each_other_have_none(monkeypatch):
-    monkeypatch.setattr(companion, "QUICK", 0.0)
+    monkeypatch.setattr(row_worker, "QUICK", 0.0)
     rows_together(net(), X)
-    assert not any(thread.is_alive() for thread, _ in companion._current)
+    assert not any(thread.is_alive() for thread, _ in row_worker._current)
 
 
 def test_one_that_does_not_help_is_let_go_and_called_less_and_less(monkeypatch):
     """By times that are given: rows together take as long as alone, then half as long."""
-    monkeypatch.setattr(companion, "SHARE", 0.9)
-    monkeypatch.setattr(companion, "LONGEST", 8)
-    monkeypatch.setattr(companion, "busy", lambda: False)
-    company, turns, calls, took = companion.Company(None), [], [], 1.0
+    monkeypatch.setattr(row_worker, "SHARE", 0.9)
+    monkeypatch.setattr(row_worker, "LONGEST", 8)
+    monkeypatch.setattr(row_worker, "busy", lambda: False)
+    company, turns, calls, took = row_worker.Company(None), [], [], 1.0
 
     def call(args, theta):
         calls.append(len(turns))
-        company.meeting[[companion.OWNER, companion.STATE]] = 1, companion.WAITING
+        company.meeting[[row_worker.OWNER, row_worker.STATE]] = 1, row_worker.WAITING
         company.fresh = True
 
     monkeypatch.setattr(company, "_call", call)
@@ -135,7 +135,7 @@ def test_one_that_does_not_help_is_let_go_and_called_less_and_less(monkeypatch):
     # A turn in which it is called, one in which it is fresh, one in which it is let go, and a rest.
     assert np.diff(calls).tolist() == [3 + rest for rest in (1, 2, 4, 8, 8)]
     assert company.rest == 1
-    assert company.meeting[companion.OWNER] == 1
+    assert company.meeting[row_worker.OWNER] == 1
 
 
 def test_it_leaves_when_threads_are_taken_back():
@@ -222,8 +222,8 @@ def printed(code):
         "row = np.ones((1, 500), np.float32)\n"
         "atexit.register(lambda: at_the_end())\n"
         "import fastnn\n"
-        "from fastnn.kernels.jitted import companion\n"
-        "companion.ROWS, companion.QUICK, companion.SHARE = 2, 60.0, np.inf\n"
+        "from fastnn.kernels.jitted.threads import row_worker\n"
+        "row_worker.ROWS, row_worker.QUICK, row_worker.SHARE = 2, 60.0, np.inf\n"
         "fastnn.set_num_threads(2)\n"
         "net = fastnn.Network.mlp([500, 300, 3], output='softmax').build(500)\n"
         "first = net.predict_proba(row)\n"
@@ -248,6 +248,6 @@ def test_a_process_ends_while_one_is_awake():
     code = (
         "at_the_end = lambda: None\n"
         "for i in range(50): net.predict_proba(row)\n"
-        "print(len(companion._current))\n"
+        "print(len(row_worker._current))\n"
     )
     assert printed(code) == "1"

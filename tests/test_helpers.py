@@ -7,8 +7,9 @@ import threading
 import time
 
 import pytest
-from fastnn.kernels.jitted import _helpers, _link, needs
-from fastnn.kernels.jitted._helpers import helped
+from fastnn.kernels.jitted.compiler import dispatch_table, parallel_compile
+from fastnn.kernels.jitted.compiler.parallel_compile import helped
+from fastnn.kernels.jitted.execution import kernel_selection
 
 import fastnn
 from fastnn import _threads, kernels
@@ -20,21 +21,21 @@ SLEEP = "import time; time.sleep(60)"
 @pytest.fixture
 def started(monkeypatch):
     """The shares and processes of the helpers that a test starts."""
-    found, start = [], _helpers._start
+    found, start = [], parallel_compile._start
 
     def watched(dtype, places):
         helper = start(dtype, places)
         found.append((places, helper))
         return helper
 
-    monkeypatch.setattr(_helpers, "_start", watched)
-    monkeypatch.setattr(_helpers, "CODE", SLEEP)
-    monkeypatch.setattr(_helpers, "_cores", lambda: 64)
+    monkeypatch.setattr(parallel_compile, "_start", watched)
+    monkeypatch.setattr(parallel_compile, "CODE", SLEEP)
+    monkeypatch.setattr(parallel_compile, "_cores", lambda: 64)
     return found
 
 
 def test_every_kernel_is_in_the_order_once_and_helpers_begin_at_the_other_end(started, monkeypatch):
-    monkeypatch.setattr(_helpers, "CODE", "")
+    monkeypatch.setattr(parallel_compile, "CODE", "")
     with helped("float32", PLACES, 3) as order:
         assert sorted(order) == PLACES
     (second, _), (third, _) = started
@@ -49,15 +50,15 @@ def test_one_process_starts_no_helper(started, processes):
 
 
 def test_few_kernels_start_no_helper(started):
-    with helped("float32", PLACES[: 2 * _helpers.SHARE - 1], 8):
+    with helped("float32", PLACES[: 2 * parallel_compile.SHARE - 1], 8):
         assert not started
 
 
 def test_there_are_never_more_helpers_than_most_or_cores(started, monkeypatch):
     with helped("float32", list(range(200)), 64):
-        assert len(started) == _helpers.MOST
+        assert len(started) == parallel_compile.MOST
     started.clear()
-    monkeypatch.setattr(_helpers, "_cores", lambda: 3)
+    monkeypatch.setattr(parallel_compile, "_cores", lambda: 3)
     with helped("float32", list(range(200)), 64):
         assert len(started) == 2
 
@@ -77,7 +78,7 @@ def test_one_thread_of_a_process_has_helpers(started):
 
 
 def test_a_worker_of_multiprocessing_starts_no_helper(started, monkeypatch):
-    monkeypatch.setattr(_helpers, "parent_process", lambda: "the one that has all cores")
+    monkeypatch.setattr(parallel_compile, "parent_process", lambda: "the one that has all cores")
     with helped("float32", PLACES, 2):
         assert not started
 
@@ -91,7 +92,7 @@ def test_a_program_that_embeds_python_is_not_started_again(started, monkeypatch,
 
 
 def test_a_cache_that_cannot_be_written_starts_no_helper(started, monkeypatch):
-    monkeypatch.setattr(_helpers, "writable", lambda: False)
+    monkeypatch.setattr(parallel_compile, "writable", lambda: False)
     with helped("float32", PLACES, 2):
         assert not started
 
@@ -106,7 +107,7 @@ def test_helpers_that_cannot_be_started_are_not_missed(monkeypatch):
 
 
 def test_a_helper_that_fails_is_not_missed(started, monkeypatch):
-    monkeypatch.setattr(_helpers, "CODE", "raise SystemExit(3)")
+    monkeypatch.setattr(parallel_compile, "CODE", "raise SystemExit(3)")
     with helped("float32", PLACES, 2) as order:
         assert sorted(order) == PLACES
         assert started[0][1].wait(60) == 3
@@ -128,9 +129,9 @@ def test_an_interrupt_ends_helpers(started):
 
 def test_a_helper_ends_with_the_process_that_it_helps(monkeypatch):
     """A process that is killed closes the pipe to its helpers."""
-    slow = _helpers.CODE.replace("sys.path[:]", "import time; time.sleep(60)\nsys.path[:]")
-    monkeypatch.setattr(_helpers, "CODE", slow)
-    helper, began = _helpers._start("float32", []), time.monotonic()
+    slow = parallel_compile.CODE.replace("sys.path[:]", "import time; time.sleep(60)\nsys.path[:]")
+    monkeypatch.setattr(parallel_compile, "CODE", slow)
+    helper, began = parallel_compile._start("float32", []), time.monotonic()
     helper.communicate(timeout=50)
     assert helper.returncode == 1
     assert time.monotonic() - began < 50
@@ -138,11 +139,11 @@ def test_a_helper_ends_with_the_process_that_it_helps(monkeypatch):
 
 def test_a_helper_imports_what_its_process_would(tmp_path, monkeypatch):
     """From the same folders, in their order, but not from the one where the process stands."""
-    package = tmp_path / "lib" / "fastnn" / "kernels" / "jitted"
+    package = tmp_path / "lib" / "fastnn" / "kernels" / "jitted" / "compiler"
     package.mkdir(parents=True)
-    for folder in (package, package.parent, package.parent.parent):
+    for folder in (package, *package.parents[:3]):
         (folder / "__init__.py").touch()
-    (package / "_link.py").write_text(
+    (package / "dispatch_table.py").write_text(
         "import json, os, pathlib\n"
         "def compile_share(*share):\n"
         "    told = [*share, os.environ['FASTNN_CACHE_DIR']]\n"
@@ -151,31 +152,31 @@ def test_a_helper_imports_what_its_process_would(tmp_path, monkeypatch):
     (tmp_path / "json.py").write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path / "lib"), *sys.path])
-    with _helpers._start("float32", [3, 2]) as helper:
+    with parallel_compile._start("float32", [3, 2]) as helper:
         assert helper.wait(60) == 0
-    cache = str(_helpers.cache_folder().parent)
+    cache = str(parallel_compile.cache_folder().parent)
     assert json.loads((tmp_path / "told").read_text()) == ["float32", [3, 2], cache]
 
 
 def test_a_share_leaves_out_what_is_kept_meanwhile(monkeypatch):
     compiled, kept = [], {7}
-    monkeypatch.setattr(_link, "_compile", lambda number, place: compiled.append(place))
-    monkeypatch.setattr(_link, "_is_kept", lambda number, place: place in kept)
-    _link.compile_share("float64", [9, 7, 5])
+    monkeypatch.setattr(dispatch_table, "_compile", lambda number, place: compiled.append(place))
+    monkeypatch.setattr(dispatch_table, "_is_kept", lambda number, place: place in kept)
+    dispatch_table.compile_share("float64", [9, 7, 5])
     assert compiled == [9, 5]
 
 
 def test_as_many_processes_as_threads_compile(monkeypatch):
     jitted, told = kernels.get("jitted"), []
-    table = needs.table
+    table = kernel_selection.table
 
     def watched(dtype, uses, processes):
         told.append(processes)
         return table(dtype, uses, processes)
 
     monkeypatch.setattr(jitted, "compile_all", lambda dtype, processes: told.append(processes))
-    monkeypatch.setattr(needs, "table", watched)
+    monkeypatch.setattr(kernel_selection, "table", watched)
     monkeypatch.setattr(_threads, "_wanted", 3)
-    needs._addresses.cache_clear()
+    kernel_selection._addresses.cache_clear()
     fastnn.warmup(["float32"])
     assert told[:2] == [3, 3]  # of all kernels, and of a fit's

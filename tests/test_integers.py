@@ -7,9 +7,12 @@ import sys
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import _link, byte_rows, digits, integers, memory, program
-from fastnn.kernels.jitted.simd import multiplies_bytes
-from fastnn.kernels.jitted.words import BYTES, LANES, PANEL
+from fastnn.kernels.jitted.codegen import pointers
+from fastnn.kernels.jitted.codegen.simd import multiplies_bytes
+from fastnn.kernels.jitted.codegen.vnni import BYTES, LANES, PANEL
+from fastnn.kernels.jitted.compiler import dispatch_table
+from fastnn.kernels.jitted.execution import entry
+from fastnn.kernels.jitted.first_layer import int8_gemm, int8_narrow_gemm, quantize
 
 import fastnn
 from fastnn import Dense, GradientDescent, Network, Rescaling
@@ -22,8 +25,8 @@ pytestmark = pytest.mark.skipif(
 def in_digits(y):
     """(whole numbers, their unit) of a row, put together again from its words."""
     words = -(-len(y) // BYTES) * LANES
-    room = np.full(digits.length.py_func(words) + 1, np.nan, np.float32)
-    digits.cut(1, len(y), words, y, 0, len(y), room, 0)
+    room = np.full(quantize.length.py_func(words) + 1, np.nan, np.float32)
+    quantize.cut(1, len(y), words, y, 0, len(y), room, 0)
     assert np.isnan(room[-1])
     fours = room[: 4 * words].view(np.int8).reshape(-1, 4, 4)[:, :3]
     return fours.transpose(0, 2, 1).reshape(-1, 3) @ np.array([1, 256, 65536]), room[4 * words]
@@ -42,7 +45,7 @@ def test_digits_make_a_row_again_up_to_a_step(n, size):
 
 def test_digits_hold_every_largest_number():
     """Of those next to a power of two, and of those that three digits hold just and no more."""
-    for top in (digits.MOST, 2**23 - 1, 2**23 - 2):
+    for top in (quantize.MOST, 2**23 - 1, 2**23 - 2):
         for offset in range(-3, 4):
             largest = np.ldexp(np.float32(min(top + offset, 2**23 - 1)), -22)
             for sign in (1, -1):
@@ -68,8 +71,8 @@ def test_the_unit_of_a_row_that_is_not_finite_is_nan(bad, place):
 
 GUARD = np.float32(-77)
 KERNELS = {
-    "forward": integers.forward, "by rows": byte_rows.forward, "backward": integers.backward,
-    "backward for one": byte_rows.backward,
+    "forward": int8_gemm.forward, "by rows": int8_narrow_gemm.forward,
+    "backward": int8_gemm.backward, "backward for one": int8_narrow_gemm.backward,
 }  # fmt: skip
 
 
@@ -78,7 +81,7 @@ def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
     rng = np.random.default_rng([n, m, N])
     images = rng.integers(0, 256, (m + 5, N + extent)).astype(np.uint8)
     order = rng.permutation(m + 5)[:m]
-    work = np.full(3 + digits.ROOM + 64, GUARD, np.float32)
+    work = np.full(3 + quantize.ROOM + 64, GUARD, np.float32)
     back, one = way.startswith("backward"), way.endswith("one")
     n = 1 if one else n
     wide, long = (N, m) if back else (m, N)
@@ -86,14 +89,14 @@ def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
     C = np.full((n + 1, wide + 4), GUARD)
     C[:n, :wide] = start
     kernel = KERNELS[way].kernel
-    x = memory.locate(images)[0]
+    x = pointers.locate(images)[0]
     args = N, x, order, extent, 0.5, offset, Y.reshape(-1), 0
     if one:
         kernel(*args, C.reshape(-1), 0, work, 3)
     else:
         kernel(n, *args, long + 3, C.reshape(-1), 0, wide + 4, work, 3)
     assert (work[:3] == GUARD).all()
-    assert (work[3 + digits.ROOM :] == GUARD).all()
+    assert (work[3 + quantize.ROOM :] == GUARD).all()
     assert (C[n:] == GUARD).all()
     assert (C[:, wide:] == GUARD).all()
     X = 0.5 * images[order, extent:].astype(np.float64) + offset
@@ -164,13 +167,13 @@ def fitted(features, units, batch, threads=1, dtype="float32"):
 @pytest.fixture
 def summed(monkeypatch):
     """The names that programs hand to the table from here on."""
-    names, addresses = set(), program.addresses
+    names, addresses = set(), entry.addresses
 
     def watched(ops, dtype, purpose, needs=(), settings=None):
         names.update(needs)
         return addresses(ops, dtype, purpose, needs, settings)
 
-    monkeypatch.setattr(program, "addresses", watched)
+    monkeypatch.setattr(entry, "addresses", watched)
     return names
 
 
@@ -179,12 +182,15 @@ def summed(monkeypatch):
 @pytest.mark.parametrize("batch", [None, 50])
 def test_networks_give_what_numpy_gives(features, units, batch, summed):
     found = fitted(features, units, batch)
-    rows, one = (suit.py_func(features, units[0]) for suit in (byte_rows.suit, byte_rows.suit_back))
-    many = units[0] >= integers.OUTPUTS
-    assert (byte_rows.NAME in summed) == (one or (rows and many))
-    assert (byte_rows.ONE in summed) == one
-    assert (integers.PANELS in summed) == (many and not rows)
-    assert (integers.NAME in summed) == many
+    rows, one = (
+        suit.py_func(features, units[0])
+        for suit in (int8_narrow_gemm.suit, int8_narrow_gemm.suit_back)
+    )
+    many = units[0] >= int8_gemm.OUTPUTS
+    assert (int8_narrow_gemm.NAME in summed) == (one or (rows and many))
+    assert (int8_narrow_gemm.ONE in summed) == one
+    assert (int8_gemm.PANELS in summed) == (many and not rows)
+    assert (int8_gemm.NAME in summed) == many
     with fastnn.backend("vectorized"):
         expected = fitted(features, units, batch)
     for one, other in zip(found, expected, strict=True):
@@ -195,7 +201,7 @@ def test_networks_give_what_numpy_gives(features, units, batch, summed):
 @pytest.mark.parametrize("features", [256, 300, 2050, 6200, 12288, 16390])
 @pytest.mark.parametrize("units", [(1, 2), (3, 2), (7, 3), (41, 5)])
 def test_any_number_of_members_gives_the_same_bits(features, units, threads, monkeypatch):
-    monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
     alone, together = (fitted(features, units, 50, count) for count in (1, threads))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -220,7 +226,7 @@ def walled():
 @pytest.mark.parametrize("units", [1, 7, 40])
 @pytest.mark.parametrize("features", [300, 2048, 2100])
 def test_nothing_behind_the_user_s_array_is_read(walled, features, units, threads, monkeypatch):
-    monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
     before = fastnn._threads._wanted
     fastnn.set_num_threads(threads)
     try:
@@ -233,16 +239,16 @@ def test_nothing_behind_the_user_s_array_is_read(walled, features, units, thread
 
 
 def test_small_batches_float64_and_few_outputs_are_read_otherwise(summed):
-    fitted(300, (7, 3), integers.FEW - 1)
-    fitted(300, (40, 3), integers.MANY - 1)
-    assert integers.NAME in summed  # as they predict more rows
+    fitted(300, (7, 3), int8_gemm.FEW - 1)
+    fitted(300, (40, 3), int8_gemm.MANY - 1)
+    assert int8_gemm.NAME in summed  # as they predict more rows
     summed.clear()
     fitted(300, (7, 3), None, dtype="float64")
     fitted(300, (40, 3), None, dtype="float64")
-    fitted(300, (integers.OUTPUTS - 1, 3), None)
-    assert integers.NAME not in summed
-    fitted(300, (integers.OUTPUTS, 3), None)
-    assert integers.NAME in summed
+    fitted(300, (int8_gemm.OUTPUTS - 1, 3), None)
+    assert int8_gemm.NAME not in summed
+    fitted(300, (int8_gemm.OUTPUTS, 3), None)
+    assert int8_gemm.NAME in summed
 
 
 @pytest.mark.parametrize("features", [300, 2100])
@@ -251,9 +257,9 @@ def test_a_row_does_not_depend_on_its_neighbours_among_many(features):
     for units in (9, 50):
         net = Network([Rescaling(1 / 255), Dense(units, "tanh"), Dense(2)], inputs=features)
         whole = net.build(features).predict(X)
-        for begin, end in ((0, integers.MANY), (17, 133), (200, 300)):
+        for begin, end in ((0, int8_gemm.MANY), (17, 133), (200, 300)):
             np.testing.assert_array_equal(net.predict(X[begin:end]), whole[begin:end])
-        few = net.predict(X[: integers.FEW - 1])
+        few = net.predict(X[: int8_gemm.FEW - 1])
         np.testing.assert_array_equal(net.predict(X[3:9]), few[3:9])
         np.testing.assert_allclose(few, whole[: len(few)], rtol=1e-5, atol=1e-5)
 
@@ -269,13 +275,13 @@ def test_a_weight_that_is_not_finite_is_seen(bad, units, features):
 
 
 def test_float64_and_other_cpus_have_no_such_kernels():
-    assert set(integers.DTYPES) == {np.dtype(np.float32)}
-    back = map(_link.in_training, (integers.NAME, byte_rows.ONE))
-    names = frozenset({integers.PANELS, byte_rows.NAME, *back})
-    places = [i for i, (_, _, when) in enumerate(_link._linked) if when in names]
+    assert set(int8_gemm.DTYPES) == {np.dtype(np.float32)}
+    back = map(dispatch_table.in_training, (int8_gemm.NAME, int8_narrow_gemm.ONE))
+    names = frozenset({int8_gemm.PANELS, int8_narrow_gemm.NAME, *back})
+    places = [i for i, (_, _, when) in enumerate(dispatch_table._linked) if when in names]
     assert len(places) == 8  # two of each: for a group or a member, and for a tile
-    assert not _link.table(np.dtype(np.float64), names)[places].any()
-    assert _link.table(np.dtype(np.float32), names)[places].all()
+    assert not dispatch_table.table(np.dtype(np.float64), names)[places].any()
+    assert dispatch_table.table(np.dtype(np.float32), names)[places].all()
 
 
 @pytest.mark.parametrize("scaler", [fastnn.Normalization(), Rescaling(1 / 16, offset=-1)])
@@ -285,7 +291,7 @@ def test_what_is_scaled_by_feature_or_shifted_far_is_not_summed_so(scaler, summe
         net = Network([scaler, Dense(units, "relu"), Dense(2, "softmax")])
         net.fit(X, np.arange(60) % 2, epochs=1, progress=False)
         net.predict(X)
-    assert integers.NAME not in summed
+    assert int8_gemm.NAME not in summed
 
 
 @pytest.mark.parametrize("kind", ["plain", "normalized", "shifted far", "by columns"])
@@ -296,9 +302,9 @@ def test_a_workspace_serves_whichever_way_a_run_takes(kind):
     net.fit(X, np.arange(60) % 2, epochs=1, progress=False)
     X = np.asfortranarray(X) if kind == "by columns" else X
     ops, state, dtype = net.program.ops, net.program.state, np.dtype(np.float32)
-    work = program.workspace(ops, 60, dtype, 2, X)
-    entered = program.entered(ops, X, state, dtype, 60)
+    work = entry.workspace(ops, 60, dtype, 2, X)
+    entered = entry.entered(ops, X, state, dtype, 60)
     assert (entered["A"][0] < 0) == (kind == "plain")
-    layout = program.layout(entered, 60, dtype, X, 2, work)
+    layout = entry.layout(entered, 60, dtype, X, 2, work)
     assert layout.work is work
     assert layout.room >= 2

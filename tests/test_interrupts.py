@@ -9,7 +9,7 @@ import threading
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted import team
+from fastnn.kernels.jitted.threads import team
 
 from fastnn import LBFGS, Network, errors
 from fastnn.history import History

@@ -148,8 +148,10 @@ def test_every_package_is_listed_for_the_wheel():
 
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {"fastnn", "fastnn.kernels"}
-    found |= {f"fastnn.{p.parent.name}" for p in ROOT.glob("fastnn/*/__init__.py")}
-    found |= {f"fastnn.kernels.{p.parent.name}" for p in ROOT.glob("kernels/*/__init__.py")}
+    for top in ("fastnn", "kernels"):
+        for init in (ROOT / top).rglob("*/__init__.py"):
+            rooms = init.parent.relative_to(ROOT).parts
+            found.add(".".join(rooms if top == "fastnn" else ("fastnn", *rooms)))
     assert set(listed) == found
 
 

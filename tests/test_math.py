@@ -7,14 +7,14 @@ import llvmlite.binding
 import numba
 import numpy as np
 import pytest
-from fastnn.kernels.jitted import math
+from fastnn.kernels.jitted.codegen import elementary
 
 from fastnn import kernels
 
 REAL = np.longdouble  # 64 bits of fraction where it is worth its name
 PI = REAL(libm.pi) + REAL(1.2246467991473532e-16)
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
-NAMES = pytest.mark.parametrize("name", math.MAX_ULP)
+NAMES = pytest.mark.parametrize("name", elementary.MAX_ULP)
 #: Where a function changes its formula, or a rounded exponent steps.
 SEAMS = [0.6, libm.sqrt(0.5), libm.sqrt(2), libm.sqrt(2) - 1, libm.sqrt(0.5) - 1, 1, 2]
 STEPS = libm.log(2) * (np.arange(-1080, 1030) + 0.5)
@@ -27,7 +27,7 @@ _loops = {}
 def loop(name):
     """A compiled loop over one function; of `normal` the first result, Φ."""
     if name not in _loops:
-        function = getattr(math, name)
+        function = getattr(elementary, name)
 
         def each(x, y):
             for i in range(x.size):
@@ -136,7 +136,7 @@ def test_error_is_within_the_stated_ulps(name, dtype):
             error -= np.where(x < 0, x.astype(REAL) ** 2 / 2, 0)
     error = np.where(np.isnan(error), np.inf, error)
     worst = np.argmax(error)
-    assert error[worst] <= math.MAX_ULP[name][dtype == np.float64], x[worst]
+    assert error[worst] <= elementary.MAX_ULP[name][dtype == np.float64], x[worst]
 
 
 INF, NAN = np.inf, np.nan
@@ -220,10 +220,10 @@ def test_loops_vectorise(name, dtype):
     assert not re.search(r"\$\W*(exp|log|tanh|erf|floor|fma)\w*\b", code), "it calls libm"
 
 
-@pytest.mark.parametrize("name", math.MAX_ULP)
+@pytest.mark.parametrize("name", elementary.MAX_ULP)
 def test_python_says_what_the_compiled_function_means(name):
     x = np.array([0.1, 0.7, 0.9])
-    said = [np.ravel(getattr(math, name)(v))[0] for v in x]
+    said = [np.ravel(getattr(elementary, name)(v))[0] for v in x]
     np.testing.assert_allclose(values(name, x), said, rtol=1e-14)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import _link, inplace, needs
+from fastnn.kernels.jitted.compiler import dispatch_table
+from fastnn.kernels.jitted.execution import kernel_selection
+from fastnn.kernels.jitted.first_layer import strided_gemm
 
 import fastnn
 from fastnn import BatchNorm, Dense, Dropout, GaussianNoise, Network
@@ -18,10 +20,10 @@ Y = np.arange(20) % 2
 @pytest.fixture
 def forgetful(monkeypatch):
     """Programs that do not name the kernels which read rows in place."""
-    monkeypatch.setattr(inplace, "uses", lambda dtype, n: frozenset())
-    needs._addresses.cache_clear()
+    monkeypatch.setattr(strided_gemm, "uses", lambda dtype, n: frozenset())
+    kernel_selection._addresses.cache_clear()
     yield
-    needs._addresses.cache_clear()
+    kernel_selection._addresses.cache_clear()
 
 
 def test_a_kernel_that_is_not_asked_for_is_noticed(forgetful, unasked_kernels):
@@ -33,16 +35,16 @@ def test_a_kernel_that_is_not_asked_for_is_noticed(forgetful, unasked_kernels):
 @pytest.fixture
 def named(monkeypatch):
     """The names that calls hand to the table from here on."""
-    names, table = set(), needs.table
+    names, table = set(), kernel_selection.table
 
     def watched(dtype, uses, processes):
         names.update(uses)
         return table(dtype, uses, processes)
 
-    needs._addresses.cache_clear()
-    monkeypatch.setattr(needs, "table", watched)
+    kernel_selection._addresses.cache_clear()
+    monkeypatch.setattr(kernel_selection, "table", watched)
     yield names
-    needs._addresses.cache_clear()
+    kernel_selection._addresses.cache_clear()
 
 
 def network():
@@ -105,7 +107,7 @@ def test_every_name_is_that_of_a_kernel(named):
         )  # fmt: skip
         net.predict(data)
     flags = {"noise", "dropout", "max_norm in training"}  # of uses that need no kernel by that name
-    known = {when for _, _, when in _link._linked}
+    known = {when for _, _, when in dispatch_table._linked}
     unknown = {name for name in named - known - flags if not name.endswith("in training")}
     assert not unknown
 

@@ -21,7 +21,8 @@ LOADERS = {
 #: Why some may: none of them reads what a stranger has written.
 ALLOWED = {
     "fastnn/tuning.py": {"pickle"},  # dumps alone, to see whether processes can be given it
-    "kernels/jitted/_cache.py": {"pickle"},  # Numba's own code, from a folder of the user alone
+    # Numba's own code, from a folder of the user alone
+    "kernels/jitted/compiler/disk_cache.py": {"pickle"},
 }
 #: Modules that may import by a name that is no literal: their callers are in the sources.
 IMPORTERS = {

@@ -143,7 +143,7 @@ class TestTorch:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_sweep_in_cache_lines_gives_the_bits_of_the_whole(method, dtype):
     """Members of a team share parameters out by lines, so the bits must not depend on the cut."""
-    from fastnn.kernels.jitted import optimizers
+    from fastnn.kernels.jitted.ops import optimizers
     from fastnn.kernels.opcodes import SETTINGS
 
     settings = np.zeros(1, SETTINGS)

@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import math
+from fastnn.kernels.jitted.codegen import elementary
 
 import fastnn
 from fastnn import Activation, BatchNorm, Dense, Network, kernels
@@ -21,7 +21,7 @@ LAYERS = {
     "squared error": ([Dense(1, "sigmoid")], "squared_error"),
     "apart": ([Dense(1), Activation("sigmoid")], "squared_error"),
 }
-ULP = max(math.MAX_ULP["sigmoid"])
+ULP = max(elementary.MAX_ULP["sigmoid"])
 
 
 @pytest.fixture(params=[b for b in kernels.BACKENDS if kernels.get(b).available])
@@ -97,7 +97,7 @@ def test_through_a_batch_norm_that_is_folded(backend):
 @pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_same_bits_at_any_number_of_threads(monkeypatch, dtype):
-    monkeypatch.setattr("fastnn.kernels.jitted.program.WORTH_A_TEAM", 0)
+    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
     X = np.random.default_rng(0).normal(scale=30, size=(3000, 5))
     net, found = Network([Dense(8), Dense(1, "sigmoid")], inputs=5, dtype=dtype), []
     before = fastnn.get_num_threads()

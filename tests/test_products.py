@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import doors, gemm, thin
+from fastnn.kernels.jitted.api import matrix_ops
+from fastnn.kernels.jitted.gemm import microkernel, small_k
 
 import fastnn
 from fastnn import Dense, Network, Normalization, Rescaling
@@ -82,26 +83,26 @@ def multiplied(M, N, K, dtype, begin, end, width):
     C[M, 5], C[M, 7] = np.nan, 1
     gate = C[M:].copy()
     args = (A, 0, K, 1, B.reshape(-1), 0, width, C.reshape(-1), 0, width, bias, 0, begin, end)
-    gemm.multiply.kernel(M, N, K, *args, M * width, 1.25)
+    microkernel.multiply.kernel(M, N, K, *args, M * width, 1.25)
     assert C[M:].tobytes() == gate.tobytes()
     return A.reshape(M, K), B[:K], bias, gate[:M, :N], C[:M, :N]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("begin", [thin.ZERO, thin.ADD, thin.BIAS])
-@pytest.mark.parametrize("end", [0, thin.FLOOR, thin.GATE])
+@pytest.mark.parametrize("begin", [small_k.ZERO, small_k.ADD, small_k.BIAS])
+@pytest.mark.parametrize("end", [0, small_k.FLOOR, small_k.GATE])
 def test_few_by_few_are_multiplied_as_in_tiles(dtype, begin, end):
-    several = [(M, K) for M in (2, 3, 4, 5, 7, 8, 9) for K in range(1, gemm.FEW + 2)]
+    several = [(M, K) for M in (2, 3, 4, 5, 7, 8, 9) for K in range(1, microkernel.FEW + 2)]
     for M, K in several + [(1, K) for K in (*range(1, 10), 31, 32, 33)]:
         A, B, bias, gate, C = multiplied(M, 48, K, dtype, begin, end, 64)
         tiles = multiplied(M, 47, K, dtype, begin, end, 64)[-1]
         assert C[:, :47].tobytes() == tiles.tobytes()
         assert np.isnan(C[0, 7])
-        if begin != thin.ADD:
-            exact = A @ B[:, :48] + (bias[:, None] if begin == thin.BIAS else 0)
-            if end == thin.FLOOR:
+        if begin != small_k.ADD:
+            exact = A @ B[:, :48] + (bias[:, None] if begin == small_k.BIAS else 0)
+            if end == small_k.FLOOR:
                 exact = np.maximum(exact, 0)
-            if end == thin.GATE:
+            if end == small_k.GATE:
                 exact = np.where(gate > 0, 1.25 * exact, 0)
             np.testing.assert_allclose(C, exact, 1e-4, 1e-5)
 
@@ -127,14 +128,14 @@ def test_product_of_what_is_no_plain_array(monkeypatch):
     """The compiled function is called directly: what is flattened must be vectors, or it breaks."""
     A, B = matrices(20, 30, 40, "float32")
     C = np.zeros((20, 30), "float32")
-    multiply, table = doors._whole(C.dtype)
+    multiply, table = matrix_ops._whole(C.dtype)
     given = []
 
     def noted(*args):
         given.extend(type(arg) for arg in args if isinstance(arg, np.ndarray))
         return multiply(*args)
 
-    monkeypatch.setattr(doors, "_whole", lambda dtype: (noted, table))
+    monkeypatch.setattr(matrix_ops, "_whole", lambda dtype: (noted, table))
     jitted.product(np.asmatrix(A), np.asmatrix(B), np.asmatrix(C))
     close(C, A, B)
     assert set(given) == {np.ndarray}
@@ -302,8 +303,8 @@ CHECK = """
 import numpy as np
 from fastnn import Network
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import gemm, thin
-from fastnn.kernels.jitted import simd
+from fastnn.kernels.jitted.gemm import microkernel, small_k
+from fastnn.kernels.jitted.codegen import simd
 A, B = np.random.default_rng(0).normal(size=(2, 67, 67))
 C = np.empty((67, 67))
 jitted.product(A, B, C, False, True)
@@ -317,8 +318,8 @@ for M, N, K, turned in shapes:
 found = set()
 for width in (48, 47):  # by few rows, and by tiles
     a, b, c = A.ravel(), B.ravel(), np.zeros((5, 64))
-    args = (a, 0, 7, 1, b, 0, 64, c.reshape(-1), 0, 64, a, 0, thin.BIAS, 0, 0, 1.0)
-    gemm.multiply.kernel(5, width, 7, *args)
+    args = (a, 0, 7, 1, b, 0, 64, c.reshape(-1), 0, 64, a, 0, small_k.BIAS, 0, 0, 1.0)
+    microkernel.multiply.kernel(5, width, 7, *args)
     found.add(c[:, :47].tobytes())
 assert len(found) == 1
 net = Network.mlp([70, 7, 1], output="sigmoid", dtype="float64")

@@ -5,8 +5,8 @@ import importlib
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import program
-from fastnn.kernels.jitted.inplace import FEWEST, PARTS, SPAN
+from fastnn.kernels.jitted.execution import entry
+from fastnn.kernels.jitted.first_layer.strided_gemm import FEWEST, PARTS, SPAN
 
 import fastnn
 from fastnn import GradientDescent, Network
@@ -66,7 +66,7 @@ def test_any_number_of_outputs_finds_its_tiles(features, dtype):
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
 @pytest.mark.parametrize("threads", [2, 3, PARTS + 1])  # more members than groups too
 def test_any_number_of_members_gives_the_same_bits(kind, threads, monkeypatch):
-    monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
     for features in (LONG - 1, LONG + 5):
         for units in ((2,), (5, 3)):
             alone, together = (fitted(features, kind, units, 16, n) for n in (1, threads))

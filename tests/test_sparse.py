@@ -4,7 +4,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted import program, team
+from fastnn.kernels.jitted.execution import entry
+from fastnn.kernels.jitted.threads import team
 from fastnn.kernels.sparse import SparseRows
 
 import fastnn
@@ -43,7 +44,7 @@ def sparse(X, index=np.int32):
 @pytest.fixture(params=["multiplied", "laid out"])
 def way(request, monkeypatch):
     """Whichever way sparse rows take into a first dense layer."""
-    monkeypatch.setattr(program, "FILLED", 1 if request.param == "multiplied" else 0)
+    monkeypatch.setattr(entry, "FILLED", 1 if request.param == "multiplied" else 0)
     return request.param
 
 
@@ -85,7 +86,7 @@ def test_the_other_backends_index_them(first, backend):
 @pytest.mark.parametrize("units", [1, 2, 3, 4, 5, 8, 9])
 @pytest.mark.parametrize("m", [1, 2, 17])
 def test_products_equal_the_looped_specification(m, units, dtype, monkeypatch):
-    monkeypatch.setattr(program, "FILLED", 1)
+    monkeypatch.setattr(entry, "FILLED", 1)
     X = array(13, m=m)
     net = Network([Dense(units, "tanh"), Dense(1, "sigmoid")], inputs=13, dtype=dtype)
     cost, slopes = net.cost_and_gradients(sparse(X), y[:m])
@@ -99,7 +100,7 @@ def test_products_equal_the_looped_specification(m, units, dtype, monkeypatch):
 
 
 def test_rows_of_one_number_and_of_none(monkeypatch):
-    monkeypatch.setattr(program, "FILLED", 1)
+    monkeypatch.setattr(entry, "FILLED", 1)
     for X in (np.eye(6), np.zeros((6, 6)), np.eye(6)[::-1] * [0, 0, 0, 0, 0, 2]):
         net = Network([Dense(5, "relu"), Dense(1)], inputs=6, dtype="float64")
         net.parameters["b1"] = np.arange(5)
@@ -116,7 +117,7 @@ def test_rows_of_one_number_and_of_none(monkeypatch):
 @pytest.mark.parametrize(("n", "first"), [*((300, first) for first in FIRST), (7000, "dense")])
 def test_a_team_gives_the_same_bits(n, first, units, dtype, monkeypatch):
     X, seen, together = sparse(array(n, dtype)), [], team._together
-    monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
     monkeypatch.setattr(
         team, "_together", lambda f, args, *who: (seen.append(who[-1]), together(f, args, *who))[1]
     )
@@ -135,7 +136,7 @@ def test_a_team_gives_the_same_bits(n, first, units, dtype, monkeypatch):
 @pytest.mark.parametrize("backend", kernels.BACKENDS)
 @pytest.mark.parametrize("features", [40, 100])  # from 64 on, rows before 3 units are read in place
 def test_arrays_and_sparse_rows_may_meet_in_a_fit(backend, features, monkeypatch):
-    monkeypatch.setattr(program, "FILLED", 1)
+    monkeypatch.setattr(entry, "FILLED", 1)
     X = array(features)
     for units in (3, 40):
         curves = []
@@ -166,7 +167,7 @@ def test_gradients_are_right():
 
 
 def test_divergence_names_the_step_and_the_layer_of_an_array(monkeypatch):
-    monkeypatch.setattr(program, "FILLED", 1)
+    monkeypatch.setattr(entry, "FILLED", 1)
     said = []
     for Z in (array(30), sparse(array(30))):
         net = Network([Dense(8, "relu"), Dense(1)], dtype="float64")

@@ -77,8 +77,8 @@ def test_no_global_package_is_called_kernels():
 
 
 COUNT = (
-    "from fastnn.kernels.jitted import _link\n"
-    "hits = [sum(k.stats.cache_hits.values()) for k, _, _ in _link._linked if k.overloads]\n"
+    "from fastnn.kernels.jitted.compiler import dispatch_table\n"
+    "hits = [sum(k.stats.cache_hits.values()) for k, _, _ in dispatch_table._linked if k.overloads]\n"
     "print(sum(h > 0 for h in hits), len(hits))"
 )
 
@@ -118,7 +118,7 @@ def test_a_helper_compiles_a_part_of_a_cold_fit(tmp_path):
 DOTS = (
     "import numpy as np, fastnn\n"
     "k = fastnn.kernels.get('jitted')\n"
-    "from fastnn.kernels.jitted.dense import dot\n"
+    "from fastnn.kernels.jitted.ops.dense import dot\n"
     "for name in {}: x = np.arange(40, dtype=name); assert k.dot(x, x) == 20540\n"
     "print(sum(dot.stats.cache_hits.values()))"
 )
@@ -174,9 +174,9 @@ class TestFiles:
         full = (
             "import errno, warnings\n"
             "warnings.simplefilter('ignore')\n"
-            "from fastnn.kernels.jitted import _cache\n"
+            "from fastnn.kernels.jitted.compiler import disk_cache\n"
             "def refuse(*_): raise OSError(errno.ENOSPC, 'No space left on device')\n"
-            "_cache._Files.save = refuse\n"
+            "disk_cache._Files.save = refuse\n"
         )
         assert python(full + BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "1"
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "1"
@@ -184,7 +184,7 @@ class TestFiles:
 
 @pytest.mark.parametrize("collects", [True, False])
 def test_compiling_leaves_the_collector_of_garbage_as_it_was(collects):
-    from fastnn.kernels.jitted import _jit
+    from fastnn.kernels.jitted.compiler import jit
 
     def _sound(x):
         return x + 1.0
@@ -195,10 +195,10 @@ def test_compiling_leaves_the_collector_of_garbage_as_it_was(collects):
     before = gc.isenabled()
     (gc.enable if collects else gc.disable)()
     try:
-        assert _jit.kernel(_sound)(1.0) == 2.0
+        assert jit.kernel(_sound)(1.0) == 2.0
         assert gc.isenabled() is collects
         with pytest.raises(numba.TypingError):
-            _jit.kernel(_faulty)(1.0)
+            jit.kernel(_faulty)(1.0)
         assert gc.isenabled() is collects
     finally:
         (gc.enable if before else gc.disable)()
@@ -207,9 +207,9 @@ def test_compiling_leaves_the_collector_of_garbage_as_it_was(collects):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_that_is_forked_during_a_compilation_collects():
-    from fastnn.kernels.jitted import _jit
+    from fastnn.kernels.jitted.compiler import jit
 
-    with _jit._uncollected():
+    with jit._uncollected():
         child = os.fork()
         if child == 0:
             os._exit(0 if gc.isenabled() else 1)
@@ -301,12 +301,12 @@ def test_without_the_compiler_vectorized_steps_in():
 
 def test_the_first_that_listens_is_told_of_a_compilation_and_no_later_one(monkeypatch):
     """A silent prediction compiles what it needs; the fit after it has more to compile."""
-    from fastnn.kernels.jitted import _cache
+    from fastnn.kernels.jitted.compiler import disk_cache
 
     said = []
-    monkeypatch.setattr(_cache, "_listeners", [])
-    _cache._announce()
+    monkeypatch.setattr(disk_cache, "_listeners", [])
+    disk_cache._announce()
     for name in ("first", "second"):
-        _cache.listen(lambda name=name: said.append(name))
-        _cache._announce()
+        disk_cache.listen(lambda name=name: said.append(name))
+        disk_cache._announce()
     assert said == ["first"]

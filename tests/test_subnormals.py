@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted import program
+from fastnn.kernels.jitted.execution import entry
 
 import fastnn
 from fastnn import Dense, Network, Rescaling
@@ -35,11 +35,11 @@ def counts_subnormals():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_averages_of_dead_units_end_at_zero(monkeypatch, dtype, threads):
     """On every member of a team, made of two for a network for which one would do."""
-    monkeypatch.setattr("fastnn.kernels.jitted.program.WORTH_A_TEAM", 0)
+    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
     net, before, teams = dead(dtype), fastnn.get_num_threads(), []
-    assemble = program.assemble
+    assemble = entry.assemble
     monkeypatch.setattr(
-        program,
+        entry,
         "assemble",
         lambda run, args, team: (teams.append(team), assemble(run, args, team))[1],
     )

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted import program, team
-from fastnn.kernels.jitted._jit import kernel
+from fastnn.kernels.jitted.compiler.jit import kernel
+from fastnn.kernels.jitted.execution import entry
+from fastnn.kernels.jitted.threads import team
 
 import fastnn
 from fastnn import Network
@@ -58,7 +59,7 @@ def fitted(epochs=2, **settings):
 @pytest.fixture
 def shared(monkeypatch):
     """Small work is worth a team, of 4 threads unless a test says otherwise."""
-    monkeypatch.setattr(program, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
     before = fastnn._threads._wanted
     fastnn.set_num_threads(4)
     yield
@@ -92,11 +93,11 @@ SCRIPT = """
 import multiprocessing, sys
 sys.path.insert(0, sys.argv[1])
 import conftest, numpy as np, fastnn
-from fastnn.kernels.jitted import program
+from fastnn.kernels.jitted.execution import entry
 from test_team import fitted
 
 def by_four(_):
-    program.WORTH_A_TEAM = 0
+    entry.WORTH_A_TEAM = 0
     fastnn.set_num_threads(4)
     return fitted()
 
@@ -124,7 +125,7 @@ class TestMeetings:
         """A fresh process, for the compiler takes the constants in."""
         code = (
             "import sys, numpy as np; sys.path.insert(0, sys.argv[1]); import conftest\n"
-            "from fastnn.kernels.jitted import team\n"
+            "from fastnn.kernels.jitted.threads import team\n"
             "import test_team as t\n"
             "for name in ('POLLS', 'YIELDS'):\n"
             "    setattr(team, name, 0 if name != sys.argv[2] else 3)\n"
@@ -255,8 +256,8 @@ class TestSameBits:
         net.fit(X, y, epochs=1, progress=False)
         many, labels = np.concatenate([X] * 3), np.concatenate([y] * 3)
         weights = net.program.theta.size * 256
-        monkeypatch.setattr(program, "WORTH_A_TEAM", weights)
-        monkeypatch.setattr(program, "STARTING", 1)
+        monkeypatch.setattr(entry, "WORTH_A_TEAM", weights)
+        monkeypatch.setattr(entry, "STARTING", 1)
         found, before = [], fastnn._threads._wanted
         for threads in (1, 3, 99):
             fastnn.set_num_threads(threads)
@@ -309,7 +310,7 @@ class TestLife:
     def test_a_long_fit_of_short_epochs_gets_its_team(self, sizes, monkeypatch):
         """Work counts over all chunks of a fit, not in each."""
         step = 3 * 600 * (40 * 30 + 30 * 20 + 20 * 3)
-        monkeypatch.setattr(program, "WORTH_A_TEAM", step)
+        monkeypatch.setattr(entry, "WORTH_A_TEAM", step)
         before = fastnn._threads._wanted
         fastnn.set_num_threads(2)
         try:
@@ -317,7 +318,7 @@ class TestLife:
         finally:
             fastnn._threads._wanted = before
         assert sizes
-        assert len(sizes) < 60 - program.STARTING + 2
+        assert len(sizes) < 60 - entry.STARTING + 2
 
     def test_settings_without_a_number_of_threads(self, shared, sizes):
         net = Network.mlp([40, 30, 3], output="softmax")
@@ -325,7 +326,7 @@ class TestLife:
         sizes.clear()
         settings = net.program.settings()
         assert settings["threads"] == 0
-        assert program._team(net.program.ops, 600, 1, lambda: int(settings["threads"])) == 1
+        assert entry._team(net.program.ops, 600, 1, lambda: int(settings["threads"])) == 1
         net.cost_and_gradients(X, y)
         assert sizes == []
 
@@ -387,7 +388,7 @@ class TestFailures:
             except KeyboardInterrupt as error:
                 raise RuntimeError("missing Environment") from error
 
-        monkeypatch.setattr("fastnn.kernels.jitted.run", compile_for_long)
+        monkeypatch.setattr("fastnn.kernels.jitted.execution.loop", compile_for_long)
         with pytest.raises(KeyboardInterrupt):
             fitted()
 
@@ -396,7 +397,7 @@ class TestFailures:
     ("x86_64", "llvm.x86.sse2.pause"), ("arm64", "llvm.aarch64.isb"), ("riscv64", None),
 ])  # fmt: skip
 def test_pause_of_each_machine(machine, name):
-    from fastnn.kernels.jitted._atomic import emit_pause
+    from fastnn.kernels.jitted.threads.atomics import emit_pause
     from llvmlite import ir
 
     module = ir.Module()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from numba import config as _config
 
-from ._link import compile_all
-from .doors import (
+from .api.matrix_ops import (
     absolute_error,
     batch_moments,
     batchnorm_backward,
@@ -50,9 +49,7 @@ from .doors import (
     tanh,
     tanh_backward,
 )
-from .program import evaluate, forward, gradient, predict, run, update, workspace
-from .single import single
-from .sweeps import (
+from .api.vector_ops import (
     adam,
     bound_norms,
     clip,
@@ -69,7 +66,10 @@ from .sweeps import (
     rmsprop,
     shuffle,
 )
-from .team import keep_team
+from .compiler.dispatch_table import compile_all
+from .execution.entry import evaluate, forward, gradient, predict, run, update, workspace
+from .execution.single_row import single
+from .threads.team import keep_team
 
 __all__ = [
     "absolute_error",

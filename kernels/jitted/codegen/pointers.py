@@ -1,0 +1,185 @@
+"""Views and addresses: parts of flat vectors, and the user's array whatever its dtype and strides.
+
+A slice in Numba carries wrap-around checks and a reference count; a view here is an address, which
+compiles in a third of the time. It lives no longer than the array behind it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+from ...opcodes import READ
+from ...sparse import SparseRows
+from ..compiler.jit import inlined
+
+CODES = {dtype: code for code, dtype in enumerate(READ)}
+NAMES = {dtype: dtype.name for dtype in READ}
+SPARSE = len(READ)  # of sparse rows of float32; those of float64 have the next code
+MARK = 64  # what is added to the code of an array that is read in place, once or more
+
+
+def _view(context, builder, kind, source, array, offset, shape):
+    """A C-contiguous array of that type, `offset` elements into another one."""
+    data = builder.gep(make_array(source)(context, builder, array).data, [offset])
+    view = make_array(kind)(context, builder)
+    data = builder.bitcast(data, view.data.type)
+    itemsize = context.get_constant(
+        types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    )
+    strides = [itemsize]
+    for width in reversed(shape[1:]):
+        strides.insert(0, builder.mul(strides[0], width))
+    populate_array(view, data, shape, strides, itemsize, None)
+    return view._getvalue()
+
+
+def _part_as(number):
+    """Return the intrinsic that views a part of a vector as numbers of a type; None: of its own."""
+
+    @intrinsic
+    def part(typingctx, vector, start, n):
+        """vector[start : start+n] of a contiguous vector, unchecked; n numbers of the new type."""
+        kind = types.Array(number or vector.dtype, 1, "C")
+
+        def codegen(context, builder, sig, args):
+            return _view(context, builder, kind, vector, args[0], args[1], [args[2]])
+
+        return kind(vector, types.intp, types.intp), codegen
+
+    return part
+
+
+part, doubles = _part_as(None), _part_as(types.float64)  # whose start is a multiple of 8 bytes
+
+
+@intrinsic
+def matrix(typingctx, vector, start, n, width):
+    """vector[start : start + n·width] as (n, width), unchecked."""
+    kind = types.Array(vector.dtype, 2, "C")
+
+    def codegen(context, builder, sig, args):
+        return _view(context, builder, kind, vector, args[0], args[1], [args[2], args[3]])
+
+    return kind(vector, types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def row(typingctx, A, i, start, n):
+    """A[i, start : start+n] of a C-contiguous matrix, unchecked."""
+    kind = types.Array(A.dtype, 1, "C")
+
+    def codegen(context, builder, sig, args):
+        whole = make_array(A)(context, builder, args[0])
+        width = builder.extract_value(whole.shape, 1)
+        offset = builder.add(builder.mul(args[1], width), args[2])
+        return _view(context, builder, kind, A, args[0], offset, [args[3]])
+
+    return kind(A, types.intp, types.intp, types.intp), codegen
+
+
+@inlined
+def clear(x):
+    """X = 0.   x (n,). Indices of a view count from 0, which lets LLVM write vectors."""
+    for i in range(x.size):
+        x[i] = 0
+
+
+def ask(builder, pointer, level=1):
+    """Emit the wish for a cache line, which comes into that cache while other work goes on."""
+    byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [builder.bitcast(pointer, byte), word(0), word(4 - level), word(1)])
+
+
+@intrinsic
+def prefetch(typingctx, address):
+    """Ask for the cache line at an address."""
+
+    def codegen(context, builder, sig, args):
+        ask(builder, builder.inttoptr(args[0], ir.IntType(8).as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.intp), codegen
+
+
+@intrinsic
+def address(typingctx, x):
+    """Where a contiguous array begins."""
+
+    def codegen(context, builder, sig, args):
+        return builder.ptrtoint(make_array(x)(context, builder, args[0]).data, cgutils.intp_t)
+
+    return types.intp(x), codegen
+
+
+def _widened(builder, half):
+    """A float32 from the bits of a float16: both parts shifted, the exponent's bias made up for.
+
+    LLVM's own conversion is a call of a library, number by number, on CPUs without F16C. The
+    product is exact, subnormal numbers included; infinity and NaN get the largest exponent back.
+    """
+    word, single = ir.IntType(32), ir.FloatType()
+    bits = builder.zext(half, word)
+    size = builder.and_(bits, word(0x7FFF))
+    small = builder.bitcast(builder.shl(size, word(13)), single)
+    value = builder.bitcast(builder.fmul(small, single(2.0**112)), word)
+    endless = builder.icmp_unsigned(">=", size, word(0x7C00))
+    value = builder.or_(value, builder.select(endless, word(0x7F800000), word(0)))
+    sign = builder.shl(builder.and_(bits, word(0x8000)), word(16))
+    return builder.bitcast(builder.or_(value, sign), single)
+
+
+@intrinsic
+def load(typingctx, address, index, dtype):
+    """The index-th number of that dtype behind an address; a float16 comes as float32."""
+    number = dtype.instance_type
+    half = number == types.float16
+
+    def codegen(context, builder, signature, args):
+        kind = ir.IntType(16) if half else context.get_data_type(number)
+        pointer = builder.inttoptr(args[0], kind.as_pointer())
+        value = builder.load(builder.gep(pointer, [args[1]]))
+        return _widened(builder, value) if half else value
+
+    return (types.float32 if half else number)(types.intp, types.intp, dtype), codegen
+
+
+def of_each(kernel_of):
+    """Return the kernels of sparse rows by what needs them, in the order of the codes."""
+    return {f"sparse {np.dtype(kind).name}": kernel_of(kind) for kind in (np.float32, np.float64)}
+
+
+@inlined
+def bounds(X, i):
+    """Where the numbers of a row of sparse X begin and end."""
+    return load(X[1], i, np.int64), load(X[1], i + 1, np.int64)
+
+
+def locate(X):
+    """Describe X (m, n) as (address, row step, column step, code); steps count elements.
+
+    Returns the description and the array that must stay alive while it is used. Of sparse rows it
+    is (address of the numbers, of where rows begin, of the columns, code).
+    """
+    if isinstance(X, SparseRows):
+        vectors = (v.__array_interface__["data"][0] for v in (X.data, X.indptr, X.indices))
+        return (*vectors, SPARSE + CODES[X.dtype]), X
+    if X.dtype not in CODES:  # of the other byte order, or longer
+        X = X.astype(np.float64)
+    size, flags = X.itemsize, X.flags
+    if not flags.aligned or (not flags.c_contiguous and any(step % size for step in X.strides)):
+        X = X.copy()
+    rows, columns = X.strides
+    return (X.__array_interface__["data"][0], rows // size, columns // size, CODES[X.dtype]), X
+
+
+def need(X):
+    """What linked kernels that read X are needed for: its dtype, and whether it is sparse."""
+    name = NAMES[X.dtype]  # NumPy takes 2 µs to spell it
+    return f"sparse {name}" if isinstance(X, SparseRows) else name

@@ -1,0 +1,230 @@
+"""Where compiled kernels are kept: a private folder of the user, a file for each compiled kernel.
+
+Numba stamps a cached function with its own file only, so an edit in a helper elsewhere would leave
+the caller stale: our folder is named after all kernel sources and the versions that compile them.
+Numba also numbers the files of a function in an index; two processes that compile it at once for
+two dtypes can take one number for both, and a later one would load the wrong code. Ours are named
+after what they hold, and sealed: LLVM aborts the process over damaged code. Cache files are
+pickles, hence the private folders and files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import platform
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    IndexDataCacheFile,
+    _CacheLocator,
+)
+
+from . import private_folder
+
+_listeners = []  # what is called before the first compilation that no cache saves; False: was
+
+
+def listen(listener):
+    """Call `listener()` when a compilation begins, unless one has been told of; None: nobody."""
+    if _listeners != [False]:
+        _listeners[:] = [listener] if listener else []
+
+
+@cache
+def digest():
+    """Name of the cache folder: a digest of all kernel sources and of what compiles them."""
+    folder = Path(__file__).resolve().parents[2]
+    told = hashlib.sha256()
+    for version in (sys.version, platform.machine(), numba, llvmlite, np):
+        told.update(str(getattr(version, "__version__", version)).encode())
+    sources = sorted(folder.rglob("*.py")) or sorted(folder.rglob("*.pyc"))
+    for path in sources or [path for path in folder.parents if path.is_file()]:  # a zip archive
+        told.update(os.path.relpath(path, folder).encode() + path.read_bytes())
+    return told.hexdigest()[:20]
+
+
+def _home():
+    """The user's home; for a user without one, where nothing can be kept.
+
+    Not a shared folder: who owns one above the cache can put other pickles into its place.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.devnull)
+
+
+@cache
+def cache_folder():
+    """Where compiled kernels lie; FASTNN_CACHE_DIR moves it."""
+    chosen = os.environ.get("FASTNN_CACHE_DIR")
+    if chosen:
+        return Path(chosen).absolute() / digest()
+    if os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = _home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
+    return base.absolute() / "fastnn" / digest()
+
+
+@cache
+def _warn(reason):
+    """Say once, for each reason, that kernels stay in memory."""
+    warnings.warn(
+        f"fastnn keeps its compiled kernels in memory only: {reason}. Set FASTNN_CACHE_DIR to a "
+        "folder of your own that can be written, and later starts need not compile again.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def writable():
+    """Tell whether kernels that other processes compile can be kept for this one."""
+    try:
+        private_folder.make(cache_folder())
+    except OSError:
+        return False
+    return os.access(cache_folder(), os.W_OK)
+
+
+@cache
+def _swept():
+    """Once in a process that saves, delete what killed ones have left half written."""
+    private_folder.sweep(cache_folder())
+
+
+class _Locator(_CacheLocator):
+    """Tells Numba where our cache lies and what makes an entry stale."""
+
+    def __init__(self, function):
+        self._line = function.__code__.co_firstlineno
+        self._py_file = function.__code__.co_filename
+
+    def ensure_cache_path(self):
+        private_folder.make(cache_folder())
+        _swept()
+        super().ensure_cache_path()
+
+    def get_cache_path(self):
+        return str(cache_folder())
+
+    def get_source_stamp(self):
+        return digest()
+
+    def get_disambiguator(self):
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, function, path):
+        return cls(function)
+
+
+class _Names(CompileResultCacheImpl):
+    """How one function's files begin; Numba's own search for a writable folder is left out."""
+
+    def __init__(self, function):
+        self._lineno = function.__code__.co_firstlineno
+        self._locator = _Locator(function)
+        name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+        self._filename_base = self.get_filename_base(name, getattr(sys, "abiflags", ""))
+
+
+class _Files(IndexDataCacheFile):
+    """The files of one function, each named after its key: signature, CPU, code and closure.
+
+    Numba's index is not used.
+    """
+
+    def __init__(self, folder, base):
+        super().__init__(folder, base, digest())
+        self._base = base
+
+    def _path(self, key):
+        """File of a key; of types their names, for arrays of two classes have one repr."""
+        told = hashlib.sha256(repr((*map(str, key[0]), *key[1:])).encode()).hexdigest()
+        return self._data_path(f"{self._base}.{told[:20]}.nbc")
+
+    def holds(self, key):
+        """Tell whether there is a file of the key."""
+        return os.path.exists(self._path(key))
+
+    def save(self, key, data):
+        content = self._dump((key, data))
+        private_folder.write(self._path(key), hashlib.sha256(content).digest() + content)
+
+    def load(self, key):
+        """Return what is kept of the key, or None: nothing whole of that key, or nothing private.
+
+        `save` will replace it.
+        """
+        content = private_folder.read(self._path(key))
+        if content is None:
+            return None
+        seal, content = content[:32], content[32:]
+        if hashlib.sha256(content).digest() != seal:
+            return None
+        found, data = pickle.loads(content)
+        return data if found == key else None
+
+
+class KernelCache(FunctionCache):
+    """Numba's cache of one function, in our folder; trouble with files never stops a fit."""
+
+    _impl_class = _Names
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base)
+
+    def holds(self, signature, context):
+        """Tell whether a compiled overload is kept."""
+        return self._enabled and self._cache_file.holds(
+            self._index_key(signature, context.codegen())
+        )
+
+    def load_overload(self, sig, target_context):
+        """Return the compiled code of a signature, or None where the cache has none."""
+        try:
+            private_folder.make(cache_folder())
+            found = super().load_overload(sig, target_context)
+        except Exception as error:  # of files, and whatever a pickle can raise
+            self._give_up(error)
+            found = None
+        if found is None:
+            _announce()
+        return found
+
+    def save_overload(self, sig, data):
+        """Keep the compiled code of a signature, where the folder can be written."""
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error):
+        """Compile in memory from here on."""
+        self.disable()
+        # An OSError's own text can hold the name of a temporary file, each time another.
+        _warn(
+            f"its cache failed ({type(error).__name__}: {getattr(error, 'strerror', '') or error})"
+        )
+
+
+def _announce():
+    """Tell the listener that a compilation begins: once a process, but not before one listens."""
+    told, _listeners[:] = _listeners[:], [False] if _listeners else []
+    for listener in told:
+        if listener:
+            listener()

@@ -1,0 +1,300 @@
+"""The activations and their derivatives, over rows that lie feature by feature, A (n, m).
+
+Each is a kernel of its own, compiled only for networks that use it: closures over their formulas
+would not be found in the cache again. All forward kernels write A[o0:o1, j0:j0+n] = g(Z[…]), which
+may be the same array; those back dZ[o0:o1, :n] = dA g'(Z), from A = g(Z), and dZ may be dA. Arrays
+are (n_out, ·).
+"""
+
+from __future__ import annotations
+
+from ...opcodes import LEAK, SELU_ALPHA, SELU_SCALE, Activation
+from ..codegen import elementary
+from ..codegen.pointers import address, row
+from ..codegen.simd import wide
+from ..compiler.dispatch_table import linked_each
+from ..compiler.jit import inlined, kernel
+
+SELU_LOW = SELU_SCALE * SELU_ALPHA
+
+
+@inlined
+def _copied(x, y):
+    """Y = x, unless they are one; what follows works in place, where LLVM needs no check."""
+    if address(x) != address(y):
+        for j in range(y.size):
+            y[j] = x[j]
+
+
+@inlined
+def _laid(Z, A, o, j0, n):
+    """A[o, j0 : j0+n], holding Z's numbers."""
+    wide()
+    a = row(A, o, j0, n)
+    _copied(row(Z, o, j0, n), a)
+    return a
+
+
+def _identity(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        _laid(Z, A, o, j0, n)
+
+
+def _sigmoid(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = elementary.sigmoid(a[j])
+
+
+def _tanh(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = elementary.tanh(a[j])
+
+
+def _relu(Z, A, j0, n, o0, o1, scratch):
+    zero = A.dtype.type(0)
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = zero if a[j] < zero else a[j]
+
+
+def _leaky_relu(Z, A, j0, n, o0, o1, scratch):
+    zero, leak = A.dtype.type(0), A.dtype.type(LEAK)
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = leak * a[j] if a[j] < zero else a[j]
+
+
+@kernel
+def softmax(Z, A, m, top, total):
+    """A = exp(Z) / Σ exp(Z) over the rows k.   Z, A (K, ·); top, total (m,): max and Σ, out."""
+    wide()
+    K = A.shape[0]
+    for k in range(K):
+        _copied(row(Z, k, 0, m), row(A, k, 0, m))
+    for j in range(m):
+        top[j] = A[0, j]
+        total[j] = 0
+    for k in range(1, K):
+        a = row(A, k, 0, m)
+        for j in range(m):
+            # NaN must win, as NumPy's maximum lets it.
+            top[j] = top[j] if top[j] > a[j] or top[j] != top[j] else a[j]
+    for k in range(K):
+        a = row(A, k, 0, m)
+        for j in range(m):
+            a[j] = elementary.exp(a[j] - top[j])
+            total[j] += a[j]
+    for k in range(K):
+        a = row(A, k, 0, m)
+        for j in range(m):
+            a[j] /= total[j]
+
+
+def _softmax(Z, A, j0, n, o0, o1, scratch):
+    """The whole layer at once; scratch (2 or more, ·)."""
+    softmax(Z, A, n, row(scratch, 0, 0, n), row(scratch, 1, 0, n))
+
+
+def _elu(Z, A, j0, n, o0, o1, scratch):
+    zero = A.dtype.type(0)
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = elementary.expm1(a[j]) if a[j] < zero else a[j]
+
+
+def _selu(Z, A, j0, n, o0, o1, scratch):
+    zero, low, scale = A.dtype.type(0), A.dtype.type(SELU_LOW), A.dtype.type(SELU_SCALE)
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = low * elementary.expm1(a[j]) if a[j] < zero else scale * a[j]
+
+
+def _softplus(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = elementary.softplus(a[j])
+
+
+def _silu(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = a[j] * elementary.sigmoid(a[j])
+
+
+def _gelu(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = a[j] * elementary.normal(a[j])[0]
+
+
+def _mish(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = a[j] * elementary.tanh(elementary.softplus(a[j]))
+
+
+def _exp(Z, A, j0, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        a = _laid(Z, A, o, j0, n)
+        for j in range(n):
+            a[j] = elementary.exp(a[j])
+
+
+def _identity_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        _laid(dA, dZ, o, 0, n)
+
+
+def _sigmoid_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    one = A.dtype.type(1)
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * (a[j] * (one - a[j]))
+
+
+def _tanh_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    one = A.dtype.type(1)
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * (one - a[j] * a[j])
+
+
+def _relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    zero = A.dtype.type(0)
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] if a[j] > zero else zero
+
+
+def _leaky_relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    zero, leak = A.dtype.type(0), A.dtype.type(LEAK)
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = leak * d[j] if a[j] < zero else d[j]
+
+
+@inlined
+def softmax_derive(A, D, m, inner):
+    """D = A (D − Σ D A) over the rows k.   A, D (K, ·); inner (m,) scratch."""
+    for j in range(m):
+        inner[j] = 0
+    for k in range(A.shape[0]):
+        a, d = row(A, k, 0, m), row(D, k, 0, m)
+        for j in range(m):
+            inner[j] += d[j] * a[j]
+    for k in range(A.shape[0]):
+        a, d = row(A, k, 0, m), row(D, k, 0, m)
+        for j in range(m):
+            d[j] = a[j] * (d[j] - inner[j])
+
+
+def _softmax_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    """The whole layer at once; scratch (1 or more, ·)."""
+    for o in range(A.shape[0]):
+        _laid(dA, dZ, o, 0, n)
+    softmax_derive(A, dZ, n, row(scratch, 0, 0, n))
+
+
+def _elu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    zero, one = A.dtype.type(0), A.dtype.type(1)
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * (one + a[j]) if a[j] < zero else d[j]
+
+
+def _selu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    zero, low, scale = A.dtype.type(0), A.dtype.type(SELU_LOW), A.dtype.type(SELU_SCALE)
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * (a[j] + low if a[j] < zero else scale)
+
+
+def _softplus_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * elementary.sigmoid(z[j])
+
+
+def _silu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    one = A.dtype.type(1)
+    for o in range(o0, o1):
+        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        for j in range(n):
+            s = elementary.sigmoid(z[j])
+            d[j] *= s * (one + z[j] * (one - s))
+
+
+def _gelu_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        for j in range(n):
+            below, density = elementary.normal(z[j])
+            d[j] *= below + z[j] * density
+
+
+def _mish_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    one = A.dtype.type(1)
+    for o in range(o0, o1):
+        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        for j in range(n):
+            t = elementary.tanh(elementary.softplus(z[j]))
+            d[j] *= t + z[j] * (one - t * t) * elementary.sigmoid(z[j])
+
+
+def _exp_back(dA, Z, A, dZ, n, o0, o1, scratch):
+    for o in range(o0, o1):
+        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        for j in range(n):
+            d[j] = d[j] * a[j]
+
+
+def use(code):
+    """What the kernels of an activation are needed for."""
+    return f"activation {Activation(code).name.lower()}"
+
+
+def back(code):
+    """What the kernel of its derivative is needed for."""
+    return f"{use(code)} back"
+
+
+def _by(need, *functions):
+    """Kernels of all activations, in the order of their codes, by what needs them."""
+    return {need(code): function for code, function in enumerate(functions)}
+
+
+activate = linked_each(
+    "F2 F2 i i i i F2",
+    _by(
+        use,
+        *(_identity, _sigmoid, _tanh, _relu, _leaky_relu, _softmax),
+        *(_elu, _selu, _softplus, _silu, _gelu, _mish, _exp),
+    ),
+)
+derive = linked_each(
+    "F2 F2 F2 F2 i i i F2",
+    _by(
+        back,
+        *(_identity_back, _sigmoid_back, _tanh_back, _relu_back, _leaky_relu_back, _softmax_back),
+        *(_elu_back, _selu_back, _softplus_back, _silu_back, _gelu_back, _mish_back, _exp_back),
+    ),
+)

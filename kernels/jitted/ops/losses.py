@@ -1,0 +1,192 @@
+"""Costs and their gradients in one pass, over rows that lie feature by feature, Z (K, m).
+
+y lies beside them as (K, m), the share w/Σw of each example as (m,). Costs add up in float64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...opcodes import Loss
+from ..codegen import elementary
+from ..codegen.pointers import row
+from ..codegen.simd import wide
+from ..compiler.dispatch_table import linked
+from ..compiler.jit import inlined, kernel
+from .activations import softmax
+
+BINARY, CATEGORICAL = int(Loss.BINARY_CROSS_ENTROPY), int(Loss.CATEGORICAL_CROSS_ENTROPY)
+SQUARED, ABSOLUTE = int(Loss.SQUARED_ERROR), int(Loss.ABSOLUTE_ERROR)
+HUBER, QUANTILE = int(Loss.HUBER), int(Loss.QUANTILE)
+
+
+@inlined
+def squared_error(A, Y, share, m, dA):
+    """Return Σ share ½(A − Y)² and write its gradient.   dA (K, ·) out; A, Y (K, ·)."""
+    cost = 0.0
+    for k in range(A.shape[0]):
+        a, y, d = row(A, k, 0, m), row(Y, k, 0, m), row(dA, k, 0, m)
+        for j in range(m):
+            error = a[j] - y[j]
+            d[j] = share[j] * error
+            cost += np.float64(d[j]) * np.float64(error)
+    return cost / 2
+
+
+@kernel
+def _point(code, a, y, rate):
+    """Return ℓ(a, y) and dℓ/da of the losses with a parameter, and of Poisson's, in float64."""
+    e = a - y
+    if code == ABSOLUTE:
+        return abs(e), (1.0 if e > 0 else (-1.0 if e < 0 else e * 0))
+    if code == HUBER:
+        if abs(e) <= rate:
+            return e * e / 2, e
+        return rate * (abs(e) - rate / 2), (rate if e > 0 else (-rate if e < 0 else e))
+    if code == QUANTILE:
+        if e < 0:
+            return -rate * e, -rate
+        return (1 - rate) * e, (1 - rate if e > 0 else e)
+    return (a, 1.0) if y == 0 else (a - y * elementary.log(a), 1 - y / a)
+
+
+@inlined
+def robust(code, A, Y, share, m, rate, dA):
+    """Return Σ share ℓ and write its gradient.   dA (K, ·) out; A, Y (K, ·); share (·)."""
+    cost = 0.0
+    for k in range(A.shape[0]):
+        for j in range(m):
+            value, slope = _point(code, np.float64(A[k, j]), np.float64(Y[k, j]), rate)
+            cost += np.float64(share[j]) * value
+            dA[k, j] = share[j] * A.dtype.type(slope)
+    return cost
+
+
+@inlined
+def binary_cross_entropy(Z, Y, share, m, dZ):
+    """Return Σ share (max(z, 0) − z y + ln(1 + e^−|z|)) and its gradient share (σ(z) − y).
+
+    dZ is none of the other arrays.
+    """
+    wide()
+    number = Z.dtype.type
+    one, zero, cost = number(1), number(0), 0.0
+    for k in range(Z.shape[0]):
+        z, y, d = row(Z, k, 0, m), row(Y, k, 0, m), row(dZ, k, 0, m)
+        # In three loops: where float64 is added, LLVM takes half as many lanes of everything.
+        for j in range(m):
+            d[j] = elementary.exp(-abs(z[j]))
+        for j in range(m):
+            loss = (zero if z[j] < zero else z[j]) - z[j] * y[j] + elementary.log1p_unit(d[j])
+            cost += np.float64(share[j]) * np.float64(loss)
+        for j in range(m):
+            d[j] = share[j] * ((one if z[j] >= zero else d[j]) / (one + d[j]) - y[j])
+    return cost
+
+
+@inlined
+def categorical_cross_entropy(Z, Y, share, m, dZ, scratch):
+    """Return −Σ share Σₖ yₖ ln softmax(z)ₖ and its gradient share (softmax(z) Σₖ yₖ − y).
+
+    dZ (K, ·) out; Z, Y (K, ·); share (·); scratch (3, ·).
+    """
+    wide()
+    top, total, mass = row(scratch, 0, 0, m), row(scratch, 1, 0, m), row(scratch, 2, 0, m)
+    softmax(Z, dZ, m, top, total)
+    cost = 0.0
+    for j in range(m):
+        mass[j] = 0
+        total[j] = elementary.log(total[j])
+    for k in range(Z.shape[0]):
+        z, y = row(Z, k, 0, m), row(Y, k, 0, m)
+        for j in range(m):
+            mass[j] += y[j]
+            cost += np.float64(share[j] * y[j]) * np.float64(total[j] - (z[j] - top[j]))
+    for k in range(Z.shape[0]):
+        y, d = row(Y, k, 0, m), row(dZ, k, 0, m)
+        for j in range(m):
+            d[j] = share[j] * (d[j] * mass[j] - y[j])
+    return cost
+
+
+@inlined
+def binary_hits(Z, Y, w, m):
+    """Return Σ w over the examples whose every z > 0 agrees with y > ½.   Z, Y (K, ·)."""
+    half, zero, hits = Y.dtype.type(0.5), Z.dtype.type(0), 0.0
+    if Z.shape[0] == 1:  # one loop, which vectorises
+        z, y = row(Z, 0, 0, m), row(Y, 0, 0, m)
+        for j in range(m):
+            hits += np.float64(w[j]) if (z[j] > zero) == (y[j] > half) else 0.0
+        return hits
+    for j in range(m):
+        right = True
+        for k in range(Z.shape[0]):
+            right &= (Z[k, j] > zero) == (Y[k, j] > half)
+        hits += np.float64(w[j]) if right else 0.0
+    return hits
+
+
+@inlined
+def _largest(X, m, top):
+    """Top (m,) = the largest number of each column of X (K, ·); NaN only where it comes first."""
+    for j in range(m):
+        top[j] = X[0, j]
+    for k in range(1, X.shape[0]):
+        x = row(X, k, 0, m)
+        for j in range(m):
+            top[j] = x[j] if x[j] > top[j] else top[j]
+
+
+@inlined
+def categorical_hits(Z, Y, w, m, scratch):
+    """Return Σ w over the examples whose largest z and y stand in one row, the first of equals.
+
+    Z, Y (K, ·); scratch (3, ·). Row by row, for that vectorises: an example is settled by the
+    first row that holds one of its largest numbers, and right if it holds both.
+    """
+    best, truth, open_ = row(scratch, 0, 0, m), row(scratch, 1, 0, m), row(scratch, 2, 0, m)
+    _largest(Z, m, best)
+    _largest(Y, m, truth)
+    zero, one, hits = Z.dtype.type(0), Z.dtype.type(1), 0.0
+    for j in range(m):
+        open_[j] = one
+    for k in range(Z.shape[0]):
+        z, y = row(Z, k, 0, m), row(Y, k, 0, m)
+        for j in range(m):
+            here = (z[j] == best[j]) | ((k == 0) & (best[j] != best[j]))
+            there = y[j] == truth[j]
+            hits += np.float64(w[j] if here & there & (open_[j] > zero) else zero)
+            open_[j] = zero if here | there else open_[j]
+    return hits
+
+
+@linked("F2 F2 F2 i F2 D1", when="squared_error")
+def squared_loss(A, Y, weights, m, D, result):
+    """Write the gradient D (K, ·) and result = (cost, Σ w of right examples) of a LOSS row.
+
+    A: the output, for cross-entropies the logits; Y (K, ·); weights (2, ·): w/Σw, and w itself,
+    in which counts stay exact.
+    """
+    result[0] = squared_error(A, Y, row(weights, 0, 0, m), m, D)
+    result[1] = 0.0
+
+
+@linked("F2 F2 F2 i F2 D1", when="binary_cross_entropy")
+def binary_loss(A, Y, weights, m, D, result):
+    """The same of binary cross-entropy."""
+    result[0] = binary_cross_entropy(A, Y, row(weights, 0, 0, m), m, D)
+    result[1] = binary_hits(A, Y, row(weights, 1, 0, m), m)
+
+
+@linked("F2 F2 F2 i F2 F2 D1", when="categorical_cross_entropy")
+def categorical_loss(A, Y, weights, m, D, scratch, result):
+    """The same of categorical cross-entropy; scratch (3, ·)."""
+    result[0] = categorical_cross_entropy(A, Y, row(weights, 0, 0, m), m, D, scratch)
+    result[1] = categorical_hits(A, Y, row(weights, 1, 0, m), m, scratch)
+
+
+@linked("i f F2 F2 F2 i F2 D1", when="robust")
+def robust_loss(code, rate, A, Y, weights, m, D, result):
+    """The same for the losses with a parameter, and Poisson's."""
+    result[0] = robust(code, A, Y, row(weights, 0, 0, m), m, rate, D)
+    result[1] = 0.0

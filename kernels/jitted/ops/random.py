@@ -1,0 +1,161 @@
+"""Counter-based random numbers: pure functions of a key and a counter. As in `loops`."""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from ...opcodes import Purpose
+from ..codegen.float_bits import marked
+from ..codegen.pointers import row
+from ..codegen.simd import INT, Vectors, constant, data, index, void
+from ..compiler.dispatch_table import linked
+from ..compiler.jit import inlined
+from ..gemm.packing import lanes_of
+
+SHUFFLE_KEY = int(Purpose.SHUFFLE) << 16
+DROPOUT_KEY, NOISE_KEY = int(Purpose.DROPOUT) << 16, int(Purpose.NOISE) << 16
+
+
+MULTIPLIERS, INCREMENTS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
+
+
+@inlined
+def philox(c0, c1, c2, c3, k0, k1):
+    """Return four random 32-bit words (as uint64) of a counter and a key: Philox-4x32-10."""
+    a, b, c, d = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
+    k0, k1 = np.uint64(k0), np.uint64(k1)
+    mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    for _ in range(10):
+        p, q = np.uint64(0xD2511F53) * a, np.uint64(0xCD9E8D57) * c
+        a, b, c, d = (q >> half) ^ b ^ k0, q & mask, (p >> half) ^ d ^ k1, p & mask
+        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & mask, (k1 + np.uint64(0xBB67AE85)) & mask
+    return a, b, c, d
+
+
+@inlined
+def _words(group, row, epoch, seed, key):
+    """Four words for the units 4·group … of an example, by its row in X."""
+    return philox(group, row & 0xFFFFFFFF, epoch, row >> 32, seed, key)
+
+
+@linked("I1 i i", when="shuffle")
+def shuffle(order, seed, epoch):
+    """Fill order (m,) with the permutation that belongs to (seed, epoch)."""
+    m = order.size
+    for i in range(m):
+        order[i] = i
+    for group in range((m - 1) // 4, -1, -1):
+        words = philox(group, epoch, 0, 0, seed, SHUFFLE_KEY)
+        for lane in range(3, -1, -1):
+            i = 4 * group + lane
+            if 0 < i < m:
+                j = np.int64(words[lane] * np.uint64(i + 1) >> np.uint64(32))
+                order[i], order[j] = order[j], order[i]
+
+
+def _rounds(builder, counter, keys):
+    """Philox-4x32-10 of four vectors of 32-bit words, each in 64 bits; keys: two such vectors."""
+    kind = counter[0].type
+
+    def splat(value):
+        return ir.Constant(kind, [value] * kind.count)
+
+    a, b, c, d = counter
+    half, low = splat(32), splat(2**32 - 1)
+    for _ in range(10):
+        p, q = (builder.mul(splat(m), x) for m, x in zip(MULTIPLIERS, (a, c), strict=True))
+        a = builder.xor(builder.xor(builder.lshr(q, half), b), keys[0])
+        c = builder.xor(builder.xor(builder.lshr(p, half), d), keys[1])
+        b, d = builder.and_(q, low), builder.and_(p, low)
+        keys = [
+            builder.and_(builder.add(key, splat(more)), low)
+            for key, more in zip(keys, INCREMENTS, strict=True)
+        ]
+    return a, b, c, d
+
+
+def _kept_or_marked(builder, v, x, kept):
+    """The vector x, with +0 for −0, where it is kept; else −0: zero, and a mark of what is not."""
+    kind = ir.VectorType(ir.IntType(8 * v.size), v.lanes)
+    sign, zero = (ir.Constant(kind, [n] * v.lanes) for n in (1 << (8 * v.size - 1), 0))
+    bits = builder.bitcast(x, kind)
+    bits = builder.select(builder.icmp_unsigned("==", bits, sign), zero, bits)
+    return builder.bitcast(builder.select(kept, bits, sign), v.type)
+
+
+@intrinsic
+def _drop(
+    typingctx, X, x, ldx, A, a, lda, rows, j, n, units, group, epoch, seed, key, bound, scale
+):
+    """A[a + i lda :] = scale X[x + i ldx :] where the words of unit 4·group + i reach bound, or −0.
+
+    For i < units ≤ 4 and the n examples rows[j:], at most a vector of them.
+    """
+    ints = (index,) * 8
+    signature = void(X, index, index, A, index, index, rows, *ints, types.float64)
+
+    def codegen(context, builder, sig, args):
+        v = Vectors(context, builder, A.dtype)
+        x, a = (data(context, builder, (X, A)[i], args[3 * i], args[3 * i + 1]) for i in range(2))
+        mask = v.mask(builder.trunc(args[8], INT))
+        row = v.load_indices(data(context, builder, rows, args[6], args[7]), mask)
+        half, low = (ir.Constant(row.type, [value] * v.lanes) for value in (32, 2**32 - 1))
+        group, epoch, seed, key, bound = (v.splat(value) for value in args[10:15])
+        counter = group, builder.and_(row, low), builder.and_(epoch, low), builder.lshr(row, half)
+        words = _rounds(builder, counter, [builder.and_(key, low) for key in (seed, key)])
+        scale = v.splat(builder.fptrunc(args[15], v.scalar) if v.size == 4 else args[15])
+        for i, word in enumerate(words):
+            with builder.if_then(builder.icmp_signed("<", constant(i), args[9])):
+                before = v.load_masked(x, builder.mul(args[2], constant(i)), mask)
+                kept = builder.icmp_unsigned(">=", word, bound)
+                after = _kept_or_marked(builder, v, builder.fmul(before, scale), kept)
+                v.store_masked(after, a, builder.mul(args[5], constant(i)), mask)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@linked("F2 F2 I1 i i f i i i", when="dropout in training")
+def dropout(X, A, rows, k0, k1, rate, seed, layer, epoch):
+    """A[k0:k1] = X / (1 − rate) where the unit's word is at least rate · 2³², else −0.
+
+    X, A (n, ·), which may be the same; rows (m,); k0 is a multiple of 4: words come in fours. No
+    number that is kept becomes −0, so that `drop_back` need not draw the words again.
+    """
+    bound, key, scale = np.int64(rate * 2.0**32), DROPOUT_KEY | layer, 1 / (1 - rate)
+    ldx, lda, step = X.shape[1], A.shape[1], lanes_of(A)
+    for k in range(k0, k1, 4):
+        for j in range(0, rows.size, step):
+            _drop(
+                X, k * ldx + j, ldx, A, k * lda + j, lda, rows, j, min(step, rows.size - j),
+                min(4, k1 - k), k // 4, epoch, seed, key, bound, scale,
+            )  # fmt: skip
+
+
+@linked("F2 F2 F2 i i i f", when="dropout in training")
+def drop_back(A, D, dA, m, k0, k1, rate):
+    """dA[k0:k1, :m] = D / (1 − rate) where `dropout` kept A, else 0.   All (n, ·)."""
+    zero, scale = A.dtype.type(0), A.dtype.type(1 / (1 - rate))
+    for k in range(k0, k1):
+        a, d, da = row(A, k, 0, m), row(D, k, 0, m), row(dA, k, 0, m)
+        for j in range(m):
+            da[j] = zero if marked(a[j]) else d[j] * scale
+
+
+@linked("F2 F2 I1 i i f i i i", when="noise in training")
+def noise(X, A, rows, k0, k1, deviation, seed, layer, epoch):
+    """A[k0:k1] = X + deviation · normal numbers, by Box and Muller from pairs of words."""
+    number = A.dtype.type
+    for k in range(k0, k1, 4):
+        for j in range(rows.size):
+            words = _words(k // 4, rows[j], epoch, seed, NOISE_KEY | layer)
+            for lane in range(4):
+                if k + lane < k1:
+                    first, second = words[lane // 2 * 2], words[lane // 2 * 2 + 1]
+                    radius = np.sqrt(-2 * np.log((np.float64(first) + 1) / 2.0**32))
+                    angle = 2 * np.pi * np.float64(second) / 2.0**32
+                    turn = np.sin(angle) if lane % 2 else np.cos(angle)
+                    A[k + lane, j] = number(X[k + lane, j] + deviation * radius * turn)

@@ -1,0 +1,1 @@
+"""Threads: a fork-join team with a barrier, the worker of single rows, and scratch memory."""

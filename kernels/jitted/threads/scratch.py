@@ -1,0 +1,36 @@
+"""Scratch: memory for a call's own use, a little of which each thread keeps for its next one.
+
+Fresh memory took a third of the time of predicting 1000 rows, and 1 µs of a product's call in
+float64.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from ...aligned import aligned_zeros
+
+KEPT = 2**20  # bytes that a thread keeps, of each dtype
+
+
+class _Kept(threading.local):
+    """What each thread keeps: memory by dtype."""
+
+    def __init__(self):
+        self.memory = {}
+
+
+_kept = _Kept()
+
+
+def scratch(size, dtype):
+    """Return memory for so many numbers at least, from a cache line on.
+
+    Nothing else of this thread uses it until the next call.
+    """
+    if size * dtype.itemsize > KEPT:
+        return aligned_zeros(size, dtype)
+    kept = _kept.memory.get(dtype)
+    if kept is None:
+        kept = _kept.memory[dtype] = aligned_zeros(KEPT // dtype.itemsize, dtype)
+    return kept
