@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-from fastnn.kernels.table import TABLE, Row, Sample
+from fastnn.kernels.op_registry import TABLE, Row, Sample
 
 from fastnn import kernels
 

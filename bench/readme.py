@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastnn.kernels.table import Sample
+from fastnn.kernels.op_registry import Sample
 
 from fastnn import kernels
 from fastnn._atomic import write_text

@@ -10,8 +10,8 @@ import numpy as np
 from ._descriptions import OPTIMIZERS, SCHEDULES, built, settings
 from ._json import shown
 from ._tensors import TensorFile
+from .kernels.interpreter import slots_for
 from .kernels.opcodes import Method
-from .kernels.steps import slots_for
 from .scoring import known
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 
 from ._numbers import finite, numeric, readable
 from .errors import DataError, ShapeError
+from .kernels.csr import SparseRows
 from .kernels.opcodes import READ
-from .kernels.sparse import SparseRows
 
 Array = np.ndarray[Any, Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels.sparse import SparseRows
+from .kernels.csr import SparseRows
 from .network import Network
 
 Array = np.ndarray[Any, Any]

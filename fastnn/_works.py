@@ -12,7 +12,7 @@ import numpy as np
 from . import kernels
 from ._backend import backend
 from .data import digits, flatten_images
-from .kernels.table import Sample
+from .kernels.op_registry import Sample
 from .network import Network
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import SettingError
-from .kernels.custom import CUSTOM, FIRST
+from .kernels.custom_activations import CUSTOM, FIRST
 from .kernels.opcodes import Activation
 
 __all__ = ["NAMES", "code", "register"]

@@ -15,7 +15,7 @@ from ._slopes import Slopes
 from .errors import DataError, ShapeError
 from .inputs import prepare
 from .kernels.gradient_check import step_at
-from .kernels.steps import statistics
+from .kernels.interpreter import statistics
 from .network import Network
 from .program import Program
 

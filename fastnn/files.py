@@ -23,8 +23,8 @@ from ._atomic import find_folder
 from ._json import shown
 from ._tensors import TensorFile
 from .errors import DataError, FastnnError, ModelFileError
+from .kernels.interpreter import moments, statistics
 from .kernels.opcodes import Kind
-from .kernels.steps import moments, statistics
 from .layers import BatchNorm, Dense, Normalization
 from .lowering import lower
 from .program import Program

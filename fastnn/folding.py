@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from .kernels.aligned import aligned_zeros
+from .kernels.interpreter import biases, moments, scales, weights
 from .kernels.opcodes import OP, Activation, Kind
-from .kernels.steps import biases, moments, scales, weights
 from .lowering import lay_outputs, lay_parameters
 from .program import Program
 

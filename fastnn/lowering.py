@@ -10,8 +10,8 @@ import numpy as np
 from . import activations, initializers
 from .errors import SettingError
 from .kernels.aligned import ALIGNMENT, aligned_zeros
+from .kernels.interpreter import moments, scales
 from .kernels.opcodes import NEEDS_Z, OP, Activation, Kind
-from .kernels.steps import moments, scales
 from .layers import Activation as ActivationLayer
 from .layers import BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
 from .losses import Loss

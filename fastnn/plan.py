@@ -13,7 +13,7 @@ import numpy as np
 from . import _check
 from .errors import SettingError
 from .kernels.aligned import aligned_zeros
-from .kernels.steps import slots_for
+from .kernels.interpreter import slots_for
 from .optimizers import Adam, Optimizer
 from .program import Program, owned
 from .schedules import Schedule

@@ -12,9 +12,9 @@ import numpy as np
 from . import _check
 from .errors import SettingError, ShapeError
 from .kernels.aligned import aligned_zeros
-from .kernels.custom import CUSTOM, FIRST
+from .kernels.custom_activations import CUSTOM, FIRST
+from .kernels.interpreter import biases, scales, statistics, weights
 from .kernels.opcodes import OP, SETTINGS, Activation, Kind
-from .kernels.steps import biases, scales, statistics, weights
 
 Array = np.ndarray[Any, Any]
 

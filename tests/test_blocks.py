@@ -5,9 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
+from fastnn.kernels.csr import SparseRows
 from fastnn.kernels.jitted.execution import backward, entry, workspace
 from fastnn.kernels.jitted.ops import dense
-from fastnn.kernels.sparse import SparseRows
 
 import fastnn
 from fastnn import BatchNorm, Dense, Dropout, Network, Rescaling

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fastnn.kernels.table import TABLE, Sample
+from fastnn.kernels.op_registry import TABLE, Sample
 
 from fastnn import kernels
 

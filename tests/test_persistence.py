@@ -230,7 +230,7 @@ class TestState:
     def test_an_activation_that_is_not_registered_is_named(self, ask, monkeypatch):
         register()
         net = Network([Dense(4, "persisted", name="bend"), Dense(1)], inputs=5)
-        monkeypatch.setattr("fastnn.kernels.custom.CUSTOM", {})
+        monkeypatch.setattr("fastnn.kernels.custom_activations.CUSTOM", {})
         monkeypatch.setattr("fastnn.program.CUSTOM", {})
         with pytest.raises(SettingError, match=r"'bend'.*activations\.register here too"):
             getattr(net, ask)(X, *([Y] if ask in ("fit", "evaluate") else []))

@@ -115,7 +115,7 @@ def test_same_bits_at_any_number_of_threads(monkeypatch, dtype):
 
 def test_of_sparse_rows(backend):
     sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
-    from fastnn.kernels.sparse import SparseRows
+    from fastnn.kernels.csr import SparseRows
 
     Z = logits("float32")
     X = np.zeros((len(Z), 70), "float32")

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from fastnn.kernels import jitted, loops, reach, vectorized
+from fastnn.kernels import jitted, loops, overflow_guard, vectorized
 from fastnn.kernels.opcodes import OP, SETTINGS, SLOTS, Method
 
 import fastnn
@@ -47,11 +47,11 @@ def test_what_is_called_safe_stays_finite(kernels, method, dtype):
         tops = generator.uniform(-20, np.log10(float(info.max)), 2)
         peak, average, rate = (10.0**x for x in (*tops.tolist(), generator.uniform(-5, 5)))
         with np.errstate(all="ignore"):
-            safe = reach.safe(settings, dtype == np.float32, rate, 1.0, peak, average)
+            safe = overflow_guard.safe(settings, dtype == np.float32, rate, 1.0, peak, average)
         if not safe:
             continue
         taken += 1
-        after = reach.bound(settings, rate, peak, average)
+        after = overflow_guard.bound(settings, rate, peak, average)
         theta = vector(generator, size, float(info.max), dtype)
         grad = vector(generator, size, peak * (1 - 1e-6), dtype)
         slots = np.zeros((SLOTS[method], size), dtype)
@@ -72,10 +72,10 @@ def test_what_is_called_safe_stays_finite(kernels, method, dtype):
 def test_what_is_not_finite_is_not_safe(wrong):
     settings = np.zeros((), SETTINGS)
     settings["clip_value"] = settings["clip_norm"] = 1.0
-    assert reach.safe(settings, True, 0.1, 1.0, 1.0, 0.0)
-    assert not reach.safe(settings, True, 0.1, wrong, 1.0, 0.0)
-    assert not reach.safe(settings, True, 0.1, 1.0, wrong, 0.0)
-    assert not reach.safe(settings, True, wrong, 1.0, 1.0, 0.0)
+    assert overflow_guard.safe(settings, True, 0.1, 1.0, 1.0, 0.0)
+    assert not overflow_guard.safe(settings, True, 0.1, wrong, 1.0, 0.0)
+    assert not overflow_guard.safe(settings, True, 0.1, 1.0, wrong, 0.0)
+    assert not overflow_guard.safe(settings, True, wrong, 1.0, 1.0, 0.0)
 
 
 @pytest.mark.parametrize("backend", ["loops", "vectorized", "jitted"])

@@ -4,9 +4,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from fastnn.kernels.csr import SparseRows
 from fastnn.kernels.jitted.execution import entry
 from fastnn.kernels.jitted.threads import team
-from fastnn.kernels.sparse import SparseRows
 
 import fastnn
 from fastnn import BatchNorm, Dense, Dropout, Network, Normalization, Rescaling, kernels

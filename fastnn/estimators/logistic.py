@@ -15,9 +15,10 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastnn.kernels.interpreter import biases, weights
+
 from .. import _check
 from ..errors import DataError, SettingError, ShapeError
-from ..kernels.steps import biases, weights
 from ..layers import Dense
 from ..network import Network
 from ..optimizers import LBFGS

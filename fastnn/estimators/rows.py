@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
+from fastnn.kernels.csr import SparseRows
+
 from .._numbers import array, readied
-from ..kernels.sparse import SparseRows
 
 FLOATS = (np.float64, np.float32)
 

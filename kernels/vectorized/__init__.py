@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 
-from ..steps import bind
+from ..interpreter import bind
 from .activations import (
     elu,
     elu_backward,

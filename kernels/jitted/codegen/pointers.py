@@ -13,8 +13,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
+from ...csr import SparseRows
 from ...opcodes import READ
-from ...sparse import SparseRows
 from ..compiler.jit import inlined
 
 CODES = {dtype: code for code, dtype in enumerate(READ)}

@@ -6,10 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...csr import SparseRows
 from ...defaults import alone, trusted
+from ...interpreter import statistics
 from ...opcodes import AS_IT_IS, OP, SLOTS, Kind, Method
-from ...sparse import SparseRows
-from ...steps import statistics
 from ..api.layout import fit, verify
 from ..api.matrix_ops import standardize
 from ..api.vector_ops import penalty

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ... import reach
+from ... import overflow_guard
 from ...opcodes import Kind
 from ..codegen.pointers import doubles, matrix, part, row
 from ..compiler.dispatch_table import linked
@@ -24,7 +24,7 @@ CHUNK = 4096  # parameters that are swept over at a time: first-level cache
 CHUNKS = 8192  # of them at most whose penalties or squares are added up apart, else larger ones
 MANY = 4  # tiles of outputs a member from which on weights are shared out by outputs
 
-bound, safe = inlined(reach.bound), inlined(reach.safe)
+bound, safe = inlined(overflow_guard.bound), inlined(overflow_guard.safe)
 
 
 @inlined

@@ -12,8 +12,8 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
+from ...interpreter import statistics
 from ...opcodes import READ
-from ...steps import statistics
 from ..codegen.pointers import CODES, MARK, NAMES, ask, part
 from ..codegen.simd import Vectors, clamped, constant, data, index, machine, void
 from ..compiler.dispatch_table import in_training_each, linked_each

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from . import reach
-from .custom import FIRST, pair
+from . import overflow_guard
+from .custom_activations import FIRST, pair
 from .defaults import alone, trusted
 from .opcodes import SLOTS, WIDE, Activation, Kind, Loss, Method, Mode
 
@@ -272,9 +272,11 @@ def run(
         after = before = float(record[step - start - 1, 3] if step > start else settings["average"])
         if result[2] > 0:
             peak, t = kernels.largest(grad), int(counters[0]) + 1
-            if not reach.safe(settings, theta.itemsize == 4, rate, result[0], peak, before):
+            if not overflow_guard.safe(
+                settings, theta.itemsize == 4, rate, result[0], peak, before
+            ):
                 return step
-            counters[0], after = t, reach.bound(settings, rate, peak, before)
+            counters[0], after = t, overflow_guard.bound(settings, rate, peak, before)
             update(kernels, ops, theta, grad, slots, state, settings, rate, t)
         record[step - start] = *result, after
         if k == steps - 1 and validation[0].shape[0]:
