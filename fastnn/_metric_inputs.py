@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _check
-from ._label_kinds import read, same_kind
+from ._validation import arguments
+from ._validation.label_kinds import read, same_kind
 from .errors import DataError, SettingError, ShapeError
 
 Array = np.ndarray[Any, Any]
@@ -85,17 +85,17 @@ def places(y: Array, known: Array, name: str) -> Array:
 
 def weights(sample_weight: Any, m: int) -> Array:
     """Return the weights of the examples (m,) in float64."""
-    return np.ones(m) if sample_weight is None else _check.sample_weight(sample_weight, m)
+    return np.ones(m) if sample_weight is None else arguments.sample_weight(sample_weight, m)
 
 
 def values(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
     """Return true and predicted values (m, K) in float64."""
 
     def column(given: Any, name: str) -> Array:
-        array = _check.numeric(given, name)
+        array = arguments.numeric(given, name)
         if array.ndim not in (1, 2) or (array.ndim == 2 and not array.shape[1]):
             raise ShapeError(f"{name} must have shape (m,) or (m, K), got {array.shape}")
-        _check.finite(array, name)
+        arguments.finite(array, name)
         # The width is stated, for reshape cannot guess it where there are no rows.
         width = array.shape[1] if array.ndim == 2 else 1
         return array.reshape(len(array), width).astype(np.float64)
@@ -112,10 +112,10 @@ def scores(given: Any, name: str) -> Array:
 
     float32 stays float32, for its rounding decides how close to 0 a probability can come.
     """
-    array = _check.numeric(given, name)
+    array = arguments.numeric(given, name)
     if array.ndim not in (1, 2) or (array.ndim == 2 and not array.shape[1]):
         raise ShapeError(f"{name} must have shape (m,) or (m, K), got {array.shape}")
-    _check.finite(array, name)
+    arguments.finite(array, name)
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
     array = array.reshape(len(array), array.shape[1] if array.ndim == 2 else 1)

@@ -6,7 +6,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from . import _check
+from ._validation import arguments
 from .errors import SettingError
 
 #: The first one that is set counts; the last one is everybody's, and joblib sets it in its workers.
@@ -90,6 +90,6 @@ def set_num_threads(n: int) -> None:
         If n is not a positive whole number.
     """
     global _wanted  # noqa: PLW0603 - a setting of the process
-    if _check.count(n, "n", least=1) > 1024:
+    if arguments.count(n, "n", least=1) > 1024:
         raise SettingError(f"n must be at most 1024 threads, got {n}")
     _wanted = int(n)

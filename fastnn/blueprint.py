@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import _check, initializers, losses
+from . import initializers, losses
+from ._validation import arguments
 from .errors import NotBuiltError, SettingError
 from .history import History
 from .layers import (
@@ -49,7 +50,7 @@ def perceptron(
     rescale: float | None = None,
 ) -> list[Layer]:
     """Return the layers of a multilayer perceptron, as `Blueprint.mlp` takes its arguments."""
-    sizes = _check.several(sizes, "sizes", "[784, 512, 10]")
+    sizes = arguments.several(sizes, "sizes", "[784, 512, 10]")
     if len(sizes) < 2:
         raise SettingError(f"sizes must run from input to output, got {list(sizes)!r}")
     between = len(sizes) - 2
@@ -76,13 +77,13 @@ class Blueprint:
         seed: int = 0,
         dtype: str = "float32",
     ) -> None:
-        layers = _check.several(layers, "layers", "[Dense(10, 'relu'), Dense(1, 'sigmoid')]")
+        layers = arguments.several(layers, "layers", "[Dense(10, 'relu'), Dense(1, 'sigmoid')]")
         validate(layers)
         initializers.resolve(init)
         self._layers = tuple(layers)
         self._loss = losses.resolve(loss, output_activation(self._layers))
-        self._init, self._seed = init, _check.seed(seed)
-        self._dtype = _check.dtype(dtype)
+        self._init, self._seed = init, arguments.seed(seed)
+        self._dtype = arguments.dtype(dtype)
         self._program: Program | None = None
         self._clear()
         if inputs is not None:
@@ -187,7 +188,7 @@ class Blueprint:
         SettingError
             If inputs is not a positive whole number, or the network has another one already.
         """
-        n = _check.count(inputs, "inputs", least=1)
+        n = arguments.count(inputs, "inputs", least=1)
         if self._program is None:
             self._program = lower(self._layers, n, self._loss, self._dtype)
             initialize(self._program, self._layers, self._init, self._seed)

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _check, files
+from . import files
 from ._atomic import find_folder, replace
+from ._validation import arguments
 from .errors import DataFileError
 from .history import History, refuse_unknown, rises
 
@@ -58,7 +59,7 @@ class EarlyStopping:
         self, monitor: str = "validation_cost", patience: int = 10, restore_best: bool = True
     ) -> None:
         self.monitor, self.restore_best = monitor, restore_best
-        self.patience = _check.count(patience, "patience", least=1)
+        self.patience = arguments.count(patience, "patience", least=1)
         self._forget()
 
     def start(self, network: Network) -> None:
@@ -121,7 +122,7 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
         self.path = os.fspath(path)
-        self.every = _check.count(every, "every", least=1)
+        self.every = arguments.count(every, "every", least=1)
 
     def start(self, network: Network) -> None:
         """Find out before the first step whether saving will do; `fit` calls this."""
@@ -241,7 +242,7 @@ class TimeLimit:
     """
 
     def __init__(self, seconds: float) -> None:
-        self.seconds = _check.real(seconds, "seconds", above=0)
+        self.seconds = arguments.real(seconds, "seconds", above=0)
         self._began = time.monotonic()
 
     def start(self, network: Network) -> None:

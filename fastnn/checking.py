@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from . import _check
 from ._check_report import GradientReport, ParameterCheck
 from ._slopes import Slopes
+from ._validation import arguments
 from .errors import DataError, ShapeError
 from .inputs import prepare
 from .kernels.gradient_check import step_at
@@ -80,7 +80,7 @@ def gradient_check(
     >>> gradient_check(lambda t: (t**3).sum(), [3.0, 12.0], [1.0, 2.0]) < 1e-7
     True
     """
-    step = _check.real(epsilon, "epsilon", above=0)
+    step = arguments.real(epsilon, "epsilon", above=0)
     if not callable(f):
         raise DataError(
             f"f must be a function of theta, got a {type(f).__name__}; the gradient of a network "
@@ -88,12 +88,12 @@ def gradient_check(
         )
     if callable(gradient):
         raise DataError("gradient must be the gradient's numbers at theta; call the function first")
-    point = np.array(_check.numeric(theta, "theta"), np.float64, order="C")
-    g = _check.numeric(gradient, "gradient").astype(np.float64)
+    point = np.array(arguments.numeric(theta, "theta"), np.float64, order="C")
+    g = arguments.numeric(gradient, "gradient").astype(np.float64)
     if g.shape != point.shape:
         raise ShapeError(f"gradient has shape {g.shape} but theta {point.shape}; they must agree")
     for array, name in ((point, "theta"), (g, "gradient")):
-        _check.finite(np.atleast_1d(array), name)
+        arguments.finite(np.atleast_1d(array), name)
     slopes = None
     if point.ndim and hasattr(f, "py_func"):  # what Numba's compiled functions have
         compiled = importlib.import_module(".kernels.jitted.execution.gradient_check", __package__)
@@ -164,8 +164,8 @@ def check_gradients(
     ShapeError, DataError, SettingError, NotBuiltError
         If data, settings or the network cannot be used.
     """
-    step = _check.real(epsilon, "epsilon", above=0)
-    rng = np.random.default_rng(_check.seed(seed))
+    step = arguments.real(epsilon, "epsilon", above=0)
+    rng = np.random.default_rng(arguments.seed(seed))
     program, data = _program_and_data(net, X, y, l2)
     slopes, grad = Slopes.of(program, data, step)
     views, places = program.views(grad), program.views(np.arange(len(grad)))
@@ -189,7 +189,7 @@ def _program_and_data(net: Network, X: Any, y: Any, l2: float) -> tuple[Program,
     pairs = (statistics(p.state, p.ops[0]) for p in (program, net.program))
     for new, old in zip(*pairs, strict=True):
         new[...] = old
-    settings = program.settings(l2=_check.real(l2, "l2", least=0), seed=net.seed, threads=1)
+    settings = program.settings(l2=arguments.real(l2, "l2", least=0), seed=net.seed, threads=1)
     Y = prepare(y, len(X), net.outputs, net._loss, program.theta.dtype)
     return program, (program.state, X, Y, np.ones(len(X)), settings)
 

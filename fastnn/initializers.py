@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from . import _check
+from ._validation import arguments
 from .errors import SettingError
 
 __all__ = ["NAMES", "Initializer", "Random", "resolve"]
@@ -37,7 +37,7 @@ class Random:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", _check.real(self.scale, "scale", above=0))
+        object.__setattr__(self, "scale", arguments.real(self.scale, "scale", above=0))
 
     def draw(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
         """Return W (n_in, n_out) in float64."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _check
+from ._validation import arguments
 from .errors import DataError, FastnnError, SettingError
 from .kernels.opcodes import Loss as Code
 from .layers import BatchNorm, Layer
@@ -22,14 +22,14 @@ ROWS, NUMBERS = 4096, 2**20  # of X that are taken into float64 at a time, at mo
 def prepare(y: Any, m: int, K: int, loss: Loss, dtype: np.dtype[Any]) -> Array:
     """Return the targets Y (m, K), C-contiguous in dtype, checked by the loss's rule."""
     rules = {
-        Code.BINARY_CROSS_ENTROPY: _check.binary,
-        Code.CATEGORICAL_CROSS_ENTROPY: _check.classes,
-        Code.POISSON: _check.counts,
+        Code.BINARY_CROSS_ENTROPY: arguments.binary,
+        Code.CATEGORICAL_CROSS_ENTROPY: arguments.classes,
+        Code.POISSON: arguments.counts,
     }
-    Y = rules.get(loss.code, _check.targets)(y, m, K)
+    Y = rules.get(loss.code, arguments.targets)(y, m, K)
     if loss.smoothing:
         Y = Y * (1 - loss.smoothing) + loss.smoothing / max(K, 2)
-    _check.representable(Y, dtype, "y")
+    arguments.representable(Y, dtype, "y")
     ready: Array = np.require(Y, dtype, ["C", "A", "W", "O"])
     return ready
 
@@ -74,10 +74,10 @@ def weights_of(
     dtype: np.dtype[Any],
 ) -> Array:
     """Return the weight (m,) of every example: its own times its class's."""
-    w = np.ones(len(Y)) if sample_weight is None else _check.sample_weight(sample_weight, len(Y))
+    w = np.ones(len(Y)) if sample_weight is None else arguments.sample_weight(sample_weight, len(Y))
     if class_weight is not None:
         w = w * _class_weights(class_weight, Y, loss, w)
-    _check.representable(w, dtype, "sample_weight times class_weight")
+    arguments.representable(w, dtype, "sample_weight times class_weight")
     ready: Array = w.astype(dtype)
     if not ready.any():
         raise DataError(
@@ -111,7 +111,7 @@ def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Ar
         for label, factor in given.items():
             if label not in range(K):
                 raise SettingError(f"class_weight names class {label!r}; there are 0 … {K - 1}")
-            factors[int(label)] = _check.real(factor, f"class_weight[{label}]", least=0)
+            factors[int(label)] = arguments.real(factor, f"class_weight[{label}]", least=0)
     else:
         raise SettingError(f"class_weight must be a dict, 'balanced' or None, got {given!r}")
     return np.asarray(factors[labels])
@@ -137,7 +137,7 @@ def hold_out(
     Those to score are given as (X, y) or (X, y, weights), or are a share of the examples drawn by
     the seed, classes in proportion.
     """
-    _check.share(share, "validation_split")
+    arguments.share(share, "validation_split")
     if given is None:
         return (examples, None, slice(None)) if share == 0 else _drawn(examples, share, loss, seed)
     if share:
@@ -146,7 +146,7 @@ def hold_out(
         raise SettingError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
     dtype = examples.Y.dtype
     try:
-        X = _check.features(given[0], examples.X.shape[1])
+        X = arguments.features(given[0], examples.X.shape[1])
         Y = prepare(given[1], len(X), examples.Y.shape[1], loss, dtype)
         w = weights_of(given[2] if len(given) == 3 else None, None, Y, loss, dtype)
     except FastnnError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from . import _check, activations, initializers
+from . import activations, initializers
+from ._validation import arguments
 from .errors import SettingError
 
 __all__ = [
@@ -53,15 +54,15 @@ class Dense:
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "units", _check.count(self.units, "units", least=1))
-        object.__setattr__(self, "use_bias", _check.flag(self.use_bias, "use_bias"))
+        object.__setattr__(self, "units", arguments.count(self.units, "units", least=1))
+        object.__setattr__(self, "use_bias", arguments.flag(self.use_bias, "use_bias"))
         if self.name is not None and not isinstance(self.name, str):
             raise SettingError(f"name must be text, got {self.name!r}")
         activations.code(self.activation)
         if self.init is not None:
             initializers.resolve(self.init)
         if self.max_norm is not None:
-            object.__setattr__(self, "max_norm", _check.real(self.max_norm, "max_norm", above=0))
+            object.__setattr__(self, "max_norm", arguments.real(self.max_norm, "max_norm", above=0))
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Dropout:
     rate: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", _check.share(self.rate, "rate"))
+        object.__setattr__(self, "rate", arguments.share(self.rate, "rate"))
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class GaussianNoise:
     stddev: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stddev", _check.real(self.stddev, "stddev", least=0))
+        object.__setattr__(self, "stddev", arguments.real(self.stddev, "stddev", least=0))
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,8 @@ class BatchNorm:
     epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "momentum", _check.share(self.momentum, "momentum"))
-        object.__setattr__(self, "epsilon", _check.real(self.epsilon, "epsilon", above=0))
+        object.__setattr__(self, "momentum", arguments.share(self.momentum, "momentum"))
+        object.__setattr__(self, "epsilon", arguments.real(self.epsilon, "epsilon", above=0))
 
 
 @dataclass(frozen=True)
@@ -180,8 +181,8 @@ class Rescaling:
     offset: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", _check.real(self.scale, "scale"))
-        object.__setattr__(self, "offset", _check.real(self.offset, "offset"))
+        object.__setattr__(self, "scale", arguments.real(self.scale, "scale"))
+        object.__setattr__(self, "offset", arguments.real(self.offset, "offset"))
         if self.scale == 0:
             raise SettingError("scale is 0, which would erase every input; give another factor")
 
@@ -201,7 +202,7 @@ class Normalization:
     per_feature: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "per_feature", _check.flag(self.per_feature, "per_feature"))
+        object.__setattr__(self, "per_feature", arguments.flag(self.per_feature, "per_feature"))
 
 
 Layer = Dense | Activation | Dropout | GaussianNoise | BatchNorm | Rescaling | Normalization

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from . import _check
+from ._validation import arguments
 from .errors import SettingError
 from .kernels.opcodes import Loss as Code
 
@@ -74,7 +74,7 @@ class Huber(Loss):
     code = Code.HUBER
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "delta", _check.real(self.delta, "delta", above=0))
+        object.__setattr__(self, "delta", arguments.real(self.delta, "delta", above=0))
 
     @property
     def rate(self) -> float:
@@ -96,7 +96,7 @@ class Quantile(Loss):
     code = Code.QUANTILE
 
     def __post_init__(self) -> None:
-        if not 0 < _check.real(self.q, "q") < 1:
+        if not 0 < arguments.real(self.q, "q") < 1:
             raise SettingError(f"q must lie in (0, 1), got {self.q!r}")
 
     @property
@@ -128,7 +128,7 @@ class BinaryCrossEntropy(Loss):
     needs = ("sigmoid",)
 
     def __post_init__(self) -> None:
-        _check.share(self.label_smoothing, "label_smoothing")
+        arguments.share(self.label_smoothing, "label_smoothing")
 
     @property
     def smoothing(self) -> float:
@@ -151,7 +151,7 @@ class CategoricalCrossEntropy(Loss):
     needs = ("softmax",)
 
     def __post_init__(self) -> None:
-        _check.share(self.label_smoothing, "label_smoothing")
+        arguments.share(self.label_smoothing, "label_smoothing")
 
     @property
     def smoothing(self) -> float:

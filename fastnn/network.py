@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _check
 from ._backend import fitting
+from ._validation import arguments
 from .history import History
 from .inputs import hold_out, learn_scaling, prepare, refuse_single, refuse_vanishing, weights_of
 from .kernels.opcodes import Mode
@@ -152,9 +152,9 @@ class Network(Predictor):
         )
         names = known(metrics, output_activation(self._layers), self.outputs)
         line = Line(plan.epochs, progress)
-        callbacks = _check.callables(callbacks, "callbacks")
-        X = _check.features(X, self.inputs)
-        _check.representable(X, self.dtype)
+        callbacks = arguments.callables(callbacks, "callbacks")
+        X = arguments.features(X, self.inputs)
+        arguments.representable(X, self.dtype)
         Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
         w = weights_of(sample_weight, class_weight, Y, self._loss, self.dtype)
         own = w if class_weight is None else weights_of(sample_weight, None, Y, self._loss, Y.dtype)
@@ -223,7 +223,7 @@ class Network(Predictor):
         Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
         w = weights_of(sample_weight, None, Y, self._loss, self.dtype)
         settings = program.settings(
-            l2=_check.real(l2, "l2", least=0), l1=_check.real(l1, "l1", least=0)
+            l2=arguments.real(l2, "l2", least=0), l1=arguments.real(l1, "l1", least=0)
         )
         grad = np.zeros_like(program.grad)
         kernels = fitting(program)

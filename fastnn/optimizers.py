@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import _check
+from ._validation import arguments
 from .kernels.opcodes import Method
 
 __all__ = [
@@ -43,7 +43,7 @@ class GradientDescent:
     learning_rate: float = 0.01
 
     def __post_init__(self) -> None:
-        _keep(self, learning_rate=_check.real(self.learning_rate, "learning_rate", above=0))
+        _keep(self, learning_rate=arguments.real(self.learning_rate, "learning_rate", above=0))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -79,10 +79,10 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        _keep(self, learning_rate=_check.real(self.learning_rate, "learning_rate", above=0))
-        _keep(self, beta1=_check.share(self.beta1, "beta1"))
-        _keep(self, beta2=_check.share(self.beta2, "beta2"))
-        _keep(self, epsilon=_check.real(self.epsilon, "epsilon", above=0))
+        _keep(self, learning_rate=arguments.real(self.learning_rate, "learning_rate", above=0))
+        _keep(self, beta1=arguments.share(self.beta1, "beta1"))
+        _keep(self, beta2=arguments.share(self.beta2, "beta2"))
+        _keep(self, epsilon=arguments.real(self.epsilon, "epsilon", above=0))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -128,8 +128,8 @@ class Momentum:
     beta: float = 0.9
 
     def __post_init__(self) -> None:
-        _keep(self, learning_rate=_check.real(self.learning_rate, "learning_rate", above=0))
-        _keep(self, beta=_check.share(self.beta, "beta"))
+        _keep(self, learning_rate=arguments.real(self.learning_rate, "learning_rate", above=0))
+        _keep(self, beta=arguments.share(self.beta, "beta"))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -154,8 +154,8 @@ class Nesterov:
     beta: float = 0.9
 
     def __post_init__(self) -> None:
-        _keep(self, learning_rate=_check.real(self.learning_rate, "learning_rate", above=0))
-        _keep(self, beta=_check.share(self.beta, "beta"))
+        _keep(self, learning_rate=arguments.real(self.learning_rate, "learning_rate", above=0))
+        _keep(self, beta=arguments.share(self.beta, "beta"))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -182,7 +182,7 @@ class VelocityMomentum(Momentum):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.flag(self.nesterov, "nesterov")
+        arguments.flag(self.nesterov, "nesterov")
 
     @property
     def settings(self) -> dict[str, float]:
@@ -210,9 +210,9 @@ class RMSprop:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        _keep(self, learning_rate=_check.real(self.learning_rate, "learning_rate", above=0))
-        _keep(self, beta=_check.share(self.beta, "beta"))
-        _keep(self, epsilon=_check.real(self.epsilon, "epsilon", above=0))
+        _keep(self, learning_rate=arguments.real(self.learning_rate, "learning_rate", above=0))
+        _keep(self, beta=arguments.share(self.beta, "beta"))
+        _keep(self, epsilon=arguments.real(self.epsilon, "epsilon", above=0))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -238,7 +238,7 @@ class AdamW(Adam):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _keep(self, weight_decay=_check.real(self.weight_decay, "weight_decay", least=0))
+        _keep(self, weight_decay=arguments.real(self.weight_decay, "weight_decay", least=0))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -279,12 +279,12 @@ class LBFGS:
     cost_tolerance: float = 0.0
 
     def __post_init__(self) -> None:
-        _keep(self, memory=_check.count(self.memory, "memory", least=1))
-        _keep(self, tolerance=_check.real(self.tolerance, "tolerance", least=0))
-        least = _check.real(self.cost_tolerance, "cost_tolerance", least=0)
+        _keep(self, memory=arguments.count(self.memory, "memory", least=1))
+        _keep(self, tolerance=arguments.real(self.tolerance, "tolerance", least=0))
+        least = arguments.real(self.cost_tolerance, "cost_tolerance", least=0)
         _keep(self, cost_tolerance=least)
         if self.max_evaluations is not None:
-            _check.count(self.max_evaluations, "max_evaluations", least=1)
+            arguments.count(self.max_evaluations, "max_evaluations", least=1)
 
     @property
     def learning_rate(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _check
+from ._validation import arguments
 from .errors import SettingError
 from .kernels.aligned import aligned_zeros
 from .kernels.interpreter import slots_for
@@ -50,18 +50,18 @@ class Plan:
     ) -> Plan:  # fmt: skip
         """Return the plan of the arguments that `Network.fit` takes."""
         optimizer = Adam() if optimizer is None else optimizer
-        _check.instance(optimizer, Optimizer, "optimizer", "fastnn.Adam(learning_rate=0.001)")
-        _check.instance(schedule, Schedule | None, "schedule", "fastnn.schedules.Cosine(50)")
+        arguments.instance(optimizer, Optimizer, "optimizer", "fastnn.Adam(learning_rate=0.001)")
+        arguments.instance(schedule, Schedule | None, "schedule", "fastnn.schedules.Cosine(50)")
         return cls(
-            _check.count(epochs, "epochs"),
-            2**62 if batch_size is None else _check.count(batch_size, "batch_size", least=1),
+            arguments.count(epochs, "epochs"),
+            2**62 if batch_size is None else arguments.count(batch_size, "batch_size", least=1),
             optimizer,
-            _check.real(l2, "l2", least=0),
-            _check.real(l1, "l1", least=0),
-            _check.flag(shuffle, "shuffle") and batch_size is not None,
+            arguments.real(l2, "l2", least=0),
+            arguments.real(l1, "l1", least=0),
+            arguments.flag(shuffle, "shuffle") and batch_size is not None,
             schedule,
-            0.0 if clip_norm is None else _check.real(clip_norm, "clip_norm", above=0),
-            0.0 if clip_value is None else _check.real(clip_value, "clip_value", above=0),
+            0.0 if clip_norm is None else arguments.real(clip_norm, "clip_norm", above=0),
+            0.0 if clip_value is None else arguments.real(clip_value, "clip_value", above=0),
         )
 
 

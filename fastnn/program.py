@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _check
+from ._validation import arguments
 from .errors import SettingError, ShapeError
 from .kernels.aligned import aligned_zeros
 from .kernels.custom_activations import CUSTOM, FIRST
@@ -46,13 +46,13 @@ class Parameters(MutableMapping[str, Array]):
 
     def checked(self, name: str, value: Any) -> Array:
         """Return the value as an array of the parameter's shape, or say what is wrong with it."""
-        array, shape = _check.numeric(value, name), self[name].shape
+        array, shape = arguments.numeric(value, name), self[name].shape
         if array.shape != shape:
             hint = "; is it transposed?" if array.shape == shape[::-1] else ""
             raise ShapeError(f"parameter {name!r} has shape {shape}, got {array.shape}{hint}")
         with np.errstate(over="ignore"):  # which the check then finds
             array = array.astype(self[name].dtype)
-        _check.finite(np.atleast_1d(array), name)
+        arguments.finite(np.atleast_1d(array), name)
         return array
 
     def __delitem__(self, name: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _check
+from ._validation import arguments
 from .errors import SettingError
 from .history import rises
 
@@ -76,7 +76,7 @@ class InverseTime(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.real(self.decay, "decay", least=0)
+        arguments.real(self.decay, "decay", least=0)
 
     def factor(self, time: float) -> float:
         """Return 1 / (1 + decay · time)."""
@@ -92,8 +92,8 @@ class Staircase(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.real(self.decay, "decay", least=0)
-        _check.count(self.interval, "interval", least=1)
+        arguments.real(self.decay, "decay", least=0)
+        arguments.count(self.interval, "interval", least=1)
 
     def factor(self, time: float) -> float:
         """Return 1 / (1 + decay · ⌊time / interval⌋)."""
@@ -108,7 +108,7 @@ class Exponential(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if _check.real(self.rate, "rate", above=0) > 1:
+        if arguments.real(self.rate, "rate", above=0) > 1:
             raise SettingError(f"rate must be at most 1, got {self.rate!r}")
 
     def factor(self, time: float) -> float:
@@ -124,8 +124,8 @@ class Step(Schedule):
     multiplier: float = 0.1
 
     def __init__(self, every: int, factor: float = 0.1, *, per: str = "epoch") -> None:
-        object.__setattr__(self, "every", _check.count(every, "every", least=1))
-        object.__setattr__(self, "multiplier", _check.real(factor, "factor", above=0))
+        object.__setattr__(self, "every", arguments.count(every, "every", least=1))
+        object.__setattr__(self, "multiplier", arguments.real(factor, "factor", above=0))
         object.__setattr__(self, "per", per)
         super().__post_init__()
 
@@ -154,7 +154,7 @@ class Cosine(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.count(self.epochs, "epochs", least=1)
+        arguments.count(self.epochs, "epochs", least=1)
 
     def factor(self, time: float) -> float:
         """Return ½ (1 + cos(π time / epochs))."""
@@ -174,7 +174,7 @@ class WarmUp(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.count(self.epochs, "epochs", least=1)
+        arguments.count(self.epochs, "epochs", least=1)
         if self.then is not None and not isinstance(self.then, Schedule):
             raise SettingError(f"then must be a schedule, got {self.then!r}")
         if isinstance(self.then, Plateau):
@@ -208,7 +208,7 @@ class OneCycle(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.count(self.epochs, "epochs", least=1)
+        arguments.count(self.epochs, "epochs", least=1)
 
     def factor(self, time: float) -> float:
         """Return the cycle's height at that time."""
@@ -240,11 +240,11 @@ class Plateau(Schedule):
     def __init__(
         self, monitor: str = "validation_cost", factor: float = 0.1, patience: int = 10
     ) -> None:
-        if not 0 < _check.real(factor, "factor") < 1:
+        if not 0 < arguments.real(factor, "factor") < 1:
             raise SettingError(f"factor must lie in (0, 1), got {factor!r}")
         object.__setattr__(self, "monitor", monitor)
         object.__setattr__(self, "multiplier", float(factor))
-        object.__setattr__(self, "patience", _check.count(patience, "patience", least=1))
+        object.__setattr__(self, "patience", arguments.count(patience, "patience", least=1))
         object.__setattr__(self, "per", "epoch")
 
     def __repr__(self) -> str:

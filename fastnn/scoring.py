@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _check, metrics
+from . import metrics
+from ._validation import arguments
 from .errors import FastnnError, SettingError
 from .history import History, refuse_unknown
 from .losses import Loss
@@ -28,7 +29,7 @@ def known(names: Sequence[str], output: str | None = None, K: int = 1) -> tuple[
 
     Without an activation any name will do.
     """
-    names = names if isinstance(names, str) else _check.several(names, "metrics", '["f1"]')
+    names = names if isinstance(names, str) else arguments.several(names, "metrics", '["f1"]')
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
         if not isinstance(name, str) or name not in metrics.NAMES:

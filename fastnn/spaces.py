@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from . import _check
+from ._validation import arguments
 from .errors import SettingError
 
 __all__ = ["Choice", "Integer", "Linear", "Log", "Momentum", "Space"]
@@ -64,7 +64,7 @@ class Space:
 def _bounds(low: Any, high: Any, *, above: float | None = None) -> None:
     """Refuse bounds that are no numbers, are swapped or equal, or do not lie above a number."""
     for bound, name in ((low, "low"), (high, "high")):
-        _check.real(bound, name, above=above)
+        arguments.real(bound, name, above=above)
     if low >= high:
         hint = "are they swapped?" if low > high else "a single value needs no space"
         raise SettingError(f"low must be below high, got low={low!r} and high={high!r}; {hint}")
@@ -152,7 +152,7 @@ class Momentum(Space):
 
     def __post_init__(self) -> None:
         for bound, name in ((self.low, "low"), (self.high, "high")):
-            if not 0 < _check.real(bound, name) < 1:
+            if not 0 < arguments.real(bound, name) < 1:
                 raise SettingError(f"{name} of Momentum must lie in (0, 1), got {bound!r}")
         _bounds(self.low, self.high)
 
@@ -189,7 +189,7 @@ class Integer(Space):
 
     def __post_init__(self) -> None:
         for bound, name in ((self.low, "low"), (self.high, "high")):
-            if _check.real(bound, name) != int(bound):
+            if arguments.real(bound, name) != int(bound):
                 raise SettingError(f"{name} of Integer must be a whole number, got {bound!r}")
             if abs(bound) > LARGEST:
                 raise SettingError(f"{name} of Integer must lie within ±2**53, got {bound!r}")

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
-from . import _check, _trial, spaces
+from . import _trial, spaces
 from ._search import Search
 from ._study import held, opened, same_search
 from ._threads import get_num_threads, set_num_threads
 from ._trial import Job
+from ._validation import arguments
 from .errors import SettingError
 from .history import rises
 from .scoring import known
@@ -106,18 +107,21 @@ def tune(
         Without Optuna.
     """
     _refuse_no_maker(make_network)
-    watchers = _check.callables(callbacks, "callbacks", "(trial)", "[print]")
-    total, workers = _check.count(trials, "trials", least=1), _check.count(processes, "processes")
+    watchers = arguments.callables(callbacks, "callbacks", "(trial)", "[print]")
+    total, workers = (
+        arguments.count(trials, "trials", least=1),
+        arguments.count(processes, "processes"),
+    )
     if workers < 1:
         raise SettingError(f"processes must be at least 1, got {processes!r}")
     validation = (
-        {"validation_split": _check.share(validation_split, "validation_split")}
+        {"validation_split": arguments.share(validation_split, "validation_split")}
         if validation_data is None
         else {"validation_data": validation_data}
     )
     job = Job(
-        make_network, X, y, spaces.checked(space), _check.count(epochs, "epochs", least=1),
-        validation, monitor, _metrics(monitor), _check.seed(seed), bool(prune), _caught(catch),
+        make_network, X, y, spaces.checked(space), arguments.count(epochs, "epochs", least=1),
+        validation, monitor, _metrics(monitor), arguments.seed(seed), bool(prune), _caught(catch),
     )  # fmt: skip
     if workers > 1:
         _picklable(make_network)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import _check
+from fastnn._validation import arguments
 from fastnn.errors import DataError, SettingError, ShapeError
 
 from ._check import real_number, same_length, whole_number
@@ -151,7 +151,7 @@ def augment(
     stack, count = _stack(images), whole_number("copies", copies, least=1)
     rate, far = _share(flip, "flip"), _reach(shift, stack, "shift")
     edge = _edge(fill, stack.dtype)
-    labels = None if y is None else _check.array(y, "y")
+    labels = None if y is None else arguments.array(y, "y")
     if labels is not None:
         same_length(stack, labels)
     parts = [stack]
@@ -164,7 +164,7 @@ def augment(
 
 def _stack(images: ArrayLike) -> NDArray[Any]:
     """Check a stack of images (m, h, w) or (m, h, w, c)."""
-    stack = _check.array(images, "images")
+    stack = arguments.array(images, "images")
     if stack.dtype.kind not in "biuf":
         raise DataError(f"images must hold real numbers, got dtype {stack.dtype}")
     if stack.ndim in (3, 4):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import _check
+from fastnn._validation import arguments
 
 from ._check import same_length, whole_number
 
@@ -54,7 +54,7 @@ def minibatches(
     SettingError
         If `batch_size` is below 1, or `seed` or `epoch` is negative.
     """
-    X, y = _check.array(X, "X"), _check.array(y, "y")
+    X, y = arguments.array(X, "X"), arguments.array(y, "y")
     m = same_length(X, y)
     size = max(m, 1) if batch_size is None else whole_number("batch_size", batch_size, least=1)
     key = [whole_number("seed", seed, least=0), whole_number("epoch", epoch, least=0)]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import _check
 from fastnn._extras import require
+from fastnn._validation import arguments
 from fastnn.errors import DataFileError, SettingError, ShapeError
 
 from ._check import existing_file, is_of_the_system, whole_number
@@ -174,7 +174,7 @@ def flatten_images(images: ArrayLike) -> NDArray[Any]:
     ShapeError
         If `images` has fewer than two axes.
     """
-    stack = _check.array(images, "images")
+    stack = arguments.array(images, "images")
     if stack.ndim < 2:
         raise ShapeError(
             f"images must be a stack (m, h, w, …) of at least two axes, got shape {stack.shape}"

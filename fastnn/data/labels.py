@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn._label_kinds import read
+from fastnn._validation.label_kinds import read
 from fastnn.errors import DataError, SettingError, ShapeError
 
 from ._check import whole_number

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import _check
+from fastnn._validation import arguments
 from fastnn.errors import SettingError, ShapeError
 
 __all__ = ["LeakageWarning", "check_leakage"]
@@ -61,7 +61,7 @@ def check_leakage(*parts: ArrayLike) -> dict[tuple[str, str], NDArray[np.int64]]
     if len(parts) not in PARTS:
         raise SettingError(f"give 2 or 3 parts: X_train, X_dev (if any), X_test; got {len(parts)}")
     names = PARTS[len(parts)]
-    arrays = [_check.numeric(part, f"X_{name}") for part, name in zip(parts, names, strict=True)]
+    arrays = [arguments.numeric(part, f"X_{name}") for part, name in zip(parts, names, strict=True)]
     for array, name in zip(arrays, names, strict=True):
         if array.ndim < 2 or array.shape[1:] != arrays[0].shape[1:]:
             raise ShapeError(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import _check, kernels
+from fastnn import kernels
+from fastnn._validation import arguments
 from fastnn.errors import DataError, NotBuiltError, SettingError, ShapeError
 
 __all__ = ["Standardizer"]
@@ -56,7 +57,7 @@ class Standardizer:
         if method not in METHODS:
             known = ", ".join(map(repr, METHODS))
             raise SettingError(f"method {method!r} does not exist; choose one of {known}")
-        self.method, self.dtype = method, _check.dtype(dtype)
+        self.method, self.dtype = method, arguments.dtype(dtype)
         self._shape: tuple[int, ...] | None = None
 
     def fit(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Standardizer:
@@ -71,13 +72,13 @@ class Standardizer:
             If X has no rows, numbers are not finite, or weights are not one for each row, none
             negative and not all zero.
         """
-        array = _check.numeric(X, "X")
+        array = arguments.numeric(X, "X")
         if array.ndim < 2 or not array.size:
             raise ShapeError(f"X must have shape (m, n) with at least one row, got {array.shape}")
-        _check.finite(array, "X")
+        arguments.finite(array, "X")
         shape, rows, w = array.shape[1:], array.reshape(len(array), -1), None
         if sample_weight is not None:
-            w = _check.sample_weight(sample_weight, len(rows))
+            w = arguments.sample_weight(sample_weight, len(rows))
             rows, w = (rows, w) if w.all() else (rows[w > 0], w[w > 0])
         learn = {"min-max": _range, "robust": _quartiles}.get(self.method, _moments)
         shift, spread, level = learn(rows, w, self.method == "whole")
@@ -128,11 +129,11 @@ class Standardizer:
             raise NotBuiltError(
                 "this Standardizer has learnt nothing yet; call fit with the training data first"
             )
-        array = _check.numeric(X, name)
+        array = arguments.numeric(X, name)
         if array.ndim < 2 or array.shape[1:] != self._shape:
             wanted = ", ".join(map(str, self._shape))
             raise ShapeError(f"{name} must have shape (m, {wanted}) as in fit, got {array.shape}")
-        _check.finite(array, name)
+        arguments.finite(array, name)
         return array
 
     def __repr__(self) -> str:

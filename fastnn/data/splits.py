@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import _check
-from fastnn._label_kinds import is_missing
+from fastnn._validation import arguments
+from fastnn._validation.label_kinds import is_missing
 from fastnn.errors import DataError, SettingError, ShapeError
 
 from ._check import real_number, same_length, whole_number
@@ -70,7 +70,7 @@ def split(
     DataError
         If a class would be missing from train, or labels cannot be compared.
     """
-    X, y = _check.array(X, "X"), _check.array(y, "y")
+    X, y = arguments.array(X, "X"), arguments.array(y, "y")
     m = same_length(X, y)
     shares = _shares(dev, test)
     order = np.random.default_rng(whole_number("seed", seed, least=0)).permutation(m)

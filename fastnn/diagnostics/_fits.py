@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from fastnn._validation import arguments
+
 from ..errors import SettingError
 
 Array = np.ndarray[Any, Any]
@@ -23,7 +24,7 @@ def weights_of_rows(fit: Mapping[str, Any], m: int) -> Callable[[Array], dict[st
     """
     if fit.get("sample_weight") is None:
         return lambda rows: {}
-    w = _check.sample_weight(fit["sample_weight"], m)
+    w = arguments.sample_weight(fit["sample_weight"], m)
     return lambda rows: {"sample_weight": w[rows]}
 
 

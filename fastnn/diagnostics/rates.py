@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from fastnn._validation import arguments
+
 from ..errors import DataError, DivergenceError, SettingError
 from ..network import Network
 from ..optimizers import GradientDescent
@@ -132,11 +133,11 @@ def range_test(
     X, y = np.asarray(X), np.asarray(y)
     if X.ndim != 2 or not len(X):
         raise DataError(f"X must have shape (m, n) with at least one row, got {X.shape}")
-    _check.same_length(X, y)
+    arguments.same_length(X, y)
     weights = weights_of_rows(fit, len(X))
     tried = _rates(RATES if rates is None else rates)
-    batch = min(_check.count(batch_size, "batch_size", least=1), len(X))
-    size = _check.count(steps, "steps", least=1) * batch
+    batch = min(arguments.count(batch_size, "batch_size", least=1), len(X))
+    size = arguments.count(steps, "steps", least=1) * batch
     own = sorted(set(fit) & {"epochs", "shuffle", "callbacks", "schedule"})
     if own or not len(seeds):
         what = f"{own[0]} is set by the test itself" if own else "seeds is empty"
@@ -144,7 +145,7 @@ def range_test(
     costs = np.full((len(seeds), len(tried)), np.inf)
     for i, seed in enumerate(seeds):
         net = made(make_network, seed)
-        order = np.random.default_rng(_check.seed(seed)).permutation(len(X))
+        order = np.random.default_rng(arguments.seed(seed)).permutation(len(X))
         for j, rate in enumerate(tried):
             rows = order[(j * size + np.arange(size)) % len(X)]
             settings = {"progress": False, **fit, "batch_size": batch, "shuffle": False}
@@ -161,7 +162,7 @@ def range_test(
 
 def _rates(given: Any) -> Array:
     """Return ascending positive rates (R,)."""
-    rates = np.array([_check.real(float(rate), "a rate", above=0) for rate in given])
+    rates = np.array([arguments.real(float(rate), "a rate", above=0) for rate in given])
     if len(rates) < 2 or (np.diff(rates) <= 0).any():
         raise SettingError(f"rates must be at least two, ascending, got {list(given)!r}")
     return rates

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .. import _check
+from fastnn._validation import arguments
+
 from ..errors import SettingError
 
 __all__ = ["BiasVariance", "bias_variance"]
@@ -93,7 +94,7 @@ class BiasVariance:
 
 def _error(value: Any, name: str) -> float:
     """Return a share of wrong examples in [0, 1]."""
-    if not 0 <= _check.real(value, name) <= 1:
+    if not 0 <= arguments.real(value, name) <= 1:
         raise SettingError(f"{name} must be a share in [0, 1], got {value!r}; 15 % is 0.15")
     return float(value)
 
@@ -137,5 +138,5 @@ def bias_variance(
         _error(train_error, "train_error"),
         _error(dev_error, "dev_error"),
         _error(human_error, "human_error"),
-        _check.real(tolerance, "tolerance", least=0),
+        arguments.real(tolerance, "tolerance", least=0),
     )

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, initializers
+from fastnn import initializers
+from fastnn._validation import arguments
+
 from ..errors import SettingError
 from ..layers import Activation, Dense
 from ..network import Network
@@ -162,7 +164,7 @@ def diagnose(
     Signal
         With `.gradient` and `.ratio` in each layer that has weights; it prints.
     """
-    rate = _check.real(learning_rate, "learning_rate", above=0)
+    rate = arguments.real(learning_rate, "learning_rate", above=0)
     with np.errstate(over="ignore", invalid="ignore"):
         gradients = net.cost_and_gradients(X, y, l2=l2)[1]
     return _describe(net, X, gradients, rate)
@@ -251,12 +253,12 @@ def depth_experiment(
     SettingError
         If a number is not positive, or activation or initialiser is unknown.
     """
-    count = _check.count(depth, "depth", least=1)
-    n, m = _check.count(width, "width", least=1), _check.count(examples, "examples", least=1)
+    count = arguments.count(depth, "depth", least=1)
+    n, m = arguments.count(width, "width", least=1), arguments.count(examples, "examples", least=1)
     chosen = WEIGHTS if weights is None else weights
     if not chosen:
         raise SettingError("weights is empty; give at least one initialiser by name")
-    rng = np.random.default_rng(_check.seed(seed))
+    rng = np.random.default_rng(arguments.seed(seed))
     X, y = rng.standard_normal((m, n)), rng.integers(0, 2, m)
     found = {}
     for name, init in chosen.items():

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from fastnn._validation import arguments
+
 from ..errors import DataError, SettingError, ShapeError
 from ..inputs import prepare
 from ..network import Network
@@ -99,8 +100,8 @@ def learning_curve(
     X, y = np.asarray(X), np.asarray(y)
     if X.ndim != 2:
         raise DataError(f"X must have shape (m, n), got {X.shape}")
-    _check.same_length(X, y)
-    X_dev, y_dev = _check.features(X_dev, X.shape[1], "X", name="X_dev"), np.asarray(y_dev)
+    arguments.same_length(X, y)
+    X_dev, y_dev = arguments.features(X_dev, X.shape[1], "X", name="X_dev"), np.asarray(y_dev)
     if len(X_dev) != len(y_dev):
         raise ShapeError(f"X_dev has {len(X_dev)} rows but y_dev has {len(y_dev)}")
     weights = weights_of_rows(fit, len(X))
@@ -110,7 +111,7 @@ def learning_curve(
     scores = np.zeros((2, len(seeds), len(counts)))
     metric = "cost"
     for i, seed in enumerate(seeds):
-        order = np.random.default_rng(_check.seed(seed)).permutation(len(X))
+        order = np.random.default_rng(arguments.seed(seed)).permutation(len(X))
         for j, count in enumerate(counts):
             rows, net = order[:count], made(make_network, seed)
             if not i and not j and isinstance(net, Network):  # once: the others are alike

@@ -14,7 +14,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .. import _check
+from fastnn._validation import arguments
+
 from ..errors import DataError, SettingError, ShapeError
 from . import heldout, settings
 from .fitted import Fitted
@@ -128,7 +129,7 @@ class Perceptron(Fitted, Parameters):
         ValueError
             If a parameter or the data break a rule; the estimator is as it was before.
         """
-        again = _check.flag(self.warm_start, "warm_start") and hasattr(self, "network_")
+        again = arguments.flag(self.warm_start, "warm_start") and hasattr(self, "network_")
         if (X_val is None) != (y_val is None):
             alone = "y_val" if X_val is None else "X_val"
             raise SettingError(f"{alone} was given alone; give X_val and y_val, or none of them")
@@ -142,7 +143,7 @@ class Perceptron(Fitted, Parameters):
             X_v, y_v = self._checked(X_val, y_val, reset=False)
             self._refuse_unlike(y_v, y)
             held = HeldOut(rows_of(X_v), y_v, np.ones(X_v.shape[0]))
-        elif _check.flag(self.early_stopping, "early_stopping"):
+        elif arguments.flag(self.early_stopping, "early_stopping"):
             several = self._numeric or (np.ndim(y) == 2 and np.shape(y)[1] > 1)
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             kept, rows = heldout.draw(self, y, w, several, seed)
@@ -212,7 +213,7 @@ class Perceptron(Fitted, Parameters):
         """Run epochs over `given` X, y and weights, with the weights w (m,)."""
         Y = self._encode(given[1])
         chosen = settings.fit_settings(self, len(Y), self.t_, patience)
-        told = reports(self, _check.count(epochs, "max_iter", least=1), *given)
+        told = reports(self, arguments.count(epochs, "max_iter", least=1), *given)
         history = self.network_.fit(
             rows_of(given[0]), Y, epochs=epochs, sample_weight=w, class_weight=self._by_class(),
             validation_data=validation, **chosen | {"callbacks": [*chosen["callbacks"], *told]},

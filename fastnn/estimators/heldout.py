@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _check
+from fastnn._validation import arguments
+
 from ..errors import SettingError
 from ..inputs import draw_rows
 from .parameters import Parameters
@@ -30,9 +31,9 @@ def draw(given: Parameters, y: Any, w: Array, several: bool, seed: int) -> tuple
     Labels are held out in proportion, and one row of each class trains, where that leaves enough;
     else, and where an example has several labels or targets, all rows are alike.
     """
-    share = _check.share(given.validation_fraction, "validation_fraction")
-    _check.real(share, "validation_fraction", above=0)
-    rows = np.flatnonzero(_check.sample_weight(w, len(w)))
+    share = arguments.share(given.validation_fraction, "validation_fraction")
+    arguments.real(share, "validation_fraction", above=0)
+    rows = np.flatnonzero(arguments.sample_weight(w, len(w)))
     size = math.ceil(share * len(rows))
     if size == len(rows):
         raise SettingError(

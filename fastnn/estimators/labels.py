@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import unique_labels
 
-from .. import _check
+from fastnn._validation import arguments
+
 from ..errors import DataError, SettingError
 
 Array = np.ndarray[Any, Any]
@@ -56,7 +57,7 @@ def factors_of(class_weight: Any, classes: Array) -> Any:
     if not isinstance(class_weight, Mapping):
         raise SettingError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}")
     for label, weight in class_weight.items():
-        _check.real(weight, f"class_weight[{label!r}]", least=0)
+        arguments.real(weight, f"class_weight[{label!r}]", least=0)
     named = {i: class_weight[c] for i, c in enumerate(classes.tolist()) if c in class_weight}
     unknown = [label for label in class_weight if label not in classes.tolist()]
     if unknown and len(named) < len(classes):

@@ -15,9 +15,9 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastnn._validation import arguments
 from fastnn.kernels.interpreter import biases, weights
 
-from .. import _check
 from ..errors import DataError, SettingError, ShapeError
 from ..layers import Dense
 from ..network import Network
@@ -115,24 +115,24 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
             )
         kept = {
             "penalty": self.penalty is None or str(self.penalty) in ("deprecated", "l2"),
-            "l1_ratio": self.l1_ratio is None or _check.real(self.l1_ratio, "l1_ratio") == 0,
+            "l1_ratio": self.l1_ratio is None or arguments.real(self.l1_ratio, "l1_ratio") == 0,
         }
         for name in [name for name, good in kept.items() if not good]:
             raise SettingError(
                 f"{name} must leave the L2 penalty alone (penalty='l2' or None, l1_ratio=0), got "
                 f"{getattr(self, name)!r}; for L1 use scikit-learn's solver 'saga'"
             )
-        if _check.flag(self.dual, "dual"):
+        if arguments.flag(self.dual, "dual"):
             raise SettingError("dual must be False: L-BFGS solves the primal problem alone")
-        _check.flag(self.fit_intercept, "fit_intercept")
-        _check.real(self.tol, "tol", least=0)
-        _check.real(self.intercept_scaling, "intercept_scaling", above=0)
+        arguments.flag(self.fit_intercept, "fit_intercept")
+        arguments.real(self.tol, "tol", least=0)
+        arguments.real(self.intercept_scaling, "intercept_scaling", above=0)
         if not isinstance(self.n_jobs, int | np.integer | None):
             raise SettingError(f"n_jobs must be a whole number or None, got {self.n_jobs!r}")
         endless = isinstance(self.C, Real) and math.inf == self.C
         if self.penalty is None or endless:
             return 0.0
-        return 1 / _check.real(self.C, "C", above=0)
+        return 1 / arguments.real(self.C, "C", above=0)
 
     @unchanged_if_refused
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -156,7 +156,7 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
             raise DataError(f"y must hold at least two classes, got one class: {y[0]!r}")
         layer = Dense(1, "sigmoid") if K == 2 else Dense(K, "softmax")
         layer = replace(layer, use_bias=self.fit_intercept)
-        goes_on = _check.flag(self.warm_start, "warm_start") and before is not None
+        goes_on = arguments.flag(self.warm_start, "warm_start") and before is not None
         goes_on = goes_on and np.array_equal(np.asarray(before), encoder.classes_)
         if not (
             goes_on and self.network_.inputs == X.shape[1] and self.network_.layers == (layer,)
@@ -178,7 +178,7 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
     @with_callbacks
     def _train(self, given: tuple[Any, Any, Any], target: Array, weight: Array, l2: float) -> Any:
         """Fit to `given` X, y and weights, as targets (m,) with weights (m,)."""
-        epochs = _check.count(self.max_iter, "max_iter", least=1)
+        epochs = arguments.count(self.max_iter, "max_iter", least=1)
         told = reports(self, epochs, *given)
         optimizer = LBFGS(tolerance=self.tol, cost_tolerance=COST_TOLERANCE)
         history = self.network_.fit(

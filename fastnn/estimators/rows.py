@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
+from fastnn._validation.arrays import array, readied
 from fastnn.kernels.csr import SparseRows
-
-from .._numbers import array, readied
 
 FLOATS = (np.float64, np.float32)
 

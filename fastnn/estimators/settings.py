@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, activations, losses
+from fastnn import activations, losses
+from fastnn._validation import arguments
+
 from ..callbacks import TimeLimit
 from ..errors import SettingError
 from ..losses import Loss
@@ -31,7 +33,7 @@ def sizes_of(given: Parameters) -> list[int]:
     """Return the units of the hidden layers."""
     sizes = _listed(given.hidden_layer_sizes)
     sizes = [given.hidden_layer_sizes] if sizes is None else sizes
-    return [_check.count(n, "hidden_layer_sizes", least=1) for n in sizes]
+    return [arguments.count(n, "hidden_layer_sizes", least=1) for n in sizes]
 
 
 def _of_each_layer(given: Parameters, name: str) -> list[Any]:
@@ -55,7 +57,7 @@ def names_of(given: Parameters) -> list[str]:
 
 def rates_of(given: Parameters) -> list[float]:
     """Return the rate of the Dropout after each hidden layer."""
-    return [_check.share(rate, "dropout") for rate in _of_each_layer(given, "dropout")]
+    return [arguments.share(rate, "dropout") for rate in _of_each_layer(given, "dropout")]
 
 
 def loss_of(given: Parameters) -> Loss | None:
@@ -94,9 +96,9 @@ def description(given: Parameters) -> dict[str, Any]:
         "hidden_layer_sizes": sizes_of(given),
         "activation": names[:1] if len(set(names)) == 1 else names,
         "dropout": rates[:1] if len(set(rates)) == 1 else rates,
-        "batch_norm": _check.flag(given.batch_norm, "batch_norm"),
+        "batch_norm": arguments.flag(given.batch_norm, "batch_norm"),
         "scale": given.scale,
-        "dtype": None if given.dtype is None else _check.dtype(given.dtype).name,
+        "dtype": None if given.dtype is None else arguments.dtype(given.dtype).name,
     }
 
 
@@ -115,7 +117,7 @@ def refuse_changed(given: Parameters, before: dict[str, Any], dtype: str, call: 
 
 def refuse_partial(given: Parameters) -> None:
     """Refuse what a single epoch over some of the rows cannot honour."""
-    if _check.flag(given.early_stopping, "early_stopping"):
+    if arguments.flag(given.early_stopping, "early_stopping"):
         raise SettingError(
             "partial_fit does not support early_stopping=True, for it holds out no rows; set it to "
             "False, or call fit"
@@ -143,10 +145,10 @@ def patience_of(given: Parameters, score: Any, goes_on: bool) -> Patience:
     """Return what watches the loss, the score of held-out rows, or `monitor`."""
     count = given.n_iter_no_change
     if count != np.inf:
-        count = _check.count(count, "n_iter_no_change", least=1)
+        count = arguments.count(count, "n_iter_no_change", least=1)
     adaptive = given.solver == "sgd" and given.learning_rate == "adaptive"
     return Patience(
-        _check.real(given.tol, "tol", least=0), count,
+        arguments.real(given.tol, "tol", least=0), count,
         given.learning_rate_init if adaptive else None, score, given.monitor, goes_on,
     )  # fmt: skip
 
@@ -155,7 +157,7 @@ def batch_of(given: Parameters, m: int) -> int:
     """Return the examples of a step; "auto" is min(200, m)."""
     if isinstance(given.batch_size, str) and given.batch_size == "auto":
         return min(200, m)
-    return min(_check.count(given.batch_size, "batch_size", least=1), m)
+    return min(arguments.count(given.batch_size, "batch_size", least=1), m)
 
 
 def fit_settings(given: Parameters, m: int, seen: int, patience: Patience) -> dict[str, Any]:
@@ -163,24 +165,24 @@ def fit_settings(given: Parameters, m: int, seen: int, patience: Patience) -> di
 
     A solver leaves parameters alone that belong to another; all are checked, as in scikit-learn.
     """
-    _check.count(given.max_iter, "max_iter", least=1)
-    _check.count(given.max_fun, "max_fun", least=1)
-    _check.real(given.power_t, "power_t", least=0)
+    arguments.count(given.max_iter, "max_iter", least=1)
+    arguments.count(given.max_fun, "max_fun", least=1)
+    arguments.real(given.power_t, "power_t", least=0)
     for name in ("momentum", "beta_1", "beta_2", "validation_fraction"):
-        _check.share(getattr(given, name), name)
-    _check.real(given.epsilon, "epsilon", above=0)
-    _check.flag(given.nesterovs_momentum, "nesterovs_momentum")
-    callbacks = list(_check.callables(given.callbacks, "callbacks"))
+        arguments.share(getattr(given, name), name)
+    arguments.real(given.epsilon, "epsilon", above=0)
+    arguments.flag(given.nesterovs_momentum, "nesterovs_momentum")
+    callbacks = list(arguments.callables(given.callbacks, "callbacks"))
     limits = []
     if given.max_time is not None:
-        limits = [TimeLimit(_check.real(given.max_time, "max_time", above=0))]
+        limits = [TimeLimit(arguments.real(given.max_time, "max_time", above=0))]
     plain = given.solver == "lbfgs" and patience.score is None and given.monitor is None
     return {
         "batch_size": batch_of(given, m),
         "optimizer": optimizer_of(given),
         "schedule": schedule_of(given, m, seen, patience),
-        "l2": _check.real(given.alpha, "alpha", least=0),
-        "shuffle": _check.flag(given.shuffle, "shuffle"),
+        "l2": arguments.real(given.alpha, "alpha", least=0),
+        "shuffle": arguments.flag(given.shuffle, "shuffle"),
         "callbacks": [*([] if plain else [patience]), *limits, *callbacks],
         "progress": bool(given.verbose),
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from .. import _check
+from fastnn._validation import arguments
+
 from ..errors import SettingError
 from ..optimizers import (
     LBFGS,
@@ -22,7 +23,7 @@ COST_TOLERANCE = 1e7 * sys.float_info.epsilon  # `ftol` of SciPy, at which sciki
 
 def optimizer_of(given: Parameters) -> Optimizer | LBFGS:
     """Return the optimiser that takes scikit-learn's steps."""
-    rate = _check.real(given.learning_rate_init, "learning_rate_init", above=0)
+    rate = arguments.real(given.learning_rate_init, "learning_rate_init", above=0)
     if given.solver == "lbfgs":
         return LBFGS(
             tolerance=given.tol, max_evaluations=given.max_fun, cost_tolerance=COST_TOLERANCE
@@ -33,8 +34,8 @@ def optimizer_of(given: Parameters) -> Optimizer | LBFGS:
         raise SettingError(f"solver must be 'adam', 'sgd' or 'lbfgs', got {given.solver!r}")
     if given.momentum == 0:
         return GradientDescent(rate)
-    nesterov = _check.flag(given.nesterovs_momentum, "nesterovs_momentum")
-    return VelocityMomentum(rate, _check.share(given.momentum, "momentum"), nesterov)
+    nesterov = arguments.flag(given.nesterovs_momentum, "nesterovs_momentum")
+    return VelocityMomentum(rate, arguments.share(given.momentum, "momentum"), nesterov)
 
 
 def schedule_of(given: Parameters, m: int, seen: int, patience: Patience) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import _check
+from fastnn._validation import arguments
 from fastnn.errors import SettingError
 from fastnn.layers import BatchNorm, Dropout, GaussianNoise
 from fastnn.network import Network
@@ -114,7 +114,7 @@ def from_keras(model: Any, *, activations: Sequence[str] | None = None) -> Netwo
             f"get_weights() returns; got {type(model).__name__}"
         )
     arrays = list(model)
-    names = _check.several(activations, "activations", "['relu', 'softmax']")
+    names = arguments.several(activations, "activations", "['relu', 'softmax']")
     if len(arrays) % 2 or len(names) != len(arrays) // 2:
         raise SettingError(
             f"weights must be W and b by turns, with one activation for each pair; got "

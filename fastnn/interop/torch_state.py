@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from fastnn import _check
+from fastnn._validation import arguments
 from fastnn.errors import SettingError
 
 ENTRIES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
@@ -54,7 +54,7 @@ def in_order(names: list[str], order: Iterable[str] | None) -> list[str]:
         differ in more than numbers.
     """
     if order is not None:
-        given = _check.several(order, "order", "['fc1', 'fc2']")
+        given = arguments.several(order, "order", "['fc1', 'fc2']")
         bare = [_bare(one) if isinstance(one, str) and one not in names else one for one in given]
         wrong = [one for one in bare if one not in names] + [n for n in names if n not in bare]
         if wrong:

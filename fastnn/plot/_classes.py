@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn._label_kinds import read, same_kind
+from fastnn._validation.label_kinds import read, same_kind
 from fastnn.errors import ShapeError
 
 

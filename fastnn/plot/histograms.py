@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import _check
+from fastnn._validation import arguments
 from fastnn.errors import DataError
 from fastnn.layers import Activation, Dense
 
@@ -106,7 +106,7 @@ def gradient_histogram(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['dW2', 'dW1']
     """
-    gradients = net.cost_and_gradients(X, y, l2=_check.real(l2, "l2", least=0))[1]
+    gradients = net.cost_and_gradients(X, y, l2=arguments.real(l2, "l2", least=0))[1]
     sizes = {f"d{name}": np.abs(g) for name, g in gradients.items() if name.startswith("W")}
     logs = {name: np.log10(g[g > 0].astype(np.float64)) for name, g in sizes.items()}
     ax = _rows(logs, "log10 |dW|", VERMILLION, ax)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DataError
-from .kernels.opcodes import READ
+from fastnn.errors import DataError
+from fastnn.kernels.opcodes import READ
 
 Array = np.ndarray[Any, Any]
 MEND = "drop those rows or fill in the missing values"

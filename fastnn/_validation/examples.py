@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ._numbers import finite, numeric, readable
-from .errors import DataError, ShapeError
-from .kernels.csr import SparseRows
-from .kernels.opcodes import READ
+from fastnn.errors import DataError, ShapeError
+from fastnn.kernels.csr import SparseRows
+from fastnn.kernels.opcodes import READ
+
+from .arrays import finite, numeric, readable
 
 Array = np.ndarray[Any, Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DataError, ShapeError
+from fastnn.errors import DataError, ShapeError
 
 Array = np.ndarray[Any, Any]
 BY_DTYPE = dict.fromkeys("biuf", "numbers") | {"U": "text", "S": "bytes", "M": "dates"}

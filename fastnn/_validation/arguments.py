@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ._data_rules import (
+from fastnn.errors import SettingError
+
+from .arrays import array, finite, numeric, readable, representable
+from .examples import (
     binary,
     classes,
     column,
@@ -24,8 +27,6 @@ from ._data_rules import (
     sample_weight,
     targets,
 )
-from ._numbers import array, finite, numeric, readable, representable
-from .errors import SettingError
 
 __all__ = [
     "array",

@@ -1,0 +1,1 @@
+"""What arguments and data must be: every check that raises an error of `fastnn.errors`."""
