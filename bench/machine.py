@@ -7,8 +7,8 @@ import platform
 from importlib.metadata import version
 
 import fastnn
-from fastnn._threads import available
-from fastnn.info import cpu
+from fastnn._runtime.threads import available
+from fastnn._runtime.versions import cpu
 
 
 def blas_threads() -> str:

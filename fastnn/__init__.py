@@ -12,8 +12,8 @@ if not os.path.isdir(os.path.join(__path__[0], "kernels")):
     __path__.append(os.path.dirname(__path__[0]))
 
 from . import activations, errors, initializers, losses, schedules
-from ._backend import backend
-from ._threads import get_num_threads, set_num_threads
+from ._runtime.backend import backend
+from ._runtime.threads import get_num_threads, set_num_threads
 from .history import History
 from .layers import (
     Activation,

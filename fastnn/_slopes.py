@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._backend import fitting
 from ._check_report import RIGHT
+from ._runtime.backend import fitting
 from .kernels import get
 from .kernels import gradient_check as interpreted
 from .program import Program

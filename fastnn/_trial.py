@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ._extras import require
+from ._runtime.optional import require
 from ._task import of_network
 from .errors import DivergenceError, SettingError
 from .history import History

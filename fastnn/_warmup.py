@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import kernels
-from ._backend import backend
-from ._threads import get_num_threads
+from ._runtime.backend import backend
+from ._runtime.threads import get_num_threads
 from .network import Network
 
 __all__ = ["warmup"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import kernels
-from ._backend import backend
+from ._runtime.backend import backend
 from .data import digits, flatten_images
 from .kernels.op_registry import Sample
 from .network import Network

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._backend import active, announce_compilation
+from ._runtime.backend import active, announce_compilation
 from .cli_arguments import read
 from .errors import FastnnError
 
@@ -107,7 +107,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from .info import show_versions
+    from ._runtime.versions import show_versions
 
     say(show_versions())
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ._atomic import replace
-from ._extras import require
+from ._runtime.optional import require
 
 
 def make_folder(path: Path) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from . import kernels
-from ._threads import get_num_threads, set_num_threads
+from ._runtime.threads import get_num_threads, set_num_threads
+from ._runtime.versions import cpu
 from ._works import Work, works
 from .errors import FastnnError
-from .info import cpu
 
 __all__ = ["compare", "conditions", "markdown", "speedup", "table"]
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._extras import require
-from ._threads import get_num_threads
+from ._runtime.optional import require
+from ._runtime.threads import get_num_threads
 from .errors import DivergenceError, SettingError
 from .history import History
 from .kernels.opcodes import Kind, Mode

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._backend import fitting
+from ._runtime.backend import fitting
 from ._validation import arguments
 from .history import History
 from .inputs import hold_out, learn_scaling, prepare, refuse_single, refuse_vanishing, weights_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ._backend import fitting
-from ._threads import get_num_threads
+from ._runtime.backend import fitting
+from ._runtime.threads import get_num_threads
 from ._validation import arguments
 from .blueprint import Blueprint
 from .errors import NotBuiltError, SettingError

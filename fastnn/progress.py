@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._backend import announce_compilation
+from ._runtime.backend import announce_compilation
 from .errors import SettingError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._threads import get_num_threads
+from ._runtime.threads import get_num_threads
 from .errors import DivergenceError
 from .history import History, refuse_unknown
 from .kernels.opcodes import Kind, Loss

@@ -14,9 +14,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 from . import _trial, spaces
+from ._runtime.threads import get_num_threads, set_num_threads
 from ._search import Search
 from ._study import held, opened, same_search
-from ._threads import get_num_threads, set_num_threads
 from ._trial import Job
 from ._validation import arguments
 from .errors import SettingError

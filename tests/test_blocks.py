@@ -42,9 +42,9 @@ def groups(request, monkeypatch):
 def threads(monkeypatch):
     """Small work is worth a team; returns what sets its size."""
     monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
-    before = fastnn._threads._wanted
+    before = fastnn._runtime.threads._wanted
     yield fastnn.set_num_threads
-    fastnn._threads._wanted = before
+    fastnn._runtime.threads._wanted = before
 
 
 def examples(name, m=701):

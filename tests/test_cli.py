@@ -281,14 +281,14 @@ def test_info(capsys):
 
 
 def test_info_says_what_is_not_installed(monkeypatch):
-    from fastnn import info
+    from fastnn._runtime import versions
 
     def version(package):
-        raise info.metadata.PackageNotFoundError(package)
+        raise versions.metadata.PackageNotFoundError(package)
 
-    monkeypatch.setattr(info.metadata, "version", version)
-    assert info.collect()["SciPy"] == "not installed"
-    assert repr(info.show_versions()) == str(info.show_versions())
+    monkeypatch.setattr(versions.metadata, "version", version)
+    assert versions.collect()["SciPy"] == "not installed"
+    assert repr(versions.show_versions()) == str(versions.show_versions())
 
 
 # How it ends

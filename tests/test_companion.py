@@ -28,7 +28,7 @@ def eager(monkeypatch):
     monkeypatch.setattr(row_worker, "ROWS", 2)
     monkeypatch.setattr(row_worker, "QUICK", 60.0)
     monkeypatch.setattr(row_worker, "SHARE", np.inf)
-    monkeypatch.setattr(fastnn._threads, "_wanted", 2)
+    monkeypatch.setattr(fastnn._runtime.threads, "_wanted", 2)
     door._kept.prepared.clear()
     ended()
     yield

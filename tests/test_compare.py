@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import _threads, kernels
 from fastnn import compare as lesson
+from fastnn import kernels
+from fastnn._runtime import threads
 from fastnn._works import Work, works
 from fastnn.errors import FastnnError
 
@@ -37,7 +38,7 @@ def test_lesson_has_the_sizes_of_the_notes():
 
 
 def test_lesson_gives_the_threads_back(monkeypatch):
-    monkeypatch.setattr(_threads, "_wanted", None)
+    monkeypatch.setattr(threads, "_wanted", None)
     fastnn.set_num_threads(2)
     within = []
     with lesson._one_thread():

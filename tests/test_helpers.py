@@ -12,7 +12,8 @@ from fastnn.kernels.jitted.compiler.parallel_compile import helped
 from fastnn.kernels.jitted.execution import kernel_selection
 
 import fastnn
-from fastnn import _threads, kernels
+from fastnn import kernels
+from fastnn._runtime import threads
 
 PLACES = list(range(20))
 SLEEP = "import time; time.sleep(60)"
@@ -176,7 +177,7 @@ def test_as_many_processes_as_threads_compile(monkeypatch):
 
     monkeypatch.setattr(jitted, "compile_all", lambda dtype, processes: told.append(processes))
     monkeypatch.setattr(kernel_selection, "table", watched)
-    monkeypatch.setattr(_threads, "_wanted", 3)
+    monkeypatch.setattr(threads, "_wanted", 3)
     kernel_selection._addresses.cache_clear()
     fastnn.warmup(["float32"])
     assert told[:2] == [3, 3]  # of all kernels, and of a fit's

@@ -151,7 +151,7 @@ def fitted(features, units, batch, threads=1, dtype="float32"):
     net = Network.mlp(
         [features, *units], output="softmax", hidden="tanh", rescale=1 / 255, dtype=dtype
     )
-    before = fastnn._threads._wanted
+    before = fastnn._runtime.threads._wanted
     fastnn.set_num_threads(threads)
     try:
         history = net.fit(
@@ -161,7 +161,7 @@ def fitted(features, units, batch, threads=1, dtype="float32"):
         )  # fmt: skip
         return net.program.theta, history["cost"], history["validation_cost"], net.predict_proba(X)
     finally:
-        fastnn._threads._wanted = before
+        fastnn._runtime.threads._wanted = before
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def walled():
 @pytest.mark.parametrize("features", [300, 2048, 2100])
 def test_nothing_behind_the_user_s_array_is_read(walled, features, units, threads, monkeypatch):
     monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
-    before = fastnn._threads._wanted
+    before = fastnn._runtime.threads._wanted
     fastnn.set_num_threads(threads)
     try:
         X, y = walled[:, -features:], np.arange(60) % 2
@@ -235,7 +235,7 @@ def test_nothing_behind_the_user_s_array_is_read(walled, features, units, thread
         net.fit(X, y, epochs=2, batch_size=None, progress=False)
         np.testing.assert_array_equal(net.predict_proba(X), net.predict_proba(X.copy()))
     finally:
-        fastnn._threads._wanted = before
+        fastnn._runtime.threads._wanted = before
 
 
 def test_small_batches_float64_and_few_outputs_are_read_otherwise(summed):

@@ -376,16 +376,16 @@ class TestProgress:
 class TestBackend:
     def test_context_manager_restores(self):
         with fastnn.backend("loops"):
-            assert fastnn._backend.active() is kernels.get("loops")
+            assert fastnn._runtime.backend.active() is kernels.get("loops")
             with fastnn.backend("vectorized"):
-                assert fastnn._backend.active() is kernels.get("vectorized")
-            assert fastnn._backend.active() is kernels.get("loops")
-        assert fastnn._backend.active() is kernels.get("jitted")
+                assert fastnn._runtime.backend.active() is kernels.get("vectorized")
+            assert fastnn._runtime.backend.active() is kernels.get("loops")
+        assert fastnn._runtime.backend.active() is kernels.get("jitted")
 
     def test_is_per_thread(self):
         found = []
         with fastnn.backend("loops"):
-            thread = threading.Thread(target=lambda: found.append(fastnn._backend.active()))
+            thread = threading.Thread(target=lambda: found.append(fastnn._runtime.backend.active()))
             thread.start()
             thread.join()
         assert found == [kernels.get("jitted")]

@@ -21,7 +21,7 @@ def fitted(features, kind, units, batch, threads=1):
     rng = np.random.default_rng(features)
     X = rng.integers(0, 256, (37, features)).astype(kind)
     net = Network.mlp([features, *units], output="softmax", rescale=1 / 255)
-    before = fastnn._threads._wanted
+    before = fastnn._runtime.threads._wanted
     fastnn.set_num_threads(threads)
     try:
         history = net.fit(
@@ -30,7 +30,7 @@ def fitted(features, kind, units, batch, threads=1):
         )  # fmt: skip
         return net.program.theta, history["cost"], net.predict_proba(X)
     finally:
-        fastnn._threads._wanted = before
+        fastnn._runtime.threads._wanted = before
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float32"])

@@ -95,7 +95,7 @@ class TestMasks:
     def test_every_order_of_layers_trains_as_the_ops_do(self, order, threads, monkeypatch):
         """Where relu, and dropout over it, is differentiated inside of a product, and where not."""
         monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
-        monkeypatch.setattr("fastnn._threads._wanted", threads)
+        monkeypatch.setattr("fastnn._runtime.threads._wanted", threads)
         end = Dense(1, "sigmoid")
         layers = [
             [Dense(9, "relu"), Dropout(0.3), Dense(30, "relu"), Dropout(0.5), end],
@@ -146,7 +146,7 @@ class TestPenalty:
         settings = {"batch_size": 40, "l2": 0.5, "l1": 0.05, "optimizer": optimizer, **bounds}
         found = []
         for backend, threads in (("jitted", 1), ("jitted", 2), ("jitted", 3), ("vectorized", 1)):
-            monkeypatch.setattr("fastnn._threads._wanted", threads)
+            monkeypatch.setattr("fastnn._runtime.threads._wanted", threads)
             layers = [Dense(170, "relu", max_norm=0.9), Dense(70, "relu"), Dense(1, "sigmoid")]
             net = Network(layers, inputs=30, dtype=dtype, seed=1)
             with fastnn.backend(backend):

@@ -127,7 +127,7 @@ def test_float16_that_is_not_finite_is_refused(m, value):
 @pytest.mark.parametrize("sizes", [[5, 3, 1], [100, 1]])  # laid out, and read in place
 def test_prediction_finds_what_is_not_finite(sizes, threads, backend, monkeypatch):
     monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
-    monkeypatch.setattr("fastnn._threads._wanted", threads)
+    monkeypatch.setattr("fastnn._runtime.threads._wanted", threads)
     net = Network.mlp(sizes, output="sigmoid")
     net.build(sizes[0])
     X = rng.normal(size=(600 if backend != "loops" else 20, sizes[0]))

@@ -121,13 +121,13 @@ def test_a_team_gives_the_same_bits(n, first, units, dtype, monkeypatch):
     monkeypatch.setattr(
         team, "_together", lambda f, args, *who: (seen.append(who[-1]), together(f, args, *who))[1]
     )
-    before, found = fastnn._threads._wanted, []
+    before, found = fastnn._runtime.threads._wanted, []
     try:
         for threads in (1, 2, 3):
             fastnn.set_num_threads(threads)
             found.append(results(X, first, units, dtype, batch_size=50))
     finally:
-        fastnn._threads._wanted = before
+        fastnn._runtime.threads._wanted = before
     assert {2, 3} <= set(seen)
     for others in found[1:]:
         assert all(map(np.array_equal, others, found[0]))

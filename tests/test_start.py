@@ -292,7 +292,7 @@ class TestCacheTrouble:
 
 def test_without_the_compiler_vectorized_steps_in():
     code = FIT + (
-        "from fastnn import _backend, kernels\n"
+        "from fastnn._runtime import backend, kernels\n"
         "assert _backend.active() is kernels.get('vectorized')\n"
         "try: fastnn.backend('jitted')\n"
         "except fastnn.errors.SettingError as e: print(e)"

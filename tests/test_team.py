@@ -60,20 +60,20 @@ def fitted(epochs=2, **settings):
 def shared(monkeypatch):
     """Small work is worth a team, of 4 threads unless a test says otherwise."""
     monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
-    before = fastnn._threads._wanted
+    before = fastnn._runtime.threads._wanted
     fastnn.set_num_threads(4)
     yield
-    fastnn._threads._wanted = before
+    fastnn._runtime.threads._wanted = before
     assert not team._claims
 
 
 @pytest.fixture
 def alone():
     """What one thread computes."""
-    before = fastnn._threads._wanted
+    before = fastnn._runtime.threads._wanted
     fastnn.set_num_threads(1)
     yield fitted()
-    fastnn._threads._wanted = before
+    fastnn._runtime.threads._wanted = before
 
 
 @pytest.fixture
@@ -258,11 +258,11 @@ class TestSameBits:
         weights = net.program.theta.size * 256
         monkeypatch.setattr(entry, "WORTH_A_TEAM", weights)
         monkeypatch.setattr(entry, "STARTING", 1)
-        found, before = [], fastnn._threads._wanted
+        found, before = [], fastnn._runtime.threads._wanted
         for threads in (1, 3, 99):
             fastnn.set_num_threads(threads)
             found.append((net.predict_proba(many).tobytes(), net.evaluate(many, labels)))
-        fastnn._threads._wanted = before
+        fastnn._runtime.threads._wanted = before
         assert found[1] == found[0] == found[2]
         assert set(sizes) == {3, len(many) // 272}  # none where one works alone
         sizes.clear()
@@ -299,24 +299,24 @@ class TestLife:
         assert threading.active_count() == running
 
     def test_short_work_starts_no_thread(self, sizes):
-        before = fastnn._threads._wanted
+        before = fastnn._runtime.threads._wanted
         fastnn.set_num_threads(2)
         try:
             fitted()
         finally:
-            fastnn._threads._wanted = before
+            fastnn._runtime.threads._wanted = before
         assert sizes == []
 
     def test_a_long_fit_of_short_epochs_gets_its_team(self, sizes, monkeypatch):
         """Work counts over all chunks of a fit, not in each."""
         step = 3 * 600 * (40 * 30 + 30 * 20 + 20 * 3)
         monkeypatch.setattr(entry, "WORTH_A_TEAM", step)
-        before = fastnn._threads._wanted
+        before = fastnn._runtime.threads._wanted
         fastnn.set_num_threads(2)
         try:
             fitted(epochs=30, callbacks=[lambda net, history: None])
         finally:
-            fastnn._threads._wanted = before
+            fastnn._runtime.threads._wanted = before
         assert sizes
         assert len(sizes) < 60 - entry.STARTING + 2
 

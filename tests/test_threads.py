@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import fastnn
-from fastnn import _threads
+from fastnn._runtime import threads as _threads
 
 V2, V1 = "0::/", "4:cpu,cpuacct:/"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata, util
 from typing import Any
 
-from fastnn.info import cpu
+from fastnn._runtime.versions import cpu
 
 Records = Mapping[int, Mapping[str, Any]]  # by number of threads, as the workers wrote them
 VERSIONS = ("numpy", "numba", "scikit-learn", "torch", "jax")

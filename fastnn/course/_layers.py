@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn._backend import active
+from fastnn._runtime.backend import active
 from fastnn.errors import SettingError
 
 from ._arrays import Array, Parameters, depth, expect, matrix, take

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn._extras import require
+from fastnn._runtime.optional import require
 from fastnn.data._check import MOST_COMPRESSION, existing_file
 from fastnn.errors import DataFileError
 

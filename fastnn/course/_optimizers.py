@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnn._backend import active
+from fastnn._runtime.backend import active
 
 from ._arrays import Array, Parameters, depth, expect, matrix, take
 from ._edition import LATEST, is_older

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fastnn._backend import active
+from fastnn._runtime.backend import active
 
 from ._arrays import Array, Parameters
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn._extras import require
+from fastnn._runtime.optional import require
 from fastnn.errors import ShapeError
 
 from ._arrays import Parameters, expect, matrix

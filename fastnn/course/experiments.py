@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fastnn import data, diagnostics, initializers, plot
 from fastnn._atomic import replace
-from fastnn._extras import require
+from fastnn._runtime.optional import require
 from fastnn.errors import MissingExtraError
 from fastnn.network import Network
 from fastnn.optimizers import GradientDescent

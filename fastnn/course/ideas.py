@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnn._backend import active
+from fastnn._runtime.backend import active
 from fastnn.data import digits, flatten_images
 
 from . import _accounts, _parity, deep, logistic_regression, planar_utils, shallow

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnn._backend import active
+from fastnn._runtime.backend import active
 
 from ._arrays import Array, Parameters, expect, matrix
 from ._layers import quiet

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn._extras import require
+from fastnn._runtime.optional import require
 from fastnn.data import flower
 
 from ._arrays import Array, expect, matrix

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn._extras import require
+from fastnn._runtime.optional import require
 from fastnn._validation import arguments
 from fastnn.errors import DataFileError, SettingError, ShapeError
 

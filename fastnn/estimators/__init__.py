@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._extras import require
+from fastnn._runtime.optional import require
 
 require("sklearn", extra="sklearn", purpose="fastnn's estimators")
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._extras import require
+from fastnn._runtime.optional import require
+
 from ..errors import DataError, ShapeError
 from ..interop.onnx_graphs import Graph
 from ..lowering import output_activation

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from fastnn._atomic import replace
-from fastnn._extras import require
+from fastnn._runtime.optional import require
 from fastnn.errors import SettingError
 
 from .onnx_graphs import OPSET, Graph

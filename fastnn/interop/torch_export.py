@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn._extras import require
+from fastnn._runtime.optional import require
 from fastnn.network import Network
 
 from .stages import Drop, Function, Norm, Product, Scaling, stages, usable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn._extras import require
+from fastnn._runtime.optional import require
 from fastnn.errors import SettingError
 
 from ._text import legend_as_written

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastnn import kernels
-from fastnn._backend import backend as select
+from fastnn._runtime.backend import backend as select
 from fastnn.course import assignments, deep
 from fastnn.course.lr_utils import load_dataset
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastnn._backend import active
+from fastnn._runtime.backend import active
 from fastnn.course import deep, dnn_utils, shallow, testCases
 from fastnn.course import logistic_regression as lr
 from fastnn.course.errata import ERRATA

@@ -9,11 +9,11 @@ from functools import partial
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
-from . import kernels
-from .errors import SettingError
+from fastnn import kernels
+from fastnn.errors import SettingError
 
 if TYPE_CHECKING:
-    from .program import Program
+    from fastnn.program import Program
 
 COMPILING = "fastnn compiles its kernels for this machine; later starts find them in the cache"
 

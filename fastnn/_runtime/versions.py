@@ -7,10 +7,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from . import kernels
-from ._backend import active
-from ._threads import available, get_num_threads
-from .summary import Text
+from fastnn import kernels
+from fastnn.summary import Text
+
+from .backend import active
+from .threads import available, get_num_threads
 
 __all__ = ["collect", "show_versions"]
 
@@ -55,7 +56,7 @@ def cpu() -> str:
 def _version(package: str) -> str:
     """Version of an installed package."""
     if package == "fastnn":
-        from . import __version__  # a bare checkout is not installed
+        from fastnn import __version__  # a bare checkout is not installed
 
         return __version__
     try:
@@ -85,7 +86,7 @@ def _backends() -> str:
 
 def _cache() -> str:
     """Where compiled kernels lie, and how many bytes they are."""
-    from .kernels.jitted.compiler.disk_cache import cache_folder
+    from fastnn.kernels.jitted.compiler.disk_cache import cache_folder
 
     folder = cache_folder()
     try:

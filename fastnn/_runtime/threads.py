@@ -6,8 +6,8 @@ import os
 from functools import cache
 from pathlib import Path
 
-from ._validation import arguments
-from .errors import SettingError
+from fastnn._validation import arguments
+from fastnn.errors import SettingError
 
 #: The first one that is set counts; the last one is everybody's, and joblib sets it in its workers.
 VARIABLES = ("FASTNN_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS")

@@ -1,0 +1,1 @@
+"""The process: backend, threads, versions and optional packages."""
