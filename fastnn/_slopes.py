@@ -13,7 +13,7 @@ from ._check_report import RIGHT
 from ._runtime.backend import fitting
 from .kernels import get
 from .kernels import gradient_check as interpreted
-from .program import Program
+from .lowering.program import Program
 
 Array = np.ndarray[Any, Any]
 

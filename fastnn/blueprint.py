@@ -21,9 +21,9 @@ from .layers import (
     Normalization,
     Rescaling,
 )
-from .lowering import initialize, lower, output_activation, validate
+from .lowering.lower import initialize, lower, output_activation, validate
+from .lowering.program import Parameters, Program
 from .plan import Memory, claimed
-from .program import Parameters, Program
 from .summary import Text, summarize
 
 __all__ = ["Blueprint"]

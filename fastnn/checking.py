@@ -16,8 +16,8 @@ from .errors import DataError, ShapeError
 from .inputs import prepare
 from .kernels.gradient_check import step_at
 from .kernels.interpreter import statistics
+from .lowering.program import Program
 from .network import Network
-from .program import Program
 
 __all__ = ["GradientReport", "check_gradients", "gradient_check"]
 

@@ -26,8 +26,8 @@ from .errors import DataError, FastnnError, ModelFileError
 from .kernels.interpreter import moments, statistics
 from .kernels.opcodes import Kind
 from .layers import BatchNorm, Dense, Normalization
-from .lowering import lower
-from .program import Program
+from .lowering.lower import lower
+from .lowering.program import Program
 
 if TYPE_CHECKING:
     from .network import Network

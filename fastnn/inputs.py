@@ -12,8 +12,8 @@ from .errors import DataError, FastnnError, SettingError
 from .kernels.opcodes import Loss as Code
 from .layers import BatchNorm, Layer
 from .losses import Loss
+from .lowering.program import Program
 from .plan import Examples, Plan
-from .program import Program
 
 Array = np.ndarray[Any, Any]
 ROWS, NUMBERS = 4096, 2**20  # of X that are taken into float64 at a time, at most

@@ -14,7 +14,7 @@ from .history import History
 from .inputs import hold_out, learn_scaling, prepare, refuse_single, refuse_vanishing, weights_of
 from .kernels.opcodes import Mode
 from .lbfgs import Descent
-from .lowering import output_activation
+from .lowering.lower import output_activation
 from .optimizers import LBFGS, Optimizer
 from .plan import Examples, Plan, claimed
 from .prediction import Predictor

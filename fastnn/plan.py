@@ -14,8 +14,8 @@ from ._validation import arguments
 from .errors import SettingError
 from .kernels.aligned import aligned_zeros
 from .kernels.interpreter import slots_for
+from .lowering.program import Program, owned
 from .optimizers import Adam, Optimizer
-from .program import Program, owned
 from .schedules import Schedule
 
 Array = np.ndarray[Any, Any]

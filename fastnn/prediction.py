@@ -12,9 +12,9 @@ from ._runtime.threads import get_num_threads
 from ._validation import arguments
 from .blueprint import Blueprint
 from .errors import NotBuiltError, SettingError
-from .folding import fold, logits, split
 from .inputs import prepare
-from .lowering import output_activation
+from .lowering.fold_batchnorm import fold, logits, split
+from .lowering.lower import output_activation
 from .scoring import scores
 from .training import CLASSIFYING
 

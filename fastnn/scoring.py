@@ -12,7 +12,7 @@ from ._validation import arguments
 from .errors import FastnnError, SettingError
 from .history import History, refuse_unknown
 from .losses import Loss
-from .lowering import output_activation
+from .lowering.lower import output_activation
 from .plan import Examples
 from .training import CLASSIFYING
 

@@ -15,8 +15,8 @@ from ._runtime.threads import get_num_threads
 from .errors import DivergenceError
 from .history import History, refuse_unknown
 from .kernels.opcodes import Kind, Loss
+from .lowering.program import Program
 from .plan import Examples, Memory, Plan
-from .program import Program
 from .progress import Line
 from .schedules import Plateau
 

@@ -231,7 +231,7 @@ class TestState:
         register()
         net = Network([Dense(4, "persisted", name="bend"), Dense(1)], inputs=5)
         monkeypatch.setattr("fastnn.kernels.custom_activations.CUSTOM", {})
-        monkeypatch.setattr("fastnn.program.CUSTOM", {})
+        monkeypatch.setattr("fastnn.lowering.program.CUSTOM", {})
         with pytest.raises(SettingError, match=r"'bend'.*activations\.register here too"):
             getattr(net, ask)(X, *([Y] if ask in ("fit", "evaluate") else []))
 

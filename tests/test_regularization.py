@@ -16,7 +16,7 @@ from fastnn import (
     losses,
 )
 from fastnn.errors import SettingError
-from fastnn.folding import fold
+from fastnn.lowering.fold_batchnorm import fold
 
 
 @pytest.fixture(params=kernels.BACKENDS)

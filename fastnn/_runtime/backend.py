@@ -13,7 +13,7 @@ from fastnn import kernels
 from fastnn.errors import SettingError
 
 if TYPE_CHECKING:
-    from fastnn.program import Program
+    from fastnn.lowering.program import Program
 
 COMPILING = "fastnn compiles its kernels for this machine; later starts find them in the cache"
 

@@ -7,11 +7,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from fastnn.lowering.lower import output_activation
+from fastnn.lowering.program import Parameters
+
 from ..errors import ShapeError
 from ..layers import Dense
-from ..lowering import output_activation
 from ..network import Network
-from ..program import Parameters
 
 Array = np.ndarray[Any, Any]
 

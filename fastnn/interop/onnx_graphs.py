@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.folding import fold
 from fastnn.kernels.erfc import DOUBLE
 from fastnn.kernels.opcodes import LEAK, SELU_ALPHA, SELU_SCALE
-from fastnn.lowering import output_activation
+from fastnn.lowering.fold_batchnorm import fold
+from fastnn.lowering.lower import output_activation
 
 from .stages import Drop, Function, Norm, Product, Scaling, stages, usable
 

@@ -13,8 +13,8 @@ from fastnn.kernels.interpreter import biases, moments, scales, statistics, weig
 from fastnn.kernels.opcodes import Activation, Kind
 
 if TYPE_CHECKING:
+    from fastnn.lowering.program import Program
     from fastnn.network import Network
-    from fastnn.program import Program
 
 Array = np.ndarray[Any, Any]
 

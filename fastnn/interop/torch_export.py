@@ -12,7 +12,7 @@ from fastnn.network import Network
 from .stages import Drop, Function, Norm, Product, Scaling, stages, usable
 
 if TYPE_CHECKING:
-    from fastnn.program import Program
+    from fastnn.lowering.program import Program
 
 Array = np.ndarray[Any, Any]
 

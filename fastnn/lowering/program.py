@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import arguments
-from .errors import SettingError, ShapeError
-from .kernels.aligned import aligned_zeros
-from .kernels.custom_activations import CUSTOM, FIRST
-from .kernels.interpreter import biases, scales, statistics, weights
-from .kernels.opcodes import OP, SETTINGS, Activation, Kind
+from fastnn._validation import arguments
+from fastnn.errors import SettingError, ShapeError
+from fastnn.kernels.aligned import aligned_zeros
+from fastnn.kernels.custom_activations import CUSTOM, FIRST
+from fastnn.kernels.interpreter import biases, scales, statistics, weights
+from fastnn.kernels.opcodes import OP, SETTINGS, Activation, Kind
 
 Array = np.ndarray[Any, Any]
 

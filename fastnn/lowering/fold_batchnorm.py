@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from .kernels.aligned import aligned_zeros
-from .kernels.interpreter import biases, moments, scales, weights
-from .kernels.opcodes import OP, Activation, Kind
-from .lowering import lay_outputs, lay_parameters
+from fastnn.kernels.aligned import aligned_zeros
+from fastnn.kernels.interpreter import biases, moments, scales, weights
+from fastnn.kernels.opcodes import OP, Activation, Kind
+
+from .lower import lay_outputs, lay_parameters
 from .program import Program
 
 Array = np.ndarray[Any, Any]

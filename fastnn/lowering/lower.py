@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from . import activations, initializers
-from .errors import SettingError
-from .kernels.aligned import ALIGNMENT, aligned_zeros
-from .kernels.interpreter import moments, scales
-from .kernels.opcodes import NEEDS_Z, OP, Activation, Kind
-from .layers import Activation as ActivationLayer
-from .layers import BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
-from .losses import Loss
+from fastnn import activations, initializers
+from fastnn.errors import SettingError
+from fastnn.kernels.aligned import ALIGNMENT, aligned_zeros
+from fastnn.kernels.interpreter import moments, scales
+from fastnn.kernels.opcodes import NEEDS_Z, OP, Activation, Kind
+from fastnn.layers import Activation as ActivationLayer
+from fastnn.layers import BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
+from fastnn.losses import Loss
+
 from .program import Program
 
 WIDE, NARROW = 64, 32  # inputs from which on and outputs up to which a first layer reads in place

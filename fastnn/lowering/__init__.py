@@ -1,0 +1,1 @@
+"""From a description to a program: op table, flat vectors, folded batch normalisation."""
