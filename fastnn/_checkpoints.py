@@ -12,7 +12,7 @@ from ._json import shown
 from ._tensors import TensorFile
 from .kernels.interpreter import slots_for
 from .kernels.opcodes import Method
-from .scoring import known
+from .training.metric_recorder import known
 
 if TYPE_CHECKING:
     from .network import Network

@@ -23,8 +23,8 @@ from .layers import (
 )
 from .lowering.lower import initialize, lower, output_activation, validate
 from .lowering.program import Parameters, Program
-from .plan import Memory, claimed
 from .summary import Text, summarize
+from .training.fit_config import Memory, claimed
 
 __all__ = ["Blueprint"]
 

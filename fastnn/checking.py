@@ -13,11 +13,11 @@ from ._check_report import GradientReport, ParameterCheck
 from ._slopes import Slopes
 from ._validation import arguments
 from .errors import DataError, ShapeError
-from .inputs import prepare
 from .kernels.gradient_check import step_at
 from .kernels.interpreter import statistics
 from .lowering.program import Program
 from .network import Network
+from .training.prepare_data import prepare
 
 __all__ = ["GradientReport", "check_gradients", "gradient_check"]
 

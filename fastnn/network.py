@@ -11,17 +11,24 @@ import numpy as np
 from ._runtime.backend import fitting
 from ._validation import arguments
 from .history import History
-from .inputs import hold_out, learn_scaling, prepare, refuse_single, refuse_vanishing, weights_of
 from .kernels.opcodes import Mode
-from .lbfgs import Descent
 from .lowering.lower import output_activation
 from .optimizers import LBFGS, Optimizer
-from .plan import Examples, Plan, claimed
 from .prediction import Predictor
-from .progress import Line
 from .schedules import Schedule
-from .scoring import Scorer, known, refuse_unrecorded, refuse_untakable
-from .training import Callback, Trainer
+from .training.fit_config import Examples, Plan, claimed
+from .training.lbfgs import Descent
+from .training.loop import Callback, Trainer
+from .training.metric_recorder import Scorer, known, refuse_unrecorded, refuse_untakable
+from .training.prepare_data import (
+    hold_out,
+    learn_scaling,
+    prepare,
+    refuse_single,
+    refuse_vanishing,
+    weights_of,
+)
+from .training.progress import Line
 
 Array = np.ndarray[Any, Any]
 

@@ -12,11 +12,11 @@ from ._runtime.threads import get_num_threads
 from ._validation import arguments
 from .blueprint import Blueprint
 from .errors import NotBuiltError, SettingError
-from .inputs import prepare
 from .lowering.fold_batchnorm import fold, logits, split
 from .lowering.lower import output_activation
-from .scoring import scores
-from .training import CLASSIFYING
+from .training.loop import CLASSIFYING
+from .training.metric_recorder import scores
+from .training.prepare_data import prepare
 
 Array = np.ndarray[Any, Any]
 # For single rows of small networks, which take 3 µs: to convert a number takes NumPy 0.5 µs of it,

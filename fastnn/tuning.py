@@ -21,8 +21,8 @@ from ._trial import Job
 from ._validation import arguments
 from .errors import SettingError
 from .history import rises
-from .scoring import known
 from .spaces import Box
+from .training.metric_recorder import known
 
 __all__ = ["Search", "tune"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from fastnn import Dense, Network, callbacks
 from fastnn.errors import SettingError
-from fastnn.training import Trainer
+from fastnn.training.loop import Trainer
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 3)), RNG.integers(0, 2, 40)

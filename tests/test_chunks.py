@@ -9,7 +9,7 @@ from fastnn.kernels.jitted.execution import entry
 
 import fastnn
 from fastnn import Activation, BatchNorm, Dense, Network, kernels
-from fastnn.training import Trainer
+from fastnn.training.loop import Trainer
 
 
 @pytest.fixture(params=[b for b in kernels.BACKENDS if kernels.get(b).available])
@@ -21,7 +21,7 @@ def backend(request):
 @pytest.fixture
 def one_step(monkeypatch):
     """Make every chunk one step long, as it is where a step takes longer than a chunk may."""
-    monkeypatch.setattr("fastnn.training.CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr("fastnn.training.loop.CHUNK_SECONDS", 0.0)
 
 
 def problem(m=60, n=3):
@@ -121,7 +121,7 @@ class TestFullBatch:
         fastnn.set_num_threads(threads)
         try:
             for net, seconds in zip(nets, (0.0, 1e9), strict=True):
-                monkeypatch.setattr("fastnn.training.CHUNK_SECONDS", seconds)
+                monkeypatch.setattr("fastnn.training.loop.CHUNK_SECONDS", seconds)
                 for batch in (None, 60):  # a batch of all that is shuffled is laid out anew
                     net.fit(
                         X, y, epochs=5, batch_size=batch, l2=0.1, sample_weight=weight,

@@ -13,8 +13,8 @@ import pytest
 import fastnn
 from fastnn import LBFGS, Network, callbacks
 from fastnn.errors import SettingError
-from fastnn.plan import _busy
-from fastnn.training import Trainer
+from fastnn.training.fit_config import _busy
+from fastnn.training.loop import Trainer
 
 BACKENDS = pytest.mark.parametrize("backend", ["vectorized", "jitted"], indirect=True)
 USER = getattr(signal, "SIGUSR1", signal.SIGTERM)

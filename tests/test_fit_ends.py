@@ -11,8 +11,8 @@ import fastnn
 from fastnn import LBFGS, Dense, Network, kernels
 from fastnn.data import moons
 from fastnn.errors import DivergenceError
-from fastnn.lbfgs import Descent
 from fastnn.optimizers import UncorrectedAdam, VelocityMomentum
+from fastnn.training.lbfgs import Descent
 
 optimize = pytest.importorskip("scipy.optimize", reason="L-BFGS is SciPy's")
 
@@ -323,7 +323,7 @@ class TestValidation:
     @pytest.mark.parametrize("threads", [1, 2])
     @pytest.mark.parametrize("optimizer", [fastnn.Adam(), LBFGS()], ids=["Adam", "LBFGS"])
     def test_at_the_end_of_its_epoch(self, backend, threads, optimizer, monkeypatch):
-        monkeypatch.setattr("fastnn.training.CHUNK_SECONDS", 1e9)  # many epochs at once
+        monkeypatch.setattr("fastnn.training.loop.CHUNK_SECONDS", 1e9)  # many epochs at once
         fastnn.set_num_threads(threads)
         net, other = network(), network()
         settings = {"batch_size": 16, "optimizer": optimizer, "progress": False}

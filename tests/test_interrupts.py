@@ -13,9 +13,9 @@ from fastnn.kernels.jitted.threads import team
 
 from fastnn import LBFGS, Network, errors
 from fastnn.history import History
-from fastnn.lbfgs import Descent
-from fastnn.plan import _busy, claimed
-from fastnn.training import Interrupts
+from fastnn.training.fit_config import _busy, claimed
+from fastnn.training.lbfgs import Descent
+from fastnn.training.loop import Interrupts
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 Y = (X[:, 0] > 0).astype(int)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from fastnn import Dense, Network, progress
+from fastnn import Dense, Network
 from fastnn.history import History
+from fastnn.training import progress
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 

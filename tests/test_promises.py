@@ -47,7 +47,7 @@ class TestStopAndGo:
         X, y = problem()
         whole, chopped = small(), small()
         whole.fit(X, y, epochs=5, batch_size=16, progress=False)
-        monkeypatch.setattr("fastnn.training.CHUNK_SECONDS", 0.0)
+        monkeypatch.setattr("fastnn.training.loop.CHUNK_SECONDS", 0.0)
         chopped.fit(X, y, epochs=5, batch_size=16, progress=False)
         np.testing.assert_array_equal(chopped.program.theta, whole.program.theta)
         np.testing.assert_array_equal(chopped.history["cost"], whole.history["cost"])
@@ -285,7 +285,7 @@ class TestDivergence:
         assert all(np.isfinite(curve).all() for curve in net.history.values())
 
     def test_equals_stopping_before(self, monkeypatch):
-        monkeypatch.setattr("fastnn.training.CHUNK_SECONDS", 1e9)  # all in few chunks
+        monkeypatch.setattr("fastnn.training.loop.CHUNK_SECONDS", 1e9)  # all in few chunks
         X, _ = problem(60)
         y = X[:, 0]
         settings = {

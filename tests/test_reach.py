@@ -87,7 +87,7 @@ def test_what_is_not_finite_is_not_safe(wrong):
 )
 def test_the_network_is_as_if_stopped_before(optimizer, threads, backend, monkeypatch):
     """Parameters, slots and the count of updates."""
-    monkeypatch.setattr("fastnn.training.CHUNK_SECONDS", 1e9)
+    monkeypatch.setattr("fastnn.training.loop.CHUNK_SECONDS", 1e9)
     generator = np.random.default_rng(0)
     X, y = generator.normal(size=(60, 3)), generator.normal(size=60)
     fastnn.set_num_threads(threads)

@@ -115,7 +115,7 @@ class TestDoors:
 
 def test_threads_may_change_while_a_fit_begins(monkeypatch):
     answers = iter([1] + [8] * 100)
-    monkeypatch.setattr("fastnn.training.get_num_threads", lambda: next(answers))
+    monkeypatch.setattr("fastnn.training.loop.get_num_threads", lambda: next(answers))
     monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
     network().fit(X, y, epochs=2, batch_size=None, progress=False)
 

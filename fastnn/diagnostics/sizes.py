@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastnn._validation import arguments
+from fastnn.training.prepare_data import prepare
 
 from ..errors import DataError, SettingError, ShapeError
-from ..inputs import prepare
 from ..network import Network
 from ._fits import made, weights_of_rows
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnn._validation import arguments
+from fastnn.training.prepare_data import draw_rows
 
 from ..errors import SettingError
-from ..inputs import draw_rows
 from .parameters import Parameters
 
 Array = np.ndarray[Any, Any]

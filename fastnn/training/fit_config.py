@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._validation import arguments
-from .errors import SettingError
-from .kernels.aligned import aligned_zeros
-from .kernels.interpreter import slots_for
-from .lowering.program import Program, owned
-from .optimizers import Adam, Optimizer
-from .schedules import Schedule
+from fastnn._validation import arguments
+from fastnn.errors import SettingError
+from fastnn.kernels.aligned import aligned_zeros
+from fastnn.kernels.interpreter import slots_for
+from fastnn.lowering.program import Program, owned
+from fastnn.optimizers import Adam, Optimizer
+from fastnn.schedules import Schedule
 
 Array = np.ndarray[Any, Any]
 

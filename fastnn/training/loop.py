@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._runtime.threads import get_num_threads
-from .errors import DivergenceError
-from .history import History, refuse_unknown
-from .kernels.opcodes import Kind, Loss
-from .lowering.program import Program
-from .plan import Examples, Memory, Plan
+from fastnn._runtime.threads import get_num_threads
+from fastnn.errors import DivergenceError
+from fastnn.history import History, refuse_unknown
+from fastnn.kernels.opcodes import Kind, Loss
+from fastnn.lowering.program import Program
+from fastnn.schedules import Plateau
+
+from .fit_config import Examples, Memory, Plan
 from .progress import Line
-from .schedules import Plateau
 
 if TYPE_CHECKING:
-    from .network import Network
+    from fastnn.network import Network
 
 Array = np.ndarray[Any, Any]
 Callback = Callable[["Network", History], Any]

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._runtime.optional import require
-from ._runtime.threads import get_num_threads
-from .errors import DivergenceError, SettingError
-from .history import History
-from .kernels.opcodes import Kind, Mode
-from .optimizers import LBFGS
+from fastnn._runtime.optional import require
+from fastnn._runtime.threads import get_num_threads
+from fastnn.errors import DivergenceError, SettingError
+from fastnn.history import History
+from fastnn.kernels.opcodes import Kind, Mode
+from fastnn.optimizers import LBFGS
+
+from .loop import Callback, Interrupts, Trainer
 from .progress import Line
-from .training import Callback, Interrupts, Trainer
 
 __all__ = ["LBFGS", "Descent"]
 

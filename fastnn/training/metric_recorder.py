@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import metrics
-from ._validation import arguments
-from .errors import FastnnError, SettingError
-from .history import History, refuse_unknown
-from .losses import Loss
-from .lowering.lower import output_activation
-from .plan import Examples
-from .training import CLASSIFYING
+from fastnn import metrics
+from fastnn._validation import arguments
+from fastnn.errors import FastnnError, SettingError
+from fastnn.history import History, refuse_unknown
+from fastnn.losses import Loss
+from fastnn.lowering.lower import output_activation
+
+from .fit_config import Examples
+from .loop import CLASSIFYING
 
 if TYPE_CHECKING:
-    from .network import Network
-    from .prediction import Predictor
+    from fastnn.network import Network
+    from fastnn.prediction import Predictor
 
 Array = np.ndarray[Any, Any]
 RUNNING = ("accuracy", "validation_accuracy")  # which the run of a classifier records itself

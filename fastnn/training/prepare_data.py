@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import arguments
-from .errors import DataError, FastnnError, SettingError
-from .kernels.opcodes import Loss as Code
-from .layers import BatchNorm, Layer
-from .losses import Loss
-from .lowering.program import Program
-from .plan import Examples, Plan
+from fastnn._validation import arguments
+from fastnn.errors import DataError, FastnnError, SettingError
+from fastnn.kernels.opcodes import Loss as Code
+from fastnn.layers import BatchNorm, Layer
+from fastnn.losses import Loss
+from fastnn.lowering.program import Program
+
+from .fit_config import Examples, Plan
 
 Array = np.ndarray[Any, Any]
 ROWS, NUMBERS = 4096, 2**20  # of X that are taken into float64 at a time, at most
@@ -159,7 +160,7 @@ def draw_rows(labels: Array | None, m: int, share: float, seed: int) -> tuple[Ar
 
     Labels (m,), where there are any, are held out in proportion; one of each class trains.
     """
-    from .data import split  # data stand beside the network; only this needs them
+    from fastnn.data import split  # data stand beside the network; only this needs them
 
     target = np.zeros(m) if labels is None else labels
     found = split(np.arange(m), target, test=share, seed=seed, stratify=labels is not None)

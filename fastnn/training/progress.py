@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._runtime.backend import announce_compilation
-from .errors import SettingError
+from fastnn._runtime.backend import announce_compilation
+from fastnn.errors import SettingError
 
 if TYPE_CHECKING:
-    from .history import History
+    from fastnn.history import History
 
 PATIENCE = 1.0  # seconds that a fit may take before "auto" shows a bar
 INTERVAL = 10.0  # seconds before the first line in a log, and at least between two
