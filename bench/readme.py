@@ -14,9 +14,9 @@ from typing import Any
 from fastnn.kernels.op_registry import Sample
 
 from fastnn import kernels
-from fastnn._atomic import write_text
 from fastnn._works import Work, works
 from fastnn.compare import _measure, _one_thread, markdown
+from fastnn.saving.atomic_write import write_text
 
 from .runs import CIRCLES, PLANAR, Run
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import files
-from ._atomic import find_folder, replace
 from ._validation import arguments
 from .errors import DataFileError
 from .history import History, refuse_unknown, rises
+from .saving import model_file
+from .saving.atomic_write import find_folder, replace
 
 if TYPE_CHECKING:
     from .network import Network
@@ -126,12 +126,12 @@ class Checkpoint:
 
     def start(self, network: Network) -> None:
         """Find out before the first step whether saving will do; `fit` calls this."""
-        files.check_savable(network, self.path)
+        model_file.check_savable(network, self.path)
 
     def __call__(self, network: Network, history: History) -> None:
         """Write the file if it is time."""
         if network._memory.epoch % self.every == 0:
-            files.checkpoint(network, self.path)
+            model_file.checkpoint(network, self.path)
 
 
 class CSVLogger:

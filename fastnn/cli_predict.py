@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import files
 from .data import flatten_images, load_image
 from .errors import ModelFileError
 from .network import Network
+from .saving import model_file
 
 Array = np.ndarray[Any, Any]
 Print = Callable[[str], None]
@@ -33,7 +33,7 @@ class Form(NamedTuple):
 
 def run(arguments: argparse.Namespace, say: Print, note: Print) -> int:
     """Print one line for each picture: file, class, probability."""
-    net, notes = files.read(arguments.model)
+    net, notes = model_file.read(arguments.model)
     form = understand(net, notes, arguments.model)
     X = pictures(arguments.images, form, invert=arguments.invert)
     note(told(form, arguments.invert))

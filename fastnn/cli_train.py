@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import files, plot
-from ._atomic import find_folder
+from . import plot
 from .cli_output import make_folder, readable, write_picture
 from .data import Dataset, digits, flatten_images, load_h5, split
 from .errors import DataError, SettingError
@@ -19,6 +18,8 @@ from .layers import Dense, Layer, Normalization, Rescaling
 from .network import Network
 from .optimizers import Adam, GradientDescent
 from .plot._text import as_written, percent
+from .saving import model_file
+from .saving.atomic_write import find_folder
 
 Array = np.ndarray[Any, Any]
 Print = Callable[[str], None]
@@ -122,7 +123,7 @@ def resumed(net: Network, path: str | None) -> Network:
     """Return the network of the checkpoint, if there is one; refuse one that is described else."""
     if path is None or not Path(path).exists():
         return net
-    found = files.load(path)
+    found = model_file.load(path)
     if (repr(found), found.seed) != (repr(net), net.seed):
         raise SettingError(
             f"'{path}' holds another network than these options describe: {found!r} with seed "
@@ -192,7 +193,7 @@ def train(net: Network, task: Task, arguments: argparse.Namespace, say: Print) -
         if history.interrupted:
             return True
         if arguments.checkpoint is not None:
-            files.checkpoint(net, arguments.checkpoint)
+            model_file.checkpoint(net, arguments.checkpoint)
     return False
 
 
@@ -217,7 +218,7 @@ def keep(net: Network, task: Task, full: int | None, model: Path) -> None:
     if full is not None:
         notes |= {"image_shape": list(task.X.shape[1:]), "pixel_max": full}
     make_folder(model.parent)
-    files.save(net, model, notes=notes)
+    model_file.save(net, model, notes=notes)
 
 
 def picture(net: Network, task: Task, out: Path) -> str:

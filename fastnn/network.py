@@ -196,9 +196,9 @@ class Network(Predictor):
         OSError
             If the file cannot be written; a file that was there stays as it was.
         """
-        from . import files  # which knows networks, and is needed only here
+        from .saving import model_file  # which knows networks, and is needed only here
 
-        files.save(self, path)
+        model_file.save(self, path)
 
     def to_onnx(self, path: str | os.PathLike[str], *, input_dtype: str | None = None) -> None:
         """Write the network as an ONNX model; `interop.to_onnx` says what it holds."""

@@ -18,10 +18,10 @@ from fastnn import (
     Network,
     Normalization,
     callbacks,
-    files,
     schedules,
 )
 from fastnn.errors import ModelFileError, SettingError
+from fastnn.saving import model_file
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(1, 2, (75, 4))
@@ -55,8 +55,8 @@ def same(one, other):
     """Whether two networks hold the same bits and would train alike."""
     assert one.program.theta.tobytes() == other.program.theta.tobytes()
     assert one._memory.slots.tobytes() == other._memory.slots.tobytes()
-    for key, value in files._averages(one.program).items():
-        np.testing.assert_array_equal(files._averages(other.program)[key], value)
+    for key, value in model_file._averages(one.program).items():
+        np.testing.assert_array_equal(model_file._averages(other.program)[key], value)
     ours, theirs = vars(one._memory), vars(other._memory)
     for key in set(ours) - {"slots"}:
         assert np.array_equal(ours[key], theirs[key]), key
@@ -114,7 +114,7 @@ def test_save_holds_no_slots_and_no_history(tmp_path):
     net = deep()
     net.fit(X, y, epochs=2, progress=False)
     net.save(tmp_path / "net.safetensors")
-    files.checkpoint(net, tmp_path / "state.safetensors")
+    model_file.checkpoint(net, tmp_path / "state.safetensors")
     loaded = fastnn.load(tmp_path / "net.safetensors")
     assert loaded._memory.slots.size == loaded.history.epochs == 0
     data = (tmp_path / "net.safetensors").read_bytes()
@@ -127,7 +127,9 @@ def test_save_holds_no_slots_and_no_history(tmp_path):
 
 def test_every_counts_over_all_fits(tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(files, "checkpoint", lambda net, path: written.append(net._memory.epoch))
+    monkeypatch.setattr(
+        model_file, "checkpoint", lambda net, path: written.append(net._memory.epoch)
+    )
     net = deep()
     for _ in range(2):
         net.fit(X, y, epochs=5, progress=False, callbacks=[callbacks.Checkpoint("a", every=3)])
@@ -242,15 +244,15 @@ WRONG = {
 def test_a_forged_training_is_refused(key, tmp_path):
     net, path = deep(), tmp_path / "a.safetensors"
     net.fit(X, y, epochs=1, progress=False)
-    tensors = files._tensors_of(net) | files._checkpoints.tensors(net)
-    metadata = files._training(net)
+    tensors = model_file._tensors_of(net) | model_file._checkpoints.tensors(net)
+    metadata = model_file._training(net)
     training = {**json.loads(metadata["training"]), key: WRONG[key]}
-    files._write(path, tensors, {**metadata, "training": json.dumps(training)})
+    model_file._write(path, tensors, {**metadata, "training": json.dumps(training)})
     with pytest.raises(ModelFileError):
         fastnn.load(path)
-    files._write(path, tensors, metadata)
+    model_file._write(path, tensors, metadata)
     same(fastnn.load(path), net)
     short = {name: tensor for name, tensor in tensors.items() if name != "slot2.W1"}
-    files._write(path, short, metadata)
+    model_file._write(path, short, metadata)
     with pytest.raises(ModelFileError, match="lacks slots of its optimizer Adam"):
         fastnn.load(path)

@@ -9,9 +9,10 @@ import h5py
 import numpy as np
 import pytest
 
-from fastnn import cli_train, files
+from fastnn import cli_train
 from fastnn.cli import main
 from fastnn.cli_output import readable, write_picture
+from fastnn.saving import model_file
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ["$0-$10", "$x_$", "50%"]
@@ -43,7 +44,7 @@ def test_names_of_any_bytes(tmp_path, name):
     arguments = images(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
     out = tmp_path / "out"
     assert main([*arguments, "--out", str(out)]) == 0
-    notes = files.read(out / "model.safetensors")[1]
+    notes = model_file.read(out / "model.safetensors")[1]
     assert notes["data"] == name.decode(errors="replace").removesuffix(".h5")
     assert notes["classes"] == CLASSES
     assert (out / "history.png").stat().st_size > 1000
@@ -56,7 +57,7 @@ def test_an_ascii_locale(tmp_path):
     ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     code, told = run([*arguments, "--out", str(tmp_path / "out")], **ascii_only)
     assert code == 0, told
-    assert files.read(tmp_path / "out" / "model.safetensors")[1]["data"] == "Größe"
+    assert model_file.read(tmp_path / "out" / "model.safetensors")[1]["data"] == "Größe"
 
 
 def test_text_that_no_encoding_knows():
@@ -68,7 +69,7 @@ def test_text_that_no_encoding_knows():
 
 class TestWhatFailsAfterwards:
     def trained(self, tmp_path):
-        return files.load(tmp_path / "out" / "model.safetensors").history is not None
+        return model_file.load(tmp_path / "out" / "model.safetensors").history is not None
 
     @pytest.mark.parametrize("error", [OSError(28, "No space left"), RuntimeError("$"), ValueError])
     def test_a_picture(self, tmp_path, capsys, monkeypatch, error):

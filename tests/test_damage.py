@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import BatchNorm, Dense, Network, Normalization, _hdf5, files
+from fastnn import BatchNorm, Dense, Network, Normalization
 from fastnn.errors import ModelFileError, SettingError
+from fastnn.saving import hdf5, model_file
 
 GOLDEN = Path(__file__).parent / "golden"
 ENDINGS = ("safetensors", "h5")
@@ -36,7 +37,7 @@ def network(units=3, dtype="float32"):
 def saved(request, tmp_path):
     """A small checkpoint, its path and its network."""
     path, net = tmp_path / f"net.{request.param}", network()
-    files.checkpoint(net, path)
+    model_file.checkpoint(net, path)
     return path, net
 
 
@@ -44,7 +45,7 @@ def peak_of(path):
     """What loading gives, an error or a network, and the bytes it took at most."""
     tracemalloc.start()
     try:
-        found = files.load(path)
+        found = model_file.load(path)
     except ModelFileError as error:
         found = error
     peak = tracemalloc.get_traced_memory()[1]
@@ -62,7 +63,7 @@ class TestGolden:
         ["version1.safetensors", "version2.safetensors", "version2.h5", "checkpoint2.safetensors"],
     )
     def test_predicts_what_it_predicted(self, name):
-        net, notes = files.read(GOLDEN / name)
+        net, notes = model_file.read(GOLDEN / name)
         stored = json.loads((GOLDEN / "predictions.json").read_text())
         np.testing.assert_allclose(net.predict_proba(self.X), stored, rtol=1e-12)
         assert notes in ({}, {"classes": ["no", "yes"]})
@@ -91,7 +92,7 @@ def mutations(data, header_end, rng):
 def test_a_thousand_mutated_files_are_refused_or_equal(saved):
     path, net = saved
     data, refused = path.read_bytes(), 0
-    header_end = _hdf5.USER_BLOCK if path.suffix == ".h5" else int.from_bytes(data[:8], "little")
+    header_end = hdf5.USER_BLOCK if path.suffix == ".h5" else int.from_bytes(data[:8], "little")
     for damaged in mutations(data, header_end, np.random.default_rng(0)):
         path.write_bytes(damaged)
         found, peak = peak_of(path)
@@ -109,12 +110,12 @@ def test_a_thousand_mutated_files_are_refused_or_equal(saved):
 )
 def test_a_description_that_means_something_else_is_refused(tmp_path, old, new):
     path = tmp_path / "net.safetensors"
-    files.save(network(), path, notes={"classes": ["no", "yes"]})
+    model_file.save(network(), path, notes={"classes": ["no", "yes"]})
     data = path.read_bytes()
     assert old.encode() in data
     path.write_bytes(data.replace(old.encode(), new.encode()))
     with pytest.raises(ModelFileError, match="its description is not what was saved"):
-        files.load(path)
+        model_file.load(path)
 
 
 def test_every_truncation_of_an_hdf5_file_is_noticed(tmp_path):
@@ -124,7 +125,7 @@ def test_every_truncation_of_an_hdf5_file_is_noticed(tmp_path):
     for length in range(0, len(data), 7):
         path.write_bytes(data[:length])
         with pytest.raises(ModelFileError):
-            files.load(path)
+            model_file.load(path)
 
 
 def values(rng):
@@ -152,7 +153,7 @@ def rewritten(thing, rng):
 
 def test_rewritten_headers_with_right_checksums_are_refused_or_equal(tmp_path):
     path, net, rng = tmp_path / "net.safetensors", network(), np.random.default_rng(3)
-    files.checkpoint(net, path)
+    model_file.checkpoint(net, path)
     data = path.read_bytes()
     length, refused = int.from_bytes(data[:8], "little"), 0
     header = json.loads(data[8 : 8 + length])
@@ -187,7 +188,7 @@ def test_loading_takes_at_most_twice_the_file(tmp_path, ending):
 def test_notes_that_could_not_be_read_again_are_refused(tmp_path):
     for ending in ENDINGS:
         with pytest.raises(SettingError, match="make the notes shorter"):
-            files.save(network(), tmp_path / f"a.{ending}", notes={"long": "x" * 2**23})
+            model_file.save(network(), tmp_path / f"a.{ending}", notes={"long": "x" * 2**23})
     assert not list(tmp_path.iterdir())
 
 
@@ -197,8 +198,8 @@ def test_notes_that_could_not_be_read_again_are_refused(tmp_path):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_hdf5_brings_back_the_same_bits_and_opens_with_h5py(tmp_path, dtype):
     path, net = tmp_path / "net.h5", network(dtype=dtype)
-    files.save(net, path, notes={"classes": ["ä", "b"]})
-    loaded, notes = files.read(path)
+    model_file.save(net, path, notes={"classes": ["ä", "b"]})
+    loaded, notes = model_file.read(path)
     X = np.random.default_rng(0).normal(size=(9, 2))
     assert loaded.predict(X).tobytes() == net.predict(X).tobytes()
     assert notes == {"classes": ["ä", "b"]}
@@ -263,18 +264,18 @@ def test_a_forged_hdf5_file_is_refused(tmp_path, forgery):
         del file["W1"]
         forge(file)
     with pytest.raises(ModelFileError, match=r"checksum of the rest.*changed after"):
-        files.load(path)
-    rest = path.read_bytes()[_hdf5.USER_BLOCK :]
-    path.write_bytes(_hdf5._opening(hashlib.sha256(rest).hexdigest()) + rest)
+        model_file.load(path)
+    rest = path.read_bytes()[hdf5.USER_BLOCK :]
+    path.write_bytes(hdf5._opening(hashlib.sha256(rest).hexdigest()) + rest)
     with pytest.raises(ModelFileError, match=words):
-        files.load(path)
+        model_file.load(path)
 
 
 def test_another_hdf5_file_is_no_model(tmp_path):
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["train_set_x"] = np.zeros((3, 4))
     with pytest.raises(ModelFileError, match="another kind of HDF5 file"):
-        files.load(tmp_path / "data.h5")
+        model_file.load(tmp_path / "data.h5")
 
 
 # The official safetensors library
@@ -290,21 +291,21 @@ def test_files_of_the_official_library(tmp_path):
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     numpy.save_file(tensors, other, metadata)
-    np.testing.assert_array_equal(files.load(other).program.theta, net.program.theta)
+    np.testing.assert_array_equal(model_file.load(other).program.theta, net.program.theta)
     tensors["b1"] = tensors["b1"] + 1
     numpy.save_file(tensors, other, metadata)
     with pytest.raises(ModelFileError, match="checksum differs"):
-        files.load(other)
+        model_file.load(other)
     plain = {key: text for key, text in metadata.items() if not key.startswith("checksum")}
     numpy.save_file(tensors, other, plain)
     with pytest.raises(ModelFileError, match="lacks checksums"):
-        files.load(other)
+        model_file.load(other)
     numpy.save_file(tensors, other, {**plain, "format_version": "1"})
-    np.testing.assert_array_equal(files.load(other).parameters["b1"], net.parameters["b1"] + 1)
+    np.testing.assert_array_equal(model_file.load(other).parameters["b1"], net.parameters["b1"] + 1)
     numpy.save_file(tensors, other)
     with pytest.raises(ModelFileError, match="another library"):
-        files.load(other)
-    files.checkpoint(net, path)
+        model_file.load(other)
+    model_file.checkpoint(net, path)
     assert "slot1.W1" in numpy.load_file(path)
 
 
@@ -312,7 +313,7 @@ def test_files_of_the_official_library(tmp_path):
 
 CHILD = """
 import sys
-from fastnn import files
+from fastnn.saving import model_file
 nets = [files.load(path) for path in sys.argv[2:]]
 print("ready", flush=True)
 while True:
@@ -336,7 +337,7 @@ def test_a_kill_leaves_the_old_or_the_new_file(tmp_path, ending):
     path, known = tmp_path / "out" / f"net.{ending}", set()
     for units in (200, 3000):
         net = network(units)
-        files.checkpoint(net, tmp_path / "in" / f"{units}.safetensors")
+        model_file.checkpoint(net, tmp_path / "in" / f"{units}.safetensors")
         known.add(net.program.theta.tobytes())
     for delay in (0.02, 0.031, 0.047, 0.11):
         child = run(CHILD, path, *(tmp_path / "in").iterdir())
@@ -349,12 +350,12 @@ def test_a_kill_leaves_the_old_or_the_new_file(tmp_path, ending):
         child.kill()
         child.communicate()
         waiting.cancel()
-        assert files.load(path).program.theta.tobytes() in known
+        assert model_file.load(path).program.theta.tobytes() in known
 
 
 FULL = """
 import resource, signal, sys
-from fastnn import files
+from fastnn.saving import model_file
 net = files.load(sys.argv[2])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

@@ -245,7 +245,7 @@ class TestFitsWithinFits:
             elif inner == "lbfgs":
                 fit(network(), optimizer=LBFGS())
             else:
-                fastnn.files.checkpoint(net, path)
+                fastnn.saving.model_file.checkpoint(net, path)
                 found.append(fit(fastnn.load(path), epochs=4))
 
         expected = alone()

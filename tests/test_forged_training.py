@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import Activation, BatchNorm, Dense, Network, Normalization, files, schedules
+from fastnn import Activation, BatchNorm, Dense, Network, Normalization, schedules
 from fastnn.errors import ModelFileError
+from fastnn.saving import model_file
 
 ENDINGS = ("safetensors", "h5")
 RNG = np.random.default_rng(5)
@@ -27,13 +28,13 @@ def trained(optimizer=None, dtype="float32", **settings):
 
 def forged(net, path, change=None, **training):
     """Write a checkpoint with right checksums in which tensors or parts of the training differ."""
-    tensors = files._tensors_of(net) | files._checkpoints.tensors(net)
+    tensors = model_file._tensors_of(net) | model_file._checkpoints.tensors(net)
     tensors = {name: np.array(tensor) for name, tensor in tensors.items()}
     if change is not None:
         change(tensors)
-    metadata = files._training(net)
+    metadata = model_file._training(net)
     described = {**json.loads(metadata["training"]), **training}
-    files._write(path, tensors, {**metadata, "training": json.dumps(described)})
+    model_file._write(path, tensors, {**metadata, "training": json.dumps(described)})
 
 
 def put(name, value):
@@ -76,7 +77,7 @@ def test_slots_that_may_be_negative_or_zero_load(tmp_path, kind):
     net, path = trained(OPTIMIZERS[kind][0]), tmp_path / "a.safetensors"
 
     def change(tensors):
-        squares = files._checkpoints.squares(net)
+        squares = model_file._checkpoints.squares(net)
         for name in tensors:
             if name.startswith("slot"):
                 tensors[name][...] = 0 if name in squares else -1

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import BatchNorm, Dense, Dropout, Network, _descriptions, _hdf5, _json, files
+from fastnn import BatchNorm, Dense, Dropout, Network
 from fastnn.errors import ModelFileError, SettingError
+from fastnn.saving import bounded_json, config, hdf5, model_file
 
 ENDINGS = ("safetensors", "h5")
 
@@ -39,8 +40,8 @@ def forge(path, strings=None, entries=None):
             file["metadata"] = np.frombuffer(json.dumps(text).encode(), np.uint8)
             for name in entries or {}:
                 file[name] = np.zeros(1, "<f4")
-        rest = path.read_bytes()[_hdf5.USER_BLOCK :]
-        path.write_bytes(_hdf5._opening(hashlib.sha256(rest).hexdigest()) + rest)
+        rest = path.read_bytes()[hdf5.USER_BLOCK :]
+        path.write_bytes(hdf5._opening(hashlib.sha256(rest).hexdigest()) + rest)
         return
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
@@ -65,7 +66,7 @@ def loaded(path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     size = path.stat().st_size
-    assert peak <= 2.125 * size + _json.SPARE, f"{peak / size:.1f} times the file"
+    assert peak <= 2.125 * size + bounded_json.SPARE, f"{peak / size:.1f} times the file"
     return found
 
 
@@ -179,11 +180,11 @@ VALUES = {
 
 @pytest.mark.parametrize("kind", VALUES)
 def test_what_is_spent_is_at_least_what_parsing_takes(kind):
-    room = _json.Room(0, 2**40)
+    room = bounded_json.Room(0, 2**40)
     before = room.left
-    _json.scan(VALUES[kind], room)
+    bounded_json.scan(VALUES[kind], room)
     tracemalloc.start()
-    _json.parse(VALUES[kind])
+    bounded_json.parse(VALUES[kind])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak <= before - room.left <= 20 * peak
@@ -195,10 +196,10 @@ def test_ordinary_large_descriptions_load(tmp_path, ending):
     names = [f"class {k}" for k in range(20_000)]
     net = Network([Dense(3), BatchNorm(), Dropout(0.1)] * 60 + [Dense(1)], inputs=3)
     net.fit(np.eye(3), np.zeros(3), epochs=1, progress=False)
-    files.checkpoint(net, path)
+    model_file.checkpoint(net, path)
     np.testing.assert_array_equal(fastnn.load(path).program.theta, net.program.theta)
-    files.save(net, path, notes={"classes": names, "text": "ä" * 10_000})
-    assert files.read(path)[1] == {"classes": names, "text": "ä" * 10_000}
+    model_file.save(net, path, notes={"classes": names, "text": "ä" * 10_000})
+    assert model_file.read(path)[1] == {"classes": names, "text": "ä" * 10_000}
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -218,10 +219,10 @@ def test_what_could_not_be_loaded_again_is_not_saved(tmp_path, monkeypatch, endi
     elif case == "name":
         layers = [Dense(1, name="x" * 1001)]
     elif case == "layers":
-        monkeypatch.setattr(_descriptions, "MOST_LAYERS", 3)
+        monkeypatch.setattr(config, "MOST_LAYERS", 3)
         layers = [Dropout(0.1)] * 3 + layers
     else:
         layers = [Dropout(0.1)] * 2500 + layers
     with pytest.raises(SettingError, match=r"cannot be (saved|loaded again)"):
-        files.save(Network(layers, inputs=1), path, notes=notes)
+        model_file.save(Network(layers, inputs=1), path, notes=notes)
     assert path.read_bytes() == before

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import Dense, Network, _atomic, callbacks
+from fastnn import Dense, Network, callbacks
+from fastnn.saving import atomic_write
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and locks of POSIX")
 ENDINGS = ("safetensors", "h5")
@@ -128,7 +129,7 @@ class TestPermissions:
             seen.extend(mode_of(found) for found in tmp_path.iterdir())
             file.write(b"new")
 
-        _atomic.replace(path, content)
+        atomic_write.replace(path, content)
         assert seen == [0o600, 0o600]
 
     def test_another_group_does_not_get_the_rights_of_the_old_one(self, tmp_path, monkeypatch):
@@ -145,10 +146,10 @@ class TestPermissions:
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "chown", refuse)
-            _atomic.replace(path, lambda file: file.write(b"new"))
+            atomic_write.replace(path, lambda file: file.write(b"new"))
         assert mode_of(path) == 0o604
         os.chown(path, 12345, 54321)
-        _atomic.replace(path, lambda file: file.write(b"new"))
+        atomic_write.replace(path, lambda file: file.write(b"new"))
         assert (path.stat().st_uid, path.stat().st_gid) == (12345, 54321)
 
 
@@ -177,7 +178,7 @@ def test_the_folder_is_synchronised_after_the_file_has_its_name(tmp_path, monkey
 
 WRITE_FOR_EVER = """
 import sys, time
-from fastnn import _atomic
+from fastnn.saving import atomic_write
 
 def content(file):
     file.write(b"half")
@@ -261,7 +262,7 @@ def test_a_temporary_that_is_swept_before_it_is_locked_is_made_anew(tmp_path, mo
 def test_two_processes_that_save_into_one_folder_do_not_disturb_each_other(tmp_path):
     """Each sweeps while the other writes."""
     code = (
-        "import sys\nfrom fastnn import _atomic\n"
+        "import sys\nfrom fastnn.saving import atomic_write\n"
         "for k in range(300): _atomic.replace(sys.argv[1], lambda file: file.write(b'%d' % k))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -278,14 +279,14 @@ def test_two_processes_that_save_into_one_folder_do_not_disturb_each_other(tmp_p
 def test_where_a_file_system_has_no_locks_saving_works_and_nothing_is_swept(tmp_path, monkeypatch):
     left = tmp_path / ".fastnn-0123456789abcdef.tmp"
     left.write_bytes(b"left")
-    if _atomic.fcntl:
+    if atomic_write.fcntl:
 
         def refuse(file, how):
             raise OSError(95, "Operation not supported")
 
-        monkeypatch.setattr(_atomic.fcntl, "flock", refuse)
+        monkeypatch.setattr(atomic_write.fcntl, "flock", refuse)
     save(tmp_path / "net.safetensors")
     assert left.exists()
-    monkeypatch.setattr(_atomic, "fcntl", None)  # as on Windows
+    monkeypatch.setattr(atomic_write, "fcntl", None)  # as on Windows
     save(tmp_path / "net.safetensors")
     assert left.exists()

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from fastnn._atomic import write_text
+from fastnn.saving.atomic_write import write_text
 
 from ..readme import README, replaced
 from .measure import KNOWN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastnn._atomic import replace
+from fastnn.saving.atomic_write import replace
 
 from .report import Records, fastest, ratio, refused
 

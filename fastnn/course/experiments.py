@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import data, diagnostics, initializers, plot
-from fastnn._atomic import replace
 from fastnn._runtime.optional import require
 from fastnn.errors import MissingExtraError
 from fastnn.network import Network
 from fastnn.optimizers import GradientDescent
+from fastnn.saving.atomic_write import replace
 
 from . import reg_utils
 from ._scores import course_file

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from fastnn._atomic import replace
 from fastnn._runtime.optional import require
 from fastnn.errors import SettingError
+from fastnn.saving.atomic_write import replace
 
 from .onnx_graphs import OPSET, Graph
 from .stages import usable

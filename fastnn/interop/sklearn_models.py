@@ -48,7 +48,7 @@ def from_sklearn(model: Any) -> Network:
     Network
         In the dtype of the model's weights. A network's labels are 0…K−1: the positions in
         ``model.classes_``, so ``model.classes_[net.predict(X)]`` are the model's own labels.
-        `fastnn.files.save` can store the classes as notes.
+        `fastnn.saving.model_file.save` can store the classes as notes.
 
     Raises
     ------

@@ -21,10 +21,11 @@ from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 
-from ._atomic import replace
-from ._checksums import BLOCK, checksum, little, sealed
-from ._json import DESCRIPTION, LONGEST_HEADER, Room, check_readable, parse, scan, shown
-from .errors import ModelFileError
+from fastnn.errors import ModelFileError
+
+from .atomic_write import replace
+from .bounded_json import DESCRIPTION, LONGEST_HEADER, Room, check_readable, parse, scan, shown
+from .checksums import BLOCK, checksum, little, sealed
 
 Array = np.ndarray[Any, Any]
 

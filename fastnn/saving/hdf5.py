@@ -17,11 +17,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ._atomic import replace
-from ._checksums import BLOCK, little, sealed
-from ._json import LONGEST_HEADER, check_readable
-from ._tensors import DTYPES, Array, Entry, TensorFile
-from .errors import ModelFileError
+from fastnn.errors import ModelFileError
+
+from .atomic_write import replace
+from .bounded_json import LONGEST_HEADER, check_readable
+from .checksums import BLOCK, little, sealed
+from .safetensors import DTYPES, Array, Entry, TensorFile
 
 USER_BLOCK = 512  # the smallest that HDF5 allows
 METADATA = "metadata"

@@ -13,7 +13,7 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import SettingError
+from fastnn.errors import SettingError
 
 SPARE = 4 * 2**20  # bytes of Python's objects that a file of any size may ask for
 LONGEST_HEADER = 8 * 2**20  # bytes; a header describes a network, it does not hold one

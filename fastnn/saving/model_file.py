@@ -18,19 +18,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _checkpoints, _descriptions, _hdf5, _tensors
-from ._atomic import find_folder
-from ._json import shown
-from ._tensors import TensorFile
-from .errors import DataError, FastnnError, ModelFileError
-from .kernels.interpreter import moments, statistics
-from .kernels.opcodes import Kind
-from .layers import BatchNorm, Dense, Normalization
-from .lowering.lower import lower
-from .lowering.program import Program
+from fastnn.errors import DataError, FastnnError, ModelFileError
+from fastnn.kernels.interpreter import moments, statistics
+from fastnn.kernels.opcodes import Kind
+from fastnn.layers import BatchNorm, Dense, Normalization
+from fastnn.lowering.lower import lower
+from fastnn.lowering.program import Program
+
+from . import checkpoint as _checkpoints
+from . import config, hdf5, safetensors
+from .atomic_write import find_folder
+from .bounded_json import shown
+from .safetensors import TensorFile
 
 if TYPE_CHECKING:
-    from .network import Network
+    from fastnn.network import Network
 
 __all__ = ["checkpoint", "load", "read", "save"]
 
@@ -96,7 +98,7 @@ def check_savable(network: Network, path: str | os.PathLike[str]) -> None:
 
 def _training(network: Network) -> dict[str, str]:
     """The metadata of a checkpoint."""
-    training = _descriptions.text(_checkpoints.described(network), "the training")
+    training = config.text(_checkpoints.described(network), "the training")
     return {**_metadata(network, None), "training": training}
 
 
@@ -121,7 +123,7 @@ def _write(
     path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]
 ) -> None:
     """Write the file in the layout that its ending asks for."""
-    (_hdf5 if _is_hdf5(path) else _tensors).write(path, tensors, metadata)
+    (hdf5 if _is_hdf5(path) else safetensors).write(path, tensors, metadata)
 
 
 def _averages(program: Program) -> dict[str, Array]:
@@ -157,7 +159,7 @@ def load(path: str | os.PathLike[str]) -> Network:
 
 def read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]:
     """Load a network and the notes that were saved with it; raises what `load` raises."""
-    with (_hdf5.HDF5File if _is_hdf5(path) else TensorFile)(path) as file:
+    with (hdf5.HDF5File if _is_hdf5(path) else TensorFile)(path) as file:
         try:
             notes = file.table("notes", strict=False) if "notes" in file.metadata else {}
             return _network(file), notes
@@ -173,10 +175,10 @@ def _metadata(network: Network, notes: Mapping[str, Any] | None) -> dict[str, st
         "format": FORMAT,
         "format_version": VERSION,
         "fastnn_version": importlib.import_module("fastnn").__version__,
-        "network": _descriptions.text(_descriptions.described(network), "the network"),
+        "network": config.text(config.described(network), "the network"),
     }
     if notes is not None:
-        metadata["notes"] = _descriptions.text(dict(notes), "notes")
+        metadata["notes"] = config.text(dict(notes), "notes")
     return metadata
 
 
@@ -194,7 +196,7 @@ def _network(file: TensorFile) -> Network:
     if file.sealed != (version == VERSION):
         has = "has" if file.sealed else "lacks"
         raise file.refuse(f"it {has} checksums, which version {version} of the format does not")
-    network, inputs = _descriptions.network(file)
+    network, inputs = config.network(file)
     held = sum(entry.end - entry.begin for entry in file.entries.values())
     if inputs < 1 or held < network.dtype.itemsize * _smallest(network, inputs):
         raise file.refuse(f"its data are too short for {inputs} features and these layers")

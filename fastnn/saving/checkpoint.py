@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._descriptions import OPTIMIZERS, SCHEDULES, built, settings
-from ._json import shown
-from ._tensors import TensorFile
-from .kernels.interpreter import slots_for
-from .kernels.opcodes import Method
-from .training.metric_recorder import known
+from fastnn.kernels.interpreter import slots_for
+from fastnn.kernels.opcodes import Method
+from fastnn.training.metric_recorder import known
+
+from .bounded_json import shown
+from .config import OPTIMIZERS, SCHEDULES, built, settings
+from .safetensors import TensorFile
 
 if TYPE_CHECKING:
-    from .network import Network
+    from fastnn.network import Network
 
 Array = np.ndarray[Any, Any]
 

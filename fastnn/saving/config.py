@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import numpy as np
 
-from . import initializers, losses, optimizers, schedules
-from ._json import parse, shown
-from ._tensors import TensorFile
-from .errors import SettingError
-from .layers import Layer
+from fastnn import initializers, losses, optimizers, schedules
+from fastnn.errors import SettingError
+from fastnn.layers import Layer
+
+from .bounded_json import parse, shown
+from .safetensors import TensorFile
 
 if TYPE_CHECKING:
-    from .network import Network
+    from fastnn.network import Network
 
 LAYERS = {kind.__name__: kind for kind in get_args(Layer)}
 INITIALIZERS = {"Random": initializers.Random}
@@ -160,7 +161,7 @@ def drawn(file: TensorFile, data: Any) -> Any:
 
 def network(file: TensorFile) -> tuple[Network, int]:
     """Return the network that the file describes, not yet built, and its number of features."""
-    from .network import Network  # Network.save imports the module that imports this one
+    from fastnn.network import Network  # Network.save imports the module that imports this one
 
     data = file.table("network")
     if set(data) != {*SETTINGS, "init", "loss"}:

@@ -1,0 +1,1 @@
+"""Files: models and checkpoints, their configs, checksums and safe writing."""
