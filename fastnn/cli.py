@@ -114,7 +114,7 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _warmup(arguments: argparse.Namespace) -> int:
-    from ._warmup import warmup
+    from .network.warmup import warmup
 
     _prepare()
     warmup()

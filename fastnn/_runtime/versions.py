@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnn import kernels
-from fastnn.summary import Text
+from fastnn.network.summary import Text
 
 from .backend import active
 from .threads import available, get_num_threads

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from fastnn._validation import arguments
+from fastnn.network import Network
 
 from ..errors import DataError, DivergenceError, SettingError
-from ..network import Network
 from ..optimizers import GradientDescent
 from ._fits import made, weights_of_rows
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from fastnn import initializers
 from fastnn._validation import arguments
+from fastnn.network import Network
 
 from ..errors import SettingError
 from ..layers import Activation, Dense
-from ..network import Network
 from ._verdict import verdict_of
 
 __all__ = ["DepthExperiment", "LayerSignal", "Signal", "depth_experiment", "diagnose", "signal"]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastnn._validation import arguments
+from fastnn.network import Network
 from fastnn.training.prepare_data import prepare
 
 from ..errors import DataError, SettingError, ShapeError
-from ..network import Network
 from ._fits import made, weights_of_rows
 
 __all__ = ["LearningCurve", "learning_curve"]

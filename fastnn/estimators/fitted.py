@@ -9,10 +9,10 @@ import numpy as np
 
 from fastnn.lowering.lower import output_activation
 from fastnn.lowering.program import Parameters
+from fastnn.network import Network
 
 from ..errors import ShapeError
 from ..layers import Dense
-from ..network import Network
 
 Array = np.ndarray[Any, Any]
 

@@ -17,10 +17,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastnn._validation import arguments
 from fastnn.kernels.interpreter import biases, weights
+from fastnn.network import Network
 
 from ..errors import DataError, SettingError, ShapeError
 from ..layers import Dense
-from ..network import Network
 from ..optimizers import LBFGS
 from .labels import factors_of
 from .parameters import Estimator, unchanged_if_refused

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..blueprint import perceptron
+from fastnn.network import Network
+from fastnn.network.description import perceptron
+
 from ..data import Standardizer
 from ..layers import Normalization
-from ..network import Network
 from .parameters import Parameters
 from .settings import loss_of, names_of, rates_of, refuse_unsuited, sizes_of
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any, TypeVar
 
+from fastnn.network import Network
+
 from ..history import History
-from ..network import Network
 
 __all__ = ["Callbacks", "Report", "reports", "with_callbacks"]
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fastnn.network import Network
+
 from ..history import History
-from ..network import Network
 from ..schedules import Plateau, Schedule
 
 SMALLEST = 1e-6  # the rate at which "adaptive" gives up, as in scikit-learn

@@ -19,7 +19,7 @@ from .loop import CLASSIFYING
 
 if TYPE_CHECKING:
     from fastnn.network import Network
-    from fastnn.prediction import Predictor
+    from fastnn.network.prediction import Predictor
 
 Array = np.ndarray[Any, Any]
 RUNNING = ("accuracy", "validation_accuracy")  # which the run of a classifier records itself

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import kernels
-from ._runtime.backend import backend
-from ._runtime.threads import get_num_threads
-from .network import Network
+from fastnn import kernels
+from fastnn._runtime.backend import backend
+from fastnn._runtime.threads import get_num_threads
+
+from . import Network
 
 __all__ = ["warmup"]
 

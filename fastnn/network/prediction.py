@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ._runtime.backend import fitting
-from ._runtime.threads import get_num_threads
-from ._validation import arguments
-from .blueprint import Blueprint
-from .errors import NotBuiltError, SettingError
-from .lowering.fold_batchnorm import fold, logits, split
-from .lowering.lower import output_activation
-from .training.loop import CLASSIFYING
-from .training.metric_recorder import scores
-from .training.prepare_data import prepare
+from fastnn._runtime.backend import fitting
+from fastnn._runtime.threads import get_num_threads
+from fastnn._validation import arguments
+from fastnn.errors import NotBuiltError, SettingError
+from fastnn.lowering.fold_batchnorm import fold, logits, split
+from fastnn.lowering.lower import output_activation
+from fastnn.training.loop import CLASSIFYING
+from fastnn.training.metric_recorder import scores
+from fastnn.training.prepare_data import prepare
+
+from .description import Blueprint
 
 Array = np.ndarray[Any, Any]
 # For single rows of small networks, which take 3 µs: to convert a number takes NumPy 0.5 µs of it,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .layers import Dense
+from fastnn.layers import Dense
 
 if TYPE_CHECKING:
-    from .blueprint import Blueprint
+    from .description import Blueprint
 
 
 class Text(str):

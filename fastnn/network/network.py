@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ._runtime.backend import fitting
-from ._validation import arguments
-from .history import History
-from .kernels.opcodes import Mode
-from .lowering.lower import output_activation
-from .optimizers import LBFGS, Optimizer
-from .prediction import Predictor
-from .schedules import Schedule
-from .training.fit_config import Examples, Plan, claimed
-from .training.lbfgs import Descent
-from .training.loop import Callback, Trainer
-from .training.metric_recorder import Scorer, known, refuse_unrecorded, refuse_untakable
-from .training.prepare_data import (
+from fastnn._runtime.backend import fitting
+from fastnn._validation import arguments
+from fastnn.history import History
+from fastnn.kernels.opcodes import Mode
+from fastnn.lowering.lower import output_activation
+from fastnn.optimizers import LBFGS, Optimizer
+from fastnn.schedules import Schedule
+from fastnn.training.fit_config import Examples, Plan, claimed
+from fastnn.training.lbfgs import Descent
+from fastnn.training.loop import Callback, Trainer
+from fastnn.training.metric_recorder import Scorer, known, refuse_unrecorded, refuse_untakable
+from fastnn.training.prepare_data import (
     hold_out,
     learn_scaling,
     prepare,
@@ -28,7 +27,9 @@ from .training.prepare_data import (
     refuse_vanishing,
     weights_of,
 )
-from .training.progress import Line
+from fastnn.training.progress import Line
+
+from .prediction import Predictor
 
 Array = np.ndarray[Any, Any]
 
@@ -196,19 +197,19 @@ class Network(Predictor):
         OSError
             If the file cannot be written; a file that was there stays as it was.
         """
-        from .saving import model_file  # which knows networks, and is needed only here
+        from fastnn.saving import model_file  # which knows networks, and is needed only here
 
         model_file.save(self, path)
 
     def to_onnx(self, path: str | os.PathLike[str], *, input_dtype: str | None = None) -> None:
         """Write the network as an ONNX model; `interop.to_onnx` says what it holds."""
-        from . import interop
+        from fastnn import interop
 
         interop.to_onnx(self, path, input_dtype=input_dtype)
 
     def to_torch(self) -> Any:
         """Return a torch.nn.Sequential with equal outputs; see `interop.to_torch`."""
-        from . import interop
+        from fastnn import interop
 
         return interop.to_torch(self)
 

@@ -8,23 +8,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import initializers, losses
-from ._validation import arguments
-from .errors import NotBuiltError, SettingError
-from .history import History
-from .layers import (
-    Activation,
-    BatchNorm,
-    Dense,
-    Dropout,
-    Layer,
-    Normalization,
-    Rescaling,
-)
-from .lowering.lower import initialize, lower, output_activation, validate
-from .lowering.program import Parameters, Program
+from fastnn import initializers, losses
+from fastnn._validation import arguments
+from fastnn.errors import NotBuiltError, SettingError
+from fastnn.history import History
+from fastnn.layers import Activation, BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
+from fastnn.lowering.lower import initialize, lower, output_activation, validate
+from fastnn.lowering.program import Parameters, Program
+from fastnn.training.fit_config import Memory, claimed
+
 from .summary import Text, summarize
-from .training.fit_config import Memory, claimed
 
 __all__ = ["Blueprint"]
 

@@ -1,0 +1,7 @@
+"""Networks: their description, their predictions, and the class that users meet."""
+
+from __future__ import annotations
+
+from . import Network
+
+__all__ = ["Network"]
