@@ -13,7 +13,7 @@ from .cli_train import Task, described, gather, network, pixel_range
 from .data import flatten_images
 from .layers import Dense, Dropout, Layer
 from .network import Network
-from .tuning import Search, tune
+from .tuning.search import Search, tune
 
 Print = Callable[[str], None]
 

@@ -20,7 +20,7 @@ LOADERS = {
 }  # fmt: skip
 #: Why some may: none of them reads what a stranger has written.
 ALLOWED = {
-    "fastnn/tuning.py": {"pickle"},  # dumps alone, to see whether processes can be given it
+    "fastnn/tuning/search.py": {"pickle"},  # dumps alone, to see whether processes can be given it
     # Numba's own code, from a folder of the user alone
     "kernels/jitted/compiler/disk_cache.py": {"pickle"},
 }

@@ -5,8 +5,8 @@ import pytest
 
 import fastnn
 from fastnn import Dense, Network, diagnostics, plot, spaces
-from fastnn._search import Search
 from fastnn.errors import DataError, SettingError
+from fastnn.tuning.results import Search
 
 pytest.importorskip("matplotlib").use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")

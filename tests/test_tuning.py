@@ -12,10 +12,10 @@ import pytest
 
 import fastnn
 from fastnn import Adam, Dense, Momentum, Network, spaces
-from fastnn._search import Search
 from fastnn.callbacks import EarlyStopping
 from fastnn.data import moons
 from fastnn.errors import DataError, MissingExtraError, SettingError
+from fastnn.tuning.results import Search
 
 optuna = pytest.importorskip("optuna")
 
@@ -377,7 +377,7 @@ class TestAnotherTask:
             def __repr__(self):
                 return f"<function relu at 0x{self.place:x}>"
 
-        from fastnn._task import stable
+        from fastnn.tuning.task_digest import stable
 
         assert stable(spaces.Choice(Function(7))) == stable(spaces.Choice(Function(8)))
 

@@ -13,7 +13,7 @@ from ._text import as_written
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastnn.tuning import Search
+    from fastnn.tuning.search import Search
 
 LABELS = 16  # characters of a value under the axis
 ROOM = 5  # bars for which there is room at least: one alone would fill the picture
@@ -42,7 +42,7 @@ def search(result: Search, *, ax: Axes | None = None) -> Axes:
     Examples
     --------
     >>> from fastnn import plot, spaces
-    >>> from fastnn.tuning import Search
+    >>> from fastnn.tuning.search import Search
     >>> trial = {"number": 0, "parameters": {"l2": 0.1}, "score": 0.9, "epochs": 5}
     >>> trials = [trial | {"state": "finished"}]
     >>> ax = plot.search(Search(trials, {"l2": spaces.Log(1e-3, 10)}, "validation_accuracy"))

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DataError
-from .history import rises
-from .spaces import Choice, Space
+from fastnn.errors import DataError
+from fastnn.history import rises
+from fastnn.spaces import Choice, Space
 
 Array = np.ndarray[Any, Any]
 

@@ -13,16 +13,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
-from . import _trial, spaces
-from ._runtime.threads import get_num_threads, set_num_threads
-from ._search import Search
-from ._study import held, opened, same_search
-from ._trial import Job
-from ._validation import arguments
-from .errors import SettingError
-from .history import rises
-from .spaces import Box
-from .training.metric_recorder import known
+from fastnn import spaces
+from fastnn._runtime.threads import get_num_threads, set_num_threads
+from fastnn._validation import arguments
+from fastnn.errors import SettingError
+from fastnn.history import rises
+from fastnn.spaces import Box
+from fastnn.training.metric_recorder import known
+
+from . import trial as _trial
+from .results import Search
+from .study import held, opened, same_search
+from .trial import Job
 
 __all__ = ["Search", "tune"]
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ._runtime.optional import require
-from ._task import of_network
-from .errors import DivergenceError, SettingError
-from .history import History
-from .network import Network
-from .optimizers import Adam
-from .spaces import Box, Space
+from fastnn._runtime.optional import require
+from fastnn.errors import DivergenceError, SettingError
+from fastnn.history import History
+from fastnn.network import Network
+from fastnn.optimizers import Adam
+from fastnn.spaces import Box, Space
+
+from .task_digest import of_network
 
 TAKEN = ("X", "y", "epochs", "validation_data", "validation_split", "progress", "optimizer")
 STARTUP = 5  # finished trials before one may be pruned

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .kernels.csr import SparseRows
-from .network import Network
+from fastnn.kernels.csr import SparseRows
+from fastnn.network import Network
 
 Array = np.ndarray[Any, Any]
 

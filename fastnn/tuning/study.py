@@ -11,11 +11,12 @@ import warnings
 from collections.abc import Iterator
 from typing import IO, Any
 
-from . import _trial
-from ._task import digest, stable
-from ._trial import Job
-from .errors import SettingError
-from .history import rises
+from fastnn.errors import SettingError
+from fastnn.history import rises
+
+from . import trial as _trial
+from .task_digest import digest, stable
+from .trial import Job
 
 NAME = "fastnn"  # of the study within its file
 TAKEN = errno.EACCES, errno.EAGAIN, errno.EDEADLK  # what the refusal of a lock is called

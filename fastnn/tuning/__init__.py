@@ -1,0 +1,7 @@
+"""Tuning: searches over spaces of settings, their trials, studies and results."""
+
+from __future__ import annotations
+
+from . import tune
+
+__all__ = ["tune"]
