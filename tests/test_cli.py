@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import cli, cli_compare, cli_predict, cli_train
-from fastnn.cli import main
+from fastnn.cli import compare as cli_compare
+from fastnn.cli import main as cli
+from fastnn.cli import predict
+from fastnn.cli import train as cli_train
+from fastnn.cli.main import main
 from fastnn.data import digits
 from fastnn.errors import MissingExtraError
 from fastnn.saving import model_file
@@ -218,8 +221,8 @@ def test_predict_resizes_and_inverts(trained, tmp_path, capsys):
     model = str(trained / "model.safetensors")
     assert main(["predict", model, "--invert", dark]) == 0
     assert capsys.readouterr().out.split()[1] == "0"
-    form = cli_predict.understand(*model_file.read(model), model)
-    plain, inverted = (cli_predict.pictures([dark], form, invert=flag) for flag in (False, True))
+    form = predict.understand(*model_file.read(model), model)
+    plain, inverted = (predict.pictures([dark], form, invert=flag) for flag in (False, True))
     np.testing.assert_allclose(plain + inverted, 16, rtol=1e-6)
 
 

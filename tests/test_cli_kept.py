@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
-from fastnn import cli_train
-from fastnn.cli import main
-from fastnn.cli_output import readable, write_picture
+from fastnn.cli import train
+from fastnn.cli.main import main
+from fastnn.cli.output import readable, write_picture
 from fastnn.saving import model_file
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,7 +78,7 @@ class TestWhatFailsAfterwards:
         def fail(*arguments, **settings):
             raise error
 
-        monkeypatch.setattr(cli_train.plot, "history", fail)
+        monkeypatch.setattr(train.plot, "history", fail)
         assert main([*images(tmp_path / "a.h5"), "--out", str(tmp_path / "out")]) == 0
         assert "history.png was not written" in capsys.readouterr().out
         assert self.trained(tmp_path)
@@ -97,7 +97,7 @@ class TestWhatFailsAfterwards:
         The command line puts a file in the place of stdout then, until the process ends.
         """
         monkeypatch.setattr(sys, "stdout", sys.stdout)
-        arguments, say = images(tmp_path / "a.h5"), cli_train.train
+        arguments, say = images(tmp_path / "a.h5"), train.train
 
         def closed(net, task, given, tell):
             def narrow(line):
@@ -107,7 +107,7 @@ class TestWhatFailsAfterwards:
 
             return say(net, task, given, narrow)
 
-        monkeypatch.setattr(cli_train, "train", closed)
+        monkeypatch.setattr(train, "train", closed)
         assert main([*arguments, "--out", str(tmp_path / "out")]) == 1
         sys.stdout.close()
         assert self.trained(tmp_path)
@@ -116,19 +116,19 @@ class TestWhatFailsAfterwards:
         def fail(*arguments):
             raise RuntimeError
 
-        monkeypatch.setattr(cli_train, "scores", fail)
+        monkeypatch.setattr(train, "scores", fail)
         with pytest.raises(RuntimeError):
             main([*images(tmp_path / "a.h5"), "--out", str(tmp_path / "out")])
         assert self.trained(tmp_path)
 
     def test_a_folder_that_somebody_removed(self, tmp_path, monkeypatch):
-        whole = cli_train.train
+        whole = train.train
 
         def removed(*arguments):
             (tmp_path / "out").rmdir()
             return whole(*arguments)
 
-        monkeypatch.setattr(cli_train, "train", removed)
+        monkeypatch.setattr(train, "train", removed)
         assert main([*images(tmp_path / "a.h5"), "--out", str(tmp_path / "out")]) == 0
         assert self.trained(tmp_path)
 
@@ -142,7 +142,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_training(
         (out / "model.safetensors").mkdir(parents=True)
     else:
         extra = ["--checkpoint", str(tmp_path / "none" / "c.h5")]
-    monkeypatch.setattr(cli_train, "train", None)  # it must not begin
+    monkeypatch.setattr(train, "train", None)  # it must not begin
     assert main([*images(tmp_path / "a.h5"), "--out", str(out), *extra]) == 1
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert told.startswith("fastnn: ")
@@ -163,8 +163,8 @@ def test_shares_are_not_rounded_to_100_per_cent(tmp_path, monkeypatch):
         def evaluate(self, X, y):
             return {"accuracy": 1 - 7e-6}
 
-    task = cli_train.Task("a", np.zeros((1, 2)), [0], np.zeros((1, 2)), [0], ("a", "b"))
-    assert "train accuracy 99.999 %, test accuracy 99.999 %" in cli_train.scores(Net(), task, 1.0)
+    task = train.Task("a", np.zeros((1, 2)), [0], np.zeros((1, 2)), [0], ("a", "b"))
+    assert "train accuracy 99.999 %, test accuracy 99.999 %" in train.scores(Net(), task, 1.0)
 
 
 def test_a_picture_that_fails_is_one_line(tmp_path):

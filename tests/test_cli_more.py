@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import cli_check
-from fastnn.cli import main
+from fastnn.cli import check
+from fastnn.cli.main import main
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ def test_check_does_not_cry_wolf(seed, capsys):
 
 
 def test_check_tells_a_wrong_gradient(squares, capsys, monkeypatch):
-    right = cli_check.check_gradients
+    right = check.check_gradients
 
     def doubled(*arguments, **settings):
         report = right(*arguments, **settings)
         report.rows[0].gradient[...] *= 2
         return report
 
-    monkeypatch.setattr(cli_check, "check_gradients", doubled)
+    monkeypatch.setattr(check, "check_gradients", doubled)
     assert main(["check", "--train", squares]) == 1
     assert "The gradient of W1 is wrong" in capsys.readouterr().out
 

@@ -48,7 +48,7 @@ def onnx(path):
 
 def picture(path):
     pytest.importorskip("matplotlib").use("Agg")
-    from fastnn.cli_output import write_picture
+    from fastnn.cli.output import write_picture
 
     said = write_picture(path, (2.0, 2.0), lambda ax: ax.plot([1, 2]))
     if "not written" in said:  # the work that it shows is done: it must not fail for a picture

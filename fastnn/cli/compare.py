@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from . import plot
-from .cli_output import make_folder, write_picture
-from .compare import compare, table
+from fastnn import plot
+from fastnn.compare import compare, table
+
+from .output import make_folder, write_picture
 
 Print = Callable[[str], None]
 

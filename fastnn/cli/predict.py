@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .data import flatten_images, load_image
-from .errors import ModelFileError
-from .network import Network
-from .saving import model_file
+from fastnn.data import flatten_images, load_image
+from fastnn.errors import ModelFileError
+from fastnn.network import Network
+from fastnn.saving import model_file
 
 Array = np.ndarray[Any, Any]
 Print = Callable[[str], None]

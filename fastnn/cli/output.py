@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ._runtime.optional import require
-from .saving.atomic_write import replace
+from fastnn._runtime.optional import require
+from fastnn.saving.atomic_write import replace
 
 
 def make_folder(path: Path) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import plot, spaces
-from .cli_output import make_folder, write_picture
-from .cli_train import Task, described, gather, network, pixel_range
-from .data import flatten_images
-from .layers import Dense, Dropout, Layer
-from .network import Network
-from .tuning.search import Search, tune
+from fastnn import plot, spaces
+from fastnn.data import flatten_images
+from fastnn.layers import Dense, Dropout, Layer
+from fastnn.network import Network
+from fastnn.tuning.search import Search, tune
+
+from .output import make_folder, write_picture
+from .train import Task, described, gather, network, pixel_range
 
 Print = Callable[[str], None]
 

@@ -10,16 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import plot
-from .cli_output import make_folder, readable, write_picture
-from .data import Dataset, digits, flatten_images, load_h5, split
-from .errors import DataError, SettingError
-from .layers import Dense, Layer, Normalization, Rescaling
-from .network import Network
-from .optimizers import Adam, GradientDescent
-from .plot._text import as_written, percent
-from .saving import model_file
-from .saving.atomic_write import find_folder
+from fastnn import plot
+from fastnn.data import Dataset, digits, flatten_images, load_h5, split
+from fastnn.errors import DataError, SettingError
+from fastnn.layers import Dense, Layer, Normalization, Rescaling
+from fastnn.network import Network
+from fastnn.optimizers import Adam, GradientDescent
+from fastnn.plot._text import as_written, percent
+from fastnn.saving import model_file
+from fastnn.saving.atomic_write import find_folder
+
+from .output import make_folder, readable, write_picture
 
 Array = np.ndarray[Any, Any]
 Print = Callable[[str], None]

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .checking import check_gradients
-from .cli_train import described, gather, network, pixel_range, structure
-from .data import flatten_images
-from .network import Network
+from fastnn.checking import check_gradients
+from fastnn.data import flatten_images
+from fastnn.network import Network
+
+from .train import described, gather, network, pixel_range, structure
 
 Print = Callable[[str], None]
 

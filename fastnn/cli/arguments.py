@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from fastnn import __version__
 
 Command = Callable[[argparse.Namespace], int]
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._runtime.backend import active, announce_compilation
-from .cli_arguments import read
-from .errors import FastnnError
+from fastnn._runtime.backend import active, announce_compilation
+from fastnn.errors import FastnnError
+
+from .arguments import read
 
 __all__ = ["main"]
 
@@ -72,49 +73,49 @@ def _prepare() -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from .cli_train import run
+    from .train import run
 
     _prepare()
     return run(arguments, say, note)
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from .cli_predict import run
+    from .predict import run
 
     _prepare()
     return run(arguments, say, note)
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from .cli_compare import run
+    from .compare import run
 
     _prepare()
     return run(arguments, say, note)
 
 
 def _tune(arguments: argparse.Namespace) -> int:
-    from .cli_tune import run
+    from .tune import run
 
     _prepare()
     return run(arguments, say, note)
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from .cli_check import run
+    from .check import run
 
     _prepare()
     return run(arguments, say, note)
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from ._runtime.versions import show_versions
+    from fastnn._runtime.versions import show_versions
 
     say(show_versions())
     return 0
 
 
 def _warmup(arguments: argparse.Namespace) -> int:
-    from .network.warmup import warmup
+    from fastnn.network.warmup import warmup
 
     _prepare()
     warmup()

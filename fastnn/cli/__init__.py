@@ -1,0 +1,7 @@
+"""The command line, one module a verb."""
+
+from __future__ import annotations
+
+from . import main
+
+__all__ = ["main"]
