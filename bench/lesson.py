@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastnn._works import Work, works
+from fastnn.comparison.workloads import Work, works
 
 from .agreement import agree
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from fastnn.compare import _one_thread
+from fastnn.comparison.timing import _one_thread
 
 from . import machine
 from .lesson import FULL, check

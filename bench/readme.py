@@ -14,8 +14,8 @@ from typing import Any
 from fastnn.kernels.op_registry import Sample
 
 from fastnn import kernels
-from fastnn._works import Work, works
-from fastnn.compare import _measure, _one_thread, markdown
+from fastnn.comparison.timing import _measure, _one_thread, markdown
+from fastnn.comparison.workloads import Work, works
 from fastnn.saving.atomic_write import write_text
 
 from .runs import CIRCLES, PLANAR, Run

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import compare as lesson
 from fastnn import kernels
 from fastnn._runtime import threads
-from fastnn._works import Work, works
+from fastnn.comparison import timing as lesson
+from fastnn.comparison.workloads import Work, works
 from fastnn.errors import FastnnError
 
 ROWS = [

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from fastnn import plot
-from fastnn.compare import compare, table
+from fastnn.comparison.timing import compare, table
 
 from .output import make_folder, write_picture
 

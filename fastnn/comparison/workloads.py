@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from . import kernels
-from ._runtime.backend import backend
-from .data import digits, flatten_images
-from .kernels.op_registry import Sample
-from .network import Network
+from fastnn import kernels
+from fastnn._runtime.backend import backend
+from fastnn.data import digits, flatten_images
+from fastnn.kernels.op_registry import Sample
+from fastnn.network import Network
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from . import kernels
-from ._runtime.threads import get_num_threads, set_num_threads
-from ._runtime.versions import cpu
-from ._works import Work, works
-from .errors import FastnnError
+from fastnn import kernels
+from fastnn._runtime.threads import get_num_threads, set_num_threads
+from fastnn._runtime.versions import cpu
+from fastnn.errors import FastnnError
+
+from .workloads import Work, works
 
 __all__ = ["compare", "conditions", "markdown", "speedup", "table"]
 

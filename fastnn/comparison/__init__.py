@@ -1,0 +1,1 @@
+"""Loops, vectorised and compiled kernels compared: the work, and its timing."""
