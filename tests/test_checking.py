@@ -15,7 +15,7 @@ from fastnn import (
     Rescaling,
     kernels,
 )
-from fastnn.checking import check_gradients, gradient_check
+from fastnn.diagnostics.gradient_checking import check_gradients, gradient_check
 from fastnn.errors import DataError, NotBuiltError, SettingError, ShapeError
 
 
@@ -97,7 +97,9 @@ class TestFunctions:
         import numba
 
         compiled = numba.njit(cubes)
-        monkeypatch.setattr(fastnn.checking, "_slopes", None)  # the Python loop must not run
+        monkeypatch.setattr(
+            fastnn.diagnostics.gradient_checking, "_slopes", None
+        )  # the Python loop must not run
         theta = np.random.default_rng(1).normal(2, 1, shape)
         kept = theta.copy()
         assert gradient_check(compiled, 3 * theta**2, theta) < 1e-7

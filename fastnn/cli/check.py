@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastnn.checking import check_gradients
 from fastnn.data import flatten_images
+from fastnn.diagnostics.gradient_checking import check_gradients
 from fastnn.network import Network
 
 from .train import described, gather, network, pixel_range, structure

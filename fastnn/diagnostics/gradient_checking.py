@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ._check_report import GradientReport, ParameterCheck
-from ._slopes import Slopes
-from ._validation import arguments
-from .errors import DataError, ShapeError
-from .kernels.gradient_check import step_at
-from .kernels.interpreter import statistics
-from .lowering.program import Program
-from .network import Network
-from .training.prepare_data import prepare
+from fastnn._validation import arguments
+from fastnn.errors import DataError, ShapeError
+from fastnn.kernels.gradient_check import step_at
+from fastnn.kernels.interpreter import statistics
+from fastnn.lowering.program import Program
+from fastnn.network import Network
+from fastnn.training.prepare_data import prepare
+
+from .finite_differences import Slopes
+from .gradient_report import GradientReport, ParameterCheck
 
 __all__ = ["GradientReport", "check_gradients", "gradient_check"]
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._check_report import RIGHT
-from ._runtime.backend import fitting
-from .kernels import get
-from .kernels import gradient_check as interpreted
-from .lowering.program import Program
+from fastnn._runtime.backend import fitting
+from fastnn.kernels import get
+from fastnn.kernels import gradient_check as interpreted
+from fastnn.lowering.program import Program
+
+from .gradient_report import RIGHT
 
 Array = np.ndarray[Any, Any]
 
