@@ -11,8 +11,8 @@ from .idx import load_idx
 from .images import flatten_images, load_image
 from .labels import one_hot
 from .leakage import LeakageWarning, check_leakage
+from .proportions import proportions
 from .scaling import Standardizer
-from .shares import proportions
 from .splits import split
 from .toys import circles, flower, moons, spirals
 
