@@ -31,8 +31,8 @@ from . import (
     shallow,
     testCases,
 )
-from ._arrays import Array
-from ._scores import Scores, account, course_file, right, three_layers
+from ._core.arrays import Array
+from ._core.dataset_scores import Scores, account, course_file, right, three_layers
 
 __all__ = [
     "cat_deep",

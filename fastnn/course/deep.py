@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ._deep_backward import L_model_backward, linear_activation_backward, linear_backward
-from ._deep_forward import (
+from ._core.deep_backward import L_model_backward, linear_activation_backward, linear_backward
+from ._core.deep_forward import (
     L_model_forward,
     compute_cost,
     initialize_parameters,
@@ -11,8 +11,8 @@ from ._deep_forward import (
     linear_activation_forward,
     linear_forward,
 )
-from ._deep_models import L_layer_model, predict, two_layer_model
-from ._layers import update_parameters
+from ._core.deep_models import L_layer_model, predict, two_layer_model
+from ._core.layers import update_parameters
 
 __all__ = [
     "L_layer_model",

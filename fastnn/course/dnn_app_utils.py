@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn._runtime.optional import require
 from fastnn.errors import ShapeError
 
-from ._arrays import Parameters, expect, matrix
-from ._initial import drawn
+from ._core.arrays import Parameters, expect, matrix
+from ._core.initial_parameters import drawn
 from .deep import (
     L_layer_model,
     L_model_backward,

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike
 
 from fastnn.errors import ShapeError
 
-from ._arrays import Array, numbers
-from ._layers import activate, derive
+from ._core.arrays import Array, numbers
+from ._core.layers import activate, derive
 
 __all__ = ["relu", "relu_backward", "sigmoid", "sigmoid_backward"]
 

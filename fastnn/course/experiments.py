@@ -25,7 +25,7 @@ from fastnn.optimizers import GradientDescent
 from fastnn.saving.atomic_write import replace
 
 from . import reg_utils
-from ._scores import course_file
+from ._core.dataset_scores import course_file
 
 __all__ = ["Experiment", "Outcome", "depth", "draw", "initialization", "main", "regularization"]
 

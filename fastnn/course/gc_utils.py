@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from fastnn.errors import ShapeError
 
-from ._arrays import Array, Parameters, depth, layer_parameters, matrix, numbers, take
-from ._vector import joined, views
+from ._core.arrays import Array, Parameters, depth, layer_parameters, matrix, numbers, take
+from ._core.parameter_vector import joined, views
 from .init_utils import relu
 from .logistic_regression import sigmoid
 

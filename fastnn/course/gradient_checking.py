@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 from fastnn.errors import ShapeError
 
 from . import reg_utils
-from ._arrays import Array, Parameters, numbers, take, targets
-from ._edition import LATEST, is_older
-from ._layers import cross_entropy, quiet
-from ._relu_net import as_cache, forward, layers_of
-from ._settings import step_size
-from ._vector import Descent
+from ._core.arrays import Array, Parameters, numbers, take, targets
+from ._core.edition import LATEST, is_older
+from ._core.layers import cross_entropy, quiet
+from ._core.parameter_vector import Descent
+from ._core.relu_net import as_cache, forward, layers_of
+from ._core.settings import step_size
 from .gc_utils import gradients_to_vector
 
 __all__ = [

@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike
 from fastnn._runtime.backend import active
 from fastnn.data import digits, flatten_images
 
-from . import _accounts, _parity, deep, logistic_regression, planar_utils, shallow
-from ._arrays import Array
-from ._layers import activate, derive, descended, linear
+from . import deep, logistic_regression, planar_utils, shallow
+from ._core import explanations, parity_nets
+from ._core.arrays import Array
+from ._core.layers import activate, derive, descended, linear
 
 __all__ = [
     "learning_rates",
@@ -190,14 +191,14 @@ def parity(most: int = 8) -> dict[int, dict[str, int]]:
     table = {}
     for n in range(2, most + 1):
         nets = {
-            "deep": _parity.tree(n),
-            "shallow": _parity.detectors(n),
-            "counting": _parity.counters(n),
+            "deep": parity_nets.tree(n),
+            "shallow": parity_nets.detectors(n),
+            "counting": parity_nets.counters(n),
         }
         for name, parameters in nets.items():
-            if not _parity.is_right(parameters, n):
+            if not parity_nets.is_right(parameters, n):
                 raise ArithmeticError(f"the {name} network is wrong about {n} bits")
-        table[n] = {name: _parity.hidden_units(net) for name, net in nets.items()}
+        table[n] = {name: parity_nets.hidden_units(net) for name, net in nets.items()}
         table[n]["deep layers"] = len(nets["deep"]) // 2 - 1
     return table
 
@@ -246,17 +247,17 @@ def learning_rates(
 
 
 IDEAS: tuple[tuple[str, Callable[[], Any], Callable[[Any], Any]], ...] = (
-    ("The slope of 3a at 2", slope, _accounts.slope),
+    ("The slope of 3a at 2", slope, explanations.slope),
     (
         "Squared error against cross-entropy for logistic regression",
         squared_error_against_cross_entropy,
-        _accounts.squared_error_against_cross_entropy,
+        explanations.squared_error_against_cross_entropy,
     ),
-    ("Linear layers collapse to one", linear_layers_collapse, _accounts.linear_layers_collapse),
-    ("The shapes of [2, 3, 5, 4, 2, 1], 10 examples", shapes, _accounts.shapes),
-    ("Why zero initialisation fails", zero_initialization, _accounts.zero_initialization),
-    ("Parity of n bits, deep against shallow", parity, _accounts.parity),
-    ("What a learning rate does in 1500 steps", learning_rates, _accounts.learning_rates),
+    ("Linear layers collapse to one", linear_layers_collapse, explanations.linear_layers_collapse),
+    ("The shapes of [2, 3, 5, 4, 2, 1], 10 examples", shapes, explanations.shapes),
+    ("Why zero initialisation fails", zero_initialization, explanations.zero_initialization),
+    ("Parity of n bits, deep against shallow", parity, explanations.parity),
+    ("What a learning rate does in 1500 steps", learning_rates, explanations.learning_rates),
 )
 
 

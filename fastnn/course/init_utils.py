@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.data import circles
 
-from ._arrays import Array, Parameters, numbers, targets
-from ._layers import activate, update_parameters
-from ._points import columns, leave_generator
-from ._relu_net import as_cache, backward, forward, layers_of, mean_loss, read_cache
+from ._core.arrays import Array, Parameters, numbers, targets
+from ._core.layers import activate, update_parameters
+from ._core.relu_net import as_cache, backward, forward, layers_of, mean_loss, read_cache
+from ._core.toy_columns import columns, leave_generator
 from .logistic_regression import sigmoid
 from .lr_utils import load_dataset as read_cats
 from .planar_utils import plot_decision_boundary

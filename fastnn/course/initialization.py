@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import Parameters
-from ._initial import drawn, widths
-from ._layers import quiet
-from ._relu_net import backward, fitting, forward, mean_loss
-from ._report import print_cost_after
-from ._settings import one_of
-from ._vector import Descent
+from ._core.arrays import Parameters
+from ._core.cost_printing import print_cost_after
+from ._core.initial_parameters import drawn, widths
+from ._core.layers import quiet
+from ._core.parameter_vector import Descent
+from ._core.relu_net import backward, fitting, forward, mean_loss
+from ._core.settings import one_of
 
 __all__ = [
     "initialize_parameters_he",

@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import ShapeError
 
-from ._arrays import Array, expect, matrix, numbers, targets
-from ._layers import activate, cross_entropy, descended, linear, linear_gradients, quiet
-from ._report import print_cost_after
+from ._core.arrays import Array, expect, matrix, numbers, targets
+from ._core.cost_printing import print_cost_after
+from ._core.layers import activate, cross_entropy, descended, linear, linear_gradients, quiet
 
 __all__ = ["initialize_with_zeros", "model", "optimize", "predict", "propagate", "sigmoid"]
 

@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.data import moons
 
-from ._arrays import Array, Parameters
-from ._layers import update_parameters
-from ._points import columns, leave_generator
-from ._relu_net import losses
+from ._core.arrays import Array, Parameters
+from ._core.layers import update_parameters
+from ._core.relu_net import losses
+from ._core.toy_columns import columns, leave_generator
 from .init_utils import backward_propagation, forward_propagation, predict, predict_dec, relu
 from .initialization import initialize_parameters_he
 from .logistic_regression import sigmoid

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._relu_net import losses
+from ._core.relu_net import losses
 from .opt_utils import (
     backward_propagation,
     forward_propagation,

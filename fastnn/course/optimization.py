@@ -10,19 +10,19 @@ from numpy.typing import ArrayLike
 
 from fastnn._runtime.backend import active
 
-from ._arrays import Array, Parameters, expect, matrix
-from ._layers import quiet
-from ._optimizers import (
+from ._core.arrays import Array, Parameters, expect, matrix
+from ._core.layers import quiet
+from ._core.optimizers import (
     initialize_adam,
     initialize_velocity,
     update_parameters_with_adam,
     update_parameters_with_gd,
     update_parameters_with_momentum,
 )
-from ._relu_net import backward, fitting, forward, losses
-from ._settings import count, one_of
-from ._settings import decay as _decay
-from ._vector import Descent
+from ._core.parameter_vector import Descent
+from ._core.relu_net import backward, fitting, forward, losses
+from ._core.settings import count, one_of
+from ._core.settings import decay as _decay
 from .opt_utils import initialize_parameters
 
 __all__ = [

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn._runtime.optional import require
 from fastnn.data import flower
 
-from ._arrays import Array, expect, matrix
+from ._core.arrays import Array, expect, matrix
 from .logistic_regression import sigmoid
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import DataFileError
 
-from ._arrays import Array, Parameters
-from ._initial import drawn
-from ._layers import update_parameters
-from ._mat_file import read_matrices
-from ._relu_net import backward, mean_loss, read_cache
+from ._core.arrays import Array, Parameters
+from ._core.initial_parameters import drawn
+from ._core.layers import update_parameters
+from ._core.mat_file import read_matrices
+from ._core.relu_net import backward, mean_loss, read_cache
 from .init_utils import forward_propagation, predict, predict_dec, relu
 from .logistic_regression import sigmoid
 from .planar_utils import plot_decision_boundary

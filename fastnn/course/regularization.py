@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import SettingError
 
-from ._arrays import Array, Parameters, depth, layer_parameters
-from ._layers import quiet
-from ._relu_net import (
+from ._core.arrays import Array, Parameters, depth, layer_parameters
+from ._core.cost_printing import print_cost_after
+from ._core.layers import quiet
+from ._core.parameter_vector import Descent
+from ._core.relu_net import (
     Layers,
     as_cache,
     backward,
@@ -22,9 +24,7 @@ from ._relu_net import (
     mean_loss,
     read_cache,
 )
-from ._report import print_cost_after
-from ._settings import penalty, share_kept
-from ._vector import Descent
+from ._core.settings import penalty, share_kept
 from .reg_utils import compute_cost, initialize_parameters
 
 __all__ = [

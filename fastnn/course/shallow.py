@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._arrays import (
+from ._core.arrays import (
     Array,
     Parameters,
     expect,
@@ -18,11 +18,11 @@ from ._arrays import (
     take,
     targets,
 )
-from ._edition import LATEST, is_older
-from ._initial import drawn
-from ._layers import activate, cross_entropy, derive, linear, linear_gradients, quiet
-from ._layers import update_parameters as _update
-from ._report import print_cost_after
+from ._core.cost_printing import print_cost_after
+from ._core.edition import LATEST, is_older
+from ._core.initial_parameters import drawn
+from ._core.layers import activate, cross_entropy, derive, linear, linear_gradients, quiet
+from ._core.layers import update_parameters as _update
 
 __all__ = [
     "backward_propagation",

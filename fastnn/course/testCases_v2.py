@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ._arrays import Array
+from ._core.arrays import Array
 from .testCases import (
     backward_propagation_test_case,
     forward_propagation_test_case,

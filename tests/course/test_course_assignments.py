@@ -8,7 +8,6 @@ import pytest
 
 from fastnn import errors
 from fastnn.course import (
-    _scores,
     assignments,
     deep,
     gc_utils,
@@ -22,6 +21,7 @@ from fastnn.course import (
     regularization,
     testCases,
 )
+from fastnn.course._core import dataset_scores
 
 
 def test_all_run_quickly(capsys):
@@ -43,7 +43,7 @@ def test_missing_files_are_named_and_passed_over(monkeypatch, tmp_path, capsys):
     assert "name the folder of the files by FASTNN_DATA" in out
     assert "difference 0.285" in out
     monkeypatch.delenv("FASTNN_DATA")
-    assert _scores.course_file("data.mat") == Path("datasets") / "data.mat"
+    assert dataset_scores.course_file("data.mat") == Path("datasets") / "data.mat"
 
 
 def test_missing_extra_is_named_and_passed_over(monkeypatch, capsys):
@@ -65,11 +65,13 @@ def test_scores_are_of_the_right_sets():
     p = {"W1": [[1.0, 0.0]], "b1": [[0.0]]}  # says 1 where the first feature is above 0
     X, X_test = np.array([[1.0, -1.0], [0, 0]]), np.array([[1.0, 1.0, -1.0, -1.0], [0] * 4])
     sets = X, np.array([[1, 0]]), X_test, np.array([[1, 0, 0, 0]])
-    found = _scores.three_layers(p, sets)
+    found = dataset_scores.three_layers(p, sets)
     assert (found["train"], found["test"]) == (1.0, 0.75)
     assert found["cost"] == pytest.approx(np.log1p(np.exp(-1)))
-    assert list(_scores.three_layers(p, sets[:2])) == ["cost", "train"]
-    assert list(_scores.account({"a": found})) == ["a: cost 0.3133, 100.0% train, 75.0% test"]
+    assert list(dataset_scores.three_layers(p, sets[:2])) == ["cost", "train"]
+    assert list(dataset_scores.account({"a": found})) == [
+        "a: cost 0.3133, 100.0% train, 75.0% test"
+    ]
 
 
 def test_steps_are_those_of_the_notebooks():

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from fastnn.course import _parity, ideas
+from fastnn.course import ideas
+from fastnn.course._core import parity_nets
 
 
 def test_slope():
@@ -63,17 +64,19 @@ def test_parity(backend):
     assert found[8]["deep"] == 14
 
 
-@pytest.mark.parametrize("build", [_parity.tree, _parity.detectors, _parity.counters])
+@pytest.mark.parametrize("build", [parity_nets.tree, parity_nets.detectors, parity_nets.counters])
 def test_a_wrong_parity_net_is_caught(build):
     for n in (1, 2, 5, 10):
-        assert _parity.is_right(build(n), n)
+        assert parity_nets.is_right(build(n), n)
     broken = build(5)
     broken["W1"][0, 0] += 1
-    assert not _parity.is_right(broken, 5)
+    assert not parity_nets.is_right(broken, 5)
 
 
 def test_wrong_parity_raises(monkeypatch):
-    monkeypatch.setattr(_parity, "counters", lambda n: _parity.tree(n) | {"b1": np.zeros((2, 1))})
+    monkeypatch.setattr(
+        parity_nets, "counters", lambda n: parity_nets.tree(n) | {"b1": np.zeros((2, 1))}
+    )
     with pytest.raises(ArithmeticError, match="counting network is wrong about 2 bits"):
         ideas.parity(2)
 

@@ -6,7 +6,8 @@ import zlib
 import numpy as np
 import pytest
 
-from fastnn.course import _mat_file, reg_utils
+from fastnn.course import reg_utils
+from fastnn.course._core import mat_file
 from fastnn.errors import DataFileError
 
 io = pytest.importorskip("scipy.io", reason="SciPy is not installed")
@@ -182,6 +183,6 @@ NAME, NUMBERS = struct.pack("<HHi", 1, 1, ord("y")), struct.pack("<IIdd", 9, 16,
     ],
 )
 def test_pieces_of_a_variable(parts, message):
-    assert _mat_file._variable(FLAGS + SHAPE + NAME + NUMBERS, "<") == ("y", True)
+    assert mat_file._variable(FLAGS + SHAPE + NAME + NUMBERS, "<") == ("y", True)
     with pytest.raises(ValueError, match=message):
-        _mat_file._variable(b"".join(parts), "<")
+        mat_file._variable(b"".join(parts), "<")

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike
 
 from fastnn._runtime.backend import active
 
-from ._arrays import Array, Parameters, depth, expect, matrix, take
-from ._edition import LATEST, is_older
-from ._layers import quiet
-from ._layers import update_parameters as _update
-from ._settings import count, decay
+from .arrays import Array, Parameters, depth, expect, matrix, take
+from .edition import LATEST, is_older
+from .layers import quiet
+from .layers import update_parameters as _update
+from .settings import count, decay
 
 
 def update_parameters_with_gd(

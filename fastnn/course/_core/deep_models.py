@@ -10,18 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import SettingError
 
-from ._arrays import Parameters, expect, matrix, targets
-from ._deep_backward import model_gradients
-from ._deep_forward import (
+from .arrays import Parameters, expect, matrix, targets
+from .cost_printing import print_cost_after
+from .deep_backward import model_gradients
+from .deep_forward import (
     L_model_forward,
     compute_cost,
     initialize_parameters,
     initialize_parameters_deep,
 )
-from ._edition import LATEST, is_older
-from ._initial import widths
-from ._layers import share_equal, update_parameters
-from ._report import print_cost_after
+from .edition import LATEST, is_older
+from .initial_parameters import widths
+from .layers import share_equal, update_parameters
 
 
 def two_layer_model(

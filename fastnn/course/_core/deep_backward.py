@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 
 from fastnn.errors import SettingError, ShapeError
 
-from . import dnn_utils
-from ._arrays import Array, expect, matrix, targets
-from ._deep_forward import Cache, LinearCache, check
-from ._layers import cross_entropy_gradient, linear_gradients
+from .. import dnn_utils
+from .arrays import Array, expect, matrix, targets
+from .deep_forward import Cache, LinearCache, check
+from .layers import cross_entropy_gradient, linear_gradients
 
 BACKWARD = {"sigmoid": dnn_utils.sigmoid_backward, "relu": dnn_utils.relu_backward}
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arrays import Array, Parameters
-from ._case_arrays import Rng, gradients_of, parameters_of
+from .arrays import Array, Parameters
+from .case_arrays import Rng, gradients_of, parameters_of
 
 __all__ = [
     "backward_propagation_n_test_case",

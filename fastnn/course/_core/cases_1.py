@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import Array, Parameters, take
-from ._case_arrays import Rng, gradients_of, parameters_of
-from ._deep_forward import Cache, LinearCache
+from .arrays import Array, Parameters, take
+from .case_arrays import Rng, gradients_of, parameters_of
+from .deep_forward import Cache, LinearCache
 
 __all__ = [
     "L_model_backward_test_case",

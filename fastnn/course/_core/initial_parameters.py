@@ -11,7 +11,7 @@ import numpy as np
 
 from fastnn.errors import SettingError
 
-from ._arrays import Parameters
+from .arrays import Parameters
 
 
 def widths(layer_dims: Sequence[int]) -> list[int]:

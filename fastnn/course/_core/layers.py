@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn._runtime.backend import active
 from fastnn.errors import SettingError
 
-from ._arrays import Array, Parameters, depth, expect, matrix, take
+from .arrays import Array, Parameters, depth, expect, matrix, take
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh")
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ._arrays import Parameters
+from .arrays import Parameters
 
 Rng = np.random.RandomState
 

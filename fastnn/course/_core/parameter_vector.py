@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn._runtime.backend import active
 
-from ._arrays import Array, Parameters
+from .arrays import Array, Parameters
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arrays import Array, Parameters
-from ._deep_forward import L_model_forward
+from .arrays import Array, Parameters
+from .deep_forward import L_model_forward
 
 STEEP = 20.0  # the last layer's z is −10 or 10: as good as 0 or 1 after the sigmoid
 

@@ -13,17 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import SettingError
 
-from ._arrays import (
-    Array,
-    Parameters,
-    depth,
-    expect,
-    layer_parameters,
-    matrix,
-    outputs_of,
-    targets,
-)
-from ._layers import activate, derive, linear, linear_gradients, quiet
+from .arrays import Array, Parameters, depth, expect, layer_parameters, matrix, outputs_of, targets
+from .layers import activate, derive, linear, linear_gradients, quiet
 
 Layers = list[tuple[Array, Array]]
 Cache = tuple[NDArray[Any], ...]

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from fastnn.errors import SettingError
 
-from . import dnn_utils
-from ._arrays import (
+from .. import dnn_utils
+from .arrays import (
     Array,
     Parameters,
     bias,
@@ -21,8 +21,8 @@ from ._arrays import (
     outputs_of,
     targets,
 )
-from ._initial import drawn
-from ._layers import cross_entropy, linear
+from .initial_parameters import drawn
+from .layers import cross_entropy, linear
 
 LinearCache = tuple[Array, Array, Array]
 Cache = tuple[LinearCache, Array]

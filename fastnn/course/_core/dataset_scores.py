@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import init_utils
-from ._arrays import Parameters
+from .. import init_utils
+from .arrays import Parameters
 
 Scores = dict[str, dict[str, float]]
 

@@ -1,0 +1,1 @@
+"""What the course modules share, under no name of the notebooks."""
