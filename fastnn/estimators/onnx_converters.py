@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastnn._runtime.optional import require
+from fastnn.export.onnx_graph import Graph
 from fastnn.lowering.lower import output_activation
 
 from ..errors import DataError, ShapeError
-from ..interop.onnx_graphs import Graph
 from .convertible import Convertible
 from .logistic import LogisticRegression
 from .perceptrons import MLPClassifier, MLPRegressor

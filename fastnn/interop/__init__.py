@@ -6,10 +6,11 @@ None of those libraries is imported before a function needs it.
 
 from __future__ import annotations
 
+from fastnn.export.onnx_file import to_onnx
+from fastnn.export.torch_model import to_torch
+
 from .keras_models import from_keras
-from .onnx_files import to_onnx
 from .sklearn_models import from_sklearn
-from .torch_export import to_torch
 from .torch_models import from_torch
 
 __all__ = ["from_keras", "from_sklearn", "from_torch", "to_onnx", "to_torch"]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from fastnn.errors import DataError, SettingError
+from fastnn.export.torch_model import MODULES
 from fastnn.layers import BatchNorm, Dropout
 from fastnn.network import Network
 
 from .assembly import Assembly, real, unsupported
 from .settings import Taken, library_class, own_method, refuse_settings
-from .torch_export import MODULES
 from .torch_state import ENTRIES, entries, in_order, refuse_gaps
 
 Array = np.ndarray[Any, Any]

@@ -12,7 +12,7 @@ from fastnn._runtime.optional import require
 from fastnn.errors import SettingError
 from fastnn.saving.atomic_write import replace
 
-from .onnx_graphs import OPSET, Graph
+from .onnx_graph import OPSET, Graph
 from .stages import usable
 
 if TYPE_CHECKING:

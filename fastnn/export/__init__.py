@@ -1,0 +1,1 @@
+"""Networks handed on: ONNX files and PyTorch modules with equal predictions."""
