@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn import metrics
-from fastnn._metric_inputs import classes_of, labels
 from fastnn.errors import DataError, SettingError, ShapeError
+from fastnn.metrics._inputs import classes_of, labels
 
 from ._canvas import canvas
 from ._text import fitting_size, number, percent

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from . import _metric_inputs as inputs
-from .errors import DataError
+from fastnn.errors import DataError
+
+from . import _inputs as inputs
 
 Array = np.ndarray[Any, Any]
 

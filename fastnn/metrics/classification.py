@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _metric_inputs as inputs
-from ._class_report import ClassReport
-from ._score_metrics import log_loss, mae, mse, quotient, r2, roc_auc
-from .errors import SettingError
+from fastnn.errors import SettingError
+
+from . import _inputs as inputs
+from .report import ClassReport
+from .scores import log_loss, mae, mse, quotient, r2, roc_auc
 
 __all__ = [
     "NAMES",

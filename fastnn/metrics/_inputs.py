@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import arguments
-from ._validation.label_kinds import read, same_kind
-from .errors import DataError, SettingError, ShapeError
+from fastnn._validation import arguments
+from fastnn._validation.label_kinds import read, same_kind
+from fastnn.errors import DataError, SettingError, ShapeError
 
 Array = np.ndarray[Any, Any]
 SUM = 1e-3  # how far the probabilities of a row may add up beside 1

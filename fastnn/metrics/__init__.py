@@ -1,0 +1,37 @@
+"""Metrics: how good predictions are, in the numbers that scikit-learn would give."""
+
+from __future__ import annotations
+
+from . import (
+    NAMES,
+    ClassReport,
+    Metric,
+    accuracy,
+    classification_report,
+    confusion_matrix,
+    f1,
+    log_loss,
+    mae,
+    mse,
+    precision,
+    r2,
+    recall,
+    roc_auc,
+)
+
+__all__ = [
+    "NAMES",
+    "ClassReport",
+    "Metric",
+    "accuracy",
+    "classification_report",
+    "confusion_matrix",
+    "f1",
+    "log_loss",
+    "mae",
+    "mse",
+    "precision",
+    "r2",
+    "recall",
+    "roc_auc",
+]
