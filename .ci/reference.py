@@ -15,8 +15,8 @@ import pdoc
 import fastnn
 
 #: Modules besides those of ``dir(fastnn)`` that users meet by name; `Network` has most of its
-#: methods from `blueprint`.
-MODULES = ("activations", "blueprint", "examples", "initializers", "losses", "schedules")
+#: methods from `network.description`.
+MODULES = ("activations", "examples", "initializers", "losses", "schedules")
 
 
 def build(folder: Path) -> None:

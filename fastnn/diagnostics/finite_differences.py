@@ -67,9 +67,7 @@ class Slopes:
         backend, out = fitting(program), np.empty(len(indices))
         loop: Callable[..., None] = interpreted.gradient_check
         if backend is get("jitted"):
-            module = importlib.import_module(
-                ".kernels.jitted.execution.gradient_check", __package__
-            )
+            module = importlib.import_module("fastnn.kernels.jitted.execution.gradient_check")
             loop = module.gradient_check
         loop(backend, program.ops, program.theta, *self.data, self.step, indices, out)
         return out

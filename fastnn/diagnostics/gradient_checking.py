@@ -97,7 +97,7 @@ def gradient_check(
         arguments.finite(np.atleast_1d(array), name)
     slopes = None
     if point.ndim and hasattr(f, "py_func"):  # what Numba's compiled functions have
-        compiled = importlib.import_module(".kernels.jitted.execution.gradient_check", __package__)
+        compiled = importlib.import_module("fastnn.kernels.jitted.execution.gradient_check")
         slopes = compiled.slopes(f, point, step)
     if slopes is None:
         slopes = _slopes(f, point, step)

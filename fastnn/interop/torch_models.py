@@ -37,7 +37,7 @@ LAYERS = {
     "Softplus": Taken(needed={"beta": (1.0,), "threshold": (20.0,)}),
 }
 #: Where the modules are that `to_torch` adds; importing it would import PyTorch.
-OWN = f"{__package__}.torch_layers"
+OWN = "fastnn.export.torch_layers"
 KNOWN = f"Sequential, {', '.join(LAYERS)}"
 
 

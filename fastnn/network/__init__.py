@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import Network
+from .network import Network
 
 __all__ = ["Network"]

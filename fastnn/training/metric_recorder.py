@@ -82,7 +82,7 @@ def refuse_unrecorded(
 
     Callbacks of the user's own may record more, so where there are any nothing is refused yet.
     """
-    if not all(type(watcher).__module__.startswith(f"{__package__}.") for watcher in watchers):
+    if not all(type(watcher).__module__.startswith("fastnn.") for watcher in watchers):
         return
     own = ["cost", "accuracy"] if loss.code in CLASSIFYING else ["cost"]
     recorded = own if validation is None else [*own, *(f"validation_{name}" for name in own)]

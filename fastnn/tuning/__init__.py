@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import tune
+from .search import tune
 
 __all__ = ["tune"]
