@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from fastnn.kernels import jitted
 from fastnn.kernels.csr import SparseRows
-from fastnn.kernels.jitted.execution import backward, entry, workspace
+from fastnn.kernels.jitted.execution import entry, workspace
 from fastnn.kernels.jitted.ops import dense
+from fastnn.kernels.jitted.step import backward
 
 import fastnn
 from fastnn import BatchNorm, Dense, Dropout, Network, Rescaling

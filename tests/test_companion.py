@@ -17,7 +17,9 @@ from fastnn import Activation, BatchNorm, Dense, Dropout, Network
 
 pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 
-door = importlib.import_module(f"{jitted.__name__}.single")  # the package has its function there
+door = importlib.import_module(
+    f"{jitted.__name__}.execution.single_row"
+)  # the package has its function there
 WAIT = 60.0  # seconds after which a test gives up
 X = np.random.default_rng(0).normal(size=(40, 500)).astype(np.float32)
 

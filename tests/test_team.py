@@ -388,7 +388,7 @@ class TestFailures:
             except KeyboardInterrupt as error:
                 raise RuntimeError("missing Environment") from error
 
-        monkeypatch.setattr("fastnn.kernels.jitted.execution.loop", compile_for_long)
+        monkeypatch.setattr("fastnn.kernels.jitted.step.loop", compile_for_long)
         with pytest.raises(KeyboardInterrupt):
             fitted()
 
@@ -397,7 +397,7 @@ class TestFailures:
     ("x86_64", "llvm.x86.sse2.pause"), ("arm64", "llvm.aarch64.isb"), ("riscv64", None),
 ])  # fmt: skip
 def test_pause_of_each_machine(machine, name):
-    from fastnn.kernels.jitted.threads.atomics import emit_pause
+    from fastnn.kernels.jitted.codegen.atomics import emit_pause
     from llvmlite import ir
 
     module = ir.Module()

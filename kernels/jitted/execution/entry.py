@@ -15,11 +15,11 @@ from ..api.matrix_ops import standardize
 from ..api.vector_ops import penalty
 from ..codegen.pointers import MARK, locate, need
 from ..first_layer import int8_gemm, strategy, strided_gemm
+from ..step import loop as compiled
+from ..step import update as updates
+from ..step.gradient import gradient as _gradient
 from ..threads.scratch import scratch
 from ..threads.team import assemble, worked
-from . import loop as compiled
-from . import update as updates
-from .gradient import gradient as _gradient
 from .kernel_selection import addresses, blocks
 from .workspace import divided, lay, whole
 

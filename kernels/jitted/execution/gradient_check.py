@@ -9,9 +9,9 @@ from ...gradient_check import EPOCH, LEAST
 from ..codegen.pointers import part
 from ..compiler.jit import inlined, kernel
 from ..ops import optimizers
+from ..step.gradient import gradient
 from ..threads.team import assemble
 from .entry import enter, layout
-from .gradient import gradient
 from .kernel_selection import addresses, blocks
 
 

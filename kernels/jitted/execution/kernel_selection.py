@@ -14,7 +14,7 @@ from ...opcodes import OP, Activation, Kind, Loss
 from ..compiler.dispatch_table import in_training, table
 from ..ops import activations, optimizers
 from ..ops.dense import TURNED
-from . import backward
+from ..step import backward
 
 IDENTITY, RELU = Activation.IDENTITY, Activation.RELU
 

@@ -23,9 +23,9 @@ from ..first_layer.driver import read
 from ..gemm.inner_product import dots
 from ..ops.activations import activate
 from ..ops.optimizers import largest
+from ..step.forward import elementwise
 from ..threads import row_worker
 from ..threads.team import meet, portion
-from .forward import elementwise
 from .kernel_selection import addresses
 
 DENSE, ACTIVATION, INFERENCE = int(Kind.DENSE), int(Kind.ACTIVATION), int(Mode.INFERENCE)

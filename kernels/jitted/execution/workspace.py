@@ -13,7 +13,7 @@ from ..first_layer import int8_gemm
 from ..first_layer.driver import LINE, READ, padded
 from ..first_layer.quantize import ROOM
 from ..first_layer.strided_gemm import PARTS, SPAN
-from .forward import Places
+from ..step.forward import Places
 
 #: Bytes of what a batch reads twice and computes from which on it goes in blocks: while all lies in
 #: the third-level cache, adding gradients up takes longer than reading from the second is faster.

@@ -16,8 +16,8 @@ import time
 import numba
 import numpy as np
 
+from ..codegen.atomics import give_way, pause, read, swap
 from ..compiler.jit import kernel
-from .atomics import give_way, pause, read, swap
 from .team import LINE, busy
 
 #: Multiplications of a row from which on half of it takes longer than the meetings.

@@ -16,8 +16,8 @@ import threading
 import numba
 import numpy as np
 
+from ..codegen.atomics import add, give_way, nap, pause, read
 from ..compiler.jit import inlined, kernel
-from .atomics import add, give_way, nap, pause, read
 
 POLLS = 100  # with a pause each some 4 µs; with 300, 4 members on 2 cores waited 4 times longer
 YIELDS = 2000  # about 1 ms where nobody else wants the core, far longer where others do
