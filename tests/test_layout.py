@@ -10,34 +10,21 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted([*ROOT.glob("fastnn/**/*.py"), *ROOT.glob("kernels/**/*.py")])
 CODE = sorted([*SOURCES, *ROOT.glob("bench/**/*.py"), *ROOT.glob("tests/**/*.py")])
 
-#: Floors from the ground up; a module imports only from floors below its own, or from its own.
+#: Floors from the ground up; a module imports only from floors below its own, or from its own room.
 FLOORS = [
     {"kernels"},
-    {"errors", "_extras", "_numbers", "_data_rules", "_check", "history", "_threads"},
-    {"_backend", "activations", "losses", "initializers", "optimizers", "schedules"},
-    {"metrics", "_label_kinds", "_metric_inputs", "_score_metrics", "_class_report"},
-    {"layers"},
-    {"program", "progress", "summary"},
+    {"errors", "history"},
+    {"_validation"},
+    {"_runtime"},
+    {"activations", "losses", "initializers", "layers", "optimizers", "schedules", "spaces"},
+    {"metrics", "data"},
     {"lowering"},
-    {"plan"},
     {"training"},
-    {"lbfgs"},
-    {"folding", "inputs", "blueprint", "data"},
-    {"scoring", "_atomic", "_checksums", "_json"},
-    {"prediction"},
-    {"_tensors"},
-    {"_hdf5"},
-    {"files", "network", "_descriptions", "_checkpoints", "interop"},
-    {"callbacks"},
-    {"checking", "_check_report", "_slopes", "diagnostics", "spaces"},
-    {"_task"},
-    {"_search", "_trial"},
-    {"_study"},
-    {"tuning"},
-    {"plot", "course", "estimators", "info", "_warmup", "_works"},
-    {"compare", "examples"},
-    {"cli_arguments", "cli_output", "cli_train", "cli_predict", "cli_compare"},
-    {"cli_check", "cli_tune"},
+    {"saving", "export"},
+    {"network"},
+    {"callbacks", "interop", "diagnostics"},
+    {"estimators", "tuning", "plot"},
+    {"course", "comparison", "examples"},
     {"cli", "__main__"},
 ]
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
