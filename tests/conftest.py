@@ -41,14 +41,14 @@ def _strict_tables():
     address = ctypes.cast(_stand_in, ctypes.c_void_p).value
 
     def strict(dtype, uses, processes):
-        table = dispatch_table.table(dtype, uses, processes).copy()
+        table = dispatch_table.kernel_pointers(dtype, uses, processes).copy()
         for place, (_, _, when) in enumerate(dispatch_table._linked):
             if when is not None and when not in uses:
                 table[place] = address
         return table
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernel_selection, "table", strict)
+        patch.setattr(kernel_selection, "kernel_pointers", strict)
         yield
 
 

@@ -34,9 +34,9 @@ def groups(request, monkeypatch):
     monkeypatch.setattr(workspace, "GRADIENTS", 0)
     if request.param == "one group":
         monkeypatch.setattr(workspace, "SUMS", 0)
-    workspace.divided.cache_clear()
+    workspace.plan_blocked.cache_clear()
     yield request.param
-    workspace.divided.cache_clear()
+    workspace.plan_blocked.cache_clear()
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def examples(name, m=701):
 def divided(net, X, dtype):
     """The plan of full batches of X."""
     ops = net.program.ops
-    return workspace.divided(ops.tobytes(), len(X), np.dtype(dtype).itemsize, 0)
+    return workspace.plan_blocked(ops.tobytes(), len(X), np.dtype(dtype).itemsize, 0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -130,18 +130,18 @@ def test_a_workspace_that_is_too_small_is_replaced(groups):
     X, _ = examples("tables")
     net = Network(LAYERS["tables"], inputs=X.shape[1])
     plan = divided(net, X, "float32")
-    layout = workspace.lay(plan, np.float32, 3)
+    layout = workspace.allocate(plan, np.float32, 3)
     assert layout.room == 3
-    assert workspace.lay(plan, np.float32, 1, layout.work).work is layout.work
+    assert workspace.allocate(plan, np.float32, 1, layout.work).work is layout.work
     small = np.zeros(plan.fixed + plan.each - 1, np.float32)
-    assert workspace.lay(plan, np.float32, 2, small).work.size == plan.fixed + 2 * plan.each
+    assert workspace.allocate(plan, np.float32, 2, small).work.size == plan.fixed + 2 * plan.each
 
 
 def test_activations_begin_on_cache_lines(groups):
     """A vector that crosses a line costs two reads."""
     X, _ = examples("tables")
     plan = divided(Network(LAYERS["tables"], inputs=X.shape[1]), X, "float32")
-    layout = workspace.lay(plan, np.float32)
+    layout = workspace.allocate(plan, np.float32)
     starts = [0, layout.ld, plan.fixed, *layout.places._asdict().values()]
     starts.remove(layout.places.examples)
     begin = layout.work.__array_interface__["data"][0]
@@ -174,7 +174,7 @@ def test_members_have_examples_of_their_own_where_these_are_many(threads, dtype)
     X, y = rng.standard_normal((600, 54)), rng.integers(0, 7, 600)
     layers = [Dense(127, "relu"), Dense(65, "tanh", use_bias=False), Dense(7, "softmax")]
     whole = Network(layers, inputs=54, dtype=dtype)
-    plan = workspace.divided(whole.program.ops.tobytes(), 256, whole.dtype.itemsize, 0)
+    plan = workspace.plan_blocked(whole.program.ops.tobytes(), 256, whole.dtype.itemsize, 0)
     assert (plan.groups, plan.places.examples) == (2, 128)
     found = {}
     for count in (0, 1, 2, 3, 5):

@@ -119,7 +119,7 @@ def test_one_that_does_not_help_is_let_go_and_called_less_and_less(monkeypatch):
     """By times that are given: rows together take as long as alone, then half as long."""
     monkeypatch.setattr(row_worker, "SHARE", 0.9)
     monkeypatch.setattr(row_worker, "LONGEST", 8)
-    monkeypatch.setattr(row_worker, "busy", lambda: False)
+    monkeypatch.setattr(row_worker, "is_busy", lambda: False)
     company, turns, calls, took = row_worker.Company(None), [], [], 1.0
 
     def call(args, theta):

@@ -169,14 +169,14 @@ def test_a_share_leaves_out_what_is_kept_meanwhile(monkeypatch):
 
 def test_as_many_processes_as_threads_compile(monkeypatch):
     jitted, told = kernels.get("jitted"), []
-    table = kernel_selection.table
+    table = kernel_selection.kernel_pointers
 
     def watched(dtype, uses, processes):
         told.append(processes)
         return table(dtype, uses, processes)
 
     monkeypatch.setattr(jitted, "compile_all", lambda dtype, processes: told.append(processes))
-    monkeypatch.setattr(kernel_selection, "table", watched)
+    monkeypatch.setattr(kernel_selection, "kernel_pointers", watched)
     monkeypatch.setattr(threads, "_wanted", 3)
     kernel_selection._addresses.cache_clear()
     fastnn.warmup(["float32"])

@@ -9,7 +9,7 @@ import pytest
 from fastnn.kernels import jitted
 from fastnn.kernels.jitted.codegen import pointers
 from fastnn.kernels.jitted.codegen.simd import multiplies_bytes
-from fastnn.kernels.jitted.codegen.vnni import BYTES, LANES, PANEL
+from fastnn.kernels.jitted.codegen.vnni import INT8_NR, VECTOR_BYTES, WORD_LANES
 from fastnn.kernels.jitted.compiler import dispatch_table
 from fastnn.kernels.jitted.execution import entry
 from fastnn.kernels.jitted.first_layer import int8_gemm, int8_narrow_gemm, quantize
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 def in_digits(y):
     """(whole numbers, their unit) of a row, put together again from its words."""
-    words = -(-len(y) // BYTES) * LANES
+    words = -(-len(y) // VECTOR_BYTES) * WORD_LANES
     room = np.full(quantize.length.py_func(words) + 1, np.nan, np.float32)
     quantize.cut(1, len(y), words, y, 0, len(y), room, 0)
     assert np.isnan(room[-1])
@@ -89,7 +89,7 @@ def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
     C = np.full((n + 1, wide + 4), GUARD)
     C[:n, :wide] = start
     kernel = KERNELS[way].kernel
-    x = pointers.locate(images)[0]
+    x = pointers.describe_input(images)[0]
     args = N, x, order, extent, 0.5, offset, Y.reshape(-1), 0
     if one:
         kernel(*args, C.reshape(-1), 0, work, 3)
@@ -107,7 +107,22 @@ def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
     return C[:n, :wide], begin + exact, rounded, begin + usual
 
 
-EDGES = [1, 2, 3, 5, 15, 16, 17, PANEL - 1, PANEL, PANEL + 1, BYTES - 1, BYTES, BYTES + 1, 131]
+EDGES = [
+    1,
+    2,
+    3,
+    5,
+    15,
+    16,
+    17,
+    INT8_NR - 1,
+    INT8_NR,
+    INT8_NR + 1,
+    VECTOR_BYTES - 1,
+    VECTOR_BYTES,
+    VECTOR_BYTES + 1,
+    131,
+]
 
 
 @pytest.mark.parametrize("way", KERNELS)
@@ -115,7 +130,9 @@ EDGES = [1, 2, 3, 5, 15, 16, 17, PANEL - 1, PANEL, PANEL + 1, BYTES - 1, BYTES, 
 def test_any_size_is_within_the_rounding_of_digits(way, N):
     for m in EDGES:
         for n in (1, 2, 3, 4, 5, 8, 11):
-            extent = N % 7 if n % 2 else -N % BYTES  # rows begin cache lines alike, or do not
+            extent = (
+                N % 7 if n % 2 else -N % VECTOR_BYTES
+            )  # rows begin cache lines alike, or do not
             found, exact, rounded, _ = products(n, m, N, way, extent=extent)
             assert (np.abs(found - exact) <= rounded + 2.0**-22 * np.abs(exact)).all()
 
@@ -280,8 +297,8 @@ def test_float64_and_other_cpus_have_no_such_kernels():
     names = frozenset({int8_gemm.PANELS, int8_narrow_gemm.NAME, *back})
     places = [i for i, (_, _, when) in enumerate(dispatch_table._linked) if when in names]
     assert len(places) == 8  # two of each: for a group or a member, and for a tile
-    assert not dispatch_table.table(np.dtype(np.float64), names)[places].any()
-    assert dispatch_table.table(np.dtype(np.float32), names)[places].all()
+    assert not dispatch_table.kernel_pointers(np.dtype(np.float64), names)[places].any()
+    assert dispatch_table.kernel_pointers(np.dtype(np.float32), names)[places].all()
 
 
 @pytest.mark.parametrize("scaler", [fastnn.Normalization(), Rescaling(1 / 16, offset=-1)])

@@ -35,14 +35,14 @@ def test_a_kernel_that_is_not_asked_for_is_noticed(forgetful, unasked_kernels):
 @pytest.fixture
 def named(monkeypatch):
     """The names that calls hand to the table from here on."""
-    names, table = set(), kernel_selection.table
+    names, table = set(), kernel_selection.kernel_pointers
 
     def watched(dtype, uses, processes):
         names.update(uses)
         return table(dtype, uses, processes)
 
     kernel_selection._addresses.cache_clear()
-    monkeypatch.setattr(kernel_selection, "table", watched)
+    monkeypatch.setattr(kernel_selection, "kernel_pointers", watched)
     yield names
     kernel_selection._addresses.cache_clear()
 

@@ -89,8 +89,8 @@ def multiplied(M, N, K, dtype, begin, end, width):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("begin", [small_k.ZERO, small_k.ADD, small_k.BIAS])
-@pytest.mark.parametrize("end", [0, small_k.FLOOR, small_k.GATE])
+@pytest.mark.parametrize("begin", [small_k.BETA_ZERO, small_k.BETA_ONE, small_k.BETA_BIAS])
+@pytest.mark.parametrize("end", [0, small_k.EPILOGUE_RELU, small_k.EPILOGUE_RELU_GRAD])
 def test_few_by_few_are_multiplied_as_in_tiles(dtype, begin, end):
     several = [(M, K) for M in (2, 3, 4, 5, 7, 8, 9) for K in range(1, microkernel.FEW + 2)]
     for M, K in several + [(1, K) for K in (*range(1, 10), 31, 32, 33)]:
@@ -98,11 +98,11 @@ def test_few_by_few_are_multiplied_as_in_tiles(dtype, begin, end):
         tiles = multiplied(M, 47, K, dtype, begin, end, 64)[-1]
         assert C[:, :47].tobytes() == tiles.tobytes()
         assert np.isnan(C[0, 7])
-        if begin != small_k.ADD:
-            exact = A @ B[:, :48] + (bias[:, None] if begin == small_k.BIAS else 0)
-            if end == small_k.FLOOR:
+        if begin != small_k.BETA_ONE:
+            exact = A @ B[:, :48] + (bias[:, None] if begin == small_k.BETA_BIAS else 0)
+            if end == small_k.EPILOGUE_RELU:
                 exact = np.maximum(exact, 0)
-            if end == small_k.GATE:
+            if end == small_k.EPILOGUE_RELU_GRAD:
                 exact = np.where(gate > 0, 1.25 * exact, 0)
             np.testing.assert_allclose(C, exact, 1e-4, 1e-5)
 
@@ -318,7 +318,7 @@ for M, N, K, turned in shapes:
 found = set()
 for width in (48, 47):  # by few rows, and by tiles
     a, b, c = A.ravel(), B.ravel(), np.zeros((5, 64))
-    args = (a, 0, 7, 1, b, 0, 64, c.reshape(-1), 0, 64, a, 0, small_k.BIAS, 0, 0, 1.0)
+    args = (a, 0, 7, 1, b, 0, 64, c.reshape(-1), 0, 64, a, 0, small_k.BETA_BIAS, 0, 0, 1.0)
     microkernel.multiply.kernel(5, width, 7, *args)
     found.add(c[:, :47].tobytes())
 assert len(found) == 1

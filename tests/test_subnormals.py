@@ -40,7 +40,7 @@ def test_averages_of_dead_units_end_at_zero(monkeypatch, dtype, threads):
     assemble = entry.assemble
     monkeypatch.setattr(
         entry,
-        "assemble",
+        "run_parallel",
         lambda run, args, team: (teams.append(team), assemble(run, args, team))[1],
     )
     fastnn.set_num_threads(threads)

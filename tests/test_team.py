@@ -33,10 +33,10 @@ def count(turns, total, meeting, me, size):
     for k in range(turns.size):
         if k % size == me:
             total[0] += 1
-        team.meet(meeting, me, size)
+        team.barrier_wait(meeting, me, size)
         if total[0] != k + 1:
             late += 1
-        team.meet(meeting, me, size)
+        team.barrier_wait(meeting, me, size)
     return 1000 * size + late
 
 
@@ -46,7 +46,7 @@ def wait_for_first(total, meeting, me, size):
     if me == 0:
         for k in range(int(total[0])):
             total[1] += np.sin(total[1] + k)
-    team.meet(meeting, me, size)
+    team.barrier_wait(meeting, me, size)
 
 
 def fitted(epochs=2, **settings):
@@ -117,21 +117,21 @@ class TestMeetings:
     @pytest.mark.parametrize("size", [1, 2, 3, 5])
     def test_nobody_is_early(self, size):
         turns, total = np.zeros(500), np.zeros(1)
-        assert team.assemble(count, (turns, total), size) == 1000 * size
+        assert team.run_parallel(count, (turns, total), size) == 1000 * size
         assert total[0] == 500
 
-    @pytest.mark.parametrize("stage", ["POLLS", "YIELDS"])
+    @pytest.mark.parametrize("stage", ["SPINS", "YIELDS"])
     def test_in_every_stage_of_waiting(self, stage):
         """A fresh process, for the compiler takes the constants in."""
         code = (
             "import sys, numpy as np; sys.path.insert(0, sys.argv[1]); import conftest\n"
             "from fastnn.kernels.jitted.threads import team\n"
             "import test_team as t\n"
-            "for name in ('POLLS', 'YIELDS'):\n"
+            "for name in ('SPINS', 'YIELDS'):\n"
             "    setattr(team, name, 0 if name != sys.argv[2] else 3)\n"
-            "for f in (team.meet, t.count): f.disable_compile(False); f._cache.disable()\n"
-            "team.meet.recompile(); t.count.recompile()\n"
-            "assert team.assemble(t.count, (np.zeros(200), np.zeros(1)), 3) == 3000\n"
+            "for f in (team.barrier_wait, t.count): f.disable_compile(False); f._cache.disable()\n"
+            "team.barrier_wait.recompile(); t.count.recompile()\n"
+            "assert team.run_parallel(t.count, (np.zeros(200), np.zeros(1)), 3) == 3000\n"
         )
         here = os.path.dirname(__file__)
         subprocess.run([sys.executable, "-c", code, here, stage], check=True, cwd=here, timeout=120)
@@ -142,11 +142,11 @@ class TestMeetings:
         import resource
 
         total = np.array([1.0, 0.0])
-        team.assemble(wait_for_first, (total,), 4)
+        team.run_parallel(wait_for_first, (total,), 4)
         for turns in (2e7, 1.5e8, 3e8):  # 0.4 s; longer where the cores are wanted
             total[0] = turns
             before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
-            team.assemble(wait_for_first, (total,), 4)
+            team.run_parallel(wait_for_first, (total,), 4)
             slept = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
             if slept > 100:
                 break
@@ -360,7 +360,7 @@ class TestFailures:
 
         running = threading.active_count()
         with pytest.raises(MemoryError, match="no room"):
-            team.assemble(Once(), (np.zeros(50), np.zeros(1)), 3)
+            team.run_parallel(Once(), (np.zeros(50), np.zeros(1)), 3)
         assert threading.active_count() == running
         assert not team._claims
 

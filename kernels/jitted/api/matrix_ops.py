@@ -12,10 +12,10 @@ import numba
 import numpy as np
 
 from ...opcodes import Activation, Loss
-from ..compiler.dispatch_table import table
+from ..compiler.dispatch_table import kernel_pointers
 from ..first_layer.scaled_gather import standardize as _standardize
 from ..gemm.blocked import SPACE, whole
-from ..gemm.small_k import ADD, ZERO
+from ..gemm.small_k import BETA_ONE, BETA_ZERO
 from ..ops import batchnorm, dense, losses
 from ..ops.activations import activate, derive
 from ..threads.scratch import scratch
@@ -43,7 +43,7 @@ def standardize(X, shift, factor, offset, A):
 
 def product(A, B, C, transpose_a=False, transpose_b=False):
     """C = op(A) op(B), op turning a matrix or not.   C (M, N) out; all of any order."""
-    _product(A.T if transpose_a else A, B.T if transpose_b else B, C, ZERO)
+    _product(A.T if transpose_a else A, B.T if transpose_b else B, C, BETA_ZERO)
 
 
 @cache
@@ -55,7 +55,7 @@ def _whole(dtype):
     """
     if dtype not in FLOATS:
         raise TypeError(f"products are of float32 or float64, not of {dtype}")
-    line, needed = np.empty(0, dtype), table(dtype, frozenset({"product", "tiles"}))
+    line, needed = np.empty(0, dtype), kernel_pointers(dtype, frozenset({"product", "tiles"}))
     args = needed, 0, 0, 0, line, 0, 0, line, 0, 0, line, 0, line
     return whole.compile(tuple(map(numba.typeof, args))), needed
 
@@ -87,7 +87,7 @@ def _product(A, B, C, begin):
         multiply, needed = _whole(dtype)
         space = scratch(SPACE, dtype)
         multiply(needed, M, N, K, a, rs, cs, b, bk, bj, C.ravel(), begin, space)
-    elif begin == ZERO:
+    elif begin == BETA_ZERO:
         C[...] = 0
 
 
@@ -96,7 +96,7 @@ def dense_forward(X, W, b, Z):
     m, (n_in, n_out) = len(X), W.shape
     fit(X, m, n_in, like=W), fit(b, n_out, like=W), fit(Z, m, n_out, like=W)
     Z[...] = b
-    _product(X, W, Z, ADD)
+    _product(X, W, Z, BETA_ONE)
 
 
 def dense_backward(X, W, dZ, dX, dW, db):
@@ -106,8 +106,8 @@ def dense_backward(X, W, dZ, dX, dW, db):
     fit(dW, n_in, n_out, like=W), fit(db, n_out, like=W)
     if dX is not None:
         fit(dX, m, n_in, like=W)
-        _product(dZ, W.T, dX, ZERO)
-    _product(X.T, dZ, dW, ZERO)
+        _product(dZ, W.T, dX, BETA_ZERO)
+    _product(X.T, dZ, dW, BETA_ZERO)
     with Out(db) as (sums,):
         dense.backward_biases.kernel(features(dZ), m, sums, 0, n_out)
 

@@ -30,8 +30,8 @@ def _resolve():
 
 
 _resolve()
-give_way = types.ExternalFunction("fastnn_yield", types.int32())
-nap = types.ExternalFunction("fastnn_nap", types.int32(types.uint32))
+yield_core = types.ExternalFunction("fastnn_yield", types.int32())
+sleep = types.ExternalFunction("fastnn_nap", types.int32(types.uint32))
 
 #: LLVM's name of the instruction that spares the other hyperthread, and its argument. On ARM `isb`
 #: waits some ten cycles; `yield`, meant for this, does nothing there.
@@ -65,7 +65,7 @@ def pause(typingctx):
 
 
 @intrinsic
-def add(typingctx, array, index, value):
+def fetch_add(typingctx, array, index, value):
     """Add to array[index] in one indivisible step."""
 
     def codegen(context, builder, signature, args):
@@ -76,7 +76,7 @@ def add(typingctx, array, index, value):
 
 
 @intrinsic
-def read(typingctx, array, index):
+def atomic_load(typingctx, array, index):
     """array[index] as the other threads last wrote it."""
 
     def codegen(context, builder, signature, args):
@@ -88,7 +88,7 @@ def read(typingctx, array, index):
 
 
 @intrinsic
-def swap(typingctx, array, index, old, new):
+def exchange(typingctx, array, index, old, new):
     """Write new to array[index] if old stands there, in one indivisible step; tell whether."""
 
     def codegen(context, builder, signature, args):

@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .simd import INDEX, INT
+from .simd import INT32, INT64
 
 _X86 = binding.get_process_triple().startswith("x86_64")
 _FLUSH = 0x8000  # of MXCSR: a result that would be subnormal is zero
@@ -30,8 +30,8 @@ def _access(builder, name, place):
 
 def _write(builder, mode):
     """Set MXCSR, from 64 bits."""
-    place = builder.alloca(INT)
-    builder.store(builder.trunc(mode, INT), place)
+    place = builder.alloca(INT32)
+    builder.store(builder.trunc(mode, INT32), place)
     _access(builder, "llvm.x86.sse.ldmxcsr", place)
 
 
@@ -41,11 +41,11 @@ def flush(typingctx):
 
     def codegen(context, builder, sig, args):
         if not _X86:
-            return ir.Constant(INDEX, 0)
-        place = builder.alloca(INT)
+            return ir.Constant(INT64, 0)
+        place = builder.alloca(INT32)
         _access(builder, "llvm.x86.sse.stmxcsr", place)
-        mode = builder.zext(builder.load(place), INDEX)
-        _write(builder, builder.or_(mode, ir.Constant(INDEX, _FLUSH)))
+        mode = builder.zext(builder.load(place), INT64)
+        _write(builder, builder.or_(mode, ir.Constant(INT64, _FLUSH)))
         return mode
 
     return types.int64(), codegen

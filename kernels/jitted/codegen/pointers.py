@@ -17,13 +17,13 @@ from ...csr import SparseRows
 from ...opcodes import READ
 from ..compiler.jit import inlined
 
-CODES = {dtype: code for code, dtype in enumerate(READ)}
-NAMES = {dtype: dtype.name for dtype in READ}
-SPARSE = len(READ)  # of sparse rows of float32; those of float64 have the next code
+DTYPE_CODES = {dtype: code for code, dtype in enumerate(READ)}
+DTYPE_NAMES = {dtype: dtype.name for dtype in READ}
+CSR_CODE = len(READ)  # of sparse rows of float32; those of float64 have the next code
 MARK = 64  # what is added to the code of an array that is read in place, once or more
 
 
-def _view(context, builder, kind, source, array, offset, shape):
+def _view_at(context, builder, kind, source, array, offset, shape):
     """A C-contiguous array of that type, `offset` elements into another one."""
     data = builder.gep(make_array(source)(context, builder, array).data, [offset])
     view = make_array(kind)(context, builder)
@@ -38,38 +38,38 @@ def _view(context, builder, kind, source, array, offset, shape):
     return view._getvalue()
 
 
-def _part_as(number):
+def _view_as(number):
     """Return the intrinsic that views a part of a vector as numbers of a type; None: of its own."""
 
     @intrinsic
-    def part(typingctx, vector, start, n):
+    def view(typingctx, vector, start, n):
         """vector[start : start+n] of a contiguous vector, unchecked; n numbers of the new type."""
         kind = types.Array(number or vector.dtype, 1, "C")
 
         def codegen(context, builder, sig, args):
-            return _view(context, builder, kind, vector, args[0], args[1], [args[2]])
+            return _view_at(context, builder, kind, vector, args[0], args[1], [args[2]])
 
         return kind(vector, types.intp, types.intp), codegen
 
-    return part
+    return view
 
 
-part, doubles = _part_as(None), _part_as(types.float64)  # whose start is a multiple of 8 bytes
+view, view_float64 = _view_as(None), _view_as(types.float64)  # whose start is a multiple of 8 bytes
 
 
 @intrinsic
-def matrix(typingctx, vector, start, n, width):
+def view_matrix(typingctx, vector, start, n, width):
     """vector[start : start + n·width] as (n, width), unchecked."""
     kind = types.Array(vector.dtype, 2, "C")
 
     def codegen(context, builder, sig, args):
-        return _view(context, builder, kind, vector, args[0], args[1], [args[2], args[3]])
+        return _view_at(context, builder, kind, vector, args[0], args[1], [args[2], args[3]])
 
     return kind(vector, types.intp, types.intp, types.intp), codegen
 
 
 @intrinsic
-def row(typingctx, A, i, start, n):
+def view_row(typingctx, A, i, start, n):
     """A[i, start : start+n] of a C-contiguous matrix, unchecked."""
     kind = types.Array(A.dtype, 1, "C")
 
@@ -77,19 +77,19 @@ def row(typingctx, A, i, start, n):
         whole = make_array(A)(context, builder, args[0])
         width = builder.extract_value(whole.shape, 1)
         offset = builder.add(builder.mul(args[1], width), args[2])
-        return _view(context, builder, kind, A, args[0], offset, [args[3]])
+        return _view_at(context, builder, kind, A, args[0], offset, [args[3]])
 
     return kind(A, types.intp, types.intp, types.intp), codegen
 
 
 @inlined
-def clear(x):
+def fill_zero(x):
     """X = 0.   x (n,). Indices of a view count from 0, which lets LLVM write vectors."""
     for i in range(x.size):
         x[i] = 0
 
 
-def ask(builder, pointer, level=1):
+def emit_prefetch(builder, pointer, level=1):
     """Emit the wish for a cache line, which comes into that cache while other work goes on."""
     byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
@@ -102,14 +102,14 @@ def prefetch(typingctx, address):
     """Ask for the cache line at an address."""
 
     def codegen(context, builder, sig, args):
-        ask(builder, builder.inttoptr(args[0], ir.IntType(8).as_pointer()))
+        emit_prefetch(builder, builder.inttoptr(args[0], ir.IntType(8).as_pointer()))
         return context.get_dummy_value()
 
     return types.void(types.intp), codegen
 
 
 @intrinsic
-def address(typingctx, x):
+def address_of(typingctx, x):
     """Where a contiguous array begins."""
 
     def codegen(context, builder, sig, args):
@@ -150,18 +150,18 @@ def load(typingctx, address, index, dtype):
     return (types.float32 if half else number)(types.intp, types.intp, dtype), codegen
 
 
-def of_each(kernel_of):
+def each_csr_dtype(kernel_of):
     """Return the kernels of sparse rows by what needs them, in the order of the codes."""
     return {f"sparse {np.dtype(kind).name}": kernel_of(kind) for kind in (np.float32, np.float64)}
 
 
 @inlined
-def bounds(X, i):
+def csr_row_bounds(X, i):
     """Where the numbers of a row of sparse X begin and end."""
     return load(X[1], i, np.int64), load(X[1], i + 1, np.int64)
 
 
-def locate(X):
+def describe_input(X):
     """Describe X (m, n) as (address, row step, column step, code); steps count elements.
 
     Returns the description and the array that must stay alive while it is used. Of sparse rows it
@@ -169,17 +169,22 @@ def locate(X):
     """
     if isinstance(X, SparseRows):
         vectors = (v.__array_interface__["data"][0] for v in (X.data, X.indptr, X.indices))
-        return (*vectors, SPARSE + CODES[X.dtype]), X
-    if X.dtype not in CODES:  # of the other byte order, or longer
+        return (*vectors, CSR_CODE + DTYPE_CODES[X.dtype]), X
+    if X.dtype not in DTYPE_CODES:  # of the other byte order, or longer
         X = X.astype(np.float64)
     size, flags = X.itemsize, X.flags
     if not flags.aligned or (not flags.c_contiguous and any(step % size for step in X.strides)):
         X = X.copy()
     rows, columns = X.strides
-    return (X.__array_interface__["data"][0], rows // size, columns // size, CODES[X.dtype]), X
+    return (
+        X.__array_interface__["data"][0],
+        rows // size,
+        columns // size,
+        DTYPE_CODES[X.dtype],
+    ), X
 
 
-def need(X):
+def reader_of(X):
     """What linked kernels that read X are needed for: its dtype, and whether it is sparse."""
-    name = NAMES[X.dtype]  # NumPy takes 2 µs to spell it
+    name = DTYPE_NAMES[X.dtype]  # NumPy takes 2 µs to spell it
     return f"sparse {name}" if isinstance(X, SparseRows) else name

@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-INT, INDEX = ir.IntType(32), ir.IntType(64)
+INT32, INT64 = ir.IntType(32), ir.IntType(64)
 void, index = types.void, types.intp
 
 _PROBE = """
@@ -71,23 +71,25 @@ def lanes(number):
     return machine()[0] // (number.bitwidth // 8)
 
 
-def constant(value):
+def index_constant(value):
     """An index known while compiling."""
-    return ir.Constant(INDEX, value)
+    return ir.Constant(INT64, value)
 
 
-def data(context, builder, kind, array, offset):
+def element_pointer(context, builder, kind, array, offset):
     """Pointer to the element `offset` of an array."""
     return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
 
 
-def clamped(builder, i, count):
+def clamp_index(builder, i, count):
     """Index i, or the last below a count: a tile at an edge computes its last row twice."""
-    last = builder.sub(count, constant(1))
-    return builder.select(builder.icmp_signed("<", constant(i), count), constant(i), last)
+    last = builder.sub(count, index_constant(1))
+    return builder.select(
+        builder.icmp_signed("<", index_constant(i), count), index_constant(i), last
+    )
 
 
-def merged(builder, kind, first, here, second, there):
+def emit_phis(builder, kind, first, here, second, there):
     """Values that come from one of two blocks, in the block that both lead to."""
     phis = [builder.phi(kind) for _ in first]
     for phi, x, y in zip(phis, first, second, strict=True):
@@ -97,7 +99,7 @@ def merged(builder, kind, first, here, second, there):
 
 
 @intrinsic
-def wide(typingctx):
+def prefer_full_width(typingctx):
     """Let LLVM take vectors as wide as ours where it vectorises the kernel that calls this.
 
     On Intel's processors it prefers half as wide ones, with which tanh takes 1.2 times as long.
@@ -133,9 +135,9 @@ class Vectors:
         """A vector of one number, or of one 32-bit integer."""
         kind = ir.VectorType(value.type, self.lanes)
         first = self.builder.insert_element(
-            ir.Constant(kind, ir.Undefined), value, ir.Constant(INT, 0)
+            ir.Constant(kind, ir.Undefined), value, ir.Constant(INT32, 0)
         )
-        places = ir.Constant(ir.VectorType(INT, self.lanes), [0] * self.lanes)
+        places = ir.Constant(ir.VectorType(INT32, self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), places)
 
     def at(self, pointer, offset=None):
@@ -167,10 +169,10 @@ class Vectors:
             read = self.builder.load(address, align=size)
         else:
             code = f"v{self.lanes}{'i' if kind == types.uint8 else 'f'}{kind.bitwidth}"
-            values = [address, ir.Constant(INT, size), mask, narrow(None)]
+            values = [address, ir.Constant(INT32, size), mask, narrow(None)]
             read = self.call(f"llvm.masked.load.{code}.p0", narrow, values)
         if kind == types.uint8:
-            wide = self.builder.zext(read, ir.VectorType(INT, self.lanes))
+            wide = self.builder.zext(read, ir.VectorType(INT32, self.lanes))
             return self.builder.sitofp(wide, self.type)
         if kind.bitwidth == self.number.bitwidth:
             return read
@@ -181,7 +183,7 @@ class Vectors:
         """As many int64 as a vector has lanes, zero and unread where the mask is not set."""
         kind = ir.VectorType(ir.IntType(64), self.lanes)
         address = self.builder.bitcast(pointer, kind.as_pointer())
-        values = [address, ir.Constant(INT, 8), mask, ir.Constant(kind, [0] * self.lanes)]
+        values = [address, ir.Constant(INT32, 8), mask, ir.Constant(kind, [0] * self.lanes)]
         return self.call(f"llvm.masked.load.v{self.lanes}i64.p0", kind, values)
 
     def multiply_add(self, x, y, z):
@@ -203,26 +205,26 @@ class Vectors:
 
     def mask(self, count):
         """Lanes below a 32-bit count."""
-        line = ir.Constant(ir.VectorType(INT, self.lanes), list(range(self.lanes)))
+        line = ir.Constant(ir.VectorType(INT32, self.lanes), list(range(self.lanes)))
         return self.builder.icmp_signed("<", line, self.splat(count))
 
     def load_masked(self, pointer, offset, mask):
         """The vector there, zero and unread where the mask is not set."""
         address = self.at(pointer, offset)
-        align = ir.Constant(INT, self.size)
+        align = ir.Constant(INT32, self.size)
         name = f"llvm.masked.load.{self._suffix}.p0"
         return self.call(name, self.type, [address, align, mask, self.zero])
 
     def store_masked(self, vector, pointer, offset, mask):
         """Write the lanes of a vector whose mask is set."""
         address = self.at(pointer, offset)
-        align = ir.Constant(INT, self.size)
+        align = ir.Constant(INT32, self.size)
         name = f"llvm.masked.store.{self._suffix}.p0"
         self.call(name, ir.VoidType(), [vector, address, align, mask])
 
     def shuffle(self, x, y, places):
         """Lanes of x and (from `lanes` on) of y in a new order."""
-        order = ir.Constant(ir.VectorType(INT, len(places)), places)
+        order = ir.Constant(ir.VectorType(INT32, len(places)), places)
         return self.builder.shuffle_vector(x, y, order)
 
     def sums(self, vectors):
@@ -273,14 +275,14 @@ class Vectors:
         body, after = builder.append_basic_block("body"), builder.append_basic_block("after")
         builder.branch(body)
         builder.position_at_end(body)
-        i = builder.phi(INDEX)
-        i.add_incoming(constant(0), before)
+        i = builder.phi(INT64)
+        i.add_incoming(index_constant(0), before)
         carried = [builder.phi(value.type) for value in values]
         for phi, value in zip(carried, values, strict=True):
             phi.add_incoming(value, before)
 
         def end(new):
-            following = builder.add(i, constant(step))
+            following = builder.add(i, index_constant(step))
             i.add_incoming(following, builder.block)
             for phi, value in zip(carried, new, strict=True):
                 phi.add_incoming(value, builder.block)

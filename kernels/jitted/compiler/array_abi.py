@@ -13,7 +13,7 @@ from numba.core.datamodel.models import ArrayModel
 from numba.extending import intrinsic, lower_cast, register_model
 
 
-class Passed(types.Array):
+class AbiArray(types.Array):
     """A C-contiguous array while it is an argument; inside of a kernel it is like any other."""
 
     def __init__(self, array):
@@ -21,7 +21,7 @@ class Passed(types.Array):
         self.array = array
 
 
-@register_model(Passed)
+@register_model(AbiArray)
 class _Model(ArrayModel):
     """Values are laid out as those of an array, so one stands for the other."""
 
@@ -63,22 +63,22 @@ class _Model(ArrayModel):
         return array
 
 
-@lower_cast(Passed, types.Array)
+@lower_cast(AbiArray, types.Array)
 def _array(context, builder, given, wanted, value):
     """The same array, where a variable holds what was passed or another."""
     return value
 
 
 @intrinsic
-def handed(typingctx, array):
+def as_abi_array(typingctx, array):
     """The same array as linked kernels have it: what they share with others is compiled once."""
 
     def codegen(context, builder, signature, args):
         return args[0]
 
-    return Passed(array)(array), codegen
+    return AbiArray(array)(array), codegen
 
 
-def passed(kinds):
+def abi_types(kinds):
     """The types as which a linked kernel takes arguments of these types."""
-    return tuple(Passed(kind) if isinstance(kind, types.Array) else kind for kind in kinds)
+    return tuple(AbiArray(kind) if isinstance(kind, types.Array) else kind for kind in kinds)

@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .array_abi import Passed, passed
+from .array_abi import AbiArray, abi_types
 from .jit import kernel, unwrapped
 from .parallel_compile import helped
 
@@ -40,25 +40,25 @@ def _types(signature, number):
         "f": types.float64,
         "X": types.UniTuple(types.int64, 4),
     }
-    return tuple((letters | EXTRA)[letter] for letter in signature.split())
+    return tuple((letters | EXTRA_TYPES)[letter] for letter in signature.split())
 
 
 #: By the name of what needs them: the dtypes of the networks that kernels exist for, if not all.
-ONLY = {}
+REQUIRED_DTYPES = {}
 #: Letters whose types other modules define: op tables, settings, places in the workspace.
-EXTRA = {}
+EXTRA_TYPES = {}
 
 
-def _enter(function, signature, when):
+def _enter(function, signature, requires):
     """Compile nothing yet, but give a kernel a place in the tables, and return it."""
-    _linked.append((unwrapped(function), signature, when))
+    _linked.append((unwrapped(function), signature, requires))
     return len(_linked) - 1
 
 
 def _call(context, builder, table, place, values, signature, number):
     """Emit a call of the kernel at a place of a table (its type and value) with a tuple's items."""
     letters, (kind, addresses) = signature.split(), table
-    expected = passed(_types(signature, number))
+    expected = abi_types(_types(signature, number))
     data = context.make_array(kind)(context, builder, addresses).data
     wanted = context.call_conv.get_function_type(types.none, expected)
     pointer = builder.inttoptr(builder.load(builder.gep(data, [place])), wanted.as_pointer())
@@ -73,22 +73,22 @@ def _given(signature, args):
     numbers = [a.dtype for letter, a in zip(letters, args, strict=True) if letter[0] == "F"]
     number = numbers[0] if numbers else types.float64
     wanted = [
-        given if isinstance(given, Passed) and given.array == kind else kind
+        given if isinstance(given, AbiArray) and given.array == kind else kind
         for kind, given in zip(_types(" ".join(letters), number), args, strict=True)
     ]
     return types.BaseTuple.from_types(wanted), number
 
 
-def linked(signature, when=None):
+def indirect(signature, requires=None):
     """Decorate a kernel that returns nothing: compiled code calls it as name(table, …).
 
     Arguments are cast to the signature's types; a leading T hands the table on. Python calls
-    `name.kernel(…)`, compiled apart. A kernel with a `when` is compiled only for programs that use
-    what it names.
+    `name.kernel(…)`, compiled apart. A kernel that `requires` something is compiled only
+    for programs that use what it names.
     """
 
     def decorate(function):
-        place = _enter(function, signature, when)
+        place = _enter(function, signature, requires)
 
         @intrinsic
         def call(typingctx, table, *args):
@@ -117,14 +117,14 @@ def in_training_each(functions):
     return {in_training(use): function for use, function in functions.items()}
 
 
-def linked_each(signature, functions):
+def indirect_each(signature, functions):
     """Link kernels of one signature, by what needs them: name(table, i, …) calls the i-th.
 
     Python calls name.kernels[i](…).
     """
     first = len(_linked)
-    for when, function in functions.items():
-        _enter(function, signature, when)
+    for requires, function in functions.items():
+        _enter(function, signature, requires)
 
     @intrinsic
     def call(typingctx, table, which, *args):
@@ -148,13 +148,13 @@ def _number(dtype):
 def _is_kept(number, place):
     """Tell whether the cache holds the kernel at a place."""
     compiled, signature, _ = _linked[place]
-    return compiled._cache.holds(passed(_types(signature, number)), compiled.targetctx)
+    return compiled._cache.holds(abi_types(_types(signature, number)), compiled.targetctx)
 
 
 def _compile(number, place):
     """Return the kernel at a place, compiled or loaded."""
     compiled, signature, _ = _linked[place]
-    expected = passed(_types(signature, number))
+    expected = abi_types(_types(signature, number))
     compiled.compile(expected)
     return compiled.overloads[expected]
 
@@ -168,7 +168,7 @@ def compile_share(dtype, places):
 
 
 @lru_cache(maxsize=256)
-def table(dtype, uses=frozenset(), processes=1):
+def kernel_pointers(dtype, uses=frozenset(), processes=1):
     """Addresses of the linked kernels for networks of a dtype, compiled or loaded where needed.
 
     processes: how many may compile at once.
@@ -177,9 +177,12 @@ def table(dtype, uses=frozenset(), processes=1):
     addresses = _tables.setdefault(number, np.zeros(len(_linked), np.int64))
     missing = [
         place
-        for place, (_, _, when) in enumerate(_linked)
+        for place, (_, _, requires) in enumerate(_linked)
         if addresses[place] == 0
-        and (when is None or (when in uses and dtype in ONLY.get(when, (dtype,))))
+        and (
+            requires is None
+            or (requires in uses and dtype in REQUIRED_DTYPES.get(requires, (dtype,)))
+        )
     ]
     absent = [place for place in missing if not _is_kept(number, place)]
     with helped(np.dtype(dtype).name, absent, processes) as order:
@@ -194,4 +197,4 @@ def table(dtype, uses=frozenset(), processes=1):
 
 def compile_all(dtype, processes=1):
     """Compile or load every linked kernel for networks of a dtype, by so many processes at most."""
-    table(dtype, frozenset(when for _, _, when in _linked if when), processes)
+    kernel_pointers(dtype, frozenset(requires for _, _, requires in _linked if requires), processes)

@@ -13,15 +13,15 @@ from ...opcodes import AS_IT_IS, OP, SLOTS, Kind, Method
 from ..api.layout import fit, verify
 from ..api.matrix_ops import standardize
 from ..api.vector_ops import penalty
-from ..codegen.pointers import MARK, locate, need
+from ..codegen.pointers import MARK, describe_input, reader_of
 from ..first_layer import int8_gemm, strategy, strided_gemm
 from ..step import loop as compiled
 from ..step import update as updates
 from ..step.gradient import gradient as _gradient
 from ..threads.scratch import scratch
-from ..threads.team import assemble, worked
+from ..threads.team import accumulate_flops, run_parallel
 from .kernel_selection import addresses, blocks
-from .workspace import divided, lay, whole
+from .workspace import allocate, plan_blocked, plan_unblocked
 
 #: Multiplications in one step, or block of rows, below which a team would cost more than it saves.
 #: `python -m bench.threshold` measures it: on two logical CPUs whose products together were hardly
@@ -42,11 +42,14 @@ def _as_it_is(ops, X, state, dtype, batch):
     """Tell whether a first DENSE row multiplies X as it is where X would be laid out otherwise."""
     if isinstance(X, SparseRows):
         return ops["stats"][0] == 0 and len(X.data) <= FILLED * X.size
-    if X is None or batch < int8_gemm.MANY or X.dtype != int8_gemm.OCTETS or ops["A"][0] < 0:
+    if X is None or batch < int8_gemm.MANY or X.dtype != int8_gemm.UINT8 or ops["A"][0] < 0:
         return False
     if not int8_gemm.replace(ops, dtype, batch):
         return False
-    return state is None or strided_gemm.mark(locate(X)[0], ops[0], state)[3] == strategy.MARKED
+    return (
+        state is None
+        or strided_gemm.mark(describe_input(X)[0], ops[0], state)[3] == strategy.MARKED
+    )
 
 
 def entered(ops, X, state, dtype, batch):
@@ -74,15 +77,15 @@ def _without_input(ops):
 
 def _described(ops, state, X, dtype, batch):
     """(description of X, array behind it, names of what it needs) where ops read it."""
-    x, alive = locate(X)
+    x, alive = describe_input(X)
     if ops["A"][0] >= 0:
-        return x, alive, {need(alive), "input"}
+        return x, alive, {reader_of(alive), "input"}
     x = strided_gemm.mark(x, ops[0], state)
     if x[3] >= MARK:
         x, uses = strategy.chosen(x, alive.dtype, ops, dtype, batch)
         return x, alive, uses
     held = isinstance(X, SparseRows) and ops["A"][0] == AS_IT_IS and ops["stats"][0] == 0
-    return x, alive, {need(alive), "sparse" if held else "by blocks"}
+    return x, alive, {reader_of(alive), "sparse" if held else "by blocks"}
 
 
 def enter(ops, state, X, dtype, batch):
@@ -97,20 +100,20 @@ def enter(ops, state, X, dtype, batch):
 def _plan(ops, m, dtype, X):
     """Plan of steps over up to m examples of X, which a network that begins with it reads twice."""
     twice = isinstance(X, np.ndarray) and ops["A"][0] < 0
-    return divided(ops.tobytes(), m, np.dtype(dtype).itemsize, X.itemsize if twice else 0)
+    return plan_blocked(ops.tobytes(), m, np.dtype(dtype).itemsize, X.itemsize if twice else 0)
 
 
 def workspace(ops, m, dtype, threads=1, X=None):
     """Scratch for batches of up to m examples, of X, and teams of up to `threads`."""
     other = entered(ops, X, None, np.dtype(dtype), m)  # or not, as the state will tell
     tables = (ops,) if other is ops else (ops, other)
-    works = (lay(_plan(table, m, dtype, X), dtype, threads).work for table in tables)
+    works = (allocate(_plan(table, m, dtype, X), dtype, threads).work for table in tables)
     return max(works, key=np.size)
 
 
 def layout(ops, m, dtype, X, threads=1, work=None):
     """The Layout of steps over up to m examples of X, in `work` if it is given; ops as entered."""
-    return lay(_plan(ops, m, dtype, X), dtype, threads, work)
+    return allocate(_plan(ops, m, dtype, X), dtype, threads, work)
 
 
 @lru_cache(maxsize=256)
@@ -129,7 +132,7 @@ def _team(ops, examples, times, threads, apart=1):
     """
     work = examples * _multiplications(ops.tobytes())
     shared = work >= WORTH_A_TEAM
-    if not (shared or apart > 1) or worked(work * times) < STARTING * WORTH_A_TEAM:
+    if not (shared or apart > 1) or accumulate_flops(work * times) < STARTING * WORTH_A_TEAM:
         return 1
     size = max(1, threads())  # settings that name no number hold 0
     return size if shared else min(size, apart)
@@ -162,7 +165,7 @@ def _scaled(op, state, X, out):
 def _blocks(ops, x, m, dtype, threads):
     """(work, ld, places, team) of forward-only work on m rows of x: a workspace for each member."""
     block = min(m, MANY if strategy.summed.py_func(x) else BLOCK)
-    plan = whole(ops.tobytes(), block, dtype.itemsize)
+    plan = plan_unblocked(ops.tobytes(), block, dtype.itemsize)
     team = _team(ops, block, m / max(block, 1), threads, m // plan.ld)
     return scratch(team * (plan.fixed + plan.each), dtype), plan.ld, plan.places, team
 
@@ -177,7 +180,7 @@ def _predict(ops, row, theta, state, X, out, threads=alone, check=trusted):
     table = addresses(ops, theta.dtype, "predict", needed)
     wrong = np.zeros(team, np.int64)
     args = (table, ops, row, theta, state, work, ld, places, x, order, out, wrong)
-    assemble(compiled.predict, args, team)
+    run_parallel(compiled.predict, args, team)
     if any(wrong.tolist()):
         check()
 
@@ -200,7 +203,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
     order = np.arange(len(alive))
     table = addresses(ops, theta.dtype, "evaluate", needed)
     args = (table, ops, theta, state, work, ld, places, x, Y, w, order, tally, result, 1)
-    assemble(compiled.evaluate.kernel, args, team)
+    run_parallel(compiled.evaluate.kernel, args, team)
     return float(result[0]), float(result[1])
 
 
@@ -216,7 +219,7 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
         table, ops, theta, grad, state, work, ld, places, x, Y, w, rows, 1, settings.reshape(1),
         int(epoch), tally, result,
     )  # fmt: skip
-    assemble(_gradient.kernel, args, team)
+    run_parallel(_gradient.kernel, args, team)
     if result[2] and (settings["l2"] or settings["l1"]):
         kept = slice(int(settings["decay"]))
         l2, l1 = settings["l2"] / result[2], settings["l1"] / result[2]
@@ -230,7 +233,7 @@ def update(ops, theta, grad, slots, state, settings, rate, t):
     sums = np.empty(updates.CHUNKS)
     numbers = settings.reshape(1), float(rate), 0.0, 0.0, int(t)
     args = table, ops, theta, grad, slots, state, *numbers, sums
-    assemble(updates.update.kernel, args, 1)
+    run_parallel(updates.update.kernel, args, 1)
 
 
 def run(
@@ -259,4 +262,4 @@ def run(
         record, scores, counters, start, stop,
     )  # fmt: skip
     team = _team(ops, 3 * batch, stop - start, lambda: int(settings["threads"]))
-    return int(assemble(compiled.run, args, min(team, room)))
+    return int(run_parallel(compiled.run, args, min(team, room)))

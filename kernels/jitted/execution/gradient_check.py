@@ -6,11 +6,11 @@ import numba
 import numpy as np
 
 from ...gradient_check import EPOCH, LEAST
-from ..codegen.pointers import part
+from ..codegen.pointers import view
 from ..compiler.jit import inlined, kernel
 from ..ops import optimizers
 from ..step.gradient import gradient
-from ..threads.team import assemble
+from ..threads.team import run_parallel
 from .entry import enter, layout
 from .kernel_selection import addresses, blocks
 
@@ -21,7 +21,7 @@ def _penalty(table, theta, grad, settings, result):
     l2, l1, decay, total = settings[0].l2, settings[0].l1, settings[0].decay, result[2]
     if total == 0 or (l2 == 0 and l1 == 0):
         return 0.0
-    weights, slopes = part(theta, 0, decay), part(grad, 0, decay)
+    weights, slopes = view(theta, 0, decay), view(grad, 0, decay)
     optimizers.weigh(table, weights, slopes, l2 / total, l1 / total, result)
     return result[0]
 
@@ -58,7 +58,7 @@ def gradient_check(kernels, ops, theta, state, X, Y, w, settings, epsilon, place
         np.arange(len(X)), settings.reshape(1), EPOCH, tally, np.zeros(3), float(epsilon), places,
         out,
     )  # fmt: skip
-    assemble(_differences, args, 1)
+    run_parallel(_differences, args, 1)
 
 
 # Not `kernel`: a compiled function as argument makes a type of its own, which no cache could keep.

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from ...opcodes import OP, Activation, Kind, Loss
-from ..compiler.dispatch_table import in_training, table
+from ..compiler.dispatch_table import in_training, kernel_pointers
 from ..ops import activations, optimizers
 from ..ops.dense import TURNED
 from ..step import backward
@@ -104,7 +104,7 @@ def _addresses(ops, dtype, purpose, needs, processes):
         uses |= {"cost", "robust" if robust else loss.name.lower()}
     if purpose == "fit":
         uses |= _update(ops)
-    return table(dtype, frozenset(uses), processes)
+    return kernel_pointers(dtype, frozenset(uses), processes)
 
 
 def blocks(tally):

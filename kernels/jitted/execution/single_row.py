@@ -16,16 +16,16 @@ import numpy as np
 from ...aligned import aligned_zeros
 from ...defaults import alone
 from ...opcodes import Activation, Kind, Mode
-from ..codegen.pointers import address, locate, matrix, need, part
-from ..compiler.dispatch_table import linked
+from ..codegen.pointers import address_of, describe_input, reader_of, view, view_matrix
+from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined, kernel
-from ..first_layer.driver import read
-from ..gemm.inner_product import dots
+from ..first_layer.driver import read_block
+from ..gemm.inner_product import multiply_inner
 from ..ops.activations import activate
 from ..ops.optimizers import largest
 from ..step.forward import elementwise
 from ..threads import row_worker
-from ..threads.team import meet, portion
+from ..threads.team import barrier_wait, static_partition
 from .kernel_selection import addresses
 
 DENSE, ACTIVATION, INFERENCE = int(Kind.DENSE), int(Kind.ACTIVATION), int(Mode.INFERENCE)
@@ -48,12 +48,12 @@ def _dense(table, op, theta, work, a, z, n_in, o0, o1, down):
         n = min(PIECE, o1 - o)
         for j in range(o, o + n):
             work[z + j] = theta[op.b + j] if op.b >= 0 else theta.dtype.type(0)
-        dots(
+        multiply_inner(
             table, n, 1, n_in, theta, op.W + o * n_in, n_in, work, a, n_in, work, z + o, 1, 1, 1
         )  # fmt: skip
 
 
-@linked("T O F1 F1 F1 i I1 I1 i i", when="row")
+@indirect("T O F1 F1 F1 i I1 I1 i i", requires="row")
 def _compute(table, ops, theta, state, work, widest, order, meeting, me, team):
     """A of the last layer in `work`, from that of the INPUT row there: a member's part of units.
 
@@ -65,23 +65,23 @@ def _compute(table, ops, theta, state, work, widest, order, meeting, me, team):
     for row in range(1, ops.size - 1):
         op = ops[row]
         n, a, z = op.n_out, (row - 1) % 2 * widest, row % 2 * widest
-        o0, o1 = portion(n, me, team)
-        meet(meeting, me, team)
+        o0, o1 = static_partition(n, me, team)
+        barrier_wait(meeting, me, team)
         if op.kind == DENSE:
             _dense(table, op, theta, work, a, z, op.n_in, o0, o1, down)
             a = z
         if op.kind != DENSE and op.kind != ACTIVATION:
             if me == 0:
-                before, A = matrix(work, a, n, 1), matrix(work, z, n, 1)
+                before, A = view_matrix(work, a, n, 1), view_matrix(work, z, n, 1)
                 elementwise(table, ops, row, theta, state, before, A, order, 1, 0, INFERENCE, 0, 1)
         elif op.code == SOFTMAX:
             if op.kind == DENSE:
-                meet(meeting, me, team)
+                barrier_wait(meeting, me, team)
             if me == 0:
-                Z, A, scratch = matrix(work, a, n, 1), matrix(work, z, n, 1), 2 * widest
-                activate(table, SOFTMAX, Z, A, 0, 1, 0, n, matrix(work, scratch, 2, 1))
+                Z, A, scratch = view_matrix(work, a, n, 1), view_matrix(work, z, n, 1), 2 * widest
+                activate(table, SOFTMAX, Z, A, 0, 1, 0, n, view_matrix(work, scratch, 2, 1))
         elif op.code != IDENTITY or a != z:
-            Z, A = matrix(work, a, 1, n), matrix(work, z, 1, n)
+            Z, A = view_matrix(work, a, 1, n), view_matrix(work, z, 1, n)
             activate(table, op.code, Z, A, o0, o1 - o0, 0, 1, Z)
 
 
@@ -89,8 +89,8 @@ def _compute(table, ops, theta, state, work, widest, order, meeting, me, team):
 def _begun(table, ops, state, work, X, order):
     """Write A of the INPUT row; tell whether X is finite."""
     n = ops[0].n_out
-    read(table, ops[0], state, X, order, 0, matrix(work, 0, 1, n))
-    return largest(part(work, 0, n)) != np.inf
+    read_block(table, ops[0], state, X, order, 0, view_matrix(work, 0, 1, n))
+    return largest(view(work, 0, n)) != np.inf
 
 
 @kernel
@@ -103,7 +103,7 @@ def _finished(table, ops, work, widest, out):
     if other > 0:
         before = (ops.size - 3) % 2 * widest
         work[before] = -work[before]
-        Z = matrix(work, before, 1, 1)
+        Z = view_matrix(work, before, 1, 1)
         activate(table, SIGMOID, Z, Z, 0, 1, 0, 1, Z)
         out[0, 0] = work[before]
 
@@ -127,9 +127,9 @@ def _shared(table, ops, theta, state, work, widest, X, order, out, meeting):
     """The same together with a companion, if one waits for this network's rows."""
     if not _begun(table, ops, state, work, X, order):
         return False
-    team = 2 if row_worker.asked(meeting, address(theta)) else 1
+    team = 2 if row_worker.asked(meeting, address_of(theta)) else 1
     _compute(table, ops, theta, state, work, widest, order, meeting, 0, team)
-    meet(meeting, 0, team)
+    barrier_wait(meeting, 0, team)
     _finished(table, ops, work, widest, out)
     return True
 
@@ -141,7 +141,7 @@ def _accompany(table, ops, theta, state, work, widest, order, meeting, me, team)
     while row_worker.wait(meeting):
         _compute(table, ops, theta, state, work, widest, order, meeting, me, team)
         row_worker.release(meeting)
-        meet(meeting, me, team)
+        barrier_wait(meeting, me, team)
 
 
 class _Kept(threading.local):
@@ -173,10 +173,10 @@ def _prepare(ops, theta, state, kind, out, threads):
     dtype = theta.dtype
     widest = -(-max(int(ops["n_in"].max()), int(ops["n_out"].max())) // 16) * 16
     row = np.empty((1, ops["n_in"][0]), kind)
-    X, _ = locate(row)
+    X, _ = describe_input(row)
     work = aligned_zeros(2 * widest + 3, dtype)
     dense = ops[ops["kind"] == DENSE]
-    table, order = addresses(ops, dtype, "single", {need(row)}), np.zeros(1, np.int64)
+    table, order = addresses(ops, dtype, "single", {reader_of(row)}), np.zeros(1, np.int64)
     args, company = (table, ops, theta, state, work, widest, X, order, out), None
     if (dense["n_in"] * dense["n_out"]).sum() >= row_worker.WORTH:
         company = row_worker.Company(_accompany)

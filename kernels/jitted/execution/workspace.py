@@ -10,10 +10,10 @@ import numpy as np
 from ...aligned import aligned_zeros
 from ...opcodes import AS_IT_IS, OP, Kind
 from ..first_layer import int8_gemm
-from ..first_layer.driver import LINE, READ, padded
+from ..first_layer.driver import BLOCK_NUMBERS, CACHE_LINE, pad_to_cache_lines
 from ..first_layer.quantize import ROOM
 from ..first_layer.strided_gemm import PARTS, SPAN
-from ..step.forward import Places
+from ..step.forward import WorkspaceOffsets
 
 #: Bytes of what a batch reads twice and computes from which on it goes in blocks: while all lies in
 #: the third-level cache, adding gradients up takes longer than reading from the second is faster.
@@ -42,8 +42,8 @@ def _width(m, size):
     With an even one, rows of power-of-two widths would meet in a few sets of the cache: a product
     2048 × 272 × 2048 runs at 180 GFLOP/s where 2048 × 256 × 2048 runs at 152.
     """
-    width = padded.py_func(max(m, 1), size)
-    return width if width // (LINE // size) % 2 else width + LINE // size
+    width = pad_to_cache_lines.py_func(max(m, 1), size)
+    return width if width // (CACHE_LINE // size) % 2 else width + CACHE_LINE // size
 
 
 def _places(ops, ld, size, gradient=0, examples=0):
@@ -62,21 +62,21 @@ def _places(ops, ld, size, gradient=0, examples=0):
     for rows in (2 * widest, 3, last["n_in"], 2, PARTS * first["n_out"] if grouped else 0):
         starts.append(starts[-1] + int(rows) * ld)
     D, *others, own = starts
-    block = READ
+    block = BLOCK_NUMBERS
     if ops["A"][0] < 0 and int8_gemm.known(np.dtype(f"f{size}")):
         block = ROOM
-    return Places(D, int(widest) * ld, *others, own, own + gradient, block, examples)
+    return WorkspaceOffsets(D, int(widest) * ld, *others, own, own + gradient, block, examples)
 
 
 def _gradient(ops, size):
     """Numbers up to the end of the gradient, in whole cache lines."""
     dense = ops[ops["kind"] == Kind.DENSE]
     ends = dense["W"] + dense["n_in"] * dense["n_out"], dense["b"] + dense["n_out"]
-    return padded.py_func(int(max(end.max() for end in ends)), size)
+    return pad_to_cache_lines.py_func(int(max(end.max() for end in ends)), size)
 
 
 @lru_cache(maxsize=256)
-def whole(ops, m, size):
+def plan_unblocked(ops, m, size):
     """Plan of batches of up to m examples that are never cut, from the bytes of an op table.
 
     size: bytes of a number.
@@ -86,7 +86,7 @@ def whole(ops, m, size):
     return Plan(places.blocks, places.block, ld, places, 0)
 
 
-def _apart(table, m, size, gradient, room):
+def group_size(table, m, size, gradient, room):
     """Examples of a group where a network has at most half as many parameters as activations, or 0.
 
     room: examples of a block of a large batch, of which a group may be twice as large. As many
@@ -99,28 +99,28 @@ def _apart(table, m, size, gradient, room):
     parts = 2
     while (parts < SHARES and m >= 2 * parts * ALONE) or m > 2 * parts * room:
         parts *= 2
-    return padded.py_func(-(-m // parts), size)
+    return pad_to_cache_lines.py_func(-(-m // parts), size)
 
 
 @lru_cache(maxsize=256)
-def divided(ops, m, size, pixel):
+def plan_blocked(ops, m, size, pixel):
     """The same of steps: a large batch is cut into blocks, a small network's into groups.
 
     pixel: bytes of a number of X where its rows are read twice, else 0. BatchNorm needs the whole
     batch. Nothing here depends on the number of threads, so neither do the bits.
     """
     table = np.frombuffer(ops, OP)
-    gradient, line = _gradient(table, size), LINE // size
+    gradient, line = _gradient(table, size), CACHE_LINE // size
     example = _places(table, 1, size).blocks * size + int(table["n_in"][0]) * pixel
     room = max(CACHE, GRADIENTS * gradient * size)
     examples = max(room // example // line, 1) * line
     fitting = min(SUMS // (gradient * size), MOST)
     if (table["kind"] == Kind.BATCHNORM).any():
-        return whole(ops, m, size)
+        return plan_unblocked(ops, m, size)
     if m < max(2 * examples, LARGE // example):
-        examples = _apart(table, m, size, gradient, examples)
+        examples = group_size(table, m, size, gradient, examples)
         if examples == 0 or fitting < FEWEST:
-            return whole(ops, m, size)
+            return plan_unblocked(ops, m, size)
     ld = _width(examples, size)
     places = _places(table, ld, size, gradient, examples)
     if fitting < FEWEST:
@@ -129,7 +129,7 @@ def divided(ops, m, size, pixel):
     return Plan(groups * gradient, places.blocks + places.block, ld, places, groups)
 
 
-def lay(plan, dtype, threads=1, work=None):
+def allocate(plan, dtype, threads=1, work=None):
     """Return a plan's Layout in `work`, or in a new one where that is too small."""
     room = 0 if work is None else (work.size - plan.fixed) // plan.each
     if room < 1:

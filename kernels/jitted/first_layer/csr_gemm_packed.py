@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from numba.extending import intrinsic
 
-from ..codegen.pointers import SPARSE, bounds, of_each
-from ..codegen.simd import INDEX, INT, Vectors, constant, data, index, void
-from ..compiler.dispatch_table import in_training_each, linked_each
+from ..codegen.pointers import CSR_CODE, csr_row_bounds, each_csr_dtype
+from ..codegen.simd import INT32, INT64, Vectors, element_pointer, index, index_constant, void
+from ..compiler.dispatch_table import in_training_each, indirect_each
 from ..compiler.jit import inlined
-from ..gemm.packing import lanes_of, transpose
+from ..gemm.packing import lane_count, transpose
 
 
 def _read(context, builder, v, X, i, dtype):
@@ -20,13 +20,13 @@ def _read(context, builder, v, X, i, dtype):
     kind = context.get_data_type(dtype.instance_type)
     numbers, columns = (
         builder.inttoptr(builder.extract_value(X, place), scalar.as_pointer())
-        for place, scalar in ((0, kind), (2, INT))
+        for place, scalar in ((0, kind), (2, INT32))
     )
     x = builder.load(builder.gep(numbers, [i]))
     if kind != v.scalar:
         x = builder.fptrunc(x, v.scalar) if v.size == 4 else builder.fpext(x, v.scalar)
-    column = builder.zext(builder.load(builder.gep(columns, [i])), INDEX)
-    return v.splat(x), builder.mul(column, constant(v.lanes))
+    column = builder.zext(builder.load(builder.gep(columns, [i])), INT64)
+    return v.splat(x), builder.mul(column, index_constant(v.lanes))
 
 
 @intrinsic
@@ -36,8 +36,8 @@ def _sum(typingctx, X, first, last, panel, p, Y, y, dtype):
 
     def codegen(context, builder, sig, args):
         v = Vectors(context, builder, Y.dtype)
-        source = data(context, builder, panel, args[3], args[4])
-        out = data(context, builder, Y, args[5], args[6])
+        source = element_pointer(context, builder, panel, args[3], args[4])
+        out = element_pointer(context, builder, Y, args[5], args[6])
         i, (total,), end = v.loop(builder.sub(args[2], args[1]), 1, [v.load(out)])
         x, column = _read(context, builder, v, args[0], builder.add(args[1], i), dtype)
         total = v.multiply_add(x, v.load(source, column), total)
@@ -55,8 +55,8 @@ def _spread(typingctx, X, first, last, D, d, panel, p, dtype):
 
     def codegen(context, builder, sig, args):
         v = Vectors(context, builder, D.dtype)
-        slope = v.load(data(context, builder, D, args[3], args[4]))
-        out = data(context, builder, panel, args[5], args[6])
+        slope = v.load(element_pointer(context, builder, D, args[3], args[4]))
+        out = element_pointer(context, builder, panel, args[5], args[6])
         i, _, end = v.loop(builder.sub(args[2], args[1]), 1, [])
         x, column = _read(context, builder, v, args[0], builder.add(args[1], i), dtype)
         v.store(v.multiply_add(x, slope, v.load(out, column)), out, column)
@@ -71,7 +71,7 @@ def _forward_of(kind):
 
     def forward(table, X, rows, n_out, n_in, theta, W, Z, z, ld, s):
         """Z[z + o ld + j] += Σ X[rows[j], k] W[o, k], Z the same for all j; scratch at Z[s]."""
-        lanes = lanes_of(Z)
+        lanes = lane_count(Z)
         square, panel = s + lanes, s + lanes + lanes * lanes
         for o in range(0, n_out, lanes):
             wide = min(lanes, n_out - o)
@@ -84,7 +84,7 @@ def _forward_of(kind):
                     at = square + e * lanes
                     for q in range(lanes):
                         Z[at + q] = Z[s + q]
-                    first, last = bounds(X, rows[j + e])
+                    first, last = csr_row_bounds(X, rows[j + e])
                     if first < last:
                         _sum(X, first, last, Z, panel, Z, at, kind)
                 transpose(table, n, wide, Z, square, lanes, Z, z + o * ld + j, ld, 0)
@@ -97,7 +97,7 @@ def _backward_of(kind):
 
     def backward(table, X, rows, n, n_in, D, d, ld, grad, W, s):
         """dW[o, k] = Σⱼ D[d + o ld + j] X[rows[j], k], o < n up to the lanes; scratch at D[s]."""
-        lanes = lanes_of(D)
+        lanes = lane_count(D)
         panel = s + lanes * lanes
         for k in range(n_in * lanes):
             D[panel + k] = 0
@@ -105,7 +105,7 @@ def _backward_of(kind):
             some = min(lanes, rows.size - j)
             transpose(table, n, some, D, d + j, ld, D, s, lanes, 1)
             for e in range(some):
-                first, last = bounds(X, rows[j + e])
+                first, last = csr_row_bounds(X, rows[j + e])
                 if first < last:
                     _spread(X, first, last, D, s + e * lanes, D, panel, kind)
         transpose(table, n_in, n, D, panel, lanes, grad, W, n_in, 0)
@@ -113,29 +113,31 @@ def _backward_of(kind):
     return backward
 
 
-_forward = linked_each("T X I1 i i F1 i F1 i i i", of_each(_forward_of))
-_backward = linked_each("T X I1 i i F1 i i F1 i i", in_training_each(of_each(_backward_of)))
+_forward = indirect_each("T X I1 i i F1 i F1 i i i", each_csr_dtype(_forward_of))
+_backward = indirect_each(
+    "T X I1 i i F1 i i F1 i i", in_training_each(each_csr_dtype(_backward_of))
+)
 
 
 @inlined
 def fit(work, n_out, n_in, room):
     """Tell whether weights are turned: vectors would be half full, and `room` numbers hold all."""
-    lanes = lanes_of(work)
+    lanes = lane_count(work)
     return 2 * n_out >= lanes and (n_in + lanes + 1) * lanes <= room
 
 
 @inlined
 def forward(table, X, rows, n_out, n_in, theta, W, Z, z, ld, s):
     """Z[z + o ld + j] += Σ X[rows[j], k] W[o, k], Z the same for all j; scratch at Z[s]."""
-    _forward(table, X[3] - SPARSE, X, rows, n_out, n_in, theta, W, Z, z, ld, s)
+    _forward(table, X[3] - CSR_CODE, X, rows, n_out, n_in, theta, W, Z, z, ld, s)
 
 
 @inlined
 def backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, me, team):
     """dW (n_out, n_in) at grad[W], shared out: dW[o, k] = Σⱼ D[d + o ld + j] X[rows[j], k]."""
-    lanes = lanes_of(D)
+    lanes = lane_count(D)
     for tile in range(me, (n_out + lanes - 1) // lanes, team):
         o = tile * lanes
         n = min(lanes, n_out - o)
         at, w = d + o * ld, W + o * n_in
-        _backward(table, X[3] - SPARSE, X, rows, n, n_in, D, at, ld, grad, w, s)
+        _backward(table, X[3] - CSR_CODE, X, rows, n, n_in, D, at, ld, grad, w, s)

@@ -15,10 +15,27 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from ..codegen.pointers import ask, part
-from ..codegen.simd import INT, Vectors, constant, data, index, multiplies_bytes, void
-from ..codegen.vnni import BYTES, LANES, PANEL, TALL, WORDS, evenly, padded, same
-from ..compiler.dispatch_table import ONLY, in_training, linked
+from ..codegen.pointers import emit_prefetch, view
+from ..codegen.simd import (
+    INT32,
+    Vectors,
+    element_pointer,
+    index,
+    index_constant,
+    multiplies_bytes,
+    void,
+)
+from ..codegen.vnni import (
+    INT8_MR,
+    INT8_NR,
+    VECTOR_BYTES,
+    WORD_LANES,
+    WORD_VECTOR,
+    even_chunk,
+    round_up,
+    splat_word,
+)
+from ..compiler.dispatch_table import REQUIRED_DTYPES, in_training, indirect
 from ..compiler.jit import inlined
 from ..gemm.epilogue import add_offset
 from . import int8_narrow_gemm
@@ -26,13 +43,13 @@ from .int8_packing import lined, mixed, turned
 from .quantize import ROOM, aligned, cut, length, number
 
 NAME, PANELS = "integers", "panels of bytes"  # what calls name: for gradients, and for outputs
-OCTETS, DTYPES = np.dtype(np.uint8), (np.dtype(np.float32),) if multiplies_bytes() else ()
+UINT8, DTYPES = np.dtype(np.uint8), (np.dtype(np.float32),) if multiplies_bytes() else ()
 for use in (PANELS, int8_narrow_gemm.NAME, *map(in_training, (NAME, int8_narrow_gemm.ONE))):
-    ONLY[use] = DTYPES
+    REQUIRED_DTYPES[use] = DTYPES
 #: Examples and features at a time, on the way back: a panel for the first cache. To few outputs
 #: twice as many, since 209 rows of 12288 then go to 7 in 0.92 of the time (EPYC).
 EXAMPLES, FEATURES, NARROW = 256, 128, 64
-ASKED = 2 * BYTES  # features that two tiles ask for, of every fourth example
+ASKED = 2 * VECTOR_BYTES  # features that two tiles ask for, of every fourth example
 #: Outputs and examples from which on they take less time than what else reads rows in place:
 #: 209 × 12288 bytes to 5 outputs and back took as long, to 7 0.8 times.
 OUTPUTS, FEW = 6, 32
@@ -66,7 +83,7 @@ class _Wish:
         self.builder, self.order, self.r = builder, order, r
         self.turns, self.forwards = turns, forwards
         address, self.step = (builder.extract_value(X, i) for i in range(2))
-        self.place, self.last = builder.add(address, k), builder.sub(m, constant(1))
+        self.place, self.last = builder.add(address, k), builder.sub(m, index_constant(1))
 
     def __call__(self, turn):
         """Ask, if there is something left to ask for."""
@@ -76,35 +93,37 @@ class _Wish:
     def _ask(self, turn):
         """Forwards: the lines of PANEL examples in turn; back: one of every fourth example."""
         builder, place = self.builder, self.place
-        row = builder.mul(turn, constant(4))
+        row = builder.mul(turn, index_constant(4))
         if self.forwards:
-            row = builder.and_(turn, constant(PANEL - 1))
-            line = builder.lshr(turn, constant(PANEL.bit_length() - 1))
-            place = builder.add(place, builder.mul(line, constant(BYTES)))
+            row = builder.and_(turn, index_constant(INT8_NR - 1))
+            line = builder.lshr(turn, index_constant(INT8_NR.bit_length() - 1))
+            place = builder.add(place, builder.mul(line, index_constant(VECTOR_BYTES)))
         row = builder.add(self.r, row)
         row = builder.select(builder.icmp_signed("<", row, self.last), row, self.last)
         start = builder.mul(builder.load(builder.gep(self.order, [row])), self.step)
         pointer = builder.inttoptr(builder.add(place, start), ir.IntType(8).as_pointer())
-        ask(builder, pointer)
+        emit_prefetch(builder, pointer)
 
 
 def _sums(builder, v, words, b, rows, wish):
     """sums[i][j][q]: vector j of the sums of row i's q-th digits."""
     tall = len(rows)
-    k, sums, end = v.loop(words, 1, [same(0)] * (tall * 6), once=True)
+    k, sums, end = v.loop(words, 1, [splat_word(0)] * (tall * 6), once=True)
     wish(k)
     sums = list(sums)
-    b = builder.gep(b, [builder.mul(k, constant(PANEL))])
-    octets = [builder.bitcast(v.load(b, constant(j * LANES)), WORDS) for j in range(2)]
-    at, word = builder.mul(k, constant(4)), INT.as_pointer()
+    b = builder.gep(b, [builder.mul(k, index_constant(INT8_NR))])
+    octets = [
+        builder.bitcast(v.load(b, index_constant(j * WORD_LANES)), WORD_VECTOR) for j in range(2)
+    ]
+    at, word = builder.mul(k, index_constant(4)), INT32.as_pointer()
     for i in range(tall):
         row = builder.bitcast(builder.gep(rows[i], [at]), word)
         for q in range(3):
-            digit = v.splat(builder.load(builder.gep(row, [constant(q)])))
+            digit = v.splat(builder.load(builder.gep(row, [index_constant(q)])))
             for j, line in enumerate(octets):
                 place = (i * 2 + j) * 3 + q
                 values = [sums[place], line, digit]
-                sums[place] = v.call("llvm.x86.avx512.vpdpbusd.512", WORDS, values)
+                sums[place] = v.call("llvm.x86.avx512.vpdpbusd.512", WORD_VECTOR, values)
     end(sums)
     return [[sums[(i * 2 + j) * 3 : (i * 2 + j) * 3 + 3] for j in range(2)] for i in range(tall)]
 
@@ -123,21 +142,23 @@ def _tile_of(tall, forwards):
 
         def codegen(context, builder, sig, args):
             v = Vectors(context, builder, C.dtype)
-            b, d = (data(context, builder, B, args[0], args[place]) for place in (1, 3))
-            c, ldc, used = data(context, builder, C, *args[6:8]), *args[8:10]
-            lines = [builder.gep(d, [builder.mul(constant(i), args[4])]) for i in range(tall)]
-            order = data(context, builder, rows, args[12], constant(0))
+            b, d = (element_pointer(context, builder, B, args[0], args[place]) for place in (1, 3))
+            c, ldc, used = element_pointer(context, builder, C, *args[6:8]), *args[8:10]
+            lines = [builder.gep(d, [builder.mul(index_constant(i), args[4])]) for i in range(tall)]
+            order = element_pointer(context, builder, rows, args[12], index_constant(0))
             wish = _Wish(builder, args[11], order, *args[13:], forwards)
             sums = _sums(builder, v, args[2], b, lines, wish)
             factor = v.splat(builder.fptrunc(args[5], v.scalar))
-            end = builder.sub(args[4], constant(LANES))
-            adds = builder.icmp_signed("!=", args[10], constant(0))
+            end = builder.sub(args[4], index_constant(WORD_LANES))
+            adds = builder.icmp_signed("!=", args[10], index_constant(0))
             for i, line in enumerate(lines):
                 unit = v.splat(builder.load(builder.gep(line, [end])))
                 for j in range(2):
-                    rest = builder.sub(used, constant(j * LANES))
-                    mask = v.mask(builder.trunc(rest, INT))
-                    place = builder.add(builder.mul(constant(i), ldc), constant(j * LANES))
+                    rest = builder.sub(used, index_constant(j * WORD_LANES))
+                    mask = v.mask(builder.trunc(rest, INT32))
+                    place = builder.add(
+                        builder.mul(index_constant(i), ldc), index_constant(j * WORD_LANES)
+                    )
                     start = builder.select(adds, v.load_masked(c, place, mask), v.zero)
                     total = builder.fmul(number(builder, v, sums[i][j]), unit)  # no subnormal
                     total = v.multiply_add(total, factor, start)
@@ -151,7 +172,7 @@ def _tile_of(tall, forwards):
 
 def _tiles_of(forwards):
     """Return the function that computes all rows of C in up to PANEL columns."""
-    one, two, three, four = (_tile_of(tall, forwards) for tall in range(1, TALL + 1))
+    one, two, three, four = (_tile_of(tall, forwards) for tall in range(1, INT8_MR + 1))
 
     @inlined
     def tiles(n, words, B, b, d, ldd, factor, C, c, ldc, used, add, X, rows, r, m, k, step, turns):
@@ -160,7 +181,7 @@ def _tiles_of(forwards):
         Two tiles ask for bytes that come next, from the features k and k + step on: with that a
         step of 12288 → 7 takes 7 % less time.
         """
-        for o in range(0, n, TALL):
+        for o in range(0, n, INT8_MR):
             q, at, tall = d + o * ldd, c + o * ldc, n - o
             if tall > 3:
                 four(B, b, words, q, ldd, factor, C, at, ldc, used, add, X, rows, r, m, k, turns)
@@ -179,49 +200,49 @@ def _tiles_of(forwards):
 _tiles_forward, _tiles_back = _tiles_of(True), _tiles_of(False)
 
 
-@linked("i i X I1 i f f F1 i i F1 i i F1 i", when=PANELS)
+@indirect("i i X I1 i f f F1 i i F1 i i F1 i", requires=PANELS)
 def forward(n, N, X, rows, k0, scale, offset, W, w, ldw, C, c, ldc, work, p):
     """C[c + e + o ldc] += Σₖ (scale X[rows[e], k0 + k] + offset) W[w + o ldw + k], o < n, k < N.
 
     N is at most 2000, for a panel and digits have to fit; work[p:] has ROOM. What is not finite in
     W makes its output NaN.
     """
-    words = padded(N, BYTES) // 4
+    words = round_up(N, VECTOR_BYTES) // 4
     p = aligned(work, p)
     add_offset(n, N, offset, W, w, ldw, rows.size, C, c, ldc)
-    kept = padded(rows.size, PANEL) * words  # numbers of all panels, if they are laid only once
-    again = kept > ROOM // 2 or n <= (ROOM - LANES - PANEL * words) // length(words)
-    d = p + (PANEL * words if again else kept)
-    many = evenly(n, (ROOM - LANES + p - d) // length(words), TALL)
+    kept = round_up(rows.size, INT8_NR) * words  # numbers of all panels, if they are laid only once
+    again = kept > ROOM // 2 or n <= (ROOM - WORD_LANES - INT8_NR * words) // length(words)
+    d = p + (INT8_NR * words if again else kept)
+    many = even_chunk(n, (ROOM - WORD_LANES + p - d) // length(words), INT8_MR)
     for o in range(0, n, many):
         count = min(many, n - o)
         cut(count, N, words, W, w + o * ldw, ldw, work, d)
-        for e in range(0, rows.size, PANEL):
-            m, b = min(PANEL, rows.size - e), p if again else p + e * words
-            for j in range(0, m if again or o == 0 else 0, LANES):
-                turned(X, part(rows, e + j, m - j), k0, N, work, b + j, min(LANES, m - j))
-            r, k = (e + PANEL, k0) if e + PANEL < rows.size else (0, k0 + N)
+        for e in range(0, rows.size, INT8_NR):
+            m, b = min(INT8_NR, rows.size - e), p if again else p + e * words
+            for j in range(0, m if again or o == 0 else 0, WORD_LANES):
+                turned(X, view(rows, e + j, m - j), k0, N, work, b + j, min(WORD_LANES, m - j))
+            r, k = (e + INT8_NR, k0) if e + INT8_NR < rows.size else (0, k0 + N)
             _tiles_forward(
                 count, (N + 3) // 4, work, b, d, length(words), scale, C, c + o * ldc + e, ldc, m,
-                1, X, rows, r, rows.size, k, words // PANEL * BYTES, words if again else 0,
+                1, X, rows, r, rows.size, k, words // INT8_NR * VECTOR_BYTES, words if again else 0,
             )  # fmt: skip
 
 
-@linked("i i X I1 i f f F1 i i F1 i i F1 i", when=in_training(NAME))
+@indirect("i i X I1 i f f F1 i i F1 i i F1 i", requires=in_training(NAME))
 def backward(n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc, work, p):
     """C[c + o ldc + k] = Σⱼ D[d + o ldd + j] (scale X[rows[j], k0 + k] + offset), o < n, k < N.
 
     work[p:] has ROOM.
     """
-    step, p = evenly(rows.size, EXAMPLES, 4), aligned(work, p)
+    step, p = even_chunk(rows.size, EXAMPLES, 4), aligned(work, p)
     most = 2 * FEATURES if n <= NARROW else FEATURES
     begin = lined(X, k0, most)
     blocks = (N - begin + most - 1) // most
     for first in range(0, rows.size, step):
         m, add = min(step, rows.size - first), 1 if first > 0 else 0
         words = (m + 3) // 4
-        long, q = padded(words, LANES), p + most * words
-        many = evenly(n, (ROOM - LANES - most * words) // length(long), TALL)
+        long, q = round_up(words, WORD_LANES), p + most * words
+        many = even_chunk(n, (ROOM - WORD_LANES - most * words) // length(long), INT8_MR)
         for o in range(0, n, many):
             count = min(many, n - o)
             cut(count, m, long, D, d + o * ldd + first, ldd, work, q)
@@ -229,13 +250,13 @@ def backward(n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc, work, p):
                 f = max(begin + block * most, 0)
                 wide, k = min(begin + (block + 1) * most, N) - f, k0 + f
                 for e in range(0, m, 4):
-                    own = part(rows, first + e, m - e)
-                    mixed(X, own, k, wide, work, p + e // 4 * PANEL, words, min(4, m - e))
-                for j in range(0, wide, PANEL):
+                    own = view(rows, first + e, m - e)
+                    mixed(X, own, k, wide, work, p + e // 4 * INT8_NR, words, min(4, m - e))
+                for j in range(0, wide, INT8_NR):
                     _tiles_back(
                         count, words, work, p + j * words, q, length(long), scale, C,
-                        c + o * ldc + f + j, ldc, min(PANEL, wide - j), add, X, rows,
-                        first + j // PANEL % 4, first + m, k - most + j // ASKED * ASKED,
-                        BYTES, words,
+                        c + o * ldc + f + j, ldc, min(INT8_NR, wide - j), add, X, rows,
+                        first + j // INT8_NR % 4, first + m, k - most + j // ASKED * ASKED,
+                        VECTOR_BYTES, words,
                     )  # fmt: skip
     add_offset(n, rows.size, offset, D, d, ldd, N, C, c, ldc)

@@ -9,10 +9,20 @@ from __future__ import annotations
 
 from numba.extending import intrinsic
 
-from ..codegen.pointers import part
-from ..codegen.simd import INDEX, INT, Vectors, constant, data, index, void
-from ..codegen.vnni import BYTES, LANES, WORDS, evenly, mask, padded, remaining, same, shuffled
-from ..compiler.dispatch_table import in_training, linked
+from ..codegen.pointers import view
+from ..codegen.simd import INT32, INT64, Vectors, element_pointer, index, index_constant, void
+from ..codegen.vnni import (
+    VECTOR_BYTES,
+    WORD_LANES,
+    WORD_VECTOR,
+    even_chunk,
+    mask_from_bits,
+    remaining_bits,
+    round_up,
+    shuffle,
+    splat_word,
+)
+from ..compiler.dispatch_table import in_training, indirect
 from ..compiler.jit import inlined
 from ..gemm.epilogue import add_offset
 from .int8_packing import Bytes, by_fours, lined
@@ -25,7 +35,7 @@ TALL = 4  # examples of a tile: with two outputs 24 sums, and what they are made
 LONG, MANY, EACH = 2048, 32, 256
 MOST = 6144  # features of a tile, but for a vector: sums of up to 65,793 do not overflow
 PARTS = 8  # groups of features that long rows are summed in, at most
-EXAMPLES, WIDE = 2048, 2 * BYTES  # at a time on the way back, and features
+EXAMPLES, WIDE = 2048, 2 * VECTOR_BYTES  # at a time on the way back, and features
 
 
 @inlined
@@ -61,21 +71,24 @@ def span(n, count, tile):
 
     But for the last one's.
     """
-    begin, end = n * tile // count // BYTES * BYTES, n * (tile + 1) // count // BYTES * BYTES
+    begin, end = (
+        n * tile // count // VECTOR_BYTES * VECTOR_BYTES,
+        n * (tile + 1) // count // VECTOR_BYTES * VECTOR_BYTES,
+    )
     return begin, n - begin if tile + 1 == count else end - begin
 
 
 def _halved(builder, x, y, width):
     """Add the halves of every group of 2·width lanes, those of x and y side by side."""
-    lanes = range(LANES)
-    kept = [lane if lane & width == 0 else LANES + lane for lane in lanes]
-    turned = [lane + width if lane & width == 0 else LANES + lane - width for lane in lanes]
-    return builder.add(shuffled(builder, x, y, kept), shuffled(builder, x, y, turned))
+    lanes = range(WORD_LANES)
+    kept = [lane if lane & width == 0 else WORD_LANES + lane for lane in lanes]
+    turned = [lane + width if lane & width == 0 else WORD_LANES + lane - width for lane in lanes]
+    return builder.add(shuffle(builder, x, y, kept), shuffle(builder, x, y, turned))
 
 
 def _totals(builder, vectors):
     """One vector, in which each of 16 / count lanes in turn is the sum of one of the vectors."""
-    width = LANES // 2
+    width = WORD_LANES // 2
     while width:
         half = (len(vectors) + 1) // 2
         pairs = zip(vectors[:half], vectors[-half:], strict=True)
@@ -87,15 +100,23 @@ def _totals(builder, vectors):
 def _sums(builder, v, n, lines, source):
     """Vectors of sums, of every example's products with one row's q-th digits side by side."""
     many = len(lines) * 3
-    k, sums, end = v.loop(n, BYTES, [same(0)] * (many * TALL), once=True)
-    sums, at = list(sums), builder.mul(builder.udiv(k, constant(BYTES)), constant(3 * LANES))
+    k, sums, end = v.loop(n, VECTOR_BYTES, [splat_word(0)] * (many * TALL), once=True)
+    sums, at = (
+        list(sums),
+        builder.mul(builder.udiv(k, index_constant(VECTOR_BYTES)), index_constant(3 * WORD_LANES)),
+    )
     digits = [
-        v.load(line, builder.add(at, constant(q * LANES))) for q in range(3) for line in lines
+        v.load(line, builder.add(at, index_constant(q * WORD_LANES)))
+        for q in range(3)
+        for line in lines
     ]
     for e, octets in enumerate(source.loads(k)):
         for i, digit in enumerate(digits):
-            values = [sums[i * TALL + e], *(builder.bitcast(x, WORDS) for x in (octets, digit))]
-            sums[i * TALL + e] = v.call("llvm.x86.avx512.vpdpbusd.512", WORDS, values)
+            values = [
+                sums[i * TALL + e],
+                *(builder.bitcast(x, WORD_VECTOR) for x in (octets, digit)),
+            ]
+            sums[i * TALL + e] = v.call("llvm.x86.avx512.vpdpbusd.512", WORD_VECTOR, values)
     end(sums)
     return sums
 
@@ -114,17 +135,22 @@ def _tile_of(wide):
         def codegen(context, builder, sig, args):
             source = Bytes(context, builder, args[:4], rows, TALL, args[11])
             v, each = source.v, TALL * wide
-            d, c = (data(context, builder, kind, *args[i : i + 2]) for i, kind in ((4, D), (8, C)))
-            lines = [builder.gep(d, [builder.mul(constant(o), args[6])]) for o in range(wide)]
+            d, c = (
+                element_pointer(context, builder, kind, *args[i : i + 2])
+                for i, kind in ((4, D), (8, C))
+            )
+            lines = [builder.gep(d, [builder.mul(index_constant(o), args[6])]) for o in range(wide)]
             sums = _sums(builder, v, args[3], lines, source)
             sums = [_totals(builder, sums[i : i + each]) for i in range(0, 3 * each, each)]
             total, factor = number(builder, v, sums), v.splat(builder.fptrunc(args[7], v.scalar))
-            columns = v.mask(builder.trunc(args[11], INT))
+            columns = v.mask(builder.trunc(args[11], INT32))
             for o, line in enumerate(lines):
-                unit = builder.load(builder.gep(line, [builder.sub(args[6], constant(LANES))]))
-                lanes = [(o * TALL + e) % each * (LANES // each) for e in range(LANES)]
+                unit = builder.load(
+                    builder.gep(line, [builder.sub(args[6], index_constant(WORD_LANES))])
+                )
+                lanes = [(o * TALL + e) % each * (WORD_LANES // each) for e in range(WORD_LANES)]
                 x = builder.fmul(v.shuffle(total, total, lanes), v.splat(unit))  # no subnormal
-                place = builder.mul(constant(o), args[10])
+                place = builder.mul(index_constant(o), args[10])
                 start = v.load_masked(c, place, columns)
                 v.store_masked(v.multiply_add(x, factor, start), c, place, columns)
             return context.get_dummy_value()
@@ -137,20 +163,20 @@ def _tile_of(wide):
 _one, _two = _tile_of(1), _tile_of(2)
 
 
-@linked("i i X I1 i f f F1 i i F1 i i F1 i", when=NAME)
+@indirect("i i X I1 i f f F1 i i F1 i i F1 i", requires=NAME)
 def forward(n, N, X, rows, k0, scale, offset, W, w, ldw, C, c, ldc, work, p):
     """C[c + e + o ldc] += Σₖ (scale X[rows[e], k0 + k] + offset) W[w + o ldw + k], o < n, k < N.
 
     N is at most MOST and a vector; work[p:] has ROOM. What is not finite in W makes its output NaN.
     """
     add_offset(n, N, offset, W, w, ldw, rows.size, C, c, ldc)
-    words, p = padded(N, BYTES) // 4, aligned(work, p)
-    many, ldd = (ROOM - LANES) // length_in_lines(words), length_in_lines(words)
+    words, p = round_up(N, VECTOR_BYTES) // 4, aligned(work, p)
+    many, ldd = (ROOM - WORD_LANES) // length_in_lines(words), length_in_lines(words)
     for first in range(0, n, many):
         count, at = min(many, n - first), c + first * ldc
         cut_in_lines(count, N, words, W, w + first * ldw, ldw, work, p)
         for e in range(0, rows.size, TALL):
-            own, used = part(rows, e, rows.size - e), min(TALL, rows.size - e)
+            own, used = view(rows, e, rows.size - e), min(TALL, rows.size - e)
             for o in range(0, count - 1, 2):
                 _two(X, own, k0, N, work, p + o * ldd, ldd, scale, C, at + e + o * ldc, ldc, used)
             if count % 2:
@@ -188,22 +214,27 @@ def _sum(typingctx, X, rows, k0, n, m, D, d, s, factor, C, c, add):
     def codegen(context, builder, sig, args):
         n, m = args[3], args[4]
         v = Vectors(context, builder, C.dtype)
-        d, s = (data(context, builder, D, args[5], place) for place in args[6:8])
-        c, zero = data(context, builder, C, *args[9:11]), INDEX(0)
-        more = builder.icmp_signed(">", n, constant(BYTES))
-        last = remaining(builder, builder.select(more, n, constant(WIDE)), constant(BYTES))
-        first = remaining(builder, n, zero)
-        wanted = [mask(builder, x, BYTES) for x in (first, builder.select(more, last, zero))]
-        j, sums, end = v.loop(m, 4, [same(0)] * (WIDE // LANES * 3), once=True)
+        d, s = (element_pointer(context, builder, D, args[5], place) for place in args[6:8])
+        c, zero = element_pointer(context, builder, C, *args[9:11]), INT64(0)
+        more = builder.icmp_signed(">", n, index_constant(VECTOR_BYTES))
+        last = remaining_bits(
+            builder, builder.select(more, n, index_constant(WIDE)), index_constant(VECTOR_BYTES)
+        )
+        first = remaining_bits(builder, n, zero)
+        wanted = [
+            mask_from_bits(builder, x, VECTOR_BYTES)
+            for x in (first, builder.select(more, last, zero))
+        ]
+        j, sums, end = v.loop(m, 4, [splat_word(0)] * (WIDE // WORD_LANES * 3), once=True)
         source = Bytes(context, builder, args[:4], rows, 4, builder.sub(m, j), j)
         words = []
         for i, those in enumerate(wanted):
-            words += by_fours(builder, source.loads(constant(i * BYTES), those))
-            source.ask(constant(i * BYTES - WIDE))
-        place = builder.bitcast(builder.gep(d, [j]), INT.as_pointer())
-        digits = [v.splat(builder.load(builder.gep(place, [constant(q)]))) for q in range(3)]
+            words += by_fours(builder, source.loads(index_constant(i * VECTOR_BYTES), those))
+            source.ask(index_constant(i * VECTOR_BYTES - WIDE))
+        place = builder.bitcast(builder.gep(d, [j]), INT32.as_pointer())
+        digits = [v.splat(builder.load(builder.gep(place, [index_constant(q)]))) for q in range(3)]
         sums = [
-            v.call("llvm.x86.avx512.vpdpbusd.512", WORDS, [sums[i * 3 + q], line, digit])
+            v.call("llvm.x86.avx512.vpdpbusd.512", WORD_VECTOR, [sums[i * 3 + q], line, digit])
             for i, line in enumerate(words)
             for q, digit in enumerate(digits)
         ]
@@ -212,8 +243,8 @@ def _sum(typingctx, X, rows, k0, n, m, D, d, s, factor, C, c, add):
         unit, factor = v.splat(builder.load(s)), v.splat(builder.fptrunc(args[8], v.scalar))
         adds = builder.icmp_signed("!=", args[11], zero)
         for i, x in enumerate(_in_order(v, numbers[:4]) + _in_order(v, numbers[4:])):
-            at = constant(i * LANES)
-            columns = v.mask(builder.trunc(builder.sub(n, at), INT))
+            at = index_constant(i * WORD_LANES)
+            columns = v.mask(builder.trunc(builder.sub(n, at), INT32))
             start = builder.select(adds, v.load_masked(c, at, columns), v.zero)
             x = v.multiply_add(builder.fmul(x, unit), factor, start)
             v.store_masked(x, c, at, columns)
@@ -222,17 +253,17 @@ def _sum(typingctx, X, rows, k0, n, m, D, d, s, factor, C, c, add):
     return signature, codegen
 
 
-@linked("i X I1 i f f F1 i F1 i F1 i", when=in_training(ONE))
+@indirect("i X I1 i f f F1 i F1 i F1 i", requires=in_training(ONE))
 def backward(N, X, rows, k0, scale, offset, D, d, C, c, work, p):
     """C[c + k] = Σⱼ D[d + j] (scale X[rows[j], k0 + k] + offset), k < N.
 
     work[p:] has ROOM.
     """
-    step, p = evenly(rows.size, EXAMPLES, 4), aligned(work, p)
+    step, p = even_chunk(rows.size, EXAMPLES, 4), aligned(work, p)
     begin = lined(X, k0, WIDE)
     for first in range(0, rows.size, step):
         m = min(step, rows.size - first)
-        own, words = part(rows, first, m), padded((m + 3) // 4, LANES)
+        own, words = view(rows, first, m), round_up((m + 3) // 4, WORD_LANES)
         cut(1, m, words, D, d + first, 0, work, p)
         for block in range((N - begin + WIDE - 1) // WIDE - 1, -1, -1):
             k = max(begin + block * WIDE, 0)

@@ -9,9 +9,18 @@ from __future__ import annotations
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from ..codegen.pointers import address
-from ..codegen.simd import INT, Vectors, constant, data, index, void
-from ..codegen.vnni import BYTES, LANES, OCTETS, WORDS, mask, remaining, same, shuffled
+from ..codegen.pointers import address_of
+from ..codegen.simd import INT32, Vectors, element_pointer, index, index_constant, void
+from ..codegen.vnni import (
+    BYTE_VECTOR,
+    VECTOR_BYTES,
+    WORD_LANES,
+    WORD_VECTOR,
+    mask_from_bits,
+    remaining_bits,
+    shuffle,
+    splat_word,
+)
 from ..compiler.jit import inlined
 
 BASE, MOST = 256.0, 0x7F7F7F  # of digits, and the largest number that three of them make
@@ -34,17 +43,20 @@ def _cut_of(arranged):
 
         def codegen(context, builder, sig, args):
             v = Vectors(context, builder, D.dtype)
-            y = data(context, builder, Y, args[0], args[1])
-            d, s = (data(context, builder, D, args[3], place) for place in args[4:])
+            y = element_pointer(context, builder, Y, args[0], args[1])
+            d, s = (element_pointer(context, builder, D, args[3], place) for place in args[4:])
             unit, inverse = _unit(builder, v, _largest(builder, v, y, args[2]))
             builder.store(unit, s)
             inverse = v.splat(inverse)
-            k, _, end = v.loop(args[2], BYTES, [])
+            k, _, end = v.loop(args[2], VECTOR_BYTES, [])
             four = [_digits(builder, v, x, inverse) for x in _four(builder, v, y, args[2], k)]
             lines = arranged(builder, four)
-            first = builder.mul(builder.udiv(k, constant(BYTES)), constant(len(lines) * LANES))
+            first = builder.mul(
+                builder.udiv(k, index_constant(VECTOR_BYTES)),
+                index_constant(len(lines) * WORD_LANES),
+            )
             for i, line in enumerate(lines):
-                place = builder.add(first, constant(i * LANES))
+                place = builder.add(first, index_constant(i * WORD_LANES))
                 v.store(builder.bitcast(line, v.type), d, place)
             end([])
             return context.get_dummy_value()
@@ -56,25 +68,27 @@ def _cut_of(arranged):
 
 def _four(builder, v, y, n, k):
     """Four vectors of numbers from k on, zero where there are none."""
-    bits = remaining(builder, n, k)
+    bits = remaining_bits(builder, n, k)
     for j in range(4):
-        at = builder.add(k, constant(j * LANES))
-        wanted = mask(builder, builder.lshr(bits, constant(j * LANES)), LANES)
+        at = builder.add(k, index_constant(j * WORD_LANES))
+        wanted = mask_from_bits(
+            builder, builder.lshr(bits, index_constant(j * WORD_LANES)), WORD_LANES
+        )
         yield v.load_masked(y, at, wanted)
 
 
 def _largest(builder, v, y, n):
     """The bits of the largest of n |numbers|; NaN counts as larger than any."""
-    k, best, end = v.loop(n, BYTES, [same(0)] * 4)
+    k, best, end = v.loop(n, VECTOR_BYTES, [splat_word(0)] * 4)
     found = []
     for x, most in zip(_four(builder, v, y, n, k), best, strict=True):
-        bits = builder.and_(builder.bitcast(x, WORDS), same(0x7FFFFFFF))
+        bits = builder.and_(builder.bitcast(x, WORD_VECTOR), splat_word(0x7FFFFFFF))
         found.append(builder.select(builder.icmp_signed(">", bits, most), bits, most))
     end(found)
     while len(found) > 1:
         x, y = found.pop(), found.pop()
         found.append(builder.select(builder.icmp_signed(">", x, y), x, y))
-    return v.call(f"llvm.vector.reduce.smax.v{LANES}i32", INT, found)
+    return v.call(f"llvm.vector.reduce.smax.v{WORD_LANES}i32", INT32, found)
 
 
 def _unit(builder, v, bits):
@@ -83,24 +97,33 @@ def _unit(builder, v, bits):
     Its exponent is the next one where three digits would not hold it in 23 bits; neither of the two
     is subnormal.
     """
-    exponent = builder.lshr(builder.add(bits, INT(0xFFFFFF - 2 * MOST)), INT(23))
-    up = builder.sub(INT(2 * 127 + 22), exponent)
-    up = builder.select(builder.icmp_signed("<", up, INT(253)), up, INT(253))
-    down = builder.shl(builder.sub(INT(254), up), INT(23))
-    finite = builder.icmp_signed("<", bits, INT(0x7F800000))
-    down = builder.select(finite, down, INT(0x7FC00000))
-    return tuple(builder.bitcast(x, v.scalar) for x in (down, builder.shl(up, INT(23))))
+    exponent = builder.lshr(builder.add(bits, INT32(0xFFFFFF - 2 * MOST)), INT32(23))
+    up = builder.sub(INT32(2 * 127 + 22), exponent)
+    up = builder.select(builder.icmp_signed("<", up, INT32(253)), up, INT32(253))
+    down = builder.shl(builder.sub(INT32(254), up), INT32(23))
+    finite = builder.icmp_signed("<", bits, INT32(0x7F800000))
+    down = builder.select(finite, down, INT32(0x7FC00000))
+    return tuple(builder.bitcast(x, v.scalar) for x in (down, builder.shl(up, INT32(23))))
 
 
 def _digits(builder, v, x, inverse):
     """16 numbers as words: of each four their first digits, their second, third, and no digits."""
-    values = [builder.fmul(x, inverse), same(0), ir.IntType(16)(-1), INT(4)]  # 4: to nearest
-    steps = v.call("llvm.x86.avx512.mask.cvtps2dq.512", WORDS, values)
-    carry = same(CARRY)
-    octets = builder.bitcast(builder.xor(builder.add(steps, carry), carry), OCTETS)
-    places = [lane + 4 * i + digit for lane in range(0, BYTES, LANES) for digit in range(4)
-              for i in range(4)]  # fmt: skip
-    return builder.bitcast(shuffled(builder, octets, octets, places), WORDS)
+    values = [
+        builder.fmul(x, inverse),
+        splat_word(0),
+        ir.IntType(16)(-1),
+        INT32(4),
+    ]  # 4: to nearest
+    steps = v.call("llvm.x86.avx512.mask.cvtps2dq.512", WORD_VECTOR, values)
+    carry = splat_word(CARRY)
+    octets = builder.bitcast(builder.xor(builder.add(steps, carry), carry), BYTE_VECTOR)
+    places = [
+        lane + 4 * i + digit
+        for lane in range(0, VECTOR_BYTES, WORD_LANES)
+        for digit in range(4)
+        for i in range(4)
+    ]
+    return builder.bitcast(shuffle(builder, octets, octets, places), WORD_VECTOR)
 
 
 def number(builder, v, sums):
@@ -117,12 +140,12 @@ def _in_fours(_builder, four):
 
 def _in_lines(builder, four):
     """Three vectors: the first digits of 64 numbers, their second and their third."""
-    halves = [[*range(i, i + 8), *range(LANES + i, LANES + i + 8)] for i in (0, 8)]
+    halves = [[*range(i, i + 8), *range(WORD_LANES + i, WORD_LANES + i + 8)] for i in (0, 8)]
     lines = []
     for digits in ((0, 1), (2, 2)):
-        places = [i + q for q in digits for i in range(0, 2 * LANES, 4)]
-        x, y = (shuffled(builder, *pair, places) for pair in (four[:2], four[2:]))
-        lines += [shuffled(builder, x, y, half) for half in halves]
+        places = [i + q for q in digits for i in range(0, 2 * WORD_LANES, 4)]
+        x, y = (shuffle(builder, *pair, places) for pair in (four[:2], four[2:]))
+        lines += [shuffle(builder, x, y, half) for half in halves]
     return lines[:3]
 
 
@@ -132,7 +155,7 @@ def aligned(work, p):
 
     With vectors across lines 12288 → 7 took 8 % longer.
     """
-    return p + -(address(work) // 4 + p) % LANES
+    return p + -(address_of(work) // 4 + p) % WORD_LANES
 
 
 def _rows_of(cut_one, size):
@@ -141,7 +164,7 @@ def _rows_of(cut_one, size):
     @inlined
     def length(words):
         """Numbers that a row of so many words of bytes takes: whole lines, and one behind."""
-        return words * size + LANES
+        return words * size + WORD_LANES
 
     @inlined
     def cut(n, K, words, Y, y, ldy, D, d):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...opcodes import READ, WIDE
-from ..codegen.pointers import load, of_each, part, prefetch, row
-from ..compiler.dispatch_table import linked_each
+from ..codegen.pointers import each_csr_dtype, load, prefetch, view, view_row
+from ..compiler.dispatch_table import indirect_each
 from ..compiler.jit import inlined, kernel
 from ..gemm.packing import LINE
 from . import csr_gemm
@@ -56,9 +56,9 @@ def _gather(dtype, size, wide, X, rows, k0, stats, shift, factor, rest, offset, 
     address, step, stride, _ = X
     offset, w = wide(offset), block.shape[1]
     first, n = (k0, w) if stats > 1 else (0, stats)
-    low, scale, lost = part(shift, first, n), part(factor, first, n), part(rest, first, n)
+    low, scale, lost = view(shift, first, n), view(factor, first, n), view(rest, first, n)
     for j in range(rows.size):
-        start, line = rows[j] * step + k0 * stride, row(block, j, 0, w)
+        start, line = rows[j] * step + k0 * stride, view_row(block, j, 0, w)
         if stride == 1 and j + AHEAD < rows.size:
             _ask(address, rows[j + AHEAD] * step + k0, w, size)
         if stride == 1:
@@ -88,9 +88,9 @@ def _gather_of(dtype):
 
 
 #: By the code of X: the dtypes of arrays, then those of sparse rows.
-_gathers = linked_each(
+_gathers = indirect_each(
     "X I1 i i F1 F1 F1 f F2",
-    {dtype.name: _gather_of(dtype) for dtype in READ} | of_each(csr_gemm.gather_of),
+    {dtype.name: _gather_of(dtype) for dtype in READ} | each_csr_dtype(csr_gemm.gather_of),
 )
 
 
@@ -105,7 +105,7 @@ def standardize(X, shift, factor, offset, A):
     """A = (X − shift) factor + offset.   X, A (m, n); shift, factor (n,) or (1,)."""
     offset = A.dtype.type(offset)
     for i in range(A.shape[0]):
-        x, a = row(X, i, 0, A.shape[1]), row(A, i, 0, A.shape[1])
+        x, a = view_row(X, i, 0, A.shape[1]), view_row(A, i, 0, A.shape[1])
         if shift.size > 1:
             for k in range(a.size):
                 a[k] = (x[k] - shift[k]) * factor[k] + offset

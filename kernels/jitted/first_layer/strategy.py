@@ -6,11 +6,11 @@ MARK is added to it once for FLOATS, twice for PANELS and so on.
 
 from __future__ import annotations
 
-from ..codegen.pointers import CODES, MARK
-from ..codegen.vnni import BYTES
-from ..compiler.dispatch_table import in_training, linked_each
+from ..codegen.pointers import DTYPE_CODES, MARK
+from ..codegen.vnni import VECTOR_BYTES
+from ..compiler.dispatch_table import in_training, indirect_each
 from ..compiler.jit import inlined
-from ..threads.team import portion
+from ..threads.team import static_partition
 from . import int8_gemm, int8_narrow_gemm, strided_gemm
 
 FLOATS, PANELS, ROWS, ONE = 1, 2, 3, 4  # ONE: rows for a single output
@@ -19,7 +19,7 @@ USES = {
     ROWS: {"in place", int8_narrow_gemm.NAME, int8_gemm.NAME},
     ONE: {"in place", int8_narrow_gemm.NAME, int8_narrow_gemm.ONE},
 }
-MARKED = MARK * FLOATS + CODES[int8_gemm.OCTETS]  # the code of bytes that are read in place
+MARKED = MARK * FLOATS + DTYPE_CODES[int8_gemm.UINT8]  # the code of bytes that are read in place
 
 
 def chosen(x, kind, ops, dtype, batch):
@@ -84,7 +84,7 @@ def _rows(table, ops, theta, state, work, ld, blocks, X, rows, group, count, o, 
 def _floats_back(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
     """dW (n_out, n_in) from dZ (n_out, ld) at D and X[rows]: a member's tiles."""
     op = ops[1]
-    first, last = portion(strided_gemm.tiles(op.n_in, op.n_out), me, team)
+    first, last = static_partition(strided_gemm.tiles(op.n_in, op.n_out), me, team)
     for tile in range(last - 1, first - 1, -1):  # what was read last is still in the cache
         k, w = strided_gemm.span(op.n_in, op.n_out, tile)
         strided_gemm.backward(
@@ -95,8 +95,8 @@ def _floats_back(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team
 @inlined
 def _portion(n, me, team):
     """First and last of a member's features, whole vectors of bytes, or none at all."""
-    first, last = portion((n + BYTES - 1) // BYTES, me, team)
-    return first * BYTES, min(last * BYTES, n)
+    first, last = static_partition((n + VECTOR_BYTES - 1) // VECTOR_BYTES, me, team)
+    return first * VECTOR_BYTES, min(last * VECTOR_BYTES, n)
 
 
 def _panels_back(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
@@ -120,11 +120,11 @@ def _one_back(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
         )
 
 
-_forward = linked_each(
+_forward = indirect_each(
     "T O F1 F1 F1 i i X I1 i i i i i",
     {strided_gemm.FLOATS: _floats, int8_gemm.PANELS: _panels, int8_narrow_gemm.NAME: _rows},
 )
-_backward = linked_each(
+_backward = indirect_each(
     "T O F1 F1 F1 i i i X I1 i i",
     {
         in_training(strided_gemm.FLOATS): _floats_back,

@@ -14,16 +14,24 @@ from numba.extending import intrinsic
 
 from ...interpreter import statistics
 from ...opcodes import READ
-from ..codegen.pointers import CODES, MARK, NAMES, ask, part
-from ..codegen.simd import Vectors, clamped, constant, data, index, machine, void
-from ..compiler.dispatch_table import in_training_each, linked_each
+from ..codegen.pointers import DTYPE_CODES, DTYPE_NAMES, MARK, emit_prefetch, view
+from ..codegen.simd import (
+    Vectors,
+    clamp_index,
+    element_pointer,
+    index,
+    index_constant,
+    machine,
+    void,
+)
+from ..compiler.dispatch_table import in_training_each, indirect_each
 from ..compiler.jit import inlined
 from ..gemm.epilogue import add_offset
 from ..gemm.inner_product import accumulate, store_totals
-from ..gemm.packing import LINE, lanes_of
+from ..gemm.packing import LINE, lane_count
 
 KINDS = READ[:3]  # dtypes that are read so, by the code of X: float32, float64, uint8
-DOUBLE, BYTES = CODES[np.dtype(np.float64)], CODES[np.dtype(np.uint8)]
+DOUBLE, BYTES = DTYPE_CODES[np.dtype(np.float64)], DTYPE_CODES[np.dtype(np.uint8)]
 PARTS = 8  # groups of features that long rows are summed in, whatever the batch
 #: Features at a time, at most, or twice as many for outputs whose weights (this many numbers, of
 #: float32) still stay in the first cache. Rows of less than two SPAN go whole.
@@ -52,7 +60,7 @@ def uses(dtype, n):
 
 def _use(dtype, count):
     """What the linked kernels of a dtype and so many outputs at once are needed for."""
-    return f"{NAMES[dtype]} in place for {count}"
+    return f"{DTYPE_NAMES[dtype]} in place for {count}"
 
 
 class _Rows:
@@ -68,7 +76,7 @@ class _Rows:
         builder = self.builder
         row = builder.load(builder.gep(self.rows, [j]))
         place = builder.add(builder.mul(row, self.step), self.k)
-        place = builder.mul(place, constant(self.kind.bitwidth // 8))
+        place = builder.mul(place, index_constant(self.kind.bitwidth // 8))
         return builder.inttoptr(builder.add(self.address, place), self.pointers)
 
     def read(self, pointer, offset, mask=None):
@@ -78,17 +86,20 @@ class _Rows:
     def ask(self, pointer, count):
         """Ask for the cache lines that hold so many numbers."""
         for place in range(0, count, LINE // (self.kind.bitwidth // 8)):
-            ask(self.builder, self.builder.gep(pointer, [constant(place)]))
+            emit_prefetch(self.builder, self.builder.gep(pointer, [index_constant(place)]))
 
 
 def _begun(context, builder, kinds, args):
     """The vectors, the rows of X, the scale, and where the other factor and C begin."""
     kind, rows, other, C = kinds
     v = Vectors(context, builder, C.dtype)
-    order = data(context, builder, rows, args[1], constant(0))
+    order = element_pointer(context, builder, rows, args[1], index_constant(0))
     lines = _Rows(context, builder, v, args[0], order, args[2], kind.instance_type)
     scale = builder.fptrunc(args[3], v.scalar) if v.size == 4 else args[3]
-    places = (data(context, builder, one, args[i], args[i + 1]) for i, one in ((4, other), (7, C)))
+    places = (
+        element_pointer(context, builder, one, args[i], args[i + 1])
+        for i, one in ((4, other), (7, C))
+    )
     return v, lines, scale, *places
 
 
@@ -100,11 +111,11 @@ def _forward_tile(typingctx, X, rows, k0, scale, W, w, ldw, C, c, co, K, used, c
 
     def codegen(context, builder, sig, args):
         v, lines, scale, w, c = _begun(context, builder, (kind, rows, W, C), args)
-        tops = [clamped(builder, e, args[11]) for e in range(tall)]
+        tops = [clamp_index(builder, e, args[11]) for e in range(tall)]
         xs = [lines.pointer(e) for e in tops]
-        ws = [builder.gep(w, [builder.mul(constant(o), args[6])]) for o in range(wide)]
+        ws = [builder.gep(w, [builder.mul(index_constant(o), args[6])]) for o in range(wide)]
         sums = accumulate(builder, v, xs, ws, args[10], lines.read)
-        columns = [builder.mul(constant(o), args[9]) for o in range(wide)]
+        columns = [builder.mul(index_constant(o), args[9]) for o in range(wide)]
         cells = [builder.gep(c, [builder.add(e, column)]) for e in tops for column in columns]
         starts = [builder.load(cell) for cell in cells]
         scaled = [builder.fmul(x, v.splat(scale)) for x in sums]
@@ -128,10 +139,10 @@ def _backward_tile(
 
     def codegen(context, builder, sig, args):
         v, lines, scale, d, c = _begun(context, builder, (kind, rows, D, C), args)
-        ds = [builder.gep(d, [builder.mul(constant(i), args[6])]) for i in range(tall)]
+        ds = [builder.gep(d, [builder.mul(index_constant(i), args[6])]) for i in range(tall)]
         k, sums, end = v.loop(args[10], 1, [v.zero] * (tall * vectors), once=True)
         sums, x = list(sums), lines.pointer(k)
-        read = [lines.read(x, constant(j * v.lanes)) for j in range(vectors)]
+        read = [lines.read(x, index_constant(j * v.lanes)) for j in range(vectors)]
         if tall > 1:
             lines.ask(builder.gep(x, [builder.neg(args[11])]), vectors * v.lanes)
         for i, pointer in enumerate(ds):
@@ -139,8 +150,8 @@ def _backward_tile(
             for j, line in enumerate(read, i * vectors):
                 sums[j] = v.multiply_add(factor, line, sums[j])
         end(sums)
-        rows_of_c = [builder.mul(constant(i), args[9]) for i in range(tall)]
-        columns = [constant(j * v.lanes) for j in range(vectors)]
+        rows_of_c = [builder.mul(index_constant(i), args[9]) for i in range(tall)]
+        columns = [index_constant(j * v.lanes) for j in range(vectors)]
         cells = [builder.add(row, column) for row in rows_of_c for column in columns]
         for cell, x in zip(cells, sums, strict=True):
             v.store(builder.fmul(x, v.splat(scale)), c, cell)
@@ -212,7 +223,7 @@ def _forward_of(dtype, count):
         add_offset(count, K, offset, W, w, ldw, m, C, c, co)
         for e in range(0, m, tall):
             _forward_tile(
-                X, part(rows, e, m - e), k0, scale, W, w, ldw, C, c + e, co, K, min(tall, m - e),
+                X, view(rows, e, m - e), k0, scale, W, w, ldw, C, c + e, co, K, min(tall, m - e),
                 count, kind,
             )  # fmt: skip
 
@@ -230,7 +241,7 @@ def _backward_of(dtype, count):
         N, the count of k, is at least FEWEST; rows holds at least one. The last tile ends where
         the row does: where tiles overlap, the same is written again.
         """
-        m, many, few = rows.size, wide * lanes_of(C), narrow * lanes_of(C)
+        m, many, few = rows.size, wide * lane_count(C), narrow * lane_count(C)
         whole, ahead = N // many * many if wide > narrow else 0, min(k0, N)
         for j in range(0, whole, many):
             _backward_tile(
@@ -253,8 +264,8 @@ def _each(kernel_of):
 
 
 _SIGNATURE = "i X I1 i f f F1 i i F1 i i"
-_forward_by = linked_each(_SIGNATURE, _each(_forward_of))
-_backward_by = linked_each(_SIGNATURE, in_training_each(_each(_backward_of)))
+_forward_by = indirect_each(_SIGNATURE, _each(_forward_of))
+_backward_by = indirect_each(_SIGNATURE, in_training_each(_each(_backward_of)))
 
 
 @inlined

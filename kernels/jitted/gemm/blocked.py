@@ -6,16 +6,16 @@ second-level cache.
 
 from __future__ import annotations
 
-from ..compiler.dispatch_table import linked
+from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined, kernel
-from .inner_product import dots
-from .microkernel import DEPTH, PANEL, VECTORS, multiply
-from .packing import lanes_of, pack, transpose
-from .small_k import ADD
+from .inner_product import multiply_inner
+from .microkernel import KC, NR_MAX, NR_VECTORS, multiply
+from .packing import lane_count, pack, transpose
+from .small_k import BETA_ONE
 
 #: Rows of A, rows of B and columns of B in a block. Cubes of 1024: 151 GFLOP/s, with twice as many
 #: rows of A 148, with all of them for each panel 124 (Xeon, float32).
-HIGH, DEEP, WIDE = 48, 2 * DEPTH, 4 * PANEL
+HIGH, DEEP, WIDE = 48, 2 * KC, 4 * NR_MAX
 #: Rows of C from which on DEEP rows of B go at once, for C then passes the caches half as often:
 #: 2048 × 2048 × 256 at 157 GFLOP/s instead of 143; but 128 × 512 × 784 at 136 instead of 142.
 MANY = 192
@@ -33,7 +33,7 @@ LONG = 128  # sums from which dot products are taken: of 32 they are slower, of 
 SPACE = WIDE * DEEP + HIGH * DEEP  # numbers that the blocks of a product take at most
 
 
-@linked("T i i i F1 i i i F1 i i i F1 i i i F1 i", when="product")
+@indirect("T i i i F1 i i i F1 i i i F1 i i i F1 i", requires="product")
 def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, space, p):
     """C[c:] (M, N) = start + A[a:] (M, K) B[b:] (K, N); either may lie either way.
 
@@ -41,13 +41,13 @@ def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, space,
     begin: ZERO or ADD. space[p:] is for blocks: DEEP numbers for each column of a whole tile, up to
     WIDE columns, and where A is turned SPACE.
     """
-    width, turns = VECTORS * lanes_of(C), rs == 1 and cs * A.itemsize >= APART
-    most = DEEP if M >= MANY else DEPTH
-    tall = HIGH if turns or width < N or DEPTH < K else M
+    width, turns = NR_VECTORS * lane_count(C), rs == 1 and cs * A.itemsize >= APART
+    most = DEEP if M >= MANY else KC
+    tall = HIGH if turns or width < N or KC < K else M
     for left in range(0, N, WIDE):
         right = min(left + WIDE, N)
         for k in range(0, K, most):
-            deep, start = min(most, K - k), begin if k == 0 else ADD
+            deep, start = min(most, K - k), begin if k == 0 else BETA_ONE
             for i in range(0, M, tall):
                 high, F, f, fi, fk = min(tall, M - i), A, a + i * rs + k * cs, rs, cs
                 if turns:
@@ -58,7 +58,7 @@ def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, space,
                     G, g, ldg = B, b + k * bk + j * bj, bk
                     if bj > 1 or across < width or M > UNPACKED:
                         G, g = space, p + (j - left) * deep
-                        ldg = (across + lanes_of(C) - 1) // lanes_of(C) * lanes_of(C)
+                        ldg = (across + lane_count(C) - 1) // lane_count(C) * lane_count(C)
                         if i == 0:
                             pack(table, deep, across, B, b + k * bk + j * bj, bk, bj, G, g, ldg)
                     multiply(
@@ -76,8 +76,8 @@ def _narrow(table, M, N, K, A, rs, B, bk, bj, C, begin, space):
         if bk > 1:
             W, w, ldw = space, 0, DEEP
             transpose(table, long, N, B, k * bk, bk, space, 0, DEEP, 1)
-        add = 1 if begin == ADD or k > 0 else 0
-        dots(table, M, N, long, A, k, rs, W, w, ldw, C, 0, N, 1, add)
+        add = 1 if begin == BETA_ONE or k > 0 else 0
+        multiply_inner(table, M, N, long, A, k, rs, W, w, ldw, C, 0, N, 1, add)
 
 
 @inlined
@@ -89,11 +89,11 @@ def _slim(table, M, N, K, A, cs, B, bk, bj, C, begin, space):
     q = WIDE * min(K, DEEP)
     for i in range(0, M, WIDE):
         high = min(WIDE, M - i)
-        if begin == ADD:
+        if begin == BETA_ONE:
             transpose(table, high, N, C, i * N, N, space, q, WIDE, 1)
         product(table, N, high, K, B, 0, bj, bk, A, i, cs, 1, space, q, WIDE, begin, space, 0)
         # Rows before the exact ones write behind themselves what the next row overwrites.
-        exact = min(high, lanes_of(C)) if lanes_of(C) >= N else high
+        exact = min(high, lane_count(C)) if lane_count(C) >= N else high
         transpose(table, N, high - exact, space, q, WIDE, C, i * N, N, 1)
         transpose(table, N, exact, space, q + high - exact, WIDE, C, (i + high - exact) * N, N, 0)
 

@@ -8,8 +8,18 @@ from __future__ import annotations
 
 from numba.extending import intrinsic
 
-from ..codegen.simd import INT, Vectors, clamped, constant, data, index, machine, merged, void
-from ..compiler.dispatch_table import linked
+from ..codegen.simd import (
+    INT32,
+    Vectors,
+    clamp_index,
+    element_pointer,
+    emit_phis,
+    index,
+    index_constant,
+    machine,
+    void,
+)
+from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
 
 #: Rows of X and of W that a tile holds: many outputs, few, two or one.
@@ -30,13 +40,13 @@ def _tile(tall, wide):
 
         def codegen(context, builder, sig, args):
             x, w, c = (
-                data(context, builder, (X, W, C)[i], args[p], args[p + 1])
+                element_pointer(context, builder, (X, W, C)[i], args[p], args[p + 1])
                 for i, p in enumerate((0, 3, 6))
             )
             ldx, ldw, ce, co, K, used, width, add = (*args[2:6:3], *args[8:])
             v = Vectors(context, builder, number)
-            tops = [clamped(builder, e, used) for e in range(tall)]
-            sides = [clamped(builder, o, width) for o in range(wide)]
+            tops = [clamp_index(builder, e, used) for e in range(tall)]
+            sides = [clamp_index(builder, o, width) for o in range(wide)]
             xs = [builder.gep(x, [builder.mul(e, ldx)]) for e in tops]
             ws = [builder.gep(w, [builder.mul(o, ldw)]) for o in sides]
             sums = accumulate(builder, v, xs, ws, K, v.read)
@@ -45,7 +55,7 @@ def _tile(tall, wide):
                 for e in tops
                 for o in sides
             ]
-            adds = builder.icmp_signed("!=", add, constant(0))
+            adds = builder.icmp_signed("!=", add, index_constant(0))
             zero = v.zero.type.element(0.0)
             starts = [builder.select(adds, builder.load(cell), zero) for cell in cells]
             store_totals(builder, v, sums, starts, cells)
@@ -62,7 +72,7 @@ def store_totals(builder, v, sums, starts, cells):
     for i in range(0, len(sums), v.lanes):
         group = sums[i : i + v.lanes]
         packed = v.sums(group)
-        totals += [builder.extract_element(packed, INT(lane)) for lane in range(len(group))]
+        totals += [builder.extract_element(packed, INT32(lane)) for lane in range(len(group))]
     # Rows beyond the edge repeat the last one, so all that is written twice is the same.
     for cell, start, total in zip(cells, starts, totals, strict=True):
         builder.store(builder.fadd(start, total), cell)
@@ -73,11 +83,11 @@ def accumulate(builder, v, xs, ws, K, read):
 
     read(pointer, offset, mask) emits a load behind a pointer of xs; a mask of None: of all lanes.
     """
-    count = builder.and_(K, constant(-v.lanes))
+    count = builder.and_(K, index_constant(-v.lanes))
     sums = [v.zero] * (len(xs) * len(ws))
     before = builder.block
     some, tail = builder.append_basic_block("some"), builder.append_basic_block("tail")
-    builder.cbranch(builder.icmp_signed(">", count, constant(0)), some, tail)
+    builder.cbranch(builder.icmp_signed(">", count, index_constant(0)), some, tail)
     builder.position_at_end(some)
     k, carried, end = v.loop(count, v.lanes, sums)
     carried = _step(v, [read(x, k, None) for x in xs], ws, k, None, carried)
@@ -85,18 +95,18 @@ def accumulate(builder, v, xs, ws, K, read):
     last = builder.block
     builder.branch(tail)
     builder.position_at_end(tail)
-    whole = merged(builder, v.type, sums, before, carried, last)
+    whole = emit_phis(builder, v.type, sums, before, carried, last)
     rest = builder.sub(K, count)
     masked, done = builder.append_basic_block("masked"), builder.append_basic_block("done")
     here = builder.block
-    builder.cbranch(builder.icmp_signed(">", rest, constant(0)), masked, done)
+    builder.cbranch(builder.icmp_signed(">", rest, index_constant(0)), masked, done)
     builder.position_at_end(masked)
-    mask = v.mask(builder.trunc(rest, INT))
+    mask = v.mask(builder.trunc(rest, INT32))
     ended = _step(v, [read(x, count, mask) for x in xs], ws, count, mask, whole)
     there = builder.block
     builder.branch(done)
     builder.position_at_end(done)
-    return merged(builder, v.type, whole, here, ended, there)
+    return emit_phis(builder, v.type, whole, here, ended, there)
 
 
 def _step(v, xs, ws, k, mask, sums):
@@ -122,8 +132,8 @@ def _tiles(tile, tall, o, n, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add):
         )  # fmt: skip
 
 
-@linked("i i i F1 i i F1 i i F1 i i i i")
-def dots(m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add):
+@indirect("i i i F1 i i F1 i i F1 i i i i")
+def multiply_inner(m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add):
     """C[c + e ce + o co] = (add: itself +) Σₖ X[x + e ldx + k] W[w + o ldw + k], e < m, o < n."""
     o = 0
     while o < n:

@@ -10,17 +10,26 @@ from __future__ import annotations
 from numba import types
 from numba.extending import intrinsic
 
-from ..codegen.simd import INT, Vectors, clamped, constant, data, index, machine, void
-from ..compiler.dispatch_table import linked
+from ..codegen.simd import (
+    INT32,
+    Vectors,
+    clamp_index,
+    element_pointer,
+    index,
+    index_constant,
+    machine,
+    void,
+)
+from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
-from .packing import lanes_of
-from .small_k import ADD, BIAS, End, begins, thin
+from .packing import lane_count
+from .small_k import BETA_BIAS, BETA_ONE, Epilogue, begins, multiply_small_k
 
 #: Rows and vectors of C that a tile holds; with a row of B and a broadcast they fill the registers.
-ROWS, VECTORS = (6, 4) if machine()[1] == 32 else (6, 2) if machine()[2] else (3, 4)
-TALL = 2 * ROWS  # rows of a tile of one vector: with fewer, each sum would wait for the last
-PANEL = 64  # numbers of a row that a tile is at most wide
-DEPTH = 128  # rows of B that a tile takes at a time: a panel of them stays in the first-level cache
+MR, NR_VECTORS = (6, 4) if machine()[1] == 32 else (6, 2) if machine()[2] else (3, 4)
+MR_TALL = 2 * MR  # rows of a tile of one vector: with fewer, each sum would wait for the last
+NR_MAX = 64  # numbers of a row that a tile is at most wide
+KC = 128  # rows of B that a tile takes at a time: a panel of them stays in the first-level cache
 
 #: Rows of B up to which `thin` multiplies, for a single row of C, up to LOW rows, and more: there
 #: tiles took 1.1 to 3.4 times as long (AVX-512, float32), beyond as long or less.
@@ -45,15 +54,15 @@ def _tile(rows, vectors):
         def codegen(context, builder, sig, args):
             a, b, c = begins(context, builder, (A, B, C), args)
             rs, cs, ldb, ldc = args[2], args[3], args[6], args[9]
-            biases = data(context, builder, bias, args[10], args[11])
+            biases = element_pointer(context, builder, bias, args[10], args[11])
             K, used, width, begin, end, g, by = args[12:]
             v = Vectors(context, builder, C.dtype)
-            end = End(builder, v, data(context, builder, C, args[7], g), by, end)
-            places = [clamped(builder, i, used) for i in range(rows)]
-            columns = [constant(j * v.lanes) for j in range(vectors)]
+            end = Epilogue(builder, v, element_pointer(context, builder, C, args[7], g), by, end)
+            places = [clamp_index(builder, i, used) for i in range(rows)]
+            columns = [index_constant(j * v.lanes) for j in range(vectors)]
             across = [builder.mul(i, rs) for i in places]
             down = [builder.mul(i, ldc) for i in places]
-            full = builder.icmp_signed(">=", width, constant(vectors * v.lanes))
+            full = builder.icmp_signed(">=", width, index_constant(vectors * v.lanes))
             masks = _masks(builder, v, width, columns)
             cells = [[builder.add(d, j) for j in columns] for d in down]
             sums = _start(builder, v, c, cells, masks, full, biases, places, begin)
@@ -83,7 +92,7 @@ def _added(builder, v, sums, a, b, across, columns, steps):
 
 def _masks(builder, v, width, columns):
     """Which lanes of each vector lie inside of C."""
-    return [v.mask(builder.trunc(builder.sub(width, j), INT)) for j in columns]
+    return [v.mask(builder.trunc(builder.sub(width, j), INT32)) for j in columns]
 
 
 def _start(builder, v, c, cells, masks, full, biases, places, begin):
@@ -95,8 +104,8 @@ def _start(builder, v, c, cells, masks, full, biases, places, begin):
     whole, edge = builder.append_basic_block("whole"), builder.append_basic_block("edge")
     ready = builder.append_basic_block("ready")
     chosen = builder.switch(begin, ready)
-    chosen.add_case(constant(BIAS), filled)
-    chosen.add_case(constant(ADD), added)
+    chosen.add_case(index_constant(BETA_BIAS), filled)
+    chosen.add_case(index_constant(BETA_ONE), added)
     builder.position_at_end(filled)
     first = [[v.splat(builder.load(builder.gep(biases, [i])))] * vectors for i in places]
     builder.branch(ready)
@@ -134,8 +143,8 @@ def _finish(builder, v, c, cells, masks, full, width, sums):
         with outside:
             for j, mask in enumerate(masks):
                 column = [(sums[i * vectors + j], line[j]) for i, line in enumerate(cells)]
-                some = builder.icmp_signed("<", constant(j * v.lanes), width)
-                all_ = builder.icmp_signed("<=", constant((j + 1) * v.lanes), width)
+                some = builder.icmp_signed("<", index_constant(j * v.lanes), width)
+                all_ = builder.icmp_signed("<=", index_constant((j + 1) * v.lanes), width)
                 with builder.if_then(some), builder.if_else(all_) as (whole, part):
                     with whole:
                         for x, cell in column:
@@ -145,8 +154,8 @@ def _finish(builder, v, c, cells, masks, full, width, sums):
                             v.store_masked(x, c, cell, mask)
 
 
-_whole, _few, _one = (_tile(rows, VECTORS) for rows in (ROWS, 3, 1))
-_half, _tall, _line, _dot = _tile(ROWS, 2), _tile(TALL, 1), _tile(ROWS, 1), _tile(1, 1)
+_whole, _few, _one = (_tile(rows, NR_VECTORS) for rows in (MR, 3, 1))
+_half, _tall, _line, _dot = _tile(MR, 2), _tile(MR_TALL, 1), _tile(MR, 1), _tile(1, 1)
 
 
 @inlined
@@ -154,19 +163,19 @@ def _column_of_tiles(
     A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, end, g, by
 ):  # fmt: skip
     """Tiles above each other, as wide as a tile is, as two vectors or as one."""
-    tall = TALL if width <= lanes_of(C) else ROWS
+    tall = MR_TALL if width <= lane_count(C) else MR
     for i in range(0, rows, tall):
         u, v, w, n, t = a + i * rs, c + i * ldc, o + i, min(tall, rows - i), g + i * ldc
-        if width > 2 * lanes_of(C):
+        if width > 2 * lane_count(C):
             if n > 3:
                 _whole(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
             elif n > 1:
                 _few(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
             else:
                 _one(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
-        elif width > lanes_of(C):
+        elif width > lane_count(C):
             _half(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
-        elif n > ROWS:
+        elif n > MR:
             _tall(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
         elif n > 1:
             _line(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
@@ -174,7 +183,7 @@ def _column_of_tiles(
             _dot(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
 
 
-@linked("i i i F1 i i i F1 i i F1 i i F1 i i i i f", when="tiles")
+@indirect("i i i F1 i i i F1 i i F1 i i F1 i i i i f", requires="tiles")
 def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, by):
     """C[c:] (M, N) = start + A[a:] (M, K) B[b:] (K, N), rows ldc and ldb apart.
 
@@ -182,14 +191,14 @@ def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g
     begin: ZERO, ADD (to C), BIAS (bias[o + i] a row). end: FLOOR (relu), GATE (C times `by` where
     C[g + i ldc + j] > 0, else 0: relu on the way back), 0. K = 0 is left out.
     """
-    panel = VECTORS * lanes_of(C)
+    panel = NR_VECTORS * lane_count(C)
     few = FEW_FOR_ONE if M == 1 else FEW if M <= LOW else FEW_FOR_MANY
-    if few >= K and N % lanes_of(C) == 0:
-        thin(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, by)
+    if few >= K and N % lane_count(C) == 0:
+        multiply_small_k(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, by)
         return
-    for k in range(0, K, DEPTH):
-        depth = min(DEPTH, K - k)
-        start = begin if k == 0 else ADD
+    for k in range(0, K, KC):
+        depth = min(KC, K - k)
+        start = begin if k == 0 else BETA_ONE
         last = end if k + depth == K else 0
         for j in range(0, N, panel):
             _column_of_tiles(

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from numba.extending import intrinsic
 
-from ..codegen.pointers import part, prefetch
-from ..codegen.simd import INT, Vectors, clamped, constant, data, index, lanes, void
-from ..compiler.dispatch_table import linked
+from ..codegen.pointers import prefetch, view
+from ..codegen.simd import (
+    INT32,
+    Vectors,
+    clamp_index,
+    element_pointer,
+    index,
+    index_constant,
+    lanes,
+    void,
+)
+from ..compiler.dispatch_table import indirect
 
 LINE = 64  # bytes of a cache line
 #: Rows that are asked for before they are turned, where one fills a line: 256 rows of 54 numbers of
@@ -15,12 +24,12 @@ AHEAD = 32
 
 
 @intrinsic
-def lanes_of(typingctx, A):
+def lane_count(typingctx, A):
     """How many numbers of A a vector holds."""
     count = lanes(A.dtype)
 
     def codegen(context, builder, signature, args):
-        return constant(count)
+        return index_constant(count)
 
     return index(A), codegen
 
@@ -32,11 +41,11 @@ def _square(typingctx, X, x, ldx, Y, y, ldy):
 
     def codegen(context, builder, sig, args):
         v = Vectors(context, builder, Y.dtype)
-        x = data(context, builder, X, args[0], args[1])
-        y = data(context, builder, Y, args[3], args[4])
-        lines = [v.load(x, builder.mul(args[2], constant(i))) for i in range(v.lanes)]
+        x = element_pointer(context, builder, X, args[0], args[1])
+        y = element_pointer(context, builder, Y, args[3], args[4])
+        lines = [v.load(x, builder.mul(args[2], index_constant(i))) for i in range(v.lanes)]
         for i, line in enumerate(v.transposed(lines)):
-            v.store(line, y, builder.mul(args[5], constant(i)))
+            v.store(line, y, builder.mul(args[5], index_constant(i)))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -48,12 +57,12 @@ def _store_corner(builder, v, rows, n, y, ldy, m=None):
     Without m whole vectors are written, for stores by mask are slow (2 × 256 numbers took 2.5 µs,
     0.8 without): what lies behind the columns must be free.
     """
-    across = v.mask(builder.trunc(n, INT))
-    down = None if m is None else v.mask(builder.trunc(m, INT))
+    across = v.mask(builder.trunc(n, INT32))
+    down = None if m is None else v.mask(builder.trunc(m, INT32))
     lines = v.transposed([v.load_masked(row, None, across) for row in rows])
     for i, line in enumerate(lines):
-        with builder.if_then(builder.icmp_signed("<", constant(i), n)):
-            place = builder.mul(ldy, constant(i))
+        with builder.if_then(builder.icmp_signed("<", index_constant(i), n)):
+            place = builder.mul(ldy, index_constant(i))
             if down is None:
                 v.store(line, y, place)
             else:
@@ -70,9 +79,9 @@ def _corner_of(exact):
 
         def codegen(context, builder, sig, args):
             v = Vectors(context, builder, Y.dtype)
-            x = data(context, builder, X, args[0], args[1])
-            y = data(context, builder, Y, args[3], args[4])
-            places = [clamped(builder, i, args[6]) for i in range(v.lanes)]
+            x = element_pointer(context, builder, X, args[0], args[1])
+            y = element_pointer(context, builder, Y, args[3], args[4])
+            places = [clamp_index(builder, i, args[6]) for i in range(v.lanes)]
             rows = [builder.gep(x, [builder.mul(args[2], i)]) for i in places]
             _store_corner(builder, v, rows, args[7], y, args[5], args[6] if exact else None)
             return context.get_dummy_value()
@@ -95,11 +104,11 @@ def _picked(typingctx, X, rows, k, Y, y, ldy, m, n):
 
     def codegen(context, builder, sig, args):
         v = Vectors(context, builder, Y.dtype)
-        y = data(context, builder, Y, args[3], args[4])
-        order = data(context, builder, rows, args[1], constant(0))
+        y = element_pointer(context, builder, Y, args[3], args[4])
+        order = element_pointer(context, builder, rows, args[1], index_constant(0))
         first = builder.inttoptr(builder.extract_value(args[0], 0), v.scalar.as_pointer())
         step = builder.extract_value(args[0], 1)
-        places = [clamped(builder, i, args[6]) for i in range(v.lanes)]
+        places = [clamp_index(builder, i, args[6]) for i in range(v.lanes)]
         starts = [builder.mul(builder.load(builder.gep(order, [i])), step) for i in places]
         lines = [builder.gep(first, [builder.add(start, args[2])]) for start in starts]
         _store_corner(builder, v, lines, args[7], y, args[5])
@@ -108,13 +117,13 @@ def _picked(typingctx, X, rows, k, Y, y, ldy, m, n):
     return signature, codegen
 
 
-@linked("i i F1 i i F1 i i i", when="tiles")
+@indirect("i i F1 i i F1 i i i", requires="tiles")
 def transpose(m, n, X, x, ldx, Y, y, ldy, roomy):
     """Y[y + k ldy + j] = X[x + j ldx + k] for j < m, k < n.   Y (n, ldy); X (m, ldx).
 
     roomy: 1 where rows of Y may be written up to whole vectors.
     """
-    step = lanes_of(X)
+    step = lane_count(X)
     for j in range(0, m, step):
         for k in range(0, n, step):
             if j + step <= m and k + step <= n:
@@ -127,13 +136,13 @@ def transpose(m, n, X, x, ldx, Y, y, ldy, roomy):
                     _exact(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy, tall, wide)
 
 
-@linked("X I1 i F1 i i", when="pick")
-def pick(X, rows, n, Y, y, ldy):
+@indirect("X I1 i F1 i i", requires="pick")
+def gather_rows(X, rows, n, Y, y, ldy):
     """Y[y + k ldy + j] = X[rows[j], k], k < n: of the network's dtype, columns side by side.
 
     Rows of Y are written up to whole vectors.
     """
-    step, size = lanes_of(Y), Y.itemsize
+    step, size = lane_count(Y), Y.itemsize
     for j in range(0, rows.size, step):
         tall = min(step, rows.size - j)
         for i in range(j + AHEAD, min(j + AHEAD + step, rows.size) if n * size >= LINE else 0):
@@ -141,7 +150,7 @@ def pick(X, rows, n, Y, y, ldy):
                 prefetch(X[0] + rows[i] * X[1] * size + byte)
         for k in range(0, n, step):
             at = y + k * ldy + j
-            _picked(X, part(rows, j, tall), k, Y, at, ldy, tall, min(step, n - k))
+            _picked(X, view(rows, j, tall), k, Y, at, ldy, tall, min(step, n - k))
 
 
 @intrinsic
@@ -151,20 +160,23 @@ def _line(typingctx, X, x, n, Y, y):
 
     def codegen(context, builder, sig, args):
         v = Vectors(context, builder, Y.dtype)
-        x, y = (data(context, builder, kind, args[i], args[i + 1]) for i, kind in ((0, X), (3, Y)))
-        v.store(v.load_masked(x, None, v.mask(builder.trunc(args[2], INT))), y)
+        x, y = (
+            element_pointer(context, builder, kind, args[i], args[i + 1])
+            for i, kind in ((0, X), (3, Y))
+        )
+        v.store(v.load_masked(x, None, v.mask(builder.trunc(args[2], INT32))), y)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
-@linked("T i i F1 i i i F1 i i", when="product")
+@indirect("T i i F1 i i i F1 i i", requires="product")
 def pack(table, K, N, B, b, bk, bj, panel, p, width):
     """panel[p + k width + j] = B[b + k bk + j bj] for k < K, j < N; what lies behind is not read.
 
     bk or bj is 1; width is N in whole vectors.
     """
-    step = lanes_of(panel)
+    step = lane_count(panel)
     if bk == 1:
         transpose(table, N, K, B, b, bj, panel, p, width, 1)
     else:

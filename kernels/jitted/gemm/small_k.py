@@ -8,27 +8,39 @@ from __future__ import annotations
 from numba import types
 from numba.extending import intrinsic
 
-from ..codegen.simd import Vectors, clamped, constant, data, index, machine, merged, void
+from ..codegen.simd import (
+    Vectors,
+    clamp_index,
+    element_pointer,
+    emit_phis,
+    index,
+    index_constant,
+    machine,
+    void,
+)
 from ..compiler.jit import inlined
 
 ROWS, DEPTH = (4 if machine()[1] == 32 else 2), 4  # of A that the registers hold at once
-ZERO, ADD, BIAS = 0, 1, 2  # what a product starts from: nothing, C, one number a row
-FLOOR, GATE = 1, 2  # how it ends: nothing below zero; times a factor where a gate is open, else 0
+BETA_ZERO, BETA_ONE, BETA_BIAS = 0, 1, 2  # what a product starts from: nothing, C, one number a row
+EPILOGUE_RELU, EPILOGUE_RELU_GRAD = (
+    1,
+    2,
+)  # how it ends: nothing below zero; times a factor where a gate is open, else 0
 
 
 def begins(context, builder, kinds, args):
     """Where A, B and C of a product begin, from its arguments."""
     places = zip(kinds, (0, 4, 7), strict=True)
-    return [data(context, builder, kind, args[p], args[p + 1]) for kind, p in places]
+    return [element_pointer(context, builder, kind, args[p], args[p + 1]) for kind, p in places]
 
 
-class End:
+class Epilogue:
     """Emits what is done to the sums of a product before they are written."""
 
     def __init__(self, builder, v, gate, factor, end):
         self.builder, self.v, self.gate = builder, v, gate
-        self.low = v.floor(builder.icmp_signed("==", end, constant(FLOOR)))
-        self.gated = builder.icmp_signed("==", end, constant(GATE))
+        self.low = v.floor(builder.icmp_signed("==", end, index_constant(EPILOGUE_RELU)))
+        self.gated = builder.icmp_signed("==", end, index_constant(EPILOGUE_RELU_GRAD))
         self.factor = v.splat(builder.fptrunc(factor, v.scalar) if v.size == 4 else factor)
 
     def __call__(self, sums, places):
@@ -44,13 +56,13 @@ class End:
                 for wide, x in zip(opened, sums, strict=True)
             ]
             there = builder.block
-        return merged(builder, v.type, sums, before, kept, there)
+        return emit_phis(builder, v.type, sums, before, kept, there)
 
 
 def _held(builder, v, a, rs, cs, places, depth):
     """Vectors of the numbers of A, row by row."""
     heads = [builder.gep(a, [builder.mul(i, rs)]) for i in places]
-    steps = [builder.mul(cs, constant(k)) for k in range(depth)]
+    steps = [builder.mul(cs, index_constant(k)) for k in range(depth)]
     return [[v.splat(builder.load(builder.gep(head, [step]))) for step in steps] for head in heads]
 
 
@@ -60,9 +72,9 @@ def _stream(builder, v, weights, starts, adds, end, b, ldb, c, rows, N):
     cells, before = [builder.add(row, j) for row in rows], builder.block
     with builder.if_then(adds):
         found, there = [v.load(c, cell) for cell in cells], builder.block
-    sums = merged(builder, v.type, starts, before, found, there)
+    sums = emit_phis(builder, v.type, starts, before, found, there)
     for k in range(len(weights[0])):
-        line = v.load(b, builder.add(j, builder.mul(ldb, constant(k))))
+        line = v.load(b, builder.add(j, builder.mul(ldb, index_constant(k))))
         sums = [v.multiply_add(w[k], line, x) for w, x in zip(weights, sums, strict=True)]
     for x, cell in zip(end(sums, cells), cells, strict=True):
         v.store(x, c, cell)
@@ -82,21 +94,23 @@ def _rows(
         rs, cs, ldb, ldc = args[2], args[3], args[6], args[9]
         o, used, N, K, begin, end, g, factor = args[11:]
         v = Vectors(context, builder, C.dtype)
-        biased = builder.icmp_signed("==", begin, constant(BIAS))
-        adds = builder.icmp_signed("==", begin, constant(ADD))
-        first = data(context, builder, bias, args[10], builder.select(biased, o, constant(0)))
+        biased = builder.icmp_signed("==", begin, index_constant(BETA_BIAS))
+        adds = builder.icmp_signed("==", begin, index_constant(BETA_ONE))
+        first = element_pointer(
+            context, builder, bias, args[10], builder.select(biased, o, index_constant(0))
+        )
         zero = v.scalar(0.0)
-        end = End(builder, v, data(context, builder, C, args[7], g), factor, end)
-        single = builder.icmp_signed("==", used, constant(1))
-        shape = builder.add(K, builder.select(single, constant(DEPTH), constant(0)))
+        end = Epilogue(builder, v, element_pointer(context, builder, C, args[7], g), factor, end)
+        single = builder.icmp_signed("==", used, index_constant(1))
+        shape = builder.add(K, builder.select(single, index_constant(DEPTH), index_constant(0)))
         done = builder.append_basic_block("done")
         chosen = builder.switch(shape, done)
         for height, base in ((ROWS, 0), (1, DEPTH)):
             for depth in range(1, DEPTH + 1):
                 block = builder.append_basic_block(f"rows{height}x{depth}")
-                chosen.add_case(constant(base + depth), block)
+                chosen.add_case(index_constant(base + depth), block)
                 builder.position_at_end(block)
-                places = [clamped(builder, i, used) for i in range(height)]
+                places = [clamp_index(builder, i, used) for i in range(height)]
                 weights = _held(builder, v, a, rs, cs, places, depth)
                 numbers = (builder.load(builder.gep(first, [i])) for i in places)
                 starts = [v.splat(builder.select(biased, number, zero)) for number in numbers]
@@ -110,10 +124,10 @@ def _rows(
 
 
 @inlined
-def thin(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, factor):
+def multiply_small_k(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, factor):
     """As `multiply`, for N in whole vectors, by bands of a few rows of A and of B."""
     for k in range(0, K, DEPTH):
-        depth, start = min(DEPTH, K - k), begin if k == 0 else ADD
+        depth, start = min(DEPTH, K - k), begin if k == 0 else BETA_ONE
         last = end if k + depth == K else 0
         for i in range(0, M, ROWS):
             _rows(

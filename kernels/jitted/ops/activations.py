@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from ...opcodes import LEAK, SELU_ALPHA, SELU_SCALE, Activation
 from ..codegen import elementary
-from ..codegen.pointers import address, row
-from ..codegen.simd import wide
-from ..compiler.dispatch_table import linked_each
+from ..codegen.pointers import address_of, view_row
+from ..codegen.simd import prefer_full_width
+from ..compiler.dispatch_table import indirect_each
 from ..compiler.jit import inlined, kernel
 
 SELU_LOW = SELU_SCALE * SELU_ALPHA
@@ -21,7 +21,7 @@ SELU_LOW = SELU_SCALE * SELU_ALPHA
 @inlined
 def _copied(x, y):
     """Y = x, unless they are one; what follows works in place, where LLVM needs no check."""
-    if address(x) != address(y):
+    if address_of(x) != address_of(y):
         for j in range(y.size):
             y[j] = x[j]
 
@@ -29,9 +29,9 @@ def _copied(x, y):
 @inlined
 def _laid(Z, A, o, j0, n):
     """A[o, j0 : j0+n], holding Z's numbers."""
-    wide()
-    a = row(A, o, j0, n)
-    _copied(row(Z, o, j0, n), a)
+    prefer_full_width()
+    a = view_row(A, o, j0, n)
+    _copied(view_row(Z, o, j0, n), a)
     return a
 
 
@@ -73,32 +73,32 @@ def _leaky_relu(Z, A, j0, n, o0, o1, scratch):
 @kernel
 def softmax(Z, A, m, top, total):
     """A = exp(Z) / Σ exp(Z) over the rows k.   Z, A (K, ·); top, total (m,): max and Σ, out."""
-    wide()
+    prefer_full_width()
     K = A.shape[0]
     for k in range(K):
-        _copied(row(Z, k, 0, m), row(A, k, 0, m))
+        _copied(view_row(Z, k, 0, m), view_row(A, k, 0, m))
     for j in range(m):
         top[j] = A[0, j]
         total[j] = 0
     for k in range(1, K):
-        a = row(A, k, 0, m)
+        a = view_row(A, k, 0, m)
         for j in range(m):
             # NaN must win, as NumPy's maximum lets it.
             top[j] = top[j] if top[j] > a[j] or top[j] != top[j] else a[j]
     for k in range(K):
-        a = row(A, k, 0, m)
+        a = view_row(A, k, 0, m)
         for j in range(m):
             a[j] = elementary.exp(a[j] - top[j])
             total[j] += a[j]
     for k in range(K):
-        a = row(A, k, 0, m)
+        a = view_row(A, k, 0, m)
         for j in range(m):
             a[j] /= total[j]
 
 
 def _softmax(Z, A, j0, n, o0, o1, scratch):
     """The whole layer at once; scratch (2 or more, ·)."""
-    softmax(Z, A, n, row(scratch, 0, 0, n), row(scratch, 1, 0, n))
+    softmax(Z, A, n, view_row(scratch, 0, 0, n), view_row(scratch, 1, 0, n))
 
 
 def _elu(Z, A, j0, n, o0, o1, scratch):
@@ -160,7 +160,7 @@ def _identity_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _sigmoid_back(dA, Z, A, dZ, n, o0, o1, scratch):
     one = A.dtype.type(1)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] * (a[j] * (one - a[j]))
 
@@ -168,7 +168,7 @@ def _sigmoid_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _tanh_back(dA, Z, A, dZ, n, o0, o1, scratch):
     one = A.dtype.type(1)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] * (one - a[j] * a[j])
 
@@ -176,7 +176,7 @@ def _tanh_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     zero = A.dtype.type(0)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] if a[j] > zero else zero
 
@@ -184,7 +184,7 @@ def _relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _leaky_relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     zero, leak = A.dtype.type(0), A.dtype.type(LEAK)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = leak * d[j] if a[j] < zero else d[j]
 
@@ -195,11 +195,11 @@ def softmax_derive(A, D, m, inner):
     for j in range(m):
         inner[j] = 0
     for k in range(A.shape[0]):
-        a, d = row(A, k, 0, m), row(D, k, 0, m)
+        a, d = view_row(A, k, 0, m), view_row(D, k, 0, m)
         for j in range(m):
             inner[j] += d[j] * a[j]
     for k in range(A.shape[0]):
-        a, d = row(A, k, 0, m), row(D, k, 0, m)
+        a, d = view_row(A, k, 0, m), view_row(D, k, 0, m)
         for j in range(m):
             d[j] = a[j] * (d[j] - inner[j])
 
@@ -208,13 +208,13 @@ def _softmax_back(dA, Z, A, dZ, n, o0, o1, scratch):
     """The whole layer at once; scratch (1 or more, ·)."""
     for o in range(A.shape[0]):
         _laid(dA, dZ, o, 0, n)
-    softmax_derive(A, dZ, n, row(scratch, 0, 0, n))
+    softmax_derive(A, dZ, n, view_row(scratch, 0, 0, n))
 
 
 def _elu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     zero, one = A.dtype.type(0), A.dtype.type(1)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] * (one + a[j]) if a[j] < zero else d[j]
 
@@ -222,14 +222,14 @@ def _elu_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _selu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     zero, low, scale = A.dtype.type(0), A.dtype.type(SELU_LOW), A.dtype.type(SELU_SCALE)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] * (a[j] + low if a[j] < zero else scale)
 
 
 def _softplus_back(dA, Z, A, dZ, n, o0, o1, scratch):
     for o in range(o0, o1):
-        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        d, z = _laid(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
         for j in range(n):
             d[j] = d[j] * elementary.sigmoid(z[j])
 
@@ -237,7 +237,7 @@ def _softplus_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _silu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     one = A.dtype.type(1)
     for o in range(o0, o1):
-        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        d, z = _laid(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
         for j in range(n):
             s = elementary.sigmoid(z[j])
             d[j] *= s * (one + z[j] * (one - s))
@@ -245,7 +245,7 @@ def _silu_back(dA, Z, A, dZ, n, o0, o1, scratch):
 
 def _gelu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     for o in range(o0, o1):
-        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        d, z = _laid(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
         for j in range(n):
             below, density = elementary.normal(z[j])
             d[j] *= below + z[j] * density
@@ -254,7 +254,7 @@ def _gelu_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _mish_back(dA, Z, A, dZ, n, o0, o1, scratch):
     one = A.dtype.type(1)
     for o in range(o0, o1):
-        d, z = _laid(dA, dZ, o, 0, n), row(Z, o, 0, n)
+        d, z = _laid(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
         for j in range(n):
             t = elementary.tanh(elementary.softplus(z[j]))
             d[j] *= t + z[j] * (one - t * t) * elementary.sigmoid(z[j])
@@ -262,7 +262,7 @@ def _mish_back(dA, Z, A, dZ, n, o0, o1, scratch):
 
 def _exp_back(dA, Z, A, dZ, n, o0, o1, scratch):
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), row(A, o, 0, n)
+        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] * a[j]
 
@@ -282,7 +282,7 @@ def _by(need, *functions):
     return {need(code): function for code, function in enumerate(functions)}
 
 
-activate = linked_each(
+activate = indirect_each(
     "F2 F2 i i i i F2",
     _by(
         use,
@@ -290,7 +290,7 @@ activate = linked_each(
         *(_elu, _selu, _softplus, _silu, _gelu, _mish, _exp),
     ),
 )
-derive = linked_each(
+derive = indirect_each(
     "F2 F2 F2 F2 i i i F2",
     _by(
         back,

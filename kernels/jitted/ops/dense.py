@@ -6,13 +6,13 @@ along the examples, or a product with A turned in panels: whichever takes less t
 
 from __future__ import annotations
 
-from ..compiler.dispatch_table import linked
+from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined, kernel
 from ..gemm.blocked import product
-from ..gemm.inner_product import dots
-from ..gemm.microkernel import DEPTH, multiply
-from ..gemm.packing import lanes_of, transpose
-from ..gemm.small_k import ADD, BIAS, FLOOR, GATE, ZERO
+from ..gemm.inner_product import multiply_inner
+from ..gemm.microkernel import KC, multiply
+from ..gemm.packing import lane_count, transpose
+from ..gemm.small_k import BETA_BIAS, BETA_ONE, BETA_ZERO, EPILOGUE_RELU, EPILOGUE_RELU_GRAD
 
 #: Bytes of a row of W from which on a column of it meets too few sets of the first-level cache and
 #: too many pages: W is turned, DEPTH rows at a time. A gradient of 3000 → 3000 takes 10 to 21 %
@@ -21,20 +21,20 @@ APART = 6 * 1024
 TURNED = 96  # entries of dW from which on A may be turned
 
 
-@linked("T F1 i i i i F1 i F1 i i i i i", when="batch")
+@indirect("T F1 i i i i F1 i F1 i i i i i", requires="batch")
 def forward(table, theta, W, b, n_in, o0, A, a, Z, z, ld, n, o1, relu):
     """Z[o0:o1, :n] = b + W[o0:o1] A[:, :n], floored at 0 for relu; b < 0: no bias.
 
     theta holds W (n_out, n_in) and b; A (n_in, ld) begins at a, Z (n_out, ld) at z.
     """
-    begin = BIAS if b >= 0 else ZERO
+    begin = BETA_BIAS if b >= 0 else BETA_ZERO
     multiply(
         table, o1 - o0, n, n_in, theta, W + o0 * n_in, n_in, 1, A, a, ld, Z, z + o0 * ld, ld,
-        theta, b + o0, begin, FLOOR if relu != 0 else 0, 0, 1.0,
+        theta, b + o0, begin, EPILOGUE_RELU if relu != 0 else 0, 0, 1.0,
     )  # fmt: skip
 
 
-@linked("T F1 i i i F1 i F1 i i i i i i f F1 i", when="training")
+@indirect("T F1 i i i F1 i F1 i i i i i i f F1 i", requires="training")
 def backward_input(
     table, theta, W, n_in, n_out, D, d, dA, da, ld, n, i0, i1, gate, factor, panel, p
 ):
@@ -44,15 +44,16 @@ def backward_input(
     negative. panel[p:] holds (i1 − i0) × DEPTH numbers.
     """
     turned = n_in * theta.itemsize >= APART
-    most = DEPTH if turned else n_out
+    most = KC if turned else n_out
     for k in range(0, n_out, most):
         deep, F, f, fi, fk = min(most, n_out - k), theta, W + k * n_in + i0, 1, n_in
         if turned:
-            F, f, fi, fk = panel, p, DEPTH, 1
+            F, f, fi, fk = panel, p, KC, 1
             transpose(table, deep, i1 - i0, theta, W + k * n_in + i0, n_in, F, f, fi, 1)
         multiply(
             table, i1 - i0, n, deep, F, f, fi, fk, D, d + k * ld, ld, dA, da + i0 * ld, ld,
-            theta, 0, ZERO if k == 0 else ADD, GATE if gate >= 0 and k + deep == n_out else 0,
+            theta, 0, BETA_ZERO if k == 0 else BETA_ONE,
+            EPILOGUE_RELU_GRAD if gate >= 0 and k + deep == n_out else 0,
             max(gate, 0) + i0 * ld, factor,
         )  # fmt: skip
 
@@ -72,28 +73,32 @@ def _turns(n_in, n_out, m, lanes):
     return n_in * n_out * (4 + along) > m * (n_out * across * 7 // 8 + turning) + 450
 
 
-@linked("T F1 i i i F1 i F1 i i i i i i i F1 i", when="training")
+@indirect("T F1 i i i F1 i F1 i i i i i i i F1 i", requires="training")
 def backward_weights(table, grad, W, n_in, n_out, D, d, A, a, ld, m, o0, o1, k0, k1, panel, p):
     """dW[o0:o1, k0:k1] = dZ[o0:o1, :m] A[k0:k1, :m]ᵀ.   dZ (n_out, ld) at d; A (n_in, ld) at a.
 
     Columns of dZ are zero from m up to whole vectors. panel[p:] has room for products of PANEL
     columns, and there are no more in [k0, k1).
     """
-    lanes = lanes_of(grad)
+    lanes = lane_count(grad)
     n, W, d = (m + lanes - 1) // lanes * lanes, W + o0 * n_in, d + o0 * ld
     if not _turns(n_in, n_out, m, lanes):
         if n_out == 1:  # tiles hold few rows of the first factor, or many for one of the second
-            dots(table, k1 - k0, 1, n, A, a + k0 * ld, ld, D, d, ld, grad, W + k0, 1, n_in, 0)
+            multiply_inner(
+                table, k1 - k0, 1, n, A, a + k0 * ld, ld, D, d, ld, grad, W + k0, 1, n_in, 0
+            )
         else:
-            dots(table, o1 - o0, k1 - k0, n, D, d, ld, A, a + k0 * ld, ld, grad, W + k0, n_in, 1, 0)
+            multiply_inner(
+                table, o1 - o0, k1 - k0, n, D, d, ld, A, a + k0 * ld, ld, grad, W + k0, n_in, 1, 0
+            )
     else:
         product(
             table, o1 - o0, k1 - k0, m, D, d, ld, 1, A, a + k0 * ld, 1, ld, grad, W + k0, n_in,
-            ZERO, panel, p,
+            BETA_ZERO, panel, p,
         )  # fmt: skip
 
 
-@linked("F2 i F1 i i", when="training")
+@indirect("F2 i F1 i i", requires="training")
 def backward_biases(dZ, m, db, o0, o1):
     """db[o0:o1] = Σ dZ[o0:o1, :m] over the examples.   dZ (n_out, ·); db (n_out,)."""
     for o in range(o0, o1):

@@ -9,9 +9,9 @@ import numpy as np
 
 from ...opcodes import Loss
 from ..codegen import elementary
-from ..codegen.pointers import row
-from ..codegen.simd import wide
-from ..compiler.dispatch_table import linked
+from ..codegen.pointers import view_row
+from ..codegen.simd import prefer_full_width
+from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined, kernel
 from .activations import softmax
 
@@ -25,7 +25,7 @@ def squared_error(A, Y, share, m, dA):
     """Return Σ share ½(A − Y)² and write its gradient.   dA (K, ·) out; A, Y (K, ·)."""
     cost = 0.0
     for k in range(A.shape[0]):
-        a, y, d = row(A, k, 0, m), row(Y, k, 0, m), row(dA, k, 0, m)
+        a, y, d = view_row(A, k, 0, m), view_row(Y, k, 0, m), view_row(dA, k, 0, m)
         for j in range(m):
             error = a[j] - y[j]
             d[j] = share[j] * error
@@ -68,11 +68,11 @@ def binary_cross_entropy(Z, Y, share, m, dZ):
 
     dZ is none of the other arrays.
     """
-    wide()
+    prefer_full_width()
     number = Z.dtype.type
     one, zero, cost = number(1), number(0), 0.0
     for k in range(Z.shape[0]):
-        z, y, d = row(Z, k, 0, m), row(Y, k, 0, m), row(dZ, k, 0, m)
+        z, y, d = view_row(Z, k, 0, m), view_row(Y, k, 0, m), view_row(dZ, k, 0, m)
         # In three loops: where float64 is added, LLVM takes half as many lanes of everything.
         for j in range(m):
             d[j] = elementary.exp(-abs(z[j]))
@@ -90,20 +90,24 @@ def categorical_cross_entropy(Z, Y, share, m, dZ, scratch):
 
     dZ (K, ·) out; Z, Y (K, ·); share (·); scratch (3, ·).
     """
-    wide()
-    top, total, mass = row(scratch, 0, 0, m), row(scratch, 1, 0, m), row(scratch, 2, 0, m)
+    prefer_full_width()
+    top, total, mass = (
+        view_row(scratch, 0, 0, m),
+        view_row(scratch, 1, 0, m),
+        view_row(scratch, 2, 0, m),
+    )
     softmax(Z, dZ, m, top, total)
     cost = 0.0
     for j in range(m):
         mass[j] = 0
         total[j] = elementary.log(total[j])
     for k in range(Z.shape[0]):
-        z, y = row(Z, k, 0, m), row(Y, k, 0, m)
+        z, y = view_row(Z, k, 0, m), view_row(Y, k, 0, m)
         for j in range(m):
             mass[j] += y[j]
             cost += np.float64(share[j] * y[j]) * np.float64(total[j] - (z[j] - top[j]))
     for k in range(Z.shape[0]):
-        y, d = row(Y, k, 0, m), row(dZ, k, 0, m)
+        y, d = view_row(Y, k, 0, m), view_row(dZ, k, 0, m)
         for j in range(m):
             d[j] = share[j] * (d[j] * mass[j] - y[j])
     return cost
@@ -114,7 +118,7 @@ def binary_hits(Z, Y, w, m):
     """Return Σ w over the examples whose every z > 0 agrees with y > ½.   Z, Y (K, ·)."""
     half, zero, hits = Y.dtype.type(0.5), Z.dtype.type(0), 0.0
     if Z.shape[0] == 1:  # one loop, which vectorises
-        z, y = row(Z, 0, 0, m), row(Y, 0, 0, m)
+        z, y = view_row(Z, 0, 0, m), view_row(Y, 0, 0, m)
         for j in range(m):
             hits += np.float64(w[j]) if (z[j] > zero) == (y[j] > half) else 0.0
         return hits
@@ -132,7 +136,7 @@ def _largest(X, m, top):
     for j in range(m):
         top[j] = X[0, j]
     for k in range(1, X.shape[0]):
-        x = row(X, k, 0, m)
+        x = view_row(X, k, 0, m)
         for j in range(m):
             top[j] = x[j] if x[j] > top[j] else top[j]
 
@@ -144,14 +148,18 @@ def categorical_hits(Z, Y, w, m, scratch):
     Z, Y (K, ·); scratch (3, ·). Row by row, for that vectorises: an example is settled by the
     first row that holds one of its largest numbers, and right if it holds both.
     """
-    best, truth, open_ = row(scratch, 0, 0, m), row(scratch, 1, 0, m), row(scratch, 2, 0, m)
+    best, truth, open_ = (
+        view_row(scratch, 0, 0, m),
+        view_row(scratch, 1, 0, m),
+        view_row(scratch, 2, 0, m),
+    )
     _largest(Z, m, best)
     _largest(Y, m, truth)
     zero, one, hits = Z.dtype.type(0), Z.dtype.type(1), 0.0
     for j in range(m):
         open_[j] = one
     for k in range(Z.shape[0]):
-        z, y = row(Z, k, 0, m), row(Y, k, 0, m)
+        z, y = view_row(Z, k, 0, m), view_row(Y, k, 0, m)
         for j in range(m):
             here = (z[j] == best[j]) | ((k == 0) & (best[j] != best[j]))
             there = y[j] == truth[j]
@@ -160,33 +168,33 @@ def categorical_hits(Z, Y, w, m, scratch):
     return hits
 
 
-@linked("F2 F2 F2 i F2 D1", when="squared_error")
+@indirect("F2 F2 F2 i F2 D1", requires="squared_error")
 def squared_loss(A, Y, weights, m, D, result):
     """Write the gradient D (K, ·) and result = (cost, Σ w of right examples) of a LOSS row.
 
     A: the output, for cross-entropies the logits; Y (K, ·); weights (2, ·): w/Σw, and w itself,
     in which counts stay exact.
     """
-    result[0] = squared_error(A, Y, row(weights, 0, 0, m), m, D)
+    result[0] = squared_error(A, Y, view_row(weights, 0, 0, m), m, D)
     result[1] = 0.0
 
 
-@linked("F2 F2 F2 i F2 D1", when="binary_cross_entropy")
+@indirect("F2 F2 F2 i F2 D1", requires="binary_cross_entropy")
 def binary_loss(A, Y, weights, m, D, result):
     """The same of binary cross-entropy."""
-    result[0] = binary_cross_entropy(A, Y, row(weights, 0, 0, m), m, D)
-    result[1] = binary_hits(A, Y, row(weights, 1, 0, m), m)
+    result[0] = binary_cross_entropy(A, Y, view_row(weights, 0, 0, m), m, D)
+    result[1] = binary_hits(A, Y, view_row(weights, 1, 0, m), m)
 
 
-@linked("F2 F2 F2 i F2 F2 D1", when="categorical_cross_entropy")
+@indirect("F2 F2 F2 i F2 F2 D1", requires="categorical_cross_entropy")
 def categorical_loss(A, Y, weights, m, D, scratch, result):
     """The same of categorical cross-entropy; scratch (3, ·)."""
-    result[0] = categorical_cross_entropy(A, Y, row(weights, 0, 0, m), m, D, scratch)
-    result[1] = categorical_hits(A, Y, row(weights, 1, 0, m), m, scratch)
+    result[0] = categorical_cross_entropy(A, Y, view_row(weights, 0, 0, m), m, D, scratch)
+    result[1] = categorical_hits(A, Y, view_row(weights, 1, 0, m), m, scratch)
 
 
-@linked("i f F2 F2 F2 i F2 D1", when="robust")
+@indirect("i f F2 F2 F2 i F2 D1", requires="robust")
 def robust_loss(code, rate, A, Y, weights, m, D, result):
     """The same for the losses with a parameter, and Poisson's."""
-    result[0] = robust(code, A, Y, row(weights, 0, 0, m), m, rate, D)
+    result[0] = robust(code, A, Y, view_row(weights, 0, 0, m), m, rate, D)
     result[1] = 0.0

@@ -8,11 +8,11 @@ from numba import types
 
 from ...opcodes import SETTINGS, Method
 from ..codegen.float_bits import magnitude, unsigned
-from ..codegen.pointers import part, row
-from ..compiler.dispatch_table import EXTRA, linked, linked_each
+from ..codegen.pointers import view, view_row
+from ..compiler.dispatch_table import EXTRA_TYPES, indirect, indirect_each
 from ..compiler.jit import inlined, kernel
 
-EXTRA["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
+EXTRA_TYPES["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
 
 
 @inlined
@@ -93,13 +93,13 @@ def norm(x):
     return np.sqrt(_squares(x))
 
 
-@linked("F1 D1", when="clip")
+@indirect("F1 D1", requires="clip")
 def square(x, total):
     """Write total = Σ x².   x (p,); total (1,)."""
     total[0] = _squares(x)
 
 
-@linked("F1 f", when="clip")
+@indirect("F1 f", requires="clip")
 def scale(x, factor):
     """X ← factor x, in place.   x (p,)."""
     number = x.dtype.type(factor)
@@ -107,7 +107,7 @@ def scale(x, factor):
         x[i] *= number
 
 
-@linked("F1 f", when="clip")
+@indirect("F1 f", requires="clip")
 def limit(grad, largest):
     """Bring every |g| down to that.   grad (p,)."""
     high = grad.dtype.type(largest)
@@ -115,11 +115,11 @@ def limit(grad, largest):
         grad[i] = high if grad[i] > high else (-high if grad[i] < -high else grad[i])
 
 
-@linked("F2 f", when="max_norm")
+@indirect("F2 f", requires="max_norm")
 def bound_norms(W, largest):
     """Scale every unit's weights down to that norm, in place.   W (n_out, n_in)."""
     for o in range(W.shape[0]):
-        w = row(W, o, 0, W.shape[1])
+        w = view_row(W, o, 0, W.shape[1])
         length = norm(w)
         if length > largest:
             factor = w.dtype.type(largest / length)
@@ -127,7 +127,7 @@ def bound_norms(W, largest):
                 w[i] *= factor
 
 
-@linked("F1 F1 f", when="batchnorm in training")
+@indirect("F1 F1 f", requires="batchnorm in training")
 def blend(running, batch, keep):
     """Running ← keep · running + (1 − keep) · batch, in place.   Both (n,)."""
     number = running.dtype.type
@@ -142,7 +142,7 @@ def _slope(p, l2, l1):
     return l2 * p + (l1 if p > zero else (-l1 if p < zero else zero))
 
 
-@linked("F1 F1 f f", when="penalty")
+@indirect("F1 F1 f f", requires="penalty")
 def penalize(theta, grad, l2, l1):
     """Add l2 θ + l1 sign θ to the gradient.   theta, grad (p,)."""
     number = theta.dtype.type
@@ -150,7 +150,7 @@ def penalize(theta, grad, l2, l1):
         grad[i] += _slope(theta[i], number(l2), number(l1))
 
 
-@linked("F1 F1 f f D1", when="penalty")
+@indirect("F1 F1 f f D1", requires="penalty")
 def weigh(theta, grad, l2, l1, result):
     """Write l2/2 Σ θ² + l1 Σ |θ| and the largest slope that `penalize` leaves.   All (p,)."""
     number, cost = theta.dtype.type, 0.0
@@ -212,7 +212,7 @@ def _rmsprop(theta, grad, v, s, decayed, rate, epsilon, settings, t):
 
 
 def _adamw(theta, grad, v, s, decayed, rate, epsilon, settings, t):
-    decay_weights(part(theta, 0, decayed), rate * settings[0].weight_decay)
+    decay_weights(view(theta, 0, decayed), rate * settings[0].weight_decay)
     adam(theta, grad, v, s, rate, settings[0].beta1, settings[0].beta2, epsilon, t)
 
 
@@ -233,4 +233,6 @@ _BY_METHOD = {
 #: One step, the t-th (from 1), in place, of the method whose code is given. All vectors (p,); slots
 #: that it does not use may be empty. AdamW's decay acts on the first `decayed` parameters. epsilon:
 #: as `update` has corrected that of the settings.
-step = linked_each("F1 F1 F1 F1 i f f S i", {use(method): _BY_METHOD[method] for method in Method})
+step = indirect_each(
+    "F1 F1 F1 F1 i f f S i", {use(method): _BY_METHOD[method] for method in Method}
+)

@@ -9,11 +9,11 @@ from numba.extending import intrinsic
 
 from ...opcodes import Purpose
 from ..codegen.float_bits import marked
-from ..codegen.pointers import row
-from ..codegen.simd import INT, Vectors, constant, data, index, void
-from ..compiler.dispatch_table import linked
+from ..codegen.pointers import view_row
+from ..codegen.simd import INT32, Vectors, element_pointer, index, index_constant, void
+from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
-from ..gemm.packing import lanes_of
+from ..gemm.packing import lane_count
 
 SHUFFLE_KEY = int(Purpose.SHUFFLE) << 16
 DROPOUT_KEY, NOISE_KEY = int(Purpose.DROPOUT) << 16, int(Purpose.NOISE) << 16
@@ -41,7 +41,7 @@ def _words(group, row, epoch, seed, key):
     return philox(group, row & 0xFFFFFFFF, epoch, row >> 32, seed, key)
 
 
-@linked("I1 i i", when="shuffle")
+@indirect("I1 i i", requires="shuffle")
 def shuffle(order, seed, epoch):
     """Fill order (m,) with the permutation that belongs to (seed, epoch)."""
     m = order.size
@@ -99,26 +99,29 @@ def _drop(
 
     def codegen(context, builder, sig, args):
         v = Vectors(context, builder, A.dtype)
-        x, a = (data(context, builder, (X, A)[i], args[3 * i], args[3 * i + 1]) for i in range(2))
-        mask = v.mask(builder.trunc(args[8], INT))
-        row = v.load_indices(data(context, builder, rows, args[6], args[7]), mask)
+        x, a = (
+            element_pointer(context, builder, (X, A)[i], args[3 * i], args[3 * i + 1])
+            for i in range(2)
+        )
+        mask = v.mask(builder.trunc(args[8], INT32))
+        row = v.load_indices(element_pointer(context, builder, rows, args[6], args[7]), mask)
         half, low = (ir.Constant(row.type, [value] * v.lanes) for value in (32, 2**32 - 1))
         group, epoch, seed, key, bound = (v.splat(value) for value in args[10:15])
         counter = group, builder.and_(row, low), builder.and_(epoch, low), builder.lshr(row, half)
         words = _rounds(builder, counter, [builder.and_(key, low) for key in (seed, key)])
         scale = v.splat(builder.fptrunc(args[15], v.scalar) if v.size == 4 else args[15])
         for i, word in enumerate(words):
-            with builder.if_then(builder.icmp_signed("<", constant(i), args[9])):
-                before = v.load_masked(x, builder.mul(args[2], constant(i)), mask)
+            with builder.if_then(builder.icmp_signed("<", index_constant(i), args[9])):
+                before = v.load_masked(x, builder.mul(args[2], index_constant(i)), mask)
                 kept = builder.icmp_unsigned(">=", word, bound)
                 after = _kept_or_marked(builder, v, builder.fmul(before, scale), kept)
-                v.store_masked(after, a, builder.mul(args[5], constant(i)), mask)
+                v.store_masked(after, a, builder.mul(args[5], index_constant(i)), mask)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
-@linked("F2 F2 I1 i i f i i i", when="dropout in training")
+@indirect("F2 F2 I1 i i f i i i", requires="dropout in training")
 def dropout(X, A, rows, k0, k1, rate, seed, layer, epoch):
     """A[k0:k1] = X / (1 − rate) where the unit's word is at least rate · 2³², else −0.
 
@@ -126,7 +129,7 @@ def dropout(X, A, rows, k0, k1, rate, seed, layer, epoch):
     number that is kept becomes −0, so that `drop_back` need not draw the words again.
     """
     bound, key, scale = np.int64(rate * 2.0**32), DROPOUT_KEY | layer, 1 / (1 - rate)
-    ldx, lda, step = X.shape[1], A.shape[1], lanes_of(A)
+    ldx, lda, step = X.shape[1], A.shape[1], lane_count(A)
     for k in range(k0, k1, 4):
         for j in range(0, rows.size, step):
             _drop(
@@ -135,17 +138,17 @@ def dropout(X, A, rows, k0, k1, rate, seed, layer, epoch):
             )  # fmt: skip
 
 
-@linked("F2 F2 F2 i i i f", when="dropout in training")
+@indirect("F2 F2 F2 i i i f", requires="dropout in training")
 def drop_back(A, D, dA, m, k0, k1, rate):
     """dA[k0:k1, :m] = D / (1 − rate) where `dropout` kept A, else 0.   All (n, ·)."""
     zero, scale = A.dtype.type(0), A.dtype.type(1 / (1 - rate))
     for k in range(k0, k1):
-        a, d, da = row(A, k, 0, m), row(D, k, 0, m), row(dA, k, 0, m)
+        a, d, da = view_row(A, k, 0, m), view_row(D, k, 0, m), view_row(dA, k, 0, m)
         for j in range(m):
             da[j] = zero if marked(a[j]) else d[j] * scale
 
 
-@linked("F2 F2 I1 i i f i i i", when="noise in training")
+@indirect("F2 F2 I1 i i f i i i", requires="noise in training")
 def noise(X, A, rows, k0, k1, deviation, seed, layer, epoch):
     """A[k0:k1] = X + deviation · normal numbers, by Box and Muller from pairs of words."""
     number = A.dtype.type

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..codegen.pointers import matrix, part
-from ..compiler.dispatch_table import linked
+from ..codegen.pointers import view, view_matrix
+from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
 from ..first_layer import driver
-from ..first_layer.driver import padded
-from ..gemm.microkernel import PANEL, ROWS
+from ..first_layer.driver import pad_to_cache_lines
+from ..gemm.microkernel import MR, NR_MAX
 from ..ops import batchnorm, dense
 from ..ops.activations import back, derive
 from ..ops.random import drop_back
-from ..threads.team import meet, portion
+from ..threads.team import barrier_wait, static_partition
 from .forward import (
     ACTIVATION,
     BATCHNORM,
@@ -31,7 +31,7 @@ from .forward import (
     tiles,
 )
 
-FEATURES = PANEL  # features of a block of dW
+FEATURES = NR_MAX  # features of a block of dW
 #: Numbers of dZ that all features pass before the next, but HIGH tiles at least: in float32 512 KB.
 #: 2048 → 2048 and batches of 256: dW at 142 GFLOP/s where all of dZ goes through, at 147 so (Xeon).
 KEPT = 128 * 1024
@@ -73,8 +73,8 @@ def _back_products(
     op = ops[row]
     panel = places.blocks + me * places.block
     down, across = tiles(op.n_out), (op.n_in + FEATURES - 1) // FEATURES
-    tile, end = portion(down * across, me, team)
-    most = min(max(KEPT // (ROWS * ld), HIGH), (down + team - 1) // team)
+    tile, end = static_partition(down * across, me, team)
+    most = min(max(KEPT // (MR * ld), HIGH), (down + team - 1) // team)
     while tile < end:
         top = tile // (most * across) * most
         high, inside = min(most, down - top), tile - top * across
@@ -82,7 +82,7 @@ def _back_products(
         count = min(top + high - o, end - tile)
         dense.backward_weights(
             table, grad, op.W, op.n_in, op.n_out, work, D, work, ops[row - 1].A * ld, ld, m,
-            o * ROWS, min((o + count) * ROWS, op.n_out), k, min(k + FEATURES, op.n_in), work, panel,
+            o * MR, min((o + count) * MR, op.n_out), k, min(k + FEATURES, op.n_in), work, panel,
         )  # fmt: skip
         tile += count
     if row == 1:
@@ -91,13 +91,13 @@ def _back_products(
     gate = below.A * ld if gated else -1
     factor = 1 / (1 - below.rate) if below.kind == DROPOUT and epoch >= 0 else 1.0
     down, across = tiles(op.n_in), (mp + EXAMPLES - 1) // EXAMPLES
-    tile, end = portion(down * across, me, team)
+    tile, end = static_partition(down * across, me, team)
     while tile < end:
         j, i = tile // down * EXAMPLES, tile % down
         count = min(HIGH, down - i, end - tile)
         dense.backward_input(
             table, theta, op.W, op.n_in, op.n_out, work, D + j, work, dA + j, ld,
-            min(EXAMPLES, mp - j), i * ROWS, min((i + count) * ROWS, op.n_in),
+            min(EXAMPLES, mp - j), i * MR, min((i + count) * MR, op.n_in),
             gate + j if gate >= 0 else gate, factor, work, panel,
         )  # fmt: skip
         tile += count
@@ -109,23 +109,23 @@ def _back_outputs(table, op, grad, work, ld, places, A, D, m, mp, derived, meeti
 
     derived: D is dZ already.
     """
-    Z = matrix(work, op.Z * ld, op.n_out, ld)
-    scratch = matrix(work, places.scratch, 3, ld)
+    Z = view_matrix(work, op.Z * ld, op.n_out, ld)
+    scratch = view_matrix(work, places.scratch, 3, ld)
     if op.code == SOFTMAX:
         if me == 0:
             derive(table, op.code, D, Z, A, D, mp, 0, op.n_out, scratch)
-        meet(meeting, me, team)
+        barrier_wait(meeting, me, team)
     for tile in range(me, (op.n_out + OUTPUTS - 1) // OUTPUTS, team):
         o0, o1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
         if op.code != SOFTMAX and op.code != IDENTITY and not derived:
             derive(table, op.code, D, Z, A, D, mp, o0, o1, scratch)
         if op.b >= 0:
-            dense.backward_biases(table, D, m, part(grad, op.b, op.n_out), o0, o1)
+            dense.backward_biases(table, D, m, view(grad, op.b, op.n_out), o0, o1)
     if not derived:
-        meet(meeting, me, team)
+        barrier_wait(meeting, me, team)
 
 
-@linked("T O i F1 F1 F1 F2 F2 F2 F2 I1 i i i i", when="elementwise in training")
+@indirect("T O i F1 F1 F1 F2 F2 F2 F2 I1 i i i i", requires="elementwise in training")
 def back_elementwise(
     table, ops, row, theta, grad, state, before, A, D, dA, rows, mp, epoch, me, team
 ):
@@ -135,10 +135,10 @@ def back_elementwise(
         k0, k1 = tile * OUTPUTS, min(tile * OUTPUTS + OUTPUTS, op.n_out)
         if op.kind == BATCHNORM:
             n = op.n_out
-            mean, variance = part(state, op.state + 2 * n, n), part(state, op.state + 3 * n, n)
+            mean, variance = view(state, op.state + 2 * n, n), view(state, op.state + 3 * n, n)
             batchnorm.differentiate(
-                table, before, rows.size, mp, mean, variance, part(theta, op.W, n), op.offset,
-                D, dA, part(grad, op.W, n), part(grad, op.b, n), k0, k1,
+                table, before, rows.size, mp, mean, variance, view(theta, op.W, n), op.offset,
+                D, dA, view(grad, op.W, n), view(grad, op.b, n), k0, k1,
             )  # fmt: skip
         else:
             drawn = rows.size if op.kind == DROPOUT and epoch >= 0 else 0
@@ -149,19 +149,19 @@ def back_elementwise(
                 drop_back(table, A, D, dA, drawn, k0, k1, op.rate)
 
 
-@linked("T O i F1 F1 F1 F1 i P X I1 i I1 i i", when="training")
+@indirect("T O i F1 F1 F1 F1 i P X I1 i I1 i i", requires="training")
 def backward(
     table, ops, last, theta, grad, state, work, ld, places, X, rows, epoch, meeting, me, team
 ):
     """From D of row `last` write the part of grad of every row below and at it."""
-    m, mp = rows.size, padded(rows.size, work.itemsize)
+    m, mp = rows.size, pad_to_cache_lines(rows.size, work.itemsize)
     row, side, derived = last, last % 2, False
     while row > 0:
         op, passed = ops[row], 1
         d, below = places.D + side * places.swap, places.D + (1 - side) * places.swap
-        D, dA = matrix(work, d, op.n_out, ld), matrix(work, below, op.n_in, ld)
-        before = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
-        A = matrix(work, op.A * ld, op.n_out, ld)
+        D, dA = view_matrix(work, d, op.n_out, ld), view_matrix(work, below, op.n_in, ld)
+        before = view_matrix(work, ops[row - 1].A * ld, op.n_in, ld)
+        A = view_matrix(work, op.A * ld, op.n_out, ld)
         if op.kind == DENSE:
             gated = _gated(ops, row)
             _back_outputs(
@@ -181,7 +181,7 @@ def backward(
                 table, ops, row, theta, grad, state, before, A, D, dA, rows, mp, epoch, me, team
             )
         elif me == 0:
-            scratch = matrix(work, places.scratch, 3, ld)
+            scratch = view_matrix(work, places.scratch, 3, ld)
             derive(table, op.code, D, before, A, dA, mp, 0, op.n_out, scratch)
-        meet(meeting, me, team)
+        barrier_wait(meeting, me, team)
         row, side = row - passed, 1 - side

@@ -13,17 +13,23 @@ import numba
 from numba import types
 
 from ...opcodes import OP, Activation, Kind, Mode
-from ..codegen.pointers import clear, matrix, part
-from ..compiler.dispatch_table import EXTRA, linked
+from ..codegen.pointers import fill_zero, view, view_matrix
+from ..compiler.dispatch_table import EXTRA_TYPES, indirect
 from ..compiler.jit import inlined
 from ..first_layer import driver
-from ..first_layer.driver import LENGTH, READ, padded, read, share
-from ..gemm.microkernel import ROWS
-from ..gemm.packing import lanes_of, pick, transpose
+from ..first_layer.driver import (
+    BLOCK_FEATURES,
+    BLOCK_NUMBERS,
+    pad_to_cache_lines,
+    partition_cache_lines,
+    read_block,
+)
+from ..gemm.microkernel import MR
+from ..gemm.packing import gather_rows, lane_count, transpose
 from ..ops import batchnorm, dense
 from ..ops.activations import activate
 from ..ops.random import dropout, noise
-from ..threads.team import meet, portion
+from ..threads.team import barrier_wait, static_partition
 
 DENSE, ACTIVATION, SOFTMAX = int(Kind.DENSE), int(Kind.ACTIVATION), int(Activation.SOFTMAX)
 RELU, IDENTITY = int(Activation.RELU), int(Activation.IDENTITY)
@@ -40,37 +46,41 @@ EXAMPLES = 512  # examples of a block
 #: scratch (3, ld), targets (K, ld), weights (2, ld) of the batch; sums of groups of features that a
 #: first layer reads; the gradient of a block of `examples`, if the batch has several; what each
 #: member has for itself, `block` long.
-Places = namedtuple("Places", "D swap scratch targets weights sums own blocks block examples")
-EXTRA["P"] = types.NamedUniTuple(types.int64, len(Places._fields), Places)
-EXTRA["O"] = types.Array(numba.from_dtype(OP), 1, "C")
+WorkspaceOffsets = namedtuple(
+    "Places", "D swap scratch targets weights sums own blocks block examples"
+)
+EXTRA_TYPES["P"] = types.NamedUniTuple(types.int64, len(WorkspaceOffsets._fields), WorkspaceOffsets)
+EXTRA_TYPES["O"] = types.Array(numba.from_dtype(OP), 1, "C")
 
 
 @inlined
 def tiles(n):
     """How many tiles of a product lie above each other in n rows."""
-    return (n + ROWS - 1) // ROWS
+    return (n + MR - 1) // MR
 
 
-@linked("T O F1 F1 i i X I1 i i", when="input")
+@indirect("T O F1 F1 i i X I1 i i", requires="input")
 def _input(table, ops, state, work, ld, blocks, X, rows, me, team):
     """Lay the input out feature by feature: A (n, ld) of row 0, finite beyond the batch."""
     op = ops[0]
-    m, mp = rows.size, padded(rows.size, work.itemsize)
-    first, last = share(m, work.itemsize, me, team)
-    width = min(op.n_out, LENGTH)
+    m, mp = rows.size, pad_to_cache_lines(rows.size, work.itemsize)
+    first, last = partition_cache_lines(m, work.itemsize, me, team)
+    width = min(op.n_out, BLOCK_FEATURES)
     alike = op.stats == 0 and X[2] == 1 and X[3] == (0 if work.itemsize == 4 else 1)
     if alike:
-        pick(table, X, part(rows, first, last - first), op.n_out, work, op.A * ld + first, ld)
-    for j in range(first, first if alike else last, READ // LENGTH):
-        n = min(READ // LENGTH, last - j)
+        gather_rows(
+            table, X, view(rows, first, last - first), op.n_out, work, op.A * ld + first, ld
+        )
+    for j in range(first, first if alike else last, BLOCK_NUMBERS // BLOCK_FEATURES):
+        n = min(BLOCK_NUMBERS // BLOCK_FEATURES, last - j)
         for k in range(0, op.n_out, width):
             w = min(width, op.n_out - k)
-            block = matrix(work, blocks, n, w)
-            read(table, op, state, X, part(rows, j, n), k, block)
+            block = view_matrix(work, blocks, n, w)
+            read_block(table, op, state, X, view(rows, j, n), k, block)
             transpose(table, n, w, work, blocks, w, work, (op.A + k) * ld + j, ld, 0)
-    beyond = (m + lanes_of(work) - 1) // lanes_of(work) * lanes_of(work) if alike else m
+    beyond = (m + lane_count(work) - 1) // lane_count(work) * lane_count(work) if alike else m
     for k in range(op.n_out if last == m and beyond < mp else 0):
-        clear(part(work, (op.A + k) * ld + beyond, mp - beyond))
+        fill_zero(view(work, (op.A + k) * ld + beyond, mp - beyond))
 
 
 @inlined
@@ -78,12 +88,12 @@ def _dense(table, ops, row, theta, work, ld, Z, A, mp, scratch, me, team):
     """Z, A (n_out, ld) of a DENSE row from the A (n_in, ld) before it."""
     op = ops[row]
     down, across = tiles(op.n_out), (mp + EXAMPLES - 1) // EXAMPLES
-    tile, end = portion(down * across, me, team)
+    tile, end = static_partition(down * across, me, team)
     relu = 1 if op.code == RELU else 0
     while tile < end:
         j, o = tile // down * EXAMPLES, tile % down
         count = min(HIGH, down - o, end - tile)
-        n, o0, o1 = min(EXAMPLES, mp - j), o * ROWS, min((o + count) * ROWS, op.n_out)
+        n, o0, o1 = min(EXAMPLES, mp - j), o * MR, min((o + count) * MR, op.n_out)
         tile += count
         dense.forward(
             table, theta, op.W, op.b, op.n_in, o0, work, ops[row - 1].A * ld + j,
@@ -93,7 +103,7 @@ def _dense(table, ops, row, theta, work, ld, Z, A, mp, scratch, me, team):
             activate(table, op.code, Z, A, j, n, o0, o1, scratch)
 
 
-@linked("T O i F1 F1 F2 F2 I1 i i i i i", when="elementwise")
+@indirect("T O i F1 F1 F2 F2 I1 i i i i i", requires="elementwise")
 def elementwise(table, ops, row, theta, state, before, A, rows, mp, seed, epoch, me, team):
     """A (n, ld) of a DROPOUT, NOISE or BATCHNORM row from the A before it."""
     op = ops[row]
@@ -102,10 +112,10 @@ def elementwise(table, ops, row, theta, state, before, A, rows, mp, seed, epoch,
         if op.kind == BATCHNORM:
             n = op.n_out
             first = op.state if epoch == INFERENCE else op.state + 2 * n
-            mean, variance = part(state, first, n), part(state, first + n, n)
+            mean, variance = view(state, first, n), view(state, first + n, n)
             if epoch != INFERENCE:
                 batchnorm.moments(table, before, rows.size, mean, variance, k0, k1)
-            gamma, beta = part(theta, op.W, n), part(theta, op.b, n)
+            gamma, beta = view(theta, op.W, n), view(theta, op.b, n)
             batchnorm.normalize(
                 table, before, mp, mean, variance, gamma, beta, op.offset, A, k0, k1
             )
@@ -120,7 +130,7 @@ def elementwise(table, ops, row, theta, state, before, A, rows, mp, seed, epoch,
                 noise(table, before, A, rows, k0, k1, op.rate, seed, op.layer, epoch)
 
 
-@linked("T O i F1 F1 F1 i P X I1 i i i I1 i i", when="batch")
+@indirect("T O i F1 F1 F1 i P X I1 i i i I1 i i", requires="batch")
 def forward(
     table, ops, last, theta, state, work, ld, places, X, rows, fresh, seed, epoch, meeting, me, team
 ):
@@ -128,17 +138,17 @@ def forward(
 
     fresh: 0 where the input of these examples lies in its place already.
     """
-    mp = padded(rows.size, work.itemsize)
-    scratch = matrix(work, places.scratch, 3, ld)
+    mp = pad_to_cache_lines(rows.size, work.itemsize)
+    scratch = view_matrix(work, places.scratch, 3, ld)
     blocks = places.blocks + me * places.block
     if ops[0].A >= 0 and fresh != 0:
         _input(table, ops, state, work, ld, blocks, X, rows, me, team)
-        meet(meeting, me, team)
+        barrier_wait(meeting, me, team)
     for row in range(1, last + 1):
         op = ops[row]
-        A = matrix(work, op.A * ld, op.n_out, ld)
-        Z = matrix(work, op.Z * ld, op.n_out, ld)
-        before = matrix(work, ops[row - 1].A * ld, op.n_in, ld)
+        A = view_matrix(work, op.A * ld, op.n_out, ld)
+        Z = view_matrix(work, op.Z * ld, op.n_out, ld)
+        before = view_matrix(work, ops[row - 1].A * ld, op.n_in, ld)
         if row == 1 and ops[0].A < 0:
             driver.forward(
                 table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, meeting, me,
@@ -150,8 +160,8 @@ def forward(
             elementwise(table, ops, row, theta, state, before, A, rows, mp, seed, epoch, me, team)
         elif me == 0:
             activate(table, op.code, before, A, 0, mp, 0, op.n_out, scratch)
-        meet(meeting, me, team)
+        barrier_wait(meeting, me, team)
         if op.kind == DENSE and op.code == SOFTMAX:
             if me == 0:
                 activate(table, op.code, Z, A, 0, mp, 0, op.n_out, scratch)
-            meet(meeting, me, team)
+            barrier_wait(meeting, me, team)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..codegen.pointers import clear, matrix, part, row
-from ..compiler.dispatch_table import linked
+from ..codegen.pointers import fill_zero, view, view_matrix, view_row
+from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
-from ..first_layer.driver import padded
+from ..first_layer.driver import pad_to_cache_lines
 from ..ops.losses import (
     BINARY,
     CATEGORICAL,
@@ -22,7 +22,7 @@ from ..ops.losses import (
     robust_loss,
     squared_loss,
 )
-from ..threads.team import meet, portion
+from ..threads.team import barrier_wait, static_partition
 from .backward import backward
 from .forward import DENSE, forward
 
@@ -33,23 +33,23 @@ CHUNK = 4096  # slopes that a member adds at a time
 def _lay_targets(targets, weights, work, last, Y, w, rows, total):
     """Lay Y[rows] out as (K, ld), w[rows]/total and w[rows] as (2, ld); zeros beyond the batch."""
     number = work.dtype.type
-    m, mp = rows.size, padded(rows.size, work.itemsize)
+    m, mp = rows.size, pad_to_cache_lines(rows.size, work.itemsize)
     for k in range(last.n_in):
-        target = row(targets, k, 0, mp)
+        target = view_row(targets, k, 0, mp)
         for j in range(m):
             target[j] = Y[rows[j], k]
-        clear(part(target, m, mp - m))
-    share, own = row(weights, 0, 0, mp), row(weights, 1, 0, mp)
+        fill_zero(view(target, m, mp - m))
+    share, own = view_row(weights, 0, 0, mp), view_row(weights, 1, 0, mp)
     for j in range(m):
         own[j] = w[rows[j]]
     for j in range(m):  # apart, for divisions of what lies side by side vectorise
         share[j] = number(np.float64(own[j]) / total) if total > 0 else number(0)
-    clear(part(share, m, mp - m))
-    clear(part(own, m, mp - m))
+    fill_zero(view(share, m, mp - m))
+    fill_zero(view(own, m, mp - m))
 
 
 @inlined
-def weight_of(w, rows):
+def total_weight(w, rows):
     """Return Σ w[rows] in float64."""
     total = 0.0
     for j in range(rows.size):
@@ -57,19 +57,19 @@ def weight_of(w, rows):
     return total
 
 
-@linked("T O F1 i P F2 F1 I1 i f D1", when="cost")
-def assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result):
+@indirect("T O F1 i P F2 F1 I1 i f D1", requires="cost")
+def loss_and_output_grad(table, ops, work, ld, places, Y, w, rows, fresh, total, result):
     """Write result = (cost, Σ w of right examples) and dA, zero beyond the batch.
 
     fresh: 0 where the targets of these examples lie in the workspace already.
     """
     last = ops[ops.size - 1]
-    m, mp = rows.size, padded(rows.size, work.itemsize)
-    A = matrix(work, ops[last.source].A * ld, last.n_in, ld)
-    D = matrix(work, places.D + last.source % 2 * places.swap, last.n_in, ld)
-    scratch = matrix(work, places.scratch, 3, ld)
-    targets = matrix(work, places.targets, last.n_in, ld)
-    weights = matrix(work, places.weights, 2, ld)
+    m, mp = rows.size, pad_to_cache_lines(rows.size, work.itemsize)
+    A = view_matrix(work, ops[last.source].A * ld, last.n_in, ld)
+    D = view_matrix(work, places.D + last.source % 2 * places.swap, last.n_in, ld)
+    scratch = view_matrix(work, places.scratch, 3, ld)
+    targets = view_matrix(work, places.targets, last.n_in, ld)
+    weights = view_matrix(work, places.weights, 2, ld)
     if fresh != 0:
         _lay_targets(targets, weights, work, last, Y, w, rows, total)
     if last.code == BINARY:
@@ -81,11 +81,11 @@ def assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result):
     else:
         robust_loss(table, last.code, last.rate, A, targets, weights, m, D, result)
     for k in range(last.n_in):
-        clear(row(D, k, m, mp - m))
+        fill_zero(view_row(D, k, m, mp - m))
 
 
-@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i f S i D1 I1 i i", when="training")
-def of_block(
+@indirect("T O F1 F1 F1 F1 i P X F2 F1 I1 i f S i D1 I1 i i", requires="training")
+def block_gradient(
     table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, total, settings, epoch,
     result, meeting, me, team,
 ):  # fmt: skip
@@ -100,8 +100,8 @@ def of_block(
         meeting, me, team,
     )  # fmt: skip
     if me == 0:
-        assess(table, ops, work, ld, places, Y, w, rows, fresh, total, result)
-    meet(meeting, me, team)
+        loss_and_output_grad(table, ops, work, ld, places, Y, w, rows, fresh, total, result)
+    barrier_wait(meeting, me, team)
     backward(
         table, ops, last, theta, grad, state, work, ld, places, X, rows, epoch,
         meeting, me, team,
@@ -113,7 +113,7 @@ def _add(y, x, me, team):
     """Y += x; members take turns at CHUNK numbers.   x, y (p,)."""
     for i in range(me * CHUNK, y.size, team * CHUNK):
         n = min(CHUNK, y.size - i)
-        total, other = part(y, i, n), part(x, i, n)
+        total, other = view(y, i, n), view(x, i, n)
         for k in range(n):
             total[k] += other[k]
 
@@ -123,9 +123,9 @@ def _total(work, groups, size, grad, me, team):
     """Grad (p,) = the sum of the groups' gradients, of which one begins every `size` numbers."""
     for i in range(me * CHUNK, grad.size, team * CHUNK):
         n = min(CHUNK, grad.size - i)
-        y = part(grad, i, n)
+        y = view(grad, i, n)
         for group in range(groups):
-            x = part(work, group * size + i, n)
+            x = view(work, group * size + i, n)
             for k in range(n if group == 0 else 0):
                 y[k] = x[k]
             for k in range(n if group > 0 else 0):
@@ -139,24 +139,24 @@ def _clear_gaps(ops, x):
         op = ops[i]
         if op.kind == DENSE:
             n, o = op.n_in * op.n_out, op.n_out
-            clear(part(x, op.W + n, padded(n, x.itemsize) - n))
-            clear(part(x, op.b + o, padded(o, x.itemsize) - o if op.b >= 0 else 0))
+            fill_zero(view(x, op.W + n, pad_to_cache_lines(n, x.itemsize) - n))
+            fill_zero(view(x, op.b + o, pad_to_cache_lines(o, x.itemsize) - o if op.b >= 0 else 0))
 
 
 @inlined
-def _group(
+def group_gradient(
     table, ops, theta, summed, state, work, ld, places, X, Y, w, rows, total, settings, epoch,
     first, last, result, meeting, me, team,
 ):  # fmt: skip
     """Write summed (p,) and result = (cost, Σ w of right examples) of the blocks first … last−1."""
-    own, cost, hits = part(work, places.own, summed.size), 0.0, 0.0
+    own, cost, hits = view(work, places.own, summed.size), 0.0, 0.0
     if first == last:
-        clear(summed)
+        fill_zero(summed)
     for block in range(first, last):
         j = block * places.examples
-        of_block(
+        block_gradient(
             table, ops, theta, summed if block == first else own, state, work, ld, places, X, Y, w,
-            part(rows, j, min(places.examples, rows.size - j)), 1, total, settings, epoch, result,
+            view(rows, j, min(places.examples, rows.size - j)), 1, total, settings, epoch, result,
             meeting, me, team,
         )  # fmt: skip
         if block > first:
@@ -167,8 +167,8 @@ def _group(
         result[0], result[1] = cost, hits
 
 
-@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 f S i D2 I1 i i", when="blocks")
-def of_blocks(
+@indirect("T O F1 F1 F1 F1 i P X F2 F1 I1 f S i D2 I1 i i", requires="blocks")
+def blocked_gradient(
     table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, total, settings, epoch, tally,
     meeting, me, team,
 ):  # fmt: skip
@@ -181,34 +181,36 @@ def of_blocks(
     groups, size = tally.shape[0], places.blocks - places.own
     blocks = (rows.size + places.examples - 1) // places.examples
     if groups == 1:
-        _group(
+        group_gradient(
             table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, total, settings, epoch,
-            0, blocks, row(tally, 0, 0, 2), meeting, me, team,
+            0, blocks, view_row(tally, 0, 0, 2), meeting, me, team,
         )  # fmt: skip
-        meet(meeting, me, team)
+        barrier_wait(meeting, me, team)
         return
     length = places.blocks + places.block
-    own = part(work, groups * size + me * length, length)
-    _clear_gaps(ops, part(own, places.own, grad.size))
-    begin, end = portion(groups, me, team)  # side by side, for of a short batch some are empty
+    own = view(work, groups * size + me * length, length)
+    _clear_gaps(ops, view(own, places.own, grad.size))
+    begin, end = static_partition(
+        groups, me, team
+    )  # side by side, for of a short batch some are empty
     for group in range(begin, end):
         direct = team == 1 and group == 0
-        summed = grad if direct else part(work, 0 if team == 1 else group * size, grad.size)
+        summed = grad if direct else view(work, 0 if team == 1 else group * size, grad.size)
         _clear_gaps(ops, summed)
-        _group(
+        group_gradient(
             table, ops, theta, summed, state, own, ld, places, X, Y, w, rows, total, settings,
             epoch, blocks * group // groups, blocks * (group + 1) // groups,
-            row(tally, group, 0, 2), meeting, 0, 1,
+            view_row(tally, group, 0, 2), meeting, 0, 1,
         )  # fmt: skip
         if team == 1 and group > 0:
             _add(grad, summed, 0, 1)
     if team > 1:
-        meet(meeting, me, team)
+        barrier_wait(meeting, me, team)
         _total(work, groups, size, grad, me, team)
-        meet(meeting, me, team)
+        barrier_wait(meeting, me, team)
 
 
-@linked("T O F1 F1 F1 F1 i P X F2 F1 I1 i S i D2 D1 I1 i i", when="training")
+@indirect("T O F1 F1 F1 F1 i P X F2 F1 I1 i S i D2 D1 I1 i i", requires="training")
 def gradient(
     table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings, epoch, tally,
     result, meeting, me, team,
@@ -219,22 +221,22 @@ def gradient(
     result. tally (groups, 2): for as many groups of blocks as the layout says; none: the whole
     batch at once.
     """
-    total = weight_of(w, rows) if fresh != 0 else result[2]
+    total = total_weight(w, rows) if fresh != 0 else result[2]
     if total == 0:
         if me == 0:
             for i in range(3):
                 result[i] = 0
-        meet(meeting, me, team)
+        barrier_wait(meeting, me, team)
         return
     if me == 0:
         result[2] = total
     if tally.shape[0] == 0:
-        of_block(
+        block_gradient(
             table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, total, settings,
             epoch, result, meeting, me, team,
         )  # fmt: skip
     else:
-        of_blocks(
+        blocked_gradient(
             table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, total, settings, epoch,
             tally, meeting, me, team,
         )  # fmt: skip

@@ -9,13 +9,13 @@ import numpy as np
 
 from ... import overflow_guard
 from ...opcodes import Kind
-from ..codegen.pointers import doubles, matrix, part, row
-from ..compiler.dispatch_table import linked
+from ..codegen.pointers import view, view_float64, view_matrix, view_row
+from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined, unwrapped
-from ..first_layer.driver import LINE, padded, share
-from ..gemm.microkernel import ROWS
+from ..first_layer.driver import CACHE_LINE, pad_to_cache_lines, partition_cache_lines
+from ..gemm.microkernel import MR
 from ..ops import optimizers
-from ..threads.team import meet, portion
+from ..threads.team import barrier_wait, static_partition
 from .forward import tiles
 
 DENSE, BATCHNORM = int(Kind.DENSE), int(Kind.BATCHNORM)
@@ -42,34 +42,34 @@ def _own(ops, piece, behind, size, itemsize, me, team):
     takes 4 to 11 % less time on two threads so (Xeon).
     """
     if piece == 0:
-        first, last = share(size - behind, itemsize, me, team)
+        first, last = partition_cache_lines(size - behind, itemsize, me, team)
         return behind + first, behind + last
     op, down = ops[piece], tiles(ops[piece].n_out)
     if op.kind != DENSE:
         return 0, 0
     # Whole cache lines, the gap behind the weights included: what vectors leave over would be
     # computed by other instructions, and which numbers those are must not depend on the team.
-    line, count = LINE // itemsize, padded(op.n_in * op.n_out, itemsize)
+    line, count = CACHE_LINE // itemsize, pad_to_cache_lines(op.n_in * op.n_out, itemsize)
     if down < MANY * team:
-        first, last = share(count, itemsize, me, team)
+        first, last = partition_cache_lines(count, itemsize, me, team)
         return op.W + first, op.W + last
-    first, last = portion(down, me, team)
-    end = count if me + 1 == team else last * ROWS * op.n_in // line * line
-    return op.W + first * ROWS * op.n_in // line * line, op.W + end
+    first, last = static_partition(down, me, team)
+    end = count if me + 1 == team else last * MR * op.n_in // line * line
+    return op.W + first * MR * op.n_in // line * line, op.W + end
 
 
-@linked("T F1 F1 i f f D1 i i", when="penalty")
+@indirect("T F1 F1 i f f D1 i i", requires="penalty")
 def _weigh(table, theta, grad, size, l2, l1, found, me, team):
     """Write found = (cost, largest slope) of each `size` parameters that are penalised."""
     count = (theta.size + size - 1) // size
-    first, last = portion(count, me, team)
+    first, last = static_partition(count, me, team)
     for k in range(first, last):
         i, n = k * size, min(size, theta.size - k * size)
-        optimizers.weigh(table, part(theta, i, n), part(grad, i, n), l2, l1, part(found, 2 * k, 2))
+        optimizers.weigh(table, view(theta, i, n), view(grad, i, n), l2, l1, view(found, 2 * k, 2))
 
 
-@linked("T O F1 F1 F1 P S f I1 D2 i I1 i i", when="update")
-def permit(
+@indirect("T O F1 F1 F1 P S f I1 D2 i I1 i i", requires="update")
+def check_step_finite(
     table, ops, theta, grad, work, places, settings, rate, counters, record, i, meeting, me, team
 ):
     """counters[1] = 1 where the i-th step of this run may be taken, else 0; counters[0] counts it.
@@ -82,10 +82,10 @@ def permit(
         decay = 0
     size = CHUNK * (1 + decay // (CHUNK * CHUNKS))
     count = (decay + size - 1) // size
-    found = doubles(work, places.blocks, 2 * count + team)
+    found = view_float64(work, places.blocks, 2 * count + team)
     if decay > 0:
         _weigh(
-            table, part(theta, 0, decay), part(grad, 0, decay), size, l2 / total, l1 / total,
+            table, view(theta, 0, decay), view(grad, 0, decay), size, l2 / total, l1 / total,
             found, me, team,
         )  # fmt: skip
     top, behind = 0.0, _behind(settings, team) if decay == 0 else decay
@@ -93,9 +93,9 @@ def permit(
         first, last = behind, grad.size
         if team > 1:
             first, last = _own(ops, piece, behind, grad.size, grad.itemsize, me, team)
-        top = max(top, optimizers.largest(part(grad, first, last - first)))
+        top = max(top, optimizers.largest(view(grad, first, last - first)))
     found[2 * count + me] = top
-    meet(meeting, me, team)
+    barrier_wait(meeting, me, team)
     if me == 0:
         peak = 0.0
         for k in range(count):
@@ -110,27 +110,27 @@ def permit(
             single, cost = work.itemsize == 4, record[i, 0]
             counters[1] = 1 if safe(settings[0], single, rate, cost, peak, before) else 0
             counters[0] += counters[1]
-    meet(meeting, me, team)
+    barrier_wait(meeting, me, team)
 
 
-@linked("T F1 F1 S f f i i", when="complete")
+@indirect("T F1 F1 S f f i i", requires="complete")
 def _complete(table, theta, grad, settings, l2, l1, i, n):
     """Add the penalty to n slopes from the i-th on, and clip each."""
     decayed = min(max(settings[0].decay - i, 0), n)
     if l2 != 0 or l1 != 0:
-        optimizers.penalize(table, part(theta, i, decayed), part(grad, i, decayed), l2, l1)
+        optimizers.penalize(table, view(theta, i, decayed), view(grad, i, decayed), l2, l1)
     if settings[0].clip_value > 0:
-        optimizers.limit(table, part(grad, i, n), settings[0].clip_value)
+        optimizers.limit(table, view(grad, i, n), settings[0].clip_value)
 
 
-@linked("T F1 F1 S f f i D1 i i", when="clip")
+@indirect("T F1 F1 S f f i D1 i i", requires="clip")
 def _square(table, theta, grad, settings, l2, l1, size, sums, me, team):
     """Complete the gradient, and write sums (CHUNKS,): of the squares of each `size` slopes."""
-    first, last = portion((grad.size + size - 1) // size, me, team)
+    first, last = static_partition((grad.size + size - 1) // size, me, team)
     for k in range(first, last):
         i, n = k * size, min(size, grad.size - k * size)
         _complete(table, theta, grad, settings, l2, l1, i, n)
-        optimizers.square(table, part(grad, i, n), part(sums, k, 1))
+        optimizers.square(table, view(grad, i, n), view(sums, k, 1))
 
 
 @inlined
@@ -141,7 +141,7 @@ def _bounded(table, theta, grad, settings, l2, l1, sums, meeting, me, team):
     """
     size, total = CHUNK * (1 + grad.size // (CHUNK * CHUNKS)), 0.0
     _square(table, theta, grad, settings, l2, l1, size, sums, me, team)
-    meet(meeting, me, team)
+    barrier_wait(meeting, me, team)
     for k in range((grad.size + size - 1) // size):
         total += sums[k]
     length = np.sqrt(total)
@@ -156,19 +156,19 @@ def _sweep(table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor
     """
     chosen = settings[0]
     decayed = min(max(chosen.decay - i, 0), n)
-    v = row(slots, 0, i, n if slots.shape[0] > 0 else 0)
-    s = row(slots, 1, i, n if slots.shape[0] > 1 else 0)
+    v = view_row(slots, 0, i, n if slots.shape[0] > 0 else 0)
+    s = view_row(slots, 1, i, n if slots.shape[0] > 1 else 0)
     if factor != 1:
-        optimizers.scale(table, part(grad, i, n), factor)
+        optimizers.scale(table, view(grad, i, n), factor)
     elif not whole:
         _complete(table, theta, grad, settings, l2, l1, i, n)
     optimizers.step(
-        table, chosen.method, part(theta, i, n), part(grad, i, n), v, s, decayed, rate, epsilon,
+        table, chosen.method, view(theta, i, n), view(grad, i, n), v, s, decayed, rate, epsilon,
         settings, t,
     )  # fmt: skip
 
 
-@linked("T O i F1 F1 i i", when="finish")
+@indirect("T O i F1 F1 i i", requires="finish")
 def _finish(table, ops, i, theta, state, me, team):
     """After a step, of row i: bound the norms of weights, or take the batch into the averages.
 
@@ -176,16 +176,16 @@ def _finish(table, ops, i, theta, state, me, team):
     """
     op = ops[i]
     if op.kind == DENSE:
-        first, last = portion(op.n_out, me, team)
-        W = matrix(theta, op.W + first * op.n_in, last - first, op.n_in)
+        first, last = static_partition(op.n_out, me, team)
+        W = view_matrix(theta, op.W + first * op.n_in, last - first, op.n_in)
         optimizers.bound_norms(table, W, op.rate)
     elif me == 0:
         n = 2 * op.n_out  # mean and variance at once
-        running, batch = part(state, op.state, n), part(state, op.state + n, n)
+        running, batch = view(state, op.state, n), view(state, op.state + n, n)
         optimizers.blend(table, running, batch, op.rate)
 
 
-@linked("T O F1 F1 F2 F1 S f f f i D1 I1 i i", when="update")
+@indirect("T O F1 F1 F2 F1 S f f f i D1 I1 i i", requires="update")
 def update(
     table, ops, theta, grad, slots, state, settings, rate, l2, l1, t, sums, meeting, me, team
 ):
@@ -211,7 +211,7 @@ def update(
             _sweep(
                 table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor, whole, i, n
             )
-    meet(meeting, me, team)
+    barrier_wait(meeting, me, team)
     for i in range(1, ops.size - 1):
         if ops[i].kind == BATCHNORM or (ops[i].kind == DENSE and ops[i].rate > 0):
             _finish(table, ops, i, theta, state, me, team)

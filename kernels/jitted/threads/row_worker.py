@@ -16,9 +16,9 @@ import time
 import numba
 import numpy as np
 
-from ..codegen.atomics import give_way, pause, read, swap
+from ..codegen.atomics import atomic_load, exchange, pause, yield_core
 from ..compiler.jit import kernel
-from .team import LINE, busy
+from .team import BARRIER_STRIDE, is_busy
 
 #: Multiplications of a row from which on half of it takes longer than the meetings.
 WORTH = 100_000
@@ -28,7 +28,7 @@ WORTH = 100_000
 QUICK, ROWS, SHARE, LONGEST = 5e-4, 20, 0.9, 1024
 PAUSES, YIELDS = 2000, 1000  # with which it waits: about 0.1 ms, then nearly 1 where it is alone
 #: Where the state stands in the meeting's array, and what it is: none waits; one does; it computes.
-STATE = 3 * LINE
+STATE = 3 * BARRIER_STRIDE
 GONE, WAITING, COMPUTING = 0, 1, 2
 OWNER = STATE + 1  # where the parameters lie that it reads; 0: it is let go
 END = STATE + 2  # 1: it must not wait any longer
@@ -52,13 +52,13 @@ def _end():
 @kernel
 def asked(meeting, owner):
     """Take the companion for a row, if one waits that reads those parameters."""
-    return meeting[OWNER] == owner and swap(meeting, STATE, WAITING, COMPUTING)
+    return meeting[OWNER] == owner and exchange(meeting, STATE, WAITING, COMPUTING)
 
 
 @kernel
 def begin(meeting):
     """Wait for the first row."""
-    swap(meeting, STATE, GONE, WAITING)
+    exchange(meeting, STATE, GONE, WAITING)
 
 
 @kernel
@@ -66,21 +66,21 @@ def wait(meeting):
     """Return True once there is a row to compute half of, False when none has come for long."""
     idle = 0
     while True:
-        if read(meeting, STATE) == COMPUTING:
+        if atomic_load(meeting, STATE) == COMPUTING:
             return True
-        idle = PAUSES + YIELDS if read(meeting, END) != 0 else idle + 1
+        idle = PAUSES + YIELDS if atomic_load(meeting, END) != 0 else idle + 1
         if idle < PAUSES:
             pause()
         elif idle < PAUSES + YIELDS:
-            give_way()
-        elif swap(meeting, STATE, WAITING, GONE):
+            yield_core()
+        elif exchange(meeting, STATE, WAITING, GONE):
             return False
 
 
 @kernel
 def release(meeting):
     """Wait for the next row; before the last meeting of this one, so that none comes too early."""
-    swap(meeting, STATE, COMPUTING, WAITING)
+    exchange(meeting, STATE, COMPUTING, WAITING)
 
 
 class Company:
@@ -91,7 +91,7 @@ class Company:
 
     def __init__(self, function):
         """function(*args, meeting, 1, 2) waits, computes and releases."""
-        self.function, self.meeting = function, np.zeros(4 * LINE, np.int64)
+        self.function, self.meeting = function, np.zeros(4 * BARRIER_STRIDE, np.int64)
         self.ready = False
         self.ended, self.rows, self.first = 0.0, 0, 0.0  # the last row; rows since the first one
         self.alone, self.fresh = 0.0, False  # seconds that ROWS took alone; it has just been called
@@ -113,7 +113,7 @@ class Company:
     def judge(self, args, theta, threads):
         """Call a companion, which reads theta, after rows alone; let go of one that is no help."""
         took, self.rows, self.first = self.ended - self.first, 0, self.ended
-        free = threads() > 1 and not busy()
+        free = threads() > 1 and not is_busy()
         if self.meeting[OWNER] != 0 and self.meeting[STATE] != GONE:
             helps = self.fresh or took < SHARE * self.alone
             self.fresh = False

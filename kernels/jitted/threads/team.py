@@ -16,49 +16,49 @@ import threading
 import numba
 import numpy as np
 
-from ..codegen.atomics import add, give_way, nap, pause, read
+from ..codegen.atomics import atomic_load, fetch_add, pause, sleep, yield_core
 from ..compiler.jit import inlined, kernel
 
-POLLS = 100  # with a pause each some 4 µs; with 300, 4 members on 2 cores waited 4 times longer
+SPINS = 100  # with a pause each some 4 µs; with 300, 4 members on 2 cores waited 4 times longer
 YIELDS = 2000  # about 1 ms where nobody else wants the core, far longer where others do
 NAP = 1 if os.name == "nt" else 20  # ms there, µs here: with the timer's slack about 80 µs
-LINE = 16  # int64 in two cache lines, for their prefetcher fetches pairs
+BARRIER_STRIDE = 16  # int64 in two cache lines, for their prefetcher fetches pairs
 #: Places in the meeting array; member i counts its turns at LINE (i + 1).
-ARRIVALS, ABORT, DEALT = 0, 1, 2
+ARRIVED, ABORT, NEXT_CHUNK = 0, 1, 2
 
-_NOBODY = np.zeros(2 * LINE, np.int64)  # the meeting of one, which nobody writes to
+_NOBODY = np.zeros(2 * BARRIER_STRIDE, np.int64)  # the meeting of one, which nobody writes to
 
 
 @kernel
-def meet(meeting, me, team):
+def barrier_wait(meeting, me, team):
     """Wait until every member has come here; an abort lets everybody through."""
     if team == 1:
         return
-    own = LINE * (me + 1)
+    own = BARRIER_STRIDE * (me + 1)
     meeting[own] += 1
     target = meeting[own] * team
-    add(meeting, ARRIVALS, 1)
+    fetch_add(meeting, ARRIVED, 1)
     polls = 0
-    while read(meeting, ARRIVALS) < target and read(meeting, ABORT) == 0:
+    while atomic_load(meeting, ARRIVED) < target and atomic_load(meeting, ABORT) == 0:
         polls += 1
-        if polls < POLLS:
+        if polls < SPINS:
             pause()
-        elif polls < POLLS + YIELDS:
-            give_way()
+        elif polls < SPINS + YIELDS:
+            yield_core()
         else:
-            nap(NAP)
+            sleep(NAP)
 
 
 @inlined
-def deal(meeting, n):
+def next_chunk(meeting, n):
     """Return the first of the next n pieces of a team's work: whoever is free takes them."""
-    return add(meeting, DEALT, n)
+    return fetch_add(meeting, NEXT_CHUNK, n)
 
 
 @inlined
-def aborted(meeting):
+def is_aborted(meeting):
     """Tell whether a member failed to begin."""
-    return read(meeting, ABORT) != 0
+    return atomic_load(meeting, ABORT) != 0
 
 
 class _Member:
@@ -153,19 +153,19 @@ def keep_team():
         team.dismiss()
 
 
-def worked(multiplications):
+def accumulate_flops(multiplications):
     """Return all that this block has multiplied, with these: a team is not started for little."""
     team = getattr(_own, "team", None) or _Team()
     team.work += multiplications
     return team.work
 
 
-def busy():
+def is_busy():
     """Tell whether any thread computes with a team, or alone what a team might."""
     return bool(_claims)
 
 
-def assemble(function, args, size):
+def run_parallel(function, args, size):
     """Run function(*args, meeting, me, team) on `size` threads, this one being member 0.
 
     The threads that other callers hold are taken off `size`, and it runs on fewer where the system
@@ -188,7 +188,7 @@ def _together(function, args, team, size):
     """Run function on this thread and up to size − 1 others; return what it returns here."""
     members = team.gather(size - 1)
     size = 1 + len(members)
-    meeting = np.zeros(LINE * (size + 1), np.int64)
+    meeting = np.zeros(BARRIER_STRIDE * (size + 1), np.int64)
     types = (function, *(getattr(arg, "dtype", type(arg)) for arg in args))
     if types not in _ready:  # here, for Ctrl-C stops this thread only, not a member that compiles
         function.compile(tuple(map(numba.typeof, (*args, meeting, 0, size))))
@@ -208,7 +208,7 @@ def _together(function, args, team, size):
 
 
 @inlined
-def portion(n, me, team):
+def static_partition(n, me, team):
     """First and last of member `me`'s share of n pieces: nearly as many each.
 
     Only for what has the same bits in whichever piece it lies. A lone member is spared both
