@@ -140,7 +140,7 @@ class TestCompiledCall:
 
     def test_looks_at_validation_rows_where_an_epoch_ends(self, one_step, monkeypatch):
         place = list(inspect.signature(entry.compiled.run.py_func).parameters).index("order_val")
-        sizes, assemble = [], entry.assemble
+        sizes, assemble = [], entry.run_parallel
 
         def spied(function, args, team):
             if function is entry.compiled.run:

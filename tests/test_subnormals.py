@@ -37,7 +37,7 @@ def test_averages_of_dead_units_end_at_zero(monkeypatch, dtype, threads):
     """On every member of a team, made of two for a network for which one would do."""
     monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
     net, before, teams = dead(dtype), fastnn.get_num_threads(), []
-    assemble = entry.assemble
+    assemble = entry.run_parallel
     monkeypatch.setattr(
         entry,
         "run_parallel",

@@ -388,7 +388,7 @@ class TestFailures:
             except KeyboardInterrupt as error:
                 raise RuntimeError("missing Environment") from error
 
-        monkeypatch.setattr("fastnn.kernels.jitted.step.loop", compile_for_long)
+        monkeypatch.setattr("fastnn.kernels.jitted.run", compile_for_long)
         with pytest.raises(KeyboardInterrupt):
             fitted()
 
