@@ -1,0 +1,56 @@
+"""What belongs together in the calls of kernels: named tuples, which compiled code takes as well."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+class Examples(NamedTuple):
+    """Inputs, targets and weights of m examples; in compiled calls X is a description of them."""
+
+    X: Any  # (m, n_in), of a dtype that kernels read
+    Y: Array  # (m, K), C-contiguous, of the network's dtype
+    w: Array  # (m,), not negative
+
+
+class Batch(NamedTuple):
+    """The examples of a step: rows of X, Y and w, in that order, as often as they are named."""
+
+    X: Any  # (m, n_in), of a dtype that kernels read
+    Y: Array  # (m, K), C-contiguous, of the network's dtype
+    w: Array  # (m,), not negative
+    row_indices: Array  # (k,) int64, each from 0 to m − 1
+
+
+class FitArrays(NamedTuple):
+    """The vectors that a fit moves: parameters, their gradient, the optimiser's memory, averages."""
+
+    theta: Array  # (p,)
+    grad: Array  # (p,), overwritten by each step
+    slots: Array  # (s, p), as many vectors as the method keeps
+    state: Array  # statistics of inputs and of BATCHNORM rows
+
+
+class FitLog(NamedTuple):
+    """What a run tells its caller, a row for each step of the call and for each epoch of the fit."""
+
+    steps: Array  # (steps, 4): cost, Σ w of right examples, Σ w, and a bound of |v| after the step
+    epochs: Array  # (epochs, 2): cost and share of right examples of the validation examples
+    counters: Array  # (2,) int64: [0] counts the updates ever made, [1] is scratch
+
+
+class StepNumbers(NamedTuple):
+    """The numbers of one step of an optimiser; each method reads those that its formula names."""
+
+    t: int  # how many steps theta has taken, this one included
+    rate: float  # the learning rate, or 1 where the velocity holds the rates
+    gain: float = 1.0  # factor of the gradient in momentum's v
+    beta1: float = 0.0  # what is kept of the average of gradients, or of v
+    beta2: float = 0.0  # what is kept of the average of squares
+    epsilon: float = 0.0  # added to the root of the average of squares
+    weight_decay: float = 0.0  # AdamW's, times the rate
+    n_decayed: int = 0  # parameters, the first ones of theta, that weight_decay acts on
