@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).resolve().parent.parent / "tests"  # its finder serves a bare checkout
-CHECKOUT = f"import sys; sys.path.insert(0, {str(TESTS)!r}); import conftest\n"
 TIMED = "import time\nbegan = time.perf_counter()\n{}\nprint(time.perf_counter() - began)"
 IMPORT = TIMED.format("import fastnn")
 FIT = "import numpy as np\n" + TIMED.format(
@@ -23,7 +20,7 @@ FIT = "import numpy as np\n" + TIMED.format(
 def started(code, cache):
     """Return the seconds that code took in a fresh process, the interpreter's own start apart."""
     done = subprocess.run(
-        [sys.executable, "-c", CHECKOUT + code], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
         env=os.environ | {"FASTNN_CACHE_DIR": str(cache)}, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Makes a bare checkout importable where fastnn is not installed, and Ctrl-C work as in a shell.
+"""Makes a bare checkout importable, here and in processes that tests start, and Ctrl-C work.
 
 And lets no test pass whose compiled calls reach a kernel that their program did not ask for: in a
 process of its own, where no other test had compiled it, such a call would crash.
@@ -6,14 +6,18 @@ process of its own, where no other test had compiled it, such a call would crash
 
 import ctypes
 import importlib.util
+import os
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-if importlib.util.find_spec("fastnn") is None:
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ROOT = Path(__file__).resolve().parent.parent
+_found = importlib.util.find_spec("fastnn")
+if _found is None or ROOT in Path(_found.origin).parents:  # not installed
+    sys.path.insert(0, str(ROOT))
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
 
 
 def pytest_configure():

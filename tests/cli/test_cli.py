@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -365,10 +364,8 @@ def test_missing_extra_is_an_error_to_mend(capsys, monkeypatch):
 
 
 def python_m(*arguments, **options):
-    code = "import sys, runpy; sys.path.insert(0, sys.argv.pop(1)); import conftest; "
-    code += "sys.argv[0] = 'fastnn'; runpy.run_module('fastnn', run_name='__main__')"
     return subprocess.run(
-        [sys.executable, "-c", code, str(Path(__file__).parent), *arguments],
+        [sys.executable, "-m", "fastnn", *arguments],
         capture_output=True, text=True, check=False, timeout=120, **options,
     )  # fmt: skip
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -14,7 +13,6 @@ from fastnn.cli.main import main
 from fastnn.cli.output import readable, write_picture
 from fastnn.saving import model_file
 
-ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ["$0-$10", "$x_$", "50%"]
 
 
@@ -30,7 +28,7 @@ def images(path, classes=CLASSES):
 
 def run(arguments, **environment):
     """Run the command line in a process of its own; return its exit code and its stderr."""
-    known = {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore"}
+    known = {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         [sys.executable, "-m", "fastnn", *arguments], env=os.environ | known | environment,
         capture_output=True, timeout=300, check=False,

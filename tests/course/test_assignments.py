@@ -105,7 +105,7 @@ def test_planar_by_its_numbers(worked):
 
 @pytest.mark.slow
 def test_cats_by_their_numbers(cats, two_layers, four_layers, monkeypatch):
-    """The deep networks are those of test_course_deep: cat_deep asks for the same trainings."""
+    """The deep networks are those of test_deep: cat_deep asks for the same trainings."""
 
     def instead(trained, sizes):
         def model(X, Y, asked, *, num_iterations):

@@ -1,6 +1,5 @@
 """Pipelines around the estimators become ONNX by skl2onnx and predict in onnxruntime as here."""
 
-import os
 import pickle
 import subprocess
 import sys
@@ -231,8 +230,7 @@ class TestRefusals:
     def test_what_is_not_registered_is_told_how(self):
         """In a process of its own, for a registration holds until its end."""
         code = (
-            "import sys; sys.path.insert(0, sys.argv[1]); import conftest\n"
-            "import pickle, numpy, skl2onnx\n"
+            "import pickle, sys, numpy, skl2onnx\n"
             "for model in pickle.loads(sys.stdin.buffer.read()):\n"
             "    try: skl2onnx.to_onnx(model, numpy.ones((1, 5)))\n"
             "    except ValueError as error: print(error)"
@@ -240,7 +238,7 @@ class TestRefusals:
         made = MLPClassifier(**SAME), LogisticRegression(max_iter=5)
         models = [make_pipeline(StandardScaler(), model).fit(X, TWO) for model in made]
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code, os.path.dirname(__file__)],
+            [sys.executable, "-W", "ignore", "-c", code],
             input=pickle.dumps(models), capture_output=True, check=True, timeout=120,
         )  # fmt: skip
         for name in ("MLPClassifier", "LogisticRegression"):

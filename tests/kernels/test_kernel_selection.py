@@ -115,6 +115,6 @@ def test_every_name_is_that_of_a_kernel(named):
 def test_every_name_of_a_kernel_is_written_twice():
     """Where the kernel says when it is needed, and where a call says that it needs it."""
     folder = Path(jitted.__file__).parent
-    source = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py")))
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py")))
     for when in re.findall(r'when="([^"]+)"', source):
         assert source.count(f'"{when.removesuffix(" in training")}"') >= 2, when

@@ -92,7 +92,7 @@ def sizes(monkeypatch):
 SCRIPT = """
 import multiprocessing, sys
 sys.path.insert(0, sys.argv[1])
-import conftest, numpy as np, fastnn
+import numpy as np, fastnn
 from fastnn.kernels.jitted.execution import entry
 from test_team import fitted
 
@@ -124,7 +124,7 @@ class TestMeetings:
     def test_in_every_stage_of_waiting(self, stage):
         """A fresh process, for the compiler takes the constants in."""
         code = (
-            "import sys, numpy as np; sys.path.insert(0, sys.argv[1]); import conftest\n"
+            "import sys, numpy as np; sys.path.insert(0, sys.argv[1])\n"
             "from fastnn.kernels.jitted.threads import team\n"
             "import test_team as t\n"
             "for name in ('SPINS', 'YIELDS'):\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import importlib
 import inspect
 import itertools
 import subprocess
@@ -102,9 +101,7 @@ def test_without_matplotlib_the_install_command_is_named(name, monkeypatch):
 
 def test_importing_the_package_does_not_import_matplotlib():
     code = "import sys, fastnn.plot; sys.exit('matplotlib' in sys.modules)"
-    root = importlib.import_module("fastnn").__path__[0] + "/.."
-    checkout = "import tests.conftest; " if "site-packages" not in root else ""
-    run = subprocess.run([sys.executable, "-c", checkout + code], cwd=root, check=False, timeout=60)
+    run = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
     assert run.returncode == 0
 
 

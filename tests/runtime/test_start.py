@@ -15,13 +15,12 @@ net = fastnn.Network.mlp([2, 1], output="sigmoid")
 net.fit(np.array([[0.0, 1], [1, 0]]), [0, 1], epochs=1, progress=False)
 """
 SPEAK = "import os; os.dup2(1, 2)\n" + FIT.replace("progress=False", "progress=True") * 2
-CHECKOUT = "import sys; sys.path.insert(0, sys.argv[1]); import conftest\n"
 
 
 def python(code, **environment):
     """Run code in a fresh process and return what it prints."""
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", CHECKOUT + code, os.path.dirname(__file__)],
+        [sys.executable, "-W", "error", "-c", code],
         env={**os.environ, **environment}, capture_output=True, text=True, check=False,
         timeout=200,
     )  # fmt: skip
@@ -30,7 +29,7 @@ def python(code, **environment):
 
 
 def test_import_brings_no_heavy_module():
-    code = "import fastnn; print(*sorted(sys.modules))"
+    code = "import sys, fastnn; print(*sorted(sys.modules))"
     loaded = {name.split(".")[0] for name in python(code).split()}
     heavy = {"numba", "llvmlite", "h5py", "matplotlib", "sklearn", "scipy", "PIL", "rich"}
     assert not loaded & heavy
@@ -38,11 +37,12 @@ def test_import_brings_no_heavy_module():
 
 #: Every extra's packages, so that a process finds none of them.
 WITHOUT = (
+    "import sys\n"
     "for name in 'matplotlib', 'onnx', 'optuna', 'PIL', 'scipy', 'sklearn', 'torch':\n"
     " sys.modules[name] = None\n"
 )
 STAR = (
-    "import fastnn\n"
+    "import sys, fastnn\n"
     "light = set(sys.modules)\n"
     "from fastnn import *\n"
     "print(*sorted(n.split('.')[0] for n in set(sys.modules) - light), sep='|')\n"
@@ -227,11 +227,11 @@ def test_says_once_that_it_compiles(cold):
 
 def test_the_command_says_once_that_it_compiles(cache, tmp_path):
     """What lacks is one kernel, and those that only the command's network needs."""
-    for entry in cache.rglob("updates.permit*"):
-        entry.unlink()
+    removed = [entry.unlink() for entry in cache.rglob("update.update-*")]
+    assert removed
     arguments = ["fastnn", "train", "--epochs", "1", "--layers", "2", "--out", str(tmp_path)]
     code = (
-        "import os, runpy; os.dup2(1, 2)\n"
+        "import os, runpy, sys; os.dup2(1, 2)\n"
         f"sys.argv[:] = {arguments!r}\n"
         "runpy.run_module('fastnn', run_name='__main__')"
     )
@@ -292,8 +292,9 @@ class TestCacheTrouble:
 
 def test_without_the_compiler_vectorized_steps_in():
     code = FIT + (
-        "from fastnn._runtime import backend, kernels\n"
-        "assert _backend.active() is kernels.get('vectorized')\n"
+        "from fastnn import kernels\n"
+        "from fastnn._runtime import backend\n"
+        "assert backend.active() is kernels.get('vectorized')\n"
         "try: fastnn.backend('jitted')\n"
         "except fastnn.errors.SettingError as e: print(e)"
     )

@@ -21,7 +21,7 @@ from fastnn import BatchNorm, Dense, Network, Normalization
 from fastnn.errors import ModelFileError, SettingError
 from fastnn.saving import hdf5, model_file
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 ENDINGS = ("safetensors", "h5")
 SLACK = 2**20  # bytes of Python objects that a load may take whatever the size of the file
 

@@ -15,9 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-if importlib.util.find_spec("fastnn") is None:  # as conftest does; a program has none
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import fastnn
 from fastnn import BatchNorm, Dense, Dropout, Network, Normalization
 from fastnn.callbacks import TimeLimit
