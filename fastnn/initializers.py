@@ -37,7 +37,7 @@ class Random:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", arguments.real(self.scale, "scale", above=0))
+        arguments.check_fields(self, scale=arguments.positive)
 
     def draw(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
         """Return W (n_in, n_out) in float64."""

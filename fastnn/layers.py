@@ -54,15 +54,14 @@ class Dense:
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "units", arguments.count(self.units, "units", least=1))
-        object.__setattr__(self, "use_bias", arguments.flag(self.use_bias, "use_bias"))
+        arguments.check_fields(self, units=arguments.positive_count, use_bias=arguments.flag)
         if self.name is not None and not isinstance(self.name, str):
             raise SettingError(f"name must be text, got {self.name!r}")
         activations.code(self.activation)
         if self.init is not None:
             initializers.resolve(self.init)
         if self.max_norm is not None:
-            object.__setattr__(self, "max_norm", arguments.real(self.max_norm, "max_norm", above=0))
+            arguments.check_fields(self, max_norm=arguments.positive)
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Dropout:
     rate: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", arguments.share(self.rate, "rate"))
+        arguments.check_fields(self, rate=arguments.fraction)
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ class GaussianNoise:
     stddev: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stddev", arguments.real(self.stddev, "stddev", least=0))
+        arguments.check_fields(self, stddev=arguments.nonnegative)
 
 
 @dataclass(frozen=True)
@@ -156,8 +155,7 @@ class BatchNorm:
     epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "momentum", arguments.share(self.momentum, "momentum"))
-        object.__setattr__(self, "epsilon", arguments.real(self.epsilon, "epsilon", above=0))
+        arguments.check_fields(self, momentum=arguments.fraction, epsilon=arguments.positive)
 
 
 @dataclass(frozen=True)
@@ -181,8 +179,7 @@ class Rescaling:
     offset: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", arguments.real(self.scale, "scale"))
-        object.__setattr__(self, "offset", arguments.real(self.offset, "offset"))
+        arguments.check_fields(self, scale=arguments.real, offset=arguments.real)
         if self.scale == 0:
             raise SettingError("scale is 0, which would erase every input; give another factor")
 
@@ -202,7 +199,7 @@ class Normalization:
     per_feature: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "per_feature", arguments.flag(self.per_feature, "per_feature"))
+        arguments.check_fields(self, per_feature=arguments.flag)
 
 
 Layer = Dense | Activation | Dropout | GaussianNoise | BatchNorm | Rescaling | Normalization

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from ._validation import arguments
 from .errors import SettingError
@@ -23,12 +26,29 @@ __all__ = [
 ]
 
 
+TargetCheck = Callable[[Any, int, int], np.ndarray[Any, Any]]
+
+
 @dataclass(frozen=True)
 class Loss:
-    """What every loss has: its code, and which output activations it works with; () for any."""
+    """What every loss states; a new one is a subclass below, and a member of the kernels' `Loss`.
+
+    Attributes
+    ----------
+    code : kernels.opcodes.Loss
+        The kernels' code of the loss.
+    needs : tuple of str
+        The output activations with which it works; () for any.
+    check_targets : callable
+        Returns what `fit` was given as y as targets Y (m, K), or raises a sentence about it.
+    classifies : bool
+        Whether the targets are classes, so that a history has their accuracy.
+    """
 
     code: ClassVar[Code]
     needs: ClassVar[tuple[str, ...]] = ()
+    check_targets: ClassVar[TargetCheck] = staticmethod(arguments.real_targets)
+    classifies: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -37,7 +57,7 @@ class Loss:
 
     @property
     def rate(self) -> float:
-        """The parameter that the kernels take."""
+        """The one number that the kernels take as a parameter of the loss."""
         return 0.0
 
     @property
@@ -74,11 +94,11 @@ class Huber(Loss):
     code = Code.HUBER
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "delta", arguments.real(self.delta, "delta", above=0))
+        arguments.check_fields(self, delta=arguments.positive)
 
     @property
     def rate(self) -> float:
-        """Delta."""
+        """The kernels' parameter δ."""
         return self.delta
 
 
@@ -96,12 +116,13 @@ class Quantile(Loss):
     code = Code.QUANTILE
 
     def __post_init__(self) -> None:
-        if not 0 < arguments.real(self.q, "q") < 1:
+        arguments.check_fields(self, q=arguments.real)
+        if not 0 < self.q < 1:
             raise SettingError(f"q must lie in (0, 1), got {self.q!r}")
 
     @property
     def rate(self) -> float:
-        """Q."""
+        """The kernels' parameter τ."""
         return self.q
 
 
@@ -111,10 +132,26 @@ class Poisson(Loss):
 
     code = Code.POISSON
     needs = ("softplus", "exp")
+    check_targets = staticmethod(arguments.count_targets)
 
 
 @dataclass(frozen=True)
-class BinaryCrossEntropy(Loss):
+class _LabelSmoothing:
+    """The parameter that both cross-entropies have."""
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        arguments.check_fields(self, label_smoothing=arguments.fraction)
+
+    @property
+    def smoothing(self) -> float:
+        """Share of the targets that is spread over all classes."""
+        return self.label_smoothing
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(_LabelSmoothing, Loss):
     """−y ln a − (1−y) ln(1−a) for sigmoid outputs, computed from their logits.
 
     Parameters
@@ -123,21 +160,14 @@ class BinaryCrossEntropy(Loss):
         In [0, 1): targets become y (1 − s) + s/2.
     """
 
-    label_smoothing: float = 0.0
     code = Code.BINARY_CROSS_ENTROPY
     needs = ("sigmoid",)
-
-    def __post_init__(self) -> None:
-        arguments.share(self.label_smoothing, "label_smoothing")
-
-    @property
-    def smoothing(self) -> float:
-        """Share of the targets that is spread over both classes."""
-        return self.label_smoothing
+    check_targets = staticmethod(arguments.binary_targets)
+    classifies = True
 
 
 @dataclass(frozen=True)
-class CategoricalCrossEntropy(Loss):
+class CategoricalCrossEntropy(_LabelSmoothing, Loss):
     """−Σ yₖ ln aₖ for a softmax output, computed from its logits.
 
     Parameters
@@ -146,31 +176,16 @@ class CategoricalCrossEntropy(Loss):
         In [0, 1): targets become y (1 − s) + s/K (Szegedy et al., arXiv:1512.00567).
     """
 
-    label_smoothing: float = 0.0
     code = Code.CATEGORICAL_CROSS_ENTROPY
     needs = ("softmax",)
-
-    def __post_init__(self) -> None:
-        arguments.share(self.label_smoothing, "label_smoothing")
-
-    @property
-    def smoothing(self) -> float:
-        """Share of the targets that is spread over all classes."""
-        return self.label_smoothing
+    check_targets = staticmethod(arguments.class_targets)
+    classifies = True
 
 
-#: The losses by the names that networks take.
+#: The losses by the names that networks take, in the order of the kernels' codes.
 KINDS: dict[str, type[Loss]] = {
     kind.code.name.lower(): kind
-    for kind in (
-        SquaredError,
-        BinaryCrossEntropy,
-        CategoricalCrossEntropy,
-        AbsoluteError,
-        Huber,
-        Quantile,
-        Poisson,
-    )
+    for kind in sorted(Loss.__subclasses__(), key=lambda kind: kind.code)
 }
 NAMES: tuple[str, ...] = tuple(KINDS)
 

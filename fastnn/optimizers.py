@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any
 
 from ._validation import arguments
 from .kernels.opcodes import Method
@@ -19,14 +21,46 @@ __all__ = [
 ]
 
 
-def _keep(settings: object, **values: float) -> None:
-    """Set checked fields of a frozen dataclass."""
-    for name, value in values.items():
-        object.__setattr__(settings, name, value)
+#: The check of each setting, by its name, which means the same in all optimisers.
+CHECKS: dict[str, Callable[[Any, str], Any]] = {
+    "learning_rate": arguments.positive,
+    "beta": arguments.fraction,
+    "beta1": arguments.fraction,
+    "beta2": arguments.fraction,
+    "epsilon": arguments.positive,
+    "nesterov": arguments.flag,
+    "weight_decay": arguments.nonnegative,
+    "memory": arguments.positive_count,
+    "tolerance": arguments.nonnegative,
+    "max_evaluations": lambda value, name: (
+        None if value is None else arguments.positive_count(value, name)
+    ),
+    "cost_tolerance": arguments.nonnegative,
+}
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class Optimizer:
+    """What every optimiser is: a frozen dataclass whose settings are checked by their names."""
+
+    def __post_init__(self) -> None:
+        mine = {field.name for field in fields(self)}
+        checks = {name: check for name, check in CHECKS.items() if name in mine}
+        arguments.check_fields(self, **checks)
+
+    @property
+    def learning_rate(self) -> float:
+        """The factor of a step; 1 where no setting of that name says otherwise."""
+        return 1.0
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What the kernels' update needs: its `method`, and the parameters of that."""
+        raise TypeError(f"{type(self).__name__} does not say which kernel updates the parameters")
+
+
+@dataclass(frozen=True)
+class GradientDescent(Optimizer):
     """θ ← θ − learning_rate · gradient.
 
     Parameters
@@ -42,9 +76,6 @@ class GradientDescent:
 
     learning_rate: float = 0.01
 
-    def __post_init__(self) -> None:
-        _keep(self, learning_rate=arguments.real(self.learning_rate, "learning_rate", above=0))
-
     @property
     def settings(self) -> dict[str, float]:
         """What the kernels' update needs."""
@@ -52,7 +83,7 @@ class GradientDescent:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Optimizer):
     """θ ← θ − learning_rate · v̂ / (√ŝ + ε), with averages of the gradient and of its square.
 
     v ← β₁v + (1−β₁)g, s ← β₂s + (1−β₂)g², v̂ = v/(1−β₁ᵗ), ŝ = s/(1−β₂ᵗ): Kingma and Ba,
@@ -77,12 +108,6 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        _keep(self, learning_rate=arguments.real(self.learning_rate, "learning_rate", above=0))
-        _keep(self, beta1=arguments.share(self.beta1, "beta1"))
-        _keep(self, beta2=arguments.share(self.beta2, "beta2"))
-        _keep(self, epsilon=arguments.real(self.epsilon, "epsilon", above=0))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -109,7 +134,7 @@ class UncorrectedAdam(Adam):
 
 
 @dataclass(frozen=True)
-class Momentum:
+class Momentum(Optimizer):
     """The step is (1−β) times the other convention's: v ← βv + (1−β)g, θ ← θ − learning_rate · v.
 
     The course's average of slopes, all of which takes the rate of today: where a schedule changes
@@ -127,10 +152,6 @@ class Momentum:
     learning_rate: float = 0.01
     beta: float = 0.9
 
-    def __post_init__(self) -> None:
-        _keep(self, learning_rate=arguments.real(self.learning_rate, "learning_rate", above=0))
-        _keep(self, beta=arguments.share(self.beta, "beta"))
-
     @property
     def settings(self) -> dict[str, float]:
         """What the kernels' update needs."""
@@ -138,7 +159,7 @@ class Momentum:
 
 
 @dataclass(frozen=True)
-class Nesterov:
+class Nesterov(Optimizer):
     """Momentum that looks ahead: v ← βv + (1−β)g, θ ← θ − learning_rate · (βv + (1−β)g).
 
     Sutskever et al., ICML 2013, in the course's average; what `Momentum` says of rates that change
@@ -152,10 +173,6 @@ class Nesterov:
 
     learning_rate: float = 0.01
     beta: float = 0.9
-
-    def __post_init__(self) -> None:
-        _keep(self, learning_rate=arguments.real(self.learning_rate, "learning_rate", above=0))
-        _keep(self, beta=arguments.share(self.beta, "beta"))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -180,10 +197,6 @@ class VelocityMomentum(Momentum):
 
     nesterov: bool = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        arguments.flag(self.nesterov, "nesterov")
-
     @property
     def settings(self) -> dict[str, float]:
         """What the kernels' update needs."""
@@ -192,7 +205,7 @@ class VelocityMomentum(Momentum):
 
 
 @dataclass(frozen=True)
-class RMSprop:
+class RMSprop(Optimizer):
     """s ← βs + (1−β)g², θ ← θ − learning_rate · g / (√s + ε): Tieleman and Hinton, 2012.
 
     Parameters
@@ -208,11 +221,6 @@ class RMSprop:
     learning_rate: float = 1e-3
     beta: float = 0.9
     epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        _keep(self, learning_rate=arguments.real(self.learning_rate, "learning_rate", above=0))
-        _keep(self, beta=arguments.share(self.beta, "beta"))
-        _keep(self, epsilon=arguments.real(self.epsilon, "epsilon", above=0))
 
     @property
     def settings(self) -> dict[str, float]:
@@ -236,10 +244,6 @@ class AdamW(Adam):
 
     weight_decay: float = 0.01
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _keep(self, weight_decay=arguments.real(self.weight_decay, "weight_decay", least=0))
-
     @property
     def settings(self) -> dict[str, float]:
         """What the kernels' update needs."""
@@ -247,7 +251,7 @@ class AdamW(Adam):
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Optimizer):
     """Limited-memory BFGS of SciPy: an epoch is one of its iterations over all examples.
 
     The history holds the costs after each iteration, not before it; ``history.converged`` and
@@ -278,23 +282,18 @@ class LBFGS:
     max_evaluations: int | None = None
     cost_tolerance: float = 0.0
 
-    def __post_init__(self) -> None:
-        _keep(self, memory=arguments.count(self.memory, "memory", least=1))
-        _keep(self, tolerance=arguments.real(self.tolerance, "tolerance", least=0))
-        least = arguments.real(self.cost_tolerance, "cost_tolerance", least=0)
-        _keep(self, cost_tolerance=least)
-        if self.max_evaluations is not None:
-            arguments.count(self.max_evaluations, "max_evaluations", least=1)
-
-    @property
-    def learning_rate(self) -> float:
-        """The share of a step that is taken where line search leaves it: all."""
-        return 1.0
-
     @property
     def settings(self) -> dict[str, float]:
         """What the kernels' update needs: nothing, for SciPy moves the parameters."""
         return {"method": Method.GRADIENT_DESCENT}
 
 
-Optimizer = GradientDescent | Momentum | Nesterov | RMSprop | Adam | LBFGS
+def _all_kinds(family: type[Optimizer]) -> Iterator[type[Optimizer]]:
+    """Yield the classes below one, each before its own subclasses."""
+    for kind in family.__subclasses__():
+        yield kind
+        yield from _all_kinds(kind)
+
+
+#: The optimisers by the names of their classes, as files have them.
+KINDS: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in _all_kinds(Optimizer)}

@@ -1,59 +1,70 @@
-"""What may come in: the rules for settings here, those for numbers and examples by their names.
+"""Checks of arguments: each returns the value as fastnn uses it, or raises a sentence about it.
 
-All modules say `_check.rule`, whichever file states it.
+The checks of settings stand here, those of arrays in `arrays`, those of examples and targets in
+`examples`; all are called by this module's name, as in `arguments.count(units, "units")`.
 """
 
 from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from fastnn.errors import SettingError
 
-from .arrays import array, finite, numeric, readable, representable
+from .arrays import array, check_finite, check_representable, kernel_readable, numeric
 from .examples import (
-    binary,
-    classes,
-    column,
-    counts,
-    features,
-    is_row,
-    rows,
-    same_length,
+    binary_targets,
+    check_same_length,
+    class_targets,
+    count_targets,
+    examples,
+    finite_examples,
+    is_single_example,
+    real_targets,
     sample_weight,
-    targets,
 )
 
 __all__ = [
     "array",
-    "binary",
+    "as_list",
+    "binary_targets",
     "callables",
-    "classes",
-    "column",
+    "check_fields",
+    "check_finite",
+    "check_representable",
+    "check_same_length",
+    "class_targets",
     "count",
-    "counts",
+    "count_targets",
     "dtype",
-    "features",
-    "finite",
+    "examples",
+    "finite_examples",
     "flag",
+    "fraction",
     "instance",
-    "is_row",
+    "integer",
+    "is_single_example",
+    "kernel_readable",
+    "nonnegative",
     "numeric",
-    "readable",
+    "positive",
+    "positive_count",
     "real",
-    "representable",
-    "rows",
-    "same_length",
+    "real_targets",
     "sample_weight",
     "seed",
-    "several",
-    "share",
-    "targets",
 ]
+
+
+def check_fields(settings: object, **checks: Callable[[Any, str], Any]) -> None:
+    """Check fields of a frozen dataclass, each by a function of value and name that returns it."""
+    for name, check in checks.items():
+        object.__setattr__(settings, name, check(getattr(settings, name), name))
 
 
 def flag(value: Any, name: str) -> bool:
@@ -63,8 +74,8 @@ def flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
-def several(value: Any, name: str, example: str) -> list[Any]:
-    """Return the entries of a list or the like."""
+def as_list(value: Any, name: str, example: str) -> list[Any]:
+    """Return the entries of a list, a tuple or another iterable but text, as a list."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise SettingError(f"{name} must be a list like {example}, got {value!r}")
     return list(value)
@@ -77,7 +88,7 @@ def callables(
     example: str = "[fastnn.callbacks.EarlyStopping()]",
 ) -> tuple[Any, ...]:
     """Return functions, or objects that are called like one; a class is none."""
-    functions = several(value, name, example)
+    functions = as_list(value, name, example)
     for function in functions:
         if isinstance(function, type):
             called = function.__name__
@@ -87,26 +98,47 @@ def callables(
     return tuple(functions)
 
 
-def count(value: Any, name: str, *, least: int = 0) -> int:
-    """Return a whole number that is at least `least` and below 2³¹."""
-    if isinstance(value, numbers.Integral) and int(value) >= 2**31:
-        raise SettingError(f"{name} must be below 2**31, got {value!r}")
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise SettingError(f"{name} must be a whole number of at least {least}, got {value!r}")
+def integer(value: Any, name: str, *, least: int = 0, below: int | None = None) -> int:
+    """Return a whole number that is at least `least` and, if a bound is given, below it."""
+    value = _number(value)
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < least or (below is not None and value >= below):
+        rule = f"a whole number of at least {least}" + (f" and below {below}" if below else "")
+        raise SettingError(f"{name} must be {rule}, got {value!r}")
     return int(value)
 
 
-def real(value: Any, name: str, *, above: float | None = None, least: float | None = None) -> float:
-    """Return a finite number, above or at least a bound."""
-    rule = "a finite number"
-    if above is not None:
-        rule += f" greater than {above:g}"
-    if least is not None:
-        rule += f" of at least {least:g}"
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
+def count(value: Any, name: str, *, least: int = 0) -> int:
+    """Return a whole number that is at least `least` and below 2³¹."""
+    value = _number(value)
+    if isinstance(value, numbers.Integral) and int(value) >= 2**31:
+        raise SettingError(f"{name} must be below 2**31, got {value!r}")
+    return integer(value, name, least=least)
+
+
+def positive_count(value: Any, name: str) -> int:
+    """Return a whole number that is at least 1 and below 2³¹."""
+    return count(value, name, least=1)
+
+
+def real(
+    value: Any,
+    name: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    rule: str | None = None,
+) -> float:
+    """Return a finite number, above or at least a bound; `rule` is what an error says of it."""
+    if rule is None:
+        rule = "a finite number"
+        rule += f" greater than {above:g}" if above is not None else ""
+        rule += f" of at least {least:g}" if least is not None else ""
+    value = _number(value)
+    good = isinstance(value, numbers.Real | Decimal) and not isinstance(value, bool)
     try:
         number = float(value) if good else math.nan  # NumPy compares in the narrower dtype
-    except OverflowError:  # of a whole number that is too long
+    except (OverflowError, ValueError):  # a whole number that is too long, a signalling NaN
         number = math.inf
     good = math.isfinite(number)
     good = good and (above is None or number > above) and (least is None or number >= least)
@@ -115,11 +147,27 @@ def real(value: Any, name: str, *, above: float | None = None, least: float | No
     return number
 
 
-def share(value: Any, name: str) -> float:
+def positive(value: Any, name: str) -> float:
+    """Return a finite number above 0."""
+    return real(value, name, above=0)
+
+
+def nonnegative(value: Any, name: str) -> float:
+    """Return a finite number of at least 0."""
+    return real(value, name, least=0)
+
+
+def fraction(value: Any, name: str) -> float:
     """Return a number in [0, 1)."""
-    if real(value, name) < 0 or value >= 1:
+    number = real(value, name)
+    if not 0 <= number < 1:
         raise SettingError(f"{name} must lie in [0, 1), got {value!r}")
-    return float(value)
+    return number
+
+
+def _number(value: Any) -> Any:
+    """Return the number that an array without dimensions holds, and anything else as it is."""
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
 def seed(value: Any) -> int:

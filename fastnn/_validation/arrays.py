@@ -16,7 +16,7 @@ from fastnn.errors import DataError
 from fastnn.kernels.opcodes import READ
 
 Array = np.ndarray[Any, Any]
-MEND = "drop those rows or fill in the missing values"
+MISSING_HINT = "drop those rows or fill in the missing values"
 
 
 def array(value: Any, name: str) -> Array:
@@ -35,7 +35,7 @@ def array(value: Any, name: str) -> Array:
         raise DataError(f"{name} has masked entries; fill them in or drop their rows")
     if hasattr(value, "toarray"):
         raise DataError(f"{name} is sparse; give {name}.toarray(), or train one of the estimators")
-    value = readied(value, name)
+    value = numpy_convertible(value, name)
     try:
         return np.asarray(value)
     except MemoryError:
@@ -49,7 +49,7 @@ def array(value: Any, name: str) -> Array:
         raise DataError(words) from error
 
 
-def readied(value: Any, name: str, *libraries: str) -> Any:
+def numpy_convertible(value: Any, name: str, *libraries: str) -> Any:
     """Return what NumPy can convert, of an object of one of the libraries, by default all known.
 
     An object of another library is returned as it is.
@@ -61,8 +61,8 @@ def readied(value: Any, name: str, *libraries: str) -> Any:
     """
     for kind in type(value).__mro__:
         library = kind.__module__.partition(".")[0]
-        if library in (libraries or READERS):
-            return READERS[library](value, name)
+        if library in (libraries or CONVERTERS):
+            return CONVERTERS[library](value, name)
     return value
 
 
@@ -116,7 +116,7 @@ def _first_other(found: Array, value: Any, name: str) -> str:
         if len(place) == 2 and columns is not None and not callable(columns):
             where += f", column {_label(columns, place[1])}"
         if entry is None or type(entry).__name__ in ("NAType", "NaTType", "MaskedConstant"):
-            return f"but {where} has no value; {MEND}"
+            return f"but {where} has no value; {MISSING_HINT}"
         if isinstance(entry, str | bytes):
             return f"got text, {entry!r:.40} in {where}; {_text_advice(name)}"
         return f"got {type(entry).__name__} in {where}; convert it to numbers first"
@@ -183,12 +183,12 @@ def _from_pandas(value: Any, name: str) -> Any:
     if missing.any():
         place = np.argwhere(missing)[0]
         where = f", column {_label(value.columns, place[1])}" if frame else ""
-        raise DataError(f"{name} has no value in row {place[0]}{where}; {MEND}")
+        raise DataError(f"{name} has no value in row {place[0]}{where}; {MISSING_HINT}")
     plain = [getattr(kind, "numpy_dtype", getattr(kind, "subtype", kind)) for kind in kinds]
     return value.to_numpy(dtype=np.result_type(*plain))
 
 
-READERS = {"torch": _from_torch, "h5py": _from_h5py, "pandas": _from_pandas}
+CONVERTERS = {"torch": _from_torch, "h5py": _from_h5py, "pandas": _from_pandas}
 
 
 def _all_finite(array: Array) -> bool:
@@ -202,7 +202,7 @@ def _all_finite(array: Array) -> bool:
         return math.isfinite(float(array.sum(dtype=np.float64)))
 
 
-def finite(array: Array, name: str) -> None:
+def check_finite(array: Array, name: str) -> None:
     """Refuse NaN and infinity, and say which row holds the first."""
     if array.dtype.kind != "f" or array.size == 0 or _all_finite(array):
         return
@@ -210,12 +210,11 @@ def finite(array: Array, name: str) -> None:
     if wrong.any():
         row = int(wrong.any(axis=1).argmax())
         value = array.reshape(len(array), -1)[row][wrong[row]][0]
-        raise DataError(
-            f"{name} holds {value} in row {row} ({int(wrong.any(axis=1).sum())} such rows); {MEND}"
-        )
+        n_rows = int(wrong.any(axis=1).sum())
+        raise DataError(f"{name} holds {value} in row {row} ({n_rows} such rows); {MISSING_HINT}")
 
 
-def readable(X: Array) -> Array:
+def kernel_readable(X: Array) -> Array:
     """Return X as kernels read it in place.
 
     Integers of any width, float16, float32 and float64 are; what is of the other byte order, not
@@ -228,7 +227,7 @@ def readable(X: Array) -> Array:
         return X.astype(native if native in READ else np.float64)
 
 
-def representable(X: Array, dtype: np.dtype[Any], name: str = "X") -> None:
+def check_representable(X: Array, dtype: np.dtype[Any], name: str = "X") -> None:
     """Refuse numbers that become infinite in the network's dtype."""
     if X.dtype.kind != "f" or X.dtype.itemsize <= dtype.itemsize or X.size == 0:
         return

@@ -10,17 +10,17 @@ from fastnn.errors import DataError, ShapeError
 from fastnn.kernels.csr import SparseRows
 from fastnn.kernels.opcodes import READ
 
-from .arrays import finite, numeric, readable
+from .arrays import check_finite, kernel_readable, numeric
 
 Array = np.ndarray[Any, Any]
 
 
-def is_row(X: Any, n_in: int) -> bool:
+def is_single_example(X: Any, n_in: int) -> bool:
     """Tell whether X is a single row (1, n_in) of a dtype that is read in place."""
     return type(X) is np.ndarray and X.shape == (1, n_in) and X.dtype in READ
 
 
-def rows(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:
+def examples(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:
     """Return X (m, n_in): real, not empty, of the number of features that is expected."""
     X = value if isinstance(value, SparseRows) else numeric(value, name)
     if X.ndim != 2:
@@ -33,26 +33,37 @@ def rows(value: Any, n_in: int | None, layer: str = "the network", name: str = "
     if n_in is not None and X.shape[1] != n_in:
         hint = "is the batch transposed?" if X.shape[0] == n_in else "is it other data?"
         raise ShapeError(f"{layer} expects inputs of shape (m, {n_in}), got {X.shape}; {hint}")
-    return X if isinstance(X, SparseRows) else readable(X)
+    return X if isinstance(X, SparseRows) else kernel_readable(X)
 
 
-def features(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:
-    """Return X (m, n_in) as `rows` does, all of whose numbers are finite."""
-    X = rows(value, n_in, layer, name)
+def finite_examples(
+    value: Any, n_in: int | None, layer: str = "the network", name: str = "X"
+) -> Any:
+    """Return X (m, n_in) as `examples` does, all of whose numbers are finite."""
+    X = examples(value, n_in, layer, name)
     if not isinstance(X, SparseRows):  # of finite floats, which its maker has checked
-        finite(X, name)
+        check_finite(X, name)
     return X
 
 
-def same_length(X: Array, y: Array, name: str = "y") -> None:
-    """Refuse labels that are not one for each example."""
+def check_same_length(X: Array, y: Array, name: str = "y") -> int:
+    """Return m, the number of rows that X (m, …) and y (m, …) must have in common."""
+    for called, array in (("X", X), (name, y)):
+        if array.ndim == 0:
+            raise ShapeError(
+                f"{called} must have one row per example, got the single value {array}"
+            )
     if len(X) != len(y):
-        raise ShapeError(
-            f"X has {len(X)} rows but {name} has {len(y)}; every example needs one entry"
-        )
+        message = f"X has {len(X)} rows but {name} has {len(y)}; every example needs one label"
+        if y.shape == (1, len(X)):
+            message += f": {name} of shape {y.shape} is a row, pass {name}.ravel()"
+        elif X.ndim == 2 and X.shape[1] == len(y):
+            message += f": X of shape {X.shape} holds its examples in columns, pass X.T"
+        raise ShapeError(message)
+    return len(X)
 
 
-def column(value: Any, m: int, K: int, name: str = "y") -> Array:
+def _target_columns(value: Any, m: int, K: int, name: str = "y") -> Array:
     """Return y as (m, K): (m,) and (m, 1) become one column."""
     y = numeric(value, name)
     if y.ndim == 0 or y.ndim > 2:
@@ -62,7 +73,7 @@ def column(value: Any, m: int, K: int, name: str = "y") -> Array:
     if len(y) != m:
         raise ShapeError(f"X has {m} rows but {name} has {len(y)}; every example needs one entry")
     y = y.reshape(m, -1)
-    finite(y, name)
+    check_finite(y, name)
     return y
 
 
@@ -71,9 +82,9 @@ def _row_of(wrong: Array) -> int:
     return int(wrong.any(axis=1).argmax())
 
 
-def binary(value: Any, m: int, K: int) -> Array:
+def binary_targets(value: Any, m: int, K: int) -> Array:
     """Return y (m, K) of 0 and 1, or of probabilities of 1, for sigmoid outputs."""
-    y = column(value, m, K)
+    y = _target_columns(value, m, K)
     if y.shape[1] != K:
         raise ShapeError(f"y must have shape (m, {K}) for {K} sigmoid outputs, got {y.shape}")
     wrong = (y < 0) | (y > 1)
@@ -86,9 +97,9 @@ def binary(value: Any, m: int, K: int) -> Array:
     return y
 
 
-def classes(value: Any, m: int, K: int) -> Array:
+def class_targets(value: Any, m: int, K: int) -> Array:
     """Return y (m, K) for a softmax output: labels 0 … K−1 become one-hot rows."""
-    y = column(value, m, K)
+    y = _target_columns(value, m, K)
     if y.shape[1] == K:
         wrong = (y < 0) | (np.abs(y.sum(axis=1, keepdims=True) - 1) > 1e-3)
         if wrong.any():
@@ -113,17 +124,17 @@ def classes(value: Any, m: int, K: int) -> Array:
     return hot
 
 
-def targets(value: Any, m: int, K: int) -> Array:
+def real_targets(value: Any, m: int, K: int) -> Array:
     """Return y (m, K) of real numbers."""
-    y = column(value, m, K)
+    y = _target_columns(value, m, K)
     if y.shape[1] != K:
         raise ShapeError(f"y must have shape (m, {K}) for {K} outputs, got {y.shape}")
     return y
 
 
-def counts(value: Any, m: int, K: int) -> Array:
+def count_targets(value: Any, m: int, K: int) -> Array:
     """Return y (m, K) of numbers that are not negative."""
-    y = targets(value, m, K)
+    y = real_targets(value, m, K)
     if (y < 0).any():
         row = _row_of(y < 0)
         raise DataError(f"counts must not be negative, but y[{row}] is {y[row][y[row] < 0][0]}")
@@ -135,7 +146,7 @@ def sample_weight(value: Any, m: int) -> Array:
     w = numeric(value, "sample_weight").astype(np.float64)
     if w.shape != (m,):
         raise ShapeError(f"sample_weight must have shape ({m},), one for each row; got {w.shape}")
-    finite(w, "sample_weight")
+    check_finite(w, "sample_weight")
     if (w < 0).any():
         row = int((w < 0).argmax())
         raise DataError(f"sample_weight must not be negative, but entry {row} is {w[row]:g}")

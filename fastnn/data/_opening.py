@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fastnn._validation.data_files import is_system_error
 from fastnn.errors import DataFileError
-
-from ._check import is_of_the_system
 
 
 @contextmanager
@@ -58,6 +57,6 @@ def _told(error: Exception) -> str | None:
             "is marked as open for writing; close it in the program that writes it, or, if that "
             "was killed, remove the mark with the HDF5 tool h5clear -s"
         )
-    if is_of_the_system(error):
+    if is_system_error(error):
         return None
     return "is damaged or cut short; fetch it again"

@@ -10,9 +10,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from fastnn._validation.data_files import MAX_DEFLATE_RATIO
 from fastnn.errors import DataFileError
 
-from ._check import MOST_COMPRESSION
 from ._filters import Filter, fault, filters_of, unreadable, used_filters
 
 #: Bytes of a short text as an object of Python, rounded up.
@@ -54,7 +54,7 @@ def check_storage(member: Any, key: str, path: Path, limit: int, width: int = 1)
     needed = elements * in_memory
     # Chunks may overlap in a crafted file, so the stored size is believed up to the file's own.
     stored = min(member.id.get_storage_size(), room)
-    if needed > max(limit, MOST_COMPRESSION * stored):
+    if needed > max(limit, MAX_DEFLATE_RATIO * stored):
         raise DataFileError(
             f"'{path}': {key} claims the shape {shape} of {member.dtype}, {needed} bytes, "
             f"but only {stored} bytes of it are in the file; it is incomplete or forged. If you "

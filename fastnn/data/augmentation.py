@@ -15,8 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn._validation import arguments
 from fastnn.errors import DataError, SettingError, ShapeError
 
-from ._check import real_number, same_length, whole_number
-
 __all__ = ["augment", "flip", "shift"]
 
 STREAM = 1  # beside (seed, epoch): minibatches draws its order from those two alone
@@ -148,12 +146,12 @@ def augment(
     ShapeError, DataError, SettingError
         As in `flip` and `shift`, or if `y` has another length.
     """
-    stack, count = _stack(images), whole_number("copies", copies, least=1)
+    stack, count = _stack(images), arguments.integer(copies, "copies", least=1)
     rate, far = _share(flip, "flip"), _reach(shift, stack, "shift")
     edge = _edge(fill, stack.dtype)
     labels = None if y is None else arguments.array(y, "y")
     if labels is not None:
-        same_length(stack, labels)
+        arguments.check_same_length(stack, labels)
     parts = [stack]
     for epoch in range(1, count + 1):
         draws = _draws(len(stack), seed, epoch, None)
@@ -178,7 +176,7 @@ def _stack(images: ArrayLike) -> NDArray[Any]:
 def _share(value: object, name: str) -> float:
     """Check a share of the images, both ends included."""
     rule = "a number from 0 to 1"
-    share = real_number(name, value, rule)
+    share = arguments.real(value, name, rule=rule)
     if not 0 <= share <= 1:
         raise SettingError(f"{name} must be {rule}, got {value!r}")
     return share
@@ -186,7 +184,7 @@ def _share(value: object, name: str) -> float:
 
 def _reach(value: object, stack: NDArray[Any], name: str) -> int:
     """Check a number of pixels against the smaller side of the images."""
-    far, side = whole_number(name, value, least=0), min(stack.shape[1:3])
+    far, side = arguments.integer(value, name), min(stack.shape[1:3])
     if far >= side > 0:
         raise SettingError(
             f"{name} must be below {side}, the smaller side of the images, got {far}; a move that "
@@ -198,7 +196,7 @@ def _reach(value: object, stack: NDArray[Any], name: str) -> int:
 def _edge(fill: object, dtype: np.dtype[Any]) -> Any:
     """Return `fill` as a number of the images' dtype."""
     rule = f"a number that dtype {dtype} holds"
-    real_number("fill", fill, rule)
+    arguments.real(fill, "fill", rule=rule)
     try:
         edge = dtype.type(fill)
     except OverflowError:
@@ -210,7 +208,7 @@ def _edge(fill: object, dtype: np.dtype[Any]) -> Any:
 
 def _draws(m: int, seed: object, epoch: object, rows: ArrayLike | None) -> NDArray[np.float64]:
     """Return three numbers in [0, 1) for each row, (m, 3): mirror, top, left."""
-    key = [whole_number("seed", seed, least=0), whole_number("epoch", epoch, least=0), STREAM]
+    key = [arguments.integer(seed, "seed"), arguments.integer(epoch, "epoch"), STREAM]
     which = np.arange(m) if rows is None else np.asarray(rows)
     if which.shape != (m,) or (m and which.dtype.kind not in "iu"):
         raise ShapeError(

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn._validation import arguments
 
-from ._check import same_length, whole_number
-
 __all__ = ["minibatches"]
 
 
@@ -55,9 +53,9 @@ def minibatches(
         If `batch_size` is below 1, or `seed` or `epoch` is negative.
     """
     X, y = arguments.array(X, "X"), arguments.array(y, "y")
-    m = same_length(X, y)
-    size = max(m, 1) if batch_size is None else whole_number("batch_size", batch_size, least=1)
-    key = [whole_number("seed", seed, least=0), whole_number("epoch", epoch, least=0)]
+    m = arguments.check_same_length(X, y)
+    size = max(m, 1) if batch_size is None else arguments.integer(batch_size, "batch_size", least=1)
+    key = [arguments.integer(seed, "seed"), arguments.integer(epoch, "epoch")]
     order = np.random.default_rng(key).permutation(m) if shuffle else None
     return _batches(X, y, size, order)
 

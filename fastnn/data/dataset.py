@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._check import same_length
+from fastnn._validation import arguments
+
 from .labels import class_labels
 
 
@@ -46,7 +47,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         X, y, classes = np.asarray(self.X), np.asarray(self.y), tuple(self.classes)
-        same_length(X, y)
+        arguments.check_same_length(X, y)
         own = {"X": X, "y": class_labels(y, len(classes)), "classes": classes}
         for name, value in own.items():
             object.__setattr__(self, name, value)  # the class is frozen

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._validation import arguments
+from fastnn._validation.data_files import existing_file
 from fastnn.errors import DataError, DataFileError, ShapeError
 
-from ._check import existing_file, whole_number
 from ._heap import fault_of_texts
 from ._opening import opened
 from ._storage import OBJECT, check_storage
@@ -58,7 +59,7 @@ def load_h5(path: str | os.PathLike[str], *, limit: int = 2**30) -> Dataset:
     SettingError
         If `limit` is not a whole number from 0 on.
     """
-    limit = whole_number("limit", limit, least=0)
+    limit = arguments.integer(limit, "limit")
     path = existing_file(path)
     with opened(path) as file:
         return _read(file, path, limit)

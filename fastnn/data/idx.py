@@ -12,9 +12,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._validation.data_files import MAX_DEFLATE_RATIO, existing_file
 from fastnn.errors import DataError, DataFileError
 
-from ._check import MOST_COMPRESSION, existing_file
 from .dataset import Dataset
 from .labels import class_labels
 
@@ -92,7 +92,7 @@ def _read(path: Path) -> NDArray[Any]:
             return _parse(raw, path, most=path.stat().st_size)
         try:
             with gzip.GzipFile(fileobj=raw) as stream:
-                return _parse(stream, path, most=path.stat().st_size * MOST_COMPRESSION)
+                return _parse(stream, path, most=path.stat().st_size * MAX_DEFLATE_RATIO)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataFileError(
                 f"'{path}' is a damaged or cut gzip file; fetch it again (gzip says: {error})"

@@ -13,9 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn._runtime.optional import require
 from fastnn._validation import arguments
+from fastnn._validation.data_files import existing_file, is_system_error
 from fastnn.errors import DataFileError, SettingError, ShapeError
-
-from ._check import existing_file, is_of_the_system, whole_number
 
 __all__ = ["flatten_images", "load_image"]
 
@@ -88,7 +87,7 @@ def load_image(
     except pil.DecompressionBombError as error:
         raise DataFileError(f"'{path}' is refused: {error}") from error
     except DAMAGE as error:
-        if is_of_the_system(error):
+        if is_system_error(error):
             raise
         raise DataFileError(
             f"'{path}' cannot be read as a picture; is it damaged, or none of "
@@ -103,8 +102,9 @@ def _height_width(size: object) -> tuple[int, int]:
     if isinstance(size, (tuple, list)):
         if len(size) != 2:
             raise SettingError(f"size must be one number or (height, width), got {size!r}")
-        return whole_number("height", size[0], least=1), whole_number("width", size[1], least=1)
-    side = whole_number("size", size, least=1)
+        height = arguments.integer(size[0], "height", least=1)
+        return height, arguments.integer(size[1], "width", least=1)
+    side = arguments.integer(size, "size", least=1)
     return side, side
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastnn._validation import arguments
 from fastnn._validation.label_kinds import read
 from fastnn.errors import DataError, SettingError, ShapeError
-
-from ._check import whole_number
 
 __all__ = ["one_hot"]
 
@@ -134,7 +133,7 @@ def _class_count(
     except ValueError:
         raise SettingError("classes must be a number or names (K,), got rows of names") from None
     if names.ndim == 1:
-        return whole_number("the number of classes", len(names), least=1)
+        return arguments.integer(len(names), "the number of classes", least=1)
     if names.ndim > 1:
         raise SettingError(f"classes must be a number or names (K,), got shape {names.shape}")
-    return whole_number("classes", classes, least=1)
+    return arguments.integer(classes, "classes", least=1)

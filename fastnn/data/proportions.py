@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ._check import whole_number
+from fastnn._validation import arguments
 
 __all__ = ["proportions"]
 
@@ -42,7 +42,7 @@ def proportions(m: int) -> dict[str, float]:
     >>> proportions(1_000_000)
     {'dev': 0.01, 'test': 0.01}
     """
-    count = whole_number("m", m, least=1)
+    count = arguments.integer(m, "m", least=1)
     way = math.log(count / SMALL) / math.log(LARGE / SMALL)
     rows = FEW + (ENOUGH - FEW) * min(max(way, 0.0), 1.0)
     share = FEW / SMALL if count <= SMALL else rows / count

@@ -75,7 +75,7 @@ class Standardizer:
         array = arguments.numeric(X, "X")
         if array.ndim < 2 or not array.size:
             raise ShapeError(f"X must have shape (m, n) with at least one row, got {array.shape}")
-        arguments.finite(array, "X")
+        arguments.check_finite(array, "X")
         shape, rows, w = array.shape[1:], array.reshape(len(array), -1), None
         if sample_weight is not None:
             w = arguments.sample_weight(sample_weight, len(rows))
@@ -133,7 +133,7 @@ class Standardizer:
         if array.ndim < 2 or array.shape[1:] != self._shape:
             wanted = ", ".join(map(str, self._shape))
             raise ShapeError(f"{name} must have shape (m, {wanted}) as in fit, got {array.shape}")
-        arguments.finite(array, name)
+        arguments.check_finite(array, name)
         return array
 
     def __repr__(self) -> str:

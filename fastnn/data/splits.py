@@ -11,8 +11,6 @@ from fastnn._validation import arguments
 from fastnn._validation.label_kinds import is_missing
 from fastnn.errors import DataError, SettingError, ShapeError
 
-from ._check import real_number, same_length, whole_number
-
 __all__ = ["split"]
 
 PARTS = ("train", "dev", "test")
@@ -71,9 +69,9 @@ def split(
         If a class would be missing from train, or labels cannot be compared.
     """
     X, y = arguments.array(X, "X"), arguments.array(y, "y")
-    m = same_length(X, y)
+    m = arguments.check_same_length(X, y)
     shares = _shares(dev, test)
-    order = np.random.default_rng(whole_number("seed", seed, least=0)).permutation(m)
+    order = np.random.default_rng(arguments.integer(seed, "seed")).permutation(m)
     names, label = _classes(y) if stratify else (None, np.zeros(m, np.int64))
     if groups is None:
         sizes = _sizes(m, shares)
@@ -93,7 +91,7 @@ def _shares(dev: float, test: float) -> tuple[float, float, float]:
     """Return the shares of train, dev and test."""
     for name, share in (("dev", dev), ("test", test)):
         rule = "a share of the rows in [0, 1)"
-        if not 0 <= real_number(name, share, rule) < 1:
+        if not 0 <= arguments.real(share, name, rule=rule) < 1:
             raise SettingError(f"{name} must be {rule}, got {share!r}; 20 % is 0.2")
     if dev + test >= 1:
         raise SettingError(

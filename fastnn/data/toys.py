@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.errors import SettingError
-
-from ._check import SEED_LIMIT, real_number, whole_number
+from fastnn._validation import arguments
 
 __all__ = ["circles", "flower", "moons", "spirals"]
 
@@ -163,12 +161,9 @@ def spirals(m: int = 400, noise: float = 0.1, seed: int = 0) -> Points:
 
 def _settings(m: object, noise: object, seed: object) -> tuple[int, float, np.random.RandomState]:
     """Check the arguments that all sets share; the legacy generator gives the known draws."""
-    count = whole_number("m", m, least=2)
-    deviation = real_number("noise", noise, "a finite number of at least 0")
-    if deviation < 0:
-        raise SettingError(f"noise must be a finite number of at least 0, got {noise!r}")
-    start = whole_number("seed", seed, least=0, below=SEED_LIMIT)
-    return count, deviation, np.random.RandomState(start)
+    count = arguments.integer(m, "m", least=2)
+    deviation = arguments.nonnegative(noise, "noise")
+    return count, deviation, np.random.RandomState(arguments.integer(seed, "seed", below=2**32))
 
 
 def _plane(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:

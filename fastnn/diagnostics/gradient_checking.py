@@ -94,7 +94,7 @@ def gradient_check(
     if g.shape != point.shape:
         raise ShapeError(f"gradient has shape {g.shape} but theta {point.shape}; they must agree")
     for array, name in ((point, "theta"), (g, "gradient")):
-        arguments.finite(np.atleast_1d(array), name)
+        arguments.check_finite(np.atleast_1d(array), name)
     slopes = None
     if point.ndim and hasattr(f, "py_func"):  # what Numba's compiled functions have
         compiled = importlib.import_module("fastnn.kernels.jitted.execution.gradient_check")

@@ -133,7 +133,7 @@ def range_test(
     X, y = np.asarray(X), np.asarray(y)
     if X.ndim != 2 or not len(X):
         raise DataError(f"X must have shape (m, n) with at least one row, got {X.shape}")
-    arguments.same_length(X, y)
+    arguments.check_same_length(X, y)
     weights = weights_of_rows(fit, len(X))
     tried = _rates(RATES if rates is None else rates)
     batch = min(arguments.count(batch_size, "batch_size", least=1), len(X))

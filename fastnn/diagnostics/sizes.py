@@ -100,8 +100,9 @@ def learning_curve(
     X, y = np.asarray(X), np.asarray(y)
     if X.ndim != 2:
         raise DataError(f"X must have shape (m, n), got {X.shape}")
-    arguments.same_length(X, y)
-    X_dev, y_dev = arguments.features(X_dev, X.shape[1], "X", name="X_dev"), np.asarray(y_dev)
+    arguments.check_same_length(X, y)
+    X_dev = arguments.finite_examples(X_dev, X.shape[1], "X", name="X_dev")
+    y_dev = np.asarray(y_dev)
     if len(X_dev) != len(y_dev):
         raise ShapeError(f"X_dev has {len(X_dev)} rows but y_dev has {len(y_dev)}")
     weights = weights_of_rows(fit, len(X))

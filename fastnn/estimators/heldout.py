@@ -31,7 +31,7 @@ def draw(given: Parameters, y: Any, w: Array, several: bool, seed: int) -> tuple
     Labels are held out in proportion, and one row of each class trains, where that leaves enough;
     else, and where an example has several labels or targets, all rows are alike.
     """
-    share = arguments.share(given.validation_fraction, "validation_fraction")
+    share = arguments.fraction(given.validation_fraction, "validation_fraction")
     arguments.real(share, "validation_fraction", above=0)
     rows = np.flatnonzero(arguments.sample_weight(w, len(w)))
     size = math.ceil(share * len(rows))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from fastnn._validation.arrays import array, readied
+from fastnn._validation.arrays import array, numpy_convertible
 from fastnn.kernels.csr import SparseRows
 
 FLOATS = (np.float64, np.float32)
@@ -19,7 +19,7 @@ def checkable(values: Any, name: str = "X") -> Any:
     Frames stay frames, for scikit-learn reads the names of features off them. Tensors become
     arrays, for it does not see that one holds float32 and would widen it to float64.
     """
-    values = readied(values, name, "torch", "h5py")
+    values = numpy_convertible(values, name, "torch", "h5py")
     return array(values, name) if hasattr(values, "detach") else values
 
 

@@ -57,7 +57,7 @@ def names_of(given: Parameters) -> list[str]:
 
 def rates_of(given: Parameters) -> list[float]:
     """Return the rate of the Dropout after each hidden layer."""
-    return [arguments.share(rate, "dropout") for rate in _of_each_layer(given, "dropout")]
+    return [arguments.fraction(rate, "dropout") for rate in _of_each_layer(given, "dropout")]
 
 
 def loss_of(given: Parameters) -> Loss | None:
@@ -169,7 +169,7 @@ def fit_settings(given: Parameters, m: int, seen: int, patience: Patience) -> di
     arguments.count(given.max_fun, "max_fun", least=1)
     arguments.real(given.power_t, "power_t", least=0)
     for name in ("momentum", "beta_1", "beta_2", "validation_fraction"):
-        arguments.share(getattr(given, name), name)
+        arguments.fraction(getattr(given, name), name)
     arguments.real(given.epsilon, "epsilon", above=0)
     arguments.flag(given.nesterovs_momentum, "nesterovs_momentum")
     callbacks = list(arguments.callables(given.callbacks, "callbacks"))

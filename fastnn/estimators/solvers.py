@@ -35,7 +35,7 @@ def optimizer_of(given: Parameters) -> Optimizer | LBFGS:
     if given.momentum == 0:
         return GradientDescent(rate)
     nesterov = arguments.flag(given.nesterovs_momentum, "nesterovs_momentum")
-    return VelocityMomentum(rate, arguments.share(given.momentum, "momentum"), nesterov)
+    return VelocityMomentum(rate, arguments.fraction(given.momentum, "momentum"), nesterov)
 
 
 def schedule_of(given: Parameters, m: int, seen: int, patience: Patience) -> Any:

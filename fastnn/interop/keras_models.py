@@ -114,7 +114,7 @@ def from_keras(model: Any, *, activations: Sequence[str] | None = None) -> Netwo
             f"get_weights() returns; got {type(model).__name__}"
         )
     arrays = list(model)
-    names = arguments.several(activations, "activations", "['relu', 'softmax']")
+    names = arguments.as_list(activations, "activations", "['relu', 'softmax']")
     if len(arrays) % 2 or len(names) != len(arrays) // 2:
         raise SettingError(
             f"weights must be W and b by turns, with one activation for each pair; got "

@@ -54,7 +54,7 @@ def in_order(names: list[str], order: Iterable[str] | None) -> list[str]:
         differ in more than numbers.
     """
     if order is not None:
-        given = arguments.several(order, "order", "['fc1', 'fc2']")
+        given = arguments.as_list(order, "order", "['fc1', 'fc2']")
         bare = [_bare(one) if isinstance(one, str) and one not in names else one for one in given]
         wrong = [one for one in bare if one not in names] + [n for n in names if n not in bare]
         if wrong:

@@ -52,7 +52,7 @@ class Parameters(MutableMapping[str, Array]):
             raise ShapeError(f"parameter {name!r} has shape {shape}, got {array.shape}{hint}")
         with np.errstate(over="ignore"):  # which the check then finds
             array = array.astype(self[name].dtype)
-        arguments.finite(np.atleast_1d(array), name)
+        arguments.check_finite(np.atleast_1d(array), name)
         return array
 
     def __delitem__(self, name: str) -> None:

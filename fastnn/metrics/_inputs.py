@@ -95,7 +95,7 @@ def values(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
         array = arguments.numeric(given, name)
         if array.ndim not in (1, 2) or (array.ndim == 2 and not array.shape[1]):
             raise ShapeError(f"{name} must have shape (m,) or (m, K), got {array.shape}")
-        arguments.finite(array, name)
+        arguments.check_finite(array, name)
         # The width is stated, for reshape cannot guess it where there are no rows.
         width = array.shape[1] if array.ndim == 2 else 1
         return array.reshape(len(array), width).astype(np.float64)
@@ -115,7 +115,7 @@ def scores(given: Any, name: str) -> Array:
     array = arguments.numeric(given, name)
     if array.ndim not in (1, 2) or (array.ndim == 2 and not array.shape[1]):
         raise ShapeError(f"{name} must have shape (m,) or (m, K), got {array.shape}")
-    arguments.finite(array, name)
+    arguments.check_finite(array, name)
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
     array = array.reshape(len(array), array.shape[1] if array.ndim == 2 else 1)

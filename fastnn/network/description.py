@@ -43,7 +43,7 @@ def perceptron(
     rescale: float | None = None,
 ) -> list[Layer]:
     """Return the layers of a multilayer perceptron, as `Blueprint.mlp` takes its arguments."""
-    sizes = arguments.several(sizes, "sizes", "[784, 512, 10]")
+    sizes = arguments.as_list(sizes, "sizes", "[784, 512, 10]")
     if len(sizes) < 2:
         raise SettingError(f"sizes must run from input to output, got {list(sizes)!r}")
     between = len(sizes) - 2
@@ -70,7 +70,7 @@ class Blueprint:
         seed: int = 0,
         dtype: str = "float32",
     ) -> None:
-        layers = arguments.several(layers, "layers", "[Dense(10, 'relu'), Dense(1, 'sigmoid')]")
+        layers = arguments.as_list(layers, "layers", "[Dense(10, 'relu'), Dense(1, 'sigmoid')]")
         validate(layers)
         initializers.resolve(init)
         self._layers = tuple(layers)

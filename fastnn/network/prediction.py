@@ -37,13 +37,13 @@ class Predictor(Blueprint):
                 "the Normalization layer learns its mean and deviation at the first fit; call fit "
                 "before this"
             )
-        rows: Array = arguments.rows(X, program.inputs, f"Dense {program.entrance!r}")
+        rows: Array = arguments.examples(X, program.inputs, f"Dense {program.entrance!r}")
         return rows
 
     def _ready(self, X: Any) -> Array:
         """Return X (m, n_in), checked, for a network that can take it."""
-        rows: Array = arguments.features(self._rows(X), self.program.inputs)
-        arguments.representable(rows, self.dtype)
+        rows: Array = arguments.finite_examples(self._rows(X), self.program.inputs)
+        arguments.check_representable(rows, self.dtype)
         return rows
 
     def _outputs(self, X: Any, both: bool = False) -> Array:
@@ -54,7 +54,7 @@ class Predictor(Blueprint):
         program = self.program
         kernels = fitting(program)
         K = 2 if both else program.outputs
-        if self._scaled and not program.folds and arguments.is_row(X, program.inputs):
+        if self._scaled and not program.folds and arguments.is_single_example(X, program.inputs):
             out, ops, key = np.empty((1, K), self.dtype), program.ops, program.key
             if both:
                 ops, key = split(key)

@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 
 LAYERS = {kind.__name__: kind for kind in get_args(Layer)}
 INITIALIZERS = {"Random": initializers.Random}
-LOSSES = {kind.__name__: kind for kind in losses.Loss.__subclasses__()}
-OPTIMIZERS = {kind.__name__: kind for kind in get_args(optimizers.Optimizer)}
-for family in (optimizers.Adam, optimizers.Momentum):
-    OPTIMIZERS |= {kind.__name__: kind for kind in family.__subclasses__()}
+LOSSES = {kind.__name__: kind for kind in losses.KINDS.values()}
+OPTIMIZERS = optimizers.KINDS
 SCHEDULES = {kind.__name__: kind for kind in schedules.Schedule.__subclasses__()}
 MOST_LAYERS = 10_000  # each takes a fraction of a millisecond to lay out
 SETTINGS = {"layers": list, "inputs": int, "seed": int, "dtype": str}

@@ -14,7 +14,8 @@ import numpy as np
 from fastnn._runtime.threads import get_num_threads
 from fastnn.errors import DivergenceError
 from fastnn.history import History, refuse_unknown
-from fastnn.kernels.opcodes import Kind, Loss
+from fastnn.kernels.opcodes import Kind
+from fastnn.losses import KINDS
 from fastnn.lowering.program import Program
 from fastnn.schedules import Plateau
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Callback = Callable[["Network", History], Any]
 
-CLASSIFYING = (Loss.BINARY_CROSS_ENTROPY, Loss.CATEGORICAL_CROSS_ENTROPY)
+#: Codes of the losses whose targets are classes.
+CLASSIFYING = tuple(kind.code for kind in KINDS.values() if kind.classifies)
 
 CHUNK_SECONDS = 0.05  # how long the compiled run keeps progress, callbacks and Ctrl-C waiting
 

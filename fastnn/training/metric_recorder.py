@@ -30,7 +30,7 @@ def known(names: Sequence[str], output: str | None = None, K: int = 1) -> tuple[
 
     Without an activation any name will do.
     """
-    names = names if isinstance(names, str) else arguments.several(names, "metrics", '["f1"]')
+    names = names if isinstance(names, str) else arguments.as_list(names, "metrics", '["f1"]')
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
         if not isinstance(name, str) or name not in metrics.NAMES:

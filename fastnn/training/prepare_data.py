@@ -22,15 +22,10 @@ ROWS, NUMBERS = 4096, 2**20  # of X that are taken into float64 at a time, at mo
 
 def prepare(y: Any, m: int, K: int, loss: Loss, dtype: np.dtype[Any]) -> Array:
     """Return the targets Y (m, K), C-contiguous in dtype, checked by the loss's rule."""
-    rules = {
-        Code.BINARY_CROSS_ENTROPY: arguments.binary,
-        Code.CATEGORICAL_CROSS_ENTROPY: arguments.classes,
-        Code.POISSON: arguments.counts,
-    }
-    Y = rules.get(loss.code, arguments.targets)(y, m, K)
+    Y = loss.check_targets(y, m, K)
     if loss.smoothing:
         Y = Y * (1 - loss.smoothing) + loss.smoothing / max(K, 2)
-    arguments.representable(Y, dtype, "y")
+    arguments.check_representable(Y, dtype, "y")
     ready: Array = np.require(Y, dtype, ["C", "A", "W", "O"])
     return ready
 
@@ -78,7 +73,7 @@ def weights_of(
     w = np.ones(len(Y)) if sample_weight is None else arguments.sample_weight(sample_weight, len(Y))
     if class_weight is not None:
         w = w * _class_weights(class_weight, Y, loss, w)
-    arguments.representable(w, dtype, "sample_weight times class_weight")
+    arguments.check_representable(w, dtype, "sample_weight times class_weight")
     ready: Array = w.astype(dtype)
     if not ready.any():
         raise DataError(
@@ -138,7 +133,7 @@ def hold_out(
     Those to score are given as (X, y) or (X, y, weights), or are a share of the examples drawn by
     the seed, classes in proportion.
     """
-    arguments.share(share, "validation_split")
+    arguments.fraction(share, "validation_split")
     if given is None:
         return (examples, None, slice(None)) if share == 0 else _drawn(examples, share, loss, seed)
     if share:
@@ -147,7 +142,7 @@ def hold_out(
         raise SettingError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
     dtype = examples.Y.dtype
     try:
-        X = arguments.features(given[0], examples.X.shape[1])
+        X = arguments.finite_examples(given[0], examples.X.shape[1])
         Y = prepare(given[1], len(X), examples.Y.shape[1], loss, dtype)
         w = weights_of(given[2] if len(given) == 3 else None, None, Y, loss, dtype)
     except FastnnError as error:

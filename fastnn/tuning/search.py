@@ -117,7 +117,7 @@ def tune(
     if workers < 1:
         raise SettingError(f"processes must be at least 1, got {processes!r}")
     validation = (
-        {"validation_split": arguments.share(validation_split, "validation_split")}
+        {"validation_split": arguments.fraction(validation_split, "validation_split")}
         if validation_data is None
         else {"validation_data": validation_data}
     )

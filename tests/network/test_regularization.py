@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fastnn.kernels.opcodes import Kind
+from fastnn.kernels.opcodes import Kind, Loss
 
 import fastnn
 from fastnn import (
@@ -292,3 +292,8 @@ def test_bad_input(case):
     make, words = WRONG[case]
     with pytest.raises(fastnn.errors.FastnnError, match=words):
         make()
+
+
+def test_every_loss_of_the_kernels_has_its_class():
+    assert [kind.code for kind in losses.KINDS.values()] == list(Loss)
+    assert all(kind().name == name for name, kind in losses.KINDS.items())

@@ -1,5 +1,6 @@
 """Optimisers step by step against ten lines of NumPy, schedules against their formulas."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ from fastnn.kernels import jitted
 from fastnn.kernels.opcodes import Method
 
 import fastnn
-from fastnn import Dense, Network, callbacks, kernels, schedules
+from fastnn import Dense, Network, callbacks, kernels, optimizers, schedules
 from fastnn.errors import DataFileError, SettingError
 
 
@@ -433,3 +434,25 @@ def test_log_in_a_folder_that_is_missing_is_refused_before_the_first_step(tmp_pa
     with pytest.raises(FileNotFoundError, match="there is no"):
         net.fit(*problem(), progress=False, callbacks=[callbacks.CSVLogger(tmp_path / "a/log.csv")])
     assert net.history.epochs == 0
+
+
+@pytest.mark.parametrize("kind", optimizers.KINDS.values(), ids=lambda kind: kind.__name__)
+def test_every_setting_of_an_optimizer_has_its_check(kind):
+    for setting in dataclasses.fields(kind):
+        assert setting.name in optimizers.CHECKS
+        with pytest.raises(SettingError, match=setting.name):
+            kind(**{setting.name: "0.1"})
+
+
+def test_every_method_of_the_kernels_is_that_of_an_optimizer():
+    made = [kind() for kind in optimizers.KINDS.values()]
+    assert {optimizer.settings["method"] for optimizer in made} == set(Method)
+
+
+def test_an_array_without_dimensions_is_a_number():
+    optimizer = fastnn.Momentum(np.array(0.5, np.float32), beta=np.array(0.25))
+    assert optimizer == fastnn.Momentum(0.5, beta=0.25)
+    assert fastnn.Dense(np.array(3)).units == 3
+    for wrong in (np.array([0.5]), np.array(True), np.array("a"), np.array(1j)):
+        with pytest.raises(SettingError, match="learning_rate must be a finite number"):
+            fastnn.Momentum(wrong)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._runtime.optional import require
-from fastnn.data._check import MOST_COMPRESSION, existing_file
+from fastnn._validation.data_files import MAX_DEFLATE_RATIO, existing_file
 from fastnn.errors import DataFileError
 
 HEADER = 128
@@ -124,7 +124,7 @@ def _unpacked(packed: bytes, order: str) -> Element:
     stream = zlib.decompressobj()
     tag = stream.decompress(packed, 8)
     size = struct.unpack(f"{order}II", tag)[1] if len(tag) == 8 else 0
-    if size > MOST_COMPRESSION * len(packed):
+    if size > MAX_DEFLATE_RATIO * len(packed):
         raise ValueError(f"a variable claims {size} bytes, packed into {len(packed)}")
     content = stream.decompress(stream.unconsumed_tail, size + 1)
     if len(content) != size or not stream.eof:
