@@ -12,7 +12,7 @@ from fastnn._runtime.optional import require
 from fastnn.errors import SettingError
 from fastnn.saving.atomic_write import replace
 
-from .onnx_graph import OPSET, Graph
+from .onnx_graph import ACTIVATIONS, OPSET, Graph
 from .stages import usable
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def to_onnx(
     in float64. Its outputs agree with `Network`'s to 1e-5 of the largest in float32, to 1e-12 in
     float64; its own float32 kernels are approximations of a few units in the last place.
     """
-    usable(network, "ONNX")
+    usable(network, "ONNX", ACTIVATIONS)
     known = ("float32", "float64", "uint8")
     if input_dtype is not None and input_dtype not in known:
         raise SettingError(f"input_dtype must be one of {', '.join(known)}, got {input_dtype!r}")

@@ -95,7 +95,8 @@ class Graph:
         (str, str)
             The name of what comes out (m, K), and of that function; else "identity".
         """
-        steps, function = stages(fold(usable(network, "ONNX"))), output_activation(network.layers)
+        steps = stages(fold(usable(network, "ONNX", ACTIVATIONS)))
+        function = output_activation(network.layers)
         if function in ("sigmoid", "softmax"):
             steps.pop()
         else:
@@ -227,3 +228,5 @@ FORMULAS: dict[str, Callable[[Graph, str], str]] = {
     "mish": _mish,
     "gelu": _gelu,
 }
+#: All that ONNX can say.
+ACTIVATIONS = frozenset({*OPERATORS, *FORMULAS})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,11 @@ class Drop:
 Stage = Scaling | Product | Function | Norm | Drop
 
 
-def usable(network: Network, target: str) -> Program:
-    """Return the program of a network that `target` can hold, or say what is in the way."""
+def usable(network: Network, target: str, known: Container[str]) -> Program:
+    """Return the program of a network that `target` can hold, or say what is in the way.
+
+    known: the activations beside the identity for which `target` has a counterpart.
+    """
     program = network.program
     if not network._scaled:
         raise NotBuiltError(
@@ -79,10 +83,12 @@ def usable(network: Network, target: str) -> Program:
         )
     for layer in network.layers:
         name = getattr(layer, "activation", getattr(layer, "function", "identity"))
-        if name not in activations.NAMES:
+        if name != "identity" and name not in known:
+            own = " is a function of your own, for which" if name not in activations.NAMES else ":"
+            names = ", ".join(one for one in activations.NAMES if one == "identity" or one in known)
             raise SettingError(
-                f"activation {name!r} of {layer} is a function of your own, for which {target} has "
-                f"no counterpart; use one of {', '.join(activations.NAMES)}"
+                f"activation {name!r} of {layer}{own} {target} has no counterpart; use one of "
+                f"{names}"
             )
     return program
 

@@ -55,7 +55,7 @@ def to_torch(network: Network) -> Any:
     SettingError
         If an activation is registered by the user.
     """
-    program: Program = usable(network, "PyTorch")
+    program: Program = usable(network, "PyTorch", MODULES)
     torch = require("torch", extra="torch", purpose="handing a network on to PyTorch")
     return torch.nn.Sequential(*(_module(torch, stage) for stage in stages(program))).eval()
 

@@ -18,6 +18,8 @@ from fastnn import (
     Normalization,
     Rescaling,
 )
+from fastnn.errors import SettingError
+from fastnn.export.stages import usable
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -181,3 +183,10 @@ def test_a_sigmoids_tails_come_from_its_logit(tmp_path):
         tail = math.exp(-30) / (1 + math.exp(-30))
         wanted = [[tail, 1 - tail], [1 - tail, tail], [math.exp(-700), 1]]
         np.testing.assert_allclose(found, wanted, rtol=1e-14)
+
+
+@pytest.mark.parametrize("target", ["ONNX", "PyTorch"])
+def test_an_activation_without_counterpart_is_named(target):
+    net = Network([Dense(2, "mish"), Dense(1)], inputs=3)
+    with pytest.raises(SettingError, match=rf"'mish' of Dense.*: {target} has no counterpart"):
+        usable(net, target, {"tanh"})
