@@ -1,0 +1,1 @@
+"""The bits of thirty networks, recorded and compared: python -m bench.bits."""
