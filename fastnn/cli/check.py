@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 
 import numpy as np
 
@@ -11,19 +10,20 @@ from fastnn.data import flatten_images
 from fastnn.diagnostics.gradient_checking import check_gradients
 from fastnn.network import Network
 
-from .train import described, gather, network, pixel_range, structure
+from .option_types import count, hidden_units, seed
+from .output import print_result
+from .task import build_network, find_pixel_max, format_network, format_task, load_task
+from .verb import Verb, option
 
-Print = Callable[[str], None]
 
-
-def run(arguments: argparse.Namespace, say: Print, note: Print) -> int:
-    """Check, print the report; 0 if every gradient is right, else 1."""
-    task = gather(arguments.train, None, arguments.seed)
-    full = pixel_range(task.X)
-    plain = network(task, full, arguments.layers, arguments.seed)
-    net = Network(plain.layers, inputs=plain.inputs, seed=arguments.seed, dtype="float64")
-    say(described(task))
-    say(structure(net, full))
+def run(arguments: argparse.Namespace) -> int:
+    """Check the gradients and print the report; return 0 if every gradient is right, else 1."""
+    task = load_task(arguments.train, None, arguments.seed)
+    pixel_max = find_pixel_max(task.X)
+    single = build_network(task, pixel_max, arguments.layers, arguments.seed)
+    net = Network(single.layers, inputs=single.inputs, seed=arguments.seed, dtype="float64")
+    print_result(format_task(task))
+    print_result(format_network(net, pixel_max))
     X = flatten_images(task.X)
     net.fit(X, task.y, epochs=0, progress=False)  # learns the scaling of tables, nothing else
     rng = np.random.default_rng(arguments.seed)
@@ -31,7 +31,32 @@ def run(arguments: argparse.Namespace, say: Print, note: Print) -> int:
         if name[0] == "b":  # at 0 a unit behind dead ones stands on the kink of relu
             parameter += rng.normal(0, 0.1, parameter.shape)
     some = slice(arguments.examples)
-    say(f"checking  {len(X[some])} examples; weights as they were drawn, biases moved off 0\n")
+    print_result(
+        f"checking  {len(X[some])} examples; weights as they were drawn, biases moved off 0\n"
+    )
     report = check_gradients(net, X[some], task.y[some], seed=arguments.seed)
-    say(str(report))
+    print_result(str(report))
     return 0 if report.passed else 1
+
+
+VERB = Verb(
+    "check a network's gradients by finite differences",
+    run,
+    options=(
+        option("--train", metavar="FILE.h5",
+               help="images to check with (default: the bundled digits)"),
+        option("--layers", metavar="N,N", type=hidden_units, default=(20, 7, 5),
+               help="units of the hidden layers (default: 20,7,5)"),
+        option("--examples", metavar="N", type=count, default=32,
+               help="images in the cost whose slopes are taken (default: 32)"),
+        option("--seed", metavar="N", type=seed, default=0,
+               help="of the weights and random directions (default: 0)"),
+    ),
+    examples="""\
+examples:
+  fastnn check
+  fastnn check --train train_cats.h5 --layers 20,7,5 --examples 8
+
+The exit code is 0 if every gradient is right, else 1.
+""",
+)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -12,9 +12,13 @@ import numpy as np
 from fastnn._runtime.backend import active, announce_compilation
 from fastnn.errors import FastnnError
 
-from .arguments import read
+from .output import print_note
+from .verb import Verb, build_parser
 
 __all__ = ["main"]
+
+#: The verbs in the order of the help; each is the VERB of the module of its name.
+VERBS = ("train", "predict", "tune", "compare", "check", "info", "warmup")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,31 +38,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console without × shows ? and goes on
-    arguments = read(RUNS, argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser(load_verbs(given))
+    arguments = parser.parse_args(given)
+    verb: Verb = arguments.verb
+    usage_error = verb.usage_error(arguments)
+    if usage_error is not None:
+        parser.error(usage_error)
     try:
-        return int(arguments.run(arguments))
+        if verb.compiles:
+            _load_backend()
+        return verb.run(arguments)
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - open until the process ends
         return 1
     except KeyboardInterrupt:
-        note("fastnn: stopped by Ctrl-C")
+        print_note("fastnn: stopped by Ctrl-C")
         return 130
     except (FastnnError, OSError) as error:
-        note(f"fastnn: {_sentence(error)}")
+        print_note(f"fastnn: {_format_error(error)}")
         return 1
 
 
-def say(line: str) -> None:
-    """Print a line of the result."""
-    print(line, flush=True)
+def load_verbs(argv: Sequence[str]) -> dict[str, Verb]:
+    """Return the records of the verb that is asked for, or of all where none is named first.
+
+    Only the module of that verb is imported, for all of them take a tenth of a second.
+    """
+    names = argv[:1] if argv and argv[0] in VERBS else VERBS
+    return {name: importlib.import_module(f".{name}", __package__).VERB for name in names}
 
 
-def note(line: str) -> None:
-    """Print a line about the result: to stderr, so that results can be piped on."""
-    print(line, file=sys.stderr, flush=True)
-
-
-def _sentence(error: Exception) -> str:
+def _format_error(error: Exception) -> str:
     """Return an error as one line, a system error without its number."""
     if isinstance(error, OSError) and error.strerror:
         where = f"'{error.filename}': " if error.filename else ""
@@ -66,69 +77,7 @@ def _sentence(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _prepare() -> None:
+def _load_backend() -> None:
     """Load the backend, and say so if that means compiling."""
-    announce_compilation(note)
+    announce_compilation(print_note)
     active().largest(np.zeros(1, np.float32))  # cached if anything is
-
-
-def _train(arguments: argparse.Namespace) -> int:
-    from .train import run
-
-    _prepare()
-    return run(arguments, say, note)
-
-
-def _predict(arguments: argparse.Namespace) -> int:
-    from .predict import run
-
-    _prepare()
-    return run(arguments, say, note)
-
-
-def _compare(arguments: argparse.Namespace) -> int:
-    from .compare import run
-
-    _prepare()
-    return run(arguments, say, note)
-
-
-def _tune(arguments: argparse.Namespace) -> int:
-    from .tune import run
-
-    _prepare()
-    return run(arguments, say, note)
-
-
-def _check(arguments: argparse.Namespace) -> int:
-    from .check import run
-
-    _prepare()
-    return run(arguments, say, note)
-
-
-def _info(arguments: argparse.Namespace) -> int:
-    from fastnn._runtime.versions import show_versions
-
-    say(show_versions())
-    return 0
-
-
-def _warmup(arguments: argparse.Namespace) -> int:
-    from fastnn.network.warmup import warmup
-
-    _prepare()
-    warmup()
-    say("The kernels of float32 and float64 networks are in the cache; `fastnn info` says where.")
-    return 0
-
-
-RUNS = {
-    "train": _train,
-    "predict": _predict,
-    "tune": _tune,
-    "compare": _compare,
-    "check": _check,
-    "info": _info,
-    "warmup": _warmup,
-}

@@ -1,13 +1,24 @@
-"""What commands leave behind: a folder, and pictures where matplotlib is installed."""
+"""What commands print and write: lines, a folder, and pictures where matplotlib is installed."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fastnn._runtime.optional import require
 from fastnn.saving.atomic_write import replace
+
+
+def print_result(line: str) -> None:
+    """Print a line of the result, to stdout."""
+    print(line, flush=True)
+
+
+def print_note(line: str) -> None:
+    """Print a line about the result: to stderr, so that results can be piped on."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def make_folder(path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,15 +13,17 @@ from fastnn.errors import ModelFileError
 from fastnn.network import Network
 from fastnn.saving import model_file
 
+from .output import print_note, print_result
+from .verb import Verb, option
+
 Array = np.ndarray[Any, Any]
-Print = Callable[[str], None]
 
 
-class Form(NamedTuple):
-    """How the training images looked, and what their classes are called."""
+class ImageFormat(NamedTuple):
+    """The shape of the training images, their largest pixel, and the names of their classes."""
 
     shape: tuple[int, ...]
-    full: int
+    pixel_max: int
     classes: tuple[str, ...]
 
     @property
@@ -31,24 +32,24 @@ class Form(NamedTuple):
         return len(self.shape) == 2 or self.shape[2] == 1
 
 
-def run(arguments: argparse.Namespace, say: Print, note: Print) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print one line for each picture: file, class, probability."""
     net, notes = model_file.read(arguments.model)
-    form = understand(net, notes, arguments.model)
-    X = pictures(arguments.images, form, invert=arguments.invert)
-    note(told(form, arguments.invert))
+    image_format = read_image_format(net, notes, arguments.model)
+    X = load_pictures(arguments.images, image_format, invert=arguments.invert)
+    print_note(format_preprocessing(image_format, arguments.invert))
     P = net.predict_proba(X)
-    names = [form.classes[k] for k in P.argmax(axis=1)]
-    wide = [max(map(len, column)) for column in (arguments.images, names)]
+    names = [image_format.classes[k] for k in P.argmax(axis=1)]
+    widths = [max(map(len, column)) for column in (arguments.images, names)]
     for file, name, p in zip(arguments.images, names, P.max(axis=1), strict=True):
-        say(f"{file:<{wide[0]}}  {name:<{wide[1]}}  {100 * p:5.1f} %")
+        print_result(f"{file:<{widths[0]}}  {name:<{widths[1]}}  {100 * p:5.1f} %")
     return 0
 
 
-def understand(net: Network, notes: dict[str, Any], path: str) -> Form:
-    """Return the form of the training images from the notes in the model file."""
-    shape, full, classes = (notes.get(key) for key in ("image_shape", "pixel_max", "classes"))
-    if shape is None or full is None or classes is None:
+def read_image_format(net: Network, notes: dict[str, Any], path: str) -> ImageFormat:
+    """Return the format of the training images from the notes in the model file."""
+    shape, pixel_max, classes = (notes.get(key) for key in ("image_shape", "pixel_max", "classes"))
+    if shape is None or pixel_max is None or classes is None:
         raise ModelFileError(
             f"'{path}' does not say how its training images looked; `fastnn predict` takes models "
             "that `fastnn train` wrote for images"
@@ -58,33 +59,56 @@ def understand(net: Network, notes: dict[str, Any], path: str) -> Form:
         and all(type(n) is int and n > 0 for n in shape)
         and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)))
         and math.prod(shape) == net.inputs
-        and type(full) is int
-        and full > 0
+        and type(pixel_max) is int
+        and pixel_max > 0
         and isinstance(classes, list)
         and all(isinstance(name, str) for name in classes)
         and len(classes) == max(net.outputs, 2)
     )
     if not good:
         raise ModelFileError(
-            f"'{path}' does not fit together: images of shape {shape!r:.60} up to {full!r:.20} and "
-            f"classes {classes!r:.60} for {net.inputs} inputs and {net.outputs} outputs; train anew"
+            f"'{path}' does not fit together: images of shape {shape!r:.60} up to "
+            f"{pixel_max!r:.20} and classes {classes!r:.60} for {net.inputs} inputs and "
+            f"{net.outputs} outputs; train anew"
         )
-    return Form(tuple(shape), full, tuple(classes))
+    return ImageFormat(tuple(shape), pixel_max, tuple(classes))
 
 
-def pictures(paths: list[str], form: Form, *, invert: bool) -> Array:
+def load_pictures(paths: list[str], image_format: ImageFormat, *, invert: bool) -> Array:
     """Return the pictures as rows (m, n) with the training images' size, colours and range."""
-    size = form.shape[0], form.shape[1]
-    images = np.stack([load_image(path, size, grayscale=form.grey) for path in paths])
+    height, width = image_format.shape[:2]
+    images = np.stack(
+        [load_image(path, (height, width), grayscale=image_format.grey) for path in paths]
+    )
     if invert:
         images = 255 - images
     rows = flatten_images(images)
-    return rows if form.full == 255 else rows * np.float32(form.full / 255)
+    pixel_max = image_format.pixel_max
+    return rows if pixel_max == 255 else rows * np.float32(pixel_max / 255)
 
 
-def told(form: Form, invert: bool) -> str:
-    """The line that says what was done to the pictures."""
-    height, width = form.shape[:2]
-    colours = "grey" if form.grey else "colour"
+def format_preprocessing(image_format: ImageFormat, invert: bool) -> str:
+    """Return the line that says what was done to the pictures."""
+    height, width = image_format.shape[:2]
+    colours = "grey" if image_format.grey else "colour"
     hint = "inverted" if invert else "light stays light (--invert turns it dark)"
-    return f"resized to {height} × {width}, {colours}, pixels 0 … {form.full}; {hint}"
+    return f"resized to {height} × {width}, {colours}, pixels 0 … {image_format.pixel_max}; {hint}"
+
+
+VERB = Verb(
+    "say what a saved network sees in pictures",
+    run,
+    options=(
+        option("model", metavar="MODEL", help="written by `fastnn train`"),
+        option("images", metavar="IMAGE", nargs="+", help="PNG or JPEG files"),
+        option("--invert", action="store_true", help="turn light into dark"),
+    ),
+    examples="""\
+examples:
+  fastnn predict fastnn-out/model.safetensors three.png seven.jpg
+  fastnn predict fastnn-out/model.safetensors --invert scan.png
+      ink on white paper, for the bundled digits, which are light on dark
+
+Pictures are stretched to the size of the training images, and made grey if those were.
+""",
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -12,11 +13,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn.cli import compare as cli_compare
-from fastnn.cli import main as cli
-from fastnn.cli import predict
-from fastnn.cli import train as cli_train
-from fastnn.cli.main import main
+from fastnn.cli import compare, info, predict, task, train
+from fastnn.cli.main import VERBS, load_verbs, main
+from fastnn.cli.verb import Verb
 from fastnn.data import digits
 from fastnn.errors import MissingExtraError
 from fastnn.saving import model_file
@@ -81,9 +80,9 @@ def test_digits_by_default(tmp_path, capsys):
 
 def test_fits_in_pieces_are_one_fit(trained):
     net = model_file.load(trained / "model.safetensors")
-    task = cli_train.gather(None, None, 0)
-    same = cli_train.network(task, 16, (128, 64), 0)
-    same.fit(task.X.reshape(-1, 64), task.y, epochs=5, batch_size=32, progress=False)
+    digits_task = task.load_task(None, None, 0)
+    same = task.build_network(digits_task, 16, (128, 64), 0)
+    same.fit(digits_task.X.reshape(-1, 64), digits_task.y, epochs=5, batch_size=32, progress=False)
     for name, parameter in same.parameters.items():
         np.testing.assert_array_equal(net.parameters[name], parameter)
 
@@ -144,7 +143,7 @@ def test_seed_decides(squares, tmp_path):
     ],
 )
 def test_pixel_range(X, full):
-    assert cli_train.pixel_range(X) == full
+    assert task.find_pixel_max(X) == full
 
 
 def test_a_table_is_normalised(tmp_path, capsys):
@@ -162,7 +161,7 @@ def test_a_table_is_normalised(tmp_path, capsys):
 
 @pytest.mark.parametrize("epochs", [1, 2, 7, 10, 40, 95])
 def test_marks_end_with_the_last_epoch(epochs):
-    marks = cli_train.marks(epochs)
+    marks = train.report_epochs(epochs)
     assert (marks[0], marks[-1]) == (1, epochs)
     assert len(marks) <= 11
 
@@ -220,8 +219,8 @@ def test_predict_resizes_and_inverts(trained, tmp_path, capsys):
     model = str(trained / "model.safetensors")
     assert main(["predict", model, "--invert", dark]) == 0
     assert capsys.readouterr().out.split()[1] == "0"
-    form = predict.understand(*model_file.read(model), model)
-    plain, inverted = (predict.pictures([dark], form, invert=flag) for flag in (False, True))
+    form = predict.read_image_format(*model_file.read(model), model)
+    plain, inverted = (predict.load_pictures([dark], form, invert=flag) for flag in (False, True))
     np.testing.assert_allclose(plain + inverted, 16, rtol=1e-6)
 
 
@@ -257,12 +256,12 @@ def test_compare_prints_the_table_and_draws_it(tmp_path, capsys, monkeypatch):
     row = {"name": "dot", "dtype": "float64", "loops": 0.6, "vectorized": 1e-3, "jitted": 1e-3}
     asked = []
 
-    def compare(*, quick, note):
+    def measured(*, quick, note):
         note("dot")
         asked.append(quick)
         return [row]
 
-    monkeypatch.setattr(cli_compare, "compare", compare)
+    monkeypatch.setattr(compare, "compare", measured)
     assert main(["compare", "--quick", "--out", str(tmp_path)]) == 0
     text, told = capsys.readouterr()
     assert asked == [True]
@@ -345,11 +344,19 @@ def test_help(command, capsys):
         assert f"fastnn {command[0]}" in text.partition("examples:")[2]
 
 
+def test_a_verb_is_imported_alone_and_all_of_them_for_the_help():
+    assert tuple(load_verbs(["info", "--help"])) == ("info",)
+    assert tuple(load_verbs([])) == tuple(load_verbs(["--version"])) == VERBS
+    modules = {path.stem for path in Path(train.__file__).parent.glob("*.py")}
+    loaded = {name: importlib.import_module(f"fastnn.cli.{name}") for name in modules}
+    assert {name for name, module in loaded.items() if hasattr(module, "VERB")} == set(VERBS)
+
+
 def test_ctrl_c_ends_with_130(capsys, monkeypatch):
     def run(arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(cli.RUNS, "info", run)
+    monkeypatch.setattr(info, "VERB", Verb("fail", run))
     assert main(["info"]) == 130
     assert "stopped by Ctrl-C" in capsys.readouterr().err
 
@@ -358,7 +365,7 @@ def test_missing_extra_is_an_error_to_mend(capsys, monkeypatch):
     def run(arguments):
         raise MissingExtraError("reading images needs PIL; install it with: pip install …")
 
-    monkeypatch.setitem(cli.RUNS, "info", run)
+    monkeypatch.setattr(info, "VERB", Verb("fail", run))
     assert main(["info"]) == 1
     assert capsys.readouterr().err.startswith("fastnn: reading images needs PIL")
 

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from fastnn.cli import train
+from fastnn.cli import task, train
 from fastnn.cli.main import main
 from fastnn.cli.output import readable, write_picture
 from fastnn.saving import model_file
@@ -95,15 +95,16 @@ class TestWhatFailsAfterwards:
         The command line puts a file in the place of stdout then, until the process ends.
         """
         monkeypatch.setattr(sys, "stdout", sys.stdout)
-        arguments, say = images(tmp_path / "a.h5"), train.train
+        arguments, whole, print_result = images(tmp_path / "a.h5"), train.train, train.print_result
 
-        def closed(net, task, given, tell):
+        def closed(net, task, given):
             def narrow(line):
                 if net.history.epochs >= epochs:
                     raise BrokenPipeError
-                tell(line)
+                print_result(line)
 
-            return say(net, task, given, narrow)
+            monkeypatch.setattr(train, "print_result", narrow)
+            return whole(net, task, given)
 
         monkeypatch.setattr(train, "train", closed)
         assert main([*arguments, "--out", str(tmp_path / "out")]) == 1
@@ -114,7 +115,7 @@ class TestWhatFailsAfterwards:
         def fail(*arguments):
             raise RuntimeError
 
-        monkeypatch.setattr(train, "scores", fail)
+        monkeypatch.setattr(train, "format_scores", fail)
         with pytest.raises(RuntimeError):
             main([*images(tmp_path / "a.h5"), "--out", str(tmp_path / "out")])
         assert self.trained(tmp_path)
@@ -161,8 +162,10 @@ def test_shares_are_not_rounded_to_100_per_cent(tmp_path, monkeypatch):
         def evaluate(self, X, y):
             return {"accuracy": 1 - 7e-6}
 
-    task = train.Task("a", np.zeros((1, 2)), [0], np.zeros((1, 2)), [0], ("a", "b"))
-    assert "train accuracy 99.999 %, test accuracy 99.999 %" in train.scores(Net(), task, 1.0)
+    given = task.Task("a", np.zeros((1, 2)), [0], np.zeros((1, 2)), [0], ("a", "b"))
+    assert "train accuracy 99.999 %, test accuracy 99.999 %" in train.format_scores(
+        Net(), given, 1.0
+    )
 
 
 def test_a_picture_that_fails_is_one_line(tmp_path):

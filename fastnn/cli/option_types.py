@@ -1,0 +1,65 @@
+"""Types of options: each turns text into a value, or lets argparse say what it must be."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import Any
+
+
+def _number(text: str, kind: Callable[[str], Any], rule: str, good: Callable[[Any], bool]) -> Any:
+    """Return text as a number of a kind that is good; the rule says in an error what it must be."""
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not good(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {rule}")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1."""
+    return int(_number(text, int, "a whole number of at least 1", lambda n: n >= 1))
+
+
+def seed(text: str) -> int:
+    """A whole number of 32 bits."""
+    return int(_number(text, int, "a whole number from 0 to 2**32 - 1", lambda n: 0 <= n < 2**32))
+
+
+def positive(text: str) -> float:
+    """A finite number above 0."""
+    rule = "a number above 0"
+    return float(_number(text, float, rule, lambda x: math.isfinite(x) and x > 0))
+
+
+def nonnegative(text: str) -> float:
+    """A finite number of at least 0."""
+    rule = "a number of at least 0"
+    return float(_number(text, float, rule, lambda x: math.isfinite(x) and x >= 0))
+
+
+def batch_size(text: str) -> int | None:
+    """A whole number of at least 1, or None for the text full: all examples in each step."""
+    return None if text == "full" else count(text)
+
+
+def hidden_units(text: str) -> tuple[int, ...]:
+    """The units of the hidden layers, like 20,7,5; none is a network without hidden layers."""
+    try:
+        return () if text == "none" else tuple(count(part.strip()) for part in text.split(","))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of sizes; write 20,7,5 for three hidden layers, or none"
+        ) from None
+
+
+def one_of(names: tuple[str, ...]) -> Callable[[str], str]:
+    """Return the type of an option that is one of some names."""
+
+    def name(text: str) -> str:
+        return str(_number(text, str, f"one of {', '.join(names)}", lambda one: one in names))
+
+    return name

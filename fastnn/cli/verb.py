@@ -1,0 +1,85 @@
+"""Verbs of the command line: the record that each verb's module holds, and the parser of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fastnn import __version__
+
+
+class Option(NamedTuple):
+    """What argparse's `add_argument` takes: the flag or name of an argument, and its settings."""
+
+    flag: str
+    settings: dict[str, Any]
+
+
+def option(flag: str, **settings: Any) -> Option:
+    """Return an option; the settings are those of argparse's `add_argument`."""
+    return Option(flag, settings)
+
+
+def no_usage_error(arguments: argparse.Namespace) -> str | None:
+    """Return None: the arguments of most verbs are checked one by one."""
+    return None
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command: its help, its options, and the function that runs it.
+
+    Attributes
+    ----------
+    summary : str
+        What it does, as the list of commands says it.
+    run : callable
+        Takes the parsed arguments and returns the exit code.
+    options : tuple of Option
+        In the order of the help.
+    examples : str, optional
+        Stands below the options in the help.
+    usage_error : callable
+        Returns what is wrong with arguments that do not go together, or None.
+    compiles : bool
+        Whether it runs kernels, so that a compilation is announced before.
+    """
+
+    summary: str
+    run: Callable[[argparse.Namespace], int]
+    options: tuple[Option, ...] = ()
+    examples: str | None = None
+    usage_error: Callable[[argparse.Namespace], str | None] = no_usage_error
+    compiles: bool = True
+
+
+OUT = option(
+    "--out", metavar="DIR", type=Path, default=Path("fastnn-out"),
+    help="folder for the files that are written (default: fastnn-out)",
+)  # fmt: skip
+
+
+def build_parser(verbs: Mapping[str, Verb]) -> argparse.ArgumentParser:
+    """Return the parser; its result holds as `verb` the record of the chosen command."""
+    parser = argparse.ArgumentParser(
+        prog="fastnn",
+        description="Dense neural networks on the CPU: trained, used and measured.",
+        epilog="`fastnn COMMAND --help` explains a command. Start with: fastnn train",
+    )
+    parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, verb in verbs.items():
+        command = commands.add_parser(
+            name,
+            help=verb.summary,
+            description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
+            epilog=verb.examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(verb=verb)
+        for flag, settings in verb.options:
+            command.add_argument(flag, **settings)
+    return parser
