@@ -20,26 +20,26 @@ from ..errors import DataError, SettingError, ShapeError
 from . import heldout, settings
 from .fitted import Fitted
 from .heldout import HeldOut
-from .networks import network_of
-from .parameters import Parameters, unchanged_if_refused
+from .networks import build_network
+from .parameters import Parameters, restores_if_refused
 from .reporting import reports, with_callbacks
-from .rows import FLOATS, checkable, rows_of
+from .rows import FLOAT_DTYPES, to_network_input, to_sklearn_input
 from .stopping import Patience
 
 Array = np.ndarray[Any, Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _steps(estimator: Any) -> bool:
+def _solver_steps(estimator: Any) -> bool:
     """Tell that the solver takes steps."""
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit is only available for solvers 'sgd' and 'adam'")
     return True
 
 
-def only_where_solvers_step(method: Method) -> Method:
+def available_if_solver_steps(method: Method) -> Method:
     """Decorate a method that an estimator has where its solver takes steps."""
-    found: Method = available_if(_steps)(method)
+    found: Method = available_if(_solver_steps)(method)
     return found
 
 
@@ -51,32 +51,33 @@ class Perceptron(Fitted, Parameters):
     _waiting: tuple[float, int, float] | None  # a Patience's best, waited and factor
 
     @abstractmethod
-    def _learn(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
+    def _learn_targets(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
         """Learn what y (m,) or (m, K) holds; refuse what does not fit to an earlier call."""
 
     @abstractmethod
-    def _encode(self, y: Any) -> Array:
+    def _encode_targets(self, y: Any) -> Array:
         """Return the targets (m, K)."""
 
     @abstractmethod
-    def _output(self) -> str:
+    def _output_activation(self) -> str:
         """Return the output's activation."""
 
     @abstractmethod
-    def _score_of(self, held: HeldOut) -> float:
+    def _held_out_score(self, held: HeldOut) -> float:
         """Return what early stopping watches on held-out rows."""
 
     @abstractmethod
-    def _refuse_unlike(self, y_val: Any, y: Any) -> None:
+    def _check_held_out_targets(self, y_val: Any, y: Any) -> None:
         """Refuse held-out targets (k,) or (k, K) that cannot be compared with predictions of y."""
 
-    def _refuse_small(self, held: HeldOut) -> None:
+    def _check_held_out_size(self, held: HeldOut) -> None:
         """Refuse held-out rows that are too few for that score; one will do."""
 
-    def _build(self, X: Any, w: Array, K: int) -> None:
+    def _build_network(self, X: Any, w: Array, K: int) -> None:
         """Make the network for rows X (m, n) with weights w (m,), and forget what was fitted."""
-        self._described = settings.description(self)
-        self.network_ = network_of(self, X, w, K, self._output())
+        hidden = settings.parse_hidden_layers(self)
+        self._described = settings.describe_network(self, hidden)
+        self.network_ = build_network(self, hidden, X, w, K, self._output_activation())
         self.t_, self.n_iter_, self._waiting = 0, 0, None
         self.loss_curve_: list[float] = []
         self.best_loss_: float | None = np.inf
@@ -88,19 +89,20 @@ class Perceptron(Fitted, Parameters):
         """Take over what was pickled; fastnn 0.1.0's first pickles lack what came after them."""
         super().__setstate__(state)
         if "network_" in state and "_described" not in state:
-            self._described, self._waiting = settings.description(self), None
+            hidden = settings.parse_hidden_layers(self)
+            self._described, self._waiting = settings.describe_network(self, hidden), None
             names = ("validation_scores_", "best_validation_score_", "held_out_")
             self.__dict__.update(dict.fromkeys(names) | state)
 
-    def _refuse_changed(self, call: str) -> None:
+    def _check_unchanged(self, call: str) -> None:
         """Refuse to go on where the parameters describe another network than the fitted one."""
-        settings.refuse_changed(self, self._described, self.network_.dtype.name, call)
+        settings.check_unchanged(self, self._described, self.network_.dtype.name, call)
 
-    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+    def _check_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Return X (m, n) float, dense or sparse, and y, as scikit-learn checks them."""
         found: tuple[Any, Any] = validate_data(
-            self, checkable(X), checkable(y, "y"), accept_sparse="csr", dtype=FLOATS,
-            multi_output=True, y_numeric=self._numeric, reset=reset,
+            self, to_sklearn_input(X), to_sklearn_input(y, "y"), accept_sparse="csr",
+            dtype=FLOAT_DTYPES, multi_output=True, y_numeric=self._numeric, reset=reset,
         )  # fmt: skip
         if self.scale is not None and issparse(found[0]):
             raise SettingError(
@@ -109,7 +111,7 @@ class Perceptron(Fitted, Parameters):
             )
         return found
 
-    @unchanged_if_refused
+    @restores_if_refused
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
     ) -> Self:
@@ -133,33 +135,33 @@ class Perceptron(Fitted, Parameters):
         if (X_val is None) != (y_val is None):
             alone = "y_val" if X_val is None else "X_val"
             raise SettingError(f"{alone} was given alone; give X_val and y_val, or none of them")
-        X, y = self._checked(X, y, reset=not again)
+        X, y = self._check_X_y(X, y, reset=not again)
         w = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        self._learn(y, None, again, exact=True)
+        self._learn_targets(y, None, again, exact=True)
         if again:
-            self._refuse_changed("fit with warm_start=True")
+            self._check_unchanged("fit with warm_start=True")
         kept = held = rows = None
         if X_val is not None:
-            X_v, y_v = self._checked(X_val, y_val, reset=False)
-            self._refuse_unlike(y_v, y)
-            held = HeldOut(rows_of(X_v), y_v, np.ones(X_v.shape[0]))
+            X_v, y_v = self._check_X_y(X_val, y_val, reset=False)
+            self._check_held_out_targets(y_v, y)
+            held = HeldOut(to_network_input(X_v), y_v, np.ones(X_v.shape[0]))
         elif arguments.flag(self.early_stopping, "early_stopping"):
             several = self._numeric or (np.ndim(y) == 2 and np.shape(y)[1] > 1)
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             kept, rows = heldout.draw(self, y, w, several, seed)
-            held = HeldOut(rows_of(X[rows]), y[rows], w[rows])
+            held = HeldOut(to_network_input(X[rows]), y[rows], w[rows])
             X, y, w = X[kept], y[kept], w[kept]
         if not again:
-            self._build(X, w, self._encode(y[:1]).shape[1])
+            self._build_network(X, w, self._encode_targets(y[:1]).shape[1])
         self.held_out_ = rows
-        return self._run((X, y, None if sample_weight is None else w), w, held, again)
+        return self._run_fit((X, y, None if sample_weight is None else w), w, held, again)
 
-    def _monitored(self, held: HeldOut | None) -> tuple[Any, Array, Array] | None:
+    def _monitored_data(self, held: HeldOut | None) -> tuple[Any, Array, Array] | None:
         """Return the rows, targets and weights that the network scores for `monitor`, if any."""
-        settings.refuse_unknown_monitor(self, not self._numeric)
+        settings.check_monitor(self, not self._numeric)
         if self.monitor is None:
             if held is not None:
-                self._refuse_small(held)
+                self._check_held_out_size(held)
             return None
         if not self.monitor.startswith("validation"):
             return None
@@ -169,20 +171,20 @@ class Perceptron(Fitted, Parameters):
                 "X_val and y_val"
             )
         try:
-            self._learn(held.y, None, again=True, exact=False)
+            self._learn_targets(held.y, None, again=True, exact=False)
         except DataError as error:
             raise DataError(f"the held-out part: {error}") from None
-        return held.X, self._encode(held.y), held.w
+        return held.X, self._encode_targets(held.y), held.w
 
-    def _run(
+    def _run_fit(
         self, given: tuple[Any, Any, Any], w: Array, held: HeldOut | None, again: bool
     ) -> Self:
         """Run up to max_iter epochs and note what scikit-learn notes."""
-        score = None if held is None else lambda: self._score_of(held)
-        validation, epochs = self._monitored(held), self.max_iter
-        patience = settings.patience_of(self, score, again)
+        score = None if held is None else lambda: self._held_out_score(held)
+        validation, epochs = self._monitored_data(held), self.max_iter
+        patience = settings.make_patience(self, score, again)
         history = self._train(given, w, epochs, patience, validation)
-        self._conclude(patience)
+        self._record_scores(patience)
         over = history.epochs == epochs and not patience.stopped
         if history.converged is False or (over and not history.converged):
             why = f"{self.solver} reached max_iter={epochs} without converging; raise it"
@@ -191,7 +193,7 @@ class Perceptron(Fitted, Parameters):
             warnings.warn(f"{why}, or scale the inputs", ConvergenceWarning, stacklevel=4)
         return self
 
-    def _conclude(self, patience: Patience) -> None:
+    def _record_scores(self, patience: Patience) -> None:
         """Note what the last call watched: scores of held-out rows or of `monitor`, or the loss."""
         if patience.scores:
             self.validation_scores_ = [*(self.validation_scores_ or []), *patience.scores]
@@ -201,7 +203,7 @@ class Perceptron(Fitted, Parameters):
         if not patience.scores:
             self._waiting = patience.best, patience.waited, patience.factor
 
-    def _by_class(self) -> Any:
+    def _class_factors(self) -> Any:
         """Return the class weights as `Network.fit` takes them."""
         return None
 
@@ -211,56 +213,59 @@ class Perceptron(Fitted, Parameters):
         validation: Any,
     ) -> Any:  # fmt: skip
         """Run epochs over `given` X, y and weights, with the weights w (m,)."""
-        Y = self._encode(given[1])
-        chosen = settings.fit_settings(self, len(Y), self.t_, patience)
-        told = reports(self, arguments.count(epochs, "max_iter", least=1), *given)
+        Y = self._encode_targets(given[1])
+        chosen = settings.fit_arguments(self, len(Y), self.t_, patience)
+        watchers = reports(self, arguments.count(epochs, "max_iter", least=1), *given)
         history = self.network_.fit(
-            rows_of(given[0]), Y, epochs=epochs, sample_weight=w, class_weight=self._by_class(),
-            validation_data=validation, **chosen | {"callbacks": [*chosen["callbacks"], *told]},
+            to_network_input(given[0]), Y, epochs=epochs, sample_weight=w,
+            class_weight=self._class_factors(), validation_data=validation,
+            **chosen | {"callbacks": [*chosen["callbacks"], *watchers]},
         )  # fmt: skip
-        self._note(history)
+        self._record_history(history)
         self.t_ += history.epochs * len(Y)
-        for report in told:
+        for report in watchers:
             report.close()
         return history
 
-    def _note(self, history: Any) -> None:
+    def _record_history(self, history: Any) -> None:
         """Take over the epochs of a call: `loss_curve_` goes on, `n_iter_` counts this call's."""
         curve = history["cost"].tolist() if history.epochs else []
         self.loss_curve_ = [*self.loss_curve_, *curve]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
         self.n_iter_, self.history_ = history.epochs, self.network_.history
 
-    @unchanged_if_refused
-    def _partial(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
+    @restores_if_refused
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
         """Take one epoch over these rows."""
-        settings.refuse_partial(self)
+        settings.check_partial_fit(self)
         first = not hasattr(self, "network_")
-        X, y = self._checked(X, y, reset=first)
+        X, y = self._check_X_y(X, y, reset=first)
         if sample_weight is not None and np.shape(sample_weight) not in ((), (X.shape[0],)):
             raise ShapeError(
                 f"sample_weight must have shape ({X.shape[0]},), one for each row, got "
                 f"{np.shape(sample_weight)}; if these are the classes, give them as classes=…"
             )
         w = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        self._learn(y, classes, not first, exact=False)
+        self._learn_targets(y, classes, not first, exact=False)
         if first:
-            self._build(X, w, self._encode(y[:1]).shape[1])
+            self._build_network(X, w, self._encode_targets(y[:1]).shape[1])
         else:
-            self._refuse_changed("partial_fit")
-        patience = settings.patience_of(self, None, goes_on=False)
+            self._check_unchanged("partial_fit")
+        patience = settings.make_patience(self, None, goes_on=False)
         if self._waiting is not None:
             patience.best, patience.waited, patience.factor = self._waiting
         given = X, y, None if sample_weight is None else w
         self._train(given, w, 1, patience, None)
-        self._conclude(patience)
+        self._record_scores(patience)
         return self
 
-    def _rows(self, X: Any) -> Any:
+    def _check_X(self, X: Any) -> Any:
         """Return X (m, n) for the fitted network, checked."""
         check_is_fitted(self)
-        X = checkable(X)
-        return rows_of(validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False))
+        X = to_sklearn_input(X)
+        return to_network_input(
+            validate_data(self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, reset=False)
+        )
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: sparse rows are taken, unless they are to be scaled."""

@@ -48,7 +48,7 @@ def draw(given: Parameters, y: Any, w: Array, several: bool, seed: int) -> tuple
     return np.setdiff1d(np.arange(len(w)), held), held
 
 
-def refuse_too_small(held: HeldOut, score: str, least: int) -> None:
+def check_large_enough(held: HeldOut, score: str, least: int) -> None:
     """Refuse held-out rows too few for a score to be a number."""
     rows = int(np.count_nonzero(held.w))
     if rows < least:

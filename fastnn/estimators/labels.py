@@ -15,7 +15,7 @@ from ..errors import DataError, SettingError
 Array = np.ndarray[Any, Any]
 
 
-def refuse_other(binarizer: Any, y: Any, several: bool, classes: Any, exact: bool) -> None:
+def check_labels(binarizer: Any, y: Any, several: bool, classes: Any, exact: bool) -> None:
     """Refuse labels y, or `classes`, that are not those that a binarizer has learnt.
 
     exact: every class must be there, as in a fit that goes on.
@@ -46,7 +46,7 @@ def refuse_other(binarizer: Any, y: Any, several: bool, classes: Any, exact: boo
         )
 
 
-def factors_of(class_weight: Any, classes: Array) -> Any:
+def class_factors(class_weight: Any, classes: Array) -> Any:
     """Return weights of classes by their places, as `Network.fit` takes them, of those by label.
 
     As in scikit-learn a class that is not named weighs 1, and a label that is no class is let pass

@@ -22,13 +22,13 @@ from fastnn.network import Network
 from ..errors import DataError, SettingError, ShapeError
 from ..layers import Dense
 from ..optimizers import LBFGS
-from .labels import factors_of
-from .parameters import Estimator, unchanged_if_refused
+from .labels import class_factors
+from .parameters import Estimator, restores_if_refused
 from .reporting import reports, with_callbacks
-from .rows import FLOATS, checkable, rows_of
+from .rows import FLOAT_DTYPES, to_network_input, to_sklearn_input
 
 Array = np.ndarray[Any, Any]
-PRODUCT = 1  # the row of the network's only product, behind that of the inputs
+DENSE_ROW = 1  # the row of the network's only product, behind that of the inputs
 
 COST_TOLERANCE = 64 * float(np.finfo(np.float64).eps)  # scikit-learn's `ftol`
 
@@ -134,7 +134,7 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
             return 0.0
         return 1 / arguments.real(self.C, "C", above=0)
 
-    @unchanged_if_refused
+    @restores_if_refused
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to rows X (m, n), an array or sparse, and labels y (m,) of any type.
 
@@ -145,8 +145,8 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
             was before.
         """
         l2 = self._l2()
-        X, y = checkable(X), checkable(y, "y")
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
+        X, y = to_sklearn_input(X), to_sklearn_input(y, "y")
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOAT_DTYPES)
         check_classification_targets(y)
         own = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         encoder = LabelEncoder()
@@ -179,31 +179,31 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
     def _train(self, given: tuple[Any, Any, Any], target: Array, weight: Array, l2: float) -> Any:
         """Fit to `given` X, y and weights, as targets (m,) with weights (m,)."""
         epochs = arguments.count(self.max_iter, "max_iter", least=1)
-        told = reports(self, epochs, *given)
+        watchers = reports(self, epochs, *given)
         optimizer = LBFGS(tolerance=self.tol, cost_tolerance=COST_TOLERANCE)
         history = self.network_.fit(
-            rows_of(given[0]), target, epochs=epochs, optimizer=optimizer, l2=l2,
-            sample_weight=weight, class_weight=factors_of(self.class_weight, self.classes_),
-            callbacks=told, progress=bool(self.verbose),
+            to_network_input(given[0]), target, epochs=epochs, optimizer=optimizer, l2=l2,
+            sample_weight=weight, class_weight=class_factors(self.class_weight, self.classes_),
+            callbacks=watchers, progress=bool(self.verbose),
         )  # fmt: skip
-        self._note(history)
-        for report in told:
+        self._record_history(history)
+        for report in watchers:
             report.close()
         return history
 
-    def _note(self, history: Any) -> None:
+    def _record_history(self, history: Any) -> None:
         """Count the iterations."""
         self.n_iter_ = np.array([history.epochs], np.int32)
 
     def _has_intercept(self) -> bool:
         """Tell that the network has biases."""
-        return bool(self.network_.program.ops[PRODUCT]["b"] >= 0)
+        return bool(self.network_.program.ops[DENSE_ROW]["b"] >= 0)
 
     @property
     def coef_(self) -> Array:
         """Weights (1, n) or (K, n): a view of the network's."""
         program = self.network_.program
-        return weights(program.theta, program.ops[PRODUCT]).T
+        return weights(program.theta, program.ops[DENSE_ROW]).T
 
     @coef_.setter
     def coef_(self, values: Any) -> None:
@@ -216,7 +216,7 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
     def intercept_(self) -> Array:
         """Biases (1,) or (K,): a view of the network's; zeros that stay where there are none."""
         program = self.network_.program
-        view = biases(program.theta, program.ops[PRODUCT])
+        view = biases(program.theta, program.ops[DENSE_ROW])
         view.flags.writeable = self._has_intercept()
         return view
 
@@ -230,27 +230,27 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
                 "with fit_intercept=True"
             )
 
-    def _rows(self, X: Any) -> Any:
+    def _check_X(self, X: Any) -> Any:
         """Return X (m, n) for the fitted network, checked."""
         check_is_fitted(self)
-        X = checkable(X)
-        return validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = to_sklearn_input(X)
+        return validate_data(self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, reset=False)
 
     def decision_function(self, X: Any) -> Array:
         """Return logits (m,) for two classes, else (m, K), of rows X (m, n)."""
-        X = self._rows(X)
+        X = self._check_X(X)
         Z: Array = X @ self.coef_.T + self.intercept_
         return Z[:, 0] if Z.shape[1] == 1 else Z
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities (m, K) of rows X (m, n)."""
-        X = self._rows(X)
-        return self.network_.predict_proba(rows_of(X))
+        X = self._check_X(X)
+        return self.network_.predict_proba(to_network_input(X))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of `predict_proba`, finite where a probability rounds to 0."""
-        X = self._rows(X)
-        return self.network_._log_proba(rows_of(X))
+        X = self._check_X(X)
+        return self.network_._log_proba(to_network_input(X))
 
     def predict(self, X: Any) -> Array:
         """Return labels (m,) of rows X (m, n)."""

@@ -14,27 +14,30 @@ from fastnn.network.description import perceptron
 from ..data import Standardizer
 from ..layers import Normalization
 from .parameters import Parameters
-from .settings import loss_of, names_of, rates_of, refuse_unsuited, sizes_of
+from .settings import HiddenLayers, check_loss_fits, parse_loss
 
 Array = np.ndarray[Any, Any]
 
 
-def network_of(given: Parameters, X: Any, w: Array, K: int, output: str) -> Network:
+def build_network(
+    given: Parameters, hidden: HiddenLayers, X: Any, w: Array, K: int, output: str
+) -> Network:
     """Return an untrained network of K outputs for rows X (m, n) with weights w (m,).
 
     Without `init` its weights are scikit-learn's draws, in their order. Medians and quartiles are
     learnt here; mean and deviation are by `Network.fit`.
     """
-    refuse_unsuited(given, output)
-    n, rng = X.shape[1], check_random_state(given.random_state)
+    check_loss_fits(given, output)
+    rng = check_random_state(given.random_state)
+    sizes = [X.shape[1], *hidden.units, K]
     layers = perceptron(
-        [n, *sizes_of(given), K], output, hidden=names_of(given), dropout=rates_of(given),
+        sizes, output, hidden=hidden.activations, dropout=hidden.dropout,
         batch_norm=given.batch_norm,
     )  # fmt: skip
-    drawn = {} if given.init is not None else _first_weights(given, [n, *sizes_of(given), K], rng)
+    drawn = {} if given.init is not None else _first_weights(given, sizes, rng)
     network = Network(
-        [Normalization(), *layers] if given.scale else layers, inputs=n, loss=loss_of(given),
-        init=given.init or "zeros", seed=int(rng.randint(2**31 - 1)),
+        [Normalization(), *layers] if given.scale else layers, inputs=sizes[0],
+        loss=parse_loss(given), init=given.init or "zeros", seed=int(rng.randint(2**31 - 1)),
         dtype=np.dtype(given.dtype or X.dtype).name,
     )  # fmt: skip
     network.parameters.update(drawn)

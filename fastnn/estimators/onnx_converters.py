@@ -138,7 +138,7 @@ def _numbers(operator: Any, m: Any) -> Any:
     return kind([m, 2 if K == 1 and output_activation(net.layers) == "sigmoid" else K])
 
 
-def _several(model: Any) -> bool:
+def _is_multilabel(model: Any) -> bool:
     """Tell whether an example can have several labels."""
     net = model.network_
     return bool(net.outputs > 1 and output_activation(net.layers) == "sigmoid")
@@ -160,7 +160,7 @@ def _classifier_types(operator: Any) -> None:
     numbers = _numbers(operator, m)
     classes = _classes(operator.scope_inst, model)
     label = types.StringTensorType if classes.dtype == object else types.Int64TensorType
-    operator.outputs[0].set_type(label([m, len(classes)] if _several(model) else [m]))
+    operator.outputs[0].set_type(label([m, len(classes)] if _is_multilabel(model) else [m]))
     operator.outputs[1].set_type(numbers)
 
 
@@ -169,7 +169,7 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
     model, label = operator.raw_operator, operator.outputs[0].full_name
     graph = _Part(model.network_.dtype, scope, container)
     scores, function = graph.scores(operator)
-    if _several(model):
+    if _is_multilabel(model):
         chosen = graph.with_constant("Greater", scores, 0)
         graph.add("Cast", chosen, output=label, to=graph.onnx.TensorProto.INT64)
     else:

@@ -17,7 +17,7 @@ from .revival import Revivable
 Fit = TypeVar("Fit", bound=Callable[..., Any])
 
 
-def unchanged_if_refused(fit: Fit) -> Fit:
+def restores_if_refused(fit: Fit) -> Fit:
     """Decorate a fit: where it raises a ValueError, the attributes are those of before.
 
     Not where it diverged: that has trained, up to the step before. A network that went on, by

@@ -15,10 +15,10 @@ from sklearn.utils.validation import column_or_1d
 from ..errors import DataError, ShapeError
 from ..losses import CategoricalCrossEntropy, Poisson
 from . import heldout
-from .base import Perceptron, only_where_solvers_step
+from .base import Perceptron, available_if_solver_steps
 from .heldout import HeldOut
-from .labels import factors_of, refuse_other
-from .settings import loss_of
+from .labels import check_labels, class_factors
+from .settings import parse_loss
 
 Array = np.ndarray[Any, Any]
 
@@ -100,7 +100,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     _: KW_ONLY
     class_weight: Any = None
 
-    def _learn(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
+    def _learn_targets(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
         """Learn the classes, or hold those of y (m,) or (m, K) against those of an earlier call."""
         kind = type_of_target(y, input_name="y")
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
@@ -109,79 +109,79 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         if classes is not None and np.ndim(classes) != 1:
             raise DataError(f"classes must be a list of labels, got {classes!r}")
         if again:
-            refuse_other(self._binarizer, y, several, classes, exact)
+            check_labels(self._binarizer, y, several, classes, exact)
             return
         self._binarizer: Any = LabelBinarizer().fit(y if several or classes is None else classes)
         self.classes_ = self._binarizer.classes_
-        refuse_other(self._binarizer, y, several, None, exact=False)
+        check_labels(self._binarizer, y, several, None, exact=False)
 
-    def _several(self) -> bool:
+    def _is_multilabel(self) -> bool:
         """Tell that an example can have several labels."""
         return bool(self._binarizer.y_type_ == "multilabel-indicator")
 
-    def _output(self) -> str:
+    def _output_activation(self) -> str:
         """Return the output's activation."""
-        several, K = self._several(), len(self.classes_)
+        several, K = self._is_multilabel(), len(self.classes_)
         if several or K < 2:
             return "sigmoid"
-        pair = K == 2 and not isinstance(loss_of(self), CategoricalCrossEntropy)
+        pair = K == 2 and not isinstance(parse_loss(self), CategoricalCrossEntropy)
         return "sigmoid" if pair else "softmax"
 
-    def _encode(self, y: Any) -> Array:
+    def _encode_targets(self, y: Any) -> Array:
         """Return the targets (m, K) of 0 and 1."""
-        if self._several():
+        if self._is_multilabel():
             return np.asarray(self._binarizer.transform(y))
         places: Array = np.searchsorted(self.classes_, y)
-        if self._output() == "softmax":
+        if self._output_activation() == "softmax":
             hot: Array = np.eye(len(self.classes_))[places]
             return hot
         return places[:, None]
 
-    def _by_class(self) -> Any:
+    def _class_factors(self) -> Any:
         """Return the class weights as `Network.fit` takes them."""
-        return factors_of(self.class_weight, self.classes_)
+        return class_factors(self.class_weight, self.classes_)
 
-    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+    def _check_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Return X (m, n) float and y (m,) or (m, K)."""
-        X, y = super()._checked(X, y, reset)
+        X, y = super()._check_X_y(X, y, reset)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y
 
-    def _refuse_unlike(self, y_val: Any, y: Any) -> None:
+    def _check_held_out_targets(self, y_val: Any, y: Any) -> None:
         """Refuse labels that no accuracy can be taken of; others than those of y count as wrong."""
         try:
             unique_labels(y, y_val)
         except ValueError as error:
             raise DataError(f"y_val must hold labels like those of y: {error}") from None
 
-    def _score_of(self, held: HeldOut) -> float:
+    def _held_out_score(self, held: HeldOut) -> float:
         """Return the accuracy of held-out rows."""
-        return float(accuracy_score(held.y, self._decide(held.X), sample_weight=held.w))
+        return float(accuracy_score(held.y, self._predict_labels(held.X), sample_weight=held.w))
 
-    def _decide(self, X: Any) -> Array:
+    def _predict_labels(self, X: Any) -> Array:
         """Return labels of checked rows."""
         A = self.network_._outputs(X)
-        if A.shape[1] == 2 and not self._several():
+        if A.shape[1] == 2 and not self._is_multilabel():
             A = A[:, 1:]
         labels: Array = self._binarizer.inverse_transform(A)
         return labels
 
     def predict(self, X: Any) -> Array:
         """Return labels (m,), or (m, K) of 0/1 for several labels an example."""
-        return self._decide(self._rows(X))
+        return self._predict_labels(self._check_X(X))
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities (m, K) of rows X (m, n)."""
-        rows = self._rows(X)
+        rows = self._check_X(X)
         return self.network_.predict_proba(rows)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of `predict_proba`, finite where a probability rounds to 0."""
-        rows = self._rows(X)
+        rows = self._check_X(X)
         return self.network_._log_proba(rows)
 
-    @only_where_solvers_step
+    @available_if_solver_steps
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Take one epoch over rows X (m, n) with labels y.
 
@@ -199,7 +199,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             If a parameter or the data break a rule, or the parameters ask for what some of the
             rows do not allow: early_stopping, monitor, class_weight="balanced".
         """
-        return self._partial(X, y, sample_weight, classes)
+        return self._partial_fit(X, y, sample_weight, classes)
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: several labels an example are possible."""
@@ -228,42 +228,42 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     hidden_layer_sizes: Any = (100,)
     activation: Any = "relu"
 
-    def _learn(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
+    def _learn_targets(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
         """Learn nothing: numbers are what they are."""
 
-    def _output(self) -> str:
+    def _output_activation(self) -> str:
         """Return the output's activation."""
-        return "exp" if isinstance(loss_of(self), Poisson) else "identity"
+        return "exp" if isinstance(parse_loss(self), Poisson) else "identity"
 
-    def _encode(self, y: Any) -> Array:
+    def _encode_targets(self, y: Any) -> Array:
         """Return the targets (m, K)."""
         return np.asarray(y, np.float64).reshape(len(y), -1)
 
-    def _refuse_unlike(self, y_val: Any, y: Any) -> None:
+    def _check_held_out_targets(self, y_val: Any, y: Any) -> None:
         """Refuse another number of targets."""
-        found, wanted = (self._encode(part).shape[1] for part in (y_val, y))
+        found, wanted = (self._encode_targets(part).shape[1] for part in (y_val, y))
         if found != wanted:
             raise ShapeError(
                 f"y_val must have as many targets a row as y, {wanted}, got shape {np.shape(y_val)}"
             )
 
-    def _score_of(self, held: HeldOut) -> float:
+    def _held_out_score(self, held: HeldOut) -> float:
         """Return R² of held-out rows; NaN where a prediction left the range of its dtype."""
         found = self.network_.predict(held.X)
         if not np.isfinite(found).all():
             return np.nan
         return float(r2_score(held.y, found, sample_weight=held.w))
 
-    def _refuse_small(self, held: HeldOut) -> None:
+    def _check_held_out_size(self, held: HeldOut) -> None:
         """Refuse held-out rows that are too few for R²."""
-        heldout.refuse_too_small(held, "R²", least=2)
+        heldout.check_large_enough(held, "R²", least=2)
 
     def predict(self, X: Any) -> Array:
         """Return values (m,) or (m, K) of rows X (m, n)."""
-        rows = self._rows(X)
+        rows = self._check_X(X)
         return self.network_.predict(rows)
 
-    @only_where_solvers_step
+    @available_if_solver_steps
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Take one epoch over rows X (m, n) with targets y, weighed by sample_weight (m,).
 
@@ -273,7 +273,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
             If a parameter or the data break a rule, or the parameters ask for what some of the
             rows do not allow: early_stopping, monitor.
         """
-        return self._partial(X, y, sample_weight, None)
+        return self._partial_fit(X, y, sample_weight, None)
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: several targets are possible, of counts none is negative."""

@@ -74,7 +74,7 @@ class Report:
         """Return the attributes that the estimator would have if its fit stopped here."""
         now = copy(self.estimator)
         now.network_ = now.network_.copy()
-        now._note(history)
+        now._record_history(history)
         return {name: value for name, value in vars(now).items() if name.endswith("_")}
 
     def finish(self, network: Network) -> None:

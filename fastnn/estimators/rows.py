@@ -10,10 +10,10 @@ from scipy.sparse import csr_array, issparse
 from fastnn._validation.arrays import array, numpy_convertible
 from fastnn.kernels.csr import SparseRows
 
-FLOATS = (np.float64, np.float32)
+FLOAT_DTYPES = (np.float64, np.float32)
 
 
-def checkable(values: Any, name: str = "X") -> Any:
+def to_sklearn_input(values: Any, name: str = "X") -> Any:
     """Return what scikit-learn's checks can read, where tensors or data sets need a hand.
 
     Frames stay frames, for scikit-learn reads the names of features off them. Tensors become
@@ -23,7 +23,7 @@ def checkable(values: Any, name: str = "X") -> Any:
     return array(values, name) if hasattr(values, "detach") else values
 
 
-def rows_of(X: Any) -> Any:
+def to_network_input(X: Any) -> Any:
     """Return X (m, n), an array or a CSR matrix of finite floats, as `Network.fit` takes it.
 
     Numbers and columns of a matrix are used as they lie; where columns are not in order, or one

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,29 +17,47 @@ from ..callbacks import TimeLimit
 from ..errors import SettingError
 from ..losses import Loss
 from .parameters import Parameters
-from .solvers import optimizer_of, schedule_of
+from .solvers import make_optimizer, make_schedule
 from .stopping import Patience
 
 MONITORS = (None, "cost", "accuracy", "validation_cost", "validation_accuracy")
 
 
-def _listed(value: Any) -> list[Any] | None:
+def _as_list_or_none(value: Any) -> list[Any] | None:
     """Return the entries of a sequence, which text is not; None where there is one value alone."""
     several = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
     return list(value) if several else None
 
 
-def sizes_of(given: Parameters) -> list[int]:
-    """Return the units of the hidden layers."""
-    sizes = _listed(given.hidden_layer_sizes)
+class HiddenLayers(NamedTuple):
+    """The units, the activation by our name and the dropout rate of each hidden layer."""
+
+    units: list[int]
+    activations: list[str]
+    dropout: list[float]
+
+
+def parse_hidden_layers(given: Parameters) -> HiddenLayers:
+    """Return what `hidden_layer_sizes`, `activation` and `dropout` say of each hidden layer."""
+    sizes = _as_list_or_none(given.hidden_layer_sizes)
     sizes = [given.hidden_layer_sizes] if sizes is None else sizes
-    return [arguments.count(n, "hidden_layer_sizes", least=1) for n in sizes]
+    units = [arguments.count(n, "hidden_layer_sizes", least=1) for n in sizes]
+    names = _one_for_each(given, "activation", len(units))
+    names = ["sigmoid" if name == "logistic" else name for name in names]
+    for name in names:
+        activations.code(name)
+    rates = _one_for_each(given, "dropout", len(units))
+    return HiddenLayers(
+        units,
+        [str(name) for name in names],
+        [arguments.fraction(rate, "dropout") for rate in rates],
+    )
 
 
-def _of_each_layer(given: Parameters, name: str) -> list[Any]:
-    """Return the values of a parameter that has one for all hidden layers, or one for each."""
-    value, n = getattr(given, name), len(sizes_of(given))
-    values = _listed(value)
+def _one_for_each(given: Parameters, name: str, n: int) -> list[Any]:
+    """Return n values of a parameter that has one for all hidden layers, or one for each."""
+    value = getattr(given, name)
+    values = _as_list_or_none(value)
     if values is not None and len(values) != n:
         raise SettingError(
             f"{name} must be one value, or {n}, one for each hidden layer, got {value!r}"
@@ -47,20 +65,7 @@ def _of_each_layer(given: Parameters, name: str) -> list[Any]:
     return [value] * n if values is None else values
 
 
-def names_of(given: Parameters) -> list[str]:
-    """Return the activation of each hidden layer, by our names."""
-    names = _of_each_layer(given, "activation")
-    for name in names:
-        activations.code("sigmoid" if name == "logistic" else name)
-    return ["sigmoid" if name == "logistic" else str(name) for name in names]
-
-
-def rates_of(given: Parameters) -> list[float]:
-    """Return the rate of the Dropout after each hidden layer."""
-    return [arguments.fraction(rate, "dropout") for rate in _of_each_layer(given, "dropout")]
-
-
-def loss_of(given: Parameters) -> Loss | None:
+def parse_loss(given: Parameters) -> Loss | None:
     """Return the loss, or None for the partner of the output's activation."""
     loss = given.loss
     if isinstance(loss, str) and loss in losses.NAMES:
@@ -76,9 +81,9 @@ def loss_of(given: Parameters) -> Loss | None:
     return loss
 
 
-def refuse_unsuited(given: Parameters, output: str) -> None:
+def check_loss_fits(given: Parameters, output: str) -> None:
     """Refuse a loss that does not work with the output's activation."""
-    loss = loss_of(given)
+    loss = parse_loss(given)
     if loss is not None and loss.needs and output not in loss.needs:
         raise SettingError(
             f"loss {loss.name!r} needs a {' or '.join(loss.needs)} output, but for this y that of "
@@ -86,25 +91,29 @@ def refuse_unsuited(given: Parameters, output: str) -> None:
         )
 
 
-def description(given: Parameters) -> dict[str, Any]:
+def describe_network(given: Parameters, hidden: HiddenLayers) -> dict[str, Any]:
     """Return the parameters that describe a network, so that equal ones mean an equal network."""
     if given.scale not in (None, "standard", "robust"):
         raise SettingError(f"scale must be 'standard', 'robust' or None, got {given.scale!r}")
-    names, rates = names_of(given), rates_of(given)
     return {
-        "loss": loss_of(given),
-        "hidden_layer_sizes": sizes_of(given),
-        "activation": names[:1] if len(set(names)) == 1 else names,
-        "dropout": rates[:1] if len(set(rates)) == 1 else rates,
+        "loss": parse_loss(given),
+        "hidden_layer_sizes": hidden.units,
+        "activation": _one_if_equal(hidden.activations),
+        "dropout": _one_if_equal(hidden.dropout),
         "batch_norm": arguments.flag(given.batch_norm, "batch_norm"),
         "scale": given.scale,
         "dtype": None if given.dtype is None else arguments.dtype(given.dtype).name,
     }
 
 
-def refuse_changed(given: Parameters, before: dict[str, Any], dtype: str, call: str) -> None:
+def _one_if_equal(values: list[Any]) -> list[Any]:
+    """Return the first of some values alone where all are equal, else all of them."""
+    return values[:1] if len(set(values)) == 1 else values
+
+
+def check_unchanged(given: Parameters, before: dict[str, Any], dtype: str, call: str) -> None:
     """Refuse to go on with a network of a dtype where what describes it has changed since."""
-    now = description(given)
+    now = describe_network(given, parse_hidden_layers(given))
     changed = [name for name in now if now[name] != before[name]]
     if now["dtype"] == dtype and "dtype" in changed:  # which is said now and was X's before
         changed.remove("dtype")
@@ -115,7 +124,7 @@ def refuse_changed(given: Parameters, before: dict[str, Any], dtype: str, call: 
         )
 
 
-def refuse_partial(given: Parameters) -> None:
+def check_partial_fit(given: Parameters) -> None:
     """Refuse what a single epoch over some of the rows cannot honour."""
     if arguments.flag(given.early_stopping, "early_stopping"):
         raise SettingError(
@@ -134,14 +143,14 @@ def refuse_partial(given: Parameters) -> None:
         )
 
 
-def refuse_unknown_monitor(given: Parameters, classes: bool) -> None:
+def check_monitor(given: Parameters, classes: bool) -> None:
     """Refuse a `monitor` that no history of the estimator has."""
     known = [name for name in MONITORS if classes or "accuracy" not in str(name)]
     if given.monitor not in known:
         raise SettingError(f"monitor must be one of {known}, got {given.monitor!r}")
 
 
-def patience_of(given: Parameters, score: Any, goes_on: bool) -> Patience:
+def make_patience(given: Parameters, score: Any, goes_on: bool) -> Patience:
     """Return what watches the loss, the score of held-out rows, or `monitor`."""
     count = given.n_iter_no_change
     if count != np.inf:
@@ -153,14 +162,14 @@ def patience_of(given: Parameters, score: Any, goes_on: bool) -> Patience:
     )  # fmt: skip
 
 
-def batch_of(given: Parameters, m: int) -> int:
+def parse_batch_size(given: Parameters, m: int) -> int:
     """Return the examples of a step; "auto" is min(200, m)."""
     if isinstance(given.batch_size, str) and given.batch_size == "auto":
         return min(200, m)
     return min(arguments.count(given.batch_size, "batch_size", least=1), m)
 
 
-def fit_settings(given: Parameters, m: int, seen: int, patience: Patience) -> dict[str, Any]:
+def fit_arguments(given: Parameters, m: int, seen: int, patience: Patience) -> dict[str, Any]:
     """Return what `Network.fit` takes for m examples after those already seen, but the data.
 
     A solver leaves parameters alone that belong to another; all are checked, as in scikit-learn.
@@ -178,9 +187,9 @@ def fit_settings(given: Parameters, m: int, seen: int, patience: Patience) -> di
         limits = [TimeLimit(arguments.real(given.max_time, "max_time", above=0))]
     plain = given.solver == "lbfgs" and patience.score is None and given.monitor is None
     return {
-        "batch_size": batch_of(given, m),
-        "optimizer": optimizer_of(given),
-        "schedule": schedule_of(given, m, seen, patience),
+        "batch_size": parse_batch_size(given, m),
+        "optimizer": make_optimizer(given),
+        "schedule": make_schedule(given, m, seen, patience),
         "l2": arguments.real(given.alpha, "alpha", least=0),
         "shuffle": arguments.flag(given.shuffle, "shuffle"),
         "callbacks": [*([] if plain else [patience]), *limits, *callbacks],

@@ -21,7 +21,7 @@ from .stopping import Adaptive, InverseScaling, Patience
 COST_TOLERANCE = 1e7 * sys.float_info.epsilon  # `ftol` of SciPy, at which scikit-learn leaves it
 
 
-def optimizer_of(given: Parameters) -> Optimizer | LBFGS:
+def make_optimizer(given: Parameters) -> Optimizer | LBFGS:
     """Return the optimiser that takes scikit-learn's steps."""
     rate = arguments.real(given.learning_rate_init, "learning_rate_init", above=0)
     if given.solver == "lbfgs":
@@ -38,7 +38,7 @@ def optimizer_of(given: Parameters) -> Optimizer | LBFGS:
     return VelocityMomentum(rate, arguments.fraction(given.momentum, "momentum"), nesterov)
 
 
-def schedule_of(given: Parameters, m: int, seen: int, patience: Patience) -> Any:
+def make_schedule(given: Parameters, m: int, seen: int, patience: Patience) -> Any:
     """Return the schedule of `schedule` or of `learning_rate`, for m examples after those seen."""
     if given.learning_rate not in ("constant", "invscaling", "adaptive"):
         raise SettingError(

@@ -280,3 +280,15 @@ def test_an_endless_c_of_any_float_is_no_penalty(kind):
     peer = pytest.importorskip("sklearn.linear_model").LogisticRegression(C=np.inf).fit(X, y)
     found = LogisticRegression(C=kind("inf")).fit(X, y).coef_
     assert np.allclose(found, peer.coef_, rtol=1e-9, atol=0)
+
+
+def test_the_sizes_are_read_once_in_a_fit():
+    class Sizes(list):
+        read = 0
+
+        def __iter__(self):
+            Sizes.read += 1
+            return super().__iter__()
+
+    MLPClassifier(Sizes([3, 2]), max_iter=2, tol=1e9, n_iter_no_change=1).fit(X, y)
+    assert Sizes.read == 1
