@@ -186,7 +186,7 @@ def content(file):
     print("writing", flush=True)
     time.sleep(60)
 
-_atomic.replace(sys.argv[1], content)
+atomic_write.replace(sys.argv[1], content)
 """
 
 
@@ -263,7 +263,7 @@ def test_two_processes_that_save_into_one_folder_do_not_disturb_each_other(tmp_p
     """Each sweeps while the other writes."""
     code = (
         "import sys\nfrom fastnn.saving import atomic_write\n"
-        "for k in range(300): _atomic.replace(sys.argv[1], lambda file: file.write(b'%d' % k))"
+        "for k in range(300): atomic_write.replace(sys.argv[1], lambda file: file.write(b'%d' % k))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     children = [

@@ -314,11 +314,11 @@ def test_files_of_the_official_library(tmp_path):
 CHILD = """
 import sys
 from fastnn.saving import model_file
-nets = [files.load(path) for path in sys.argv[2:]]
+nets = [model_file.load(path) for path in sys.argv[2:]]
 print("ready", flush=True)
 while True:
     for net in nets:
-        files.checkpoint(net, sys.argv[1])
+        model_file.checkpoint(net, sys.argv[1])
 """
 
 
@@ -356,7 +356,7 @@ def test_a_kill_leaves_the_old_or_the_new_file(tmp_path, ending):
 FULL = """
 import resource, signal, sys
 from fastnn.saving import model_file
-net = files.load(sys.argv[2])
+net = model_file.load(sys.argv[2])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
