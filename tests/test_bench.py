@@ -1,6 +1,7 @@
 """The benchmarks run, check what they time, and put their table into the README; no time counts."""
 
 import importlib.util
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,27 @@ def test_ratios_print_the_chosen_rows_losers_first():
     assert {row[-1] for row in rows} == {"float32", "float64"}
     ratios = [float(row[0]) for row in rows]
     assert ratios == sorted(ratios)
+
+
+@pytest.mark.skipif(
+    platform.machine().lower() not in ("x86_64", "amd64"), reason="reads x86's cycle counter"
+)
+def test_profile_prints_every_phase_and_the_whole():
+    done = run("bench.profile", "moons-adam", "--seconds", "0.001", "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("moons-adam: 2→5→2→1, 300 examples, Adam, batch 64; float32")
+    assert {line.partition(" ")[0] for line in lines[5:] if line} == {
+        "phase", "forward", "loss", "backward", "update", "rest", "step",
+    }  # fmt: skip
+    (whole,) = (line for line in lines if line.startswith("step"))
+    assert whole.endswith("100.0 %")
+
+
+def test_profile_is_of_rows_that_train():
+    done = run("bench.profile", "predict-10000")
+    assert done.returncode == 2
+    assert "invalid choice" in done.stderr
 
 
 class TestReadme:

@@ -44,6 +44,7 @@ class Row:
     examples: int | None = None
     small: bool = False
     predicts: bool = False
+    dtype: str = "float32"  # of the network, not of X
 
     @property
     def batch_size(self) -> int:
@@ -74,7 +75,7 @@ class Row:
         """Return fastnn's network with the weights that all begin with."""
         return Network.mlp(
             self.sizes, output=self.output, hidden=self.hidden, dropout=self.dropout,
-            rescale=self.rescale, init=self.init, seed=self.seed,
+            rescale=self.rescale, init=self.init, seed=self.seed, dtype=self.dtype,
         )  # fmt: skip
 
     def timed(self) -> Row:
