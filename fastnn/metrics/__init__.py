@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from .classification import (
     NAMES,
-    ClassReport,
     Metric,
     accuracy,
     classification_report,
     confusion_matrix,
     f1,
-    log_loss,
-    mae,
-    mse,
     precision,
-    r2,
     recall,
-    roc_auc,
 )
+from .report import ClassReport
+from .scores import log_loss, mae, mse, r2, roc_auc
 
 __all__ = [
     "NAMES",

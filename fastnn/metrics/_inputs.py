@@ -1,4 +1,4 @@
-"""What metrics take in: labels, probabilities and values checked, labels turned into places."""
+"""Checks of what metrics take: labels, probabilities and values, and labels as class indices."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from fastnn._validation.label_kinds import read, same_kind
 from fastnn.errors import DataError, SettingError, ShapeError
 
 Array = np.ndarray[Any, Any]
-SUM = 1e-3  # how far the probabilities of a row may add up beside 1
+#: How far from 1 the probabilities of a row may add up.
+PROBABILITY_SUM_TOLERANCE = 1e-3
 
 
-def _same_rows(a: Array, b: Array, second: str) -> None:
+def _check_examples(a: Array, b: Array, second: str) -> None:
     """Refuse two arrays that are not row for row of the same examples, or hold none."""
     if len(a) != len(b):
         raise ShapeError(
@@ -36,59 +37,59 @@ def _one_column(array: Array, name: str) -> Array:
     return array
 
 
-def labels(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+def comparable_labels(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
     """Return true and predicted labels (m,) that can be compared with each other."""
-    truth = _one_column(read(y_true, "y_true"), "y_true")
-    guess = _one_column(read(y_pred, "y_pred"), "y_pred")
-    _same_rows(truth, guess, "y_pred")
-    return same_kind(truth, guess, "y_true", "y_pred")
+    true = _one_column(read(y_true, "y_true"), "y_true")
+    predicted = _one_column(read(y_pred, "y_pred"), "y_pred")
+    _check_examples(true, predicted, "y_pred")
+    return same_kind(true, predicted, "y_true", "y_pred")
 
 
-def indicators(y_true: Any, y_pred: Any) -> tuple[Array, Array] | None:
+def multilabel_indicators(y_true: Any, y_pred: Any) -> tuple[Array, Array] | None:
     """Return labels (m, K) of several at a time, or None where an example has one label."""
-    truth, guess = read(y_true, "y_true"), read(y_pred, "y_pred")
-    if not all(array.ndim == 2 and array.shape[1] > 1 for array in (truth, guess)):
+    true, predicted = read(y_true, "y_true"), read(y_pred, "y_pred")
+    if not all(array.ndim == 2 and array.shape[1] > 1 for array in (true, predicted)):
         return None
-    if truth.shape != guess.shape:
-        raise ShapeError(f"y_true is {truth.shape} but y_pred {guess.shape}")
-    _same_rows(truth, guess, "y_pred")
-    return same_kind(truth, guess, "y_true", "y_pred")
+    if true.shape != predicted.shape:
+        raise ShapeError(f"y_true is {true.shape} but y_pred {predicted.shape}")
+    _check_examples(true, predicted, "y_pred")
+    return same_kind(true, predicted, "y_true", "y_pred")
 
 
-def classes_of(given: Any, *ys: Array) -> Array:
+def class_labels(given: Any, *ys: Array) -> Array:
     """Return the classes (K,): as given, or all that occur in ys, in order."""
     if given is None:
         try:
             return np.unique(np.concatenate(ys))
         except TypeError as error:
             raise DataError(f"the labels cannot be put in order: {error}") from error
-    known = read(given, "labels")
-    if known.ndim != 1 or not known.size or len(np.unique(known)) != known.size:
+    classes = read(given, "labels")
+    if classes.ndim != 1 or not classes.size or len(np.unique(classes)) != classes.size:
         raise SettingError(f"labels must name each class once, in one dimension, got {given!r}")
     for y in ys:
-        known = same_kind(known, y, "labels", "y_true")[0]
-    return known
+        classes = same_kind(classes, y, "labels", "y_true")[0]
+    return classes
 
 
-def places(y: Array, known: Array, name: str) -> Array:
-    """Return the place (m,) of every label in known (K,)."""
-    known, y = same_kind(known, y, "labels", name)
-    order = np.argsort(known)
-    found = order[np.minimum(np.searchsorted(known[order], y), len(known) - 1)]
-    strange = known[found] != y
-    if strange.any():
-        row = int(strange.argmax())
-        some = ", ".join(str(label) for label in known[:6]) + (", …" if len(known) > 6 else "")
+def class_indices(y: Array, classes: Array, name: str) -> Array:
+    """Return the index (m,) among classes (K,) of every label of y (m,)."""
+    classes, y = same_kind(classes, y, "labels", name)
+    order = np.argsort(classes)
+    found = order[np.minimum(np.searchsorted(classes[order], y), len(classes) - 1)]
+    unknown = classes[found] != y
+    if unknown.any():
+        row = int(unknown.argmax())
+        some = ", ".join(str(label) for label in classes[:6]) + (", …" if len(classes) > 6 else "")
         raise DataError(f"{name}[{row}] is {y[row]}, which is not among the classes {some}")
     return np.asarray(found)
 
 
-def weights(sample_weight: Any, m: int) -> Array:
+def example_weights(sample_weight: Any, m: int) -> Array:
     """Return the weights of the examples (m,) in float64."""
     return np.ones(m) if sample_weight is None else arguments.sample_weight(sample_weight, m)
 
 
-def values(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+def target_values(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
     """Return true and predicted values (m, K) in float64."""
 
     def column(given: Any, name: str) -> Array:
@@ -100,14 +101,14 @@ def values(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
         width = array.shape[1] if array.ndim == 2 else 1
         return array.reshape(len(array), width).astype(np.float64)
 
-    truth, guess = column(y_true, "y_true"), column(y_pred, "y_pred")
-    _same_rows(truth, guess, "y_pred")
-    if truth.shape != guess.shape:
-        raise ShapeError(f"y_true is {truth.shape} but y_pred {guess.shape}; they must agree")
-    return truth, guess
+    true, predicted = column(y_true, "y_true"), column(y_pred, "y_pred")
+    _check_examples(true, predicted, "y_pred")
+    if true.shape != predicted.shape:
+        raise ShapeError(f"y_true is {true.shape} but y_pred {predicted.shape}; they must agree")
+    return true, predicted
 
 
-def scores(given: Any, name: str) -> Array:
+def score_columns(given: Any, name: str) -> Array:
     """Return scores or probabilities as (m, K); one column p becomes the two columns 1 − p and p.
 
     float32 stays float32, for its rounding decides how close to 0 a probability can come.
@@ -122,13 +123,13 @@ def scores(given: Any, name: str) -> Array:
     return np.hstack([1 - array, array]) if array.shape[1] == 1 else array
 
 
-def probabilities(given: Any) -> Array:
+def class_probabilities(given: Any) -> Array:
     """Return probabilities (m, K) whose rows add up to 1."""
-    p = scores(given, "y_prob")
+    p = score_columns(given, "y_prob")
     if ((p < 0) | (p > 1)).any():
         row = int(((p < 0) | (p > 1)).any(axis=1).argmax())
         raise DataError(f"y_prob must lie in [0, 1], but row {row} is {p[row]}")
-    wrong = np.abs(p.sum(axis=1, dtype=np.float64) - 1) > SUM
+    wrong = np.abs(p.sum(axis=1, dtype=np.float64) - 1) > PROBABILITY_SUM_TOLERANCE
     if wrong.any():
         row = int(wrong.argmax())
         raise DataError(
@@ -137,20 +138,21 @@ def probabilities(given: Any) -> Array:
     return p
 
 
-def true_places(y_true: Any, p: Array, given: Any, name: str = "y_prob") -> Array:
+def true_columns(y_true: Any, p: Array, given: Any, name: str = "y_prob") -> Array:
     """Return the column (m,) of every example's class in p (m, K).
 
     Without classes given, column k belongs to the k-th of those that occur; where fewer occur than
     there are columns, whole numbers 0 … K−1 name their columns themselves.
     """
     y, K = _one_column(read(y_true, "y_true"), "y_true"), p.shape[1]
-    _same_rows(y, p, name)
-    known = classes_of(given, y)
-    numbered = y.dtype.kind in "biuf" and bool(np.isin(known, np.arange(K)).all())
-    if given is None and len(known) < K and numbered:
-        known = np.arange(K)
-    if len(known) != K:
+    _check_examples(y, p, name)
+    classes = class_labels(given, y)
+    numbered = y.dtype.kind in "biuf" and bool(np.isin(classes, np.arange(K)).all())
+    if given is None and len(classes) < K and numbered:
+        classes = np.arange(K)
+    if len(classes) != K:
         raise DataError(
-            f"y_true holds {len(known)} classes but {name} has {K} columns; name them all in labels"
+            f"y_true holds {len(classes)} classes but {name} has {K} columns; name them all in "
+            "labels"
         )
-    return places(y, known, "y_true")
+    return class_indices(y, classes, "y_true")

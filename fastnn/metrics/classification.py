@@ -13,26 +13,15 @@ import numpy as np
 
 from fastnn.errors import SettingError
 
-from . import _inputs as inputs
+from ._inputs import (
+    class_indices,
+    class_labels,
+    comparable_labels,
+    example_weights,
+    multilabel_indicators,
+)
 from .report import ClassReport
 from .scores import log_loss, mae, mse, quotient, r2, roc_auc
-
-__all__ = [
-    "NAMES",
-    "ClassReport",
-    "Metric",
-    "accuracy",
-    "classification_report",
-    "confusion_matrix",
-    "f1",
-    "log_loss",
-    "mae",
-    "mse",
-    "precision",
-    "r2",
-    "recall",
-    "roc_auc",
-]
 
 Array = np.ndarray[Any, Any]
 
@@ -54,10 +43,10 @@ def accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
         If lengths or shapes differ, there is no example, one side holds other labels than the
         other (text and numbers), or something that is no label, as a probability is none.
     """
-    several = inputs.indicators(y_true, y_pred)
-    truth, guess = several or inputs.labels(y_true, y_pred)
-    right = (truth == guess).reshape(len(truth), -1).all(axis=1)
-    return float(np.average(right, weights=inputs.weights(sample_weight, len(right))))
+    multilabel = multilabel_indicators(y_true, y_pred)
+    true, predicted = multilabel or comparable_labels(y_true, y_pred)
+    right = (true == predicted).reshape(len(true), -1).all(axis=1)
+    return float(np.average(right, weights=example_weights(sample_weight, len(right))))
 
 
 def confusion_matrix(
@@ -86,11 +75,11 @@ def confusion_matrix(
     SettingError
         If `labels` names a class twice, or none.
     """
-    truth, guess = inputs.labels(y_true, y_pred)
-    known = inputs.classes_of(labels, truth, guess)
-    K = len(known)
-    cells = inputs.places(truth, known, "y_true") * K + inputs.places(guess, known, "y_pred")
-    w = None if sample_weight is None else inputs.weights(sample_weight, len(truth))
+    true, predicted = comparable_labels(y_true, y_pred)
+    classes = class_labels(labels, true, predicted)
+    K = len(classes)
+    cells = class_indices(true, classes, "y_true") * K + class_indices(predicted, classes, "y_pred")
+    w = None if sample_weight is None else example_weights(sample_weight, len(true))
     return np.bincount(cells, weights=w, minlength=K * K).reshape(K, K)
 
 
@@ -168,7 +157,7 @@ def classification_report(
     SettingError
         If there is another number of names than of classes; else as `confusion_matrix`.
     """
-    known = inputs.classes_of(labels, *inputs.labels(y_true, y_pred))
+    known = class_labels(labels, *comparable_labels(y_true, y_pred))
     names = tuple(str(name) for name in (known if classes is None else classes))
     if len(names) != len(known):
         raise SettingError(f"classes has {len(names)} names for {len(known)} classes")
@@ -179,7 +168,7 @@ def classification_report(
     return ClassReport(names, *columns, score, true, float(right.sum() / true.sum()))
 
 
-def _of_class_one(metric: Callable[..., Any]) -> Callable[..., float]:
+def _of_positive_class(metric: Callable[..., Any]) -> Callable[..., float]:
     """Return a metric of labels 0 and 1 that gives class 1's number."""
 
     def single(y_true: Any, y_pred: Any) -> float:
@@ -204,9 +193,9 @@ AVERAGES = "macro", "weighted", "micro"
 #: ``"f1"`` and the like are of labels 0 and 1; those of more classes say how they average.
 NAMES: dict[str, Metric] = {
     "accuracy": Metric(accuracy, "labels"),
-    "precision": Metric(_of_class_one(precision), "labels"),
-    "recall": Metric(_of_class_one(recall), "labels"),
-    "f1": Metric(_of_class_one(f1), "labels"),
+    "precision": Metric(_of_positive_class(precision), "labels"),
+    "recall": Metric(_of_positive_class(recall), "labels"),
+    "f1": Metric(_of_positive_class(f1), "labels"),
     "log_loss": Metric(log_loss, "probabilities"),
     "roc_auc": Metric(roc_auc, "probabilities"),
     "r2": Metric(r2, "values"),

@@ -8,7 +8,13 @@ import numpy as np
 
 from fastnn.errors import DataError
 
-from . import _inputs as inputs
+from ._inputs import (
+    class_probabilities,
+    example_weights,
+    score_columns,
+    target_values,
+    true_columns,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -40,14 +46,14 @@ def log_loss(y_true: Any, y_prob: Any, *, labels: Any = None, sample_weight: Any
         If lengths differ, there is no example, a probability lies outside [0, 1], a row does not
         add up to 1, or the columns cannot be told apart.
     """
-    p = inputs.probabilities(y_prob)
-    column = inputs.true_places(y_true, p, labels)
+    p = class_probabilities(y_prob)
+    column = true_columns(y_true, p, labels)
     edge = np.finfo(p.dtype).eps
     losses = -np.log(np.clip(p[np.arange(len(p)), column], edge, 1 - edge))
-    return float(np.average(losses, weights=inputs.weights(sample_weight, len(p))))
+    return float(np.average(losses, weights=example_weights(sample_weight, len(p))))
 
 
-def _midranks(score: Array) -> Array:
+def midranks(score: Array) -> Array:
     """Return the ranks 1 … m of score (m,); equal scores share the mean of their ranks."""
     _, place, count = np.unique(score, return_inverse=True, return_counts=True)
     ranks: Array = (np.cumsum(count) - (count - 1) / 2)[place.reshape(-1)]
@@ -57,7 +63,7 @@ def _midranks(score: Array) -> Array:
 def _area(positive: Array, score: Array) -> float:
     """Return the share of pairs (positive, negative) in right order, a tie counting half."""
     n = int(positive.sum())
-    won = _midranks(score)[positive].sum() - n * (n + 1) / 2  # Mann and Whitney's U
+    won = midranks(score)[positive].sum() - n * (n + 1) / 2  # Mann and Whitney's U
     return float(won / (n * (len(score) - n)))
 
 
@@ -81,8 +87,8 @@ def roc_auc(y_true: Any, y_score: Any, *, labels: Any = None) -> float:
     ShapeError, DataError
         As `log_loss`; and if a class has no example, or all: then there are no pairs to order.
     """
-    score = inputs.scores(y_score, "y_score")
-    column = inputs.true_places(y_true, score, labels, "y_score")
+    score = score_columns(y_score, "y_score")
+    column = true_columns(y_true, score, labels, "y_score")
     K = score.shape[1]
     present = np.bincount(column, minlength=K) > 0
     if not present.all():
@@ -108,29 +114,29 @@ def r2(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     sample_weight : array (m,), optional
         Weights of the examples.
     """
-    truth, guess = inputs.values(y_true, y_pred)
-    w = inputs.weights(sample_weight, len(truth))
+    true, predicted = target_values(y_true, y_pred)
+    w = example_weights(sample_weight, len(true))
     # A power of two changes no digit, and keeps the squares of large and tiny numbers in range.
-    exponent = np.frexp(np.maximum(np.abs(truth), np.abs(guess)).max(axis=0))[1] + 1
-    truth, guess = np.ldexp(truth, -exponent), np.ldexp(guess, -exponent)
-    left = w @ (truth - guess) ** 2
-    whole = w @ (truth - np.average(truth, axis=0, weights=w)) ** 2
+    exponent = np.frexp(np.maximum(np.abs(true), np.abs(predicted)).max(axis=0))[1] + 1
+    true, predicted = np.ldexp(true, -exponent), np.ldexp(predicted, -exponent)
+    residual = w @ (true - predicted) ** 2
+    total = w @ (true - np.average(true, axis=0, weights=w)) ** 2
     # Rounding of the mean would give a target that never changes a variance.
-    counted = truth[w > 0]
-    whole[(counted == counted[0]).all(axis=0)] = 0
-    constant = np.where(left == 0, 1.0, 0.0)
-    return float(np.where(whole > 0, 1 - quotient(left, whole), constant).mean())
+    counted = true[w > 0]
+    total[(counted == counted[0]).all(axis=0)] = 0
+    constant = np.where(residual == 0, 1.0, 0.0)
+    return float(np.where(total > 0, 1 - quotient(residual, total), constant).mean())
 
 
 def mse(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     """Return the mean of (y − ŷ)², over examples and targets; parameters as in `r2`."""
-    truth, guess = inputs.values(y_true, y_pred)
-    w = inputs.weights(sample_weight, len(truth))
-    return float(np.average((truth - guess) ** 2, axis=0, weights=w).mean())
+    true, predicted = target_values(y_true, y_pred)
+    w = example_weights(sample_weight, len(true))
+    return float(np.average((true - predicted) ** 2, axis=0, weights=w).mean())
 
 
 def mae(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     """Return the mean of |y − ŷ|, over examples and targets; parameters as in `r2`."""
-    truth, guess = inputs.values(y_true, y_pred)
-    w = inputs.weights(sample_weight, len(truth))
-    return float(np.average(np.abs(truth - guess), axis=0, weights=w).mean())
+    true, predicted = target_values(y_true, y_pred)
+    w = example_weights(sample_weight, len(true))
+    return float(np.average(np.abs(true - predicted), axis=0, weights=w).mean())

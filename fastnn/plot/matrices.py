@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn import metrics
 from fastnn.errors import DataError, SettingError, ShapeError
-from fastnn.metrics._inputs import classes_of, labels
+from fastnn.metrics._inputs import class_labels, comparable_labels
 
 from ._canvas import canvas
 from ._text import fitting_size, number, percent
@@ -94,7 +94,7 @@ def confusion_matrix(
 def _matrix(y_true: ArrayLike, y_pred: ArrayLike | None) -> tuple[NDArray[Any], Sequence[Any]]:
     """Return counts (K, K) and the classes they belong to."""
     if y_pred is not None:
-        known = classes_of(None, *labels(y_true, y_pred))
+        known = class_labels(None, *comparable_labels(y_true, y_pred))
         return metrics.confusion_matrix(y_true, y_pred, labels=known), known.tolist()
     matrix = np.asarray(y_true)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:

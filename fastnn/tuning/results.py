@@ -10,12 +10,15 @@ import numpy as np
 
 from fastnn.errors import DataError
 from fastnn.history import rises
+from fastnn.metrics.scores import midranks
 from fastnn.spaces import Choice, Space
 
 Array = np.ndarray[Any, Any]
 
+#: How a trial can end, in the order in which the ranking has them.
 STATES = "finished", "pruned", "diverged", "failed"
-SHOWN = 10  # trials that the table shows
+#: Trials that the table shows at most.
+MAX_ROWS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +57,7 @@ class Search:
         return sorted(self.trials, key=place)
 
     @property
-    def _winner(self) -> dict[str, Any]:
+    def _best_trial(self) -> dict[str, Any]:
         """The best finished trial."""
         first = next(iter(self.ranking), None)
         if first is None or first["state"] != "finished":
@@ -67,12 +70,12 @@ class Search:
     @property
     def best(self) -> dict[str, Any]:
         """The parameters of the best finished trial."""
-        return dict(self._winner["parameters"])
+        return dict(self._best_trial["parameters"])
 
     @property
     def best_score(self) -> float:
         """Its score."""
-        return float(self._winner["score"])
+        return float(self._best_trial["score"])
 
     @property
     def importance(self) -> dict[str, float]:
@@ -84,83 +87,75 @@ class Search:
         count with their last score.
         """
         scored = [t for t in self.trials if t["score"] is not None]
-        scores = _ranks(np.array([t["score"] for t in scored]))
+        scores = midranks(np.array([t["score"] for t in scored]))
         found = {}
         for name, part in self.space.items():
             values = [t["parameters"][name] for t in scored]
-            found[name] = _explained(_columns(values, part), scores)
+            found[name] = _adjusted_r2(_regressors(values, part), scores)
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def __repr__(self) -> str:
         names = list(self.space)
         rows = [["trial", *names, self.monitor, ""]]
-        for trial in self.ranking[:SHOWN]:
+        for trial in self.ranking[:MAX_ROWS]:
             score = "–" if trial["score"] is None else f"{trial['score']:.4f}"
             state, epochs = trial["state"], trial["epochs"]
             remark = "" if state == "finished" else f"{state} after {epochs} epochs"
             remark = f"failed: {trial['error']:.60}" if state == "failed" else remark
-            values = [_short(trial["parameters"][name]) for name in names]
+            values = [_format_value(trial["parameters"][name]) for name in names]
             rows.append([str(trial["number"]), *values, score, remark])
-        wide = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
         lines = [
-            "  ".join(f"{cell:>{w}}" for cell, w in zip(row[:-1], wide, strict=False))
+            "  ".join(f"{cell:>{w}}" for cell, w in zip(row[:-1], widths, strict=False))
             + (f"  {row[-1]}" if row[-1] else "")
             for row in rows
         ]
-        return "\n".join([*lines, *self._counted(), *self._mattered()])
+        return "\n".join([*lines, *self._format_counts(), *self._format_importance()])
 
-    def _counted(self) -> list[str]:
-        """The line about how many trials there were."""
+    def _format_counts(self) -> list[str]:
+        """Return the line about how many trials there were."""
         states = [trial["state"] for trial in self.trials]
         counts = [f"{states.count(s)} {s}" for s in STATES if s != "failed" or s in states]
         stopped = "; stopped by Ctrl-C" if self.interrupted else ""
-        hidden = ", the best are shown" if len(states) > SHOWN else ""
+        hidden = ", the best are shown" if len(states) > MAX_ROWS else ""
         noun = "trial" if len(states) == 1 else "trials"
         return ["", f"{len(states)} {noun}: {', '.join(counts)}{hidden}{stopped}"]
 
-    def _mattered(self) -> list[str]:
-        """The lines about what mattered."""
+    def _format_importance(self) -> list[str]:
+        """Return the lines about the importance of the parameters."""
         found = self.importance
-        wide = max(map(len, found))
+        width = max(map(len, found))
         lines = ["", "what mattered (share of the ranking that a parameter alone explains)"]
         return lines + [
-            f"{name:<{wide}}  {share:4.0%}  {'█' * round(20 * share)}".rstrip()
+            f"{name:<{width}}  {share:4.0%}  {'█' * round(20 * share)}".rstrip()
             for name, share in found.items()
         ]
 
 
-def _short(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """Return a value as the table shows it."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _ranks(values: Array) -> Array:
-    """Return the ranks of values (n,), equal ones sharing their mean rank."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    means: Array = (last - (counts - 1) / 2)[places]
-    return means
-
-
-def _columns(values: list[Any], part: Space) -> Array:
+def _regressors(values: list[Any], part: Space) -> Array:
     """Return what may explain a score (n, k): x and x², or a column of 0 and 1 for each value."""
     if isinstance(part, Choice):
         places = np.array([part.place(value) for value in values], int)
         used = np.unique(places)
         return np.asarray((places[:, None] == used[1:]).astype(float))
-    x = _ranks(np.array(values, float))
+    x = midranks(np.array(values, float))
     if len(x) == 0 or np.ptp(x) == 0:
         return np.zeros((len(x), 0))
     x = (x - x.mean()) / x.std()
     return np.stack([x, x * x], axis=1)
 
 
-def _explained(columns: Array, scores: Array) -> float:
+def _adjusted_r2(columns: Array, scores: Array) -> float:
     """Return the adjusted R² of scores (n,) over columns (n, k), at least 0."""
     m, k = columns.shape
     if k == 0 or m < k + 2 or np.ptp(scores) == 0:
         return 0.0
     design = np.column_stack([np.ones(m), columns])
     fitted = design @ np.linalg.lstsq(design, scores, rcond=None)[0]
-    left = np.square(scores - fitted).sum() / np.square(scores - scores.mean()).sum()
-    return float(max(0.0, 1 - left * (m - 1) / (m - k - 1)))
+    unexplained = np.square(scores - fitted).sum() / np.square(scores - scores.mean()).sum()
+    return float(max(0.0, 1 - unexplained * (m - 1) / (m - k - 1)))

@@ -21,14 +21,13 @@ from fastnn.history import rises
 from fastnn.spaces import Box
 from fastnn.training.metric_recorder import known
 
-from . import trial as _trial
 from .results import Search
-from .study import held, opened, same_search
-from .trial import Job
+from .study import check_same_search, open_study, study_locked
+from .trial import Objective, import_optuna, run_trial, trial_record
 
 __all__ = ["Search", "tune"]
 
-Watcher = Callable[[dict[str, Any]], Any]
+TrialCallback = Callable[[dict[str, Any]], Any]
 
 
 def tune(
@@ -47,7 +46,7 @@ def tune(
     study: str | os.PathLike[str] | None = None,
     prune: bool = True,
     refine: bool = True,
-    callbacks: Sequence[Watcher] = (),
+    callbacks: Sequence[TrialCallback] = (),
     catch: type[Exception] | tuple[type[Exception], ...] = (),
 ) -> Search:
     """Train networks with random parameters of a space, and return them ranked.
@@ -108,12 +107,10 @@ def tune(
     MissingExtraError
         Without Optuna.
     """
-    _refuse_no_maker(make_network)
-    watchers = arguments.callables(callbacks, "callbacks", "(trial)", "[print]")
-    total, workers = (
-        arguments.count(trials, "trials", least=1),
-        arguments.count(processes, "processes"),
-    )
+    _check_make_network(make_network)
+    on_trial = arguments.callables(callbacks, "callbacks", "(trial)", "[print]")
+    total = arguments.count(trials, "trials", least=1)
+    workers = arguments.count(processes, "processes")
     if workers < 1:
         raise SettingError(f"processes must be at least 1, got {processes!r}")
     validation = (
@@ -121,21 +118,22 @@ def tune(
         if validation_data is None
         else {"validation_data": validation_data}
     )
-    job = Job(
+    objective = Objective(
         make_network, X, y, spaces.checked(space), arguments.count(epochs, "epochs", least=1),
-        validation, monitor, _metrics(monitor), arguments.seed(seed), bool(prune), _caught(catch),
+        validation, monitor, _recorded_metrics(monitor), arguments.seed(seed), bool(prune),
+        _check_catch(catch),
     )  # fmt: skip
     if workers > 1:
-        _picklable(make_network)
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        _check_picklable(make_network)
+    with _optuna_silenced(), tempfile.TemporaryDirectory() as folder:
         shared = os.path.join(folder, "study") if workers > 1 else None
         path = shared if study is None else os.fspath(study)
-        with held(path):
-            return _search(job, path, total, workers, bool(refine), watchers)
+        with study_locked(path):
+            return _optimize(objective, path, total, workers, bool(refine), on_trial)
 
 
-def _refuse_no_maker(make_network: Any) -> None:
-    """Refuse what makes no networks, as one that is made already."""
+def _check_make_network(make_network: Any) -> None:
+    """Refuse what is no function that makes networks, like a network that is made already."""
     if not callable(make_network):
         raise SettingError(
             f"make_network must be a function that returns a new Network, got "
@@ -144,7 +142,7 @@ def _refuse_no_maker(make_network: Any) -> None:
         )
 
 
-def _caught(catch: Any) -> tuple[type[Exception], ...]:
+def _check_catch(catch: Any) -> tuple[type[Exception], ...]:
     """Return exception classes as a tuple; Ctrl-C and the like are not among them."""
     kinds = catch if isinstance(catch, tuple) else (catch,)
     if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
@@ -152,7 +150,7 @@ def _caught(catch: Any) -> tuple[type[Exception], ...]:
     return kinds
 
 
-def _metrics(monitor: Any) -> tuple[str, ...]:
+def _recorded_metrics(monitor: Any) -> tuple[str, ...]:
     """Return the metrics that a fit must record for this monitor, or say that there is none."""
     name = monitor.removeprefix("validation_") if isinstance(monitor, str) else monitor
     if name in ("cost", "accuracy"):
@@ -166,8 +164,8 @@ def _metrics(monitor: Any) -> tuple[str, ...]:
         ) from error
 
 
-def _picklable(make_network: Any) -> None:
-    """Refuse what another process could not receive."""
+def _check_picklable(make_network: Any) -> None:
+    """Refuse a function that cannot be sent to another process."""
     try:
         pickle.dumps(make_network)
     except Exception as error:
@@ -178,9 +176,9 @@ def _picklable(make_network: Any) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _optuna_silenced() -> Iterator[None]:
     """Keep Optuna's own log lines back for a while."""
-    logging = _trial.optuna().logging
+    logging = import_optuna().logging
     before = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     try:
@@ -189,38 +187,45 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def _search(
-    job: Job, path: str | None, total: int, workers: int, refine: bool, callbacks: Sequence[Watcher]
+def _optimize(
+    objective: Objective,
+    path: str | None,
+    total: int,
+    workers: int,
+    refine: bool,
+    callbacks: Sequence[TrialCallback],
 ) -> Search:
-    """Run the coarse trials, then those around the best of them."""
-    study = opened(job, path)
-    same_search(study, job, path)
-    coarse = total - total // 2 if refine else total
+    """Run the trials over the whole space, then those around the best of them."""
+    study = open_study(objective, path)
+    check_same_search(study, objective, path)
+    n_coarse = total - total // 2 if refine else total
     interrupted = False
     try:
-        for stop in (coarse, total):
-            done = _finished(study, job)
-            boxes = _boxes(job, [t for t in done if t[0] < coarse] if stop > coarse else [])
+        for stop in (n_coarse, total):
+            done = _ended_trials(study, objective)
+            boxes = _search_boxes(
+                objective, [t for t in done if t[0] < n_coarse] if stop > n_coarse else []
+            )
             missing = [k for k in range(stop) if k not in {index for index, _ in done}]
-            for trial in _run(job, study, path, missing, boxes, workers):
+            for trial in _run_trials(objective, study, path, missing, boxes, workers):
                 for callback in callbacks:
                     callback(trial)
     except KeyboardInterrupt:
         interrupted = True
-    found = [_trial.record(job.space, trial) for _, trial in _finished(study, job)]
-    return Search(found, job.space, job.monitor, interrupted)
+    found = [trial_record(objective.space, trial) for _, trial in _ended_trials(study, objective)]
+    return Search(found, objective.space, objective.monitor, interrupted)
 
 
-def _finished(study: Any, job: Job) -> list[tuple[int, Any]]:
+def _ended_trials(study: Any, objective: Objective) -> list[tuple[int, Any]]:
     """Return the trials that came to an end, each once, by their index."""
     ended = {t.user_attrs["index"]: t for t in study.trials if "end" in t.user_attrs}
     return sorted(ended.items())
 
 
-def _boxes(job: Job, done: list[tuple[int, Any]]) -> dict[str, Box]:
-    """Return where to look: the whole space, or around the best quarter of trials."""
-    whole = {name: part.box for name, part in job.space.items()}
-    sign = -1 if rises(job.monitor) else 1
+def _search_boxes(objective: Objective, done: list[tuple[int, Any]]) -> dict[str, Box]:
+    """Return the box of each parameter: the whole space, or that of the best quarter of trials."""
+    whole = {name: part.box for name, part in objective.space.items()}
+    sign = -1 if rises(objective.monitor) else 1
     good = [t for _, t in done if t.user_attrs["end"]["state"] == "finished"]
     good.sort(key=lambda t: (sign * t.user_attrs["end"]["score"], t.user_attrs["index"]))
     best = good[: math.ceil(len(done) / 4)]
@@ -229,18 +234,23 @@ def _boxes(job: Job, done: list[tuple[int, Any]]) -> dict[str, Box]:
     return {name: box.around([t.params[name] for t in best]) for name, box in whole.items()}
 
 
-def _run(
-    job: Job, study: Any, path: str | None, missing: list[int], boxes: dict[str, Box], workers: int
+def _run_trials(
+    objective: Objective,
+    study: Any,
+    path: str | None,
+    missing: list[int],
+    boxes: dict[str, Box],
+    workers: int,
 ) -> Iterator[dict[str, Any]]:
     """Yield the missing trials as they are done, by this process or by several."""
     if workers == 1 or path is None or not missing:
-        yield from (_trial.run(job, study, index, boxes) for index in missing)
+        yield from (run_trial(objective, study, index, boxes) for index in missing)
         return
     workers = min(workers, len(missing))
     threads = max(1, get_num_threads() // workers)
     context = multiprocessing.get_context("spawn")  # a fork would inherit running threads' locks
-    with ProcessPoolExecutor(workers, context, _begin, (job, path, threads)) as pool:
-        waiting = [pool.submit(_work, index, boxes) for index in missing]
+    with ProcessPoolExecutor(workers, context, _init_worker, (objective, path, threads)) as pool:
+        waiting = [pool.submit(_run_in_worker, index, boxes) for index in missing]
         try:
             yield from (future.result() for future in as_completed(waiting))
         except BaseException:
@@ -248,18 +258,19 @@ def _run(
             raise
 
 
-_WORKER: dict[str, Any] = {}  # what a worker process keeps between its trials
+#: What a worker process keeps between its trials: the objective and its open study.
+_WORKER: dict[str, Any] = {}
 
 
-def _begin(job: Job, path: str, threads: int) -> None:
+def _init_worker(objective: Objective, path: str, threads: int) -> None:
     """Prepare a worker process; Ctrl-C is its parent's to hear."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_num_threads(threads)
-    logging = _trial.optuna().logging
+    logging = import_optuna().logging
     logging.set_verbosity(logging.ERROR)
-    _WORKER.update(job=job, study=opened(job, path))
+    _WORKER.update(objective=objective, study=open_study(objective, path))
 
 
-def _work(index: int, boxes: dict[str, Box]) -> dict[str, Any]:
+def _run_in_worker(index: int, boxes: dict[str, Box]) -> dict[str, Any]:
     """Run one trial in a worker process."""
-    return _trial.run(_WORKER["job"], _WORKER["study"], index, boxes)
+    return run_trial(_WORKER["objective"], _WORKER["study"], index, boxes)

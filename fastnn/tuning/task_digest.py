@@ -14,12 +14,15 @@ from fastnn.network import Network
 
 Array = np.ndarray[Any, Any]
 
-LENGTH = 16  # hexadecimal digits of a digest
-NUMBERS = 2**20  # that are hashed at a time
-ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # in the repr of functions, another in each process
+#: Hexadecimal digits of a digest.
+DIGEST_LENGTH = 16
+#: Numbers that are hashed at a time.
+CHUNK_SIZE = 2**20
+#: The address in the repr of a function, another one in each process.
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
-def stable(value: Any) -> str:
+def stable_repr(value: Any) -> str:
     """Return a repr that is the same in every process."""
     return ADDRESS.sub("", repr(value))
 
@@ -29,33 +32,33 @@ def digest(*parts: Any) -> str:
 
     The dtype of numbers does not count: 1, 1.0 and True are one.
     """
-    told = hashlib.sha256()
+    hasher = hashlib.sha256()
     for part in parts:
-        _tell(told, part)
-    return told.hexdigest()[:LENGTH]
+        _update(hasher, part)
+    return hasher.hexdigest()[:DIGEST_LENGTH]
 
 
-def _tell(told: Any, part: Any) -> None:
+def _update(hasher: Any, part: Any) -> None:
     """Add one part to a digest."""
     if isinstance(part, SparseRows):
         part = [part.shape, part.data, part.indices, part.indptr]
     if isinstance(part, Mapping):
         part = [(name, part[name]) for name in sorted(part, key=repr)]
     if isinstance(part, tuple | list) and not _is_data(part):
-        told.update(f"({len(part)}".encode())
+        hasher.update(f"({len(part)}".encode())
         for inner in part:
-            _tell(told, inner)
+            _update(hasher, inner)
     elif _is_data(part):
         try:
-            _tell_numbers(told, np.asarray(part))
+            _update_with_numbers(hasher, np.asarray(part))
         except ValueError:  # rows of different lengths, which the fit will refuse
-            told.update(stable(part).encode(errors="backslashreplace"))
+            hasher.update(stable_repr(part).encode(errors="backslashreplace"))
     elif (
         getattr(type(part), "__repr__", None) is object.__repr__
     ):  # callbacks, functions: of no name but the class's
-        told.update(f"{type(part).__module__}.{type(part).__qualname__};".encode())
+        hasher.update(f"{type(part).__module__}.{type(part).__qualname__};".encode())
     else:
-        told.update(f"{stable(part)};".encode(errors="backslashreplace"))
+        hasher.update(f"{stable_repr(part)};".encode(errors="backslashreplace"))
 
 
 def _is_data(part: Any) -> bool:
@@ -65,21 +68,21 @@ def _is_data(part: Any) -> bool:
     return isinstance(part, np.ndarray) or hasattr(part, "__array__")
 
 
-def _tell_numbers(told: Any, array: Array) -> None:
+def _update_with_numbers(hasher: Any, array: Array) -> None:
     """Add shape and numbers of an array to a digest, some rows at a time."""
-    told.update(f"{array.shape}".encode())
+    hasher.update(f"{array.shape}".encode())
     if array.dtype.kind not in "biuf":
-        told.update(stable(array.tolist()).encode(errors="backslashreplace"))
+        hasher.update(stable_repr(array.tolist()).encode(errors="backslashreplace"))
         return
     rows = array.reshape(array.shape[0] if array.ndim else 1, -1)
-    step = max(1, NUMBERS // max(rows.shape[1], 1))
+    step = max(1, CHUNK_SIZE // max(rows.shape[1], 1))
     for i in range(0, len(rows), step):
         block = rows[i : i + step].astype(np.float64) + 0.0  # −0 and 0 are one number
-        told.update(np.ascontiguousarray(block).tobytes())
+        hasher.update(np.ascontiguousarray(block).tobytes())
 
 
-def of_network(network: Network, settings: Mapping[str, Any]) -> str:
+def digest_network(network: Network, settings: Mapping[str, Any]) -> str:
     """Return a digest of a network as it was made, its weights included, and of its fit."""
     weights = None if network.inputs is None else network.program.theta
-    made = repr(network), network.seed, stable(network._init), weights
+    made = repr(network), network.seed, stable_repr(network._init), weights
     return digest(made, dict(settings))

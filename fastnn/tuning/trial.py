@@ -18,15 +18,17 @@ from fastnn.network import Network
 from fastnn.optimizers import Adam
 from fastnn.spaces import Box, Space
 
-from .task_digest import of_network
+from .task_digest import digest_network
 
-TAKEN = ("X", "y", "epochs", "validation_data", "validation_split", "progress", "optimizer")
-STARTUP = 5  # finished trials before one may be pruned
+#: Arguments of `Network.fit` that tune itself gives.
+SET_BY_TUNE = ("X", "y", "epochs", "validation_data", "validation_split", "progress", "optimizer")
+#: Finished trials before one may be pruned.
+N_STARTUP_TRIALS = 5
 
 
 @dataclass(frozen=True)
-class Job:
-    """What all trials share."""
+class Objective:
+    """What all trials of a study share: how a network is made, trained and scored."""
 
     make_network: Callable[..., Any]
     X: Any
@@ -41,23 +43,23 @@ class Job:
     catch: tuple[type[Exception], ...] = ()
 
 
-def optuna() -> Any:
+def import_optuna() -> Any:
     """Import Optuna, or name the extra that brings it."""
     return require("optuna", extra="tune", purpose="tuning")
 
 
-class Reporter:
-    """Tells Optuna the monitored value after every epoch, and stops a fit that it calls hopeless.
+class PruningCallback:
+    """Reports the monitored value to Optuna after every epoch, and stops a fit that it prunes.
 
-    `pruned` says whether that happened.
+    `pruned` tells whether that happened.
     """
 
-    def __init__(self, trial: Any, job: Job) -> None:
-        self.trial, self._monitor, self.prune = trial, job.monitor, job.prune
+    def __init__(self, trial: Any, objective: Objective) -> None:
+        self.trial, self._monitor, self.prune = trial, objective.monitor, objective.prune
         self.pruned = False
 
     def __call__(self, network: Network, history: History) -> bool:
-        """Report the epoch; return True for a hopeless trial."""
+        """Report the epoch; return True if the trial is pruned."""
         if self._monitor not in history:
             raise SettingError(
                 f"monitor is {self._monitor!r}, but the history holds {', '.join(history)}; choose "
@@ -69,89 +71,103 @@ class Reporter:
         return self.pruned
 
 
-def run(job: Job, study: Any, index: int, boxes: Mapping[str, Box]) -> dict[str, Any]:
+def run_trial(
+    objective: Objective, study: Any, index: int, boxes: Mapping[str, Box]
+) -> dict[str, Any]:
     """Draw, train and score one trial, note it in the study, and return it."""
-    module = optuna()
+    module = import_optuna()
     states = module.trial.TrialState
-    key = np.random.SeedSequence([job.seed, index]).generate_state(1)[0]
+    key = np.random.SeedSequence([objective.seed, index]).generate_state(1)[0]
     study.sampler = module.samplers.RandomSampler(seed=int(key))
-    trial = study.ask({name: _distribution(module, box) for name, box in boxes.items()})
+    trial = study.ask({name: _optuna_distribution(module, box) for name, box in boxes.items()})
     trial.set_user_attr("index", index)
     try:
-        end = _ended(job, trial)
+        end = _run_to_end(objective, trial)
     except BaseException as error:
         study.tell(trial, state=states.FAIL)
         if isinstance(error, Exception):
             error.add_note(
-                f"This was trial {index} of fastnn.tune, with {values(job.space, trial.params)}. A "
-                "study file keeps the trials before it; catch= lets the search go on."
+                f"This was trial {index} of fastnn.tune, with "
+                f"{parameter_values(objective.space, trial.params)}. A study file keeps the "
+                "trials before it; catch= lets the search go on."
             )
         raise
     trial.set_user_attr("end", end)
     state = {"finished": states.COMPLETE, "pruned": states.PRUNED}.get(end["state"], states.FAIL)
     study.tell(trial, end["score"] if state is states.COMPLETE else None, state=state)
-    return record(job.space, trial)
+    return trial_record(objective.space, trial)
 
 
-def _ended(job: Job, trial: Any) -> dict[str, Any]:
+def _run_to_end(objective: Objective, trial: Any) -> dict[str, Any]:
     """Train a trial's network; return how that ended, its score and its epochs."""
     try:
-        state, score, epochs = _train(job, trial, values(job.space, trial.params))
-    except job.catch as error:
-        told = f"{type(error).__name__}: {error}"
-        return {"state": "failed", "score": None, "epochs": 0, "error": told}
+        state, score, epochs = _fit_network(
+            objective, trial, parameter_values(objective.space, trial.params)
+        )
+    except objective.catch as error:
+        text = f"{type(error).__name__}: {error}"
+        return {"state": "failed", "score": None, "epochs": 0, "error": text}
     return {"state": state, "score": score, "epochs": epochs}
 
 
-def made_anew(job: Job, trial: Any) -> str:
+def network_digest(objective: Objective, trial: Any) -> str:
     """Return the digest of the network and the settings that a trial's parameters give now."""
-    return of_network(*_made(job, values(job.space, trial.params)))
+    return digest_network(
+        *_make_network(objective, parameter_values(objective.space, trial.params))
+    )
 
 
-def values(space: Mapping[str, Space], stored: Mapping[str, float]) -> dict[str, Any]:
-    """Return the parameters' values of the numbers that the study stores."""
+def parameter_values(space: Mapping[str, Space], stored: Mapping[str, float]) -> dict[str, Any]:
+    """Return the values of the parameters, of the numbers that the study stores."""
     return {name: part.value(stored[name]) for name, part in space.items()}
 
 
-def record(space: Mapping[str, Space], trial: Any) -> dict[str, Any]:
+def trial_record(space: Mapping[str, Space], trial: Any) -> dict[str, Any]:
     """Return a trial of the study as `Search` holds it."""
     attributes = trial.user_attrs
     return {
         "number": attributes["index"],
-        "parameters": values(space, trial.params),
+        "parameters": parameter_values(space, trial.params),
         **attributes["end"],
     }
 
 
-def _distribution(module: Any, box: Box) -> Any:
+def _optuna_distribution(module: Any, box: Box) -> Any:
     """Return Optuna's distribution of a box."""
     if box.whole:
         return module.distributions.IntDistribution(int(box.low), int(box.high), log=box.log)
     return module.distributions.FloatDistribution(box.low, box.high, log=box.log)
 
 
-def _train(job: Job, trial: Any, parameters: dict[str, Any]) -> tuple[str, float | None, int]:
+def _fit_network(
+    objective: Objective, trial: Any, parameters: dict[str, Any]
+) -> tuple[str, float | None, int]:
     """Make and train a network; return how that ended, its score and its epochs."""
-    network, settings = _made(job, parameters)
-    trial.set_user_attr("made", of_network(network, settings))
-    reporter = Reporter(trial, job)
-    settings["callbacks"] = (*settings.get("callbacks", ()), reporter)
-    settings["metrics"] = (*settings.get("metrics", ()), *job.metrics)
+    network, settings = _make_network(objective, parameters)
+    trial.set_user_attr("made", digest_network(network, settings))
+    pruning = PruningCallback(trial, objective)
+    settings["callbacks"] = (*settings.get("callbacks", ()), pruning)
+    settings["metrics"] = (*settings.get("metrics", ()), *objective.metrics)
     try:
         history = network.fit(
-            job.X, job.y, epochs=job.epochs, progress=False, **job.validation, **settings
+            objective.X,
+            objective.y,
+            epochs=objective.epochs,
+            progress=False,
+            **objective.validation,
+            **settings,
         )
     except DivergenceError as error:
         return "diverged", None, error.history.epochs
     if history.interrupted:
         raise KeyboardInterrupt
-    score = float(history[job.monitor][_kept_epoch(settings["callbacks"])])
+    score = float(history[objective.monitor][_restored_epoch(settings["callbacks"])])
     if not math.isfinite(score):
         return "diverged", None, history.epochs
-    return "pruned" if reporter.pruned else "finished", score, history.epochs
+    return "pruned" if pruning.pruned else "finished", score, history.epochs
 
 
-def _kept_epoch(callbacks: Iterable[Any]) -> int:
+def _restored_epoch(callbacks: Iterable[Any]) -> int:
     """Return the epoch whose weights the network has: the last one, or the best of a callback."""
     kept = -1
     for callback in callbacks:  # each that brings weights back does so over the one before
@@ -161,10 +177,12 @@ def _kept_epoch(callbacks: Iterable[Any]) -> int:
     return kept
 
 
-def _made(job: Job, parameters: dict[str, Any]) -> tuple[Network, dict[str, Any]]:
+def _make_network(
+    objective: Objective, parameters: dict[str, Any]
+) -> tuple[Network, dict[str, Any]]:
     """Return the network and the settings of its fit: each parameter goes where it is known."""
-    own, rest = _shared_out(job.make_network, parameters)
-    made = job.make_network(**own)
+    own, rest = _split_parameters(objective.make_network, parameters)
+    made = objective.make_network(**own)
     network, given = made if isinstance(made, tuple) and len(made) == 2 else (made, {})
     if not isinstance(network, Network) or not isinstance(given, Mapping):
         raise SettingError(
@@ -173,16 +191,16 @@ def _made(job: Job, parameters: dict[str, Any]) -> tuple[Network, dict[str, Any]
         )
     settings = dict(given)
     optimizer = settings.pop("optimizer", None) or Adam()
-    fit = set(inspect.signature(Network.fit).parameters) - {"self", *TAKEN}
+    fit = set(inspect.signature(Network.fit).parameters) - {"self", *SET_BY_TUNE}
     moved = {field.name for field in dataclasses.fields(optimizer)}
-    _refuse(set(settings) - fit, "the settings that make_network returns hold")
-    _refuse(set(rest) - fit - moved, f"neither make_network, fit nor {optimizer!r} takes")
+    _check_none_left(set(settings) - fit, "the settings that make_network returns hold")
+    _check_none_left(set(rest) - fit - moved, f"neither make_network, fit nor {optimizer!r} takes")
     settings |= {name: value for name, value in rest.items() if name in fit}
     changes = {name: value for name, value in rest.items() if name not in fit}
     return network, settings | {"optimizer": dataclasses.replace(optimizer, **changes)}
 
 
-def _shared_out(
+def _split_parameters(
     make_network: Callable[..., Any], parameters: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the parameters that make_network takes, and the others."""
@@ -193,7 +211,7 @@ def _shared_out(
     return own, {name: value for name, value in parameters.items() if name not in taken}
 
 
-def _refuse(names: Iterable[str], why: str) -> None:
+def _check_none_left(names: Iterable[str], why: str) -> None:
     """Refuse names that nothing takes."""
     wrong = ", ".join(map(repr, sorted(names)))
     if wrong:

@@ -377,9 +377,9 @@ class TestAnotherTask:
             def __repr__(self):
                 return f"<function relu at 0x{self.place:x}>"
 
-        from fastnn.tuning.task_digest import stable
+        from fastnn.tuning.task_digest import stable_repr
 
-        assert stable(spaces.Choice(Function(7))) == stable(spaces.Choice(Function(8)))
+        assert stable_repr(spaces.Choice(Function(7))) == stable_repr(spaces.Choice(Function(8)))
 
     def test_a_study_of_the_version_before_goes_on(self, tmp_path, monkeypatch):
         first = search(trials=2, study=tmp_path / "a", refine=False)
