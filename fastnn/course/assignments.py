@@ -32,7 +32,7 @@ from . import (
     testCases,
 )
 from ._core.arrays import Array
-from ._core.dataset_scores import Scores, account, course_file, right, three_layers
+from ._core.dataset_scores import Scores, accuracy, course_file, format_scores, three_layer_scores
 
 __all__ = [
     "cat_deep",
@@ -69,8 +69,8 @@ def cat_logistic(quick: bool = False) -> Scores:
     """
     sets = _cats()
     fit: Any = logistic_regression.model(*sets, 50 if quick else 2000, 0.005)
-    train = right(fit["Y_prediction_train"], sets[1])
-    test = right(fit["Y_prediction_test"], sets[3])
+    train = accuracy(fit["Y_prediction_train"], sets[1])
+    test = accuracy(fit["Y_prediction_test"], sets[3])
     return {"one unit": {"cost": fit["costs"][-1], "train": train, "test": test}}
 
 
@@ -93,7 +93,7 @@ def planar(quick: bool = False) -> Scores:
         parameters = shallow.nn_model(X, Y, n_h, num_iterations=100 if quick else 5000)
         A2, _ = shallow.forward_propagation(X, parameters)
         units = f"{n_h} unit{'s' if n_h > 1 else ''}"
-        found[units] = {"cost": shallow.compute_cost(A2, Y), "train": right(A2 > 0.5, Y)}
+        found[units] = {"cost": shallow.compute_cost(A2, Y), "train": accuracy(A2 > 0.5, Y)}
     return found
 
 
@@ -118,8 +118,8 @@ def cat_deep(quick: bool = False) -> Scores:
     found = {}
     for name, (model, sizes) in models.items():
         parameters, costs = model(X, Y, sizes, num_iterations=5 if quick else 2500)
-        train = right(deep.L_model_forward(X, parameters)[0] > 0.5, Y)
-        test = right(deep.L_model_forward(X_test, parameters)[0] > 0.5, Y_test)
+        train = accuracy(deep.L_model_forward(X, parameters)[0] > 0.5, Y)
+        test = accuracy(deep.L_model_forward(X_test, parameters)[0] > 0.5, Y_test)
         found[name] = {"cost": costs[-1], "train": train, "test": test}
     return found
 
@@ -140,7 +140,7 @@ def initialize(quick: bool = False) -> Scores:
     sets = init_utils.load_dataset()
     steps = 100 if quick else 15000
     return {
-        name: three_layers(
+        name: three_layer_scores(
             initialization.model(
                 *sets[:2], num_iterations=steps, print_cost=False, initialization=name
             ),
@@ -171,7 +171,7 @@ def regularize(quick: bool = False) -> Scores:
     }
     steps = 100 if quick else 30000
     return {
-        name: three_layers(
+        name: three_layer_scores(
             regularization.model(*sets[:2], num_iterations=steps, print_cost=False, **settings),
             sets,
         )
@@ -229,7 +229,7 @@ def optimize(quick: bool = False) -> Scores:
     for name, settings in ways.items():
         settings = {"num_epochs": 10 if quick else 5000, "print_cost": False} | settings
         parameters = optimization.model(*sets, [2, 5, 2, 1], name.split(",")[0], **settings)
-        found[name] = three_layers(parameters, sets)
+        found[name] = three_layer_scores(parameters, sets)
     return found
 
 
@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{title} ({name})")
         start = time.perf_counter()
         try:
-            lines = [*account(assignment(chosen.quick))]
+            lines = [*format_scores(assignment(chosen.quick))]
             lines.append(f"{time.perf_counter() - start:.1f} s")
         except FileNotFoundError as error:
             lines = [f"passed over: {error}", "name the folder of the files by FASTNN_DATA"]

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn._runtime.optional import require
 from fastnn.errors import ShapeError
 
-from ._core.arrays import Parameters, expect, matrix
-from ._core.initial_parameters import drawn
+from ._core.arrays import Parameters, as_matrix, check_shape
+from ._core.initial_parameters import draw_parameters
 from .deep import (
     L_layer_model,
     L_model_backward,
@@ -80,7 +80,7 @@ def initialize_parameters_deep(layer_dims: Sequence[int], seed: int | None = 1) 
     SettingError
         If a size is not a whole number from 1 on.
     """
-    return drawn(layer_dims, seed=seed, scale="sqrt")
+    return draw_parameters(layer_dims, seed=seed, scale="sqrt")
 
 
 def print_mislabeled_images(
@@ -111,7 +111,7 @@ def print_mislabeled_images(
     """
     from fastnn import plot  # not at the top: training needs no pictures
 
-    X, y, p = matrix("X", X), matrix("y", y), matrix("p", p)
+    X, y, p = as_matrix("X", X), as_matrix("y", y), as_matrix("p", p)
     side = math.isqrt(len(X) // 3)
     if side * side * 3 != len(X) or not side:
         raise ShapeError(
@@ -119,7 +119,7 @@ def print_mislabeled_images(
             f"got {X.shape}; are the images rows? Then pass X.T"
         )
     for name, row in (("y", y), ("p", p)):
-        expect(name, row, (1, X.shape[1]), f"one for each column of X, {X.shape}")
+        check_shape(name, row, (1, X.shape[1]), f"one for each column of X, {X.shape}")
     wrong = np.flatnonzero(y[0] != p[0])
     if not wrong.size:
         return []

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike
 
 from fastnn.errors import ShapeError
 
-from ._core.arrays import Array, numbers
-from ._core.layers import activate, derive
+from ._core.arrays import Array, as_float64
+from ._core.layers import activate, activation_backward
 
 __all__ = ["relu", "relu_backward", "sigmoid", "sigmoid_backward"]
 
@@ -25,7 +25,7 @@ def sigmoid(Z: ArrayLike) -> tuple[Array, Array]:
     A, Z : ndarray of float64
         Both of that shape.
     """
-    Z = numbers("Z", Z)
+    Z = as_float64("Z", Z)
     return activate("sigmoid", Z), Z
 
 
@@ -42,13 +42,13 @@ def relu(Z: ArrayLike) -> tuple[Array, Array]:
     A, Z : ndarray of float64
         Both of that shape.
     """
-    Z = numbers("Z", Z)
+    Z = as_float64("Z", Z)
     return activate("relu", Z), Z
 
 
 def _pair(dA: ArrayLike, Z: ArrayLike) -> tuple[Array, Array]:
     """Return dA and Z, which must have one shape."""
-    dA, Z = numbers("dA", dA), numbers("Z", Z)
+    dA, Z = as_float64("dA", dA), as_float64("Z", Z)
     if dA.shape != Z.shape:
         raise ShapeError(
             f"dA must have the shape of Z, {Z.shape}, got {dA.shape}; "
@@ -76,7 +76,7 @@ def sigmoid_backward(dA: ArrayLike, Z: ArrayLike) -> Array:
         If dA and Z differ in shape.
     """
     dA, Z = _pair(dA, Z)
-    return derive("sigmoid", dA, activate("sigmoid", Z))
+    return activation_backward("sigmoid", dA, activate("sigmoid", Z))
 
 
 def relu_backward(dA: ArrayLike, Z: ArrayLike) -> Array:
@@ -98,4 +98,4 @@ def relu_backward(dA: ArrayLike, Z: ArrayLike) -> Array:
         If dA and Z differ in shape.
     """
     dA, Z = _pair(dA, Z)
-    return derive("relu", dA, activate("relu", Z))
+    return activation_backward("relu", dA, activate("relu", Z))

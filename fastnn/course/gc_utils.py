@@ -9,8 +9,16 @@ from numpy.typing import ArrayLike
 
 from fastnn.errors import ShapeError
 
-from ._core.arrays import Array, Parameters, depth, layer_parameters, matrix, numbers, take
-from ._core.parameter_vector import joined, views
+from ._core.arrays import (
+    Array,
+    Parameters,
+    as_float64,
+    as_matrix,
+    count_layers,
+    get_entry,
+    layer_parameters,
+)
+from ._core.parameter_vector import flatten, split_views
 from .init_utils import relu
 from .logistic_regression import sigmoid
 
@@ -49,10 +57,10 @@ def dictionary_to_vector(parameters: Mapping[str, ArrayLike]) -> tuple[Array, li
         If a parameter is missing.
     """
     arrays: Parameters = {}
-    for layer in range(1, depth(parameters) + 1):
+    for layer in range(1, count_layers(parameters) + 1):
         arrays[f"W{layer}"], arrays[f"b{layer}"] = layer_parameters(parameters, layer)
     keys = [key for key, array in arrays.items() for _ in range(array.size)]
-    return joined(arrays, list(arrays)).reshape(-1, 1), keys
+    return flatten(arrays, list(arrays)).reshape(-1, 1), keys
 
 
 def vector_to_dictionary(
@@ -78,7 +86,7 @@ def vector_to_dictionary(
     ShapeError
         If theta holds more or fewer numbers than the shapes.
     """
-    column = numbers("theta", theta)
+    column = as_float64("theta", theta)
     taken = dict(SHAPES if shapes is None else shapes)
     size = sum(math.prod(shape) for shape in taken.values())
     if column.size != size:
@@ -87,7 +95,7 @@ def vector_to_dictionary(
             f"theta must hold {size} numbers, for {held}, got shape {column.shape}; for another "
             f"network pass shapes={{'W1': (n_1, n_x), 'b1': (n_1, 1), …}}"
         )
-    return views(column.flatten(), taken)
+    return split_views(column.flatten(), taken)
 
 
 def gradients_to_vector(gradients: Mapping[str, ArrayLike]) -> Array:
@@ -109,5 +117,5 @@ def gradients_to_vector(gradients: Mapping[str, ArrayLike]) -> Array:
     """
     L = max(1, sum(key.startswith("dW") for key in gradients))
     names = [f"d{letter}{layer}" for layer in range(1, L + 1) for letter in "Wb"]
-    arrays = {name: matrix(name, take("gradients", gradients, name)) for name in names}
-    return joined(arrays, names).reshape(-1, 1)
+    arrays = {name: as_matrix(name, get_entry("gradients", gradients, name)) for name in names}
+    return flatten(arrays, names).reshape(-1, 1)

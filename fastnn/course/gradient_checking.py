@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 from fastnn.errors import ShapeError
 
 from . import reg_utils
-from ._core.arrays import Array, Parameters, numbers, take, targets
-from ._core.edition import LATEST, is_older
+from ._core.arrays import Array, Parameters, as_float64, as_targets, get_entry
+from ._core.checks import check_epsilon
+from ._core.editions import LATEST, is_older
 from ._core.layers import cross_entropy, quiet
-from ._core.parameter_vector import Descent
-from ._core.relu_net import as_cache, forward, layers_of
-from ._core.settings import step_size
+from ._core.parameter_vector import FlatParameters
+from ._core.relu_net import as_cache, as_layers, forward
 from .gc_utils import gradients_to_vector
 
 __all__ = [
@@ -79,7 +79,7 @@ def backward_propagation(x: ArrayLike, theta: ArrayLike) -> Array:
 
 def _pair(x: ArrayLike, theta: ArrayLike) -> tuple[Array, Array]:
     """Return x and theta, whose shapes must go together."""
-    x, theta = numbers("x", x), numbers("theta", theta)
+    x, theta = as_float64("x", x), as_float64("theta", theta)
     try:
         np.broadcast_shapes(x.shape, theta.shape)
     except ValueError:
@@ -118,7 +118,7 @@ def gradient_check(
         If epsilon is not above 0.
     """
     x, theta = _pair(x, theta)
-    step = step_size(epsilon)
+    step = check_epsilon(epsilon)
     ends = [forward_propagation(x, theta + sign * step) for sign in (1, -1)]
     approximation = (ends[0] - ends[1]) / (2 * step)
     return _difference(backward_propagation(x, theta), approximation, print_msg)
@@ -164,14 +164,14 @@ def forward_propagation_n(
     SettingError
         If a parameter is missing.
     """
-    X, layers = layers_of(X, parameters)
+    X, layers = as_layers(X, parameters)
     Z, A = forward(X, layers)
     return cross_entropy(A[-1], _labels(Y, A[-1])), as_cache(layers, Z, A)
 
 
 def _labels(Y: ArrayLike, A: Array) -> Array:
     """Return labels of the shape of A (n_y, m)."""
-    return targets("Y", Y, A, f"one label for each output and column of X, {A.shape}")
+    return as_targets("Y", Y, A, f"one label for each output and column of X, {A.shape}")
 
 
 def backward_propagation_n(X: ArrayLike, Y: ArrayLike, cache: Sequence[ArrayLike]) -> Parameters:
@@ -246,24 +246,24 @@ def gradient_check_n(
         If an array is missing, epsilon is not above 0, or there is no such edition.
     """
     print_msg = is_older(edition) or print_msg
-    X, layers = layers_of(X, parameters)
-    step = step_size(epsilon)
+    X, layers = as_layers(X, parameters)
+    step = check_epsilon(epsilon)
     names = [f"{letter}{layer}" for layer in range(1, len(layers) + 1) for letter in "Wb"]
     arrays = dict(zip(names, (array for pair in layers for array in pair), strict=True))
     for name, array in arrays.items():
-        shape = np.shape(take("gradients", gradients, f"d{name}"))
+        shape = np.shape(get_entry("gradients", gradients, f"d{name}"))
         if shape != array.shape:
             raise ShapeError(
                 f"d{name} must have the shape of {name}, {array.shape}, got {shape}; "
                 f"is it the gradient of another layer?"
             )
-    net = Descent(arrays)
+    net = FlatParameters(arrays)
     Y = _labels(Y, forward(X, net.layers)[1][-1])
     given = gradients_to_vector({f"d{name}": gradients[f"d{name}"] for name in names})[:, 0]
     return _difference(given, _slopes(net, X, Y, step), print_msg)
 
 
-def _slopes(net: Descent, X: Array, Y: Array, step: float) -> Array:
+def _slopes(net: FlatParameters, X: Array, Y: Array, step: float) -> Array:
     """Return the central difference of the cost by every parameter, (p,)."""
     slopes = np.empty(net.theta.size)
     for i, value in enumerate(net.theta.copy()):

@@ -17,7 +17,7 @@ from fastnn.data import digits, flatten_images
 from . import deep, logistic_regression, planar_utils, shallow
 from ._core import explanations, parity_nets
 from ._core.arrays import Array
-from ._core.layers import activate, derive, descended, linear
+from ._core.layers import activate, activation_backward, gradient_step, linear
 
 __all__ = [
     "learning_rates",
@@ -47,7 +47,7 @@ def _squared_error(Z: Array, Y: Array) -> tuple[float, Array]:
     """J = 1/m Σ ½(σ(z) − y)², and dZ = (a − y) a (1 − a) / m.   All (1, m)."""
     A, dA = activate("sigmoid", Z), np.empty(Z.shape)
     cost = active().squared_error(A.T, Y.T, np.ones(Z.shape[1]), dA.T)
-    return cost, derive("sigmoid", dA, A)
+    return cost, activation_backward("sigmoid", dA, A)
 
 
 def _cross_entropy(Z: Array, Y: Array) -> tuple[float, Array]:
@@ -98,7 +98,7 @@ def _descend(loss: Loss, steps: int) -> tuple[float, float]:
     w, b = np.array([[-10.0]]), np.zeros((1, 1))
     for _ in range(steps):
         dZ = loss(linear(X, w, b), Y)[1]
-        w = descended(w, dZ @ X.T, 0.5)
+        w = gradient_step(w, dZ @ X.T, 0.5)
     return float(w[0, 0]), loss(linear(X, w, b), Y)[0]
 
 

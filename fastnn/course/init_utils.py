@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.data import circles
 
-from ._core.arrays import Array, Parameters, numbers, targets
+from ._core.arrays import Array, Parameters, as_float64, as_targets
 from ._core.layers import activate, update_parameters
-from ._core.relu_net import as_cache, backward, forward, layers_of, mean_loss, read_cache
-from ._core.toy_columns import columns, leave_generator
+from ._core.relu_net import as_cache, as_layers, backward, forward, mean_loss, read_cache
+from ._core.toy_columns import advance_generator, to_columns
 from .logistic_regression import sigmoid
 from .lr_utils import load_dataset as read_cats
 from .planar_utils import plot_decision_boundary
@@ -48,7 +48,7 @@ def relu(x: ArrayLike) -> Array:
     ndarray of float64
         The same shape; for a single number a NumPy float.
     """
-    a: Array = activate("relu", numbers("x", x))[()]
+    a: Array = activate("relu", as_float64("x", x))[()]
     return a
 
 
@@ -80,7 +80,7 @@ def forward_propagation(
     SettingError
         If a parameter is missing.
     """
-    X, layers = layers_of(X, parameters)
+    X, layers = as_layers(X, parameters)
     Z, A = forward(X, layers)
     return A[-1], as_cache(layers, Z, A)
 
@@ -169,7 +169,7 @@ def predict(X: ArrayLike, y: ArrayLike, parameters: Mapping[str, ArrayLike]) -> 
     """
     predictions = predict_dec(parameters, X).astype(np.int64)
     rule = f"one label for each prediction, {predictions.shape}"
-    y = targets("y", y, predictions.astype(np.float64), rule)
+    y = as_targets("y", y, predictions.astype(np.float64), rule)
     print(f"Accuracy: {float(np.mean(predictions == y))}")
     return predictions
 
@@ -230,5 +230,5 @@ def load_dataset() -> tuple[Array, NDArray[np.int64], Array, NDArray[np.int64]]:
         The same of the test set.
     """
     train, test = circles(300, NOISE, seed=1), circles(100, NOISE, seed=2)
-    leave_generator(2, 100)
-    return *columns(train), *columns(test)
+    advance_generator(2, 100)
+    return *to_columns(train), *to_columns(test)

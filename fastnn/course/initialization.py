@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._core.arrays import Parameters
+from ._core.checks import check_one_of
 from ._core.cost_printing import print_cost_after
-from ._core.initial_parameters import drawn, widths
+from ._core.initial_parameters import check_layer_dims, draw_parameters
 from ._core.layers import quiet
-from ._core.parameter_vector import Descent
-from ._core.relu_net import backward, fitting, forward, mean_loss
-from ._core.settings import one_of
+from ._core.parameter_vector import FlatParameters
+from ._core.relu_net import as_examples, backward, forward, mean_loss
 
 __all__ = [
     "initialize_parameters_he",
@@ -46,7 +46,7 @@ def initialize_parameters_zeros(layers_dims: Sequence[int], seed: int | None = 3
     SettingError
         If a size is not a whole number from 1 on.
     """
-    sizes = widths(layers_dims)
+    sizes = check_layer_dims(layers_dims)
     parameters: Parameters = {}
     for layer in range(1, len(sizes)):
         parameters[f"W{layer}"] = np.zeros((sizes[layer], sizes[layer - 1]))
@@ -74,7 +74,7 @@ def initialize_parameters_random(layers_dims: Sequence[int], seed: int | None = 
     SettingError
         If a size is not a whole number from 1 on.
     """
-    return drawn(layers_dims, seed=seed, scale=LARGE)
+    return draw_parameters(layers_dims, seed=seed, scale=LARGE)
 
 
 def initialize_parameters_he(layers_dims: Sequence[int], seed: int | None = 3) -> Parameters:
@@ -97,7 +97,7 @@ def initialize_parameters_he(layers_dims: Sequence[int], seed: int | None = 3) -
     SettingError
         If a size is not a whole number from 1 on.
     """
-    parameters = drawn(layers_dims, seed=seed, scale=1.0)
+    parameters = draw_parameters(layers_dims, seed=seed, scale=1.0)
     for key, array in parameters.items():
         if key[0] == "W":
             array *= np.sqrt(2 / array.shape[1])
@@ -149,9 +149,9 @@ def model(
     SettingError
         If there is no such initialisation.
     """
-    X, Y = fitting(X, Y)
-    one_of("initialization", initialization, WAYS)
-    net = Descent(WAYS[initialization]([len(X), *HIDDEN, 1]))
+    X, Y = as_examples(X, Y)
+    check_one_of("initialization", initialization, WAYS)
+    net = FlatParameters(WAYS[initialization]([len(X), *HIDDEN, 1]))
     weights = [W for W, _ in net.layers]
     for i in range(num_iterations):
         A = forward(X, net.layers)[1]

@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import ShapeError
 
-from ._core.arrays import Array, expect, matrix, numbers, targets
+from ._core.arrays import Array, as_float64, as_matrix, as_targets, check_shape
 from ._core.cost_printing import print_cost_after
-from ._core.layers import activate, cross_entropy, descended, linear, linear_gradients, quiet
+from ._core.layers import activate, cross_entropy, gradient_step, linear, linear_gradients, quiet
 
 __all__ = ["initialize_with_zeros", "model", "optimize", "predict", "propagate", "sigmoid"]
 
@@ -27,7 +27,7 @@ def sigmoid(z: ArrayLike) -> Array:
     ndarray of float64
         The same shape; for a single number a NumPy float.
     """
-    a: Array = activate("sigmoid", numbers("z", z))[()]
+    a: Array = activate("sigmoid", as_float64("z", z))[()]
     return a
 
 
@@ -49,12 +49,12 @@ def initialize_with_zeros(dim: int) -> tuple[Array, float]:
 
 def _checked(w: ArrayLike, b: ArrayLike, X: ArrayLike) -> tuple[Array, Array, Array]:
     """Return w (n_x, 1), b (1, 1) and X (n_x, m), which fit together."""
-    X = matrix("X", X)
-    w = matrix("w", w)
-    expect("w", w, (X.shape[0], 1), f"one weight for each row of X, {X.shape}")
+    X = as_matrix("X", X)
+    w = as_matrix("w", w)
+    check_shape("w", w, (X.shape[0], 1), f"one weight for each row of X, {X.shape}")
     if np.size(b) != 1:
         raise ShapeError(f"b must be one number, got shape {np.shape(b)}; one bias serves one unit")
-    return w, numbers("b", b).reshape(1, 1), X
+    return w, as_float64("b", b).reshape(1, 1), X
 
 
 def propagate(
@@ -87,7 +87,7 @@ def propagate(
     """
     w, b, X = _checked(w, b, X)
     A = activate("sigmoid", linear(X, w.T, b))
-    Y = targets("Y", Y, A, f"one label for each column of X, {X.shape}")
+    Y = as_targets("Y", Y, A, f"one label for each column of X, {X.shape}")
     _, dW, db = linear_gradients(_difference(A, Y), X, w.T, wanted=False)
     return {"dw": dW.T, "db": db[0, 0]}, cross_entropy(A, Y)
 
@@ -141,7 +141,7 @@ def optimize(
     costs = []
     for i in range(num_iterations):
         grads, cost = propagate(w, bias_now, X, Y)
-        w = descended(w, np.asarray(grads["dw"]), rate)
+        w = gradient_step(w, np.asarray(grads["dw"]), rate)
         bias_now = bias_now - rate * grads["db"]
         if i % 100 == 0:
             costs.append(cost)
@@ -205,11 +205,11 @@ def model(
     ShapeError
         If the shapes do not fit.
     """
-    X_train, X_test = matrix("X_train", X_train), matrix("X_test", X_test)
-    expect("X_test", X_test, (len(X_train), None), f"the rows of X_train {X_train.shape}")
+    X_train, X_test = as_matrix("X_train", X_train), as_matrix("X_test", X_test)
+    check_shape("X_test", X_test, (len(X_train), None), f"the rows of X_train {X_train.shape}")
     rule = "one label for each column of"
-    Y_train = targets("Y_train", Y_train, X_train[:1], f"{rule} X_train, {X_train.shape}")
-    Y_test = targets("Y_test", Y_test, X_test[:1], f"{rule} X_test, {X_test.shape}")
+    Y_train = as_targets("Y_train", Y_train, X_train[:1], f"{rule} X_train, {X_train.shape}")
+    Y_test = as_targets("Y_test", Y_test, X_test[:1], f"{rule} X_test, {X_test.shape}")
     start = initialize_with_zeros(len(X_train))
     params, _, costs = optimize(*start, X_train, Y_train, num_iterations, learning_rate, print_cost)
     w, b = params["w"], params["b"]

@@ -15,7 +15,7 @@ from fastnn.data import moons
 from ._core.arrays import Array, Parameters
 from ._core.layers import update_parameters
 from ._core.relu_net import losses
-from ._core.toy_columns import columns, leave_generator
+from ._core.toy_columns import advance_generator, to_columns
 from .init_utils import backward_propagation, forward_propagation, predict, predict_dec, relu
 from .initialization import initialize_parameters_he
 from .logistic_regression import sigmoid
@@ -115,5 +115,5 @@ def load_dataset() -> tuple[Array, NDArray[np.int64]]:
         Points in columns and their classes, 0 or 1.
     """
     points = moons(300, NOISE, seed=3)
-    leave_generator(3, 300)
-    return columns(points)
+    advance_generator(3, 300)
+    return to_columns(points)

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 
 from fastnn._runtime.backend import active
 
-from ._core.arrays import Array, Parameters, expect, matrix
+from ._core.arrays import Array, Parameters, as_matrix, check_shape
+from ._core.checks import check_beta, check_count, check_one_of
 from ._core.layers import quiet
 from ._core.optimizers import (
     initialize_adam,
@@ -19,10 +20,8 @@ from ._core.optimizers import (
     update_parameters_with_gd,
     update_parameters_with_momentum,
 )
-from ._core.parameter_vector import Descent
-from ._core.relu_net import backward, fitting, forward, losses
-from ._core.settings import count, one_of
-from ._core.settings import decay as _decay
+from ._core.parameter_vector import FlatParameters
+from ._core.relu_net import as_examples, backward, forward, losses
 from .opt_utils import initialize_parameters
 
 __all__ = [
@@ -69,9 +68,9 @@ def random_mini_batches(
     SettingError
         If mini_batch_size is not a whole number from 1 on.
     """
-    X, Y = matrix("X", X), matrix("Y", Y)
-    expect("Y", Y, (None, X.shape[1]), f"one column for each column of X, {X.shape}")
-    return list(_batches(X, Y, count("mini_batch_size", mini_batch_size), seed))
+    X, Y = as_matrix("X", X), as_matrix("Y", Y)
+    check_shape("Y", Y, (None, X.shape[1]), f"one column for each column of X, {X.shape}")
+    return list(_batches(X, Y, check_count("mini_batch_size", mini_batch_size), seed))
 
 
 def _batches(X: Array, Y: Array, size: int, seed: int | None) -> Iterator[tuple[Array, Array]]:
@@ -131,7 +130,7 @@ def schedule_lr_decay(
     SettingError
         If time_interval is not a whole number from 1 on.
     """
-    falls = math.floor(epoch_num / count("time_interval", time_interval))
+    falls = math.floor(epoch_num / check_count("time_interval", time_interval))
     return learning_rate0 / (1 + decay_rate * falls)
 
 
@@ -196,11 +195,11 @@ def model(
     SettingError
         If there is no such optimiser, or a setting lies outside its range.
     """
-    X, Y = fitting(X, Y)
-    size = count("mini_batch_size", mini_batch_size)
-    net = Descent(initialize_parameters(layers_dims))
-    expect("X", X, (net.layers[0][0].shape[1], None), "one row for each input of layers_dims")
-    expect("Y", Y, (len(net.layers[-1][0]), None), "one row for each output of layers_dims")
+    X, Y = as_examples(X, Y)
+    size = check_count("mini_batch_size", mini_batch_size)
+    net = FlatParameters(initialize_parameters(layers_dims))
+    check_shape("X", X, (net.layers[0][0].shape[1], None), "one row for each input of layers_dims")
+    check_shape("Y", Y, (len(net.layers[-1][0]), None), "one row for each output of layers_dims")
     step = _stepper(net, optimizer, beta, (beta1, beta2, epsilon))
     rate = float(learning_rate)
     for epoch in range(num_epochs):
@@ -216,7 +215,11 @@ def model(
 
 
 def _epoch(
-    net: Descent, batches: Iterator[tuple[Array, Array]], step: Step, rate: float, wanted: bool
+    net: FlatParameters,
+    batches: Iterator[tuple[Array, Array]],
+    step: Step,
+    rate: float,
+    wanted: bool,
 ) -> float:
     """Take one step for each mini-batch; return the sum of the losses before it, when wanted."""
     weights = [W for W, _ in net.layers]
@@ -229,11 +232,17 @@ def _epoch(
     return total
 
 
-def _stepper(net: Descent, optimizer: str, beta: float, adam: tuple[float, float, float]) -> Step:
+def _stepper(
+    net: FlatParameters, optimizer: str, beta: float, adam: tuple[float, float, float]
+) -> Step:
     """Return what moves the network's vector along a gradient (p,), with a memory of its own."""
-    one_of("optimizer", optimizer, ("gd", "momentum", "adam"))
-    beta = _decay("beta", beta)
-    beta1, beta2, epsilon = _decay("beta1", adam[0]), _decay("beta2", adam[1]), float(adam[2])
+    check_one_of("optimizer", optimizer, ("gd", "momentum", "adam"))
+    beta = check_beta("beta", beta)
+    beta1, beta2, epsilon = (
+        check_beta("beta1", adam[0]),
+        check_beta("beta2", adam[1]),
+        float(adam[2]),
+    )
     v, s, t = np.zeros_like(net.theta), np.zeros_like(net.theta), 0
 
     def momentum(gradient: Array, rate: float) -> None:

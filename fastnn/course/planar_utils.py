@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn._runtime.optional import require
 from fastnn.data import flower
 
-from ._core.arrays import Array, expect, matrix
+from ._core.arrays import Array, as_matrix, check_shape
 from .logistic_regression import sigmoid
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def plot_decision_boundary(
     """
     from fastnn import plot  # not at the top: training needs no pictures
 
-    X = matrix("X", X)
-    expect("X", X, (2, None), "two coordinates for each example")
+    X = as_matrix("X", X)
+    check_shape("X", X, (2, None), "two coordinates for each example")
     labels = np.asarray(y).reshape(1, -1)
-    expect("y", labels, (1, X.shape[1]), f"one label for each column of X, {X.shape}")
+    check_shape("y", labels, (1, X.shape[1]), f"one label for each column of X, {X.shape}")
     axes = require("matplotlib.pyplot", extra="plot", purpose="plot_decision_boundary").gca()
     return plot.decision_boundary(model, X.T, labels[0], ax=axes)
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn.errors import DataFileError
 
 from ._core.arrays import Array, Parameters
-from ._core.initial_parameters import drawn
+from ._core.initial_parameters import draw_parameters
 from ._core.layers import update_parameters
 from ._core.mat_file import read_matrices
 from ._core.relu_net import backward, mean_loss, read_cache
@@ -57,7 +57,7 @@ def initialize_parameters(layer_dims: Sequence[int], seed: int | None = 3) -> Pa
     SettingError
         If a size is not a whole number from 1 on.
     """
-    return drawn(layer_dims, seed=seed, scale="sqrt")
+    return draw_parameters(layer_dims, seed=seed, scale="sqrt")
 
 
 def compute_cost(a3: ArrayLike, Y: ArrayLike) -> float:

@@ -10,21 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import SettingError
 
-from ._core.arrays import Array, Parameters, depth, layer_parameters
+from ._core.arrays import Array, Parameters, count_layers, layer_parameters
+from ._core.checks import check_keep_prob, check_lambd
 from ._core.cost_printing import print_cost_after
 from ._core.layers import quiet
-from ._core.parameter_vector import Descent
+from ._core.parameter_vector import FlatParameters
 from ._core.relu_net import (
     Layers,
     as_cache,
+    as_examples,
+    as_layers,
     backward,
-    fitting,
     forward,
-    layers_of,
     mean_loss,
     read_cache,
 )
-from ._core.settings import penalty, share_kept
 from .reg_utils import compute_cost, initialize_parameters
 
 __all__ = [
@@ -67,8 +67,9 @@ def compute_cost_with_regularization(
     SettingError
         If λ is negative or a parameter is missing.
     """
-    lambd = penalty(lambd)
-    weights = [layer_parameters(parameters, layer)[0] for layer in range(1, depth(parameters) + 1)]
+    lambd = check_lambd(lambd)
+    L = count_layers(parameters)
+    weights = [layer_parameters(parameters, layer)[0] for layer in range(1, L + 1)]
     return np.float64(compute_cost(A3, Y) + _frobenius(weights, lambd, np.shape(A3)[-1]))
 
 
@@ -106,7 +107,7 @@ def backward_propagation_with_regularization(
         If λ is negative or the cache does not hold four arrays for each layer.
     """
     A, W, dZ, _ = read_cache(X, Y, cache)
-    return backward(A, W, dZ, lambd=penalty(lambd))
+    return backward(A, W, dZ, lambd=check_lambd(lambd))
 
 
 def forward_propagation_with_dropout(
@@ -144,8 +145,8 @@ def forward_propagation_with_dropout(
     SettingError
         If keep_prob lies outside (0, 1] or a parameter is missing.
     """
-    keep_prob = share_kept(keep_prob)
-    X, layers = layers_of(X, parameters)
+    keep_prob = check_keep_prob(keep_prob)
+    X, layers = as_layers(X, parameters)
     masks = _masks(layers, X.shape[1], keep_prob, seed)
     Z, A = forward(X, layers, masks, keep_prob)
     return A[-1], as_cache(layers, Z, A, masks)
@@ -187,7 +188,7 @@ def backward_propagation_with_dropout(
         If keep_prob lies outside (0, 1] or an array of the cache is missing.
     """
     A, W, dZ, masks = read_cache(X, Y, cache, dropout=True)
-    return backward(A, W, dZ, masks=masks, keep_prob=share_kept(keep_prob))
+    return backward(A, W, dZ, masks=masks, keep_prob=check_keep_prob(keep_prob))
 
 
 @quiet
@@ -234,14 +235,14 @@ def model(
     SettingError
         If λ or keep_prob lies outside its range, or both are used at once.
     """
-    X, Y = fitting(X, Y)
-    lambd, keep_prob = penalty(lambd), share_kept(keep_prob)
+    X, Y = as_examples(X, Y)
+    lambd, keep_prob = check_lambd(lambd), check_keep_prob(keep_prob)
     if lambd and keep_prob < 1:
         raise SettingError(
             f"lambd and keep_prob are tried one at a time here, as in the notebook, got "
             f"lambd={lambd:g} and keep_prob={keep_prob:g}; fastnn.Network takes both"
         )
-    net = Descent(initialize_parameters([len(X), *HIDDEN, 1]))
+    net = FlatParameters(initialize_parameters([len(X), *HIDDEN, 1]))
     weights = [W for W, _ in net.layers]
     dropped = keep_prob < 1 and num_iterations > 0
     masks = _masks(net.layers, X.shape[1], keep_prob, seed=1) if dropped else []

@@ -11,17 +11,24 @@ from numpy.typing import ArrayLike, NDArray
 from ._core.arrays import (
     Array,
     Parameters,
-    expect,
+    as_matrix,
+    as_outputs,
+    as_targets,
+    check_shape,
+    get_entry,
     layer_parameters,
-    matrix,
-    outputs_of,
-    take,
-    targets,
 )
 from ._core.cost_printing import print_cost_after
-from ._core.edition import LATEST, is_older
-from ._core.initial_parameters import drawn
-from ._core.layers import activate, cross_entropy, derive, linear, linear_gradients, quiet
+from ._core.editions import LATEST, is_older
+from ._core.initial_parameters import draw_parameters
+from ._core.layers import (
+    activate,
+    activation_backward,
+    cross_entropy,
+    linear,
+    linear_gradients,
+    quiet,
+)
 from ._core.layers import update_parameters as _update
 
 __all__ = [
@@ -53,7 +60,7 @@ def layer_sizes(X: ArrayLike, Y: ArrayLike) -> tuple[int, int, int]:
     tuple of int
         n_x, n_h = 4, n_y.
     """
-    return matrix("X", X).shape[0], HIDDEN, matrix("Y", Y).shape[0]
+    return as_matrix("X", X).shape[0], HIDDEN, as_matrix("Y", Y).shape[0]
 
 
 def initialize_parameters(n_x: int, n_h: int, n_y: int, seed: int | None = 2) -> Parameters:
@@ -76,7 +83,7 @@ def initialize_parameters(n_x: int, n_h: int, n_y: int, seed: int | None = 2) ->
     SettingError
         If a size is not a whole number from 1 on.
     """
-    return drawn([n_x, n_h, n_y], seed=seed, scale=0.01)
+    return draw_parameters([n_x, n_h, n_y], seed=seed, scale=0.01)
 
 
 def forward_propagation(
@@ -105,10 +112,10 @@ def forward_propagation(
     SettingError
         If a parameter is missing.
     """
-    X = matrix("X", X)
+    X = as_matrix("X", X)
     (W1, b1), (W2, b2) = layer_parameters(parameters, 1), layer_parameters(parameters, 2)
-    expect("X", X, (W1.shape[1], None), f"one row for each column of W1, {W1.shape}")
-    expect("W2", W2, (None, len(W1)), f"one column for each row of W1, {W1.shape}")
+    check_shape("X", X, (W1.shape[1], None), f"one row for each column of W1, {W1.shape}")
+    check_shape("W2", W2, (None, len(W1)), f"one column for each row of W1, {W1.shape}")
     Z1 = linear(X, W1, b1)
     A1 = activate("tanh", Z1)
     Z2 = linear(A1, W2, b2)
@@ -138,8 +145,8 @@ def compute_cost(A2: ArrayLike, Y: ArrayLike, parameters: Any = None) -> float:
     ShapeError
         If A2 and Y differ in shape.
     """
-    A2 = outputs_of("A2", A2)
-    return cross_entropy(A2, targets("Y", Y, A2, f"that of A2, {A2.shape}"))
+    A2 = as_outputs("A2", A2)
+    return cross_entropy(A2, as_targets("Y", Y, A2, f"that of A2, {A2.shape}"))
 
 
 @quiet
@@ -176,14 +183,14 @@ def backward_propagation(
     SettingError
         If an array is missing.
     """
-    X, W2 = matrix("X", X), matrix("W2", take("parameters", parameters, "W2"))
-    A1, A2 = (matrix(key, take("cache", cache, key)) for key in ("A1", "A2"))
+    X, W2 = as_matrix("X", X), as_matrix("W2", get_entry("parameters", parameters, "W2"))
+    A1, A2 = (as_matrix(key, get_entry("cache", cache, key)) for key in ("A1", "A2"))
     rule = f"by W2, {W2.shape}, and the columns of X, {X.shape}"
-    expect("A1", A1, (W2.shape[1], X.shape[1]), rule)
-    expect("A2", A2, (len(W2), X.shape[1]), rule)
-    dZ2 = A2 - targets("Y", Y, A2, f"that of A2, {A2.shape}")
+    check_shape("A1", A1, (W2.shape[1], X.shape[1]), rule)
+    check_shape("A2", A2, (len(W2), X.shape[1]), rule)
+    dZ2 = A2 - as_targets("Y", Y, A2, f"that of A2, {A2.shape}")
     dA1, dW2, db2 = linear_gradients(dZ2, A1, W2)
-    dZ1 = derive("tanh", dA1, A1)
+    dZ1 = activation_backward("tanh", dA1, A1)
     # Only the shape of W1 is asked for, and it is that of dW1; no edition needs W1 itself here.
     W1 = np.empty((len(A1), len(X)))
     _, dW1, db1 = linear_gradients(dZ1, X, W1, wanted=False)
@@ -260,8 +267,8 @@ def nn_model(
     SettingError
         If n_h is not a whole number from 1 on, or there is no such edition.
     """
-    X, Y = matrix("X", X), matrix("Y", Y)
-    expect("Y", Y, (None, X.shape[1]), f"one column for each column of X, {X.shape}")
+    X, Y = as_matrix("X", X), as_matrix("Y", Y)
+    check_shape("Y", Y, (None, X.shape[1]), f"one column for each column of X, {X.shape}")
     seed = 2 if is_older(edition) else 3
     parameters = initialize_parameters(len(X), n_h, len(Y), seed)
     for i in range(num_iterations):

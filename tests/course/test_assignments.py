@@ -65,11 +65,11 @@ def test_scores_are_of_the_right_sets():
     p = {"W1": [[1.0, 0.0]], "b1": [[0.0]]}  # says 1 where the first feature is above 0
     X, X_test = np.array([[1.0, -1.0], [0, 0]]), np.array([[1.0, 1.0, -1.0, -1.0], [0] * 4])
     sets = X, np.array([[1, 0]]), X_test, np.array([[1, 0, 0, 0]])
-    found = dataset_scores.three_layers(p, sets)
+    found = dataset_scores.three_layer_scores(p, sets)
     assert (found["train"], found["test"]) == (1.0, 0.75)
     assert found["cost"] == pytest.approx(np.log1p(np.exp(-1)))
-    assert list(dataset_scores.three_layers(p, sets[:2])) == ["cost", "train"]
-    assert list(dataset_scores.account({"a": found})) == [
+    assert list(dataset_scores.three_layer_scores(p, sets[:2])) == ["cost", "train"]
+    assert list(dataset_scores.format_scores({"a": found})) == [
         "a: cost 0.3133, 100.0% train, 75.0% test"
     ]
 

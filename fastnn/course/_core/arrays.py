@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 Parameters = dict[str, Array]
 
 
-def numbers(name: str, value: ArrayLike) -> Array:
+def as_float64(name: str, value: ArrayLike) -> Array:
     """Return `value` as float64 in C order, of any shape; no copy where it already is."""
     try:
         array = np.asarray(value)
@@ -25,9 +25,9 @@ def numbers(name: str, value: ArrayLike) -> Array:
     return np.asarray(array, dtype=np.float64, order="C")
 
 
-def matrix(name: str, value: ArrayLike) -> Array:
+def as_matrix(name: str, value: ArrayLike) -> Array:
     """Return `value` as a matrix (n, m); a single number is (1, 1)."""
-    array = numbers(name, value)
+    array = as_float64(name, value)
     if array.ndim == 0:
         return array.reshape(1, 1)
     if array.ndim == 2:
@@ -38,7 +38,9 @@ def matrix(name: str, value: ArrayLike) -> Array:
     raise ShapeError(f"{name} must have two axes, (rows, columns), got shape {array.shape}; {mend}")
 
 
-def expect(name: str, array: NDArray[Any], shape: tuple[int | None, int | None], why: str) -> None:
+def check_shape(
+    name: str, array: NDArray[Any], shape: tuple[int | None, int | None], why: str
+) -> None:
     """Check that array (n, m) has `shape`, in which None fits anything; `why` states the rule."""
     pairs = list(zip(shape, array.shape, strict=True))
     if all(want is None or want == got for want, got in pairs):
@@ -51,34 +53,34 @@ def expect(name: str, array: NDArray[Any], shape: tuple[int | None, int | None],
     raise ShapeError(f"{name} must have shape ({wanted}), {why}, got {array.shape}; {mend}")
 
 
-def bias(name: str, value: ArrayLike, n: int, why: str) -> Array:
+def as_bias(name: str, value: ArrayLike, n: int, why: str) -> Array:
     """Return a bias as a column (n, 1); a single number serves every unit."""
     if np.ndim(value) == 0:
-        return np.full((n, 1), numbers(name, value))
-    column = matrix(name, value)
-    expect(name, column, (n, 1), why)
+        return np.full((n, 1), as_float64(name, value))
+    column = as_matrix(name, value)
+    check_shape(name, column, (n, 1), why)
     return column
 
 
-def outputs_of(name: str, value: ArrayLike) -> Array:
+def as_outputs(name: str, value: ArrayLike) -> Array:
     """Return outputs (n_y, m); those of a single unit may come flat, (m,)."""
-    array = numbers(name, value)
-    return array.reshape(1, -1) if array.ndim == 1 else matrix(name, array)
+    array = as_float64(name, value)
+    return array.reshape(1, -1) if array.ndim == 1 else as_matrix(name, array)
 
 
-def targets(name: str, value: ArrayLike, outputs: Array, rule: str) -> Array:
+def as_targets(name: str, value: ArrayLike, outputs: Array, rule: str) -> Array:
     """Return labels of the shape of the outputs (n_y, m) they belong to; one row may come flat.
 
     `rule` says in errors where that shape comes from.
     """
-    Y = outputs_of(name, value) if len(outputs) == 1 else matrix(name, value)
-    expect(name, Y, (outputs.shape[0], outputs.shape[1]), rule)
+    Y = as_outputs(name, value) if len(outputs) == 1 else as_matrix(name, value)
+    check_shape(name, Y, (outputs.shape[0], outputs.shape[1]), rule)
     return Y
 
 
-def take(name: str, mapping: Mapping[str, Any], key: str) -> Any:
+def get_entry(name: str, mapping: Mapping[str, Any], key: str) -> Any:
     """Return mapping[key], or say which key is missing from which argument."""
-    _mapped(name, mapping)
+    _check_mapping(name, mapping)
     try:
         return mapping[key]
     except KeyError:
@@ -86,7 +88,7 @@ def take(name: str, mapping: Mapping[str, Any], key: str) -> Any:
         raise SettingError(f"{name} must hold {key!r}; it holds {held}") from None
 
 
-def _mapped(name: str, value: Any) -> None:
+def _check_mapping(name: str, value: Any) -> None:
     """Check that arrays come by name."""
     if isinstance(value, Mapping):
         return
@@ -99,18 +101,18 @@ def _mapped(name: str, value: Any) -> None:
     raise SettingError(f"{name} must be a dict of arrays, got a {type(value).__name__}; {mend}")
 
 
-def depth(parameters: Mapping[str, Any]) -> int:
+def count_layers(parameters: Mapping[str, Any]) -> int:
     """Return L, having checked that W1, b1, …, WL, bL are all there."""
-    _mapped("parameters", parameters)
+    _check_mapping("parameters", parameters)
     L = (len(parameters) + 1) // 2
     for layer in range(1, max(L, 1) + 1):
         for letter in "Wb":
-            take("parameters", parameters, f"{letter}{layer}")
+            get_entry("parameters", parameters, f"{letter}{layer}")
     return L
 
 
 def layer_parameters(parameters: Mapping[str, ArrayLike], layer: int) -> tuple[Array, Array]:
     """Return W (n, n_prev) and b (n, 1) of a layer, counted from 1."""
-    W = matrix(f"W{layer}", take("parameters", parameters, f"W{layer}"))
+    W = as_matrix(f"W{layer}", get_entry("parameters", parameters, f"W{layer}"))
     rule = f"one row for each of W{layer}, {W.shape}"
-    return W, bias(f"b{layer}", take("parameters", parameters, f"b{layer}"), len(W), rule)
+    return W, as_bias(f"b{layer}", get_entry("parameters", parameters, f"b{layer}"), len(W), rule)

@@ -21,22 +21,22 @@ def course_file(name: str) -> Path:
     return Path(os.environ.get("FASTNN_DATA") or "datasets") / name
 
 
-def right(predictions: ArrayLike, Y: ArrayLike) -> float:
+def accuracy(predictions: ArrayLike, Y: ArrayLike) -> float:
     """Return the share of right predictions.   Both (1, m)."""
     return float(np.mean(np.asarray(predictions) == np.asarray(Y)))
 
 
-def three_layers(parameters: Parameters, sets: Sequence[Any]) -> dict[str, float]:
+def three_layer_scores(parameters: Parameters, sets: Sequence[Any]) -> dict[str, float]:
     """Return the cost and the shares of right answers of a network of course 2."""
     X, Y, *_ = sets
     a3, _ = init_utils.forward_propagation(X, parameters)
-    scores = {"cost": init_utils.compute_loss(a3, Y), "train": right(a3 > 0.5, Y)}
+    scores = {"cost": init_utils.compute_loss(a3, Y), "train": accuracy(a3 > 0.5, Y)}
     if len(sets) > 2:
-        scores["test"] = right(init_utils.predict_dec(parameters, sets[2]), sets[3])
+        scores["test"] = accuracy(init_utils.predict_dec(parameters, sets[2]), sets[3])
     return scores
 
 
-def account(found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+def format_scores(found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     """Give one line to each result."""
     width = max(map(len, found)) + 1
     for name, numbers in found.items():

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from fastnn.errors import SettingError, ShapeError
 
 from .. import dnn_utils
-from .arrays import Array, expect, matrix, targets
+from .arrays import Array, as_matrix, as_targets, check_shape
 from .deep_forward import Cache, LinearCache, check
 from .layers import cross_entropy_gradient, linear_gradients
 
@@ -43,10 +43,10 @@ def _linear_backward(
     dZ: ArrayLike, cache: LinearCache, *, wanted: bool
 ) -> tuple[Array, Array, Array]:
     """As `linear_backward`; with wanted=False without dA_prev (then empty)."""
-    dZ, A_prev, W = matrix("dZ", dZ), matrix("A_prev", cache[0]), matrix("W", cache[1])
-    expect("W", W, (None, len(A_prev)), f"one column for each row of A_prev, {A_prev.shape}")
+    dZ, A_prev, W = as_matrix("dZ", dZ), as_matrix("A_prev", cache[0]), as_matrix("W", cache[1])
+    check_shape("W", W, (None, len(A_prev)), f"one column for each row of A_prev, {A_prev.shape}")
     rule = f"by the rows of W, {W.shape}, and the columns of A_prev, {A_prev.shape}"
-    expect("dZ", dZ, (len(W), A_prev.shape[1]), rule)
+    check_shape("dZ", dZ, (len(W), A_prev.shape[1]), rule)
     return linear_gradients(dZ, A_prev, W, wanted=wanted)
 
 
@@ -112,10 +112,10 @@ def model_gradients(
     """As `L_model_backward`; with pixels=False without dA0, a third of the work of wide inputs."""
     if not caches:
         raise SettingError("caches must hold one cache for each layer, got none")
-    AL, Y = matrix("AL", AL), np.asarray(Y)
+    AL, Y = as_matrix("AL", AL), np.asarray(Y)
     if len(AL) == 1 and Y.size == AL.size:
         Y = Y.reshape(AL.shape)  # as the notebook does
-    Y = targets("Y", Y, AL, f"that of AL, {AL.shape}")
+    Y = as_targets("Y", Y, AL, f"that of AL, {AL.shape}")
     dA, grads = cross_entropy_gradient(AL, Y), {}
     for layer in range(len(caches), 0, -1):
         linear_cache, Z = caches[layer - 1]

@@ -13,15 +13,15 @@ from .. import dnn_utils
 from .arrays import (
     Array,
     Parameters,
-    bias,
-    depth,
-    expect,
+    as_bias,
+    as_matrix,
+    as_outputs,
+    as_targets,
+    check_shape,
+    count_layers,
     layer_parameters,
-    matrix,
-    outputs_of,
-    targets,
 )
-from .initial_parameters import drawn
+from .initial_parameters import draw_parameters
 from .layers import cross_entropy, linear
 
 LinearCache = tuple[Array, Array, Array]
@@ -50,7 +50,7 @@ def initialize_parameters(n_x: int, n_h: int, n_y: int, seed: int | None = 1) ->
     SettingError
         If a size is not a whole number from 1 on.
     """
-    return drawn([n_x, n_h, n_y], seed=seed, scale=0.01)
+    return draw_parameters([n_x, n_h, n_y], seed=seed, scale=0.01)
 
 
 def initialize_parameters_deep(
@@ -79,7 +79,7 @@ def initialize_parameters_deep(
     SettingError
         If a size is not a whole number from 1 on, or the scale is unknown.
     """
-    return drawn(layer_dims, seed=seed, scale=scale)
+    return draw_parameters(layer_dims, seed=seed, scale=scale)
 
 
 def linear_forward(A: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Array, LinearCache]:
@@ -105,9 +105,9 @@ def linear_forward(A: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Array, Lin
     ShapeError
         If the shapes do not fit.
     """
-    A, W = matrix("A", A), matrix("W", W)
-    expect("W", W, (None, len(A)), f"one column for each row of A, {A.shape}")
-    b = bias("b", b, len(W), f"one row for each row of W, {W.shape}")
+    A, W = as_matrix("A", A), as_matrix("W", W)
+    check_shape("W", W, (None, len(A)), f"one column for each row of A, {A.shape}")
+    b = as_bias("b", b, len(W), f"one row for each row of W, {W.shape}")
     return linear(A, W, b), (A, W, b)
 
 
@@ -171,11 +171,13 @@ def L_model_forward(X: ArrayLike, parameters: Mapping[str, ArrayLike]) -> tuple[
     SettingError
         If a parameter is missing.
     """
-    L, A, caches = depth(parameters), matrix("X", X), []
+    L, A, caches = count_layers(parameters), as_matrix("X", X), []
     for layer in range(1, L + 1):
         W, b = layer_parameters(parameters, layer)
         source = "X" if layer == 1 else f"A{layer - 1}"
-        expect(f"W{layer}", W, (None, len(A)), f"one column for each row of {source}, {A.shape}")
+        check_shape(
+            f"W{layer}", W, (None, len(A)), f"one column for each row of {source}, {A.shape}"
+        )
         A, cache = linear_activation_forward(A, W, b, "sigmoid" if layer == L else "relu")
         caches.append(cache)
     return A, caches
@@ -201,5 +203,5 @@ def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
     ShapeError
         If AL and Y differ in shape.
     """
-    AL = outputs_of("AL", AL)
-    return cross_entropy(AL, targets("Y", Y, AL, f"that of AL, {AL.shape}"))
+    AL = as_outputs("AL", AL)
+    return cross_entropy(AL, as_targets("Y", Y, AL, f"that of AL, {AL.shape}"))

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import SettingError
 
-from .arrays import Parameters, expect, matrix, targets
+from .arrays import Parameters, as_matrix, as_targets, check_shape
 from .cost_printing import print_cost_after
 from .deep_backward import model_gradients
 from .deep_forward import (
@@ -19,9 +19,9 @@ from .deep_forward import (
     initialize_parameters,
     initialize_parameters_deep,
 )
-from .edition import LATEST, is_older
-from .initial_parameters import widths
-from .layers import share_equal, update_parameters
+from .editions import LATEST, is_older
+from .initial_parameters import check_layer_dims
+from .layers import accuracy, update_parameters
 
 
 def two_layer_model(
@@ -67,7 +67,7 @@ def two_layer_model(
     SettingError
         If layers_dims is not three whole numbers from 1 on, or there is no such edition.
     """
-    older, sizes = is_older(edition), widths(layers_dims)
+    older, sizes = is_older(edition), check_layer_dims(layers_dims)
     if len(sizes) != 3:
         raise SettingError(
             f"layers_dims must be (n_x, n_h, n_y), got {len(sizes)} sizes; "
@@ -136,10 +136,10 @@ def _train(
     print_cost: bool,
 ) -> tuple[Parameters, list[NDArray[Any]]]:
     """Descend from the parameters; return the last ones and the cost every 100 steps."""
-    X, Y, L = matrix("X", X), matrix("Y", Y), len(parameters) // 2
+    X, Y, L = as_matrix("X", X), as_matrix("Y", Y), len(parameters) // 2
     n_x, n_y = parameters["W1"].shape[1], len(parameters[f"W{L}"])
-    expect("X", X, (n_x, None), "one row for each input of layers_dims")
-    expect("Y", Y, (n_y, X.shape[1]), f"by layers_dims and the columns of X, {X.shape}")
+    check_shape("X", X, (n_x, None), "one row for each input of layers_dims")
+    check_shape("Y", Y, (n_y, X.shape[1]), f"by layers_dims and the columns of X, {X.shape}")
     costs: list[NDArray[Any]] = []
     for i in range(num_iterations):
         AL, caches = L_model_forward(X, parameters)
@@ -181,7 +181,7 @@ def predict(X: ArrayLike, y: ArrayLike, parameters: Mapping[str, ArrayLike]) -> 
     """
     probabilities = L_model_forward(X, parameters)[0]
     rule = f"one label for each prediction, {probabilities.shape}"
-    y = targets("y", y, probabilities, rule)
+    y = as_targets("y", y, probabilities, rule)
     predictions = (probabilities > 0.5).astype(np.int64)
-    print(f"Accuracy: {share_equal(predictions, y)}")
+    print(f"Accuracy: {accuracy(predictions, y)}")
     return predictions

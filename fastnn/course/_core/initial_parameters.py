@@ -14,7 +14,7 @@ from fastnn.errors import SettingError
 from .arrays import Parameters
 
 
-def widths(layer_dims: Sequence[int]) -> list[int]:
+def check_layer_dims(layer_dims: Sequence[int]) -> list[int]:
     """Check the sizes of the layers, inputs first: at least two whole numbers from 1 on."""
     try:
         sizes = [operator.index(n) for n in layer_dims]
@@ -28,14 +28,14 @@ def widths(layer_dims: Sequence[int]) -> list[int]:
     return sizes
 
 
-def drawn(
+def draw_parameters(
     layer_dims: Sequence[int], *, seed: int | None, scale: float | Literal["sqrt"]
 ) -> Parameters:
     """Draw W (n, n_prev) from a normal distribution times `scale`, or over √n_prev; b (n, 1) = 0.
 
     With a seed the global generator starts from it, else it draws on.
     """
-    sizes = widths(layer_dims)
+    sizes = check_layer_dims(layer_dims)
     if isinstance(scale, str) and scale != "sqrt":
         raise SettingError(f"scale must be a number or 'sqrt', got {scale!r}")
     if seed is not None:

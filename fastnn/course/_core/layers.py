@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn._runtime.backend import active
 from fastnn.errors import SettingError
 
-from .arrays import Array, Parameters, depth, expect, matrix, take
+from .arrays import Array, Parameters, as_matrix, check_shape, count_layers, get_entry
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh")
 
@@ -68,7 +68,7 @@ def activate(name: str, Z: Array) -> Array:
 
 
 @quiet
-def derive(name: str, dA: Array, A: Array) -> Array:
+def activation_backward(name: str, dA: Array, A: Array) -> Array:
     """Return dZ = dA g'(Z), from A = g(Z); relu's is 0 at 0.   All of one shape."""
     check_activation(name)
     dZ = np.empty(A.shape)
@@ -97,12 +97,12 @@ def cross_entropy_gradient(A: Array, Y: Array) -> Array:
     return gradient
 
 
-def share_equal(predictions: NDArray[Any], Y: Array) -> float:
+def accuracy(predictions: NDArray[Any], Y: Array) -> float:
     """Return the share of right predictions, summed as the notebooks sum it.   Both (1, m)."""
     return float(np.sum((predictions == Y) / Y.shape[1]))
 
 
-def descended(array: Array, gradient: Array, learning_rate: float) -> Array:
+def gradient_step(array: Array, gradient: Array, learning_rate: float) -> Array:
     """Return a new array, array − learning_rate gradient.   All of one shape."""
     moved = array.copy()
     active().gradient_descent(moved.reshape(-1), gradient.reshape(-1), learning_rate)
@@ -137,10 +137,10 @@ def update_parameters(
         If a gradient has another shape than its parameter.
     """
     updated: Parameters = {}
-    for layer in range(1, depth(parameters) + 1):
+    for layer in range(1, count_layers(parameters) + 1):
         for key in (f"W{layer}", f"b{layer}"):
-            array = matrix(key, parameters[key])
-            gradient = matrix(f"d{key}", take("grads", grads, f"d{key}"))
-            expect(f"d{key}", gradient, (array.shape[0], array.shape[1]), f"that of {key}")
-            updated[key] = descended(array, gradient, float(learning_rate))
+            array = as_matrix(key, parameters[key])
+            gradient = as_matrix(f"d{key}", get_entry("grads", grads, f"d{key}"))
+            check_shape(f"d{key}", gradient, (array.shape[0], array.shape[1]), f"that of {key}")
+            updated[key] = gradient_step(array, gradient, float(learning_rate))
     return updated

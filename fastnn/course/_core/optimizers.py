@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike
 
 from fastnn._runtime.backend import active
 
-from .arrays import Array, Parameters, depth, expect, matrix, take
-from .edition import LATEST, is_older
+from .arrays import Array, Parameters, as_matrix, check_shape, count_layers, get_entry
+from .checks import check_beta, check_count
+from .editions import LATEST, is_older
 from .layers import quiet
 from .layers import update_parameters as _update
-from .settings import count, decay
 
 
 def update_parameters_with_gd(
@@ -47,18 +47,20 @@ def update_parameters_with_gd(
 
 def _names(parameters: Mapping[str, ArrayLike]) -> list[str]:
     """Name the parameters, W1, b1, …, having checked that all are there."""
-    return [f"{letter}{layer}" for layer in range(1, depth(parameters) + 1) for letter in "Wb"]
+    L = count_layers(parameters)
+    return [f"{letter}{layer}" for layer in range(1, L + 1) for letter in "Wb"]
 
 
 def _zeros(parameters: Mapping[str, ArrayLike]) -> Parameters:
     """Return zeros dW1, db1, … of the shapes of the parameters."""
-    return {f"d{key}": np.zeros(matrix(key, parameters[key]).shape) for key in _names(parameters)}
+    shapes = {key: as_matrix(key, parameters[key]).shape for key in _names(parameters)}
+    return {f"d{key}": np.zeros(shape) for key, shape in shapes.items()}
 
 
 def _fitting(name: str, mapping: Mapping[str, ArrayLike], key: str, array: Array) -> Array:
     """Return mapping["d" + key], which must have the shape of the parameter `array`."""
-    found = matrix(f"d{key} of {name}", take(name, mapping, f"d{key}"))
-    expect(f"d{key} of {name}", found, (array.shape[0], array.shape[1]), f"that of {key}")
+    found = as_matrix(f"d{key} of {name}", get_entry(name, mapping, f"d{key}"))
+    check_shape(f"d{key} of {name}", found, (array.shape[0], array.shape[1]), f"that of {key}")
     return found
 
 
@@ -116,10 +118,10 @@ def update_parameters_with_momentum(
     ShapeError
         If a gradient or velocity has another shape than its parameter.
     """
-    beta = decay("beta", beta)
+    beta = check_beta("beta", beta)
     moved, velocity = {}, {}
     for key in _names(parameters):
-        moved[key] = matrix(key, parameters[key]).copy()
+        moved[key] = as_matrix(key, parameters[key]).copy()
         velocity[f"d{key}"] = _fitting("v", v, key, moved[key]).copy()
         gradient = _fitting("grads", grads, key, moved[key])
         arrays = (array.reshape(-1) for array in (moved[key], gradient, velocity[f"d{key}"]))
@@ -194,11 +196,11 @@ def update_parameters_with_adam(
         If a gradient or average has another shape than its parameter.
     """
     older = is_older(edition)
-    t, beta1, beta2 = count("t", t), decay("beta1", beta1), decay("beta2", beta2)
+    t, beta1, beta2 = check_count("t", t), check_beta("beta1", beta1), check_beta("beta2", beta2)
     rates = float(learning_rate), beta1, beta2, float(epsilon), t
     moved, new_v, new_s = {}, {}, {}
     for key in _names(parameters):
-        moved[key] = matrix(key, parameters[key]).copy()
+        moved[key] = as_matrix(key, parameters[key]).copy()
         new_v[f"d{key}"] = _fitting("v", v, key, moved[key]).copy()
         new_s[f"d{key}"] = _fitting("s", s, key, moved[key]).copy()
         gradient = _fitting("grads", grads, key, moved[key])

@@ -14,12 +14,12 @@ from .arrays import Array, Parameters
 Shapes = dict[str, tuple[int, ...]]
 
 
-def joined(arrays: Mapping[str, Array], keys: list[str]) -> Array:
+def flatten(arrays: Mapping[str, Array], keys: list[str]) -> Array:
     """Return the arrays of these keys one behind another, (p,)."""
     return np.concatenate([arrays[key].reshape(-1) for key in keys])
 
 
-def views(theta: Array, shapes: Shapes) -> Parameters:
+def split_views(theta: Array, shapes: Shapes) -> Parameters:
     """Return views of theta (p,) in these shapes, one behind another."""
     parts, start = {}, 0
     for key, shape in shapes.items():
@@ -29,14 +29,14 @@ def views(theta: Array, shapes: Shapes) -> Parameters:
     return parts
 
 
-class Descent:
+class FlatParameters:
     """Parameters that a model moves: views of one vector, so that a step is one sweep over it."""
 
     def __init__(self, parameters: Parameters) -> None:
         shapes = {key: array.shape for key, array in parameters.items()}
         self.names = [f"d{key}" for key in parameters]
-        self.theta = joined(parameters, list(parameters))
-        self.parameters = views(self.theta, shapes)
+        self.theta = flatten(parameters, list(parameters))
+        self.parameters = split_views(self.theta, shapes)
         self.layers = [
             (self.parameters[f"W{layer}"], self.parameters[f"b{layer}"])
             for layer in range(1, len(parameters) // 2 + 1)
@@ -44,7 +44,7 @@ class Descent:
 
     def gradient(self, grads: Mapping[str, Array]) -> Array:
         """Return dW1, db1, … as one vector (p,)."""
-        return joined(grads, self.names)
+        return flatten(grads, self.names)
 
     def step(self, gradient: Array, learning_rate: float) -> None:
         """Move all parameters: θ ← θ − α gradient.   gradient (p,)."""

@@ -1,6 +1,6 @@
 """A network of relu layers and a last sigmoid layer: the arithmetic that course 2 shares.
 
-Checks are made at the doors, `layers_of` and `read_cache`; between them arrays fit together.
+Checks are made at the doors, `as_layers` and `read_cache`; between them arrays fit together.
 """
 
 from __future__ import annotations
@@ -13,30 +13,39 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import SettingError
 
-from .arrays import Array, Parameters, depth, expect, layer_parameters, matrix, outputs_of, targets
-from .layers import activate, derive, linear, linear_gradients, quiet
+from .arrays import (
+    Array,
+    Parameters,
+    as_matrix,
+    as_outputs,
+    as_targets,
+    check_shape,
+    count_layers,
+    layer_parameters,
+)
+from .layers import activate, activation_backward, linear, linear_gradients, quiet
 
 Layers = list[tuple[Array, Array]]
 Cache = tuple[NDArray[Any], ...]
 
 
-def layers_of(X: ArrayLike, parameters: Mapping[str, ArrayLike]) -> tuple[Array, Layers]:
+def as_layers(X: ArrayLike, parameters: Mapping[str, ArrayLike]) -> tuple[Array, Layers]:
     """Return X (n_x, m) and (W, b) of each layer, each fitting the one before."""
-    X = matrix("X", X)
+    X = as_matrix("X", X)
     layers: Layers = []
     n, source = len(X), f"X, {X.shape}"
-    for layer in range(1, depth(parameters) + 1):
-        W = matrix(f"W{layer}", parameters[f"W{layer}"])
-        expect(f"W{layer}", W, (None, n), f"one column for each row of {source}")
+    for layer in range(1, count_layers(parameters) + 1):
+        W = as_matrix(f"W{layer}", parameters[f"W{layer}"])
+        check_shape(f"W{layer}", W, (None, n), f"one column for each row of {source}")
         layers.append(layer_parameters(parameters, layer))
         n, source = len(W), f"W{layer}, {W.shape}"
     return X, layers
 
 
-def fitting(X: ArrayLike, Y: ArrayLike) -> tuple[Array, Array]:
+def as_examples(X: ArrayLike, Y: ArrayLike) -> tuple[Array, Array]:
     """Return X (n_x, m) and Y (1, m)."""
-    X, Y = matrix("X", X), matrix("Y", Y)
-    expect("Y", Y, (1, X.shape[1]), f"one label for each column of X, {X.shape}")
+    X, Y = as_matrix("X", X), as_matrix("Y", Y)
+    check_shape("Y", Y, (1, X.shape[1]), f"one label for each column of X, {X.shape}")
     return X, Y
 
 
@@ -81,7 +90,7 @@ def backward(
                 dA *= masks[layer - 2]
                 dA /= keep_prob
             grads[f"dA{layer - 1}"] = dA
-            dZ = derive("relu", dA, A_prev)
+            dZ = activation_backward("relu", dA, A_prev)
     return grads
 
 
@@ -104,23 +113,23 @@ def read_cache(
     if not L or rest:
         names = "Z, D, A, W, b of each layer (no D in the last)" if dropout else "Z, A, W, b"
         raise SettingError(f"cache must hold {names} in turn, got {len(cache)} arrays")
-    X = matrix("X", X)
+    X = as_matrix("X", X)
     A, W, masks = [X], [], []
     for layer in range(1, L + 1):
         part = cache[held * (layer - 1) : held * layer]
-        weights = matrix(f"W{layer}", part[-2])
+        weights = as_matrix(f"W{layer}", part[-2])
         source = f"A{layer - 1}" if layer > 1 else "X"
         rule = f"one column for each row of {source}, {A[-1].shape}"
-        expect(f"W{layer}", weights, (None, len(A[-1])), rule)
+        check_shape(f"W{layer}", weights, (None, len(A[-1])), rule)
         W.append(weights)
         rule, shape = f"by W{layer}, {weights.shape}, and X, {X.shape}", (len(weights), X.shape[1])
-        A.append(matrix(f"A{layer}", part[-3]))
-        expect(f"A{layer}", A[-1], shape, rule)
+        A.append(as_matrix(f"A{layer}", part[-3]))
+        check_shape(f"A{layer}", A[-1], shape, rule)
         if dropout and layer < L:
-            masks.append(matrix(f"D{layer}", part[1]))
-            expect(f"D{layer}", masks[-1], shape, rule)
+            masks.append(as_matrix(f"D{layer}", part[1]))
+            check_shape(f"D{layer}", masks[-1], shape, rule)
     AL = A.pop()
-    return A, W, _error(AL, targets("Y", Y, AL, f"that of A{L}, {AL.shape}")), masks
+    return A, W, _error(AL, as_targets("Y", Y, AL, f"that of A{L}, {AL.shape}")), masks
 
 
 @quiet
@@ -132,8 +141,8 @@ def _error(AL: Array, Y: Array) -> Array:
 @quiet
 def losses(A: ArrayLike, Y: ArrayLike, name: str = "a3") -> Array:
     """Return −(y log a + (1−y) log(1−a)) of every label, inf or nan where a is 0 or 1."""
-    A = outputs_of(name, A)
-    Y = targets("Y", Y, A, f"that of {name}, {A.shape}")
+    A = as_outputs(name, A)
+    Y = as_targets("Y", Y, A, f"that of {name}, {A.shape}")
     each: Array = -(Y * np.log(A) + (1 - Y) * np.log(1 - A))
     return each
 

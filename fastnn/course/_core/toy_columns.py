@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .arrays import Array
 
 
-def columns(
+def to_columns(
     points: tuple[NDArray[np.float64], NDArray[np.int64]],
 ) -> tuple[Array, NDArray[np.int64]]:
     """Return X (2, m) and Y (1, m) of points (m, 2) and classes (m,)."""
@@ -16,7 +16,7 @@ def columns(
     return np.ascontiguousarray(X.T), y.reshape(1, -1)
 
 
-def leave_generator(seed: int, m: int) -> None:
+def advance_generator(seed: int, m: int) -> None:
     """Leave NumPy's global generator where a notebook does, which draws its m points from it."""
     np.random.seed(seed)
     np.random.shuffle(np.arange(m))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array, Parameters
-from .case_arrays import Rng, gradients_of, parameters_of
+from .random_arrays import Rng, random_gradients, random_parameters
 
 __all__ = [
     "backward_propagation_n_test_case",
@@ -61,7 +61,7 @@ def compute_cost_with_regularization_test_case() -> tuple[Array, Array, Paramete
     """Return A3 (1, 5), Y (1, 5) and the parameters of a [3, 2, 3, 1] network."""
     rng = Rng(31)
     Y = np.array([[1.0, 1.0, 0.0, 1.0, 0.0]])
-    return rng.uniform(0.05, 0.95, size=(1, 5)), Y, parameters_of(rng, 3, 2, 3, 1)
+    return rng.uniform(0.05, 0.95, size=(1, 5)), Y, random_parameters(rng, 3, 2, 3, 1)
 
 
 def _cache(rng: Rng, m: int, *sizes: int, dropout: bool = False) -> Arrays:
@@ -85,7 +85,7 @@ def backward_propagation_with_regularization_test_case() -> tuple[Array, Array, 
 def forward_propagation_with_dropout_test_case() -> tuple[Array, Parameters]:
     """Return X (3, 5) and the parameters of a [3, 2, 3, 1] network."""
     rng = Rng(33)
-    return rng.randn(3, 5), parameters_of(rng, 3, 2, 3, 1)
+    return rng.randn(3, 5), random_parameters(rng, 3, 2, 3, 1)
 
 
 def backward_propagation_with_dropout_test_case() -> tuple[Array, Array, Arrays]:
@@ -106,7 +106,7 @@ def gradient_check_test_case() -> tuple[int, int]:
 def gradient_check_n_test_case() -> tuple[Array, Array, Parameters]:
     """Return X (4, 3), Y (3,) and the parameters of a [4, 5, 3, 1] network, all from the seed 1."""
     rng = Rng(1)
-    return rng.randn(4, 3), np.array([1, 1, 0]), parameters_of(rng, 4, 5, 3, 1)
+    return rng.randn(4, 3), np.array([1, 1, 0]), random_parameters(rng, 4, 5, 3, 1)
 
 
 def forward_propagation_n_test_case() -> tuple[Array, Array, Parameters]:
@@ -126,8 +126,8 @@ def backward_propagation_n_test_case() -> tuple[Array, Array, Arrays]:
 def update_parameters_with_gd_test_case() -> tuple[Parameters, Parameters, float]:
     """Return parameters and gradients of a [3, 2, 3] network and a learning rate."""
     rng = Rng(51)
-    parameters = parameters_of(rng, 3, 2, 3)
-    return parameters, gradients_of(rng, parameters), 0.01
+    parameters = random_parameters(rng, 3, 2, 3)
+    return parameters, random_gradients(rng, parameters), 0.01
 
 
 def random_mini_batches_test_case() -> tuple[Array, Array, int]:
@@ -138,19 +138,19 @@ def random_mini_batches_test_case() -> tuple[Array, Array, int]:
 
 def initialize_velocity_test_case() -> Parameters:
     """Return the parameters of a [3, 2, 3] network."""
-    return parameters_of(Rng(53), 3, 2, 3)
+    return random_parameters(Rng(53), 3, 2, 3)
 
 
 def update_parameters_with_momentum_test_case() -> tuple[Parameters, Parameters, Parameters]:
     """Return parameters, gradients and velocities of a [3, 2, 3] network."""
     rng = Rng(54)
-    parameters = parameters_of(rng, 3, 2, 3)
-    return parameters, gradients_of(rng, parameters), gradients_of(rng, parameters)
+    parameters = random_parameters(rng, 3, 2, 3)
+    return parameters, random_gradients(rng, parameters), random_gradients(rng, parameters)
 
 
 def initialize_adam_test_case() -> Parameters:
     """Return the parameters of a [3, 2, 3] network."""
-    return parameters_of(Rng(55), 3, 2, 3)
+    return random_parameters(Rng(55), 3, 2, 3)
 
 
 def update_parameters_with_adam_test_case() -> tuple[
@@ -158,10 +158,10 @@ def update_parameters_with_adam_test_case() -> tuple[
 ]:
     """Return parameters, gradients, and averages of gradients and squares, [3, 2, 3]."""
     rng = Rng(56)
-    parameters = parameters_of(rng, 3, 2, 3)
-    v, s = gradients_of(rng, parameters), gradients_of(rng, parameters)
+    parameters = random_parameters(rng, 3, 2, 3)
+    v, s = random_gradients(rng, parameters), random_gradients(rng, parameters)
     squares = {key: np.square(array) for key, array in s.items()}
-    return parameters, gradients_of(rng, parameters), v, squares
+    return parameters, random_gradients(rng, parameters), v, squares
 
 
 def update_lr_test_case() -> tuple[float, int, float]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, Parameters, take
-from .case_arrays import Rng, gradients_of, parameters_of
+from .arrays import Array, Parameters, get_entry
 from .deep_forward import Cache, LinearCache
+from .random_arrays import Rng, random_gradients, random_parameters
 
 __all__ = [
     "L_model_backward_test_case",
@@ -77,13 +77,13 @@ def initialize_parameters_test_case() -> tuple[int, int, int]:
 def forward_propagation_test_case() -> tuple[Array, Parameters]:
     """Return X (2, 3) and the parameters of a [2, 4, 1] network."""
     rng = Rng(12)
-    return rng.randn(2, 3), parameters_of(rng, 2, 4, 1)
+    return rng.randn(2, 3), random_parameters(rng, 2, 4, 1)
 
 
 def backward_propagation_test_case() -> tuple[Parameters, Parameters, Array, Array]:
     """Return parameters and a cache of a [2, 4, 1] network, X (2, 3), Y (1, 3)."""
     rng = Rng(13)
-    parameters = parameters_of(rng, 2, 4, 1)
+    parameters = random_parameters(rng, 2, 4, 1)
     Z1, Z2 = rng.randn(4, 3), rng.randn(1, 3)
     cache = {"Z1": Z1, "A1": np.tanh(Z1), "Z2": Z2, "A2": 1 / (1 + np.exp(-Z2))}
     return parameters, cache, rng.randn(2, 3), np.array([[1.0, 0.0, 1.0]])
@@ -97,7 +97,7 @@ def nn_model_test_case() -> tuple[Array, Array]:
 def predict_test_case() -> tuple[Parameters, Array]:
     """Return the parameters of a [2, 4, 1] network and X (2, 3)."""
     rng = Rng(15)
-    return parameters_of(rng, 2, 4, 1), rng.randn(2, 3)
+    return random_parameters(rng, 2, 4, 1), rng.randn(2, 3)
 
 
 # Deep networks
@@ -123,13 +123,13 @@ def linear_activation_forward_test_case() -> tuple[Array, Array, Array]:
 def L_model_forward_test_case() -> tuple[Array, Parameters]:
     """Return X (4, 2) and the parameters of a [4, 3, 1] network."""
     rng = Rng(23)
-    return rng.randn(4, 2), parameters_of(rng, 4, 3, 1)
+    return rng.randn(4, 2), random_parameters(rng, 4, 3, 1)
 
 
 def L_model_forward_test_case_2hidden() -> tuple[Array, Parameters]:
     """Return X (5, 4) and the parameters of a [5, 4, 3, 1] network."""
     rng = Rng(24)
-    return rng.randn(5, 4), parameters_of(rng, 5, 4, 3, 1)
+    return rng.randn(5, 4), random_parameters(rng, 5, 4, 3, 1)
 
 
 def compute_cost_test_case() -> tuple[Array, Array]:
@@ -162,12 +162,12 @@ def print_grads(grads: Mapping[str, ArrayLike]) -> None:
     The notebooks of 2017 count activations one further: where a dict has no dA0, dA2 is meant.
     """
     for name in ("dW1", "db1"):
-        print(f"{name} = {take('grads', grads, name)}")
-    print(f"dA1 = {take('grads', grads, 'dA1' if 'dA0' in grads else 'dA2')}")
+        print(f"{name} = {get_entry('grads', grads, name)}")
+    print(f"dA1 = {get_entry('grads', grads, 'dA1' if 'dA0' in grads else 'dA2')}")
 
 
 def update_parameters_test_case() -> tuple[Parameters, Parameters]:
     """Return parameters and gradients of a [4, 3, 1] network."""
     rng = Rng(28)
-    parameters = parameters_of(rng, 4, 3, 1)
-    return parameters, gradients_of(rng, parameters)
+    parameters = random_parameters(rng, 4, 3, 1)
+    return parameters, random_gradients(rng, parameters)

@@ -14,7 +14,7 @@ from .arrays import Parameters
 Rng = np.random.RandomState
 
 
-def parameters_of(rng: Rng, *sizes: int) -> Parameters:
+def random_parameters(rng: Rng, *sizes: int) -> Parameters:
     """Draw W (n, n_prev) and b (n, 1) of each layer, not tiny, so that errors show."""
     parameters: Parameters = {}
     for layer, (n_prev, n) in enumerate(pairwise(sizes), start=1):
@@ -23,6 +23,6 @@ def parameters_of(rng: Rng, *sizes: int) -> Parameters:
     return parameters
 
 
-def gradients_of(rng: Rng, parameters: Parameters) -> Parameters:
+def random_gradients(rng: Rng, parameters: Parameters) -> Parameters:
     """Give a gradient for each parameter, of its shape."""
     return {f"d{key}": rng.randn(*array.shape) for key, array in parameters.items()}
