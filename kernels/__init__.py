@@ -10,6 +10,7 @@ Z, A     Z = X W + b and A = g(Z), both (m, n_out); the A of one layer is the X 
 dW, …    the derivative of the cost by W, …: dA, dZ, dW, db
 ======== ==========================================================================
 
+``get`` returns a `Backend`, the typed record of ops; `op_registry` has example arguments of each.
 ``loops`` is the readable specification, ``vectorized`` plain NumPy, ``jitted`` Numba.
 """
 
@@ -17,20 +18,24 @@ from __future__ import annotations
 
 import importlib
 from functools import cache
-from types import ModuleType
+
+from .backend import Backend
 
 BACKENDS = ("loops", "vectorized", "jitted")
 
 
 @cache
-def get(name: str) -> ModuleType:
-    """Return the backend of that name: a module with the ops and `run`.
+def get(name: str) -> Backend:
+    """Return the backend of that name: its ops, and the calls that run a program.
 
     Raises
     ------
     ValueError
         If there is no such backend.
+    NotImplementedError
+        If it lacks a kernel for an activation, a loss, an optimiser or a kind of row.
     """
     if name not in BACKENDS:
         raise ValueError(f"backend {name!r} does not exist; there are {', '.join(BACKENDS)}")
-    return importlib.import_module(f".{name}", __name__)
+    backend: Backend = importlib.import_module(f".{name}", __name__).BACKEND
+    return backend

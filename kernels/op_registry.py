@@ -1,17 +1,21 @@
-"""The table of ops: each op's name with example arguments, for tests, benchmarks and warm-up.
+"""The registry of ops: each op with example arguments, for tests and benchmarks.
 
-A new row is everywhere at once: compared on all backends, checked by finite differences, timed.
+Activations, losses and optimisers have a row for each member of their enum; a row is everywhere at
+once: compared on all backends in every layout, checked by finite differences, timed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .opcodes import Activation
+from .backend import Backend
+from .opcodes import CLASSIFYING, METHODS, Activation, Loss, Method
+from .records import StepNumbers
 
 Array = np.ndarray[Any, Any]
 
@@ -39,7 +43,7 @@ class Sample:
         return (self.rng.random(shape) + 0.5).astype(self.dtype)
 
     def out(self, *shape: int) -> Array:
-        """Room for a result."""
+        """Zeros, for a result."""
         return np.zeros(shape, self.dtype)
 
     def bits(self, *shape: int) -> Array:
@@ -59,55 +63,103 @@ class Sample:
 
 @dataclass(frozen=True)
 class Row:
-    """One op: its name, arguments from a `Sample`, and which of them it writes.
+    """One op: its name, where a backend has it, example arguments, and which of them it writes.
 
     For finite differences: `slope` = (argument, gradient) are the places of an input and of the
-    output that holds the derivative of the returned cost by it; `backward` names the op that turns
-    dA into dZ.
+    output that holds the derivative of the returned cost by it; `backward` is where a backend has
+    the op that turns dA into dZ.
     """
 
     name: str
     arguments: Callable[[Sample], tuple[Any, ...]]
     outputs: tuple[int, ...] = ()
     slope: tuple[int, int] | None = None
-    backward: str | None = None
+    on: Callable[[Backend], Callable[..., Any]] | None = None
+    backward: Callable[[Backend], Callable[..., Any]] | None = None
+
+    def function(self, backend: Backend) -> Callable[..., Any]:
+        """Return a backend's function of this op: its attribute of that name unless `on` says."""
+        return (self.on or attrgetter(self.name))(backend)
 
 
-def _square(s: Sample) -> tuple[Any, ...]:
-    return s.real(s.m, s.n_out), s.out(s.m, s.n_out)
+class LossExample(NamedTuple):
+    """Which numbers a loss takes: names of methods of `Sample`, and its parameter."""
+
+    outputs: str = "real"
+    targets: str = "real"
+    rate: float = 0.0
 
 
-def _slopes(s: Sample) -> tuple[Any, ...]:
+#: Losses whose examples are not any real numbers.
+LOSS_EXAMPLES = {
+    Loss.BINARY_CROSS_ENTROPY: LossExample(targets="bits"),
+    Loss.CATEGORICAL_CROSS_ENTROPY: LossExample(targets="one_hot"),
+    Loss.HUBER: LossExample(rate=0.8),
+    Loss.QUANTILE: LossExample(rate=0.3),
+    Loss.POISSON: LossExample(outputs="positive", targets="positive"),
+}
+
+#: The numbers of an example step, which each method reads as it needs them.
+STEP = StepNumbers(
+    t=3, rate=0.01, gain=0.2, beta1=0.9, beta2=0.99, epsilon=1e-8, weight_decay=0.1, n_decayed=1
+)
+
+
+def _activation_rows(code: Activation) -> tuple[Row, Row]:
+    """Return the rows of an activation and of its derivative."""
+
+    def forward(backend: Backend) -> Callable[..., Any]:
+        return backend.activations[code].forward
+
+    def backward(backend: Backend) -> Callable[..., Any]:
+        return backend.activations[code].backward
+
+    def pair(s: Sample) -> tuple[Any, ...]:
+        return s.real(s.m, s.n_out), s.out(s.m, s.n_out)
+
+    def four(s: Sample) -> tuple[Any, ...]:
+        shape = s.m, s.n_out
+        return s.real(*shape), s.real(*shape), s.positive(*shape), s.out(*shape)
+
+    name = code.name.lower()
     return (
-        *(s.real(s.m, s.n_out) for _ in range(2)),
-        s.positive(s.m, s.n_out),
-        s.out(s.m, s.n_out),
+        Row(name, pair, outputs=(1,), on=forward, backward=backward),
+        Row(f"{name}_backward", four, outputs=(3,), on=backward),
     )
 
 
-def _loss(targets: str) -> Callable[[Sample], tuple[Any, ...]]:
+def _loss_rows(code: Loss) -> tuple[Row, ...]:
+    """Return the rows of a loss and, for one of classes, of its count of right examples."""
+    example = LOSS_EXAMPLES.get(code, LossExample())
+
+    def hits(s: Sample) -> tuple[Any, ...]:
+        outputs, targets = getattr(s, example.outputs), getattr(s, example.targets)
+        A, Y = outputs(s.m, s.n_out), targets(s.m, s.n_out)
+        return A, Y, s.weights()
+
+    def cost(s: Sample) -> tuple[Any, ...]:
+        return *hits(s), example.rate, s.out(s.m, s.n_out)
+
+    name = code.name.lower()
+    rows = [Row(name, cost, (4,), slope=(0, 4), on=lambda backend: backend.losses[code].cost)]
+    if code in CLASSIFYING:
+        rows.append(Row(f"{name}_hits", hits, on=lambda backend: backend.losses[code].hits))
+    return tuple(rows)
+
+
+def _method_row(code: Method) -> Row:
+    """Return the row of an optimiser's step; averages of squares are positive."""
+    squares = METHODS[code].squares
+
     def arguments(s: Sample) -> tuple[Any, ...]:
-        Y = getattr(s, targets)(s.m, s.n_out)
-        return s.real(s.m, s.n_out), Y, s.weights(), s.out(s.m, s.n_out)
+        theta, grad = s.real(s.m), s.real(s.m)
+        slots = s.real(METHODS[code].slots, s.m)
+        if squares is not None:
+            slots[squares] = s.positive(s.m)
+        return theta, grad, slots, STEP._replace(n_decayed=s.m // 2)
 
-    return arguments
-
-
-def _hits(targets: str) -> Callable[[Sample], tuple[Any, ...]]:
-    return lambda s: (s.real(s.m, s.n_out), getattr(s, targets)(s.m, s.n_out), s.weights())
-
-
-_ACTIVATIONS = tuple(activation.name.lower() for activation in Activation)
-
-
-def _robust(rate: float, targets: str = "real") -> Callable[[Sample], tuple[Any, ...]]:
-    def arguments(s: Sample) -> tuple[Any, ...]:
-        A, Y = s.real(s.m, s.n_out), getattr(s, targets)(s.m, s.n_out)
-        if targets == "positive":
-            A = s.positive(s.m, s.n_out)
-        return A, Y, s.weights(), rate, s.out(s.m, s.n_out)
-
-    return arguments
+    name = code.name.lower()
+    return Row(name, arguments, outputs=(0, 2), on=lambda backend: backend.methods[code])
 
 
 def _drawn(s: Sample) -> tuple[Any, ...]:
@@ -155,47 +207,15 @@ TABLE: tuple[Row, ...] = (
         ),
         outputs=(3, 4, 5),
     ),
-    *(Row(g, _square, outputs=(1,), backward=f"{g}_backward") for g in _ACTIVATIONS),
-    *(Row(f"{g}_backward", _slopes, outputs=(3,)) for g in _ACTIVATIONS),
-    Row("squared_error", _loss("real"), outputs=(3,), slope=(0, 3)),
-    Row("binary_cross_entropy", _loss("bits"), outputs=(3,), slope=(0, 3)),
-    Row("categorical_cross_entropy", _loss("one_hot"), outputs=(3,), slope=(0, 3)),
-    Row("absolute_error", _robust(0.0), outputs=(4,), slope=(0, 4)),
-    Row("huber", _robust(0.8), outputs=(4,), slope=(0, 4)),
-    Row("quantile", _robust(0.3), outputs=(4,), slope=(0, 4)),
-    Row("poisson", _robust(0.0, "positive"), outputs=(4,), slope=(0, 4)),
+    *(row for code in Activation for row in _activation_rows(code)),
+    *(row for code in Loss for row in _loss_rows(code)),
     Row("dropout", _drawn, outputs=(6,)),
     Row("noise", _drawn, outputs=(6,)),
     Row("batch_moments", lambda s: (s.real(s.m, s.n_in), s.out(s.n_in), s.out(s.n_in)), (1, 2)),
     Row("batchnorm_forward", _normed, outputs=(6,)),
     Row("batchnorm_backward", _normed_back, outputs=(6, 7, 8)),
-    Row("binary_hits", _hits("bits")),
-    Row("categorical_hits", _hits("one_hot")),
     Row("penalty", lambda s: (s.real(s.m), s.out(s.m), 0.7, 0.2), outputs=(1,), slope=(0, 1)),
-    Row("gradient_descent", lambda s: (s.real(s.m), s.real(s.m), 0.1), outputs=(0,)),
-    Row(
-        "adam",
-        lambda s: (
-            s.real(s.m), s.real(s.m), s.real(s.m), s.positive(s.m), 0.01, 0.9, 0.999, 1e-8, 3
-        ),
-        outputs=(0, 2, 3),
-    ),
-    Row(
-        "momentum",
-        lambda s: (s.real(s.m), s.real(s.m), s.real(s.m), 0.1, 0.9, 0.2),
-        outputs=(0, 2),
-    ),
-    Row(
-        "nesterov",
-        lambda s: (s.real(s.m), s.real(s.m), s.real(s.m), 0.1, 0.9, 0.2),
-        outputs=(0, 2),
-    ),
-    Row(
-        "rmsprop",
-        lambda s: (s.real(s.m), s.real(s.m), s.positive(s.m), 0.1, 0.9, 1e-8),
-        outputs=(0, 2),
-    ),
-    Row("decay_weights", lambda s: (s.real(s.m), 0.1), outputs=(0,)),
+    *map(_method_row, Method),
     Row("norm", lambda s: (s.real(s.m),)),
     Row("clip", lambda s: (s.real(s.m), 1.5, 0.9), outputs=(0,)),
     Row("bound_norms", lambda s: (s.real(s.n_in, s.n_out), 1.2), outputs=(0,)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,6 +64,51 @@ class Method(IntEnum):
     NESTEROV = 3
     RMSPROP = 4
     ADAMW = 5
+
+
+#: Losses of classes: an example is right or wrong.
+CLASSIFYING = (Loss.BINARY_CROSS_ENTROPY, Loss.CATEGORICAL_CROSS_ENTROPY)
+
+
+class MethodTraits(NamedTuple):
+    """What an optimiser remembers, and what bounds its steps."""
+
+    slots: int  # flat vectors of memory, each as long as theta
+    averages_gradient: bool = False  # slot 0 holds an average or a velocity of gradients
+    squares: int | None = None  # the slot of averages of squared gradients, if there is one
+    corrects_bias: bool = False  # averages are divided by 1 − βᵗ
+    decays_weights: bool = False  # weights shrink by rate · weight_decay before a step
+
+
+METHODS = {
+    Method.GRADIENT_DESCENT: MethodTraits(slots=0),
+    Method.ADAM: MethodTraits(2, averages_gradient=True, squares=1, corrects_bias=True),
+    Method.MOMENTUM: MethodTraits(1, averages_gradient=True),
+    Method.NESTEROV: MethodTraits(1, averages_gradient=True),
+    Method.RMSPROP: MethodTraits(1, squares=0),
+    Method.ADAMW: MethodTraits(
+        2, averages_gradient=True, squares=1, corrects_bias=True, decays_weights=True
+    ),
+}
+
+
+def require_all(codes: type[IntEnum], table: Container[IntEnum], owner: str) -> None:
+    """Refuse a table that lacks an entry for a member of `codes`: a half-added op.
+
+    Raises
+    ------
+    NotImplementedError
+        Naming the owner of the table and the members that it lacks.
+    """
+    missing = [f"{codes.__name__}.{code.name}" for code in codes if code not in table]
+    if missing:
+        raise NotImplementedError(
+            f"{owner} has nothing for {', '.join(missing)}; "
+            "kernels/README.md lists the places that a new op needs"
+        )
+
+
+require_all(Method, METHODS, "opcodes.METHODS")
 
 
 class Purpose(IntEnum):
@@ -134,16 +181,6 @@ SETTINGS = np.dtype(
     ],
     align=True,
 )
-
-#: Flat vectors of the optimiser's memory that each method needs.
-SLOTS = {
-    Method.GRADIENT_DESCENT: 0,
-    Method.ADAM: 2,
-    Method.MOMENTUM: 1,
-    Method.NESTEROV: 1,
-    Method.RMSPROP: 1,
-    Method.ADAMW: 2,
-}
 
 #: dtypes of X that kernels read where it lies, some rows at a time; the place is the code in
 #: their description of X.

@@ -1,4 +1,4 @@
-"""Reach: whether a step could take a parameter out of the range of its dtype, told before it moves.
+"""The overflow guard: whether a step could take a parameter out of its dtype's range.
 
 A finite number stays finite when it moves by less than half the distance of the largest numbers.
 So no copy of parameters and slots is needed to undo a step: one that might overflow is not taken.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .opcodes import Method
+from .opcodes import METHODS, Method
 
-DESCENT, RMSPROP = int(Method.GRADIENT_DESCENT), int(Method.RMSPROP)
-ADAM, ADAMW = int(Method.ADAM), int(Method.ADAMW)
+# By method, as tuples: compiled code reads these too.
+AVERAGES_GRADIENT = tuple(METHODS[method].averages_gradient for method in Method)
+AVERAGES_SQUARES = tuple(METHODS[method].squares is not None for method in Method)
+CORRECTS_BIAS = tuple(METHODS[method].corrects_bias for method in Method)
+DECAYS_WEIGHTS = tuple(METHODS[method].decays_weights for method in Method)
 
 
 def _limits(dtype):
@@ -44,20 +47,21 @@ def safe(settings, single, rate, cost, peak, average):
     value, norm = float(settings["clip_value"]), float(settings["clip_norm"])
     slope = value if 0 < value < slope else slope
     slope = norm if 0 < norm < slope else slope
-    adam = (method == ADAM) | (method == ADAMW)
-    squares = adam | (method == RMSPROP)
+    squares = AVERAGES_SQUARES[method]
     if squares and not slope * slope < largest:
         return False
     if norm > 0 and not peak * peak < NORMED:
         return False
     if settings["velocity"]:  # βv + ηg at most, and with Nesterov's look ahead ηg once more
         return average + 2 * abs(rate) * slope < limit
-    if method != DESCENT and method != RMSPROP and average > slope:
+    if AVERAGES_GRADIENT[method] and average > slope:
         slope = average
-    if adam:
+    if CORRECTS_BIAS[method]:
         slope = slope / (1 - settings["beta1"])
     if squares:
         slope = slope / settings["epsilon"]
-    if method == ADAMW and rate * settings["weight_decay"] > 2:  # weights would grow, not decay
+    if (
+        DECAYS_WEIGHTS[method] and rate * settings["weight_decay"] > 2
+    ):  # weights would grow, not decay
         return False
     return abs(rate) * slope < limit

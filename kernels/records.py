@@ -1,4 +1,4 @@
-"""What belongs together in the calls of kernels: named tuples, which compiled code takes as well."""
+"""Named tuples of what belongs together in calls of kernels; compiled code takes them as well."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Batch(NamedTuple):
 
 
 class FitArrays(NamedTuple):
-    """The vectors that a fit moves: parameters, their gradient, the optimiser's memory, averages."""
+    """The vectors that a fit moves: parameters, gradient, the optimiser's memory, statistics."""
 
     theta: Array  # (p,)
     grad: Array  # (p,), overwritten by each step
@@ -36,7 +36,7 @@ class FitArrays(NamedTuple):
 
 
 class FitLog(NamedTuple):
-    """What a run tells its caller, a row for each step of the call and for each epoch of the fit."""
+    """What a run tells: a row for each step of the call, and one for each epoch of the fit."""
 
     steps: Array  # (steps, 4): cost, Σ w of right examples, Σ w, and a bound of |v| after the step
     epochs: Array  # (epochs, 2): cost and share of right examples of the validation examples

@@ -6,11 +6,12 @@ import importlib
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from functools import partial
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from fastnn import kernels
 from fastnn.errors import SettingError
+from fastnn.kernels.backend import Backend
 
 if TYPE_CHECKING:
     from fastnn.lowering.program import Program
@@ -73,7 +74,7 @@ def announce_compilation(say: Callable[[str], object] | None) -> None:
         compiler.listen(None if say is None else partial(say, COMPILING))
 
 
-def fitting(program: Program) -> ModuleType:
+def fitting(program: Program) -> Backend:
     """Return the backend that runs this program: activations of users are not compiled."""
     chosen = active()
     if program.custom:
@@ -83,8 +84,8 @@ def fitting(program: Program) -> ModuleType:
     return chosen
 
 
-def active() -> ModuleType:
-    """Return the backend of this thread or task: a module with the ops and `run`."""
+def active() -> Backend:
+    """Return the backend of this thread or task."""
     name = _chosen.get()
     if name is not None:
         return kernels.get(name)

@@ -75,7 +75,7 @@ def _host() -> str:
 
 def _backends() -> str:
     """The backends that can run, the default one marked."""
-    default = active().__name__.rpartition(".")[2]
+    default = active().name
     names = [
         name + (" (default)" if name == default else "")
         for name in kernels.BACKENDS

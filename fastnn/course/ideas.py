@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from fastnn._runtime.backend import active
 from fastnn.data import digits, flatten_images
+from fastnn.kernels.opcodes import Loss as Code
 
 from . import deep, logistic_regression, planar_utils, shallow
 from ._core import explanations, parity_nets
@@ -46,14 +47,15 @@ def slope(a: float = 2.0, step: float = 0.001) -> dict[str, float]:
 def _squared_error(Z: Array, Y: Array) -> tuple[float, Array]:
     """J = 1/m Σ ½(σ(z) − y)², and dZ = (a − y) a (1 − a) / m.   All (1, m)."""
     A, dA = activate("sigmoid", Z), np.empty(Z.shape)
-    cost = active().squared_error(A.T, Y.T, np.ones(Z.shape[1]), dA.T)
+    cost = active().losses[Code.SQUARED_ERROR].cost(A.T, Y.T, np.ones(Z.shape[1]), 0.0, dA.T)
     return cost, activation_backward("sigmoid", dA, A)
 
 
 def _cross_entropy(Z: Array, Y: Array) -> tuple[float, Array]:
     """J = −1/m Σ (y log σ(z) + (1−y) log(1−σ(z))), and dZ = (a − y) / m.   All (1, m)."""
     dZ = np.empty(Z.shape)
-    return active().binary_cross_entropy(Z.T, Y.T, np.ones(Z.shape[1]), dZ.T), dZ
+    cost = active().losses[Code.BINARY_CROSS_ENTROPY].cost
+    return cost(Z.T, Y.T, np.ones(Z.shape[1]), 0.0, dZ.T), dZ
 
 
 Loss = Callable[[Array, Array], tuple[float, Array]]

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnn._runtime.backend import active
+from fastnn.kernels.opcodes import Method
+from fastnn.kernels.records import StepNumbers
 
 from ._core.arrays import Array, Parameters, as_matrix, check_shape
 from ._core.checks import check_beta, check_count, check_one_of
@@ -243,17 +245,19 @@ def _stepper(
         check_beta("beta2", adam[1]),
         float(adam[2]),
     )
-    v, s, t = np.zeros_like(net.theta), np.zeros_like(net.theta), 0
+    slots, t = np.zeros((2, len(net.theta))), 0
 
     def momentum(gradient: Array, rate: float) -> None:
         """Move along the average of the gradients."""
-        active().momentum(net.theta, gradient, v, rate, beta, 1 - beta)
+        numbers = StepNumbers(1, rate, gain=1 - beta, beta1=beta)
+        active().methods[Method.MOMENTUM](net.theta, gradient, slots[:1], numbers)
 
     def adams(gradient: Array, rate: float) -> None:
         """Move along the average, each number in units of its own spread."""
         nonlocal t
         t += 1
-        active().adam(net.theta, gradient, v, s, rate, beta1, beta2, epsilon, t)
+        numbers = StepNumbers(t, rate, beta1=beta1, beta2=beta2, epsilon=epsilon)
+        active().methods[Method.ADAM](net.theta, gradient, slots, numbers)
 
     steps: dict[str, Step] = {"gd": net.step, "momentum": momentum, "adam": adams}
     return steps[optimizer]

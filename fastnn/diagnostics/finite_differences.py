@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn._runtime.backend import fitting
-from fastnn.kernels import get
 from fastnn.kernels import gradient_check as interpreted
 from fastnn.lowering.program import Program
 
@@ -46,7 +43,7 @@ class Sides(NamedTuple):
 class Slopes:
     """Takes the slopes of a program's cost over a step at its parameters theta (p,), in float64.
 
-    `data` are state, X, Y, weights and settings, `cost` is the cost at theta.
+    `data` are state, examples and settings, `cost` is the cost at theta.
     """
 
     program: Program
@@ -65,18 +62,14 @@ class Slopes:
         """Return the slopes (k,) by theta[indices], from the active backend's loop."""
         program = self.program
         backend, out = fitting(program), np.empty(len(indices))
-        loop: Callable[..., None] = interpreted.gradient_check
-        if backend is get("jitted"):
-            module = importlib.import_module("fastnn.kernels.jitted.execution.gradient_check")
-            loop = module.gradient_check
-        loop(backend, program.ops, program.theta, *self.data, self.step, indices, out)
+        backend.gradient_check(program.ops, program.theta, *self.data, self.step, indices, out)
         return out
 
     def along(self, directions: Array) -> Array:
         """Return the slopes (k,) along directions (k, p)."""
         program, out = self.program, np.empty(len(directions))
         arguments = program.ops, program.theta, *self.data, self.step, directions, out
-        interpreted.slopes_along(fitting(program), *arguments)
+        interpreted.along(fitting(program), *arguments)
         return out
 
     def direction_of(self, index: int) -> Array:

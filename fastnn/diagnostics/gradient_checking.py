@@ -12,7 +12,8 @@ import numpy as np
 from fastnn._validation import arguments
 from fastnn.errors import DataError, ShapeError
 from fastnn.kernels.gradient_check import step_at
-from fastnn.kernels.interpreter import statistics
+from fastnn.kernels.records import Examples
+from fastnn.kernels.views import statistics
 from fastnn.lowering.program import Program
 from fastnn.network import Network
 from fastnn.training.prepare_data import prepare
@@ -180,7 +181,7 @@ def check_gradients(
 
 
 def _program_and_data(net: Network, X: Any, y: Any, l2: float) -> tuple[Program, tuple[Any, ...]]:
-    """Return a float64 copy of the network's program, and state, X, Y, w and settings for it."""
+    """Return a float64 copy of the network's program, and state, examples and settings for it."""
     X = net._ready(X)
     twin = copy.copy(net)
     twin._dtype, twin._program = np.dtype(np.float64), None
@@ -192,7 +193,7 @@ def _program_and_data(net: Network, X: Any, y: Any, l2: float) -> tuple[Program,
         new[...] = old
     settings = program.settings(l2=arguments.real(l2, "l2", least=0), seed=net.seed, threads=1)
     Y = prepare(y, len(X), net.outputs, net._loss, program.theta.dtype)
-    return program, (program.state, X, Y, np.ones(len(X)), settings)
+    return program, (program.state, Examples(X, Y, np.ones(len(X))), settings)
 
 
 def _directions(size: int, indices: Array, rng: np.random.Generator) -> Array:

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastnn._validation import arguments
-from fastnn.kernels.interpreter import biases, weights
+from fastnn.kernels.views import biases, weights
 from fastnn.network import Network
 
 from ..errors import DataError, SettingError, ShapeError

@@ -10,8 +10,8 @@ import numpy as np
 
 from fastnn import activations
 from fastnn.errors import NotBuiltError, SettingError
-from fastnn.kernels.interpreter import biases, moments, scales, statistics, weights
 from fastnn.kernels.opcodes import Activation, Kind
+from fastnn.kernels.views import biases, moments, scales, statistics, weights
 
 if TYPE_CHECKING:
     from fastnn.lowering.program import Program

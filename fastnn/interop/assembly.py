@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.errors import DataError, SettingError, ShapeError
-from fastnn.kernels.interpreter import moments
 from fastnn.kernels.opcodes import Kind
+from fastnn.kernels.views import moments
 from fastnn.layers import Activation, BatchNorm, Dense, Layer, Normalization, Rescaling
 from fastnn.network import Network
 

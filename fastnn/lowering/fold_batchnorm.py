@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.kernels.aligned import aligned_zeros
-from fastnn.kernels.interpreter import biases, moments, scales, weights
 from fastnn.kernels.opcodes import OP, Activation, Kind
+from fastnn.kernels.views import aligned_zeros, biases, moments, scales, weights
 
 from .lower import lay_outputs, lay_parameters
 from .program import Program

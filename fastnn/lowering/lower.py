@@ -9,9 +9,8 @@ import numpy as np
 
 from fastnn import activations, initializers
 from fastnn.errors import SettingError
-from fastnn.kernels.aligned import ALIGNMENT, aligned_zeros
-from fastnn.kernels.interpreter import moments, scales
 from fastnn.kernels.opcodes import NEEDS_Z, OP, Activation, Kind
+from fastnn.kernels.views import ALIGNMENT, aligned_zeros, moments, scales
 from fastnn.layers import Activation as ActivationLayer
 from fastnn.layers import BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
 from fastnn.losses import Loss

@@ -11,10 +11,9 @@ import numpy as np
 
 from fastnn._validation import arguments
 from fastnn.errors import SettingError, ShapeError
-from fastnn.kernels.aligned import aligned_zeros
 from fastnn.kernels.custom_activations import CUSTOM, FIRST
-from fastnn.kernels.interpreter import biases, scales, statistics, weights
 from fastnn.kernels.opcodes import OP, SETTINGS, Activation, Kind
+from fastnn.kernels.views import aligned_zeros, biases, scales, statistics, weights
 
 Array = np.ndarray[Any, Any]
 

@@ -12,6 +12,7 @@ from fastnn._runtime.backend import fitting
 from fastnn._validation import arguments
 from fastnn.history import History
 from fastnn.kernels.opcodes import Mode
+from fastnn.kernels.records import Batch
 from fastnn.lowering.lower import output_activation
 from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.schedules import Schedule
@@ -237,7 +238,7 @@ class Network(Predictor):
         kernels = fitting(program)
         work = kernels.workspace(program.ops, len(X), self.dtype)
         cost, _, _ = kernels.gradient(
-            program.ops, program.theta, grad, program.state.copy(), work, X, Y, w,
-            np.arange(len(X)), settings, Mode.FROZEN,
+            program.ops, program.theta, grad, program.state.copy(), work,
+            Batch(X, Y, w, np.arange(len(X))), settings, Mode.FROZEN,
         )  # fmt: skip
         return cost, program.views(grad)

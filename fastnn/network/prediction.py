@@ -11,9 +11,9 @@ from fastnn._runtime.backend import fitting
 from fastnn._runtime.threads import get_num_threads
 from fastnn._validation import arguments
 from fastnn.errors import NotBuiltError, SettingError
+from fastnn.kernels.opcodes import CLASSIFYING
 from fastnn.lowering.fold_batchnorm import fold, logits, split
 from fastnn.lowering.lower import output_activation
-from fastnn.training.loop import CLASSIFYING
 from fastnn.training.metric_recorder import scores
 from fastnn.training.prepare_data import prepare
 
@@ -58,7 +58,7 @@ class Predictor(Blueprint):
             out, ops, key = np.empty((1, K), self.dtype), program.ops, program.key
             if both:
                 ops, key = split(key)
-            if kernels.single(ops, key, program.theta, program.state, X, out, get_num_threads):
+            if kernels.predict_row(ops, key, program.theta, program.state, X, out, get_num_threads):
                 return out
         X, program = self._rows(X), fold(program)
         out, check = np.empty((len(X), K), self.dtype), partial(self._ready, X)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastnn import kernels
 from fastnn.activations import NAMES
 from fastnn.errors import SettingError
+from fastnn.kernels.opcodes import Activation
 
 from ._canvas import canvas, legend_below, line_style, tidy
 
@@ -80,7 +81,7 @@ def _evaluate(name: str, z: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[
         raise SettingError(
             f"names must be activations of each number alone ({', '.join(known)}), got {name!r}"
         )
-    forward, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
+    forward, backward = ops.activations[Activation[name.upper()]]
     Z = z[:, np.newaxis]
     A, dZ = np.empty_like(Z), np.empty_like(Z)
     forward(Z, A)

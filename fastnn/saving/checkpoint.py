@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.kernels.interpreter import slots_for
-from fastnn.kernels.opcodes import Method
+from fastnn.kernels.opcodes import METHODS, Method
+from fastnn.kernels.views import slots_for
 from fastnn.training.metric_recorder import known
 
 from .bounded_json import shown
@@ -22,7 +22,6 @@ Array = np.ndarray[Any, Any]
 
 HISTORY = "history."
 NAMES = {"optimizer", "schedule", "counters", "epoch", "since", "metrics", "interrupted", "curves"}
-SQUARES = {Method.RMSPROP: 1, Method.ADAM: 2, Method.ADAMW: 2}  # the slot of averages of squares
 ROUNDING = 1e-6  # of a share: a sum of float32 weights by another sum of them
 LARGEST = 2**62  # of counts: what a signed word holds, with room to go on
 
@@ -106,8 +105,10 @@ def prepared(network: Network, file: TensorFile, data: Mapping[str, Any]) -> dic
 def squares(network: Network) -> set[str]:
     """Names of the slots that hold averages of squares, which are not negative."""
     optimizer = network._memory.optimizer
-    number = SQUARES.get(Method(int(optimizer.settings["method"]))) if optimizer else None
-    return {f"slot{number}.{name}" for name in network.program.parameters} if number else set()
+    slot = METHODS[Method(int(optimizer.settings["method"]))].squares if optimizer else None
+    if slot is None:
+        return set()
+    return {f"slot{slot + 1}.{name}" for name in network.program.parameters}
 
 
 def remember(network: Network, found: Mapping[str, Array], file: TensorFile) -> None:

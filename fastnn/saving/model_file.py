@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn.errors import DataError, FastnnError, ModelFileError
-from fastnn.kernels.interpreter import moments, statistics
 from fastnn.kernels.opcodes import Kind
+from fastnn.kernels.views import moments, statistics
 from fastnn.layers import BatchNorm, Dense, Normalization
 from fastnn.lowering.lower import lower
 from fastnn.lowering.program import Program

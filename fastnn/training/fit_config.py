@@ -6,27 +6,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
-from fastnn.kernels.aligned import aligned_zeros
-from fastnn.kernels.interpreter import slots_for
+from fastnn.kernels.views import aligned_zeros, slots_for
 from fastnn.lowering.program import Program, owned
 from fastnn.optimizers import Adam, Optimizer
 from fastnn.schedules import Schedule
 
 Array = np.ndarray[Any, Any]
-
-
-class Examples(NamedTuple):
-    """Checked data: X (m, n_in) as given, Y (m, K) and w (m,) in the network's dtype."""
-
-    X: Any  # an array, or SparseRows
-    Y: Array
-    w: Array
 
 
 @dataclass(frozen=True)

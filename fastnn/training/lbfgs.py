@@ -13,6 +13,7 @@ from fastnn._runtime.threads import get_num_threads
 from fastnn.errors import DivergenceError, SettingError
 from fastnn.history import History
 from fastnn.kernels.opcodes import Kind, Mode
+from fastnn.kernels.records import Batch
 from fastnn.optimizers import LBFGS
 
 from .loop import Callback, Interrupts, Trainer
@@ -166,8 +167,8 @@ class Descent(Trainer):
         program.theta[...] = theta
         if not np.array_equal(theta, self._last.theta):
             cost, hits, total = self.kernels.gradient(
-                program.ops, program.theta, program.grad, program.state, self.work, *self.train,
-                self._rows, self.settings, Mode.FROZEN,
+                program.ops, program.theta, program.grad, program.state, self.work,
+                Batch(*self.train, self._rows), self.settings, Mode.FROZEN,
             )  # fmt: skip
             grad = program.grad.astype(np.float64)
             finite = math.isfinite(cost) and bool(np.isfinite(grad).all())

@@ -14,8 +14,8 @@ import numpy as np
 from fastnn._runtime.threads import get_num_threads
 from fastnn.errors import DivergenceError
 from fastnn.history import History, refuse_unknown
-from fastnn.kernels.opcodes import Kind
-from fastnn.losses import KINDS
+from fastnn.kernels.opcodes import CLASSIFYING, Kind
+from fastnn.kernels.records import Batch, FitArrays, FitLog
 from fastnn.lowering.program import Program
 from fastnn.schedules import Plateau
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Callback = Callable[["Network", History], Any]
 
-#: Codes of the losses whose targets are classes.
-CLASSIFYING = tuple(kind.code for kind in KINDS.values() if kind.classifies)
 
 CHUNK_SECONDS = 0.05  # how long the compiled run keeps progress, callbacks and Ctrl-C waiting
 
@@ -173,9 +171,10 @@ class Trainer:
         memory, program, rates = self.memory, self.program, self._rates(start, stop)
         return int(
             self.kernels.run(
-                program.ops, program.theta, program.grad, memory.slots, program.state, self.work,
-                (*self.train, self.order), self.validation, self.settings, rates, record,
-                self.scores, memory.counters, start, stop,
+                program.ops,
+                FitArrays(program.theta, program.grad, memory.slots, program.state), self.work,
+                Batch(*self.train, self.order), self.validation, self.settings, rates,
+                FitLog(record, self.scores, memory.counters), start, stop,
             )
         )  # fmt: skip
 
@@ -266,7 +265,7 @@ class Trainer:
             return layer
         grad = np.zeros_like(program.grad)
         cost, _, _ = kernels.gradient(
-            program.ops, program.theta, grad, program.state, self.work, *train, rows,
+            program.ops, program.theta, grad, program.state, self.work, Batch(*train, rows),
             self.settings, epoch,
         )  # fmt: skip
         if not np.isfinite(cost):

@@ -11,11 +11,11 @@ from fastnn import metrics
 from fastnn._validation import arguments
 from fastnn.errors import FastnnError, SettingError
 from fastnn.history import History, refuse_unknown
+from fastnn.kernels.opcodes import CLASSIFYING
 from fastnn.losses import Loss
 from fastnn.lowering.lower import output_activation
 
 from .fit_config import Examples
-from .loop import CLASSIFYING
 
 if TYPE_CHECKING:
     from fastnn.network import Network

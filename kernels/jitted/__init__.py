@@ -4,144 +4,52 @@ from __future__ import annotations
 
 from numba import config as _config
 
-from .api.matrix_ops import (
-    absolute_error,
-    batch_moments,
-    batchnorm_backward,
-    batchnorm_forward,
-    binary_cross_entropy,
-    binary_hits,
-    categorical_cross_entropy,
-    categorical_hits,
-    dense_backward,
-    dense_forward,
-    dot,
-    elu,
-    elu_backward,
-    exp,
-    exp_backward,
-    gelu,
-    gelu_backward,
-    huber,
-    identity,
-    identity_backward,
-    leaky_relu,
-    leaky_relu_backward,
-    mish,
-    mish_backward,
-    poisson,
-    product,
-    quantile,
-    relu,
-    relu_backward,
-    selu,
-    selu_backward,
-    sigmoid,
-    sigmoid_backward,
-    silu,
-    silu_backward,
-    softmax,
-    softmax_backward,
-    softplus,
-    softplus_backward,
-    squared_error,
-    standardize,
-    tanh,
-    tanh_backward,
-)
-from .api.vector_ops import (
-    adam,
-    bound_norms,
-    clip,
-    decay_weights,
-    dropout,
-    gradient_descent,
-    largest,
-    momentum,
-    nesterov,
-    noise,
-    norm,
-    penalty,
-    philox,
-    rmsprop,
-    shuffle,
-)
-from .compiler.dispatch_table import compile_all
-from .execution.entry import evaluate, forward, gradient, predict, run, update, workspace
-from .execution.single_row import single
-from .threads.team import keep_team
+from ..backend import Backend
+from .api import matrix_ops, vector_ops
+from .api.checks import checked
+from .compiler import dispatch_table
+from .execution import entry, gradient_check, kernel_selection, single_row
+from .threads import team
 
-__all__ = [
-    "absolute_error",
-    "adam",
-    "available",
-    "batch_moments",
-    "batchnorm_backward",
-    "batchnorm_forward",
-    "binary_cross_entropy",
-    "binary_hits",
-    "bound_norms",
-    "categorical_cross_entropy",
-    "categorical_hits",
-    "clip",
-    "compile_all",
-    "decay_weights",
-    "dense_backward",
-    "dense_forward",
-    "dot",
-    "dropout",
-    "elu",
-    "elu_backward",
-    "evaluate",
-    "exp",
-    "exp_backward",
-    "forward",
-    "gelu",
-    "gelu_backward",
-    "gradient",
-    "gradient_descent",
-    "huber",
-    "identity",
-    "identity_backward",
-    "keep_team",
-    "largest",
-    "leaky_relu",
-    "leaky_relu_backward",
-    "mish",
-    "mish_backward",
-    "momentum",
-    "nesterov",
-    "noise",
-    "norm",
-    "penalty",
-    "philox",
-    "poisson",
-    "predict",
-    "product",
-    "quantile",
-    "relu",
-    "relu_backward",
-    "rmsprop",
-    "run",
-    "selu",
-    "selu_backward",
-    "shuffle",
-    "sigmoid",
-    "sigmoid_backward",
-    "silu",
-    "silu_backward",
-    "single",
-    "softmax",
-    "softmax_backward",
-    "softplus",
-    "softplus_backward",
-    "squared_error",
-    "standardize",
-    "tanh",
-    "tanh_backward",
-    "update",
-    "workspace",
-]
 
-#: Whether the kernels can be compiled; with Numba's compiler switched off they would crawl.
-available = not _config.DISABLE_JIT
+class Compiled(Backend):
+    """A backend whose programs are compiled: the calls of `execution`."""
+
+    workspace = staticmethod(entry.workspace)
+    forward = staticmethod(entry.forward)
+    predict = staticmethod(entry.predict)
+    predict_row = staticmethod(single_row.predict_row)
+    evaluate = staticmethod(entry.evaluate)
+    gradient = staticmethod(entry.gradient)
+    update = staticmethod(entry.update)
+    run = staticmethod(entry.run)
+    gradient_check = staticmethod(gradient_check.gradient_check)
+    keep_team = staticmethod(team.keep_team)
+    compile_all = staticmethod(dispatch_table.compile_all)
+
+
+BACKEND = Compiled(
+    name="jitted",
+    available=not _config.DISABLE_JIT,  # with Numba's compiler switched off kernels would crawl
+    activations=matrix_ops.ACTIVATIONS,
+    losses=matrix_ops.LOSSES,
+    methods=vector_ops.METHODS,
+    kinds=frozenset(kernel_selection.KINDS),
+    standardize=matrix_ops.standardize,
+    product=matrix_ops.product,
+    philox=vector_ops.philox,
+    dot=checked("dot", matrix_ops.dot),
+    dense_forward=checked("dense_forward", matrix_ops.dense_forward),
+    dense_backward=checked("dense_backward", matrix_ops.dense_backward),
+    batch_moments=checked("batch_moments", matrix_ops.batch_moments),
+    batchnorm_forward=checked("batchnorm_forward", matrix_ops.batchnorm_forward),
+    batchnorm_backward=checked("batchnorm_backward", matrix_ops.batchnorm_backward),
+    dropout=checked("dropout", vector_ops.dropout),
+    noise=checked("noise", vector_ops.noise),
+    shuffle=checked("shuffle", vector_ops.shuffle),
+    penalty=checked("penalty", vector_ops.penalty),
+    norm=checked("norm", vector_ops.norm),
+    largest=checked("largest", vector_ops.largest),
+    clip=checked("clip", vector_ops.clip),
+    bound_norms=checked("bound_norms", vector_ops.bound_norms),
+)

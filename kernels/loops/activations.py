@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..opcodes import LEAK, SELU_ALPHA, SELU_SCALE
+from ..backend import ActivationOps
+from ..opcodes import LEAK, SELU_ALPHA, SELU_SCALE, Activation
 
 
 def _sigmoid(z):
@@ -14,39 +15,20 @@ def _sigmoid(z):
     return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
 
 
-def _forward(g):
-    """Lift g(z) to A = g(Z).   A (m, n) out; Z (m, n)."""
+def _each(g, slope):
+    """Lift g(z) and g'(z, a) to matrices: A = g(Z) and dZ = dA g'(Z).   All (m, n); A, dZ out."""
 
     def forward(Z, A):
         for i in range(Z.shape[0]):
             for j in range(Z.shape[1]):
                 A[i, j] = g(float(Z[i, j]))
 
-    return forward
-
-
-def _backward(slope):
-    """Lift g'(z, a) to dZ = dA g'(Z).   dZ (m, n) out; dA, Z, A (m, n)."""
-
     def backward(dA, Z, A, dZ):
         for i in range(A.shape[0]):
             for j in range(A.shape[1]):
                 dZ[i, j] = float(dA[i, j]) * slope(float(Z[i, j]), float(A[i, j]))
 
-    return backward
-
-
-identity = _forward(lambda z: z)
-sigmoid = _forward(_sigmoid)
-tanh = _forward(math.tanh)
-relu = _forward(lambda z: 0.0 if z < 0 else z)
-leaky_relu = _forward(lambda z: LEAK * z if z < 0 else z)
-
-identity_backward = _backward(lambda z, a: 1.0)
-sigmoid_backward = _backward(lambda z, a: a * (1 - a))
-tanh_backward = _backward(lambda z, a: 1 - a * a)
-relu_backward = _backward(lambda z, a: 1.0 if a > 0 else 0.0)
-leaky_relu_backward = _backward(lambda z, a: LEAK if a < 0 else 1.0)
+    return ActivationOps(forward, backward)
 
 
 def softmax(Z, A):
@@ -81,6 +63,11 @@ def _exp(z):
     return float(np.exp(z))
 
 
+def _gelu_slope(z, a):
+    """d/dz z Φ(z) = Φ(z) + z φ(z)."""
+    return _gauss(z) + z * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+
+
 def _silu_slope(z, a):
     """d/dz z σ(z) = σ (1 + z (1 − σ))."""
     s = _sigmoid(z)
@@ -95,20 +82,25 @@ def _mish_slope(z, a):
 
 # elu: Clevert et al., arXiv:1511.07289; selu: Klambauer et al., arXiv:1706.02515; silu and gelu:
 # Hendrycks and Gimpel, arXiv:1606.08415; mish: Misra, arXiv:1908.08681.
-elu = _forward(lambda z: math.expm1(z) if z < 0 else z)
-selu = _forward(lambda z: SELU_SCALE * (SELU_ALPHA * math.expm1(z) if z < 0 else z))
-softplus = _forward(_softplus)
-silu = _forward(lambda z: z * _sigmoid(z))
-gelu = _forward(lambda z: z * _gauss(z))
-mish = _forward(lambda z: z * math.tanh(_softplus(z)))
-exp = _forward(_exp)
-
-elu_backward = _backward(lambda z, a: 1 + a if a < 0 else 1.0)
-selu_backward = _backward(lambda z, a: a + SELU_SCALE * SELU_ALPHA if a < 0 else SELU_SCALE)
-softplus_backward = _backward(lambda z, a: _sigmoid(z))
-silu_backward = _backward(_silu_slope)
-gelu_backward = _backward(
-    lambda z, a: _gauss(z) + z * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-)
-mish_backward = _backward(_mish_slope)
-exp_backward = _backward(lambda z, a: a)
+ACTIVATIONS = {
+    Activation.IDENTITY: _each(lambda z: z, lambda z, a: 1.0),
+    Activation.SIGMOID: _each(_sigmoid, lambda z, a: a * (1 - a)),
+    Activation.TANH: _each(math.tanh, lambda z, a: 1 - a * a),
+    Activation.RELU: _each(lambda z: 0.0 if z < 0 else z, lambda z, a: 1.0 if a > 0 else 0.0),
+    Activation.LEAKY_RELU: _each(
+        lambda z: LEAK * z if z < 0 else z, lambda z, a: LEAK if a < 0 else 1.0
+    ),
+    Activation.SOFTMAX: ActivationOps(softmax, softmax_backward),
+    Activation.ELU: _each(
+        lambda z: math.expm1(z) if z < 0 else z, lambda z, a: 1 + a if a < 0 else 1.0
+    ),
+    Activation.SELU: _each(
+        lambda z: SELU_SCALE * (SELU_ALPHA * math.expm1(z) if z < 0 else z),
+        lambda z, a: a + SELU_SCALE * SELU_ALPHA if a < 0 else SELU_SCALE,
+    ),
+    Activation.SOFTPLUS: _each(_softplus, lambda z, a: _sigmoid(z)),
+    Activation.SILU: _each(lambda z: z * _sigmoid(z), _silu_slope),
+    Activation.GELU: _each(lambda z: z * _gauss(z), _gelu_slope),
+    Activation.MISH: _each(lambda z: z * math.tanh(_softplus(z)), _mish_slope),
+    Activation.EXP: _each(_exp, lambda z, a: a),
+}

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from ..backend import LossOps
+from ..opcodes import Loss
 from .activations import _sigmoid, softmax
 
 
@@ -15,7 +17,7 @@ def _share(w):
     return 1 / total if total > 0 else 0.0
 
 
-def squared_error(A, Y, w, dA):
+def squared_error(A, Y, w, rate, dA):
     """Return Σ w ½(A − Y)² / Σ w and write its gradient.   dA (m, K) out; A, Y (m, K); w (m,)."""
     share, cost = _share(w), 0.0
     for i in range(A.shape[0]):
@@ -26,7 +28,7 @@ def squared_error(A, Y, w, dA):
     return cost
 
 
-def binary_cross_entropy(Z, Y, w, dZ):
+def binary_cross_entropy(Z, Y, w, rate, dZ):
     """Return −Σ w (y ln σ(z) + (1−y) ln(1−σ(z))) / Σ w, and its gradient w (σ(z) − y) / Σ w.
 
     dZ (m, K) out; Z, Y (m, K); w (m,). As max(z, 0) − z y + ln(1 + e^−|z|) no z overflows.
@@ -40,7 +42,7 @@ def binary_cross_entropy(Z, Y, w, dZ):
     return cost
 
 
-def categorical_cross_entropy(Z, Y, w, dZ):
+def categorical_cross_entropy(Z, Y, w, rate, dZ):
     """Return −Σ w Σₖ yₖ ln softmax(z)ₖ / Σ w, and its gradient w (softmax(z) Σₖ yₖ − y) / Σ w.
 
     dZ (m, K) out; Z, Y (m, K), a row of Y one-hot or probabilities; w (m,).
@@ -75,7 +77,7 @@ def categorical_hits(Z, Y, w):
     return hits
 
 
-def _robust(loss):
+def _each(loss):
     """Lift loss(a, y, rate) → (ℓ, dℓ/da) to Σ w Σ ℓ / Σ w and its gradient."""
 
     def cost(A, Y, w, rate, dA):
@@ -95,6 +97,11 @@ def _sign(x):
     return (x > 0) - (x < 0) if x == x else x
 
 
+def _absolute(a, y, rate):
+    """|e|, e = a − y; the slope is 0 at 0."""
+    return abs(a - y), _sign(a - y)
+
+
 def _huber(a, y, delta):
     """½e² up to |e| = δ, δ(|e| − δ/2) beyond: Huber, Ann. Math. Statist. 35 (1964) 73."""
     e = a - y
@@ -110,15 +117,18 @@ def _quantile(a, y, tau):
     return max(tau * e, (tau - 1) * e), slope
 
 
-absolute_error = _robust(lambda a, y, rate: (abs(a - y), _sign(a - y)))
-huber = _robust(_huber)
-quantile = _robust(_quantile)
-
-
 def _poisson(a, y, rate):
     """A − y ln a, 0 ln a = 0: the negative Poisson log-likelihood of the mean a, but for ln y!."""
     a = np.float64(a)  # whose logarithm and quotient of zero are no errors
     return (a, 1.0) if y == 0 else (a - y * np.log(a), 1 - y / a)
 
 
-poisson = _robust(_poisson)
+LOSSES = {
+    Loss.SQUARED_ERROR: LossOps(squared_error),
+    Loss.BINARY_CROSS_ENTROPY: LossOps(binary_cross_entropy, binary_hits),
+    Loss.CATEGORICAL_CROSS_ENTROPY: LossOps(categorical_cross_entropy, categorical_hits),
+    Loss.ABSOLUTE_ERROR: LossOps(_each(_absolute)),
+    Loss.HUBER: LossOps(_each(_huber)),
+    Loss.QUANTILE: LossOps(_each(_quantile)),
+    Loss.POISSON: LossOps(_each(_poisson)),
+}

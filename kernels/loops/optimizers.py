@@ -1,8 +1,10 @@
-"""Optimisers and what else goes once over the flat vectors."""
+"""Optimisers, `StepNumbers` n at a time, and what else goes once over the flat vectors."""
 
 from __future__ import annotations
 
 import math
+
+from ..opcodes import Method
 
 
 def penalty(theta, grad, l2, l1):
@@ -15,25 +17,82 @@ def penalty(theta, grad, l2, l1):
     return cost
 
 
-def gradient_descent(theta, grad, rate):
-    """θ ← θ − rate · grad, in place.   theta, grad (p,)."""
+def gradient_descent(theta, grad, slots, n):
+    """θ ← θ − rate · g, in place.   theta, grad (p,); slots (0, p)."""
     for i in range(len(theta)):
-        theta[i] = float(theta[i]) - rate * float(grad[i])
+        theta[i] = float(theta[i]) - n.rate * float(grad[i])
 
 
-def adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t):
-    """One step of Adam, the t-th (from 1), in place.   theta, grad, v, s (p,).
+def adam(theta, grad, slots, n):
+    """One step of Adam, in place.   theta, grad (p,); slots (2, p): v and s.
 
     v ← β₁v + (1−β₁)g, s ← β₂s + (1−β₂)g², θ ← θ − rate · v̂ / (√ŝ + ε) with v̂ = v/(1−β₁ᵗ),
     ŝ = s/(1−β₂ᵗ): Kingma and Ba, arXiv:1412.6980, algorithm 1; letters as in the course.
     """
+    v, s = slots
     for i in range(len(theta)):
         g = float(grad[i])
-        v[i] = beta1 * float(v[i]) + (1 - beta1) * g
-        s[i] = beta2 * float(s[i]) + (1 - beta2) * g * g
-        v_hat = float(v[i]) / (1 - beta1**t)
-        s_hat = float(s[i]) / (1 - beta2**t)
-        theta[i] = float(theta[i]) - rate * v_hat / (math.sqrt(s_hat) + epsilon)
+        v[i] = n.beta1 * float(v[i]) + (1 - n.beta1) * g
+        s[i] = n.beta2 * float(s[i]) + (1 - n.beta2) * g * g
+        v_hat = float(v[i]) / (1 - n.beta1**n.t)
+        s_hat = float(s[i]) / (1 - n.beta2**n.t)
+        theta[i] = float(theta[i]) - n.rate * v_hat / (math.sqrt(s_hat) + n.epsilon)
+
+
+def momentum(theta, grad, slots, n):
+    """V ← β₁v + gain · g, θ ← θ − rate · v, in place.   theta, grad (p,); slots (1, p): v.
+
+    With gain 1 − β₁, v is the course's average; with the learning rate for gain and 1 for rate, -v
+    is the velocity of Sutskever et al. (ICML 2013), which keeps the rates of the steps before.
+    """
+    v = slots[0]
+    for i in range(len(theta)):
+        v[i] = n.beta1 * float(v[i]) + n.gain * float(grad[i])
+        theta[i] = float(theta[i]) - n.rate * float(v[i])
+
+
+def nesterov(theta, grad, slots, n):
+    """V ← β₁v + gain · g, θ ← θ − rate · (β₁v + gain · g), in place.   slots (1, p): v.
+
+    The look-ahead of Sutskever et al. (ICML 2013), written at the point looked ahead to.
+    """
+    v = slots[0]
+    for i in range(len(theta)):
+        g = n.gain * float(grad[i])
+        v[i] = n.beta1 * float(v[i]) + g
+        theta[i] = float(theta[i]) - n.rate * (n.beta1 * float(v[i]) + g)
+
+
+def rmsprop(theta, grad, slots, n):
+    """S ← β₁s + (1−β₁)g², θ ← θ − rate · g / (√s + ε), in place.   slots (1, p): s.
+
+    Tieleman and Hinton, lecture 6.5 of "Neural networks for machine learning", 2012.
+    """
+    s = slots[0]
+    for i in range(len(theta)):
+        g = float(grad[i])
+        s[i] = n.beta1 * float(s[i]) + (1 - n.beta1) * g * g
+        theta[i] = float(theta[i]) - n.rate * g / (math.sqrt(float(s[i])) + n.epsilon)
+
+
+def adamw(theta, grad, slots, n):
+    """θ ← θ (1 − rate · weight_decay) of the first n_decayed, then a step of Adam, in place.
+
+    theta, grad (p,); slots (2, p). Loshchilov and Hutter, arXiv:1711.05101.
+    """
+    for i in range(n.n_decayed):
+        theta[i] = float(theta[i]) * (1 - n.rate * n.weight_decay)
+    adam(theta, grad, slots, n)
+
+
+METHODS = {
+    Method.GRADIENT_DESCENT: gradient_descent,
+    Method.ADAM: adam,
+    Method.MOMENTUM: momentum,
+    Method.NESTEROV: nesterov,
+    Method.RMSPROP: rmsprop,
+    Method.ADAMW: adamw,
+}
 
 
 def largest(x):
@@ -44,45 +103,6 @@ def largest(x):
         if not math.isfinite(float(value)):
             return math.inf
     return top
-
-
-def momentum(theta, grad, v, rate, beta, gain):
-    """V ← βv + gain · g, θ ← θ − rate · v, in place.   All (p,).
-
-    With gain 1 − β, v is the course's average; with the learning rate for gain and 1 for rate, -v
-    is the velocity of Sutskever et al. (ICML 2013), which keeps the rates of the steps before.
-    """
-    for i in range(len(theta)):
-        v[i] = beta * float(v[i]) + gain * float(grad[i])
-        theta[i] = float(theta[i]) - rate * float(v[i])
-
-
-def nesterov(theta, grad, v, rate, beta, gain):
-    """V ← βv + gain · g, θ ← θ − rate · (βv + gain · g), in place.   All (p,).
-
-    The look-ahead of Sutskever et al. (ICML 2013), written at the point looked ahead to.
-    """
-    for i in range(len(theta)):
-        g = gain * float(grad[i])
-        v[i] = beta * float(v[i]) + g
-        theta[i] = float(theta[i]) - rate * (beta * float(v[i]) + g)
-
-
-def rmsprop(theta, grad, s, rate, beta, epsilon):
-    """S ← βs + (1−β)g², θ ← θ − rate · g / (√s + ε), in place.   All (p,).
-
-    Tieleman and Hinton, lecture 6.5 of "Neural networks for machine learning", 2012.
-    """
-    for i in range(len(theta)):
-        g = float(grad[i])
-        s[i] = beta * float(s[i]) + (1 - beta) * g * g
-        theta[i] = float(theta[i]) - rate * g / (math.sqrt(float(s[i])) + epsilon)
-
-
-def decay_weights(theta, factor):
-    """θ ← θ (1 − factor), in place: AdamW's decay (arXiv:1711.05101), before its step."""
-    for i in range(len(theta)):
-        theta[i] = float(theta[i]) * (1 - factor)
 
 
 def norm(x):

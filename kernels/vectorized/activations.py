@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..opcodes import LEAK, SELU_ALPHA, SELU_SCALE
+from ..backend import ActivationOps
+from ..opcodes import LEAK, SELU_ALPHA, SELU_SCALE, Activation
 
 
 def identity(Z, A):
@@ -162,3 +163,20 @@ def mish_backward(dA, Z, A, dZ):
 def exp_backward(dA, Z, A, dZ):
     """dZ = dA A.   dZ (m, n) out; dA, Z, A (m, n)."""
     dZ[...] = dA * A
+
+
+ACTIVATIONS = {
+    Activation.IDENTITY: ActivationOps(identity, identity_backward),
+    Activation.SIGMOID: ActivationOps(sigmoid, sigmoid_backward),
+    Activation.TANH: ActivationOps(tanh, tanh_backward),
+    Activation.RELU: ActivationOps(relu, relu_backward),
+    Activation.LEAKY_RELU: ActivationOps(leaky_relu, leaky_relu_backward),
+    Activation.SOFTMAX: ActivationOps(softmax, softmax_backward),
+    Activation.ELU: ActivationOps(elu, elu_backward),
+    Activation.SELU: ActivationOps(selu, selu_backward),
+    Activation.SOFTPLUS: ActivationOps(softplus, softplus_backward),
+    Activation.SILU: ActivationOps(silu, silu_backward),
+    Activation.GELU: ActivationOps(gelu, gelu_backward),
+    Activation.MISH: ActivationOps(mish, mish_backward),
+    Activation.EXP: ActivationOps(exp, exp_backward),
+}

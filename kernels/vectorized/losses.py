@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..backend import LossOps
+from ..opcodes import Loss
 from .activations import sigmoid, softmax
 
 
@@ -13,14 +15,14 @@ def _shares(w):
     return (w / total if total > 0 else np.zeros_like(w)).astype(w.dtype)[:, None]
 
 
-def squared_error(A, Y, w, dA):
+def squared_error(A, Y, w, rate, dA):
     """Return Σ w ½(A − Y)² / Σ w and write its gradient.   dA (m, K) out; A, Y (m, K); w (m,)."""
     error, share = A - Y, _shares(w)
     dA[...] = share * error
     return float(np.sum(share * error * error, dtype=np.float64) / 2)
 
 
-def binary_cross_entropy(Z, Y, w, dZ):
+def binary_cross_entropy(Z, Y, w, rate, dZ):
     """Return −Σ w (y ln σ(z) + (1−y) ln(1−σ(z))) / Σ w, and its gradient w (σ(z) − y) / Σ w.
 
     dZ (m, K) out; Z, Y (m, K); w (m,). As max(z, 0) − z y + ln(1 + e^−|z|) no z overflows.
@@ -33,7 +35,7 @@ def binary_cross_entropy(Z, Y, w, dZ):
     return float(np.sum(share * losses, dtype=np.float64))
 
 
-def categorical_cross_entropy(Z, Y, w, dZ):
+def categorical_cross_entropy(Z, Y, w, rate, dZ):
     """Return −Σ w Σₖ yₖ ln softmax(z)ₖ / Σ w, and its gradient w (softmax(z) Σₖ yₖ − y) / Σ w.
 
     dZ (m, K) out; Z, Y (m, K), a row of Y one-hot or probabilities; w (m,).
@@ -58,7 +60,7 @@ def categorical_hits(Z, Y, w):
     return float(w[Z.argmax(axis=1) == Y.argmax(axis=1)].sum(dtype=np.float64))
 
 
-def _lift(loss):
+def _each(loss):
     """Lift loss(A, Y, rate) → (ℓ, dℓ/dA) to Σ w Σ ℓ / Σ w and its gradient."""
 
     def cost(A, Y, w, rate, dA):
@@ -68,6 +70,11 @@ def _lift(loss):
         return float(np.sum(share * values, dtype=np.float64))
 
     return cost
+
+
+def _absolute(A, Y, rate):
+    """|e|, e = A − Y; and the slope."""
+    return np.abs(A - Y), np.sign(A - Y)
 
 
 def _huber(A, Y, delta):
@@ -91,7 +98,12 @@ def _poisson(A, Y, rate):
     return A - Y * np.log(a), 1 - Y / a
 
 
-absolute_error = _lift(lambda A, Y, rate: (np.abs(A - Y), np.sign(A - Y)))
-huber = _lift(_huber)
-quantile = _lift(_quantile)
-poisson = _lift(_poisson)
+LOSSES = {
+    Loss.SQUARED_ERROR: LossOps(squared_error),
+    Loss.BINARY_CROSS_ENTROPY: LossOps(binary_cross_entropy, binary_hits),
+    Loss.CATEGORICAL_CROSS_ENTROPY: LossOps(categorical_cross_entropy, categorical_hits),
+    Loss.ABSOLUTE_ERROR: LossOps(_each(_absolute)),
+    Loss.HUBER: LossOps(_each(_huber)),
+    Loss.QUANTILE: LossOps(_each(_quantile)),
+    Loss.POISSON: LossOps(_each(_poisson)),
+}

@@ -1,10 +1,12 @@
-"""Optimisers and what else goes once over the flat vectors."""
+"""Optimisers, `StepNumbers` n at a time, and what else goes once over the flat vectors."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+
+from ..opcodes import Method
 
 
 def penalty(theta, grad, l2, l1):
@@ -14,47 +16,62 @@ def penalty(theta, grad, l2, l1):
     return float(l2 / 2 * squares + l1 * np.sum(np.abs(theta), dtype=np.float64))
 
 
-def gradient_descent(theta, grad, rate):
-    """θ ← θ − rate · grad, in place.   theta, grad (p,)."""
-    theta -= rate * grad
+def gradient_descent(theta, grad, slots, n):
+    """θ ← θ − rate · g, in place.   theta, grad (p,); slots (0, p)."""
+    theta -= n.rate * grad
 
 
-def adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t):
-    """One step of Adam, the t-th (from 1), in place.   theta, grad, v, s (p,). As in `loops`."""
-    v[...] = beta1 * v + (1 - beta1) * grad
-    s[...] = beta2 * s + (1 - beta2) * grad * grad
-    v_hat = v / (1 - beta1**t)
-    s_hat = s / (1 - beta2**t)
-    theta -= rate * v_hat / (np.sqrt(s_hat) + epsilon)
+def adam(theta, grad, slots, n):
+    """One step of Adam, in place.   theta, grad (p,); slots (2, p): v and s. As in `loops`."""
+    v, s = slots
+    v[...] = n.beta1 * v + (1 - n.beta1) * grad
+    s[...] = n.beta2 * s + (1 - n.beta2) * grad * grad
+    v_hat = v / (1 - n.beta1**n.t)
+    s_hat = s / (1 - n.beta2**n.t)
+    theta -= n.rate * v_hat / (np.sqrt(s_hat) + n.epsilon)
+
+
+def momentum(theta, grad, slots, n):
+    """V ← β₁v + gain · g, θ ← θ − rate · v, in place.   theta, grad (p,); slots (1, p): v."""
+    v = slots[0]
+    v[...] = n.beta1 * v + n.gain * grad
+    theta -= n.rate * v
+
+
+def nesterov(theta, grad, slots, n):
+    """V ← β₁v + gain · g, θ ← θ − rate · (β₁v + gain · g), in place.   slots (1, p): v."""
+    v = slots[0]
+    v[...] = n.beta1 * v + n.gain * grad
+    theta -= n.rate * (n.beta1 * v + n.gain * grad)
+
+
+def rmsprop(theta, grad, slots, n):
+    """S ← β₁s + (1−β₁)g², θ ← θ − rate · g / (√s + ε), in place.   slots (1, p): s."""
+    s = slots[0]
+    s[...] = n.beta1 * s + (1 - n.beta1) * grad * grad
+    theta -= n.rate * grad / (np.sqrt(s) + n.epsilon)
+
+
+def adamw(theta, grad, slots, n):
+    """θ ← θ (1 − rate · weight_decay) of the first n_decayed, then a step of Adam, in place."""
+    theta[: n.n_decayed] *= 1 - n.rate * n.weight_decay
+    adam(theta, grad, slots, n)
+
+
+METHODS = {
+    Method.GRADIENT_DESCENT: gradient_descent,
+    Method.ADAM: adam,
+    Method.MOMENTUM: momentum,
+    Method.NESTEROV: nesterov,
+    Method.RMSPROP: rmsprop,
+    Method.ADAMW: adamw,
+}
 
 
 def largest(x):
     """Return the largest |x|, infinite where a number is infinite or NaN.   x (p,)."""
     top = max(float(np.max(x, initial=0)), -float(np.min(x, initial=0)))
     return math.inf if math.isnan(top) else top
-
-
-def momentum(theta, grad, v, rate, beta, gain):
-    """V ← βv + gain · g, θ ← θ − rate · v, in place.   All (p,)."""
-    v[...] = beta * v + gain * grad
-    theta -= rate * v
-
-
-def nesterov(theta, grad, v, rate, beta, gain):
-    """V ← βv + gain · g, θ ← θ − rate · (βv + gain · g), in place.   All (p,)."""
-    v[...] = beta * v + gain * grad
-    theta -= rate * (beta * v + gain * grad)
-
-
-def rmsprop(theta, grad, s, rate, beta, epsilon):
-    """S ← βs + (1−β)g², θ ← θ − rate · g / (√s + ε), in place.   All (p,)."""
-    s[...] = beta * s + (1 - beta) * grad * grad
-    theta -= rate * grad / (np.sqrt(s) + epsilon)
-
-
-def decay_weights(theta, factor):
-    """θ ← θ (1 − factor), in place: AdamW's decay (arXiv:1711.05101), before its step."""
-    theta *= 1 - factor
 
 
 def norm(x):

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn._runtime.backend import active
 from fastnn.errors import SettingError
+from fastnn.kernels.opcodes import Activation, Method
+from fastnn.kernels.records import StepNumbers
 
 from .arrays import Array, Parameters, as_matrix, check_shape, count_layers, get_entry
 
@@ -61,7 +63,7 @@ def activate(name: str, Z: Array) -> Array:
     """Return A = g(Z), number by number.   A, Z of any shape."""
     check_activation(name)
     A = np.empty(Z.shape)
-    getattr(active(), name)(_row(Z), _row(A))
+    active().activations[Activation[name.upper()]].forward(_row(Z), _row(A))
     if name == "sigmoid":
         A[Z < SIGMOID_ZERO] = 0.0
     return A
@@ -72,7 +74,8 @@ def activation_backward(name: str, dA: Array, A: Array) -> Array:
     """Return dZ = dA g'(Z), from A = g(Z); relu's is 0 at 0.   All of one shape."""
     check_activation(name)
     dZ = np.empty(A.shape)
-    getattr(active(), f"{name}_backward")(_row(dA), _row(A), _row(A), _row(dZ))
+    backward = active().activations[Activation[name.upper()]].backward
+    backward(_row(dA), _row(A), _row(A), _row(dZ))
     return dZ
 
 
@@ -102,10 +105,17 @@ def accuracy(predictions: NDArray[Any], Y: Array) -> float:
     return float(np.sum((predictions == Y) / Y.shape[1]))
 
 
+def descend(theta: Array, gradient: Array, learning_rate: float) -> None:
+    """θ ← θ − learning_rate gradient, in place.   Both (p,)."""
+    slots = np.empty((0, len(theta)))
+    step = active().methods[Method.GRADIENT_DESCENT]
+    step(theta, gradient, slots, StepNumbers(1, float(learning_rate)))
+
+
 def gradient_step(array: Array, gradient: Array, learning_rate: float) -> Array:
     """Return a new array, array − learning_rate gradient.   All of one shape."""
     moved = array.copy()
-    active().gradient_descent(moved.reshape(-1), gradient.reshape(-1), learning_rate)
+    descend(moved.reshape(-1), gradient.reshape(-1), learning_rate)
     return moved
 
 

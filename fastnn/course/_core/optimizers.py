@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnn._runtime.backend import active
+from fastnn.kernels.opcodes import Method
+from fastnn.kernels.records import StepNumbers
 
 from .arrays import Array, Parameters, as_matrix, check_shape, count_layers, get_entry
 from .checks import check_beta, check_count
@@ -124,8 +126,10 @@ def update_parameters_with_momentum(
         moved[key] = as_matrix(key, parameters[key]).copy()
         velocity[f"d{key}"] = _fitting("v", v, key, moved[key]).copy()
         gradient = _fitting("grads", grads, key, moved[key])
-        arrays = (array.reshape(-1) for array in (moved[key], gradient, velocity[f"d{key}"]))
-        active().momentum(*arrays, float(learning_rate), beta, 1 - beta)
+        slots = velocity[f"d{key}"].reshape(1, -1)
+        numbers = StepNumbers(1, float(learning_rate), gain=1 - beta, beta1=beta)
+        step = active().methods[Method.MOMENTUM]
+        step(moved[key].reshape(-1), gradient.reshape(-1), slots, numbers)
     return moved, velocity
 
 
@@ -197,15 +201,19 @@ def update_parameters_with_adam(
     """
     older = is_older(edition)
     t, beta1, beta2 = check_count("t", t), check_beta("beta1", beta1), check_beta("beta2", beta2)
-    rates = float(learning_rate), beta1, beta2, float(epsilon), t
+    numbers = StepNumbers(t, float(learning_rate), beta1=beta1, beta2=beta2, epsilon=float(epsilon))
     moved, new_v, new_s = {}, {}, {}
     for key in _names(parameters):
         moved[key] = as_matrix(key, parameters[key]).copy()
         new_v[f"d{key}"] = _fitting("v", v, key, moved[key]).copy()
         new_s[f"d{key}"] = _fitting("s", s, key, moved[key]).copy()
         gradient = _fitting("grads", grads, key, moved[key])
-        arrays = moved[key], gradient, new_v[f"d{key}"], new_s[f"d{key}"]
-        active().adam(*(array.reshape(-1) for array in arrays), *rates)
+        averages = new_v[f"d{key}"], new_s[f"d{key}"]
+        slots = np.stack([average.reshape(-1) for average in averages])
+        step = active().methods[Method.ADAM]
+        step(moved[key].reshape(-1), gradient.reshape(-1), slots, numbers)
+        for average, slot in zip(averages, slots, strict=True):
+            average[...] = slot.reshape(average.shape)
     if older:
         return moved, new_v, new_s
     v_hat = {key: array / (1 - beta1**t) for key, array in new_v.items()}

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fastnn._runtime.backend import active
-
 from .arrays import Array, Parameters
+from .layers import descend
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -48,7 +47,7 @@ class FlatParameters:
 
     def step(self, gradient: Array, learning_rate: float) -> None:
         """Move all parameters: θ ← θ − α gradient.   gradient (p,)."""
-        active().gradient_descent(self.theta, gradient, learning_rate)
+        descend(self.theta, gradient, learning_rate)
 
     def result(self) -> Parameters:
         """Return W1, b1, … as arrays of their own."""

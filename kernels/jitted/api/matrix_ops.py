@@ -1,7 +1,8 @@
-"""The doors of the compiled ops: arrays are laid out as kernels want them, and results back.
+"""Entry points of the compiled ops on matrices: arrays are laid out for kernels, results back.
 
-Kernels know one layout, so that each compiles once a dtype; a copy is made only where an array
-lies otherwise.
+Kernels know one layout, and each compiles once a dtype; a copy is made only where an array has
+another layout. Callers check shapes and dtypes first, with `checks`, but for `standardize` and
+`product`, which do so themselves.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from functools import cache
 import numba
 import numpy as np
 
-from ...opcodes import Activation, Loss
+from ...backend import ActivationOps, LossOps
+from ...opcodes import CLASSIFYING, Activation, Loss
 from ..compiler.dispatch_table import kernel_pointers
 from ..first_layer.scaled_gather import standardize as _standardize
 from ..gemm.blocked import SPACE, whole
 from ..gemm.small_k import BETA_ONE, BETA_ZERO
-from ..ops import batchnorm, dense, losses
+from ..ops import batchnorm, dense
 from ..ops.activations import activate, derive
+from ..ops.losses import cost_and_hits
 from ..threads.scratch import scratch
+from .checks import checked
 from .layout import Out, agree, features, fit, flat, rows
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
@@ -26,7 +30,6 @@ FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 
 def dot(x, y):
     """Return Σ xᵢ yᵢ.   x, y (n,)."""
-    agree(x, y)
     return float(dense.dot(flat(x), flat(y)))
 
 
@@ -93,23 +96,17 @@ def _product(A, B, C, begin):
 
 def dense_forward(X, W, b, Z):
     """Z = X W + b.   Z (m, n_out) out; X (m, n_in); W (n_in, n_out); b (n_out,)."""
-    m, (n_in, n_out) = len(X), W.shape
-    fit(X, m, n_in, like=W), fit(b, n_out, like=W), fit(Z, m, n_out, like=W)
     Z[...] = b
     _product(X, W, Z, BETA_ONE)
 
 
 def dense_backward(X, W, dZ, dX, dW, db):
     """dX = dZ Wᵀ, dW = Xᵀ dZ, db = Σ dZ.   Out, of the shapes of X, W, b; dX None: not wanted."""
-    m, n_in, n_out = len(X), *W.shape
-    fit(X, m, n_in, like=W), fit(dZ, m, n_out, like=W)
-    fit(dW, n_in, n_out, like=W), fit(db, n_out, like=W)
     if dX is not None:
-        fit(dX, m, n_in, like=W)
         _product(dZ, W.T, dX, BETA_ZERO)
     _product(X.T, dZ, dW, BETA_ZERO)
     with Out(db) as (sums,):
-        dense.backward_biases.kernel(features(dZ), m, sums, 0, n_out)
+        dense.backward_biases.kernel(features(dZ), len(X), sums, 0, len(sums))
 
 
 def _forward(activation):
@@ -117,7 +114,6 @@ def _forward(activation):
     kernel = activate.kernels[activation]
 
     def forward(Z, A):
-        agree(Z, A)
         line = rows(Z, A) if activation != Activation.SOFTMAX else None
         if line:  # element by element, whatever the order
             kernel(*line, 0, A.size, 0, 1, line[0])
@@ -127,8 +123,7 @@ def _forward(activation):
             m, n = A.shape
             kernel(features(Z), At, 0, m, 0, n, scratch)
 
-    forward.__doc__ = f"A = {activation.name.lower()}(Z).   A (m, n) out; Z (m, n)."
-    return forward
+    return checked(activation.name.lower(), forward)
 
 
 def _backward(activation):
@@ -136,7 +131,6 @@ def _backward(activation):
     kernel = derive.kernels[activation]
 
     def backward(dA, Z, A, dZ):
-        agree(dA, Z, A, dZ)
         line = rows(dA, Z, A, dZ) if activation != Activation.SOFTMAX else None
         if line:
             kernel(*line, A.size, 0, 1, line[0])
@@ -147,92 +141,55 @@ def _backward(activation):
             arrays = features(dA), features(Z), features(A), dZt
             kernel(*arrays, m, 0, n, scratch)
 
-    backward.__doc__ = f"dZ = dA {activation.name.lower()}'(Z).   All (m, n); dZ out."
-    return backward
+    return checked(f"{activation.name.lower()}_backward", backward)
 
 
-identity, identity_backward = _forward(Activation.IDENTITY), _backward(Activation.IDENTITY)
-sigmoid, sigmoid_backward = _forward(Activation.SIGMOID), _backward(Activation.SIGMOID)
-tanh, tanh_backward = _forward(Activation.TANH), _backward(Activation.TANH)
-relu, relu_backward = _forward(Activation.RELU), _backward(Activation.RELU)
-leaky_relu, leaky_relu_backward = _forward(Activation.LEAKY_RELU), _backward(Activation.LEAKY_RELU)
-softmax, softmax_backward = _forward(Activation.SOFTMAX), _backward(Activation.SOFTMAX)
-elu, elu_backward = _forward(Activation.ELU), _backward(Activation.ELU)
-selu, selu_backward = _forward(Activation.SELU), _backward(Activation.SELU)
-softplus, softplus_backward = _forward(Activation.SOFTPLUS), _backward(Activation.SOFTPLUS)
-silu, silu_backward = _forward(Activation.SILU), _backward(Activation.SILU)
-gelu, gelu_backward = _forward(Activation.GELU), _backward(Activation.GELU)
-mish, mish_backward = _forward(Activation.MISH), _backward(Activation.MISH)
-exp, exp_backward = _forward(Activation.EXP), _backward(Activation.EXP)
-
-
-def _loss_arrays(A, Y, w, *out):
-    """Refuse arrays of a loss that do not belong together."""
-    agree(A, Y, *out)
-    fit(w, len(A), like=A)
+ACTIVATIONS = {code: ActivationOps(_forward(code), _backward(code)) for code in Activation}
 
 
 def _shares(w):
-    """w / Σ w (m,), zeros when no example weighs anything."""
+    """Return w / Σ w (m,), zeros when no example weighs anything."""
     total = w.sum(dtype=np.float64)
     return (w / total if total > 0 else np.zeros_like(w)).astype(w.dtype)
 
 
-def squared_error(A, Y, w, dA):
-    """Return Σ w ½(A − Y)² / Σ w and write its gradient.   dA (m, K) out; A, Y (m, K); w (m,)."""
-    _loss_arrays(A, Y, w, dA)
-    with Out(dA) as (dAt,):
-        return losses.squared_error(features(A), features(Y), _shares(w), len(A), dAt)
+def _loss(loss):
+    """Return the kernels of a loss; both take cost and hits from one call of the compiled one."""
+    kernel = cost_and_hits.kernels[loss]
 
-
-def binary_cross_entropy(Z, Y, w, dZ):
-    """Return −Σ w (y ln σ(z) + (1−y) ln(1−σ(z))) / Σ w and write its gradient. As in `loops`."""
-    _loss_arrays(Z, Y, w, dZ)
-    with Out(dZ) as (dZt,):
-        return losses.binary_cross_entropy(features(Z), features(Y), _shares(w), len(Z), dZt)
-
-
-def categorical_cross_entropy(Z, Y, w, dZ):
-    """Return −Σ w Σₖ yₖ ln softmax(z)ₖ / Σ w and write its gradient. As in `loops`."""
-    _loss_arrays(Z, Y, w, dZ)
-    with Out(dZ) as (dZt,):
-        scratch = np.empty((3, len(Z)), Z.dtype)
-        shares = _shares(w)
-        return losses.categorical_cross_entropy(
-            features(Z), features(Y), shares, len(Z), dZt, scratch
-        )
-
-
-def _robust(loss):
-    """Return the cost with a parameter: Σ w ℓ(A, Y; rate) / Σ w, its gradient into dA."""
+    def compute(A, Y, w, rate, dA):
+        """Return cost and hits, and write the gradient dA (m, K)."""
+        m, result = len(A), np.zeros(2)
+        weights = np.stack([_shares(w), w])
+        with Out(dA) as (dAt,):
+            scratch = np.empty((3, m), A.dtype)
+            arrays = features(A), features(Y), weights
+            kernel(int(loss), float(rate), *arrays, m, dAt, scratch, result)
+        return [float(value) for value in result]
 
     def cost(A, Y, w, rate, dA):
-        _loss_arrays(A, Y, w, dA)
-        with Out(dA) as (dAt,):
-            arrays = features(A), features(Y), _shares(w)
-            return losses.robust(int(loss), *arrays, len(A), float(rate), dAt)
+        return compute(A, Y, w, rate, dA)[0]
 
-    cost.__doc__ = f"Return the {loss.name.lower()} cost and write its gradient. As in `loops`."
-    return cost
+    def hits(A, Y, w):
+        return compute(A, Y, w, 0.0, np.empty_like(A))[1]
+
+    name = loss.name.lower()
+    if loss not in CLASSIFYING:
+        return LossOps(checked(name, cost))
+    return LossOps(checked(name, cost), checked(f"{name}_hits", hits))
 
 
-absolute_error, huber = _robust(Loss.ABSOLUTE_ERROR), _robust(Loss.HUBER)
-quantile, poisson = _robust(Loss.QUANTILE), _robust(Loss.POISSON)
+LOSSES = {code: _loss(code) for code in Loss}
 
 
 def batch_moments(X, mean, variance):
     """Mean and biased variance of every column.   mean, variance (n,) out; X (m, n)."""
-    for vector in (mean, variance):
-        fit(vector, X.shape[1], like=X)
     with Out(mean, variance) as (mu, square):
         batchnorm.moments.kernel(features(X), len(X), mu, square, 0, len(mean))
 
 
 def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):
     """A = γ (X − μ) / √(σ² + ε) + β.   A (m, n) out; X (m, n); the others (n,)."""
-    for vector in (mean, variance, gamma, beta):
-        fit(vector, X.shape[1], like=X)
-    agree(X, A)
     vectors = [flat(v) for v in (mean, variance, gamma, beta)]
     with Out(A) as (At,):
         batchnorm.normalize.kernel(features(X), len(X), *vectors, float(epsilon), At, 0, len(mean))
@@ -240,24 +197,8 @@ def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):
 
 def batchnorm_backward(X, mean, variance, gamma, epsilon, dA, dX, dgamma, dbeta):
     """Derivatives with μ and σ² of the batch themselves functions of X. As in `loops`."""
-    for vector in (mean, variance, gamma, dgamma, dbeta):
-        fit(vector, X.shape[1], like=X)
-    agree(X, dA, dX)
     m, vectors = len(X), [flat(v) for v in (mean, variance, gamma)]
     with Out(dX, dgamma, dbeta) as (dXt, dg, db):
         batchnorm.differentiate.kernel(
             features(X), m, m, *vectors, float(epsilon), features(dA), dXt, dg, db, 0, len(dg)
         )
-
-
-def binary_hits(Z, Y, w):
-    """Return Σ w over the rows whose every z > 0 agrees with y > ½.   Z, Y (m, K); w (m,)."""
-    _loss_arrays(Z, Y, w)
-    return losses.binary_hits(features(Z), features(Y), flat(w), len(Z))
-
-
-def categorical_hits(Z, Y, w):
-    """Return Σ w over the rows whose largest z stands where the largest y does (first of ties)."""
-    _loss_arrays(Z, Y, w)
-    scratch = np.empty((3, len(Z)), Z.dtype)
-    return losses.categorical_hits(features(Z), features(Y), flat(w), len(Z), scratch)

@@ -1,16 +1,21 @@
-"""The doors of the compiled ops on flat vectors, and of those that draw random numbers."""
+"""Entry points of the compiled ops on flat vectors, and of those that draw random numbers.
+
+Callers check shapes and dtypes first, with `checks`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ...opcodes import Method
+from ...records import StepNumbers
 from ..ops import optimizers, random
-from .layout import Out, agree, features, flat
+from .checks import checked
+from .layout import Out, features, flat
 
 
 def penalty(theta, grad, l2, l1):
     """Return l2/2 Σ θ² + l1 Σ |θ| and add l2 θ + l1 sign θ to the gradient.   theta, grad (p,)."""
-    agree(theta, grad)
     p, found = flat(theta), np.empty(2)
     with Out(grad) as (g,):
         optimizers.weigh.kernel(p, g, float(l2), float(l1), found)
@@ -18,46 +23,20 @@ def penalty(theta, grad, l2, l1):
     return float(found[0])
 
 
-def gradient_descent(theta, grad, rate):
-    """θ ← θ − rate · grad, in place.   theta, grad (p,)."""
-    agree(theta, grad)
-    with Out(theta) as (p,):
-        optimizers.gradient_descent(p, flat(grad), float(rate))
+def _step(method):
+    """Return one step of a method, in place.   theta, grad (p,); slots (s, p)."""
+    kernel = optimizers.step.kernels[method]
+
+    def step(theta, grad, slots, n):
+        empty = np.empty(0, theta.dtype)
+        n = StepNumbers(int(n.t), *map(float, n[1:7]), int(n.n_decayed))
+        with Out(theta, *slots) as (p, *laid):
+            kernel(p, flat(grad), *laid, *[empty] * (2 - len(laid)), n)
+
+    return checked(method.name.lower(), step)
 
 
-def adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t):
-    """One step of Adam, the t-th (from 1), in place.   theta, grad, v, s (p,). As in `loops`."""
-    agree(theta, grad, v, s)
-    with Out(theta, v, s) as (p, v, s):
-        numbers = float(rate), float(beta1), float(beta2), float(epsilon), int(t)
-        optimizers.adam(p, flat(grad), v, s, *numbers)
-
-
-def momentum(theta, grad, v, rate, beta, gain):
-    """V ← βv + gain · g, θ ← θ − rate · v, in place.   All (p,)."""
-    agree(theta, grad, v)
-    with Out(theta, v) as (p, v):
-        optimizers.momentum(p, flat(grad), v, float(rate), float(beta), float(gain))
-
-
-def nesterov(theta, grad, v, rate, beta, gain):
-    """V ← βv + gain · g, θ ← θ − rate · (βv + gain · g), in place.   All (p,)."""
-    agree(theta, grad, v)
-    with Out(theta, v) as (p, v):
-        optimizers.nesterov(p, flat(grad), v, float(rate), float(beta), float(gain))
-
-
-def rmsprop(theta, grad, s, rate, beta, epsilon):
-    """S ← βs + (1−β)g², θ ← θ − rate · g / (√s + ε), in place.   All (p,)."""
-    agree(theta, grad, s)
-    with Out(theta, s) as (p, s):
-        optimizers.rmsprop(p, flat(grad), s, float(rate), float(beta), float(epsilon))
-
-
-def decay_weights(theta, factor):
-    """θ ← θ (1 − factor), in place: AdamW's decay, before its step.   theta (p,)."""
-    with Out(theta) as (p,):
-        optimizers.decay_weights(p, float(factor))
+METHODS = {code: _step(code) for code in Method}
 
 
 def norm(x):
@@ -85,9 +64,6 @@ def bound_norms(W, largest):
 
 def _draw(kernel, X, rows, rate, seed, layer, epoch, A):
     """A from X by the words of (seed, layer, epoch, row, unit).   A, X (m, n); rows (m,)."""
-    agree(X, A)
-    if rows.shape != (len(X),):
-        raise ValueError(f"{len(X)} examples need as many rows, got {rows.shape}")
     with Out(A) as (At,):
         numbers = float(rate), int(seed), int(layer), int(epoch)
         kernel(features(X), At, flat(rows), 0, X.shape[1], *numbers)

@@ -14,6 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ...opcodes import require_all
 from .array_abi import AbiArray, abi_types
 from .jit import kernel, unwrapped
 from .parallel_compile import helped
@@ -138,6 +139,16 @@ def indirect_each(signature, functions):
 
     call.kernels = [kernel(function) for function in functions.values()]
     return call
+
+
+def indirect_for(codes, signature, functions, requires):
+    """Link a kernel for each member of an enum: name(table, code, …) calls that of a code.
+
+    functions: kernels by member; requires: tells of a member what needs its kernel.
+    """
+    modules = {function.__module__.partition(".")[2] for function in functions.values()}
+    require_all(codes, functions, f"{', '.join(modules)}")
+    return indirect_each(signature, {requires(code): functions[code] for code in codes})
 
 
 def _number(dtype):

@@ -6,10 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...backend import accept_input, one_thread
 from ...csr import SparseRows
-from ...defaults import alone, trusted
-from ...interpreter import statistics
-from ...opcodes import AS_IT_IS, OP, SLOTS, Kind, Method
+from ...opcodes import AS_IT_IS, METHODS, OP, Kind, Method
+from ...views import statistics
 from ..api.layout import fit, verify
 from ..api.matrix_ops import standardize
 from ..api.vector_ops import penalty
@@ -170,7 +170,7 @@ def _blocks(ops, x, m, dtype, threads):
     return scratch(team * (plan.fixed + plan.each), dtype), plan.ld, plan.places, team
 
 
-def _predict(ops, row, theta, state, X, out, threads=alone, check=trusted):
+def _predict(ops, row, theta, state, X, out, threads=one_thread, check=accept_input):
     """Write A (m, n_out) of a row."""
     ops, x, alive, needed = enter(ops, state, X, theta.dtype, len(X))
     if ops["A"][0] < 0:
@@ -185,7 +185,7 @@ def _predict(ops, row, theta, state, X, out, threads=alone, check=trusted):
         check()
 
 
-def predict(ops, theta, state, X, out, threads=alone, check=trusted):
+def predict(ops, theta, state, X, out, threads=one_thread, check=accept_input):
     """Write A of the last layer, block by block.   X (m, n_in); out C-contiguous, as in `steps`.
 
     check() may refuse X: kernels find what is not finite where X is laid out, so there it is asked
@@ -194,7 +194,7 @@ def predict(ops, theta, state, X, out, threads=alone, check=trusted):
     _predict(ops, len(ops) - 2, theta, state, X, out, threads, check)
 
 
-def evaluate(ops, theta, state, X, Y, w, threads=alone):
+def evaluate(ops, theta, state, X, Y, w, threads=one_thread):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     verify(ops, theta, None, ((X, Y, w),))
     ops, x, alive, needed = enter(ops, state, X, theta.dtype, len(X))
@@ -207,8 +207,9 @@ def evaluate(ops, theta, state, X, Y, w, threads=alone):
     return float(result[0]), float(result[1])
 
 
-def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
-    """Write the gradient of one step and return (cost, Σ w of right rows, Σ w). As in `steps`."""
+def gradient(ops, theta, grad, state, work, batch, settings, epoch):
+    """Write the gradient of one step and return (cost, Σ w of right rows, Σ w)."""
+    X, Y, w, rows = batch
     verify(ops, theta, None, ((X, Y, w),), rows)
     ops, x, _alive, needed = enter(ops, state, X, theta.dtype, len(rows))
     team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
@@ -227,8 +228,9 @@ def gradient(ops, theta, grad, state, work, X, Y, w, rows, settings, epoch):
     return tuple(float(value) for value in result)
 
 
-def update(ops, theta, grad, slots, state, settings, rate, t):
-    """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p)."""
+def update(ops, arrays, settings, rate, t):
+    """Move theta along grad by the settings' method, the t-th time (from 1)."""
+    theta, grad, slots, state = arrays
     table = addresses(ops, theta.dtype, "fit", settings=settings)
     sums = np.empty(updates.CHUNKS)
     numbers = settings.reshape(1), float(rate), 0.0, 0.0, int(t)
@@ -236,15 +238,13 @@ def update(ops, theta, grad, slots, state, settings, rate, t):
     run_parallel(updates.update.kernel, args, 1)
 
 
-def run(
-    ops, theta, grad, slots, state, work, train, validation, settings, rates, record, scores,
-    counters, start, stop,
-):  # fmt: skip
-    """Take the steps start … stop−1 of a fit and return the next one. As in `steps`."""
-    (X, Y, w, order), (X_val, Y_val, w_val) = train, validation
+def run(ops, arrays, work, train, validation, settings, rates, log, start, stop):
+    """Take the steps start … stop−1 of a fit and return the next one: stop, unless it diverged."""
+    theta, grad, slots, state = arrays
+    (X, Y, w, order), (X_val, Y_val, w_val), (record, scores, counters) = train, validation, log
     verify(ops, theta, slots, ((X, Y, w), validation))
     fit(order, len(X), like=counters)
-    if len(slots) < SLOTS[Method(int(settings["method"]))]:
+    if len(slots) < METHODS[Method(int(settings["method"]))].slots:
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
     batch = min(int(settings["batch_size"]), len(X))
     ops, x, _alive, needed = enter(ops, state, X, theta.dtype, batch)

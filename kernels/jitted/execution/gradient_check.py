@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ...gradient_check import EPOCH, LEAST
+from ...gradient_check import EPOCH, MIN_RELATIVE_STEP
 from ..codegen.pointers import view
 from ..compiler.jit import inlined, kernel
 from ..ops import optimizers
@@ -34,7 +34,7 @@ def _differences(
     """out (k,) = the slopes of the cost by theta[indices]; theta (p,) is as before at the end."""
     for k in range(indices.size):
         kept = theta[indices[k]]
-        step = max(epsilon, LEAST * abs(kept))
+        step = max(epsilon, MIN_RELATIVE_STEP * abs(kept))
         high, low = kept + step, kept - step
         out[k] = 0
         for sign in (1.0, -1.0):
@@ -48,14 +48,15 @@ def _differences(
         theta[indices[k]] = kept
 
 
-def gradient_check(kernels, ops, theta, state, X, Y, w, settings, epsilon, places, out):
-    """out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[places].   As in `kernels/gradient_check.py`."""
+def gradient_check(ops, theta, state, examples, settings, epsilon, indices, out):
+    """Write out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[indices].   out, indices (k,)."""
+    X, Y, w = examples
     ops, x, _alive, needed = enter(ops, state, X, theta.dtype, len(X))
     work, ld, parts, tally, _ = layout(ops, len(X), theta.dtype, X)
     table = addresses(ops, theta.dtype, "gradient", needed | blocks(tally), settings)
     args = (
         table, ops, theta, np.zeros_like(theta), state, work, ld, parts, x, Y, w,
-        np.arange(len(X)), settings.reshape(1), EPOCH, tally, np.zeros(3), float(epsilon), places,
+        np.arange(len(X)), settings.reshape(1), EPOCH, tally, np.zeros(3), float(epsilon), indices,
         out,
     )  # fmt: skip
     run_parallel(_differences, args, 1)
@@ -67,7 +68,7 @@ def _slopes(f, theta, flat, epsilon, out):
     """out (p,) = (f(θ + εe) − f(θ − εe)) / 2ε; flat (p,) is theta's own memory."""
     for i in range(flat.size):
         kept = flat[i]
-        step = max(epsilon, LEAST * abs(kept))
+        step = max(epsilon, MIN_RELATIVE_STEP * abs(kept))
         high, low = kept + step, kept - step
         flat[i] = high
         up = f(theta)

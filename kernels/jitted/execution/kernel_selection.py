@@ -10,16 +10,25 @@ from functools import lru_cache
 
 import numpy as np
 
-from ...opcodes import OP, Activation, Kind, Loss
+from ...opcodes import OP, Activation, Kind
 from ..compiler.dispatch_table import in_training, kernel_pointers
-from ..ops import activations, optimizers
+from ..ops import activations, losses, optimizers
 from ..ops.dense import TURNED
 from ..step import backward
 
 IDENTITY, RELU = Activation.IDENTITY, Activation.RELU
 
-#: What a kind of row needs of the linked kernels, beside `elementwise`.
-KINDS = {Kind.DROPOUT: "dropout", Kind.NOISE: "noise", Kind.BATCHNORM: "batchnorm"}
+#: What the kinds of rows that compiled steps run need of the linked kernels, beside what all need;
+#: None: nothing of their own by their kind alone.
+KINDS = {
+    Kind.INPUT: None,
+    Kind.DENSE: None,
+    Kind.ACTIVATION: None,
+    Kind.LOSS: None,
+    Kind.DROPOUT: "dropout",
+    Kind.NOISE: "noise",
+    Kind.BATCHNORM: "batchnorm",
+}
 
 
 def _forward(ops, purpose):
@@ -32,7 +41,7 @@ def _forward(ops, purpose):
         done = (IDENTITY, RELU) if floored else (IDENTITY,)
         if kind == Kind.ACTIVATION or (kind == Kind.DENSE and code not in done):
             uses.add(activations.use(code))
-        elif kind in KINDS:
+        elif KINDS[kind]:
             uses |= {KINDS[kind], "elementwise"}
     return uses
 
@@ -99,9 +108,7 @@ def _addresses(ops, dtype, purpose, needs, processes):
     if purpose in ("gradient", "fit"):
         uses |= _backward(ops) | set(map(in_training, uses))
     if purpose in ("evaluate", "gradient", "fit"):
-        loss = Loss(int(ops["code"][-1]))
-        robust = loss > Loss.CATEGORICAL_CROSS_ENTROPY
-        uses |= {"cost", "robust" if robust else loss.name.lower()}
+        uses |= {"cost", losses.use(int(ops["code"][-1]))}
     if purpose == "fit":
         uses |= _update(ops)
     return kernel_pointers(dtype, frozenset(uses), processes)

@@ -13,9 +13,9 @@ from time import perf_counter
 import numba
 import numpy as np
 
-from ...aligned import aligned_zeros
-from ...defaults import alone
+from ...backend import one_thread
 from ...opcodes import Activation, Kind, Mode
+from ...views import aligned_zeros
 from ..codegen.pointers import address_of, describe_input, reader_of, view, view_matrix
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined, kernel
@@ -188,7 +188,7 @@ def _prepare(ops, theta, state, kind, out, threads):
     return row, compute, table, work, widest, X, order, company
 
 
-def single(ops, key, theta, state, X, out, threads=alone):
+def predict_row(ops, key, theta, state, X, out, threads=one_thread):
     """As `predict`, for one row X (1, n); False, and nothing written, where it is not finite.
 
     key: the op table as bytes, whose hash Python keeps; X: of a dtype that kernels read; threads:

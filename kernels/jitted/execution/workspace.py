@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ...aligned import aligned_zeros
 from ...opcodes import AS_IT_IS, OP, Kind
+from ...views import aligned_zeros
 from ..first_layer import int8_gemm
 from ..first_layer.driver import BLOCK_NUMBERS, CACHE_LINE, pad_to_cache_lines
 from ..first_layer.quantize import ROOM

@@ -12,8 +12,8 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from ...interpreter import statistics
 from ...opcodes import READ
+from ...views import statistics
 from ..codegen.pointers import DTYPE_CODES, DTYPE_NAMES, MARK, emit_prefetch, view
 from ..codegen.simd import (
     Vectors,

@@ -12,7 +12,7 @@ from ...opcodes import LEAK, SELU_ALPHA, SELU_SCALE, Activation
 from ..codegen import elementary
 from ..codegen.pointers import address_of, view_row
 from ..codegen.simd import prefer_full_width
-from ..compiler.dispatch_table import indirect_each
+from ..compiler.dispatch_table import indirect_for
 from ..compiler.jit import inlined, kernel
 
 SELU_LOW = SELU_SCALE * SELU_ALPHA
@@ -277,24 +277,43 @@ def back(code):
     return f"{use(code)} back"
 
 
-def _by(need, *functions):
-    """Kernels of all activations, in the order of their codes, by what needs them."""
-    return {need(code): function for code, function in enumerate(functions)}
-
-
-activate = indirect_each(
+activate = indirect_for(
+    Activation,
     "F2 F2 i i i i F2",
-    _by(
-        use,
-        *(_identity, _sigmoid, _tanh, _relu, _leaky_relu, _softmax),
-        *(_elu, _selu, _softplus, _silu, _gelu, _mish, _exp),
-    ),
+    {
+        Activation.IDENTITY: _identity,
+        Activation.SIGMOID: _sigmoid,
+        Activation.TANH: _tanh,
+        Activation.RELU: _relu,
+        Activation.LEAKY_RELU: _leaky_relu,
+        Activation.SOFTMAX: _softmax,
+        Activation.ELU: _elu,
+        Activation.SELU: _selu,
+        Activation.SOFTPLUS: _softplus,
+        Activation.SILU: _silu,
+        Activation.GELU: _gelu,
+        Activation.MISH: _mish,
+        Activation.EXP: _exp,
+    },
+    use,
 )
-derive = indirect_each(
+derive = indirect_for(
+    Activation,
     "F2 F2 F2 F2 i i i F2",
-    _by(
-        back,
-        *(_identity_back, _sigmoid_back, _tanh_back, _relu_back, _leaky_relu_back, _softmax_back),
-        *(_elu_back, _selu_back, _softplus_back, _silu_back, _gelu_back, _mish_back, _exp_back),
-    ),
+    {
+        Activation.IDENTITY: _identity_back,
+        Activation.SIGMOID: _sigmoid_back,
+        Activation.TANH: _tanh_back,
+        Activation.RELU: _relu_back,
+        Activation.LEAKY_RELU: _leaky_relu_back,
+        Activation.SOFTMAX: _softmax_back,
+        Activation.ELU: _elu_back,
+        Activation.SELU: _selu_back,
+        Activation.SOFTPLUS: _softplus_back,
+        Activation.SILU: _silu_back,
+        Activation.GELU: _gelu_back,
+        Activation.MISH: _mish_back,
+        Activation.EXP: _exp_back,
+    },
+    back,
 )

@@ -11,13 +11,11 @@ from ...opcodes import Loss
 from ..codegen import elementary
 from ..codegen.pointers import view_row
 from ..codegen.simd import prefer_full_width
-from ..compiler.dispatch_table import indirect
+from ..compiler.dispatch_table import indirect_for
 from ..compiler.jit import inlined, kernel
 from .activations import softmax
 
-BINARY, CATEGORICAL = int(Loss.BINARY_CROSS_ENTROPY), int(Loss.CATEGORICAL_CROSS_ENTROPY)
-SQUARED, ABSOLUTE = int(Loss.SQUARED_ERROR), int(Loss.ABSOLUTE_ERROR)
-HUBER, QUANTILE = int(Loss.HUBER), int(Loss.QUANTILE)
+ABSOLUTE, HUBER, QUANTILE = int(Loss.ABSOLUTE_ERROR), int(Loss.HUBER), int(Loss.QUANTILE)
 
 
 @inlined
@@ -168,33 +166,46 @@ def categorical_hits(Z, Y, w, m, scratch):
     return hits
 
 
-@indirect("F2 F2 F2 i F2 D1", requires="squared_error")
-def squared_loss(A, Y, weights, m, D, result):
-    """Write the gradient D (K, ·) and result = (cost, Σ w of right examples) of a LOSS row.
-
-    A: the output, for cross-entropies the logits; Y (K, ·); weights (2, ·): w/Σw, and w itself,
-    in which counts stay exact.
-    """
+def _squared(code, rate, A, Y, weights, m, D, scratch, result):
     result[0] = squared_error(A, Y, view_row(weights, 0, 0, m), m, D)
     result[1] = 0.0
 
 
-@indirect("F2 F2 F2 i F2 D1", requires="binary_cross_entropy")
-def binary_loss(A, Y, weights, m, D, result):
-    """The same of binary cross-entropy."""
+def _binary(code, rate, A, Y, weights, m, D, scratch, result):
     result[0] = binary_cross_entropy(A, Y, view_row(weights, 0, 0, m), m, D)
     result[1] = binary_hits(A, Y, view_row(weights, 1, 0, m), m)
 
 
-@indirect("F2 F2 F2 i F2 F2 D1", requires="categorical_cross_entropy")
-def categorical_loss(A, Y, weights, m, D, scratch, result):
-    """The same of categorical cross-entropy; scratch (3, ·)."""
+def _categorical(code, rate, A, Y, weights, m, D, scratch, result):
     result[0] = categorical_cross_entropy(A, Y, view_row(weights, 0, 0, m), m, D, scratch)
     result[1] = categorical_hits(A, Y, view_row(weights, 1, 0, m), m, scratch)
 
 
-@indirect("i f F2 F2 F2 i F2 D1", requires="robust")
-def robust_loss(code, rate, A, Y, weights, m, D, result):
-    """The same for the losses with a parameter, and Poisson's."""
+def _pointwise(code, rate, A, Y, weights, m, D, scratch, result):
     result[0] = robust(code, A, Y, view_row(weights, 0, 0, m), m, rate, D)
     result[1] = 0.0
+
+
+def use(code):
+    """What the kernel of a loss is needed for."""
+    return Loss(code).name.lower()
+
+
+#: Write the gradient D (K, ·) and result (2,) = (cost, Σ w of right examples) of the loss whose
+#: code is given. code: once more, for kernels that several losses share; rate: its parameter; A:
+#: the output, for cross-entropies the logits, and Y (K, ·); weights (2, ·): w/Σw, and w itself, in
+#: which counts stay exact; m: examples; scratch (3, ·).
+cost_and_hits = indirect_for(
+    Loss,
+    "i f F2 F2 F2 i F2 F2 D1",
+    {
+        Loss.SQUARED_ERROR: _squared,
+        Loss.BINARY_CROSS_ENTROPY: _binary,
+        Loss.CATEGORICAL_CROSS_ENTROPY: _categorical,
+        Loss.ABSOLUTE_ERROR: _pointwise,
+        Loss.HUBER: _pointwise,
+        Loss.QUANTILE: _pointwise,
+        Loss.POISSON: _pointwise,
+    },
+    use,
+)

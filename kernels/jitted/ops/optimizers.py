@@ -7,75 +7,14 @@ import numpy as np
 from numba import types
 
 from ...opcodes import SETTINGS, Method
+from ...records import StepNumbers
 from ..codegen.float_bits import magnitude, unsigned
-from ..codegen.pointers import view, view_row
-from ..compiler.dispatch_table import EXTRA_TYPES, indirect, indirect_each
+from ..codegen.pointers import view_row
+from ..compiler.dispatch_table import EXTRA_TYPES, indirect, indirect_for
 from ..compiler.jit import inlined, kernel
 
 EXTRA_TYPES["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
-
-
-@inlined
-def gradient_descent(theta, grad, rate):
-    """θ ← θ − rate · grad, in place.   theta, grad (p,)."""
-    rate = theta.dtype.type(rate)
-    for i in range(theta.size):
-        theta[i] -= rate * grad[i]
-
-
-@inlined
-def adam(theta, grad, v, s, rate, beta1, beta2, epsilon, t):
-    """One step of Adam, the t-th (from 1), in place.   theta, grad, v, s (p,). As in `loops`."""
-    number = theta.dtype.type
-    keep1, add1 = number(beta1), number(1 - beta1)
-    keep2, add2 = number(beta2), number(1 - beta2)
-    scale1, scale2 = number(1 / (1 - beta1**t)), number(1 / (1 - beta2**t))
-    rate, epsilon = number(rate), number(epsilon)
-    for i in range(theta.size):
-        g = grad[i]
-        v[i] = keep1 * v[i] + add1 * g
-        s[i] = keep2 * s[i] + add2 * g * g
-        theta[i] -= rate * (v[i] * scale1) / (np.sqrt(s[i] * scale2) + epsilon)
-
-
-@inlined
-def momentum(theta, grad, v, rate, beta, gain):
-    """V ← βv + gain · g, θ ← θ − rate · v, in place.   All (p,)."""
-    number = theta.dtype.type
-    keep, gain, rate = number(beta), number(gain), number(rate)
-    for i in range(theta.size):
-        v[i] = keep * v[i] + gain * grad[i]
-        theta[i] -= rate * v[i]
-
-
-@inlined
-def nesterov(theta, grad, v, rate, beta, gain):
-    """V ← βv + gain · g, θ ← θ − rate · (βv + gain · g), in place.   All (p,)."""
-    number = theta.dtype.type
-    keep, gain, rate = number(beta), number(gain), number(rate)
-    for i in range(theta.size):
-        g = gain * grad[i]
-        v[i] = keep * v[i] + g
-        theta[i] -= rate * (keep * v[i] + g)
-
-
-@inlined
-def rmsprop(theta, grad, s, rate, beta, epsilon):
-    """S ← βs + (1−β)g², θ ← θ − rate · g / (√s + ε), in place.   All (p,)."""
-    number = theta.dtype.type
-    keep, add, rate, epsilon = number(beta), number(1 - beta), number(rate), number(epsilon)
-    for i in range(theta.size):
-        g = grad[i]
-        s[i] = keep * s[i] + add * g * g
-        theta[i] -= rate * g / (np.sqrt(s[i]) + epsilon)
-
-
-@inlined
-def decay_weights(theta, factor):
-    """θ ← θ (1 − factor), in place.   theta (p,)."""
-    keep = theta.dtype.type(1 - factor)
-    for i in range(theta.size):
-        theta[i] *= keep
+EXTRA_TYPES["N"] = numba.typeof(StepNumbers(1, 0.1))
 
 
 @inlined
@@ -181,39 +120,64 @@ def largest(x):
     return _finite(top, zero)
 
 
-def _descend(theta, grad, v, s, decayed, rate, epsilon, settings, t):
-    gradient_descent(theta, grad, rate)
-
-
-def _adam(theta, grad, v, s, decayed, rate, epsilon, settings, t):
-    adam(theta, grad, v, s, rate, settings[0].beta1, settings[0].beta2, epsilon, t)
+def _gradient_descent(theta, grad, v, s, n):
+    rate = theta.dtype.type(n.rate)
+    for i in range(theta.size):
+        theta[i] -= rate * grad[i]
 
 
 @inlined
-def _shares(settings, rate):
-    """Rate and gain of a step with momentum: a velocity takes the rate up, an average does not."""
-    if settings[0].velocity != 0:
-        return 1.0, rate
-    return rate, 1 - settings[0].beta1
+def _move_by_adam(theta, grad, v, s, n):
+    """Take one step of Adam, in place.   theta, grad, v, s (p,). As in `loops`."""
+    number = theta.dtype.type
+    keep1, add1 = number(n.beta1), number(1 - n.beta1)
+    keep2, add2 = number(n.beta2), number(1 - n.beta2)
+    scale1, scale2 = number(1 / (1 - n.beta1**n.t)), number(1 / (1 - n.beta2**n.t))
+    rate, epsilon = number(n.rate), number(n.epsilon)
+    for i in range(theta.size):
+        g = grad[i]
+        v[i] = keep1 * v[i] + add1 * g
+        s[i] = keep2 * s[i] + add2 * g * g
+        theta[i] -= rate * (v[i] * scale1) / (np.sqrt(s[i] * scale2) + epsilon)
 
 
-def _momentum(theta, grad, v, s, decayed, rate, epsilon, settings, t):
-    rate, gain = _shares(settings, rate)
-    momentum(theta, grad, v, rate, settings[0].beta1, gain)
+def _adam(theta, grad, v, s, n):
+    _move_by_adam(theta, grad, v, s, n)
 
 
-def _nesterov(theta, grad, v, s, decayed, rate, epsilon, settings, t):
-    rate, gain = _shares(settings, rate)
-    nesterov(theta, grad, v, rate, settings[0].beta1, gain)
+def _momentum(theta, grad, v, s, n):
+    number = theta.dtype.type
+    keep, gain, rate = number(n.beta1), number(n.gain), number(n.rate)
+    for i in range(theta.size):
+        v[i] = keep * v[i] + gain * grad[i]
+        theta[i] -= rate * v[i]
 
 
-def _rmsprop(theta, grad, v, s, decayed, rate, epsilon, settings, t):
-    rmsprop(theta, grad, v, rate, settings[0].beta1, epsilon)
+def _nesterov(theta, grad, v, s, n):
+    number = theta.dtype.type
+    keep, gain, rate = number(n.beta1), number(n.gain), number(n.rate)
+    for i in range(theta.size):
+        g = gain * grad[i]
+        v[i] = keep * v[i] + g
+        theta[i] -= rate * (keep * v[i] + g)
 
 
-def _adamw(theta, grad, v, s, decayed, rate, epsilon, settings, t):
-    decay_weights(view(theta, 0, decayed), rate * settings[0].weight_decay)
-    adam(theta, grad, v, s, rate, settings[0].beta1, settings[0].beta2, epsilon, t)
+def _rmsprop(theta, grad, v, s, n):
+    number = theta.dtype.type
+    keep, add, rate, epsilon = (
+        number(n.beta1), number(1 - n.beta1), number(n.rate), number(n.epsilon)
+    )  # fmt: skip
+    for i in range(theta.size):
+        g = grad[i]
+        v[i] = keep * v[i] + add * g * g
+        theta[i] -= rate * g / (np.sqrt(v[i]) + epsilon)
+
+
+def _adamw(theta, grad, v, s, n):
+    keep = theta.dtype.type(1 - n.rate * n.weight_decay)
+    for i in range(n.n_decayed):
+        theta[i] *= keep
+    _move_by_adam(theta, grad, v, s, n)
 
 
 def use(method):
@@ -221,18 +185,18 @@ def use(method):
     return f"method {Method(method).name.lower()}"
 
 
-_BY_METHOD = {
-    Method.GRADIENT_DESCENT: _descend,
-    Method.ADAM: _adam,
-    Method.MOMENTUM: _momentum,
-    Method.NESTEROV: _nesterov,
-    Method.RMSPROP: _rmsprop,
-    Method.ADAMW: _adamw,
-}
-
-#: One step, the t-th (from 1), in place, of the method whose code is given. All vectors (p,); slots
-#: that it does not use may be empty. AdamW's decay acts on the first `decayed` parameters. epsilon:
-#: as `update` has corrected that of the settings.
-step = indirect_each(
-    "F1 F1 F1 F1 i f f S i", {use(method): _BY_METHOD[method] for method in Method}
+#: One step, in place, of the method whose code is given, by `StepNumbers`; formulas in `loops`.
+#: Vectors (p,): theta, its gradient, slots 0 and 1, which may be empty where a method has fewer.
+step = indirect_for(
+    Method,
+    "F1 F1 F1 F1 N",
+    {
+        Method.GRADIENT_DESCENT: _gradient_descent,
+        Method.ADAM: _adam,
+        Method.MOMENTUM: _momentum,
+        Method.NESTEROV: _nesterov,
+        Method.RMSPROP: _rmsprop,
+        Method.ADAMW: _adamw,
+    },
+    use,
 )

@@ -13,15 +13,7 @@ from ..codegen.pointers import fill_zero, view, view_matrix, view_row
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
 from ..first_layer.driver import pad_to_cache_lines
-from ..ops.losses import (
-    BINARY,
-    CATEGORICAL,
-    SQUARED,
-    binary_loss,
-    categorical_loss,
-    robust_loss,
-    squared_loss,
-)
+from ..ops.losses import cost_and_hits
 from ..threads.team import barrier_wait, static_partition
 from .backward import backward
 from .forward import DENSE, forward
@@ -72,14 +64,9 @@ def loss_and_output_grad(table, ops, work, ld, places, Y, w, rows, fresh, total,
     weights = view_matrix(work, places.weights, 2, ld)
     if fresh != 0:
         _lay_targets(targets, weights, work, last, Y, w, rows, total)
-    if last.code == BINARY:
-        binary_loss(table, A, targets, weights, m, D, result)
-    elif last.code == CATEGORICAL:
-        categorical_loss(table, A, targets, weights, m, D, scratch, result)
-    elif last.code == SQUARED:
-        squared_loss(table, A, targets, weights, m, D, result)
-    else:
-        robust_loss(table, last.code, last.rate, A, targets, weights, m, D, result)
+    cost_and_hits(
+        table, last.code, last.code, last.rate, A, targets, weights, m, D, scratch, result
+    )
     for k in range(last.n_in):
         fill_zero(view_row(D, k, m, mp - m))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import overflow_guard
 from ...opcodes import Kind
+from ...records import StepNumbers
 from ..codegen.pointers import view, view_float64, view_matrix, view_row
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined, unwrapped
@@ -149,23 +150,34 @@ def _bounded(table, theta, grad, settings, l2, l1, sums, meeting, me, team):
 
 
 @inlined
-def _sweep(table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor, whole, i, n):
+def _step_numbers(chosen, rate, t):
+    """Return the numbers of the t-th step, as `interpreter.step_numbers` does."""
+    epsilon, gain = chosen.epsilon, 1 - chosen.beta1
+    if chosen.uncorrected != 0:
+        epsilon /= np.sqrt(1 - chosen.beta2**t)
+    if chosen.velocity != 0:  # it takes the rates up, an average does not
+        rate, gain = 1.0, rate
+    return StepNumbers(
+        t, rate, gain, chosen.beta1, chosen.beta2, epsilon, chosen.weight_decay, chosen.decay
+    )
+
+
+@inlined
+def _sweep(table, theta, grad, slots, settings, numbers, l2, l1, factor, whole, i, n):
     """Move n parameters from the i-th on, along the gradient times factor.
 
     whole: the gradient is complete already.
     """
-    chosen = settings[0]
-    decayed = min(max(chosen.decay - i, 0), n)
+    k = numbers
+    decayed = min(max(k.n_decayed - i, 0), n)
+    part_of = StepNumbers(k.t, k.rate, k.gain, k.beta1, k.beta2, k.epsilon, k.weight_decay, decayed)
     v = view_row(slots, 0, i, n if slots.shape[0] > 0 else 0)
     s = view_row(slots, 1, i, n if slots.shape[0] > 1 else 0)
     if factor != 1:
         optimizers.scale(table, view(grad, i, n), factor)
     elif not whole:
         _complete(table, theta, grad, settings, l2, l1, i, n)
-    optimizers.step(
-        table, chosen.method, view(theta, i, n), view(grad, i, n), v, s, decayed, rate, epsilon,
-        settings, t,
-    )  # fmt: skip
+    optimizers.step(table, settings[0].method, view(theta, i, n), view(grad, i, n), v, s, part_of)
 
 
 @indirect("T O i F1 F1 i i", requires="finish")
@@ -198,9 +210,7 @@ def update(
     if chosen.clip_norm > 0:
         factor = _bounded(table, theta, grad, settings, l2, l1, sums, meeting, me, team)
         whole = True
-    epsilon = chosen.epsilon
-    if chosen.uncorrected != 0:
-        epsilon /= np.sqrt(1 - chosen.beta2**t)
+    numbers = _step_numbers(chosen, rate, t)
     behind = _behind(settings, team)
     for piece in range(1 if behind == 0 else ops.size):
         first, last = behind, theta.size
@@ -208,9 +218,7 @@ def update(
             first, last = _own(ops, piece, behind, theta.size, theta.itemsize, me, team)
         for i in range(first, last, CHUNK):
             n = min(CHUNK, last - i)
-            _sweep(
-                table, theta, grad, slots, settings, rate, l2, l1, t, epsilon, factor, whole, i, n
-            )
+            _sweep(table, theta, grad, slots, settings, numbers, l2, l1, factor, whole, i, n)
     barrier_wait(meeting, me, team)
     for i in range(1, ops.size - 1):
         if ops[i].kind == BATCHNORM or (ops[i].kind == DENSE and ops[i].rate > 0):

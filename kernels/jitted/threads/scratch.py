@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from ...aligned import aligned_zeros
+from ...views import aligned_zeros
 
 KEPT = 2**20  # bytes that a thread keeps, of each dtype
 
