@@ -49,13 +49,13 @@ class Op:
 
     def call(self, backend: str) -> Callable[[], Any]:
         """Return the op on that backend, bound to its own arguments."""
-        function, arguments = getattr(kernels.get(backend), self.row.name), self.arguments()
+        function, arguments = self.row.function(kernels.get(backend)), self.arguments()
         return lambda: function(*arguments)
 
     def results(self, backend: str) -> list[Any]:
         """Return what one call returns and writes."""
         arguments = self.arguments()
-        value = getattr(kernels.get(backend), self.row.name)(*arguments)
+        value = self.row.function(kernels.get(backend))(*arguments)
         return [arguments[i] for i in self.row.outputs] + ([] if value is None else [value])
 
     def check(self, backend: str) -> None:

@@ -12,11 +12,11 @@ from fastnn._runtime.backend import fitting
 from fastnn._validation import arguments
 from fastnn.history import History
 from fastnn.kernels.opcodes import Mode
-from fastnn.kernels.records import Batch
+from fastnn.kernels.records import Batch, Examples
 from fastnn.lowering.lower import output_activation
 from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.schedules import Schedule
-from fastnn.training.fit_config import Examples, Plan, claimed
+from fastnn.training.fit_config import Plan, claimed
 from fastnn.training.lbfgs import Descent
 from fastnn.training.loop import Callback, Trainer
 from fastnn.training.metric_recorder import Scorer, known, refuse_unrecorded, refuse_untakable

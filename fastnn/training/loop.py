@@ -15,11 +15,11 @@ from fastnn._runtime.threads import get_num_threads
 from fastnn.errors import DivergenceError
 from fastnn.history import History, refuse_unknown
 from fastnn.kernels.opcodes import CLASSIFYING, Kind
-from fastnn.kernels.records import Batch, FitArrays, FitLog
+from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
 from fastnn.lowering.program import Program
 from fastnn.schedules import Plateau
 
-from .fit_config import Examples, Memory, Plan
+from .fit_config import Memory, Plan
 from .progress import Line
 
 if TYPE_CHECKING:

@@ -12,10 +12,9 @@ from fastnn._validation import arguments
 from fastnn.errors import FastnnError, SettingError
 from fastnn.history import History, refuse_unknown
 from fastnn.kernels.opcodes import CLASSIFYING
+from fastnn.kernels.records import Examples
 from fastnn.losses import Loss
 from fastnn.lowering.lower import output_activation
-
-from .fit_config import Examples
 
 if TYPE_CHECKING:
     from fastnn.network import Network

@@ -10,11 +10,12 @@ import numpy as np
 from fastnn._validation import arguments
 from fastnn.errors import DataError, FastnnError, SettingError
 from fastnn.kernels.opcodes import Loss as Code
+from fastnn.kernels.records import Examples
 from fastnn.layers import BatchNorm, Layer
 from fastnn.losses import Loss
 from fastnn.lowering.program import Program
 
-from .fit_config import Examples, Plan
+from .fit_config import Plan
 
 Array = np.ndarray[Any, Any]
 ROWS, NUMBERS = 4096, 2**20  # of X that are taken into float64 at a time, at most

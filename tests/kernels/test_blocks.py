@@ -4,14 +4,15 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from fastnn.kernels import jitted
 from fastnn.kernels.csr import SparseRows
 from fastnn.kernels.jitted.execution import entry, workspace
 from fastnn.kernels.jitted.ops import dense
 from fastnn.kernels.jitted.step import backward
 
 import fastnn
-from fastnn import BatchNorm, Dense, Dropout, Network, Rescaling
+from fastnn import BatchNorm, Dense, Dropout, Network, Rescaling, kernels
+
+jitted = kernels.get("jitted")
 
 pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 

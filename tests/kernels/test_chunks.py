@@ -4,12 +4,13 @@ import inspect
 
 import numpy as np
 import pytest
-from fastnn.kernels import jitted
 from fastnn.kernels.jitted.execution import entry
 
 import fastnn
 from fastnn import Activation, BatchNorm, Dense, Network, kernels
 from fastnn.training.loop import Trainer
+
+jitted = kernels.get("jitted")
 
 
 @pytest.fixture(params=[b for b in kernels.BACKENDS if kernels.get(b).available])

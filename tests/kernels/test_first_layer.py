@@ -4,12 +4,13 @@ import importlib
 
 import numpy as np
 import pytest
-from fastnn.kernels import jitted
 from fastnn.kernels.jitted.execution import entry
 from fastnn.kernels.jitted.first_layer.strided_gemm import FEWEST, PARTS, SPAN
 
 import fastnn
-from fastnn import GradientDescent, Network
+from fastnn import GradientDescent, Network, kernels
+
+jitted = kernels.get("jitted")
 
 pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 

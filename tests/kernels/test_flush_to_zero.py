@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from fastnn.kernels import jitted
 from fastnn.kernels.jitted.execution import entry
 
 import fastnn
-from fastnn import Dense, Network, Rescaling
+from fastnn import Dense, Network, Rescaling, kernels
 from fastnn.errors import DivergenceError
+
+jitted = kernels.get("jitted")
 
 pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 

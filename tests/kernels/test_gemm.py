@@ -6,12 +6,13 @@ import sys
 
 import numpy as np
 import pytest
-from fastnn.kernels import jitted
 from fastnn.kernels.jitted.api import matrix_ops
 from fastnn.kernels.jitted.gemm import microkernel, small_k
 
 import fastnn
-from fastnn import Dense, Network, Normalization, Rescaling
+from fastnn import Dense, Network, Normalization, Rescaling, kernels
+
+jitted = kernels.get("jitted")
 
 pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 
@@ -301,12 +302,12 @@ def test_a_row_does_not_depend_on_its_neighbours(kind):
 
 CHECK = """
 import numpy as np
-from fastnn import Network
-from fastnn.kernels import jitted
+from fastnn import Network, kernels
 from fastnn.kernels.jitted.gemm import microkernel, small_k
 from fastnn.kernels.jitted.codegen import simd
 A, B = np.random.default_rng(0).normal(size=(2, 67, 67))
 C = np.empty((67, 67))
+jitted = kernels.get("jitted")
 jitted.product(A, B, C, False, True)
 assert np.allclose(C, A @ B.T)
 shapes = (300, 3, 40, True), (300, 9, 40, True), (60, 3, 300, False), (550, 70, 300, True)

@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-from fastnn.kernels import jitted
 from fastnn.kernels.jitted.codegen import pointers
 from fastnn.kernels.jitted.codegen.simd import multiplies_bytes
 from fastnn.kernels.jitted.codegen.vnni import INT8_NR, VECTOR_BYTES, WORD_LANES
@@ -15,7 +14,9 @@ from fastnn.kernels.jitted.execution import entry
 from fastnn.kernels.jitted.first_layer import int8_gemm, int8_narrow_gemm, quantize
 
 import fastnn
-from fastnn import Dense, GradientDescent, Network, Rescaling
+from fastnn import Dense, GradientDescent, Network, Rescaling, kernels
+
+jitted = kernels.get("jitted")
 
 pytestmark = pytest.mark.skipif(
     not jitted.available or not multiplies_bytes(), reason="no instruction adds bytes' products up"

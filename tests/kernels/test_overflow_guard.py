@@ -4,15 +4,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from fastnn.kernels import jitted, loops, overflow_guard, vectorized
-from fastnn.kernels.opcodes import OP, SETTINGS, SLOTS, Method
+from fastnn.kernels import overflow_guard
+from fastnn.kernels.opcodes import METHODS, OP, SETTINGS, Method
+from fastnn.kernels.records import FitArrays
 
 import fastnn
-from fastnn import Dense, Network
+from fastnn import Dense, Network, kernels
 from fastnn.errors import DivergenceError, SettingError
-
-METHODS = list(Method)
-BACKENDS = [loops, vectorized, jitted]
 
 
 def settings_of(method, generator):
@@ -35,10 +33,10 @@ def vector(generator, size, top, dtype):
     return (x * top).astype(dtype)
 
 
-@pytest.mark.parametrize("kernels", BACKENDS, ids=["loops", "vectorized", "jitted"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("backend", kernels.BACKENDS)
+@pytest.mark.parametrize("method", Method)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_what_is_called_safe_stays_finite(kernels, method, dtype):
+def test_what_is_called_safe_stays_finite(backend, method, dtype):
     """The largest parameters that there are, moved by steps of every size."""
     generator, taken = np.random.default_rng(int(method)), 0
     info = np.finfo(dtype)
@@ -54,13 +52,14 @@ def test_what_is_called_safe_stays_finite(kernels, method, dtype):
         after = overflow_guard.bound(settings, rate, peak, average)
         theta = vector(generator, size, float(info.max), dtype)
         grad = vector(generator, size, peak * (1 - 1e-6), dtype)
-        slots = np.zeros((SLOTS[method], size), dtype)
+        slots = np.zeros((METHODS[method].slots, size), dtype)
         if method != Method.RMSPROP and len(slots):
             slots[0] = vector(generator, size, average * (1 - 1e-6), dtype)
         settings["decay"] = size
         ops, state = np.zeros(2, OP), np.zeros(0, dtype)
         with np.errstate(all="ignore"):
-            kernels.update(ops, theta, grad, slots, state, settings, rate, t)
+            arrays = FitArrays(theta, grad, slots, state)
+            kernels.get(backend).update(ops, arrays, settings, rate, t)
         assert np.isfinite(theta).all()
         assert np.isfinite(slots).all()
         if method in (Method.MOMENTUM, Method.NESTEROV):

@@ -9,11 +9,12 @@ import time
 
 import numpy as np
 import pytest
-from fastnn.kernels import jitted
 from fastnn.kernels.jitted.threads import row_worker
 
 import fastnn
-from fastnn import Activation, BatchNorm, Dense, Dropout, Network
+from fastnn import Activation, BatchNorm, Dense, Dropout, Network, kernels
+
+jitted = kernels.get("jitted")
 
 pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 

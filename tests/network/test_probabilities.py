@@ -8,12 +8,13 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
-from fastnn.kernels import jitted
 from fastnn.kernels.jitted.codegen import elementary
 
 import fastnn
 from fastnn import Activation, BatchNorm, Dense, Network, kernels
 from fastnn.errors import SettingError
+
+jitted = kernels.get("jitted")
 
 #: One sigmoid: its row of the op table stands apart, or with the weights, or behind a BatchNorm.
 LAYERS = {

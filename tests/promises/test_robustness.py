@@ -9,6 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from fastnn.kernels.opcodes import Activation, Loss, Method
+from fastnn.kernels.records import Batch, StepNumbers
 
 import fastnn
 from fastnn import Dense, Network, Normalization, kernels
@@ -78,12 +80,16 @@ CALLS = {
     "dense bias": lambda k, r: k.dense_forward(r(4, 2), r(2, 3), r(1), r(4, 3)),
     "dense dtype": lambda k, r: k.dense_forward(r(4, 2, dtype="float32"), r(2, 3), r(3), r(4, 3)),
     "backward": lambda k, r: k.dense_backward(r(4, 2), r(2, 3), r(5, 3), None, r(2, 3), r(3)),
-    "activation": lambda k, r: k.tanh(r(4, 2), r(4, 3)),
-    "derivative": lambda k, r: k.gelu_backward(r(4, 2), r(4, 2), r(9, 2), r(4, 2)),
-    "targets": lambda k, r: k.binary_cross_entropy(r(5, 1), r(2, 1), r(5), r(5, 1)),
-    "weights": lambda k, r: k.squared_error(r(5, 1), r(5, 1), r(3), r(5, 1)),
-    "hits": lambda k, r: k.categorical_hits(r(5, 2), r(5, 3), r(5)),
-    "slots": lambda k, r: k.adam(r(5), r(5), r(2), r(2), 0.1, 0.9, 0.9, 1e-8, 1),
+    "activation": lambda k, r: k.activations[Activation.TANH].forward(r(4, 2), r(4, 3)),
+    "derivative": lambda k, r: k.activations[Activation.GELU].backward(
+        r(4, 2), r(4, 2), r(9, 2), r(4, 2)
+    ),
+    "targets": lambda k, r: k.losses[Loss.BINARY_CROSS_ENTROPY].cost(
+        r(5, 1), r(2, 1), r(5), 0.0, r(5, 1)
+    ),
+    "weights": lambda k, r: k.losses[Loss.SQUARED_ERROR].cost(r(5, 1), r(5, 1), r(3), 0.0, r(5, 1)),
+    "hits": lambda k, r: k.losses[Loss.CATEGORICAL_CROSS_ENTROPY].hits(r(5, 2), r(5, 3), r(5)),
+    "slots": lambda k, r: k.methods[Method.ADAM](r(5), r(5), r(2, 2), StepNumbers(1, 0.1)),
     "rows": lambda k, r: k.dropout(r(5, 2), np.arange(3), 0.1, 0, 0, 0, r(5, 2)),
     "moments": lambda k, r: k.batch_moments(r(5, 2), r(3), r(3)),
 }
@@ -105,12 +111,12 @@ class TestDoors:
         program, k = net.program, kernels.get("jitted")
         Y, w = np.ones((60, 1), "f"), np.ones(60, "f")
         settings = program.settings(batch_size=10)
-        arguments = (program.ops, program.theta, program.grad, program.state, None, X)
-        k.gradient(*arguments, Y, w, np.arange(60), settings, -1)
+        arguments = (program.ops, program.theta, program.grad, program.state, None)
+        k.gradient(*arguments, Batch(X, Y, w, np.arange(60)), settings, -1)
         for bad in ((Y[:9], w, np.arange(60)), (Y, w[:9], np.arange(60)), (Y, w, np.arange(61)),
                     (Y.astype("d"), w, np.arange(60))):  # fmt: skip
             with pytest.raises(ValueError, match=r"fit|rows|must be"):
-                k.gradient(*arguments, *bad, settings, -1)
+                k.gradient(*arguments, Batch(X, *bad), settings, -1)
 
 
 def test_threads_may_change_while_a_fit_begins(monkeypatch):

@@ -5,12 +5,13 @@ import math
 
 import numpy as np
 import pytest
-from fastnn.kernels import jitted
 from fastnn.kernels.opcodes import Method
 
 import fastnn
 from fastnn import Dense, Network, callbacks, kernels, optimizers, schedules
 from fastnn.errors import DataFileError, SettingError
+
+jitted = kernels.get("jitted")
 
 
 @pytest.fixture(params=kernels.BACKENDS)
@@ -145,10 +146,9 @@ class TestTorch:
 def test_a_sweep_in_cache_lines_gives_the_bits_of_the_whole(method, dtype):
     """Members of a team share parameters out by lines, so the bits must not depend on the cut."""
     from fastnn.kernels.jitted.ops import optimizers
-    from fastnn.kernels.opcodes import SETTINGS
+    from fastnn.kernels.records import StepNumbers
 
-    settings = np.zeros(1, SETTINGS)
-    settings["beta1"], settings["beta2"], settings["weight_decay"] = 0.9, 0.999, 0.02
+    numbers = StepNumbers(7, 0.01, 0.1, 0.9, 0.999, 1e-8, weight_decay=0.02)
 
     def swept(pieces):
         rng = np.random.default_rng(3)
@@ -156,7 +156,7 @@ def test_a_sweep_in_cache_lines_gives_the_bits_of_the_whole(method, dtype):
         for piece in pieces:
             p, g, v, s = (array[piece] for array in arrays)
             optimizers.penalize.kernel(p, g, 0.3, 0.01)
-            optimizers.step.kernels[method](p, g, v, s, p.size, 0.01, 1e-8, settings, 7)
+            optimizers.step.kernels[method](p, g, v, s, numbers._replace(n_decayed=p.size))
         return np.concatenate(arrays)
 
     line, whole = 64 // np.dtype(dtype).itemsize, swept([slice(None)])
