@@ -41,14 +41,11 @@ class Loss:
         The output activations with which it works; () for any.
     check_targets : callable
         Returns what `fit` was given as y as targets Y (m, K), or raises a sentence about it.
-    classifies : bool
-        Whether the targets are classes, so that a history has their accuracy.
     """
 
     code: ClassVar[Code]
     needs: ClassVar[tuple[str, ...]] = ()
     check_targets: ClassVar[TargetCheck] = staticmethod(arguments.real_targets)
-    classifies: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -163,7 +160,6 @@ class BinaryCrossEntropy(_LabelSmoothing, Loss):
     code = Code.BINARY_CROSS_ENTROPY
     needs = ("sigmoid",)
     check_targets = staticmethod(arguments.binary_targets)
-    classifies = True
 
 
 @dataclass(frozen=True)
@@ -179,7 +175,6 @@ class CategoricalCrossEntropy(_LabelSmoothing, Loss):
     code = Code.CATEGORICAL_CROSS_ENTROPY
     needs = ("softmax",)
     check_targets = staticmethod(arguments.class_targets)
-    classifies = True
 
 
 #: The losses by the names that networks take, in the order of the kernels' codes.

@@ -1,4 +1,4 @@
-"""An op that is added to some of the places that need it is refused by a sentence on each backend."""
+"""An op that is added to only some of its places is refused by a sentence, on each backend."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 #: By enum: a line of opcodes.py, and it with one more member behind it.
 ADDED = {
