@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .debug import DEBUG
 from .opcodes import METHODS, Method
 
 Array = np.ndarray[Any, Any]
@@ -20,6 +21,17 @@ def aligned_zeros(size: int, dtype: DTypeLike) -> Array:
     raw = np.zeros(length + ALIGNMENT, np.uint8)
     start = -raw.__array_interface__["data"][0] % ALIGNMENT
     return raw[start : start + length].view(dtype)
+
+
+def aligned_scratch(size: int, dtype: DTypeLike) -> Array:
+    """Return a vector (size,) that begins on a cache line, to be written before it is read.
+
+    It holds zeros, which cost nothing until they are touched; NaN in debug mode.
+    """
+    vector = aligned_zeros(size, dtype)
+    if DEBUG:
+        vector.fill(np.nan)
+    return vector
 
 
 def weights(vector: Array, op: Any) -> Array:

@@ -9,6 +9,7 @@ from fastnn.kernels import jitted
 from fastnn.kernels.jitted.compiler import dispatch_table
 from fastnn.kernels.jitted.execution import kernel_selection
 from fastnn.kernels.jitted.first_layer import strided_gemm
+from fastnn.kernels.jitted.ops import activations
 
 import fastnn
 from fastnn import BatchNorm, Dense, Dropout, GaussianNoise, Network
@@ -26,10 +27,23 @@ def forgetful(monkeypatch):
     kernel_selection._addresses.cache_clear()
 
 
-def test_a_kernel_that_is_not_asked_for_is_noticed(forgetful, unasked_kernels):
-    Network([Dense(1, "sigmoid")]).build(80).predict(X)
-    assert unasked_kernels
-    unasked_kernels.clear()
+def test_a_kernel_that_is_not_requested_is_named(forgetful):
+    with pytest.raises(RuntimeError, match=r"did not request: first_layer\.strided_gemm\._"):
+        Network([Dense(1, "sigmoid")]).build(80).predict(X)
+
+
+def test_a_row_reaches_no_kernel_that_is_not_requested(monkeypatch):
+    monkeypatch.setattr(activations, "use", lambda code: "batch")
+    kernel_selection._addresses.cache_clear()
+    net = Network([Dense(3, "silu"), Dense(1, "sigmoid")], seed=9).build(80)
+    with pytest.raises(RuntimeError, match=r"did not request: .*ops\.activations\._silu"):
+        net.predict(X[:1])
+    kernel_selection._addresses.cache_clear()
+
+
+def test_no_table_holds_an_address_of_zero():
+    for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
+        assert dispatch_table.kernel_pointers(dtype, frozenset({"product"})).all()
 
 
 @pytest.fixture
@@ -107,7 +121,7 @@ def test_every_name_is_that_of_a_kernel(named):
         )  # fmt: skip
         net.predict(data)
     flags = {"noise", "dropout", "max_norm in training"}  # of uses that need no kernel by that name
-    known = {when for _, _, when in dispatch_table._linked}
+    known = {use for _, _, use in dispatch_table._kernels}
     unknown = {name for name in named - known - flags if not name.endswith("in training")}
     assert not unknown
 
@@ -116,5 +130,7 @@ def test_every_name_of_a_kernel_is_written_twice():
     """Where the kernel says when it is needed, and where a call says that it needs it."""
     folder = Path(jitted.__file__).parent
     source = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py")))
-    for when in re.findall(r'when="([^"]+)"', source):
-        assert source.count(f'"{when.removesuffix(" in training")}"') >= 2, when
+    uses = re.findall(r'requires="([^"]+)"', source)
+    assert len(uses) > 10
+    for use in uses:
+        assert source.count(f'"{use.removesuffix(" in training")}"') >= 2, use

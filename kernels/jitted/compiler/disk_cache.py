@@ -29,6 +29,7 @@ from numba.core.caching import (
     _CacheLocator,
 )
 
+from ...debug import DEBUG
 from . import private_folder
 
 _listeners = []  # what is called before the first compilation that no cache saves; False: was
@@ -44,7 +45,7 @@ def listen(listener):
 def digest():
     """Name of the cache folder: a digest of all kernel sources and of what compiles them."""
     folder = Path(__file__).resolve().parents[2]
-    told = hashlib.sha256()
+    told = hashlib.sha256(b"checked" if DEBUG else b"")
     for version in (sys.version, platform.machine(), numba, llvmlite, np):
         told.update(str(getattr(version, "__version__", version)).encode())
     sources = sorted(folder.rglob("*.py")) or sorted(folder.rglob("*.pyc"))

@@ -1,34 +1,61 @@
 """Kernels that others call through their addresses: compiled once, whoever calls them.
 
 Numba hands the code of a callee to LLVM again at every level of callers: with seven levels a first
-fit compiled for 26 s. A linked kernel is a wall: its callers load its address from a table that
-the doors fill, one table a dtype, and a call costs about 5 ns.
+fit compiled for 26 s. An indirect kernel stops that: its callers load its address from a table of
+pointers, one for each dtype of networks, and a call costs about 5 ns.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ...debug import DEBUG
 from ...opcodes import require_all
 from .array_abi import AbiArray, abi_types
 from .jit import kernel, unwrapped
 from .parallel_compile import helped
+from .unrequested import stand_in
 
-_linked = []  # every linked kernel, its signature and what needs it, in the order of the table
-_tables = {}  # the table of each dtype, its addresses filled in as they are needed
+
+class _Indirect(NamedTuple):
+    """A kernel of the tables; its place is the same in each."""
+
+    compiled: object  # Numba's dispatcher
+    signature: str  # letters of its arguments, as `_types` reads them
+    requires: str | None  # what a program must name for it to be compiled; None: every program's
+
+
+class _Table(NamedTuple):
+    """The kernels for networks of one dtype."""
+
+    pointers: np.ndarray  # (kernels,) int64: a compiled kernel's address, or its stand-in's
+    compiled: set  # places of the compiled ones
+
+
+_kernels = []  # every `_Indirect`, in the order of the tables
+_tables = {}  # a `_Table` by Numba's type of the networks' numbers
+
+#: Whether a call's table holds what the call requires and no more, lest it works only where another
+#: call has had the rest compiled.
+STRICT = DEBUG
+#: By what a kernel requires: the dtypes of the networks for which it exists, if not all.
+REQUIRED_DTYPES = {}
+#: Letters whose types other modules define: op tables, settings, offsets in the workspace.
+EXTRA_TYPES = {}
 
 
 def _types(signature, number):
-    """Numba types of a signature's letters, for networks of float32 or float64 (`number`).
+    """Return Numba's types of a signature's letters, for networks of the type `number`.
 
     F1, F2: C-contiguous arrays of the network's dtype; D1, D2: of float64; I1: of int64; T: the
-    table; i, f: an int64 and a float64; X: the user's array as `memory.locate` describes it;
-    others stand in EXTRA.
+    table of pointers; i, f: an int64 and a float64; X: the description of the user's array; others
+    stand in EXTRA_TYPES.
     """
     letters = {
         "F1": types.Array(number, 1, "C"),
@@ -44,32 +71,29 @@ def _types(signature, number):
     return tuple((letters | EXTRA_TYPES)[letter] for letter in signature.split())
 
 
-#: By the name of what needs them: the dtypes of the networks that kernels exist for, if not all.
-REQUIRED_DTYPES = {}
-#: Letters whose types other modules define: op tables, settings, places in the workspace.
-EXTRA_TYPES = {}
-
-
 def _enter(function, signature, requires):
-    """Compile nothing yet, but give a kernel a place in the tables, and return it."""
-    _linked.append((unwrapped(function), signature, requires))
-    return len(_linked) - 1
+    """Give a kernel a place in the tables, and return it; nothing is compiled yet."""
+    _kernels.append(_Indirect(unwrapped(function), signature, requires))
+    return len(_kernels) - 1
 
 
 def _call(context, builder, table, place, values, signature, number):
     """Emit a call of the kernel at a place of a table (its type and value) with a tuple's items."""
-    letters, (kind, addresses) = signature.split(), table
+    letters, (kind, pointers) = signature.split(), table
     expected = abi_types(_types(signature, number))
-    data = context.make_array(kind)(context, builder, addresses).data
+    data = context.make_array(kind)(context, builder, pointers).data
     wanted = context.call_conv.get_function_type(types.none, expected)
     pointer = builder.inttoptr(builder.load(builder.gep(data, [place])), wanted.as_pointer())
-    items = [addresses] * (letters[0] == "T") + cgutils.unpack_tuple(builder, values)
-    context.call_conv.call_function(builder, pointer, types.none, expected, items)
+    items = [pointers] * (letters[0] == "T") + cgutils.unpack_tuple(builder, values)
+    call = context.call_conv.call_function(builder, pointer, types.none, expected, items)
+    if DEBUG:  # kernels raise nothing else than errors of indices
+        with cgutils.if_unlikely(builder, call[0].is_error):
+            context.call_conv.return_status_propagate(builder, call[0])
     return context.get_dummy_value()
 
 
 def _given(signature, args):
-    """The tuple that arguments are cast to, and the network's dtype, from their types."""
+    """Return the tuple that arguments are cast to, and the network's type, from their types."""
     letters = [letter for letter in signature.split() if letter != "T"]
     numbers = [a.dtype for letter, a in zip(letters, args, strict=True) if letter[0] == "F"]
     number = numbers[0] if numbers else types.float64
@@ -84,8 +108,8 @@ def indirect(signature, requires=None):
     """Decorate a kernel that returns nothing: compiled code calls it as name(table, …).
 
     Arguments are cast to the signature's types; a leading T hands the table on. Python calls
-    `name.kernel(…)`, compiled apart. A kernel that `requires` something is compiled only
-    for programs that use what it names.
+    `name.kernel(…)`, compiled apart. A kernel that `requires` something is compiled only for
+    programs that name it.
     """
 
     def decorate(function):
@@ -109,21 +133,21 @@ def indirect(signature, requires=None):
 
 
 def in_training(use):
-    """The name of what training needs for a use, beside what every purpose needs for it."""
+    """Return what training requires for a use, beside what every purpose requires for it."""
     return f"{use} in training"
 
 
 def in_training_each(functions):
-    """The same kernels, needed in training only."""
+    """Return kernels by what they require, changed to what they require in training only."""
     return {in_training(use): function for use, function in functions.items()}
 
 
 def indirect_each(signature, functions):
-    """Link kernels of one signature, by what needs them: name(table, i, …) calls the i-th.
+    """Make kernels of one signature, by what they require: name(table, i, …) calls the i-th.
 
     Python calls name.kernels[i](…).
     """
-    first = len(_linked)
+    first = len(_kernels)
     for requires, function in functions.items():
         _enter(function, signature, requires)
 
@@ -142,29 +166,29 @@ def indirect_each(signature, functions):
 
 
 def indirect_for(codes, signature, functions, requires):
-    """Link a kernel for each member of an enum: name(table, code, …) calls that of a code.
+    """Make a kernel for each member of an enum: name(table, code, …) calls that of a code.
 
-    functions: kernels by member; requires: tells of a member what needs its kernel.
+    functions: kernels by member; requires(code): what the kernel of a member requires.
     """
     modules = {function.__module__.partition(".")[2] for function in functions.values()}
-    require_all(codes, functions, f"{', '.join(modules)}")
+    require_all(codes, functions, ", ".join(sorted(modules)))
     return indirect_each(signature, {requires(code): functions[code] for code in codes})
 
 
 def _number(dtype):
-    """Numba's type of a network's numbers, from a dtype or its name."""
+    """Return Numba's type of a network's numbers, from a dtype or its name."""
     return types.float32 if np.dtype(dtype) == np.float32 else types.float64
 
 
 def _is_kept(number, place):
     """Tell whether the cache holds the kernel at a place."""
-    compiled, signature, _ = _linked[place]
+    compiled, signature, _ = _kernels[place]
     return compiled._cache.holds(abi_types(_types(signature, number)), compiled.targetctx)
 
 
 def _compile(number, place):
     """Return the kernel at a place, compiled or loaded."""
-    compiled, signature, _ = _linked[place]
+    compiled, signature, _ = _kernels[place]
     expected = abi_types(_types(signature, number))
     compiled.compile(expected)
     return compiled.overloads[expected]
@@ -178,23 +202,32 @@ def compile_share(dtype, places):
             _compile(number, place)
 
 
+def _stand_ins():
+    """Return a table's pointers before any kernel is compiled."""
+    names = (f"{kernel.compiled.__module__}.{kernel.compiled.__name__}" for kernel in _kernels)
+    above = __package__.removesuffix("compiler")
+    return np.array([stand_in(name.removeprefix(above)) for name in names], np.int64)
+
+
+def _required(dtype, uses):
+    """Return the places of the kernels that calls with these uses require, for a dtype."""
+    return [
+        place
+        for place, (_, _, use) in enumerate(_kernels)
+        if use is None or (use in uses and dtype in REQUIRED_DTYPES.get(use, (dtype,)))
+    ]
+
+
 @lru_cache(maxsize=256)
 def kernel_pointers(dtype, uses=frozenset(), processes=1):
-    """Addresses of the linked kernels for networks of a dtype, compiled or loaded where needed.
+    """Return the pointers (kernels,) for networks of a dtype, compiled or loaded where required.
 
-    processes: how many may compile at once.
+    uses: what the call names; processes: how many may compile at once.
     """
     number = _number(dtype)
-    addresses = _tables.setdefault(number, np.zeros(len(_linked), np.int64))
-    missing = [
-        place
-        for place, (_, _, requires) in enumerate(_linked)
-        if addresses[place] == 0
-        and (
-            requires is None
-            or (requires in uses and dtype in REQUIRED_DTYPES.get(requires, (dtype,)))
-        )
-    ]
+    table = _tables.setdefault(number, _Table(_stand_ins(), set()))
+    required = _required(dtype, uses)
+    missing = [place for place in required if place not in table.compiled]
     absent = [place for place in missing if not _is_kept(number, place)]
     with helped(np.dtype(dtype).name, absent, processes) as order:
         for place in order:
@@ -202,10 +235,21 @@ def kernel_pointers(dtype, uses=frozenset(), processes=1):
     for place in missing:
         result = _compile(number, place)
         name = result.fndesc.llvm_func_name
-        addresses[place] = result.library.get_pointer_to_function(name)
-    return addresses
+        table.pointers[place] = result.library.get_pointer_to_function(name)
+        table.compiled.add(place)
+    if not STRICT:
+        return table.pointers
+    pointers = _stand_ins()
+    pointers[required] = table.pointers[required]
+    return pointers
+
+
+def is_compiled(dtype, place):
+    """Tell whether the table for networks of a dtype holds a compiled kernel at a place."""
+    number = _number(dtype)
+    return number in _tables and place in _tables[number].compiled
 
 
 def compile_all(dtype, processes=1):
-    """Compile or load every linked kernel for networks of a dtype, by so many processes at most."""
-    kernel_pointers(dtype, frozenset(requires for _, _, requires in _linked if requires), processes)
+    """Compile or load every indirect kernel for networks of a dtype, by `processes` at most."""
+    kernel_pointers(dtype, frozenset(use for _, _, use in _kernels if use), processes)

@@ -8,6 +8,7 @@ import os
 
 import numba
 
+from ...debug import DEBUG
 from .disk_cache import KernelCache
 
 #: Reordering is meant where sums are formed; NaN and infinity keep their meaning, for the checks
@@ -48,7 +49,8 @@ def _decorate(fastmath, **flags):
     """Return the decorator with these flags; the others hold for every kernel.
 
     nogil: a team of threads meets inside. error_model: Python's zero-division check would keep a
-    loop with a division scalar. boundscheck: indices are derived from shapes that the doors check.
+    loop with a division scalar. boundscheck: indices follow from shapes that entry points check, so
+    they are checked in debug mode only.
     _nrt: kernels allocate nothing, and counting references took a fifth of a small net's step.
     no_cfunc_wrapper: no one calls kernels from C.
     """
@@ -57,7 +59,7 @@ def _decorate(fastmath, **flags):
         compiled = numba.njit(
             nogil=True,
             error_model="numpy",
-            boundscheck=False,
+            boundscheck=DEBUG,
             _nrt=False,
             no_cfunc_wrapper=True,
             fastmath=fastmath,

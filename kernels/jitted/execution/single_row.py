@@ -15,10 +15,11 @@ import numpy as np
 
 from ...backend import one_thread
 from ...opcodes import Activation, Kind, Mode
-from ...views import aligned_zeros
+from ...views import aligned_scratch
 from ..codegen.pointers import address_of, describe_input, reader_of, view, view_matrix
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined, kernel
+from ..compiler.unrequested import raise_if_called
 from ..first_layer.driver import read_block
 from ..gemm.inner_product import multiply_inner
 from ..ops.activations import activate
@@ -174,7 +175,8 @@ def _prepare(ops, theta, state, kind, out, threads):
     widest = -(-max(int(ops["n_in"].max()), int(ops["n_out"].max())) // 16) * 16
     row = np.empty((1, ops["n_in"][0]), kind)
     X, _ = describe_input(row)
-    work = aligned_zeros(2 * widest + 3, dtype)
+    work = aligned_scratch(2 * widest + 3, dtype)
+    work[-1] = 0  # the way through the units, which `_compute` turns round each time
     dense = ops[ops["kind"] == DENSE]
     table, order = addresses(ops, dtype, "single", {reader_of(row)}), np.zeros(1, np.int64)
     args, company = (table, ops, theta, state, work, widest, X, order, out), None
@@ -196,16 +198,22 @@ def predict_row(ops, key, theta, state, X, out, threads=one_thread):
     """
     name = key, theta.dtype, X.dtype
     found = _kept.prepared.get(name)
-    if found is None:
+    is_first = found is None
+    if is_first:
         if len(_kept.prepared) >= KEPT:
             _kept.prepared.clear()
         found = _kept.prepared[name] = _prepare(ops, theta, state, X.dtype, out, threads)
     row, compute, table, work, widest, place, order, company = found
     row[...] = X  # asking for the address of X would take longer, 0.8 µs
     if company is None:
-        return compute(table, ops, theta, state, work, widest, place, order, out)
+        done = compute(table, ops, theta, state, work, widest, place, order, out)
+        if is_first:  # no row of this program reaches other kernels
+            raise_if_called()
+        return done
     began, meeting = perf_counter(), company.meeting
     done = compute(table, ops, theta, state, work, widest, place, order, out, meeting)
+    if is_first:
+        raise_if_called()
     if company.is_due(began):
         company.judge((table, ops, theta, state, work, widest, order), theta, threads)
     return done

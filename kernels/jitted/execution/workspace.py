@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from ...opcodes import AS_IT_IS, OP, Kind
-from ...views import aligned_zeros
+from ...views import aligned_scratch
 from ..first_layer import int8_gemm
 from ..first_layer.driver import BLOCK_NUMBERS, CACHE_LINE, pad_to_cache_lines
 from ..first_layer.quantize import ROOM
@@ -133,5 +133,5 @@ def allocate(plan, dtype, threads=1, work=None):
     """Return a plan's Layout in `work`, or in a new one where that is too small."""
     room = 0 if work is None else (work.size - plan.fixed) // plan.each
     if room < 1:
-        work, room = aligned_zeros(plan.fixed + threads * plan.each, dtype), threads
+        work, room = aligned_scratch(plan.fixed + threads * plan.each, dtype), threads
     return Layout(work, plan.ld, plan.places, np.empty((plan.groups, 2)), room)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import threading
 
-from ...views import aligned_zeros
+import numpy as np
+
+from ...debug import DEBUG
+from ...views import aligned_scratch
 
 KEPT = 2**20  # bytes that a thread keeps, of each dtype
 
@@ -29,8 +32,10 @@ def scratch(size, dtype):
     Nothing else of this thread uses it until the next call.
     """
     if size * dtype.itemsize > KEPT:
-        return aligned_zeros(size, dtype)
+        return aligned_scratch(size, dtype)
     kept = _kept.memory.get(dtype)
     if kept is None:
-        kept = _kept.memory[dtype] = aligned_zeros(KEPT // dtype.itemsize, dtype)
+        kept = _kept.memory[dtype] = aligned_scratch(KEPT // dtype.itemsize, dtype)
+    elif DEBUG:
+        kept.fill(np.nan)
     return kept

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..codegen.atomics import atomic_load, fetch_add, pause, sleep, yield_core
 from ..compiler.jit import inlined, kernel
+from ..compiler.unrequested import raise_if_called
 
 SPINS = 100  # with a pause each some 4 µs; with 300, 4 members on 2 cores waited 4 times longer
 YIELDS = 2000  # about 1 ms where nobody else wants the core, far longer where others do
@@ -177,9 +178,12 @@ def run_parallel(function, args, size):
             others = sum(held for thread, held in list(_claims.items()) if thread != caller)
             size = _claims[caller] = max(1, size - others)
         if size == 1:
-            return function(*args, _NOBODY, 0, 1)
-        with keep_team() as team:
-            return _together(function, args, team, size)
+            result = function(*args, _NOBODY, 0, 1)
+        else:
+            with keep_team() as team:
+                result = _together(function, args, team, size)
+        raise_if_called()
+        return result
     finally:
         _claims.pop(caller, None)  # one call, which no signal divides
 
