@@ -277,43 +277,21 @@ def back(code):
     return f"{use(code)} back"
 
 
-activate = indirect_for(
-    Activation,
-    "F2 F2 i i i i F2",
-    {
-        Activation.IDENTITY: _identity,
-        Activation.SIGMOID: _sigmoid,
-        Activation.TANH: _tanh,
-        Activation.RELU: _relu,
-        Activation.LEAKY_RELU: _leaky_relu,
-        Activation.SOFTMAX: _softmax,
-        Activation.ELU: _elu,
-        Activation.SELU: _selu,
-        Activation.SOFTPLUS: _softplus,
-        Activation.SILU: _silu,
-        Activation.GELU: _gelu,
-        Activation.MISH: _mish,
-        Activation.EXP: _exp,
-    },
-    use,
-)
-derive = indirect_for(
-    Activation,
-    "F2 F2 F2 F2 i i i F2",
-    {
-        Activation.IDENTITY: _identity_back,
-        Activation.SIGMOID: _sigmoid_back,
-        Activation.TANH: _tanh_back,
-        Activation.RELU: _relu_back,
-        Activation.LEAKY_RELU: _leaky_relu_back,
-        Activation.SOFTMAX: _softmax_back,
-        Activation.ELU: _elu_back,
-        Activation.SELU: _selu_back,
-        Activation.SOFTPLUS: _softplus_back,
-        Activation.SILU: _silu_back,
-        Activation.GELU: _gelu_back,
-        Activation.MISH: _mish_back,
-        Activation.EXP: _exp_back,
-    },
-    back,
-)
+_KERNELS = {
+    Activation.IDENTITY: (_identity, _identity_back),
+    Activation.SIGMOID: (_sigmoid, _sigmoid_back),
+    Activation.TANH: (_tanh, _tanh_back),
+    Activation.RELU: (_relu, _relu_back),
+    Activation.LEAKY_RELU: (_leaky_relu, _leaky_relu_back),
+    Activation.SOFTMAX: (_softmax, _softmax_back),
+    Activation.ELU: (_elu, _elu_back),
+    Activation.SELU: (_selu, _selu_back),
+    Activation.SOFTPLUS: (_softplus, _softplus_back),
+    Activation.SILU: (_silu, _silu_back),
+    Activation.GELU: (_gelu, _gelu_back),
+    Activation.MISH: (_mish, _mish_back),
+    Activation.EXP: (_exp, _exp_back),
+}
+_forward, _back = ({code: pair[i] for code, pair in _KERNELS.items()} for i in (0, 1))
+activate = indirect_for(Activation, "F2 F2 i i i i F2", _forward, use)
+derive = indirect_for(Activation, "F2 F2 F2 F2 i i i F2", _back, back)
