@@ -4,6 +4,7 @@ And lets no test pass whose compiled calls reach a kernel that they did not requ
 its own, where no other test had compiled it, such a call would fail.
 """
 
+import importlib
 import importlib.util
 import os
 import signal
@@ -14,15 +15,34 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 _found = importlib.util.find_spec("fastnn")
-if _found is None or ROOT in Path(_found.origin).parents:  # not installed
+if _found is None or Path(_found.origin).parents[1] == ROOT:  # not installed
     sys.path.insert(0, str(ROOT))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+
+import fastnn  # noqa: E402
+from fastnn import kernels  # noqa: E402
 
 
 def pytest_configure():
     """Let fits be interrupted: a job that a script starts in the background ignores Ctrl-C."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """Return a function that imports a module of bench/ as from the repository root."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    return lambda name: importlib.import_module(f"bench.{name}")
+
+
+@pytest.fixture(params=kernels.BACKENDS)
+def backend(request):
+    """The name of a backend, while it is the one in use; skips where it is not to be had."""
+    if not kernels.get(request.param).available:
+        pytest.skip(f"backend {request.param!r} is not available")
+    with fastnn.backend(request.param):
+        yield request.param
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -29,13 +29,6 @@ def run(*arguments):
     )
 
 
-@pytest.fixture
-def bench(monkeypatch):
-    """Return a function that imports a module of bench/ as from the repository root."""
-    monkeypatch.syspath_prepend(str(ROOT))
-    return lambda name: importlib.import_module(f"bench.{name}")
-
-
 @pytest.mark.skipif(
     importlib.util.find_spec("pytest_benchmark") is None, reason="needs pytest-benchmark"
 )

@@ -16,13 +16,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture
-def bench(monkeypatch):
-    """Return a function that imports a module of bench/ as from the repository root."""
-    monkeypatch.syspath_prepend(str(ROOT))
-    return lambda name: importlib.import_module(f"bench.{name}")
-
-
 def command(*arguments):
     """Run a module from the repository root."""
     return subprocess.run(

@@ -28,12 +28,6 @@ def selected(name):
         yield name
 
 
-@pytest.fixture(params=BACKENDS)
-def backend(request):
-    with selected(request.param) as name:
-        yield name
-
-
 @pytest.fixture(params=BACKENDS[1:])
 def fast_backend(request):
     """Where loops would take minutes; BLAS on one thread, so that busy cores do not stall it."""

@@ -1,7 +1,9 @@
 """What a chunk of steps does at its start: nothing that belongs to its epoch or its fit."""
 
+import functools
 import inspect
 
+import builders
 import numpy as np
 import pytest
 from fastnn.kernels.jitted.execution import entry
@@ -11,12 +13,6 @@ from fastnn import Activation, BatchNorm, Dense, Network, kernels
 from fastnn.training.loop import Trainer
 
 jitted = kernels.get("jitted")
-
-
-@pytest.fixture(params=[b for b in kernels.BACKENDS if kernels.get(b).available])
-def backend(request):
-    with fastnn.backend(request.param):
-        yield request.param
 
 
 @pytest.fixture
@@ -31,8 +27,7 @@ def problem(m=60, n=3):
     return X, (X[:, 0] > 0).astype(int)
 
 
-def small(**settings):
-    return Network([Dense(4, "tanh"), Dense(1, "sigmoid")], seed=3, **settings)
+small = functools.partial(builders.network, seed=3)
 
 
 def normed():

@@ -1,15 +1,17 @@
 """What holds numbers is taken as X, y and weights; what cannot be converted gets one sentence."""
 
+import functools
 import io
 import warnings
 from decimal import Decimal
 
+import builders
 import h5py
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import Dense, Network, data
+from fastnn import data
 from fastnn.errors import DataError, FastnnError, ShapeError
 
 RNG = np.random.default_rng(4)
@@ -26,8 +28,7 @@ def optional(module):
         )
 
 
-def network():
-    return Network([Dense(4, "tanh"), Dense(1, "sigmoid")], inputs=3, dtype="float64")
+network = functools.partial(builders.network, inputs=3, dtype="float64")
 
 
 def fitted(X, Y, w=None):

@@ -11,7 +11,7 @@ import pytest
 from fastnn.kernels.jitted.codegen import elementary
 
 import fastnn
-from fastnn import Activation, BatchNorm, Dense, Network, kernels
+from fastnn import Activation, BatchNorm, Dense, Network
 from fastnn.errors import SettingError
 
 jitted = kernels.get("jitted")
@@ -23,12 +23,6 @@ LAYERS = {
     "apart": ([Dense(1), Activation("sigmoid")], "squared_error"),
 }
 ULP = max(elementary.MAX_ULP["sigmoid"])
-
-
-@pytest.fixture(params=[b for b in kernels.BACKENDS if kernels.get(b).available])
-def backend(request):
-    with fastnn.backend(request.param):
-        yield request.param
 
 
 def passing(kind, dtype):

@@ -19,12 +19,6 @@ from fastnn.errors import SettingError
 from fastnn.lowering.fold_batchnorm import fold
 
 
-@pytest.fixture(params=kernels.BACKENDS)
-def backend(request):
-    with fastnn.backend(request.param):
-        yield request.param
-
-
 def problem(m=60, n=6, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(m, n))

@@ -9,14 +9,6 @@ from fastnn.errors import DataError, SettingError, ShapeError
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
 
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
-
-
 def sorter():
     """A network whose logits are its two inputs: it takes the larger one's place for the class."""
     net = Network([Dense(2, "softmax")], inputs=2)

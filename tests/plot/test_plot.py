@@ -50,12 +50,6 @@ class Circle:
         return np.column_stack([1 - p, p])
 
 
-@pytest.fixture(autouse=True)
-def _closed_figures():
-    yield
-    plt.close("all")
-
-
 def line(ax, label):
     return next(one for one in ax.lines if one.get_label() == label)
 

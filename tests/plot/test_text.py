@@ -17,12 +17,6 @@ RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(30, 2)), RNG.integers(0, 2, 30)
 
 
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
 def drawn(ax):
     """Draw the picture, and return all texts that stand in it."""
     ax.figure.canvas.draw()

@@ -52,12 +52,6 @@ CALLS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _closed_figures():
-    yield
-    plt.close("all")
-
-
 def line(ax, label):
     return next(one for one in ax.lines if one.get_label() == label)
 

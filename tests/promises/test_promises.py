@@ -24,12 +24,6 @@ def small(**settings):
     return Network.mlp([6, 8, 1], output="sigmoid", **settings)
 
 
-@pytest.fixture(params=kernels.BACKENDS)
-def backend(request):
-    with fastnn.backend(request.param):
-        yield request.param
-
-
 class TestStopAndGo:
     @pytest.mark.parametrize("batch_size", [None, 32, 7])
     @pytest.mark.parametrize("optimizer", [fastnn.GradientDescent(0.1), fastnn.Adam()], ids=repr)

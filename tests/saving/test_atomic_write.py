@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import stat
 import subprocess
 import sys
 
+import builders
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import Dense, Network, callbacks
+from fastnn import Network, callbacks
 from fastnn.saving import atomic_write
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and locks of POSIX")
@@ -21,8 +23,7 @@ X = np.random.default_rng(0).normal(size=(20, 3))
 Y = (X[:, 0] > 0).astype(int)
 
 
-def network(units=4):
-    return Network([Dense(units, "tanh"), Dense(1, "sigmoid")], inputs=3)
+network = functools.partial(builders.network, inputs=3)
 
 
 def fit(net, *watchers, epochs=1):

@@ -1,11 +1,13 @@
 """Callbacks begin afresh with every fit, however the fit before it or this one ends."""
 
+import functools
 import signal
 
+import builders
 import numpy as np
 import pytest
 
-from fastnn import Dense, Network, callbacks
+from fastnn import callbacks
 from fastnn.errors import SettingError
 from fastnn.training.loop import Trainer
 
@@ -13,8 +15,7 @@ RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 3)), RNG.integers(0, 2, 40)
 
 
-def net(units=4, seed=0):
-    return Network([Dense(units, "relu"), Dense(1, "sigmoid")], inputs=3, seed=seed)
+net = functools.partial(builders.network, hidden="relu", inputs=3)
 
 
 def settings(*watchers, epochs=2):

@@ -1,5 +1,6 @@
 """Momentum whose learning rate changes: by the convention that is stated, step by step."""
 
+import builders
 import numpy as np
 import pytest
 
@@ -29,7 +30,7 @@ SCHEDULES = [
 
 
 def network(dtype="float64"):
-    return Network([Dense(4, "tanh"), Dense(1)], inputs=3, dtype=dtype, seed=2)
+    return builders.network(output="identity", inputs=3, dtype=dtype, seed=2)
 
 
 def fitted(optimizer, schedule, epochs=5, net=None, **settings):

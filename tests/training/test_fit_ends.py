@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import LBFGS, Dense, Network, kernels
+from fastnn import LBFGS, Dense, Network
 from fastnn.data import moons
 from fastnn.errors import DivergenceError
 from fastnn.optimizers import UncorrectedAdam, VelocityMomentum
@@ -20,12 +20,6 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))
 T = X @ [1, -2, 0.5]
 Y = (T > 0.8).astype(int)
-
-
-@pytest.fixture(params=kernels.BACKENDS)
-def backend(request):
-    with fastnn.backend(request.param):
-        yield request.param
 
 
 def network(dtype="float64", hidden="tanh"):

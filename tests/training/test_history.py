@@ -2,6 +2,7 @@
 
 import pickle
 
+import builders
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ NAN = float("nan")
 
 def fitted(*fits, optimizer=None):
     """A network after fits of so many epochs, each with validation data or without."""
-    network = Network([Dense(3, "tanh"), Dense(1, "sigmoid")], inputs=3)
+    network = builders.network(3, inputs=3)
     for epochs, validated in fits:
         data = {"validation_data": (X, Y)} if validated else {}
         network.fit(X, Y, epochs=epochs, progress=False, optimizer=optimizer, **data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import os
 import signal
@@ -11,11 +12,12 @@ import sys
 import time
 from contextlib import suppress
 
+import builders
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import LBFGS, Dense, Network, callbacks
+from fastnn import LBFGS, callbacks
 from fastnn.errors import DataFileError
 
 RNG = np.random.default_rng(3)
@@ -23,8 +25,7 @@ X = RNG.normal(size=(30, 3))
 Y = (X[:, 0] > 0).astype(int)
 
 
-def network():
-    return Network([Dense(4, "tanh"), Dense(1, "sigmoid")], inputs=3)
+network = functools.partial(builders.network, inputs=3)
 
 
 def fit(net, *watchers, epochs=1, **settings):

@@ -1,23 +1,19 @@
 """Optimisers step by step against ten lines of NumPy, schedules against their formulas."""
 
 import dataclasses
+import functools
 import math
 
+import builders
 import numpy as np
 import pytest
 from fastnn.kernels.opcodes import Method
 
 import fastnn
-from fastnn import Dense, Network, callbacks, kernels, optimizers, schedules
+from fastnn import Dense, Network, callbacks, optimizers, schedules
 from fastnn.errors import DataFileError, SettingError
 
 jitted = kernels.get("jitted")
-
-
-@pytest.fixture(params=kernels.BACKENDS)
-def backend(request):
-    with fastnn.backend(request.param):
-        yield request.param
 
 
 def problem(m=40, n=5, seed=0):
@@ -26,8 +22,7 @@ def problem(m=40, n=5, seed=0):
     return X, (X[:, 0] * X[:, 1] > 0).astype(int)
 
 
-def network():
-    return Network([Dense(4, "tanh"), Dense(1, "sigmoid")], inputs=5, dtype="float64", seed=2)
+network = functools.partial(builders.network, inputs=5, dtype="float64", seed=2)
 
 
 def reference(optimizer, steps, X, y):

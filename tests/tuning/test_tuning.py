@@ -7,6 +7,7 @@ import logging
 import pickle
 import warnings
 
+import builders
 import numpy as np
 import pytest
 
@@ -29,7 +30,7 @@ DRAWN = [
 
 
 def small(units=4):
-    return Network([Dense(units, "relu"), Dense(1, "sigmoid")], seed=1)
+    return builders.network(units, "relu", seed=1)
 
 
 def search(make=small, space=RATE, **settings):
