@@ -4,20 +4,26 @@ And lets no test pass whose compiled calls reach a kernel that they did not requ
 its own, where no other test had compiled it, such a call would fail.
 """
 
+import functools
 import importlib
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+ALONE = "FASTNN_TEST_ALONE"  # set in the process that runs what forks in a file
 
 ROOT = Path(__file__).resolve().parent.parent
 _found = importlib.util.find_spec("fastnn")
 if _found is None or Path(_found.origin).parents[1] == ROOT:  # not installed
     sys.path.insert(0, str(ROOT))
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    folders = [str(ROOT), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, folders))  # an empty one is the current
 
 import fastnn  # noqa: E402
 from fastnn import kernels  # noqa: E402
@@ -27,6 +33,36 @@ def pytest_configure():
     """Let fits be interrupted: a job that a script starts in the background ignores Ctrl-C."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup(item):
+    """Skip what the system cannot do."""
+    if item.get_closest_marker("forks") and not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork")
+
+
+@functools.cache
+def _forking(root, path):
+    """Run the tests of a file that fork, in one process."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
+         "-W", "ignore:.*fork:DeprecationWarning", "-m", "forks", path],
+        cwd=root, env=os.environ | {ALONE: "1"}, capture_output=True, text=True, timeout=600,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Let a test that forks run where no other test has been: libraries may have threads here.
+
+    JAX, for one, warns at every fork of a process that has imported it.
+    """
+    if not pyfuncitem.get_closest_marker("forks") or ALONE in os.environ:
+        return None
+    done = _forking(pyfuncitem.config.rootpath, str(pyfuncitem.path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return True
 
 
 @pytest.fixture
@@ -43,6 +79,23 @@ def backend(request):
         pytest.skip(f"backend {request.param!r} is not available")
     with fastnn.backend(request.param):
         yield request.param
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """The thread that presses Ctrl-C while compiled code runs a fit's second chunk of steps."""
+    jitted = kernels.get("jitted")
+    run, thread = jitted.run, threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
+    chunks = []
+
+    def counted(*args, **settings):
+        chunks.append(True)
+        if len(chunks) == 2:
+            thread.start()
+        return run(*args, **settings)
+
+    monkeypatch.setattr(jitted, "run", counted)
+    return thread
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from fastnn.kernels.jitted.compiler import dispatch_table, parallel_compile
@@ -111,7 +110,7 @@ def test_a_helper_that_fails_is_not_missed(started, monkeypatch):
     monkeypatch.setattr(parallel_compile, "CODE", "raise SystemExit(3)")
     with helped("float32", PLACES, 2) as order:
         assert sorted(order) == PLACES
-        assert started[0][1].wait(60) == 3
+        assert started[0][1].wait() == 3
 
 
 def test_helpers_are_ended_when_all_is_done(started):
@@ -130,12 +129,13 @@ def test_an_interrupt_ends_helpers(started):
 
 def test_a_helper_ends_with_the_process_that_it_helps(monkeypatch):
     """A process that is killed closes the pipe to its helpers."""
-    slow = parallel_compile.CODE.replace("sys.path[:]", "import time; time.sleep(60)\nsys.path[:]")
-    monkeypatch.setattr(parallel_compile, "CODE", slow)
-    helper, began = parallel_compile._start("float32", []), time.monotonic()
-    helper.communicate(timeout=50)
+    endless = "import time\nwhile True: time.sleep(1)\nsys.path[:]"
+    monkeypatch.setattr(
+        parallel_compile, "CODE", parallel_compile.CODE.replace("sys.path[:]", endless)
+    )
+    helper = parallel_compile._start("float32", [])
+    helper.communicate()
     assert helper.returncode == 1
-    assert time.monotonic() - began < 50
 
 
 def test_a_helper_imports_what_its_process_would(tmp_path, monkeypatch):
@@ -154,7 +154,7 @@ def test_a_helper_imports_what_its_process_would(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path / "lib"), *sys.path])
     with parallel_compile._start("float32", [3, 2]) as helper:
-        assert helper.wait(60) == 0
+        assert helper.wait() == 0
     cache = str(parallel_compile.cache_folder().parent)
     assert json.loads((tmp_path / "told").read_text()) == ["float32", [3, 2], cache]
 

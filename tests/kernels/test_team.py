@@ -23,8 +23,6 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(700, 40)).astype(np.float32)
 y = (X[:, 0] * X[:, 1] > 0).astype(int) + (X[:, 2] > 1)
 
-fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
-
 
 @kernel
 def count(turns, total, meeting, me, size):
@@ -155,16 +153,15 @@ class TestMeetings:
 
 class TestSameBits:
     def test_oversubscribed(self, shared, alone, sizes):
-        busy = [multiprocessing.Process(target=_spin, daemon=True) for _ in range(2)]
-        for process in busy:
-            process.start()
+        spin = [sys.executable, "-c", "while True: pass"]
+        busy = [subprocess.Popen(spin) for _ in range(2)]
         fastnn.set_num_threads(4)
         try:
             np.testing.assert_array_equal(fitted(), alone)
         finally:
             for process in busy:
                 process.kill()
-                process.join()
+                process.wait()
         assert set(sizes) == {4}
 
     def test_shrunk_by_other_teams(self, shared, alone, sizes):
@@ -199,7 +196,7 @@ class TestSameBits:
             for theta in pool.map(lambda _: fitted(), range(8)):
                 np.testing.assert_array_equal(theta, alone)
 
-    @fork
+    @pytest.mark.forks
     def test_in_a_forked_child(self, shared, alone):
         """Forked from a callback, in the middle of a fit that has a team."""
         fastnn.set_num_threads(4)
@@ -210,10 +207,7 @@ class TestSameBits:
             queue = context.SimpleQueue()
             child = context.Process(target=lambda: queue.put(fitted()))
             child.start()
-            child.join(60)
-            alive = child.is_alive()
-            child.kill()
-            assert not alive
+            child.join()
             assert child.exitcode == 0
             answers.append(queue.get())
 
@@ -268,11 +262,6 @@ class TestSameBits:
         sizes.clear()
         net.predict_proba(many[:300])
         assert not sizes
-
-
-def _spin():
-    while True:
-        pass
 
 
 class TestLife:
@@ -365,13 +354,10 @@ class TestFailures:
         assert not team._claims
 
     @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-    def test_ctrl_c_stops_a_team(self, shared):
-        fitted()  # leaves nothing to compile
+    def test_ctrl_c_stops_a_team(self, shared, ctrl_c):
         net, running = Network.mlp([40, 30, 20, 3], output="softmax"), threading.active_count()
-        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
         history = net.fit(X, y, epochs=10**9, batch_size=600, progress=False)
-        timer.join()
+        ctrl_c.join()
         assert history.interrupted
         assert history.epochs == net.history.epochs > 0
         assert threading.active_count() == running

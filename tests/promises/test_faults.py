@@ -158,8 +158,7 @@ class TestSignals:
         assert is_usable(net)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.forks
 @BACKENDS
 class TestForks:
     @pytest.fixture(autouse=True, params=[1, 2])

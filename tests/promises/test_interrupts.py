@@ -120,8 +120,7 @@ def test_a_network_is_let_go_whatever_happens():
     assert not _busy
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.forks
 def test_a_child_may_fit_what_its_parent_fits():
     net = Network.mlp([3, 1], output="sigmoid")
     with claimed(net):

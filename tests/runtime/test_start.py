@@ -205,8 +205,7 @@ def test_compiling_leaves_the_collector_of_garbage_as_it_was(collects):
         (gc.enable if before else gc.disable)()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.forks
 def test_a_child_that_is_forked_during_a_compilation_collects():
     from fastnn.kernels.jitted.compiler import jit
 
