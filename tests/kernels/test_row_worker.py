@@ -1,6 +1,5 @@
 """Single rows that follow each other: a second thread computes half of each, and soon ends."""
 
-import importlib
 import os
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from fastnn.kernels.jitted.execution import single_row
 from fastnn.kernels.jitted.threads import row_worker
 
 import fastnn
@@ -17,9 +17,6 @@ jitted = kernels.get("jitted")
 
 pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 
-door = importlib.import_module(
-    f"{jitted.__name__}.execution.single_row"
-)  # the package has its function there
 X = np.random.default_rng(0).normal(size=(40, 500)).astype(np.float32)
 
 
@@ -30,7 +27,7 @@ def eager(monkeypatch):
     monkeypatch.setattr(row_worker, "QUICK", np.inf)
     monkeypatch.setattr(row_worker, "SHARE", np.inf)
     monkeypatch.setattr(fastnn._runtime.threads, "_wanted", 2)
-    door._kept.prepared.clear()
+    single_row._kept.prepared.clear()
     ended()
     yield
     ended()
@@ -59,10 +56,10 @@ def rows_together(network, rows):
 
 def rows_alone(network, rows):
     fastnn.set_num_threads(1)
-    door._kept.prepared.clear()
+    single_row._kept.prepared.clear()
     found = np.vstack([network.predict_proba(row[None]) for row in rows])
     fastnn.set_num_threads(2)
-    door._kept.prepared.clear()
+    single_row._kept.prepared.clear()
     return found
 
 

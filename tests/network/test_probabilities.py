@@ -11,7 +11,7 @@ import pytest
 from fastnn.kernels.jitted.codegen import elementary
 
 import fastnn
-from fastnn import Activation, BatchNorm, Dense, Network
+from fastnn import Activation, BatchNorm, Dense, Network, kernels
 from fastnn.errors import SettingError
 
 jitted = kernels.get("jitted")

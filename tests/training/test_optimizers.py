@@ -10,7 +10,7 @@ import pytest
 from fastnn.kernels.opcodes import Method
 
 import fastnn
-from fastnn import Dense, Network, callbacks, optimizers, schedules
+from fastnn import Dense, Network, callbacks, kernels, optimizers, schedules
 from fastnn.errors import DataFileError, SettingError
 
 jitted = kernels.get("jitted")
