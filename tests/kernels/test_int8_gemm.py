@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from fastnn.kernels.jitted.codegen import pointers
-from fastnn.kernels.jitted.codegen.simd import multiplies_bytes
+from fastnn.kernels.jitted.codegen.cpu import detect_cpu
 from fastnn.kernels.jitted.codegen.vnni import INT8_NR, VECTOR_BYTES, WORD_LANES
 from fastnn.kernels.jitted.compiler import dispatch_table
 from fastnn.kernels.jitted.execution import entry
@@ -19,7 +19,7 @@ from fastnn import Dense, GradientDescent, Network, Rescaling, kernels
 jitted = kernels.get("jitted")
 
 pytestmark = pytest.mark.skipif(
-    not jitted.available or not multiplies_bytes(), reason="no instruction adds bytes' products up"
+    not jitted.available or not detect_cpu().vnni, reason="no instruction adds bytes' products up"
 )
 
 

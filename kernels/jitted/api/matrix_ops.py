@@ -16,7 +16,7 @@ from ...backend import ActivationOps, LossOps
 from ...opcodes import CLASSIFYING, Activation, Loss
 from ..compiler.dispatch_table import kernel_pointers
 from ..first_layer.scaled_gather import standardize as _standardize
-from ..gemm.blocked import SPACE, whole
+from ..gemm.blocked import PACK_SIZE, whole
 from ..gemm.small_k import BETA_ONE, BETA_ZERO
 from ..ops import batchnorm, dense
 from ..ops.activations import activate, derive
@@ -88,7 +88,7 @@ def _product(A, B, C, begin):
     elif C.size and K:
         (a, rs, cs), (b, bk, bj) = _line(A), _line(B)
         multiply, needed = _whole(dtype)
-        space = scratch(SPACE, dtype)
+        space = scratch(PACK_SIZE, dtype)
         multiply(needed, M, N, K, a, rs, cs, b, bk, bj, C.ravel(), begin, space)
     elif begin == BETA_ZERO:
         C[...] = 0

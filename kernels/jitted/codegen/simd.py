@@ -7,68 +7,20 @@ NUMBA_CPU_NAME and NUMBA_CPU_FEATURES are obeyed.
 
 from __future__ import annotations
 
-from functools import cache
-
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
+
+from .cpu import detect_cpu
 
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
 void, index = types.void, types.intp
 
-_PROBE = """
-target triple = "{triple}"
-define void @probe(ptr %p) {{
-  %x = load <16 x float>, ptr %p, align 4
-  %y = call <16 x float> @llvm.fma.v16f32(<16 x float> %x, <16 x float> %x, <16 x float> %x)
-  store <16 x float> %y, ptr %p, align 4
-  ret void
-}}
-declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, <16 x float>)
-"""
-_PROBE_BYTES = """
-target triple = "{triple}"
-define i32 @probe(<64 x i8> %a, <64 x i8> %b) {{
-  %x = zext <64 x i8> %a to <64 x i32>
-  %y = sext <64 x i8> %b to <64 x i32>
-  %z = mul <64 x i32> %x, %y
-  %s = call i32 @llvm.vector.reduce.add.v64i32(<64 x i32> %z)
-  ret i32 %s
-}}
-declare i32 @llvm.vector.reduce.add.v64i32(<64 x i32>)
-"""
-
-
-def _code(probe):
-    """What LLVM makes of a probe."""
-    module = binding.parse_assembly(probe.format(triple=binding.get_process_triple()))
-    return cpu_target.target_context.codegen()._tm.emit_assembly(module)
-
-
-@cache
-def machine():
-    """(bytes of a vector, number of vector registers, whether it fuses multiply and add)."""
-    code = _code(_PROBE)
-    if "zmm" in code:
-        return 64, 32, True
-    if "vfmadd" in code:
-        return 32, 16, True
-    if "fmla" in code:
-        return 16, 32, True
-    return 16, 16, False
-
-
-@cache
-def multiplies_bytes():
-    """Tell whether one instruction multiplies 64 bytes and adds the products up by fours (VNNI)."""
-    return machine()[0] == 64 and "vpdpbusd" in _code(_PROBE_BYTES)
-
 
 def lanes(number):
     """How many numbers of a type a vector holds."""
-    return machine()[0] // (number.bitwidth // 8)
+    return detect_cpu().vector_bytes // (number.bitwidth // 8)
 
 
 def index_constant(value):
@@ -106,7 +58,7 @@ def prefer_full_width(typingctx):
     """
 
     def codegen(context, builder, sig, args):
-        attribute = f'"prefer-vector-width"="{8 * machine()[0]}"'
+        attribute = f'"prefer-vector-width"="{8 * detect_cpu().vector_bytes}"'
         set.add(builder.function.attributes, attribute)  # llvmlite knows no attributes with values
         return context.get_dummy_value()
 
@@ -191,7 +143,7 @@ class Vectors:
 
         Not two of ours: LLVM may reorder those, and results would depend on the tile.
         """
-        name = "fma" if machine()[2] else "fmuladd"
+        name = "fma" if detect_cpu().fma else "fmuladd"
         return self.call(f"llvm.{name}.{self._suffix}", self.type, [x, y, z])
 
     def floor(self, wanted):

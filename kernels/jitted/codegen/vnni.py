@@ -5,12 +5,13 @@ from __future__ import annotations
 from llvmlite import ir
 
 from ..compiler.jit import inlined
+from .cpu import block_sizes
 from .simd import INT32, INT64
 
 WORD_LANES = 16  # words in a vector
 VECTOR_BYTES = 4 * WORD_LANES
-INT8_NR = 2 * WORD_LANES  # words side by side in a panel of bytes: as many as a tile takes
-INT8_MR = 4  # rows in digits that a tile takes
+INT8_NR = block_sizes().INT8_NR  # words side by side in a panel of bytes and in a tile
+INT8_MR = block_sizes().INT8_MR  # rows in digits that a tile takes
 WORD_VECTOR, BYTE_VECTOR = (
     ir.VectorType(INT32, WORD_LANES),
     ir.VectorType(ir.IntType(8), VECTOR_BYTES),

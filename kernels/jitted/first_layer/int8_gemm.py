@@ -15,6 +15,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from ..codegen.cpu import detect_cpu
 from ..codegen.pointers import emit_prefetch, view
 from ..codegen.simd import (
     INT32,
@@ -22,7 +23,6 @@ from ..codegen.simd import (
     element_pointer,
     index,
     index_constant,
-    multiplies_bytes,
     void,
 )
 from ..codegen.vnni import (
@@ -43,7 +43,7 @@ from .int8_packing import lined, mixed, turned
 from .quantize import ROOM, aligned, cut, length, number
 
 NAME, PANELS = "integers", "panels of bytes"  # what calls name: for gradients, and for outputs
-UINT8, DTYPES = np.dtype(np.uint8), (np.dtype(np.float32),) if multiplies_bytes() else ()
+UINT8, DTYPES = np.dtype(np.uint8), (np.dtype(np.float32),) if detect_cpu().vnni else ()
 for use in (PANELS, int8_narrow_gemm.NAME, *map(in_training, (NAME, int8_narrow_gemm.ONE))):
     REQUIRED_DTYPES[use] = DTYPES
 #: Examples and features at a time, on the way back: a panel for the first cache. To few outputs

@@ -14,6 +14,7 @@ from numba.extending import intrinsic
 
 from ...opcodes import READ
 from ...views import statistics
+from ..codegen.cpu import CACHE_LINE, block_sizes
 from ..codegen.pointers import DTYPE_CODES, DTYPE_NAMES, MARK, emit_prefetch, view
 from ..codegen.simd import (
     Vectors,
@@ -21,14 +22,13 @@ from ..codegen.simd import (
     element_pointer,
     index,
     index_constant,
-    machine,
     void,
 )
 from ..compiler.dispatch_table import in_training_each, indirect_each
 from ..compiler.jit import inlined
 from ..gemm.epilogue import add_offset
 from ..gemm.inner_product import accumulate, store_totals
-from ..gemm.packing import LINE, lane_count
+from ..gemm.packing import lane_count
 
 KINDS = READ[:3]  # dtypes that are read so, by the code of X: float32, float64, uint8
 DOUBLE, BYTES = DTYPE_CODES[np.dtype(np.float64)], DTYPE_CODES[np.dtype(np.uint8)]
@@ -44,11 +44,7 @@ FLOATS = "floats in place"  # what networks name that read X so
 
 #: For 1, 2 … outputs: the rows of X of a tile on the way forward, and its vectors of features on
 #: the way back. Sums, what is read and a factor fill the registers.
-TALL, WIDE = (
-    ((8, 8, 7, 5, 5, 4, 3, 3, 3, 2), (16, 8, 6, 6, 4, 4, 3, 3, 3, 2))
-    if machine()[1] == 32
-    else ((6, 4, 3, 2, 2, 2), (8, 4, 3, 3, 2, 2))
-)
+TALL, WIDE = block_sizes().STRIDED_MR, block_sizes().STRIDED_NR_VECTORS
 MOST = len(TALL)  # outputs of a tile
 
 
@@ -85,7 +81,7 @@ class _Rows:
 
     def ask(self, pointer, count):
         """Ask for the cache lines that hold so many numbers."""
-        for place in range(0, count, LINE // (self.kind.bitwidth // 8)):
+        for place in range(0, count, CACHE_LINE // (self.kind.bitwidth // 8)):
             emit_prefetch(self.builder, self.builder.gep(pointer, [index_constant(place)]))
 
 

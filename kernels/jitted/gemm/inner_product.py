@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from numba.extending import intrinsic
 
+from ..codegen.cpu import block_sizes
 from ..codegen.simd import (
     INT32,
     Vectors,
@@ -16,15 +17,14 @@ from ..codegen.simd import (
     emit_phis,
     index,
     index_constant,
-    machine,
     void,
 )
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
 
 #: Rows of X and of W that a tile holds: many outputs, few, two or one.
-MANY, FEW, ONE = ((3, 8), (4, 4), (8, 1)) if machine()[1] == 32 else ((2, 4), (3, 3), (6, 1))
-TWO = (4, 2)
+MANY, FEW = block_sizes().DOT_TILE_WIDE, block_sizes().DOT_TILE
+TWO, ONE = block_sizes().DOT_TILE_TWO, block_sizes().DOT_TILE_ONE
 
 
 def _tile(tall, wide):

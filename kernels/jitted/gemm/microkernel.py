@@ -10,6 +10,7 @@ from __future__ import annotations
 from numba import types
 from numba.extending import intrinsic
 
+from ..codegen.cpu import block_sizes
 from ..codegen.simd import (
     INT32,
     Vectors,
@@ -17,7 +18,6 @@ from ..codegen.simd import (
     element_pointer,
     index,
     index_constant,
-    machine,
     void,
 )
 from ..compiler.dispatch_table import indirect
@@ -25,16 +25,19 @@ from ..compiler.jit import inlined
 from .packing import lane_count
 from .small_k import BETA_BIAS, BETA_ONE, Epilogue, begins, multiply_small_k
 
-#: Rows and vectors of C that a tile holds; with a row of B and a broadcast they fill the registers.
-MR, NR_VECTORS = (6, 4) if machine()[1] == 32 else (6, 2) if machine()[2] else (3, 4)
-MR_TALL = 2 * MR  # rows of a tile of one vector: with fewer, each sum would wait for the last
-NR_MAX = 64  # numbers of a row that a tile is at most wide
-KC = 128  # rows of B that a tile takes at a time: a panel of them stays in the first-level cache
+SIZES = block_sizes()
 
-#: Rows of B up to which `thin` multiplies, for a single row of C, up to LOW rows, and more: there
-#: tiles took 1.1 to 3.4 times as long (AVX-512, float32), beyond as long or less.
-FEW_FOR_ONE, FEW, FEW_FOR_MANY = 32, 8, 4
-LOW = 32
+#: Rows and vectors of C that a tile holds; with a row of B and a broadcast they fill the registers.
+MR, NR_VECTORS = SIZES.MR, SIZES.NR_VECTORS
+MR_TALL = 2 * MR  # rows of a tile of one vector: with fewer, each sum would wait for the last
+NR_MAX = SIZES.NR_MAX  # numbers of a row that a tile is at most wide
+KC = SIZES.KC  # rows of B that a tile takes at a time
+
+#: Most rows of B for `multiply_small_k`: for one row of C, for SMALL_K_MAX_M rows, for more.
+SMALL_K_MAX_ONE_ROW = SIZES.SMALL_K_MAX_ONE_ROW
+SMALL_K_MAX = SIZES.SMALL_K_MAX
+SMALL_K_MAX_MANY_ROWS = SIZES.SMALL_K_MAX_MANY_ROWS
+SMALL_K_MAX_M = SIZES.SMALL_K_MAX_M
 
 
 def _tile(rows, vectors):
@@ -192,7 +195,8 @@ def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g
     C[g + i ldc + j] > 0, else 0: relu on the way back), 0. K = 0 is left out.
     """
     panel = NR_VECTORS * lane_count(C)
-    few = FEW_FOR_ONE if M == 1 else FEW if M <= LOW else FEW_FOR_MANY
+    few = SMALL_K_MAX if M <= SMALL_K_MAX_M else SMALL_K_MAX_MANY_ROWS
+    few = SMALL_K_MAX_ONE_ROW if M == 1 else few
     if few >= K and N % lane_count(C) == 0:
         multiply_small_k(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, by)
         return

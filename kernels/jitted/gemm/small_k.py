@@ -8,6 +8,7 @@ from __future__ import annotations
 from numba import types
 from numba.extending import intrinsic
 
+from ..codegen.cpu import block_sizes
 from ..codegen.simd import (
     Vectors,
     clamp_index,
@@ -15,12 +16,12 @@ from ..codegen.simd import (
     emit_phis,
     index,
     index_constant,
-    machine,
     void,
 )
 from ..compiler.jit import inlined
 
-ROWS, DEPTH = (4 if machine()[1] == 32 else 2), 4  # of A that the registers hold at once
+#: Rows and columns of A whose elements the registers hold at once.
+SMALL_K_MR, SMALL_K_KC = block_sizes().SMALL_K_MR, block_sizes().SMALL_K_KC
 BETA_ZERO, BETA_ONE, BETA_BIAS = 0, 1, 2  # what a product starts from: nothing, C, one number a row
 EPILOGUE_RELU, EPILOGUE_RELU_GRAD = (
     1,
@@ -85,7 +86,7 @@ def _stream(builder, v, weights, starts, adds, end, b, ldb, c, rows, N):
 def _rows(
     typingctx, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, used, N, K, begin, end, g, factor
 ):
-    """Up to ROWS rows of C (·, N) from K ≤ DEPTH rows of B; N in whole vectors."""
+    """Up to SMALL_K_MR rows of C (·, N) from K ≤ SMALL_K_KC rows of B; N in whole vectors."""
     ints = (index,) * 7
     signature = void(A, *ints[:3], B, index, index, C, index, index, bias, *ints, types.float64)
 
@@ -102,11 +103,13 @@ def _rows(
         zero = v.scalar(0.0)
         end = Epilogue(builder, v, element_pointer(context, builder, C, args[7], g), factor, end)
         single = builder.icmp_signed("==", used, index_constant(1))
-        shape = builder.add(K, builder.select(single, index_constant(DEPTH), index_constant(0)))
+        shape = builder.add(
+            K, builder.select(single, index_constant(SMALL_K_KC), index_constant(0))
+        )
         done = builder.append_basic_block("done")
         chosen = builder.switch(shape, done)
-        for height, base in ((ROWS, 0), (1, DEPTH)):
-            for depth in range(1, DEPTH + 1):
+        for height, base in ((SMALL_K_MR, 0), (1, SMALL_K_KC)):
+            for depth in range(1, SMALL_K_KC + 1):
                 block = builder.append_basic_block(f"rows{height}x{depth}")
                 chosen.add_case(index_constant(base + depth), block)
                 builder.position_at_end(block)
@@ -126,11 +129,11 @@ def _rows(
 @inlined
 def multiply_small_k(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, factor):
     """As `multiply`, for N in whole vectors, by bands of a few rows of A and of B."""
-    for k in range(0, K, DEPTH):
-        depth, start = min(DEPTH, K - k), begin if k == 0 else BETA_ONE
+    for k in range(0, K, SMALL_K_KC):
+        depth, start = min(SMALL_K_KC, K - k), begin if k == 0 else BETA_ONE
         last = end if k + depth == K else 0
-        for i in range(0, M, ROWS):
+        for i in range(0, M, SMALL_K_MR):
             _rows(
                 A, a + i * rs + k * cs, rs, cs, B, b + k * ldb, ldb, C, c + i * ldc, ldc, bias,
-                o + i, min(ROWS, M - i), N, depth, start, last, g + i * ldc, factor,
+                o + i, min(SMALL_K_MR, M - i), N, depth, start, last, g + i * ldc, factor,
             )  # fmt: skip

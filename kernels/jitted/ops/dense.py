@@ -6,6 +6,7 @@ along the examples, or a product with A turned in panels: whichever takes less t
 
 from __future__ import annotations
 
+from ..codegen.cpu import block_sizes
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined, kernel
 from ..gemm.blocked import product
@@ -17,7 +18,7 @@ from ..gemm.small_k import BETA_BIAS, BETA_ONE, BETA_ZERO, EPILOGUE_RELU, EPILOG
 #: Bytes of a row of W from which on a column of it meets too few sets of the first-level cache and
 #: too many pages: W is turned, DEPTH rows at a time. A gradient of 3000 → 3000 takes 10 to 21 %
 #: less time so, of 2000 → 2000 5 to 10 %; of 1024 → 1024 up to 3 % more (Xeon, batches of 64, 128).
-APART = 6 * 1024
+MIN_STRIDE_PACK_W = block_sizes().MIN_STRIDE_PACK_W
 TURNED = 96  # entries of dW from which on A may be turned
 
 
@@ -43,7 +44,7 @@ def backward_input(
     gate: where A (n_in, ld) begins in dA's array: what comes is dA factor where A > 0, else 0; or
     negative. panel[p:] holds (i1 − i0) × DEPTH numbers.
     """
-    turned = n_in * theta.itemsize >= APART
+    turned = n_in * theta.itemsize >= MIN_STRIDE_PACK_W
     most = KC if turned else n_out
     for k in range(0, n_out, most):
         deep, F, f, fi, fk = min(most, n_out - k), theta, W + k * n_in + i0, 1, n_in
