@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fastnn.comparison.workloads import Work, works
+from fastnn.comparison.workloads import Workload, workloads
 
 from .agreement import agree
 
-FULL, QUICK = works(), works(quick=True)
+FULL, QUICK = workloads(), workloads(quick=True)
 NAMES = tuple(work.name.partition(",")[0] for work in FULL)
 
 
@@ -18,6 +18,6 @@ def check(place: int, backend: str) -> None:
         _same(FULL[place], backend, "vectorized")
 
 
-def _same(work: Work, backend: str, other: str) -> None:
+def _same(work: Workload, backend: str, other: str) -> None:
     """Check one work's results on a backend against another's."""
     agree(work.name, work.dtype, work.prepare(backend)(), work.prepare(other)())

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 
 import fastnn
-from fastnn._runtime.threads import available
+from fastnn._runtime.threads import available_cores
 from fastnn._runtime.versions import cpu
 
 
@@ -21,7 +21,7 @@ def facts() -> dict[str, str | int]:
     """Return, by name, what a timing must be read with and pytest-benchmark does not note."""
     return {
         "processor": cpu(),
-        "cores": available(),
+        "cores": available_cores(),
         "threads": fastnn.get_num_threads(),
         "blas_threads": blas_threads(),
     }
@@ -31,7 +31,7 @@ def line() -> str:
     """Return machine, threads and versions as one line."""
     versions = ", ".join(f"{name} {version(name.lower())}" for name in ("NumPy", "Numba"))
     return (
-        f"{cpu()}, {available()} cores, at most {fastnn.get_num_threads()} threads (NumPy's "
+        f"{cpu()}, {available_cores()} cores, at most {fastnn.get_num_threads()} threads (NumPy's "
         f"products: {blas_threads()}), {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, {versions}"
     )

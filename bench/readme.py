@@ -15,7 +15,7 @@ from fastnn.kernels.op_registry import Sample
 
 from fastnn import kernels
 from fastnn.comparison.timing import _measure, _one_thread, markdown
-from fastnn.comparison.workloads import Work, works
+from fastnn.comparison.workloads import Workload, workloads
 from fastnn.saving.atomic_write import write_text
 
 from .runs import CIRCLES, PLANAR, Run
@@ -54,7 +54,7 @@ def _training(run: Run, backend: str) -> Callable[[], Sequence[Any]]:
 def _step(run: Run) -> Row:
     """Measure a run, in seconds per step."""
     name = f"a step of {run.title}, {len(run.data()[0])} examples"
-    row = _measure(Work(name, run.dtype, lambda backend: _training(run, backend)))
+    row = _measure(Workload(name, run.dtype, lambda backend: _training(run, backend)))
     return row | {
         backend: row[backend] and row[backend] / _steps(run, backend)
         for backend in kernels.BACKENDS
@@ -63,8 +63,8 @@ def _step(run: Run) -> Row:
 
 def measured() -> list[Row]:
     """Measure the table's rows; the wide layer stands for compare's own dense ones."""
-    wide = Work("dense forward and backward, 128 × 784 → 512", "float32", _dense)
-    taken = [work for work in works() if not work.name.startswith("dense")]
+    wide = Workload("dense forward and backward, 128 × 784 → 512", "float32", _dense)
+    taken = [work for work in workloads() if not work.name.startswith("dense")]
     with _one_thread():
         return [*map(_measure, [*taken, wide]), *map(_step, (PLANAR, CIRCLES))]
 

@@ -16,9 +16,10 @@ from fastnn.kernels.backend import Backend
 if TYPE_CHECKING:
     from fastnn.lowering.program import Program
 
-COMPILING = "fastnn compiles its kernels for this machine; later starts find them in the cache"
+#: The line that is printed before a compilation.
+COMPILING_NOTE = "fastnn compiles its kernels for this machine; later starts find them in the cache"
 
-_chosen: ContextVar[str | None] = ContextVar("fastnn_backend", default=None)
+_selected: ContextVar[str | None] = ContextVar("fastnn_backend", default=None)
 
 
 class backend:  # noqa: N801 - used like a function
@@ -50,7 +51,7 @@ class backend:  # noqa: N801 - used like a function
                 "unset NUMBA_DISABLE_JIT, or use 'vectorized'"
             )
         self.name = name
-        self._token: Token[str | None] = _chosen.set(name)
+        self._token: Token[str | None] = _selected.set(name)
 
     def __enter__(self) -> backend:
         return self
@@ -61,7 +62,7 @@ class backend:  # noqa: N801 - used like a function
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _chosen.reset(self._token)
+        _selected.reset(self._token)
 
     def __repr__(self) -> str:
         return f"fastnn.backend({self.name!r})"
@@ -71,10 +72,10 @@ def announce_compilation(say: Callable[[str], object] | None) -> None:
     """Let `say` speak one line before the first compilation that no cache saves; None: silence."""
     if active() is kernels.get("jitted"):
         compiler = importlib.import_module("fastnn.kernels.jitted.compiler.disk_cache")
-        compiler.listen(None if say is None else partial(say, COMPILING))
+        compiler.listen(None if say is None else partial(say, COMPILING_NOTE))
 
 
-def fitting(program: Program) -> Backend:
+def backend_for(program: Program) -> Backend:
     """Return the backend that runs this program: activations of users are not compiled."""
     chosen = active()
     if program.custom:
@@ -86,7 +87,7 @@ def fitting(program: Program) -> Backend:
 
 def active() -> Backend:
     """Return the backend of this thread or task."""
-    name = _chosen.get()
+    name = _selected.get()
     if name is not None:
         return kernels.get(name)
     jitted = kernels.get("jitted")

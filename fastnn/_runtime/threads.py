@@ -13,7 +13,7 @@ from fastnn.errors import SettingError
 VARIABLES = ("FASTNN_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS")
 
 
-def _granted(folder: Path) -> int | None:
+def _cgroup_cores(folder: Path) -> int | None:
     """Cores that one control group grants, rounded up; None without a limit. Versions 2 and 1."""
     try:
         if (folder / "cpu.max").exists():
@@ -27,7 +27,7 @@ def _granted(folder: Path) -> int | None:
 
 
 @cache
-def _quota(root: str = "/") -> int | None:
+def _cgroup_quota(root: str = "/") -> int | None:
     """Cores that the process's control groups and all groups around them grant, if they limit it.
 
     Once: reading the files takes longer than a small prediction.
@@ -43,11 +43,11 @@ def _quota(root: str = "/") -> int | None:
             continue
         top = Path(root, "sys/fs/cgroup", controllers)
         inside = Path(place.strip("/"))  # in a container often the host's, which is not there
-        limits += [_granted(top / folder) for folder in (inside, *inside.parents)]
+        limits += [_cgroup_cores(top / folder) for folder in (inside, *inside.parents)]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def available() -> int:
+def available_cores() -> int:
     """Return the number of cores that this process may use: affinity, container, -X cpu_count."""
     if hasattr(os, "process_cpu_count"):
         cores = os.process_cpu_count() or 1  # Python 3.13; affinity included
@@ -55,18 +55,19 @@ def available() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return min(cores, _quota() or cores)
+    return min(cores, _cgroup_quota() or cores)
 
 
-def _initial() -> int:
+def _default_num_threads() -> int:
     """The environment's wish, or every core."""
     for name in VARIABLES:
         wish = os.environ.get(name, "").split(",")[0].strip()
         if wish.isdecimal() and int(wish) > 0:
-            return min(int(wish), available())
-    return available()
+            return min(int(wish), available_cores())
+    return available_cores()
 
 
+#: The threads that `set_num_threads` was asked for; None: what the environment or the cores say.
 _wanted: int | None = None
 
 
@@ -76,7 +77,7 @@ def get_num_threads() -> int:
     At first the number of cores that the process may use (its affinity, its container's quota), or
     less if the environment says so (FASTNN_NUM_THREADS, NUMBA_NUM_THREADS, OMP_NUM_THREADS).
     """
-    return _initial() if _wanted is None else _wanted
+    return _default_num_threads() if _wanted is None else _wanted
 
 
 def set_num_threads(n: int) -> None:

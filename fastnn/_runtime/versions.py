@@ -11,7 +11,7 @@ from fastnn import kernels
 from fastnn.network.summary import Text
 
 from .backend import active
-from .threads import available, get_num_threads
+from .threads import available_cores, get_num_threads
 
 __all__ = ["collect", "show_versions"]
 
@@ -30,7 +30,7 @@ def collect() -> dict[str, str]:
     found |= {name: _version(package) for name, package in (NEEDED | OPTIONAL).items()}
     found["system"] = f"{platform.system()} {platform.release()}"
     found["CPU"] = f"{cpu()} (llvm: {_host()})"
-    found["cores"] = f"{available()} usable, {get_num_threads()} used at most"
+    found["cores"] = f"{available_cores()} usable, {get_num_threads()} used at most"
     found["backends"] = _backends()
     found["kernel cache"] = _cache()
     return found

@@ -12,12 +12,12 @@ import numpy as np
 from fastnn.errors import DataError, ShapeError
 
 Array = np.ndarray[Any, Any]
-BY_DTYPE = dict.fromkeys("biuf", "numbers") | {"U": "text", "S": "bytes", "M": "dates"}
+KIND_BY_DTYPE = dict.fromkeys("biuf", "numbers") | {"U": "text", "S": "bytes", "M": "dates"}
 MISSING = "NoneType", "NAType", "NaTType"  # names, for pandas need not be there
 
 
-def read(given: Any, name: str) -> Array:
-    """Return labels as an array of the same shape, in a dtype that tells their `kind`.
+def read_labels(given: Any, name: str) -> Array:
+    """Return labels as an array of the same shape, in a dtype that tells their `label_kind`.
 
     Objects become numbers, text or bytes where all are, so a pandas column of strings, of
     categories or of nullable integers, an Arrow array and a list give equal labels equal arrays.
@@ -43,33 +43,33 @@ def read(given: Any, name: str) -> Array:
     if array.dtype.kind == "T":
         array = array.astype(object)
     if array.dtype.kind == "O":
-        array = _of_objects(array, name)
-    if array.dtype.kind not in BY_DTYPE and array.dtype.kind != "O":
+        array = _read_objects(array, name)
+    if array.dtype.kind not in KIND_BY_DTYPE and array.dtype.kind != "O":
         raise DataError(f"{name} has dtype {array.dtype}, which holds no labels")
     if array.dtype.kind == "f":
-        _refuse_fractions(array, name)
+        _check_whole(array, name)
     if array.dtype.kind == "M" and np.isnat(array).any():
         raise DataError(f"{name} has missing labels (NaT); drop their rows")
     return array
 
 
-def kind(labels: Array) -> str:
+def label_kind(labels: Array) -> str:
     """Return what labels that were read are: numbers, text, bytes, dates, or a class's name."""
     if labels.dtype.kind == "O":
-        return _kind_of(labels.flat[0]) if labels.size else "nothing"
-    return BY_DTYPE[labels.dtype.kind]
+        return _label_kind(labels.flat[0]) if labels.size else "nothing"
+    return KIND_BY_DTYPE[labels.dtype.kind]
 
 
-def same_kind(a: Array, b: Array, first: str, second: str) -> tuple[Array, Array]:
+def check_same_kind(a: Array, b: Array, first: str, second: str) -> tuple[Array, Array]:
     """Return two arrays of labels that were read so that they compare exactly, or refuse them."""
-    kinds = kind(a), kind(b)
+    kinds = label_kind(a), label_kind(b)
     if a.size and b.size and kinds[0] != kinds[1]:
         hint = "; np.char.decode turns bytes into text" if set(kinds) == {"bytes", "text"} else ""
         raise DataError(
             f"{first} holds {kinds[0]} but {second} {kinds[1]}; use the same labels{hint}"
         )
     if kinds[0] == "numbers" and a.dtype != b.dtype:
-        return _exact(a), _exact(b)
+        return _as_exact_integers(a), _as_exact_integers(b)
     return a, b
 
 
@@ -78,7 +78,7 @@ def is_missing(label: Any) -> bool:
     return type(label).__name__ in MISSING or (isinstance(label, float) and label != label)
 
 
-def _kind_of(label: Any) -> str:
+def _label_kind(label: Any) -> str:
     """Return what one label is."""
     if isinstance(label, str):
         return "text"
@@ -89,13 +89,13 @@ def _kind_of(label: Any) -> str:
     return type(label).__name__
 
 
-def _of_objects(array: Array, name: str) -> Array:
+def _read_objects(array: Array, name: str) -> Array:
     """Return objects as an array of what they are; those of a class of one's own stay objects."""
     kinds: dict[str, int] = {}
     for row, label in enumerate(array.flat):
         if is_missing(label):
             raise DataError(f"{name} has a missing label ({label}), the first as entry {row}")
-        kinds.setdefault(_kind_of(label), row)
+        kinds.setdefault(_label_kind(label), row)
     if len(kinds) > 1:
         both = " and ".join(f"{kind} (entry {row})" for kind, row in list(kinds.items())[:2])
         raise DataError(f"{name} mixes {both}; make all labels of one kind")
@@ -108,29 +108,29 @@ def _of_objects(array: Array, name: str) -> Array:
     if "numbers" not in kinds:
         return array
     plain = np.array(array.tolist()).reshape(array.shape)
-    return plain if plain.dtype.kind in "biuf" else _whole(array, name)
+    return plain if plain.dtype.kind in "biuf" else _as_integers(array, name)
 
 
-def _whole(array: Array, name: str) -> Array:
+def _as_integers(array: Array, name: str) -> Array:
     """Return numbers that NumPy has no dtype for, as 2**70 and Decimal, as Python's integers."""
     whole = np.empty(array.shape, object)
     for place, label in np.ndenumerate(array):
         with suppress(ValueError, OverflowError):  # of NaN and infinity: None stays there
             whole[place] = int(label)
         if whole[place] != label:
-            raise _no_label(name, place, str(label))
+            raise _not_a_label(name, place, str(label))
     return whole
 
 
-def _refuse_fractions(array: Array, name: str) -> None:
+def _check_whole(array: Array, name: str) -> None:
     """Refuse numbers that name no class: NaN, infinity, and what is not whole."""
     wrong = ~np.isfinite(array) | (array != np.floor(array))
     if wrong.any():
         place = np.unravel_index(int(wrong.reshape(-1).argmax()), array.shape)
-        raise _no_label(name, place, "NaN" if np.isnan(array[place]) else f"{array[place]:g}")
+        raise _not_a_label(name, place, "NaN" if np.isnan(array[place]) else f"{array[place]:g}")
 
 
-def _no_label(name: str, place: tuple[Any, ...], shown: str) -> DataError:
+def _not_a_label(name: str, place: tuple[Any, ...], shown: str) -> DataError:
     """Return the error for a number at a place of an array that is no label."""
     return DataError(
         f"{name}[{', '.join(map(str, place))}] is {shown}, which is no label; labels are whole "
@@ -138,7 +138,7 @@ def _no_label(name: str, place: tuple[Any, ...], shown: str) -> DataError:
     )
 
 
-def _exact(labels: Array) -> Array:
+def _as_exact_integers(labels: Array) -> Array:
     """Return numbers as int64 where they fit, else as Python's; float64 would merge large ones."""
     if labels.dtype.kind == "O":
         return labels

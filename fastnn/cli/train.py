@@ -12,7 +12,7 @@ from fastnn.data import flatten_images
 from fastnn.errors import SettingError
 from fastnn.network import Network
 from fastnn.optimizers import Adam, GradientDescent
-from fastnn.plot._text import as_written, percent
+from fastnn.plot._text import disable_mathtext, format_percent
 from fastnn.saving import model_file
 from fastnn.saving.atomic_write import find_folder
 
@@ -124,7 +124,7 @@ def format_scores(net: Network, task: Task, seconds: float) -> str:
     right = net.evaluate(flatten_images(task.X), task.y)["accuracy"]
     tested = net.evaluate(flatten_images(task.X_test), task.y_test)["accuracy"]
     return (
-        f"train accuracy {percent(right, 2)}, test accuracy {percent(tested, 2)}, "
+        f"train accuracy {format_percent(right, 2)}, test accuracy {format_percent(tested, 2)}, "
         f"trained in {seconds:.1f} s"
     )
 
@@ -143,7 +143,7 @@ def draw_history(net: Network, task: Task, path: Path) -> str:
 
     def draw(ax: Any) -> None:
         plot.history(net.history, ax=ax)
-        as_written(ax.set_title(f"{task.name}: validation on the test images"))
+        disable_mathtext(ax.set_title(f"{task.name}: validation on the test images"))
 
     return write_picture(path, (6.4, 4.4), draw)
 

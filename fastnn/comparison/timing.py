@@ -17,7 +17,7 @@ from fastnn._runtime.threads import get_num_threads, set_num_threads
 from fastnn._runtime.versions import cpu
 from fastnn.errors import FastnnError
 
-from .workloads import Work, works
+from .workloads import Workload, workloads
 
 __all__ = ["compare", "conditions", "markdown", "speedup", "table"]
 
@@ -26,9 +26,12 @@ Row = dict[str, Any]
 
 #: How far a result may be from the loops', as a share of its largest number.
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
-SHORTEST = 2e-3  # seconds: shorter calls are repeated within one measurement
-ROUNDS, ROUNDS_OF_LOOPS = 11, 3
-PATIENCE = 1.0  # seconds: after that long, loops are not measured once more
+#: Seconds of a measurement at least: shorter calls are repeated within one.
+MIN_SECONDS = 2e-3
+#: Measurements of each backend; the loops are measured less often, for they take most of the time.
+ROUNDS, LOOP_ROUNDS = 11, 3
+#: Seconds after which the loops are not measured once more.
+MAX_LOOP_SECONDS = 1.0
 
 
 def compare(*, quick: bool = False, note: Callable[[str], object] | None = None) -> list[Row]:
@@ -56,7 +59,7 @@ def compare(*, quick: bool = False, note: Callable[[str], object] | None = None)
     """
     rows = []
     with _one_thread():
-        for work in works(quick=quick):
+        for work in workloads(quick=quick):
             if note is not None:
                 note(work.name)
             rows.append(_measure(work))
@@ -81,7 +84,7 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-def _measure(work: Work) -> Row:
+def _measure(work: Workload) -> Row:
     """Check and time one work: warm, the backends by turns, medians."""
     calls = {name: work.prepare(name) for name in kernels.BACKENDS if kernels.get(name).available}
     began = time.perf_counter()
@@ -90,11 +93,11 @@ def _measure(work: Work) -> Row:
     seconds["loops"].append(time.perf_counter() - began)
     repeats = {"loops": 1}
     for name in set(calls) - {"loops"}:
-        _check(work, name, wanted, calls[name]())
-        repeats[name] = max(1, round(SHORTEST / max(_time(calls[name], 1), 1e-9)))
+        _check_result(work, name, wanted, calls[name]())
+        repeats[name] = max(1, round(MIN_SECONDS / max(_time(calls[name], 1), 1e-9)))
     for turn in range(ROUNDS):
         for name, call in calls.items():
-            if name == "loops" and (turn >= ROUNDS_OF_LOOPS or sum(seconds[name]) > PATIENCE):
+            if name == "loops" and (turn >= LOOP_ROUNDS or sum(seconds[name]) > MAX_LOOP_SECONDS):
                 continue
             seconds[name].append(_time(call, repeats[name]))
     medians = {name: statistics.median(times) for name, times in seconds.items()}
@@ -111,7 +114,7 @@ def _time(call: Callable[[], object], repeats: int) -> float:
     return (time.perf_counter() - began) / repeats
 
 
-def _check(work: Work, name: str, wanted: Sequence[Array], found: Sequence[Any]) -> None:
+def _check_result(work: Workload, name: str, wanted: Sequence[Array], found: Sequence[Any]) -> None:
     """Refuse a result that is not the specification's."""
     for want, got in zip(wanted, found, strict=True):
         scale = float(np.abs(want).max()) or 1.0
@@ -138,15 +141,15 @@ def conditions() -> str:
     return f"{cpu()}, one thread{own}, Python {platform.python_version()}, {versions}"
 
 
-HEADS = ("work", "dtype", "loops", "vectorized", "jitted", "vectorized ×", "jitted ×")
+HEADINGS = ("work", "dtype", "loops", "vectorized", "jitted", "vectorized ×", "jitted ×")
 
 
 def _cells(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """The table's lines as text, the headings first."""
-    lines: list[tuple[str, ...]] = [HEADS]
+    lines: list[tuple[str, ...]] = [HEADINGS]
     for row in rows:
-        times = [_duration(row.get(way)) for way in kernels.BACKENDS]
-        ratios = [_ratio(speedup(row, way)) for way in ("vectorized", "jitted")]
+        times = [_format_duration(row.get(way)) for way in kernels.BACKENDS]
+        ratios = [_format_ratio(speedup(row, way)) for way in ("vectorized", "jitted")]
         lines.append((str(row["name"]), str(row.get("dtype", "")), *times, *ratios))
     return lines
 
@@ -174,7 +177,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{text}\n\n×: times faster than loops. {conditions()}."
 
 
-def _duration(seconds: float | None) -> str:
+def _format_duration(seconds: float | None) -> str:
     """Three digits and the unit that suits them."""
     if seconds is None:
         return "–"
@@ -184,7 +187,7 @@ def _duration(seconds: float | None) -> str:
     return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
-def _ratio(value: float | None) -> str:
+def _format_ratio(value: float | None) -> str:
     """A ratio with two or three digits."""
     if value is None:
         return "–"

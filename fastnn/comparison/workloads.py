@@ -17,7 +17,7 @@ from fastnn.network import Network
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """Something to be timed: `prepare` returns a call that does it anew on a backend's kernels.
 
     The call returns its results as arrays; they are compared before anything is timed.
@@ -28,7 +28,7 @@ class Work:
     prepare: Callable[[str], Callable[[], Sequence[Any]]]
 
 
-def works(*, quick: bool = False) -> tuple[Work, ...]:
+def workloads(*, quick: bool = False) -> tuple[Workload, ...]:
     """Return the lesson's works; quick ones are smaller, so that the loops take a second in all."""
     n, m = (100_000, 10_000) if quick else (1_000_000, 100_000)
     side, images = (16, 50) if quick else (64, 209)
@@ -37,16 +37,16 @@ def works(*, quick: bool = False) -> tuple[Work, ...]:
     examples = 200 if quick else 1437
     dense = partial(Sample, m=batch, n_in=n_in, n_out=n_out, dtype="float32")
     return (
-        Work(f"dot, {n:,} elements", "float64", partial(_dot, n)),
-        Work(f"standardize, {m:,} × 10", "float64", partial(_standardize, m)),
-        Work(
+        Workload(f"dot, {n:,} elements", "float64", partial(_dot, n)),
+        Workload(f"standardize, {m:,} × 10", "float64", partial(_standardize, m)),
+        Workload(
             f"logistic cost and gradient, {images} images of {pixels:,} pixels",
             "float32",
-            partial(_propagate, pixels, images),
+            partial(_logistic_gradient, pixels, images),
         ),
-        Work(f"dense forward, {batch}×{n_in}→{n_out}", "float32", partial(_forward, dense)),
-        Work(f"dense backward, {batch}×{n_in}→{n_out}", "float32", partial(_backward, dense)),
-        Work(
+        Workload(f"dense forward, {batch}×{n_in}→{n_out}", "float32", partial(_forward, dense)),
+        Workload(f"dense backward, {batch}×{n_in}→{n_out}", "float32", partial(_backward, dense)),
+        Workload(
             f"one epoch of a 64-64-10 net, {examples:,} digits",
             "float32",
             partial(_epoch, examples),
@@ -103,7 +103,7 @@ def _backward(sampled: Callable[[], Sample], name: str) -> Callable[[], Sequence
     return call
 
 
-def _propagate(pixels: int, images: int, name: str) -> Callable[[], Sequence[Any]]:
+def _logistic_gradient(pixels: int, images: int, name: str) -> Callable[[], Sequence[Any]]:
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (images, pixels), dtype=np.uint8)
     y = rng.integers(0, 2, images)

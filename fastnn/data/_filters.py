@@ -15,31 +15,32 @@ from typing import Any, NamedTuple
 import numpy as np
 
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
-CHECKSUM = 4  # bytes that fletcher32 puts behind a chunk
+#: Bytes that fletcher32 puts behind a chunk.
+CHECKSUM_BYTES = 4
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
-Values = tuple[int, ...]  # what the file keeps of a filter's settings
-Size = Callable[[bytes, Values, int], int]
+FilterSettings = tuple[int, ...]  # what the file keeps of a filter's settings
+UnpackedSize = Callable[[bytes, FilterSettings, int], int]
 
 
 class Filter(NamedTuple):
     """One stage of packing, as a data set lists it."""
 
     code: int
-    values: Values
+    values: FilterSettings
 
 
-def _deflate(data: bytes, values: Values, expected: int) -> int:
+def _deflate(data: bytes, values: FilterSettings, expected: int) -> int:
     """The size by unpacking, at most one byte more than expected."""
     return len(zlib.decompressobj().decompress(data, expected + 1))
 
 
-def _bzip2(data: bytes, values: Values, expected: int) -> int:
+def _bzip2(data: bytes, values: FilterSettings, expected: int) -> int:
     """The size by unpacking, at most one byte more than expected."""
     return len(bz2.BZ2Decompressor().decompress(data, expected + 1))
 
 
-def _szip(data: bytes, values: Values, expected: int) -> int:
+def _szip(data: bytes, values: FilterSettings, expected: int) -> int:
     """The size in the first 4 bytes, if the settings (mask, block, bits, line) can be szip's."""
     if len(values) < 4 or values[1] % 2 or not 2 <= values[1] <= 32:
         return -1
@@ -48,17 +49,17 @@ def _szip(data: bytes, values: Values, expected: int) -> int:
     return int.from_bytes(data[:4], "little")
 
 
-def _lzf(data: bytes, values: Values, expected: int) -> int:
+def _lzf(data: bytes, values: FilterSettings, expected: int) -> int:
     """The size of the room that h5py's filter unpacks into, from its settings."""
     return values[2] if len(values) > 2 else -1
 
 
-def _blosc(data: bytes, values: Values, expected: int) -> int:
+def _blosc(data: bytes, values: FilterSettings, expected: int) -> int:
     """The size in bytes 4 to 7 of the header."""
     return int.from_bytes(data[4:8], "little")
 
 
-def _blosc2(data: bytes, values: Values, expected: int) -> int:
+def _blosc2(data: bytes, values: FilterSettings, expected: int) -> int:
     """The size in the header of a frame, which is MessagePack of fixed widths.
 
     With several axes ("b2nd") blocks are padded, and the shape tells what is unpacked.
@@ -74,17 +75,17 @@ def _blosc2(data: bytes, values: Values, expected: int) -> int:
     return item * math.prod(int.from_bytes(n, "big") for n in shape)
 
 
-def _lz4(data: bytes, values: Values, expected: int) -> int:
+def _lz4(data: bytes, values: FilterSettings, expected: int) -> int:
     """The size in the first 8 bytes."""
     return int.from_bytes(data[:8], "big")
 
 
-def _bitshuffle(data: bytes, values: Values, expected: int) -> int:
+def _bitshuffle(data: bytes, values: FilterSettings, expected: int) -> int:
     """The size in the first 8 bytes; without compression (setting 4 is 0) it stays."""
     return int.from_bytes(data[:8], "big") if any(values[4:5]) else len(data)
 
 
-def _zstd(data: bytes, values: Values, expected: int) -> int:
+def _zstd(data: bytes, values: FilterSettings, expected: int) -> int:
     """The size in the header of the frame (RFC 8878, 3.1.1.1)."""
     if data[:4] != ZSTD_MAGIC or len(data) < 6:
         return -1
@@ -97,7 +98,7 @@ def _zstd(data: bytes, values: Values, expected: int) -> int:
 
 
 #: Number in the registry of the HDF Group → name, and how to find the unpacked size.
-COMPRESSORS: dict[int, tuple[str, Size]] = {
+COMPRESSORS: dict[int, tuple[str, UnpackedSize]] = {
     DEFLATE: ("gzip", _deflate),
     4: ("szip", _szip),
     307: ("bzip2", _bzip2),
@@ -108,12 +109,12 @@ COMPRESSORS: dict[int, tuple[str, Size]] = {
     32015: ("zstd", _zstd),
     32026: ("blosc2", _blosc2),
 }
-KNOWN = {code: name for code, (name, _) in COMPRESSORS.items()}
-OTHERS = {5: "n-bit", 6: "scale-offset", 32013: "zfp", 32024: "sz3"}
-KNOWN |= {SHUFFLE: "shuffle", FLETCHER32: "fletcher32"}
+READ_FILTERS = {code: name for code, (name, _) in COMPRESSORS.items()}
+REFUSED_FILTERS = {5: "n-bit", 6: "scale-offset", 32013: "zfp", 32024: "sz3"}
+READ_FILTERS |= {SHUFFLE: "shuffle", FLETCHER32: "fletcher32"}
 
 
-def filters_of(member: Any) -> list[Filter]:
+def list_filters(member: Any) -> list[Filter]:
     """Return the filters of an h5py data set, in the order in which they packed."""
     settings = member.id.get_create_plist()
     listed = (settings.get_filter(k) for k in range(settings.get_nfilters()))
@@ -125,7 +126,7 @@ def used_filters(filters: list[Filter], mask: int) -> list[Filter]:
     return [kind for k, kind in enumerate(filters) if not mask >> k & 1]
 
 
-def unreadable(filters: list[Filter], *, texts: bool) -> str | None:
+def why_unreadable(filters: list[Filter], *, texts: bool) -> str | None:
     """Say why such a data set is not read, as the end of a sentence; None if it is.
 
     `texts`: it holds texts of variable length, of which only references are packed.
@@ -133,11 +134,11 @@ def unreadable(filters: list[Filter], *, texts: bool) -> str | None:
     import h5py
 
     for code, _ in filters:
-        name = f"the filter {KNOWN.get(code, OTHERS.get(code, ''))} (number {code})"
-        if code not in KNOWN:
+        name = f"the filter {READ_FILTERS.get(code, REFUSED_FILTERS.get(code, ''))} (number {code})"
+        if code not in READ_FILTERS:
             return (
                 f"is packed by {name}, which is not among those that are read "
-                f"({', '.join(sorted(KNOWN.values()))}); store it with one of these, as "
+                f"({', '.join(sorted(READ_FILTERS.values()))}); store it with one of these, as "
                 f'h5py does by compression="gzip"'
             )
         if not h5py.h5z.filter_avail(code):
@@ -153,10 +154,10 @@ def unreadable(filters: list[Filter], *, texts: bool) -> str | None:
     return None
 
 
-def unpacked(data: bytes, filters: list[Filter]) -> bytes | None:
+def unpack_chunk(data: bytes, filters: list[Filter]) -> bytes | None:
     """Return the contents of a chunk that shuffle and gzip packed, without the HDF5 library.
 
-    `filters` are those that packed this chunk, and `fault` has found nothing wrong with it. None
+    `filters` are those that packed this chunk, in which `find_chunk_fault` has found no fault. None
     if there are others among them.
     """
     for code, values in reversed(filters):
@@ -169,7 +170,7 @@ def unpacked(data: bytes, filters: list[Filter]) -> bytes | None:
     return data
 
 
-def fault(data: bytes, filters: list[Filter], expected: int) -> str | None:
+def find_chunk_fault(data: bytes, filters: list[Filter], expected: int) -> str | None:
     """Say why the stored bytes of a chunk cannot become `expected` bytes; None if they can.
 
     `filters` are those that packed this chunk.
@@ -177,12 +178,12 @@ def fault(data: bytes, filters: list[Filter], expected: int) -> str | None:
     size = expected
     for k, (code, values) in enumerate(filters):
         if code in COMPRESSORS:
-            behind = CHECKSUM * sum(later.code == FLETCHER32 for later in filters[k + 1 :])
+            behind = CHECKSUM_BYTES * sum(later.code == FLETCHER32 for later in filters[k + 1 :])
             name, unpacked_size = COMPRESSORS[code]
             try:
                 found = unpacked_size(data[: len(data) - behind], values, size)
             except (zlib.error, OSError, LookupError, ValueError) as error:
                 return f"is not what {name} packs ({error})"
             return None if found == size else f"does not unpack to its {expected} bytes"
-        size += CHECKSUM * (code == FLETCHER32)
+        size += CHECKSUM_BYTES * (code == FLETCHER32)
     return None if len(data) == size else f"has {len(data)} bytes where {size} belong"

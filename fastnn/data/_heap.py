@@ -11,19 +11,20 @@ import mmap
 from pathlib import Path
 from typing import Any
 
-from ._filters import filters_of, unpacked, used_filters
+from ._filters import list_filters, unpack_chunk, used_filters
 
 SIGNATURE = b"GCOL\x01"
-HEADER = 16  # of a heap and of each object in it, for all sizes of the size field
+#: Bytes of the header of a heap, and of that of each object in it.
+HEADER_BYTES = 16
 
 Objects = dict[tuple[int, int], int]  # address of a heap and number of an object → its bytes
 
 
-def fault_of_texts(member: Any, path: Path) -> str | None:
+def find_text_fault(member: Any, path: Path) -> str | None:
     """Say what is wrong with the texts of a data set, if anything is, as the end of a sentence."""
     settings = member.file.id.get_create_plist()
     address_bytes, size_bytes = settings.get_sizes()
-    objects = _objects(path, size_bytes)
+    objects = _read_heaps(path, size_bytes)
     if objects is None:
         return "lies in damaged heaps"
     stored = _references(member, path)
@@ -55,17 +56,17 @@ def _references(member: Any, path: Path) -> bytes | None:
             return file.read(member.id.get_storage_size())
     chunks: list[Any] = []
     member.id.chunk_iter(chunks.append)
-    filters, found = filters_of(member), b""
+    filters, found = list_filters(member), b""
     for chunk in chunks:
         mask, data = member.id.read_direct_chunk(chunk.chunk_offset)
-        content = unpacked(data, used_filters(filters, mask))
+        content = unpack_chunk(data, used_filters(filters, mask))
         if content is None:
             return None
         found += content
     return found
 
 
-def _objects(path: Path, size_bytes: int) -> Objects | None:
+def _read_heaps(path: Path, size_bytes: int) -> Objects | None:
     """Walk over every heap; sizes in it have `size_bytes` bytes. None if one cannot be walked."""
     objects: Objects = {}
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -75,29 +76,29 @@ def _objects(path: Path, size_bytes: int) -> Objects | None:
             # Heaps do not overlap; refusing those that do keeps this walk linear in the file.
             if start < end:
                 return None
-            end = start + _size(data, start, size_bytes)
-            if end < start + HEADER or end > len(data):
+            end = start + _object_size(data, start, size_bytes)
+            if end < start + HEADER_BYTES or end > len(data):
                 return None
-            if not _walk(data, start, end, size_bytes, objects):
+            if not _read_heap(data, start, end, size_bytes, objects):
                 return None
             start = data.find(SIGNATURE, start + 1)
     return objects
 
 
-def _walk(data: mmap.mmap, start: int, end: int, size_bytes: int, objects: Objects) -> bool:
+def _read_heap(data: mmap.mmap, start: int, end: int, size_bytes: int, objects: Objects) -> bool:
     """Add the objects of the heap data[start:end]; return whether they follow up to its end."""
-    at = start + HEADER
-    while at + HEADER <= end:
-        size = _size(data, at, size_bytes)
+    at = start + HEADER_BYTES
+    while at + HEADER_BYTES <= end:
+        size = _object_size(data, at, size_bytes)
         number = data[at] + 256 * data[at + 1]  # object 0 is the free rest, its header counted in
-        step = HEADER + -(-size // 8) * 8 if number else size
-        if step < HEADER or at + step > end:
+        step = HEADER_BYTES + -(-size // 8) * 8 if number else size
+        if step < HEADER_BYTES or at + step > end:
             return False
         objects[start, number] = size
         at += step
     return True
 
 
-def _size(data: mmap.mmap, at: int, size_bytes: int) -> int:
+def _object_size(data: mmap.mmap, at: int, size_bytes: int) -> int:
     """Return the size in the header at `at`: its bytes from the eighth on, little-endian."""
     return int.from_bytes(data[at + 8 : at + 8 + size_bytes], "little")

@@ -12,7 +12,7 @@ from fastnn.errors import DataFileError
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def open_hdf5(path: Path) -> Iterator[Any]:
     """Open `path` as an h5py.File within a `with` block, and translate its errors there.
 
     Raises
@@ -37,13 +37,13 @@ def opened(path: Path) -> Iterator[Any]:
     except DataFileError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
-        told = _told(error)
+        told = _explain(error)
         if told is None:
             raise
         raise DataFileError(f"'{path}' {told} (HDF5 says: {error})") from error
 
 
-def _told(error: Exception) -> str | None:
+def _explain(error: Exception) -> str | None:
     """Say what an error of h5py means, as the end of a sentence; None if it is the system's."""
     text = str(error)
     if "unable to lock file" in text:

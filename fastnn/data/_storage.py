@@ -13,10 +13,10 @@ from typing import Any
 from fastnn._validation.data_files import MAX_DEFLATE_RATIO
 from fastnn.errors import DataFileError
 
-from ._filters import Filter, fault, filters_of, unreadable, used_filters
+from ._filters import Filter, find_chunk_fault, list_filters, used_filters, why_unreadable
 
 #: Bytes of a short text as an object of Python, rounded up.
-OBJECT = 64
+TEXT_OBJECT_BYTES = 64
 
 
 def check_storage(member: Any, key: str, path: Path, limit: int, width: int = 1) -> None:
@@ -50,7 +50,9 @@ def check_storage(member: Any, key: str, path: Path, limit: int, width: int = 1)
     chunks = math.prod(-(-n // part) for n, part in zip(shape, chunk, strict=True))
     room, elements = path.stat().st_size, math.prod(chunk) * chunks
     # NumPy's type may be wider than the file's, and a text becomes an object of Python.
-    in_memory = max(item, member.dtype.itemsize, width, OBJECT * (member.dtype.kind == "O"))
+    in_memory = max(
+        item, member.dtype.itemsize, width, TEXT_OBJECT_BYTES * (member.dtype.kind == "O")
+    )
     needed = elements * in_memory
     # Chunks may overlap in a crafted file, so the stored size is believed up to the file's own.
     stored = min(member.id.get_storage_size(), room)
@@ -61,11 +63,11 @@ def check_storage(member: Any, key: str, path: Path, limit: int, width: int = 1)
             f"trust it and have the memory, pass limit={needed}"
         )
     if member.chunks is None:
-        wrong = _fault_of_one_piece(member, elements * item, room)
+        wrong = _find_contiguous_fault(member, elements * item, room)
     else:
-        if reason := unreadable(filters_of(member), texts=member.dtype.kind == "O"):
+        if reason := why_unreadable(list_filters(member), texts=member.dtype.kind == "O"):
             raise DataFileError(f"'{path}': {key} {reason}")
-        wrong = _fault_of_chunks(member, item * math.prod(chunk), chunks, room)
+        wrong = _find_chunk_faults(member, item * math.prod(chunk), chunks, room)
     if wrong:
         raise DataFileError(f"'{path}' is damaged or cut short: {key} {wrong}; fetch it again")
 
@@ -80,7 +82,7 @@ def _item_size(member: Any) -> int:
     return int(member.id.get_type().get_size())
 
 
-def _fault_of_one_piece(member: Any, needed: int, room: int) -> str | None:
+def _find_contiguous_fault(member: Any, needed: int, room: int) -> str | None:
     """Say what is wrong with a data set in one piece, if anything is."""
     stored, begin = member.id.get_storage_size(), member.id.get_offset()
     if stored == 0 and begin is None:  # never written
@@ -90,9 +92,9 @@ def _fault_of_one_piece(member: Any, needed: int, room: int) -> str | None:
     return None
 
 
-def _fault_of_chunks(member: Any, size: int, most: int, room: int) -> str | None:
+def _find_chunk_faults(member: Any, size: int, most: int, room: int) -> str | None:
     """Check all chunks that were written, each of `size` bytes unpacked; say what is wrong."""
-    filters = filters_of(member)
+    filters = list_filters(member)
     packed: list[tuple[tuple[int, ...], list[Filter]]] = []
     seen = stored = 0
 
@@ -117,6 +119,6 @@ def _fault_of_chunks(member: Any, size: int, most: int, room: int) -> str | None
         return wrong
     for place, used in packed:
         _, data = member.id.read_direct_chunk(place)
-        if reason := fault(data, used, size):
+        if reason := find_chunk_fault(data, used, size):
             return f"has a chunk at {place} that {reason}"
     return None

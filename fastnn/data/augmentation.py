@@ -17,7 +17,8 @@ from fastnn.errors import DataError, SettingError, ShapeError
 
 __all__ = ["augment", "flip", "shift"]
 
-STREAM = 1  # beside (seed, epoch): minibatches draws its order from those two alone
+#: Third part of the random key: `minibatches` draws its order from (seed, epoch) alone.
+STREAM = 1
 
 
 def flip(
@@ -63,8 +64,10 @@ def flip(
     ...     images = shift(flip(X, epoch=epoch), epoch=epoch)
     ...     net.fit(flatten_images(images), y, epochs=1)
     """
-    stack = _stack(images)
-    return _mirrored(stack, _share(rate, "rate"), _draws(len(stack), seed, epoch, rows))
+    stack = _check_images(images)
+    return _flip_images(
+        stack, _check_probability(rate, "rate"), _uniform_draws(len(stack), seed, epoch, rows)
+    )
 
 
 def shift(
@@ -101,9 +104,9 @@ def shift(
     SettingError
         If `pixels` is negative or reaches the image's size, or `fill` does not fit the dtype.
     """
-    stack = _stack(images)
-    far, edge = _reach(pixels, stack, "pixels"), _edge(fill, stack.dtype)
-    return _moved(stack, far, edge, _draws(len(stack), seed, epoch, rows))
+    stack = _check_images(images)
+    far, edge = _check_shift(pixels, stack, "pixels"), _check_fill(fill, stack.dtype)
+    return _shift_images(stack, far, edge, _uniform_draws(len(stack), seed, epoch, rows))
 
 
 def augment(
@@ -146,21 +149,21 @@ def augment(
     ShapeError, DataError, SettingError
         As in `flip` and `shift`, or if `y` has another length.
     """
-    stack, count = _stack(images), arguments.integer(copies, "copies", least=1)
-    rate, far = _share(flip, "flip"), _reach(shift, stack, "shift")
-    edge = _edge(fill, stack.dtype)
+    stack, count = _check_images(images), arguments.integer(copies, "copies", least=1)
+    rate, far = _check_probability(flip, "flip"), _check_shift(shift, stack, "shift")
+    edge = _check_fill(fill, stack.dtype)
     labels = None if y is None else arguments.array(y, "y")
     if labels is not None:
         arguments.check_same_length(stack, labels)
     parts = [stack]
     for epoch in range(1, count + 1):
-        draws = _draws(len(stack), seed, epoch, None)
-        parts.append(_moved(_mirrored(stack, rate, draws), far, edge, draws))
+        draws = _uniform_draws(len(stack), seed, epoch, None)
+        parts.append(_shift_images(_flip_images(stack, rate, draws), far, edge, draws))
     more = np.concatenate(parts)
     return more if labels is None else (more, np.concatenate([labels] * (1 + count)))
 
 
-def _stack(images: ArrayLike) -> NDArray[Any]:
+def _check_images(images: ArrayLike) -> NDArray[Any]:
     """Check a stack of images (m, h, w) or (m, h, w, c)."""
     stack = arguments.array(images, "images")
     if stack.dtype.kind not in "biuf":
@@ -173,7 +176,7 @@ def _stack(images: ArrayLike) -> NDArray[Any]:
     raise ShapeError(f"images must be (m, h, w) or (m, h, w, c), got shape {stack.shape}; {hint}")
 
 
-def _share(value: object, name: str) -> float:
+def _check_probability(value: object, name: str) -> float:
     """Check a share of the images, both ends included."""
     rule = "a number from 0 to 1"
     share = arguments.real(value, name, rule=rule)
@@ -182,7 +185,7 @@ def _share(value: object, name: str) -> float:
     return share
 
 
-def _reach(value: object, stack: NDArray[Any], name: str) -> int:
+def _check_shift(value: object, stack: NDArray[Any], name: str) -> int:
     """Check a number of pixels against the smaller side of the images."""
     far, side = arguments.integer(value, name), min(stack.shape[1:3])
     if far >= side > 0:
@@ -193,7 +196,7 @@ def _reach(value: object, stack: NDArray[Any], name: str) -> int:
     return far
 
 
-def _edge(fill: object, dtype: np.dtype[Any]) -> Any:
+def _check_fill(fill: object, dtype: np.dtype[Any]) -> Any:
     """Return `fill` as a number of the images' dtype."""
     rule = f"a number that dtype {dtype} holds"
     arguments.real(fill, "fill", rule=rule)
@@ -206,7 +209,9 @@ def _edge(fill: object, dtype: np.dtype[Any]) -> Any:
     return edge
 
 
-def _draws(m: int, seed: object, epoch: object, rows: ArrayLike | None) -> NDArray[np.float64]:
+def _uniform_draws(
+    m: int, seed: object, epoch: object, rows: ArrayLike | None
+) -> NDArray[np.float64]:
     """Return three numbers in [0, 1) for each row, (m, 3): mirror, top, left."""
     key = [arguments.integer(seed, "seed"), arguments.integer(epoch, "epoch"), STREAM]
     which = np.arange(m) if rows is None else np.asarray(rows)
@@ -224,14 +229,16 @@ def _draws(m: int, seed: object, epoch: object, rows: ArrayLike | None) -> NDArr
     return chosen
 
 
-def _mirrored(stack: NDArray[Any], rate: float, draws: NDArray[np.float64]) -> NDArray[Any]:
+def _flip_images(stack: NDArray[Any], rate: float, draws: NDArray[np.float64]) -> NDArray[Any]:
     """Return a copy with the images mirrored whose first draw lies below the rate."""
     out, chosen = stack.copy(), draws[:, 0] < rate
     out[chosen] = stack[chosen, :, ::-1]
     return out
 
 
-def _moved(stack: NDArray[Any], far: int, edge: Any, draws: NDArray[np.float64]) -> NDArray[Any]:
+def _shift_images(
+    stack: NDArray[Any], far: int, edge: Any, draws: NDArray[np.float64]
+) -> NDArray[Any]:
     """Return a copy with every image moved by −far … far pixels along both sides."""
     room = [(0, 0), (far, far), (far, far)] + [(0, 0)] * (stack.ndim - 3)
     wide = np.pad(stack, room, constant_values=edge)

@@ -13,9 +13,9 @@ from fastnn._validation import arguments
 from fastnn._validation.data_files import existing_file
 from fastnn.errors import DataError, DataFileError, ShapeError
 
-from ._heap import fault_of_texts
-from ._opening import opened
-from ._storage import OBJECT, check_storage
+from ._heap import find_text_fault
+from ._opening import open_hdf5
+from ._storage import TEXT_OBJECT_BYTES, check_storage
 from .dataset import Dataset
 
 __all__ = ["load_h5"]
@@ -61,7 +61,7 @@ def load_h5(path: str | os.PathLike[str], *, limit: int = 2**30) -> Dataset:
     """
     limit = arguments.integer(limit, "limit")
     path = existing_file(path)
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         return _read(file, path, limit)
 
 
@@ -69,7 +69,11 @@ def _read(file: Any, path: Path, limit: int) -> Dataset:
     """Read X, y and the classes out of the open h5py file, and hold them against each other."""
     held = list(file)  # not `in file`, which would follow links
     prefix = "train_set" if "train_set_x" in held or "test_set_x" not in held else "test_set"
-    widths = {f"{prefix}_x": 1, f"{prefix}_y": np.int64().itemsize, "list_classes": OBJECT}
+    widths = {
+        f"{prefix}_x": 1,
+        f"{prefix}_y": np.int64().itemsize,
+        "list_classes": TEXT_OBJECT_BYTES,
+    }
     images, labels, names = (_member(file, key, path, limit, widths[key]) for key in widths)
     X, y, classes = _images(images, path), _labels(labels, path), _class_names(names, path)
     try:
@@ -186,7 +190,7 @@ def _class_names(member: Any, path: Path) -> tuple[str, ...]:
 def _texts(member: Any, path: Path) -> list[bytes]:
     """Read texts of variable length, which lie in heaps of their own."""
     key = member.name.lstrip("/")
-    if wrong := fault_of_texts(member, path):
+    if wrong := find_text_fault(member, path):
         raise DataFileError(
             f"'{path}' is damaged, cut short or forged: {key} {wrong}; fetch it again, or store "
             f'{key} as bytes of one length, np.array([b"cat", b"dog"])'

@@ -20,12 +20,15 @@ from .labels import class_labels
 
 __all__ = ["load_idx"]
 
-# The third byte of the magic number, from the format's description on the MNIST page.
+#: NumPy's dtypes by the third byte of the magic number, as the MNIST page describes the format.
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"
-MOST_AXES = 8
-MOST_CLASSES = 1 << 16  # each gets a name
-BLOCK = 1 << 20
+#: Axes of an array at most.
+MAX_AXES = 8
+#: Classes at most, for each gets a name.
+MAX_CLASSES = 1 << 16
+#: Bytes that are read at a time.
+READ_BYTES = 1 << 20
 
 
 def load_idx(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> Dataset:
@@ -74,10 +77,10 @@ def load_idx(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> 
             f"do they belong together?"
         )
     try:
-        whole = class_labels(y, MOST_CLASSES)
+        whole = class_labels(y, MAX_CLASSES)
     except DataError as error:
         raise DataFileError(
-            f"'{label_path}' does not hold labels from 0 to {MOST_CLASSES - 1}: {error}"
+            f"'{label_path}' does not hold labels from 0 to {MAX_CLASSES - 1}: {error}"
         ) from error
     classes = tuple(map(str, range(whole.max() + 1)))
     return Dataset(X, whole, classes, image_path.name.removesuffix(".gz"))
@@ -102,10 +105,10 @@ def _read(path: Path) -> NDArray[Any]:
 def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, *, most: int) -> NDArray[Any]:
     """Parse header and numbers; `most` is the largest length that the file can have, unpacked."""
     magic = stream.read(4)
-    if len(magic) < 4 or magic[:2] != b"\0\0" or not 1 <= magic[3] <= MOST_AXES:
+    if len(magic) < 4 or magic[:2] != b"\0\0" or not 1 <= magic[3] <= MAX_AXES:
         raise DataFileError(
             f"'{path}' is not an idx file: it must begin with 00 00, a type code and the number of "
-            f"axes (1 to {MOST_AXES}), found {magic.hex(' ') or 'nothing'}"
+            f"axes (1 to {MAX_AXES}), found {magic.hex(' ') or 'nothing'}"
         )
     if magic[2] not in DTYPES:
         raise DataFileError(
@@ -122,7 +125,7 @@ def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, *, most: int) -> NDArr
         raise DataFileError(f"'{path}' is empty: its header says shape {shape}")
     # A forged header must not make us allocate: what cannot be there is refused unread.
     room = most - 4 - 4 * axes
-    data = _at_most(stream, expected + 1) if expected <= room else bytearray()
+    data = _read_at_most(stream, expected + 1) if expected <= room else bytearray()
     if len(data) != expected:
         found = "more" if len(data) > expected else f"{len(data)}" if data else f"at most {room}"
         raise DataFileError(
@@ -132,9 +135,9 @@ def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, *, most: int) -> NDArr
     return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
-def _at_most(stream: IO[bytes] | gzip.GzipFile, count: int) -> bytearray:
+def _read_at_most(stream: IO[bytes] | gzip.GzipFile, count: int) -> bytearray:
     """Read up to `count` bytes, growing with what really comes."""
     data = bytearray()
-    while len(data) < count and (block := stream.read(min(BLOCK, count - len(data)))):
+    while len(data) < count and (block := stream.read(min(READ_BYTES, count - len(data)))):
         data += block
     return data

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn._validation import arguments
-from fastnn._validation.label_kinds import read
+from fastnn._validation.label_kinds import read_labels
 from fastnn.errors import DataError, SettingError, ShapeError
 
 __all__ = ["one_hot"]
@@ -48,7 +48,7 @@ def one_hot(
     """
     labels = np.asarray(y)
     if labels.dtype.kind == "O":  # numbers in a column of objects are numbers
-        labels = read(y, "y")
+        labels = read_labels(y, "y")
     if labels.ndim == 2 and 1 in labels.shape:
         labels = labels.reshape(-1)
     if labels.ndim != 1:

@@ -14,7 +14,8 @@ from fastnn.errors import SettingError, ShapeError
 
 __all__ = ["LeakageWarning", "check_leakage"]
 
-ROWS = 4096  # that are brought to a common dtype at a time
+#: Rows that are brought to a common dtype at a time.
+CHUNK_ROWS = 4096
 PARTS = {2: ("train", "test"), 3: ("train", "dev", "test")}
 
 
@@ -73,18 +74,18 @@ def check_leakage(*parts: ArrayLike) -> dict[tuple[str, str], NDArray[np.int64]]
     found = {}
     for i in range(len(arrays)):
         for j in range(i + 1, len(arrays)):
-            pairs = _shared(first[i], arrays[i], arrays[j], common)
+            pairs = _equal_rows(first[i], arrays[i], arrays[j], common)
             if len(pairs):
                 found[names[i], names[j]] = pairs
     if found:
-        warnings.warn(_sentence(found), LeakageWarning, stacklevel=2)
+        warnings.warn(_format_warning(found), LeakageWarning, stacklevel=2)
     return found
 
 
-def _keys(array: NDArray[Any], common: np.dtype[Any]) -> Iterator[int]:
+def _row_hashes(array: NDArray[Any], common: np.dtype[Any]) -> Iterator[int]:
     """Yield a hash of each row of (m, …), equal for rows with equal numbers."""
-    for i in range(0, len(array), ROWS):
-        block = array[i : i + ROWS].reshape(len(array[i : i + ROWS]), -1).astype(common)
+    for i in range(0, len(array), CHUNK_ROWS):
+        block = array[i : i + CHUNK_ROWS].reshape(len(array[i : i + CHUNK_ROWS]), -1).astype(common)
         block += 0  # −0 becomes 0, which it equals
         for row in block:
             yield hash(row.tobytes())
@@ -93,24 +94,24 @@ def _keys(array: NDArray[Any], common: np.dtype[Any]) -> Iterator[int]:
 def _first_rows(array: NDArray[Any], common: np.dtype[Any]) -> dict[int, int]:
     """Return the first row of each hash."""
     first: dict[int, int] = {}
-    for row, key in enumerate(_keys(array, common)):
+    for row, key in enumerate(_row_hashes(array, common)):
         first.setdefault(key, row)
     return first
 
 
-def _shared(
+def _equal_rows(
     first: dict[int, int], one: NDArray[Any], other: NDArray[Any], common: np.dtype[Any]
 ) -> NDArray[np.int64]:
     """Return pairs (k, 2) of equal rows; equal hashes are looked at again."""
     pairs = [
         (first[key], row)
-        for row, key in enumerate(_keys(other, common))
+        for row, key in enumerate(_row_hashes(other, common))
         if key in first and np.array_equal(one[first[key]], other[row], equal_nan=True)
     ]
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def _sentence(found: dict[tuple[str, str], NDArray[np.int64]]) -> str:
+def _format_warning(found: dict[tuple[str, str], NDArray[np.int64]]) -> str:
     """Return the warning's text."""
     parts = [
         f"{len(pairs)} row{'s' * (len(pairs) > 1)} of {b} also stand{'s' * (len(pairs) == 1)} in "

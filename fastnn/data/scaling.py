@@ -15,7 +15,8 @@ from fastnn.errors import DataError, NotBuiltError, SettingError, ShapeError
 __all__ = ["Standardizer"]
 
 METHODS = ("z-score", "whole", "min-max", "robust")
-ROWS = 4096  # of X that are taken into float64 at a time
+#: Rows of X that are converted to float64 at a time.
+CHUNK_ROWS = 4096
 
 
 class Standardizer:
@@ -80,7 +81,9 @@ class Standardizer:
         if sample_weight is not None:
             w = arguments.sample_weight(sample_weight, len(rows))
             rows, w = (rows, w) if w.all() else (rows[w > 0], w[w > 0])
-        learn = {"min-max": _range, "robust": _quartiles}.get(self.method, _moments)
+        learn = {"min-max": _minimum_and_range, "robust": _median_and_quartiles}.get(
+            self.method, _moments
+        )
         shift, spread, level = learn(rows, w, self.method == "whole")
         # Below rounding of the level itself a spread is noise of a constant feature.
         constant = spread <= 1e-12 * np.abs(level)
@@ -107,9 +110,13 @@ class Standardizer:
         out = np.empty(rows.shape, self.dtype)
         shift, factor = self.shift.reshape(-1), self.factor.reshape(-1)
         standardize = kernels.get("vectorized").standardize
-        for i in range(0, len(rows), ROWS):
+        for i in range(0, len(rows), CHUNK_ROWS):
             standardize(
-                rows[i : i + ROWS].astype(np.float64), shift, factor, 0.0, out[i : i + ROWS]
+                rows[i : i + CHUNK_ROWS].astype(np.float64),
+                shift,
+                factor,
+                0.0,
+                out[i : i + CHUNK_ROWS],
             )
         return out.reshape(array.shape)
 
@@ -141,11 +148,11 @@ class Standardizer:
         return f"Standardizer({self.method!r}, dtype={self.dtype.name!r}{fitted})"
 
 
-Learnt = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+Statistics = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 Weights = NDArray[np.float64] | None  # (m,), positive
 
 
-def _moments(rows: NDArray[Any], w: Weights, whole: bool) -> Learnt:
+def _moments(rows: NDArray[Any], w: Weights, whole: bool) -> Statistics:
     """Mean and deviation (n,), or (1,) of the whole array; the mean once more.
 
     Two passes over blocks of rows, and distances from the first row in the first of them, so that
@@ -154,9 +161,9 @@ def _moments(rows: NDArray[Any], w: Weights, whole: bool) -> Learnt:
 
     def moment(power: int, center: NDArray[np.float64]) -> NDArray[np.float64]:
         total = np.zeros(rows.shape[1])
-        for i in range(0, len(rows), ROWS):
-            block = (rows[i : i + ROWS].astype(np.float64) - center) ** power
-            total += block.sum(axis=0) if w is None else w[i : i + ROWS] @ block
+        for i in range(0, len(rows), CHUNK_ROWS):
+            block = (rows[i : i + CHUNK_ROWS].astype(np.float64) - center) ** power
+            total += block.sum(axis=0) if w is None else w[i : i + CHUNK_ROWS] @ block
         mean: NDArray[np.float64] = total / (len(rows) if w is None else w.sum())
         return mean
 
@@ -172,23 +179,23 @@ def _moments(rows: NDArray[Any], w: Weights, whole: bool) -> Learnt:
     return mean, deviation, mean
 
 
-def _range(rows: NDArray[Any], w: Weights, whole: bool) -> Learnt:
+def _minimum_and_range(rows: NDArray[Any], w: Weights, whole: bool) -> Statistics:
     """Minimum, range and maximum (n,)."""
     low, high = (a.astype(np.float64) for a in (rows.min(axis=0), rows.max(axis=0)))
     return low, high - low, np.maximum(np.abs(low), np.abs(high))
 
 
-def _quartiles(rows: NDArray[Any], w: Weights, whole: bool) -> Learnt:
+def _median_and_quartiles(rows: NDArray[Any], w: Weights, whole: bool) -> Statistics:
     """Median, distance of the quartiles, and median (n,)."""
     numbers, shares = rows.astype(np.float64), np.array([0.25, 0.5, 0.75])
     if w is None:
         low, middle, high = np.quantile(numbers, shares, axis=0)
     else:
-        low, middle, high = np.array([_quantiles(x, w, shares) for x in numbers.T]).T
+        low, middle, high = np.array([_weighted_quantiles(x, w, shares) for x in numbers.T]).T
     return middle, high - low, middle
 
 
-def _quantiles(
+def _weighted_quantiles(
     x: NDArray[np.float64], w: NDArray[np.float64], shares: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Quantiles of x (m,) in which the number x[i] stands w[i] times, for each of the shares.

@@ -70,24 +70,24 @@ def split(
     """
     X, y = arguments.array(X, "X"), arguments.array(y, "y")
     m = arguments.check_same_length(X, y)
-    shares = _shares(dev, test)
+    shares = _check_shares(dev, test)
     order = np.random.default_rng(arguments.integer(seed, "seed")).permutation(m)
-    names, label = _classes(y) if stratify else (None, np.zeros(m, np.int64))
+    names, label = _class_indices(y) if stratify else (None, np.zeros(m, np.int64))
     if groups is None:
         sizes = _sizes(m, shares)
-        part, among = _deal_rows(label, order, sizes), f"{m} rows"
+        part, among = _assign_rows(label, order, sizes), f"{m} rows"
     else:
-        group = _groups(groups, m)
-        part = _deal_groups(label, group, order, shares)
+        group = _group_indices(groups, m)
+        part = _assign_groups(label, group, order, shares)
         among = f"{m} rows in {group.max(initial=-1) + 1} groups"
-    _check_parts(part, shares, among)
+    _check_part_sizes(part, shares, among)
     if names is not None:
         _check_classes(label, part, names)
     rows = [order[part[order] == p] for p in range(3) if p != 1 or shares[1] > 0]
     return tuple(array[chosen] for array in (X, y) for chosen in rows)
 
 
-def _shares(dev: float, test: float) -> tuple[float, float, float]:
+def _check_shares(dev: float, test: float) -> tuple[float, float, float]:
     """Return the shares of train, dev and test."""
     for name, share in (("dev", dev), ("test", test)):
         rule = "a share of the rows in [0, 1)"
@@ -107,7 +107,7 @@ def _sizes(m: int, shares: tuple[float, float, float]) -> tuple[int, int, int]:
     return max(m - dev - test, 0), dev, test
 
 
-def _classes(y: NDArray[Any]) -> tuple[NDArray[Any] | None, Integers]:
+def _class_indices(y: NDArray[Any]) -> tuple[NDArray[Any] | None, Integers]:
     """Return the classes' names (K,) and each row's class (m,); no names: y is not of classes."""
     labels = y.reshape(-1) if y.ndim == 2 and y.shape[1] == 1 else y
     if labels.ndim == 2 and labels.dtype.kind in "biuf":
@@ -129,7 +129,7 @@ def _classes(y: NDArray[Any]) -> tuple[NDArray[Any] | None, Integers]:
     return names, label.astype(np.int64)
 
 
-def _groups(groups: ArrayLike, m: int) -> Integers:
+def _group_indices(groups: ArrayLike, m: int) -> Integers:
     """Return each row's group (m,), numbered from 0."""
     array = np.asarray(groups)
     if array.shape != (m,):
@@ -158,7 +158,7 @@ def _first_missing(array: NDArray[Any]) -> int | None:
     return int(missing.argmax()) if missing.any() else None
 
 
-def _deal_rows(label: Integers, order: Integers, sizes: tuple[int, int, int]) -> Integers:
+def _assign_rows(label: Integers, order: Integers, sizes: tuple[int, int, int]) -> Integers:
     """Return each row's part (m,): of each class the first rows in `order` test, then dev."""
     count = np.bincount(label)
     test = _apportion(sizes[2], count, count - 1)
@@ -186,7 +186,7 @@ def _apportion(total: int, count: Integers, most: Integers) -> Integers:
     return given
 
 
-def _deal_groups(
+def _assign_groups(
     label: Integers, group: Integers, order: Integers, shares: tuple[float, float, float]
 ) -> Integers:
     """Return each row's part (m,), equal within a group (m,)."""
@@ -206,7 +206,7 @@ def _deal_groups(
     return part_of[group]
 
 
-def _check_parts(part: Integers, shares: tuple[float, float, float], among: str) -> None:
+def _check_part_sizes(part: Integers, shares: tuple[float, float, float], among: str) -> None:
     """Refuse a part that should have rows of (m,) and has none."""
     rows = np.bincount(part, minlength=3)
     for p, name in enumerate(PARTS):

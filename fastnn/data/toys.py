@@ -39,11 +39,14 @@ def circles(m: int = 300, noise: float = 0.05, seed: int = 0) -> Points:
     SettingError
         If an argument is outside its range.
     """
-    m, noise, rng = _settings(m, noise, seed)
+    m, noise, rng = _check_arguments(m, noise, seed)
     outer = np.linspace(0, 2 * np.pi, m // 2, endpoint=False)
     inner = np.linspace(0, 2 * np.pi, m - m // 2, endpoint=False)
-    return _shuffled(
-        _plane(np.cos(outer), np.sin(outer)), 0.8 * _plane(np.cos(inner), np.sin(inner)), noise, rng
+    return _shuffle_with_noise(
+        _points(np.cos(outer), np.sin(outer)),
+        0.8 * _points(np.cos(inner), np.sin(inner)),
+        noise,
+        rng,
     )
 
 
@@ -74,13 +77,13 @@ def moons(m: int = 300, noise: float = 0.2, seed: int = 0) -> Points:
     SettingError
         If an argument is outside its range.
     """
-    m, noise, rng = _settings(m, noise, seed)
+    m, noise, rng = _check_arguments(m, noise, seed)
     upper = np.linspace(0, np.pi, m // 2)
     lower = np.linspace(0, np.pi, m - m // 2)
     # Not 0.5 − sin: the two roundings of (1 − sin) − 0.5 are part of the promised bits.
-    return _shuffled(
-        _plane(np.cos(upper), np.sin(upper)),
-        _plane(1 - np.cos(lower), (1 - np.sin(lower)) - 0.5),
+    return _shuffle_with_noise(
+        _points(np.cos(upper), np.sin(upper)),
+        _points(1 - np.cos(lower), (1 - np.sin(lower)) - 0.5),
         noise,
         rng,
     )
@@ -114,13 +117,13 @@ def flower(m: int = 400, noise: float = 0.2, seed: int = 0) -> Points:
     SettingError
         If an argument is outside its range.
     """
-    m, noise, rng = _settings(m, noise, seed)
+    m, noise, rng = _check_arguments(m, noise, seed)
     halves = []
     for k, count in enumerate((m // 2, m - m // 2)):
         t = np.linspace(k * 3.12, (k + 1) * 3.12, count) + rng.standard_normal(count) * noise
         r = 4 * np.sin(4 * t) + rng.standard_normal(count) * noise
-        halves.append(_plane(r * np.sin(t), r * np.cos(t)))
-    return np.concatenate(halves), _classes(*halves)
+        halves.append(_points(r * np.sin(t), r * np.cos(t)))
+    return np.concatenate(halves), _labels(*halves)
 
 
 def spirals(m: int = 400, noise: float = 0.1, seed: int = 0) -> Points:
@@ -150,33 +153,35 @@ def spirals(m: int = 400, noise: float = 0.1, seed: int = 0) -> Points:
     SettingError
         If an argument is outside its range.
     """
-    m, noise, rng = _settings(m, noise, seed)
+    m, noise, rng = _check_arguments(m, noise, seed)
     arms = []
     for k, count in enumerate((m // 2, m - m // 2)):
         r = np.linspace(0.2, 4, count)
         angle = 0.75 * np.pi * r + k * np.pi
-        arms.append(_plane(r * np.cos(angle), r * np.sin(angle)))
-    return _shuffled(arms[0], arms[1], noise, rng)
+        arms.append(_points(r * np.cos(angle), r * np.sin(angle)))
+    return _shuffle_with_noise(arms[0], arms[1], noise, rng)
 
 
-def _settings(m: object, noise: object, seed: object) -> tuple[int, float, np.random.RandomState]:
+def _check_arguments(
+    m: object, noise: object, seed: object
+) -> tuple[int, float, np.random.RandomState]:
     """Check the arguments that all sets share; the legacy generator gives the known draws."""
     count = arguments.integer(m, "m", least=2)
     deviation = arguments.nonnegative(noise, "noise")
     return count, deviation, np.random.RandomState(arguments.integer(seed, "seed", below=2**32))
 
 
-def _plane(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+def _points(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """Two coordinates (m,) as points (m, 2)."""
     return np.stack([first, second], axis=1)
 
 
-def _classes(zeros: NDArray[np.float64], ones: NDArray[np.float64]) -> NDArray[np.int64]:
+def _labels(zeros: NDArray[np.float64], ones: NDArray[np.float64]) -> NDArray[np.int64]:
     """Labels (m0 + m1,) of points (m0, 2) of class 0 and then (m1, 2) of class 1."""
     return np.repeat(np.arange(2, dtype=np.int64), [len(zeros), len(ones)])
 
 
-def _shuffled(
+def _shuffle_with_noise(
     zeros: NDArray[np.float64],
     ones: NDArray[np.float64],
     noise: float,
@@ -186,4 +191,4 @@ def _shuffled(
     order = np.arange(len(zeros) + len(ones))
     rng.shuffle(order)
     X = np.concatenate([zeros, ones])[order]
-    return X + rng.normal(scale=noise, size=X.shape), _classes(zeros, ones)[order]
+    return X + rng.normal(scale=noise, size=X.shape), _labels(zeros, ones)[order]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._validation import arguments
-from fastnn._validation.label_kinds import read, same_kind
+from fastnn._validation.label_kinds import check_same_kind, read_labels
 from fastnn.errors import DataError, SettingError, ShapeError
 
 Array = np.ndarray[Any, Any]
@@ -39,21 +39,21 @@ def _one_column(array: Array, name: str) -> Array:
 
 def comparable_labels(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
     """Return true and predicted labels (m,) that can be compared with each other."""
-    true = _one_column(read(y_true, "y_true"), "y_true")
-    predicted = _one_column(read(y_pred, "y_pred"), "y_pred")
+    true = _one_column(read_labels(y_true, "y_true"), "y_true")
+    predicted = _one_column(read_labels(y_pred, "y_pred"), "y_pred")
     _check_examples(true, predicted, "y_pred")
-    return same_kind(true, predicted, "y_true", "y_pred")
+    return check_same_kind(true, predicted, "y_true", "y_pred")
 
 
 def multilabel_indicators(y_true: Any, y_pred: Any) -> tuple[Array, Array] | None:
     """Return labels (m, K) of several at a time, or None where an example has one label."""
-    true, predicted = read(y_true, "y_true"), read(y_pred, "y_pred")
+    true, predicted = read_labels(y_true, "y_true"), read_labels(y_pred, "y_pred")
     if not all(array.ndim == 2 and array.shape[1] > 1 for array in (true, predicted)):
         return None
     if true.shape != predicted.shape:
         raise ShapeError(f"y_true is {true.shape} but y_pred {predicted.shape}")
     _check_examples(true, predicted, "y_pred")
-    return same_kind(true, predicted, "y_true", "y_pred")
+    return check_same_kind(true, predicted, "y_true", "y_pred")
 
 
 def class_labels(given: Any, *ys: Array) -> Array:
@@ -63,17 +63,17 @@ def class_labels(given: Any, *ys: Array) -> Array:
             return np.unique(np.concatenate(ys))
         except TypeError as error:
             raise DataError(f"the labels cannot be put in order: {error}") from error
-    classes = read(given, "labels")
+    classes = read_labels(given, "labels")
     if classes.ndim != 1 or not classes.size or len(np.unique(classes)) != classes.size:
         raise SettingError(f"labels must name each class once, in one dimension, got {given!r}")
     for y in ys:
-        classes = same_kind(classes, y, "labels", "y_true")[0]
+        classes = check_same_kind(classes, y, "labels", "y_true")[0]
     return classes
 
 
 def class_indices(y: Array, classes: Array, name: str) -> Array:
     """Return the index (m,) among classes (K,) of every label of y (m,)."""
-    classes, y = same_kind(classes, y, "labels", name)
+    classes, y = check_same_kind(classes, y, "labels", name)
     order = np.argsort(classes)
     found = order[np.minimum(np.searchsorted(classes[order], y), len(classes) - 1)]
     unknown = classes[found] != y
@@ -144,7 +144,7 @@ def true_columns(y_true: Any, p: Array, given: Any, name: str = "y_prob") -> Arr
     Without classes given, column k belongs to the k-th of those that occur; where fewer occur than
     there are columns, whole numbers 0 … K−1 name their columns themselves.
     """
-    y, K = _one_column(read(y_true, "y_true"), "y_true"), p.shape[1]
+    y, K = _one_column(read_labels(y_true, "y_true"), "y_true"), p.shape[1]
     _check_examples(y, p, name)
     classes = class_labels(given, y)
     numbered = y.dtype.kind in "biuf" and bool(np.isin(classes, np.arange(K)).all())

@@ -1,4 +1,4 @@
-"""The sheet all pictures are drawn on: Axes, colours, legends and the scale of a cost."""
+"""What all pictures share: Axes, colours, legends and the scale of a cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastnn._runtime.optional import require
 from fastnn.errors import SettingError
 
-from ._text import legend_as_written
+from ._text import disable_legend_mathtext
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,15 +23,16 @@ ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 DASHES = ("-", "--", ":", "-.")
 GREY = "#666666"
-FEW_POINTS = 12
+#: Points of a curve up to which each has a marker.
+MAX_MARKED_POINTS = 12
 
 
-def library(module: str) -> Any:
+def import_matplotlib(module: str) -> Any:
     """Import a part of matplotlib, or name the extra that brings it."""
     return require(f"matplotlib.{module}", extra="plot", purpose="drawing")
 
 
-def canvas(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes:
+def axes_or_new(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes:
     """Give `ax` back, or the Axes of a new figure of `size` inches.
 
     Raises
@@ -40,9 +41,9 @@ def canvas(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes:
         If it is anything but one rectangular Axes of a figure.
     """
     if ax is None:
-        ax = library("pyplot").subplots(figsize=size, layout="constrained")[1]
+        ax = import_matplotlib("pyplot").subplots(figsize=size, layout="constrained")[1]
         return ax
-    if not isinstance(ax, library("axes").Axes):
+    if not isinstance(ax, import_matplotlib("axes").Axes):
         several = isinstance(ax, np.ndarray | Sequence) and not isinstance(ax, str)
         hint = "give one of them, as in axes[0]" if several else "plt.subplots()[1] makes one"
         if hasattr(ax, "add_subplot"):
@@ -64,7 +65,7 @@ def canvas(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes:
     return given
 
 
-def tidy(ax: Axes) -> None:
+def style_axes(ax: Axes) -> None:
     """Take the frame off where it bounds nothing and lay a faint grid under the data."""
     ax.spines["top"].set_visible(False)
     ax.grid(visible=True, color="#DDDDDD", linewidth=0.6)
@@ -77,14 +78,16 @@ def line_style(index: int) -> dict[str, Any]:
     return {"color": COLOURS[colour], "linestyle": DASHES[turn % len(DASHES)]}
 
 
-def marker(values: NDArray[Any]) -> str:
-    """Mark the points where there are so few that a line alone could be invisible."""
-    return "o" if np.isfinite(values).sum() <= FEW_POINTS else ""
+def marker_for(values: NDArray[Any]) -> str:
+    """Return the marker of a curve: points where a line through few of them could be invisible."""
+    return "o" if np.isfinite(values).sum() <= MAX_MARKED_POINTS else ""
 
 
 def legend_below(ax: Axes, handles: Sequence[Any], columns: int) -> None:
     """Put a legend under the x label: clear of every curve, of a twin axis and of a title."""
-    shift = library("transforms").ScaledTranslation(0, -38 / 72, ax.figure.dpi_scale_trans)
+    shift = import_matplotlib("transforms").ScaledTranslation(
+        0, -38 / 72, ax.figure.dpi_scale_trans
+    )
     legend = ax.legend(
         handles=handles,
         loc="upper center",
@@ -94,7 +97,7 @@ def legend_below(ax: Axes, handles: Sequence[Any], columns: int) -> None:
         ncols=columns,
         frameon=False,
     )
-    legend_as_written(legend)
+    disable_legend_mathtext(legend)
 
 
 def scale_cost(ax: Axes, curves: Sequence[NDArray[Any]]) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn._validation.label_kinds import read, same_kind
+from fastnn._validation.label_kinds import check_same_kind, read_labels
 from fastnn.errors import ShapeError
 
 
-def labels_of(y: ArrayLike, m: int) -> NDArray[Any]:
+def check_labels(y: ArrayLike, m: int) -> NDArray[Any]:
     """Check labels and bring them to (m,)."""
     array = np.asarray(y)
     if array.ndim == 2 and len(array) == m and array.shape[1] > 1:
@@ -24,8 +24,10 @@ def labels_of(y: ArrayLike, m: int) -> NDArray[Any]:
     return array.reshape(m)
 
 
-def alike(y: NDArray[Any], regions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def comparable_labels(y: NDArray[Any], regions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return labels and the model's answers as numbers, or as text, whatever holds them."""
     if all(labels.dtype.kind in "biuf" for labels in (y, regions)):
         return y, regions
-    return same_kind(read(y, "y"), read(regions, "the answer"), "y", "the model's answer")
+    return check_same_kind(
+        read_labels(y, "y"), read_labels(regions, "the answer"), "y", "the model's answer"
+    )

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-DIGITS = 12  # decimals that a share of all but nothing may take
+#: Decimals of a share in per cent at most.
+MAX_DECIMALS = 12
 
 
-def as_written(*texts: Any) -> None:
+def disable_mathtext(*texts: Any) -> None:
     """Let Matplotlib draw texts as they are written: a name may hold dollar signs, as "$0-$10"."""
     for text in texts:
         text.set_parse_math(False)
 
 
-def legend_as_written(legend: Any) -> None:
+def disable_legend_mathtext(legend: Any) -> None:
     """Let names in a legend be drawn as they are written."""
-    as_written(*legend.get_texts())
+    disable_mathtext(*legend.get_texts())
 
 
-def number(value: Any) -> str:
+def format_number(value: Any) -> str:
     """Return a count with all its digits, a sum of weights with six, or its whole part."""
     value = float(value) if isinstance(value, float) else value.item()
     if value == int(value):
@@ -27,7 +28,7 @@ def number(value: Any) -> str:
     return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.1f}"
 
 
-def percent(share: float, digits: int = 1) -> str:
+def format_percent(share: float, digits: int = 1) -> str:
     """Return a share in per cent; 100 and 0 are said of all and of nothing alone.
 
     Examples
@@ -36,13 +37,13 @@ def percent(share: float, digits: int = 1) -> str:
     ('50.0 %', '100.0 %', '99.999 %')
     """
     text = f"{100 * share:.{digits}f}"
-    while digits < DIGITS and 0 < share < 1 and float(text) in (0, 100):
+    while digits < MAX_DECIMALS and 0 < share < 1 and float(text) in (0, 100):
         digits += 1
         text = f"{100 * share:.{digits}f}"
     return f"{text} %"
 
 
-def fitting_size(texts: Iterable[str], room: int, size: float = 9.0) -> float:
+def fitting_font_size(texts: Iterable[str], room: int, size: float = 9.0) -> float:
     """Return the font size at which the longest of some texts takes no more than `room` digits."""
     longest = max(map(len, texts), default=0)
     return max(size * min(1.0, room / max(longest, 1)), 3.5)

@@ -13,13 +13,13 @@ from fastnn.errors import DataError, SettingError, ShapeError
 from ._canvas import (
     BLUE,
     VERMILLION,
-    canvas,
+    axes_or_new,
+    import_matplotlib,
     legend_below,
-    library,
     line_style,
-    marker,
+    marker_for,
     scale_cost,
-    tidy,
+    style_axes,
 )
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ def history(history: Record, *, ax: Axes | None = None) -> Axes:
     _need_finite(cost, 'history["cost"]')
     names = "validation_cost", "accuracy", "validation_accuracy"
     checked, accuracy, accuracy_checked = (_optional(history, name, len(cost)) for name in names)
-    ax = canvas(ax)
-    tidy(ax)
+    ax = axes_or_new(ax)
+    style_axes(ax)
     lines = _pair(ax, cost, checked, "cost", BLUE)
     scale_cost(ax, [cost, checked])
     ax.set_xlabel("epoch")
     ax.set_ylabel("cost", color=BLUE)
-    ticks = library("ticker").MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10])
+    ticks = import_matplotlib("ticker").MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10])
     ax.xaxis.set_major_locator(ticks)
     if len(cost) == 1:
         ax.set_xticks([1])
@@ -131,13 +131,13 @@ def learning_rates(costs: Mapping[float, Any], *, ax: Axes | None = None, every:
     if every < 1:
         raise SettingError(f"every must be at least 1 iteration, got {every}")
     curves = _curves_by_rate(costs)
-    ax = canvas(ax, (7.2, 4.2))
-    tidy(ax)
+    ax = axes_or_new(ax, (7.2, 4.2))
+    style_axes(ax)
     ax.spines["right"].set_visible(False)
     for index, (rate, values) in enumerate(curves):
         steps = np.arange(len(values)) * every
         style = line_style(index)
-        ax.plot(steps, values, label=f"{rate:g}", marker=marker(values), markersize=4, **style)
+        ax.plot(steps, values, label=f"{rate:g}", marker=marker_for(values), markersize=4, **style)
     scale_cost(ax, [values for _, values in curves])
     ax.set_xlabel("iteration" if all(_is_plain(c) for c in costs.values()) else "epoch")
     ax.set_ylabel("cost")
@@ -191,11 +191,11 @@ def _pair(
     """Draw a training series, solid, and its validation series, dashed."""
     lines: list[Any] = []
     if train.size:
-        style: dict[str, Any] = {"color": colour, "label": name, "marker": marker(train)}
+        style: dict[str, Any] = {"color": colour, "label": name, "marker": marker_for(train)}
         lines += ax.plot(np.arange(1, len(train) + 1), train, markersize=4, **style)
     seen = np.flatnonzero(np.isfinite(checked))
     if seen.size:
-        style = {"color": colour, "label": f"validation {name}", "marker": marker(checked)}
+        style = {"color": colour, "label": f"validation {name}", "marker": marker_for(checked)}
         style |= {"linestyle": "--", "markerfacecolor": "white"}
         lines += ax.plot(seen + 1, checked[seen], markersize=4, linewidth=1.3, **style)
     return lines
@@ -209,7 +209,7 @@ def _accuracies(right: Axes, train: NDArray[np.float64], checked: NDArray[np.flo
     room = max(0.05 * (high - low), 0.01)
     # More room below than above: a constant accuracy must not lie on a constant cost.
     right.set_ylim(max(low - 2 * room, -0.1 * room), min(high + room, 1.0 + 0.1 * room))
-    right.yaxis.set_major_formatter(library("ticker").PercentFormatter(1.0))
+    right.yaxis.set_major_formatter(import_matplotlib("ticker").PercentFormatter(1.0))
     right.set_ylabel("accuracy", color=VERMILLION)
     right.spines["top"].set_visible(False)
     return lines

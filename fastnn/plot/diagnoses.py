@@ -10,18 +10,29 @@ from numpy.typing import NDArray
 
 from fastnn.errors import DataError
 
-from ._canvas import BLUE, GREY, VERMILLION, canvas, legend_below, library, line_style, tidy
+from ._canvas import (
+    BLUE,
+    GREY,
+    VERMILLION,
+    axes_or_new,
+    import_matplotlib,
+    legend_below,
+    line_style,
+    style_axes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fastnn.diagnostics import LayerSignal, LearningCurve, RangeTest, Signal
 
-DECADES = 100  # a ratio beyond which a logarithmic axis tells more
-NAMED = 12  # layers up to which each is named under the axis
+#: The ratio of largest to smallest value beyond which an axis is logarithmic.
+LOG_RATIO = 100
+#: Layers up to which each is named under the axis.
+MAX_NAMED_LAYERS = 12
 
 
-def _needs(result: Any, *names: str, maker: str) -> None:
+def _check_result(result: Any, *names: str, maker: str) -> None:
     """Refuse something that is not the result of that function."""
     if not all(hasattr(result, name) for name in names):
         raise DataError(
@@ -61,9 +72,9 @@ def learning_curve(result: LearningCurve, *, ax: Axes | None = None) -> Axes:
     >>> ax.get_xlabel()
     'training examples'
     """
-    _needs(result, "sizes", "train", "dev", maker="learning_curve")
-    ax = canvas(ax)
-    tidy(ax)
+    _check_result(result, "sizes", "train", "dev", maker="learning_curve")
+    ax = axes_or_new(ax)
+    style_axes(ax)
     ax.spines["right"].set_visible(False)
     lines = []
     for scores, name, colour in ((result.train, "train", BLUE), (result.dev, "dev", VERMILLION)):
@@ -73,7 +84,7 @@ def learning_curve(result: LearningCurve, *, ax: Axes | None = None) -> Axes:
             low, high = scores.min(axis=0), scores.max(axis=0)
             ax.fill_between(result.sizes, low, high, color=colour, alpha=0.18, linewidth=0)
     if result.metric == "accuracy":
-        ax.yaxis.set_major_formatter(library("ticker").PercentFormatter(1.0))
+        ax.yaxis.set_major_formatter(import_matplotlib("ticker").PercentFormatter(1.0))
     ax.set_xlabel("training examples")
     ax.set_ylabel(result.metric)
     legend_below(ax, lines, columns=2)
@@ -109,18 +120,18 @@ def range_test(result: RangeTest, *, ax: Axes | None = None) -> Axes:
     >>> plot.range_test(result).get_xlabel()
     'learning rate'
     """
-    _needs(result, "rates", "costs", "median", maker="range_test")
+    _check_result(result, "rates", "costs", "median", maker="range_test")
     finite = np.isfinite(result.costs)
     if not finite.any():
         raise DataError("no cost of the range test is finite; begin with smaller rates")
     low, high = result.band
     begin = float(result.costs[finite][0])
     bottom, top = float(result.costs[finite].min()), 1.5 * begin
-    ax = canvas(ax)
-    tidy(ax)
+    ax = axes_or_new(ax)
+    style_axes(ax)
     ax.spines["right"].set_visible(False)
     ax.set_xscale("log")
-    if 0 < bottom * DECADES < begin:
+    if 0 < bottom * LOG_RATIO < begin:
         ax.set_yscale("log")
         ax.set_ylim(bottom / 1.3, top)
     else:
@@ -178,9 +189,9 @@ def signal(result: Signal | Mapping[str, Signal], *, ax: Axes | None = None) -> 
     if not signals:
         raise DataError("the mapping of signals is empty; there is nothing to draw")
     for one in signals.values():
-        _needs(one, "layers", "verdict", maker="signal")
-    ax = canvas(ax, (7.2, 4.4))
-    tidy(ax)
+        _check_result(one, "layers", "verdict", maker="signal")
+    ax = axes_or_new(ax, (7.2, 4.4))
+    style_axes(ax)
     lines = []
     if several:
         ax.set_yscale("log")
@@ -210,7 +221,7 @@ def _one_signal(ax: Axes, layers: tuple[LayerSignal, ...]) -> list[Any]:
     lines: list[Any] = []
     mean, spread = (np.array([getattr(row, key) for row in layers]) for key in ("mean", "spread"))
     shown = _positive([row.spread for row in layers])
-    if np.isfinite(shown).any() and np.nanmax(shown) > DECADES * np.nanmin(shown):
+    if np.isfinite(shown).any() and np.nanmax(shown) > LOG_RATIO * np.nanmin(shown):
         ax.set_yscale("log")
         lines += ax.plot(place, shown, color=BLUE, marker="o", markersize=4, label="spread of A")
     else:
@@ -230,15 +241,15 @@ def _one_signal(ax: Axes, layers: tuple[LayerSignal, ...]) -> list[Any]:
         # At least three decades, for a factor of two between layers is no finding; most of them
         # below, for in the middle of the picture lie the means of A.
         right.set_ylim(np.nanmin(norms) / 300, np.nanmax(norms) * 4)
-        right.yaxis.set_major_locator(library("ticker").LogLocator(numticks=8))
-        right.yaxis.set_minor_locator(library("ticker").NullLocator())
+        right.yaxis.set_major_locator(import_matplotlib("ticker").LogLocator(numticks=8))
+        right.yaxis.set_minor_locator(import_matplotlib("ticker").NullLocator())
         style = {"color": VERMILLION, "marker": "s", "markersize": 4, "linestyle": "--"}
         lines += right.plot(place[seen], norms[seen], label="‖dW‖", **style)
         right.set_ylabel("‖dW‖", color=VERMILLION)
         right.spines["top"].set_visible(False)
     else:
         ax.spines["right"].set_visible(False)
-    if len(layers) <= NAMED:
+    if len(layers) <= MAX_NAMED_LAYERS:
         long = len(layers) > 6
         names = [row.name for row in layers]
         ha = "right" if long else "center"

@@ -13,7 +13,7 @@ from fastnn.activations import NAMES
 from fastnn.errors import SettingError
 from fastnn.kernels.opcodes import Activation
 
-from ._canvas import canvas, legend_below, line_style, tidy
+from ._canvas import axes_or_new, legend_below, line_style, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,8 +55,8 @@ def activations(
         raise SettingError("activations needs at least one name, got none")
     z = np.linspace(-5.0, 5.0, 1001)
     values = [_evaluate(name, z) for name in names]
-    ax = canvas(ax)
-    tidy(ax)
+    ax = axes_or_new(ax)
+    style_axes(ax)
     ax.spines["right"].set_visible(False)
     for index, (name, (g, slope)) in enumerate(zip(names, values, strict=True)):
         colour = line_style(index)["color"]

@@ -12,7 +12,7 @@ from fastnn._validation import arguments
 from fastnn.errors import DataError
 from fastnn.layers import Activation, Dense
 
-from ._canvas import BLUE, GREY, VERMILLION, canvas
+from ._canvas import BLUE, GREY, VERMILLION, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,7 +127,7 @@ def _rows(values: Mapping[str, NDArray[Any]], label: str, colour: str, ax: Axes 
         raise DataError("every number is zero or not finite; there is nothing to draw")
     low, high = min(v.min() for v in filled), max(v.max() for v in filled)
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-    ax = canvas(ax, (6.4, 1.2 + 0.75 * len(values)))
+    ax = axes_or_new(ax, (6.4, 1.2 + 0.75 * len(values)))
     for row, one in enumerate(reversed(full)):
         counts = np.histogram(one, edges)[0]
         heights = 0.85 * counts / max(counts.max(), 1)

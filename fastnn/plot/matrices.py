@@ -12,14 +12,16 @@ from fastnn import metrics
 from fastnn.errors import DataError, SettingError, ShapeError
 from fastnn.metrics._inputs import class_labels, comparable_labels
 
-from ._canvas import canvas
-from ._text import fitting_size, number, percent
+from ._canvas import axes_or_new
+from ._text import fitting_font_size, format_number, format_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_WRITTEN = 20  # classes up to which every cell says its number
-DIGITS_OF_A_CELL = 5  # that fit into it at the usual size
+#: Classes up to which every cell shows its number.
+MAX_WRITTEN_CLASSES = 20
+#: Digits that fit into a cell at the usual font size.
+CELL_DIGITS = 5
 
 
 def confusion_matrix(
@@ -68,14 +70,14 @@ def confusion_matrix(
         raise SettingError(f"classes has {len(names)} names for {len(matrix)} classes")
     total, size = matrix.sum(), 3.0 + 0.45 * min(len(names), 16)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1e-300)
-    ax = canvas(ax, (size + 0.9, size))
+    ax = axes_or_new(ax, (size + 0.9, size))
     picture = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    letters = fitting_size(map(number, matrix.flat), DIGITS_OF_A_CELL)
-    if len(names) <= MOST_WRITTEN:
+    letters = fitting_font_size(map(format_number, matrix.flat), CELL_DIGITS)
+    if len(names) <= MAX_WRITTEN_CLASSES:
         for i, j in np.ndindex(matrix.shape):
             if matrix[i, j]:
                 shade = "white" if shares[i, j] > 0.55 else "black"
-                text = number(matrix[i, j])
+                text = format_number(matrix[i, j])
                 ax.text(j, i, text, ha="center", va="center", color=shade, fontsize=letters)
     long = max(map(len, names)) > 3
     ax.set_xticks(
@@ -86,7 +88,7 @@ def confusion_matrix(
     ax.tick_params(length=0)
     ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")
-    ax.set_title(f"{percent(np.trace(matrix) / total)} of {number(total)} are right")
+    ax.set_title(f"{format_percent(np.trace(matrix) / total)} of {format_number(total)} are right")
     ax.figure.colorbar(picture, ax=ax, label="share of the row", fraction=0.046, pad=0.04)
     return ax
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from fastnn.errors import DataError, SettingError, ShapeError
 
-from ._canvas import canvas
-from ._text import as_written, percent
+from ._canvas import axes_or_new
+from ._text import disable_mathtext, format_percent
 from .pictures import WRONG, image
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def most_wrong(
     worst = wrong[order][:count]
     across = max(1, min(len(worst), math.ceil(math.sqrt(1.5 * len(worst)))))
     down = max(1, -(-len(worst) // across))
-    ax = canvas(ax, (1.6 * max(across, 2), 1.75 * down + 0.5))
+    ax = axes_or_new(ax, (1.6 * max(across, 2), 1.75 * down + 0.5))
     ax.set_axis_off()
     ax.set_title(f"{len(wrong)} of {len(X)} wrong, the worst first", fontsize=10)
     for place, i in enumerate(worst):
@@ -99,6 +99,6 @@ def most_wrong(
         box = ((column + 0.06) / across, 1 - (row + 0.97) / down, 0.88 / across, 0.74 / down)
         small = image(X[i].reshape(shape), ax=ax.inset_axes(box))
         true = names[labels[i]]
-        text = f"{true}, not {names[taken[i]]}\n({true}: {percent(float(P[i, labels[i]]))})"
-        as_written(small.set_title(text, fontsize=8, color=WRONG, pad=2))
+        text = f"{true}, not {names[taken[i]]}\n({true}: {format_percent(float(P[i, labels[i]]))})"
+        disable_mathtext(small.set_title(text, fontsize=8, color=WRONG, pad=2))
     return ax

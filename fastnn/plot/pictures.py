@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import DataError, ShapeError
 
-from ._canvas import BLACK, canvas
-from ._text import as_written
+from ._canvas import BLACK, axes_or_new
+from ._text import disable_mathtext
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: The colour of a wrong prediction.
 WRONG = "#B2182B"
 
 
@@ -64,7 +65,7 @@ def image(
     pixels = _pixels(np.asarray(image))
     named = [("label", label), ("prediction", prediction)]
     parts = [(key, _name(value, key, classes)) for key, value in named if value is not None]
-    ax = canvas(ax, (3.2, 3.6))
+    ax = axes_or_new(ax, (3.2, 3.6))
     low = min(0.0, float(pixels.min()))
     ax.imshow(pixels, cmap="gray", vmin=low, vmax=max(float(pixels.max()), low + 1e-12))
     ax.set_xticks([])
@@ -72,7 +73,7 @@ def image(
     if parts:
         wrong = len({name for _, name in parts}) > 1
         title = "\n".join(f"{key}: {name}" for key, name in parts)
-        as_written(ax.set_title(title, fontsize=10, color=WRONG if wrong else BLACK))
+        disable_mathtext(ax.set_title(title, fontsize=10, color=WRONG if wrong else BLACK))
     return ax
 
 

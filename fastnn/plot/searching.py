@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 from fastnn.errors import DataError
 from fastnn.spaces import Choice
 
-from ._canvas import BLUE, GREY, VERMILLION, canvas, library, tidy
-from ._text import as_written
+from ._canvas import BLUE, GREY, VERMILLION, axes_or_new, import_matplotlib, style_axes
+from ._text import disable_mathtext
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fastnn.tuning.search import Search
 
-LABELS = 16  # characters of a value under the axis
-ROOM = 5  # bars for which there is room at least: one alone would fill the picture
+#: Characters of a value under the axis at most.
+MAX_LABEL_LENGTH = 16
+#: Bars for which the axis has room at least, for one alone would fill the picture.
+MIN_BARS = 5
 
 
 def search(result: Search, *, ax: Axes | None = None) -> Axes:
@@ -54,8 +56,8 @@ def search(result: Search, *, ax: Axes | None = None) -> Axes:
     scored = [trial for trial in result.trials if trial["score"] is not None]
     if not scored:
         raise DataError("no trial of this search has a score; there is nothing to draw")
-    ax = canvas(ax, (9.0, 4.4))
-    tidy(ax)
+    ax = axes_or_new(ax, (9.0, 4.4))
+    style_axes(ax)
     ax.spines["right"].set_visible(False)
     name = next(iter(result.importance))
     places = _places(ax, result, name, scored)
@@ -67,7 +69,7 @@ def search(result: Search, *, ax: Axes | None = None) -> Axes:
         # The best in front: of one score with it are often others, at the same choice too.
         style: dict[str, Any] = {"color": colour, "zorder": 3 if first else 2}
         ax.plot([x], [trial["score"]], "o", markersize=5, markerfacecolor=fill, **style)
-    as_written(ax.set_xlabel(name))
+    disable_mathtext(ax.set_xlabel(name))
     ax.set_ylabel(result.monitor.replace("_", " "))
     ax.set_title("trials (red: the best; hollow: pruned)")
     _bars(ax, result.importance)
@@ -79,7 +81,7 @@ def _places(ax: Axes, result: Search, name: str, scored: list[dict[str, Any]]) -
     part = result.space[name]
     values = [trial["parameters"][name] for trial in scored]
     if isinstance(part, Choice):
-        names = [str(v)[:LABELS] for v in part.values]
+        names = [str(v)[:MAX_LABEL_LENGTH] for v in part.values]
         long = sum(map(len, names)) > 30
         ax.set_xticks(
             range(len(names)), names, rotation=30 if long else 0, ha="right" if long else "center",
@@ -91,9 +93,9 @@ def _places(ax: Axes, result: Search, name: str, scored: list[dict[str, Any]]) -
     if box.log and part.value(box.low) == box.low:
         ax.set_xscale("log")
         # Over about one decade Matplotlib names every tick, and the names overlap.
-        ax.xaxis.set_major_locator(library("ticker").LogLocator(subs=(1, 2, 5)))
-        ax.xaxis.set_major_formatter(library("ticker").FormatStrFormatter("%g"))
-        ax.xaxis.set_minor_formatter(library("ticker").NullFormatter())
+        ax.xaxis.set_major_locator(import_matplotlib("ticker").LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(import_matplotlib("ticker").FormatStrFormatter("%g"))
+        ax.xaxis.set_minor_formatter(import_matplotlib("ticker").NullFormatter())
     return values
 
 
@@ -110,8 +112,8 @@ def _bars(ax: Axes, importance: dict[str, float]) -> None:
     side.barh(range(len(names)), [importance[name] for name in names], color=GREY)
     side.set_yticks(range(len(names)), names, parse_math=False)
     side.set_xlim(0, 1)
-    side.set_ylim(len(names) - 0.5 - max(len(names), ROOM), len(names) - 0.5)
+    side.set_ylim(len(names) - 0.5 - max(len(names), MIN_BARS), len(names) - 0.5)
     side.set_xlabel("share of the ranking explained")
     side.set_title("what mattered")
-    tidy(side)
+    style_axes(side)
     side.spines["right"].set_visible(False)

@@ -10,14 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.errors import DataError, SettingError, ShapeError
 
-from ._canvas import BLACK, COLOURS, FEW_POINTS, VERMILLION, canvas, library
-from ._classes import alike, labels_of
-from ._text import legend_as_written
+from ._canvas import BLACK, COLOURS, MAX_MARKED_POINTS, VERMILLION, axes_or_new, import_matplotlib
+from ._classes import check_labels, comparable_labels
+from ._text import disable_legend_mathtext
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_CLASSES = 20
+#: Classes of which regions are drawn at most.
+MAX_CLASSES = 20
+#: Points of the grid of a cost surface along each axis.
 SURFACE_STEPS = 81
 
 
@@ -73,19 +75,19 @@ def decision_boundary(
     'x₁'
     """
     X = _points(X, "X", "is the batch transposed? Only two features can be drawn")
-    y = labels_of(y, len(X))
+    y = check_labels(y, len(X))
     if steps < 2:
         raise SettingError(f"steps must be at least 2, got {steps}")
     across, up = _grid(X, margin * np.where(np.ptp(X, axis=0) > 0, X.std(axis=0), 1.0), steps)
     rows = np.column_stack([across.ravel(), up.ravel()])
-    y, regions = alike(y, _predict(model, rows))
+    y, regions = comparable_labels(y, _predict(model, rows))
     classes = np.unique(np.concatenate([y, regions]))
-    if len(classes) > MOST_CLASSES:
+    if len(classes) > MAX_CLASSES:
         raise DataError(
-            f"model and y must give at most {MOST_CLASSES} classes, got {len(classes)} different "
+            f"model and y must give at most {MAX_CLASSES} classes, got {len(classes)} different "
             "values; turn probabilities into labels first, as in p > 0.5"
         )
-    ax = canvas(ax, (5.6, 4.8))
+    ax = axes_or_new(ax, (5.6, 4.8))
     dots = _draw_regions(ax, (across, up), (regions.reshape(across.shape), X, y), classes)
     if hasattr(model, "predict_proba"):
         _draw_even_line(ax, across, up, np.asarray(model.predict_proba(rows)))
@@ -93,7 +95,7 @@ def decision_boundary(
     ax.set_ylabel("x₂")
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
     names = [str(name) for name in classes]
-    legend_as_written(ax.legend(dots, names, title="class", frameon=False, **place))
+    disable_legend_mathtext(ax.legend(dots, names, title="class", frameon=False, **place))
     return ax
 
 
@@ -158,10 +160,10 @@ def descent(
     side = float(np.ptp(path, axis=0).max()) or 1.0
     across, up = _grid(path, np.full(2, margin * side), SURFACE_STEPS)
     heights = None if surface is None else _heights(surface, across, up)
-    ax = canvas(ax, (6.4, 4.8))
+    ax = axes_or_new(ax, (6.4, 4.8))
     if heights is not None:
         _draw_contours(ax, across, up, heights, levels)
-    dots = "." if len(path) <= 5 * FEW_POINTS else ""
+    dots = "." if len(path) <= 5 * MAX_MARKED_POINTS else ""
     ax.plot(*path.T, color=VERMILLION, marker=dots, linewidth=1.6, label="path", zorder=3)
     ends: dict[str, Any] = {"zorder": 4, "linestyle": "none", "markeredgecolor": "white"}
     ax.plot(*path[0], marker="o", markersize=9, color=BLACK, label="start", **ends)
@@ -222,7 +224,7 @@ def _draw_regions(
 ) -> list[Any]:
     """Fill where each class is predicted, draw its examples in the same colour, return them."""
     (regions, X, y), dots = data, []
-    many = library("pyplot").get_cmap("tab20") if len(classes) > len(COLOURS) else None
+    many = import_matplotlib("pyplot").get_cmap("tab20") if len(classes) > len(COLOURS) else None
     for index, name in enumerate(classes):
         colour: Any = many(index) if many else COLOURS[index]
         inside = (regions == name).astype(np.float64)
@@ -280,5 +282,5 @@ def _draw_contours(
         edges = np.array([low - 0.5, low + 0.5])
     filled = ax.contourf(across, up, heights, levels=edges, cmap="cividis", alpha=0.85)
     ax.contour(across, up, heights, levels=edges, colors="white", linewidths=0.3)
-    ticks = library("ticker").MaxNLocator(nbins=6)
+    ticks = import_matplotlib("ticker").MaxNLocator(nbins=6)
     ax.figure.colorbar(filled, ax=ax, label="cost J(w, b)", ticks=ticks)

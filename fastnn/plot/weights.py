@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._validation import arguments
 from fastnn.errors import SettingError, ShapeError
 
-from ._canvas import canvas
+from ._canvas import axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST = 100  # units that are drawn unless more are asked for
-GAP = 0.75  # grey of what lies between the units
+#: Units that are drawn unless more are asked for.
+MAX_UNITS = 100
+#: The grey between the units, from 0 for black to 1 for white.
+GAP_GREY = 0.75
 
 
 def first_layer(
@@ -67,34 +70,28 @@ def first_layer(
     'weights of 5 units'
     """
     W = np.asarray(net.parameters["W1"] if hasattr(net, "parameters") else net, np.float64)
-    tiles = _tiles(W, tuple(shape), _whole("units", units, MOST))
+    most = MAX_UNITS if units is None else arguments.integer(units, "units", least=1)
+    tiles = _unit_images(W, tuple(shape), most)
     count, (h, w) = len(tiles), tiles.shape[1:3]
-    across = min(_whole("columns", columns, math.ceil(math.sqrt(count * h / w))), count)
+    across = math.ceil(math.sqrt(count * h / w))
+    across = across if columns is None else arguments.integer(columns, "columns", least=1)
+    across = min(across, count)
     down = -(-count // across)
     gap = max(1, round(min(h, w) / 16))
     # Grey between them, for weights near 0 are white.
-    mosaic = np.full((down * (h + gap) - gap, across * (w + gap) - gap, 3), GAP)
+    mosaic = np.full((down * (h + gap) - gap, across * (w + gap) - gap, 3), GAP_GREY)
     for k, tile in enumerate(tiles):
         i, j = k // across * (h + gap), k % across * (w + gap)
         mosaic[i : i + h, j : j + w] = tile
     side = 5.6 / max(mosaic.shape[:2])
-    ax = canvas(ax, (max(side * mosaic.shape[1], 2.4), side * mosaic.shape[0] + 0.5))
+    ax = axes_or_new(ax, (max(side * mosaic.shape[1], 2.4), side * mosaic.shape[0] + 0.5))
     ax.imshow(mosaic, interpolation="nearest")
     ax.set_axis_off()
     ax.set_title("weights of 1 unit" if count == 1 else f"weights of {count} units", fontsize=10)
     return ax
 
 
-def _whole(name: str, value: int | None, default: int) -> int:
-    """Return a positive whole number, or the default for None."""
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise SettingError(f"{name} must be a whole number of at least 1, got {value!r}")
-    return int(value)
-
-
-def _tiles(W: NDArray[np.float64], shape: tuple[int, ...], most: int) -> NDArray[np.float64]:
+def _unit_images(W: NDArray[np.float64], shape: tuple[int, ...], most: int) -> NDArray[np.float64]:
     """Return one image (h, w, 3) of colours 0…1 for each unit, up to `most` of them."""
     if len(shape) not in (2, 3) or shape[2:] not in ((), (1,), (3,)):
         raise SettingError(f"shape must be (h, w) or (h, w, 3), got {shape!r}")
@@ -109,10 +106,10 @@ def _tiles(W: NDArray[np.float64], shape: tuple[int, ...], most: int) -> NDArray
         return np.asarray((images - low) / span)
     images = images.reshape(-1, *shape[:2])
     share = images / np.maximum(np.abs(images).max(axis=(1, 2), keepdims=True), 1e-300)
-    return _signed(share)
+    return _diverging_colours(share)
 
 
-def _signed(share: NDArray[np.float64]) -> NDArray[np.float64]:
+def _diverging_colours(share: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return colours (…, 3) of numbers −1…1: blue, white, red."""
     red, blue = np.array([0.70, 0.09, 0.17]), np.array([0.13, 0.40, 0.67])
     end = np.where(share[..., None] > 0, red, blue)

@@ -11,7 +11,7 @@ import fastnn
 from fastnn import kernels
 from fastnn._runtime import threads
 from fastnn.comparison import timing as lesson
-from fastnn.comparison.workloads import Work, works
+from fastnn.comparison.workloads import Workload, workloads
 from fastnn.errors import FastnnError
 
 ROWS = [
@@ -23,7 +23,7 @@ ROWS = [
 def test_quick_lesson_measures_every_work_on_every_backend():
     told = []
     rows = lesson.compare(quick=True, note=told.append)
-    assert [row["name"] for row in rows] == told == [work.name for work in works(quick=True)]
+    assert [row["name"] for row in rows] == told == [work.name for work in workloads(quick=True)]
     for row in rows:
         assert list(row) == ["name", "dtype", *kernels.BACKENDS]
         assert all(row[name] > 0 for name in kernels.BACKENDS)
@@ -32,7 +32,7 @@ def test_quick_lesson_measures_every_work_on_every_backend():
 
 
 def test_lesson_has_the_sizes_of_the_notes():
-    names = " ".join(work.name for work in works())
+    names = " ".join(work.name for work in workloads())
     assert "dot, 1,000,000 elements" in names
     assert "209 images of 12,288 pixels" in names
 
@@ -58,12 +58,12 @@ def test_a_wrong_result_is_not_timed(wrong):
         return call
 
     with pytest.raises(FastnnError, match=f"{wrong}.*nothing was timed"):
-        lesson._measure(Work("sum", "float64", prepare))
+        lesson._measure(Workload("sum", "float64", prepare))
     assert calls.count(wrong) == 1
 
 
 def test_nan_counts_as_wrong():
-    work = Work("sum", "float64", lambda name: lambda: [np.nan if name == "jitted" else 1.0])
+    work = Workload("sum", "float64", lambda name: lambda: [np.nan if name == "jitted" else 1.0])
     with pytest.raises(FastnnError, match="jitted"):
         lesson._measure(work)
 
@@ -71,13 +71,13 @@ def test_nan_counts_as_wrong():
 def test_times_are_medians_of_turns(monkeypatch):
     clock = itertools.count()
     monkeypatch.setattr(lesson.time, "perf_counter", lambda: float(next(clock)))
-    row = lesson._measure(Work("tick", "float64", lambda name: lambda: [1.0]))
+    row = lesson._measure(Workload("tick", "float64", lambda name: lambda: [1.0]))
     assert row == {"name": "tick", "dtype": "float64"} | dict.fromkeys(kernels.BACKENDS, 1.0)
 
 
 def test_a_backend_that_cannot_run_has_no_time(monkeypatch):
     monkeypatch.setattr(kernels.get("jitted"), "available", False)
-    row = lesson._measure(Work("nothing", "float64", lambda name: lambda: [1.0]))
+    row = lesson._measure(Workload("nothing", "float64", lambda name: lambda: [1.0]))
     assert row["jitted"] is None
     assert row["vectorized"] > 0
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fastnn.data import load_h5
-from fastnn.data._filters import COMPRESSORS, Filter, fault
+from fastnn.data._filters import COMPRESSORS, Filter, find_chunk_fault
 from fastnn.errors import DataFileError
 
 X = np.arange(36, dtype=np.uint8).reshape(3, 12)
@@ -215,9 +215,9 @@ def test_unpacked_sizes_are_known_before_unpacking(case):
     if packed is None:
         size, packed = 200, zstd(200, 0x20, 1)
     filters = [Filter(2, (1,)), Filter(code, values), Filter(3, ())]
-    assert fault(packed + b"\0sum", filters, size) is None
-    assert "not unpack to its 959 bytes" in fault(packed + b"\0sum", filters, 959)
-    assert "not unpack to its 961 bytes" in fault(packed + b"\0sum", filters, 961)
+    assert find_chunk_fault(packed + b"\0sum", filters, size) is None
+    assert "not unpack to its 959 bytes" in find_chunk_fault(packed + b"\0sum", filters, 959)
+    assert "not unpack to its 961 bytes" in find_chunk_fault(packed + b"\0sum", filters, 961)
     assert COMPRESSORS[code][0] == case.split(",")[0].split()[0]
 
 
@@ -225,15 +225,15 @@ def test_unpacked_sizes_are_known_before_unpacking(case):
 @pytest.mark.parametrize("packed", [b"", b"\0", b"\xff" * 5, b"\xff" * 64, bytes(64), B2ND[:-12]])
 @pytest.mark.parametrize("values", [(), (0, 0, 0, 0, 0), (2**32 - 1,) * 5])
 def test_no_bytes_make_the_check_of_sizes_fail(code, packed, values):
-    assert fault(packed, [Filter(code, values)], 960)
+    assert find_chunk_fault(packed, [Filter(code, values)], 960)
 
 
 @pytest.mark.parametrize("block", [0, 3, 64])
 @pytest.mark.parametrize("bits", [0, 7, 2**31])
 def test_settings_that_szip_cannot_have(block, bits):
     packed = struct.pack("<I", 960)
-    assert fault(packed, [Filter(4, (169, block, 8, 1024))], 960)
-    assert fault(packed, [Filter(4, (169, 8, bits, 1024))], 960)
+    assert find_chunk_fault(packed, [Filter(4, (169, block, 8, 1024))], 960)
+    assert find_chunk_fault(packed, [Filter(4, (169, 8, bits, 1024))], 960)
 
 
 def test_more_chunks_than_the_shape_has(store):

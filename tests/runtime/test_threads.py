@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import fastnn
-from fastnn._runtime import threads as _threads
+from fastnn._runtime import threads
 
 V2, V1 = "0::/", "4:cpu,cpuacct:/"
 
@@ -17,17 +17,17 @@ def quota(tmp_path):
     """Return what the control groups grant, given lines of /proc/self/cgroup and files."""
 
     def find(lines, files):
-        _threads._quota.cache_clear()
+        threads._cgroup_quota.cache_clear()
         (tmp_path / "proc/self").mkdir(parents=True)
         (tmp_path / "proc/self/cgroup").write_text(lines)
         for name, text in files.items():
             path = tmp_path / "sys/fs/cgroup" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        return _threads._quota(str(tmp_path))
+        return threads._cgroup_quota(str(tmp_path))
 
     yield find
-    _threads._quota.cache_clear()
+    threads._cgroup_quota.cache_clear()
 
 
 @pytest.mark.parametrize(("lines", "files", "cores"), [
@@ -49,8 +49,8 @@ def test_quota_of_a_container(quota, lines, files, cores):
 
 
 def test_no_more_than_the_container_grants(monkeypatch):
-    monkeypatch.setattr(_threads, "_quota", lambda: 1)
-    assert _threads.available() == 1
+    monkeypatch.setattr(threads, "_cgroup_quota", lambda: 1)
+    assert threads.available_cores() == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
@@ -58,13 +58,13 @@ def test_no_more_than_the_affinity():
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
-        assert _threads.available() == 1
-        assert _threads._initial() == 1
+        assert threads.available_cores() == 1
+        assert threads._default_num_threads() == 1
     finally:
         os.sched_setaffinity(0, before)
 
 
-@pytest.mark.parametrize(("environment", "threads"), [
+@pytest.mark.parametrize(("environment", "n"), [
     ({"FASTNN_NUM_THREADS": "3", "NUMBA_NUM_THREADS": "2", "OMP_NUM_THREADS": "1"}, 3),
     ({"NUMBA_NUM_THREADS": "2", "OMP_NUM_THREADS": "1"}, 2),
     ({"OMP_NUM_THREADS": "2,1"}, 2),
@@ -73,18 +73,18 @@ def test_no_more_than_the_affinity():
     ({"OMP_NUM_THREADS": "99"}, 8),
     ({}, 8),
 ])  # fmt: skip
-def test_environment(monkeypatch, environment, threads):
-    monkeypatch.setattr(_threads, "available", lambda: 8)
-    monkeypatch.setattr(_threads, "_wanted", None)
-    for name in _threads.VARIABLES:
+def test_environment(monkeypatch, environment, n):
+    monkeypatch.setattr(threads, "available_cores", lambda: 8)
+    monkeypatch.setattr(threads, "_wanted", None)
+    for name in threads.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert fastnn.get_num_threads() == threads
+    assert fastnn.get_num_threads() == n
 
 
 def test_a_wish_is_obeyed_beyond_the_cores(monkeypatch):
-    monkeypatch.setattr(_threads, "_wanted", None)
+    monkeypatch.setattr(threads, "_wanted", None)
     fastnn.set_num_threads(7)
     assert fastnn.get_num_threads() == 7
 
@@ -98,5 +98,5 @@ def test_workers_of_joblib_are_limited():
         "with joblib.parallel_config('loky', inner_max_num_threads=1):\n"
         "    assert joblib.Parallel(2)(jobs) == [1, 1]\n"
     )
-    environment = {k: v for k, v in os.environ.items() if k not in _threads.VARIABLES}
+    environment = {k: v for k, v in os.environ.items() if k not in threads.VARIABLES}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
