@@ -75,7 +75,7 @@ def announce_compilation(say: Callable[[str], object] | None) -> None:
         compiler.listen(None if say is None else partial(say, COMPILING_NOTE))
 
 
-def backend_for(program: Program) -> Backend:
+def fitting(program: Program) -> Backend:
     """Return the backend that runs this program: activations of users are not compiled."""
     chosen = active()
     if program.custom:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._core import layers
 from ._core.arrays import (
     Array,
     Parameters,
@@ -21,15 +22,6 @@ from ._core.arrays import (
 from ._core.cost_printing import print_cost_after
 from ._core.editions import LATEST, is_older
 from ._core.initial_parameters import draw_parameters
-from ._core.layers import (
-    activate,
-    activation_backward,
-    cross_entropy,
-    linear,
-    linear_gradients,
-    quiet,
-)
-from ._core.layers import update_parameters as _update
 
 __all__ = [
     "backward_propagation",
@@ -42,7 +34,8 @@ __all__ = [
     "update_parameters",
 ]
 
-HIDDEN = 4  # units of the hidden layer in the notebook
+#: Units of the hidden layer in the notebook.
+HIDDEN = 4
 
 
 def layer_sizes(X: ArrayLike, Y: ArrayLike) -> tuple[int, int, int]:
@@ -116,10 +109,10 @@ def forward_propagation(
     (W1, b1), (W2, b2) = layer_parameters(parameters, 1), layer_parameters(parameters, 2)
     check_shape("X", X, (W1.shape[1], None), f"one row for each column of W1, {W1.shape}")
     check_shape("W2", W2, (None, len(W1)), f"one column for each row of W1, {W1.shape}")
-    Z1 = linear(X, W1, b1)
-    A1 = activate("tanh", Z1)
-    Z2 = linear(A1, W2, b2)
-    A2 = activate("sigmoid", Z2)
+    Z1 = layers.linear(X, W1, b1)
+    A1 = layers.activate("tanh", Z1)
+    Z2 = layers.linear(A1, W2, b2)
+    A2 = layers.activate("sigmoid", Z2)
     return A2, {"Z1": Z1, "A1": A1, "Z2": Z2, "A2": A2}
 
 
@@ -146,10 +139,10 @@ def compute_cost(A2: ArrayLike, Y: ArrayLike, parameters: Any = None) -> float:
         If A2 and Y differ in shape.
     """
     A2 = as_outputs("A2", A2)
-    return cross_entropy(A2, as_targets("Y", Y, A2, f"that of A2, {A2.shape}"))
+    return layers.cross_entropy(A2, as_targets("Y", Y, A2, f"that of A2, {A2.shape}"))
 
 
-@quiet
+@layers.quiet
 def backward_propagation(
     parameters: Mapping[str, ArrayLike],
     cache: Mapping[str, ArrayLike],
@@ -189,11 +182,11 @@ def backward_propagation(
     check_shape("A1", A1, (W2.shape[1], X.shape[1]), rule)
     check_shape("A2", A2, (len(W2), X.shape[1]), rule)
     dZ2 = A2 - as_targets("Y", Y, A2, f"that of A2, {A2.shape}")
-    dA1, dW2, db2 = linear_gradients(dZ2, A1, W2)
-    dZ1 = activation_backward("tanh", dA1, A1)
+    dA1, dW2, db2 = layers.linear_gradients(dZ2, A1, W2)
+    dZ1 = layers.activation_backward("tanh", dA1, A1)
     # Only the shape of W1 is asked for, and it is that of dW1; no edition needs W1 itself here.
     W1 = np.empty((len(A1), len(X)))
-    _, dW1, db1 = linear_gradients(dZ1, X, W1, wanted=False)
+    _, dW1, db1 = layers.linear_gradients(dZ1, X, W1, wanted=False)
     return {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
 
 
@@ -225,7 +218,7 @@ def update_parameters(
     ShapeError
         If a gradient has another shape than its parameter.
     """
-    return _update(parameters, grads, learning_rate)
+    return layers.update_parameters(parameters, grads, learning_rate)
 
 
 def nn_model(

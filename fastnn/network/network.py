@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._runtime.backend import backend_for
+from fastnn._runtime.backend import fitting
 from fastnn._validation import arguments
 from fastnn.history import History
 from fastnn.kernels.opcodes import Mode
@@ -184,7 +184,7 @@ class Network(Predictor):
             if names:
                 callbacks, self._metrics = (Scorer(names, train, validation), *callbacks), names
             fit = Descent if isinstance(plan.optimizer, LBFGS) else Trainer
-            kernels = backend_for(self.program)
+            kernels = fitting(self.program)
             trainer = fit(self, self.program, self._memory, kernels, plan, train, validation)
             return trainer.fit(callbacks, line)
 
@@ -235,7 +235,7 @@ class Network(Predictor):
             l2=arguments.real(l2, "l2", least=0), l1=arguments.real(l1, "l1", least=0)
         )
         grad = np.zeros_like(program.grad)
-        kernels = backend_for(program)
+        kernels = fitting(program)
         work = kernels.workspace(program.ops, len(X), self.dtype)
         cost, _, _ = kernels.gradient(
             program.ops, program.theta, grad, program.state.copy(), work,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._runtime.backend import backend_for
+from fastnn._runtime.backend import fitting
 from fastnn._runtime.threads import get_num_threads
 from fastnn._validation import arguments
 from fastnn.errors import NotBuiltError, SettingError
@@ -52,7 +52,7 @@ class Predictor(Blueprint):
         both: for one sigmoid, σ(−z) and σ(z) of its argument z, (m, 2).
         """
         program = self.program
-        kernels = backend_for(program)
+        kernels = fitting(program)
         K = 2 if both else program.outputs
         if self._scaled and not program.folds and arguments.is_single_example(X, program.inputs):
             out, ops, key = np.empty((1, K), self.dtype), program.ops, program.key
@@ -85,7 +85,7 @@ class Predictor(Blueprint):
         sigmoid = self._probable() == "sigmoid"
         X, program = self._rows(X), fold(self.program)
         Z, check = np.empty((len(X), program.outputs), self.dtype), partial(self._ready, X)
-        backend_for(program).predict(
+        fitting(program).predict(
             logits(program), program.theta, program.state, X, Z, get_num_threads, check
         )
         with np.errstate(under="ignore"):
@@ -141,7 +141,7 @@ class Predictor(Blueprint):
         X, program = self._ready(X), self.program
         Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
         w = np.ones(len(X), self.dtype)
-        cost, hits = backend_for(program).evaluate(
+        cost, hits = fitting(program).evaluate(
             program.ops, program.theta, program.state, X, Y, w, get_num_threads
         )
         found = {"cost": cost} | ({"accuracy": hits} if self._loss.code in CLASSIFYING else {})
@@ -150,7 +150,7 @@ class Predictor(Blueprint):
     def activations(self, X: Any) -> list[Array]:
         """Return the output A (m, units) of every layer for rows X (m, n)."""
         X, program = self._ready(X), self.program
-        kernels = backend_for(program)
+        kernels = fitting(program)
         work = kernels.workspace(program.ops, len(X), self.dtype)
         outputs = kernels.forward(program.ops, program.theta, program.state, work, X)
         return [outputs[row] for row in program.rows]
