@@ -54,9 +54,34 @@ def test_ci_runs_the_readmes_commands():
     assert "README.md" in script
 
 
-@pytest.mark.parametrize("path", re.findall(r"`(fastnn/[\w/.]+)`", TEXT))
-def test_named_files_exist(path):
-    assert (ROOT / path).exists()
+def pages():
+    """The READMEs of the checkout and the pages for developers."""
+    folders = [ROOT, *(ROOT / name for name in ("fastnn", "kernels", "bench", "tests", ".github"))]
+    return sorted(page for folder in folders for page in folder.glob("*.md"))
+
+
+def named_paths(page):
+    """The paths that a page names in backticks: below a folder of ours, or modules and pages."""
+    quoted = re.findall(r"`([\w./-]+)`", page.read_text())
+    tops = ("fastnn/", "kernels/", "tests/", "bench/")
+    return [name for name in quoted if name.startswith(tops) or name.endswith((".py", ".md"))]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_files_exist(page):
+    files = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.*") if ".git" not in path.parts}
+    for name in named_paths(page):
+        inside = any(file.endswith(f"/{name}") for file in files)  # `loop.py` of a room's page
+        assert (ROOT / name).exists() or inside, f"{page.name} names {name}, which is not there"
+
+
+def test_the_map_of_the_package_names_every_room():
+    page = (ROOT / "fastnn" / "README.md").read_text()
+    assert len(page.splitlines()) < 150
+    rooms = [path for path in (ROOT / "fastnn").iterdir() if path.suffix in ("", ".py")]
+    for room in rooms:
+        name = f"`fastnn/{room.name}{'/' if room.is_dir() else ''}`"
+        assert name in page or room.name.startswith("__pycache__"), f"name {name} on the map"
 
 
 @pytest.mark.parametrize(
