@@ -259,6 +259,6 @@ class Interpreter(Backend):
         self._activation(op).backward(dA, Z, A, dZ)
         if op["kind"] == Kind.ACTIVATION:
             return dZ
-        dX = dX if wanted else None
-        self.dense_backward(X, weights(theta, op), dZ, dX, weights(grad, op), biases(grad, op))
-        return dX
+        below = dX if wanted else None
+        self.dense_backward(X, weights(theta, op), dZ, below, weights(grad, op), biases(grad, op))
+        return below

@@ -9,12 +9,14 @@ import numpy as np
 
 from fastnn._runtime.backend import fitting
 from fastnn.kernels import gradient_check as interpreted
+from fastnn.kernels.records import Examples
 from fastnn.lowering.program import Program
 
 from .gradient_report import RIGHT
 
 Array = np.ndarray[Any, Any]
 
+Data = tuple[Array, Examples, Array]  # state, examples and settings of a program
 JUMP = 1e-4  # of two one-sided slopes: a smooth cost's differ by less over a small epsilon
 
 
@@ -43,16 +45,16 @@ class Sides(NamedTuple):
 class Slopes:
     """Takes the slopes of a program's cost over a step at its parameters theta (p,), in float64.
 
-    `data` are state, examples and settings, `cost` is the cost at theta.
+    `cost` is the cost at theta.
     """
 
     program: Program
-    data: tuple[Any, ...]
+    data: Data
     step: float
     cost: float
 
     @classmethod
-    def of(cls, program: Program, data: tuple[Any, ...], step: float) -> tuple[Slopes, Array]:
+    def of(cls, program: Program, data: Data, step: float) -> tuple[Slopes, Array]:
         """Return that, and the gradient (p,) that training takes."""
         grad = np.zeros_like(program.theta)
         arguments = fitting(program), program.ops, program.theta, grad, *data

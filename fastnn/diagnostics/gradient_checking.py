@@ -18,7 +18,7 @@ from fastnn.lowering.program import Program
 from fastnn.network import Network
 from fastnn.training.prepare_data import prepare
 
-from .finite_differences import Slopes
+from .finite_differences import Data, Slopes
 from .gradient_report import GradientReport, ParameterCheck
 
 __all__ = ["GradientReport", "check_gradients", "gradient_check"]
@@ -180,7 +180,7 @@ def check_gradients(
     return GradientReport(tuple(rows), step, whole)
 
 
-def _program_and_data(net: Network, X: Any, y: Any, l2: float) -> tuple[Program, tuple[Any, ...]]:
+def _program_and_data(net: Network, X: Any, y: Any, l2: float) -> tuple[Program, Data]:
     """Return a float64 copy of the network's program, and state, examples and settings for it."""
     X = net._ready(X)
     twin = copy.copy(net)

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import FrameType, ModuleType, TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from fastnn._runtime.threads import get_num_threads
 from fastnn.errors import DivergenceError
 from fastnn.history import History, refuse_unknown
+from fastnn.kernels.backend import Backend
 from fastnn.kernels.opcodes import CLASSIFYING, Kind
 from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
 from fastnn.lowering.program import Program
@@ -74,7 +75,7 @@ class Trainer:
         network: Network,
         program: Program,
         memory: Memory,
-        kernels: ModuleType,
+        kernels: Backend,
         plan: Plan,
         train: Examples,
         validation: Examples | None,
