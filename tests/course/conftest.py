@@ -8,36 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn import kernels
-from fastnn._runtime.backend import backend as select
 from fastnn.course import assignments, deep
 from fastnn.course.lr_utils import load_dataset
 
-BACKENDS = ("loops", "vectorized", "jitted")
 
-
-@contextlib.contextmanager
-def selected(name):
-    try:
-        available = kernels.get(name).available
-    except ImportError as error:
-        pytest.skip(f"backend {name!r} cannot be imported: {error}")
-    if not available:
-        pytest.skip(f"backend {name!r} is unavailable: Numba's compiler is switched off")
-    with select(name):
-        yield name
-
-
-@pytest.fixture(params=BACKENDS[1:])
+@pytest.fixture(params=["jitted", pytest.param("vectorized", marks=pytest.mark.slow)])
 def fast_backend(request):
-    """Where loops would take minutes; BLAS on one thread, so that busy cores do not stall it."""
+    """The backend of long trainings, for which loops would take minutes.
+
+    BLAS has one thread, so that busy cores do not stall it.
+    """
+    if not kernels.get(request.param).available:
+        pytest.skip(f"backend {request.param!r} is not available")
     limits = contextlib.nullcontext()
     with contextlib.suppress(ImportError):
         from threadpoolctl import threadpool_limits
 
         limits = threadpool_limits(1)
-    with selected(request.param) as name, limits:
-        yield name
+    with fastnn.backend(request.param), limits:
+        yield request.param
 
 
 @pytest.fixture(scope="session")

@@ -95,7 +95,6 @@ def test_learning_rates(fast_backend):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fast_backend", ["vectorized"], indirect=True)
 def test_learning_rates_on_the_cats(fast_backend, flat_cats):
     found = ideas.learning_rates(flat_cats)
     first = {rate: result["costs"][1] for rate, result in found.items()}

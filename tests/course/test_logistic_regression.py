@@ -133,7 +133,6 @@ def test_model(capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fast_backend", ["vectorized"], indirect=True)
 def test_cats_flattened_as_in_the_notes(fast_backend, mixed_cats, capsys):
     result = lr.model(*mixed_cats, 2000, 0.005, print_cost=True)
     costs = np.round(result["costs"], 6)
@@ -145,7 +144,6 @@ def test_cats_flattened_as_in_the_notes(fast_backend, mixed_cats, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fast_backend", ["vectorized"], indirect=True)
 def test_cats_flattened_right(fast_backend, flat_cats, capsys):
     result = lr.model(*flat_cats, 2000, 0.005, print_cost=True)
     costs = np.round(result["costs"], 6)

@@ -178,7 +178,6 @@ def test_published_accuracies(worked, way, known):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fast_backend", ["vectorized"], indirect=True)
 @pytest.mark.parametrize(
     ("optimizer", "settings", "known"),
     [
