@@ -1,6 +1,5 @@
 """The comparison with peers: costs before times, rows and their twins, table and picture."""
 
-import importlib
 import importlib.util
 import json
 import math
@@ -16,12 +15,28 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def command(*arguments):
-    """Run a module from the repository root."""
+#: Compare a peer with fastnn in rows that it can do; the first argument names the peer.
+COMPARE = """
+import sys
+from bench.peers import measure, rows
+kinds = measure.contenders([sys.argv[1]])
+for name in sys.argv[2:]:
+    (row,) = rows.chosen(name)
+    measure.compare(row, {n: kind for n, kind in kinds.items() if kind.can(row)})
+"""
+
+
+def run(*arguments):
+    """Run Python from the repository root."""
     return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True,
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True,
         encoding="utf-8", timeout=300, check=False,
     )  # fmt: skip
+
+
+def command(*arguments):
+    """Run a module from the repository root."""
+    return run("-m", *arguments)
 
 
 def record(place, small=False, refused=None, **seconds):
@@ -122,15 +137,15 @@ class TestAgreement:
         with pytest.raises(measure.DisagreementError):
             measure.compare(row, kinds | {"NumPy": Deaf})
 
-    @pytest.mark.parametrize("package", ["sklearn", "torch", "jax"])
-    @pytest.mark.parametrize("name", ["planar", "dropout2d", "moons-adam", "predict-1-circles"])
-    def test_the_other_peers_agree(self, bench, measure, package, name):
+    @pytest.mark.parametrize(
+        ("name", "package"), [("scikit-learn", "sklearn"), ("PyTorch", "torch"), ("JAX", "jax")]
+    )
+    def test_the_other_peers_agree(self, name, package):
+        """Each in a process of its own, for their threads stay in the one that imports them."""
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"needs {package}")
-        names = {"sklearn": "scikit-learn", "torch": "PyTorch", "jax": "JAX"}
-        row = bench("peers.rows").chosen(name)[0]
-        kinds = measure.contenders([names[package]])
-        measure.compare(row, {n: kind for n, kind in kinds.items() if kind.can(row)})
+        done = run("-c", COMPARE, name, "planar", "dropout2d", "moons-adam", "predict-1-circles")
+        assert done.returncode == 0, done.stderr
 
 
 class TestRows:
