@@ -35,6 +35,16 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGER = ("medium", "slow", "forks")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark as quick what is not marked as longer."""
+    for item in items:
+        if not any(map(item.get_closest_marker, LONGER)):
+            item.add_marker("quick")
+
+
 def pytest_runtest_setup(item):
     """Skip what the system cannot do."""
     if item.get_closest_marker("forks") and not hasattr(os, "fork"):

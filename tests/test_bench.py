@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.medium
+
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = [
     {"name": "dot", "dtype": "float64", "loops": 0.6, "vectorized": 1e-3, "jitted": 5e-4},

@@ -8,6 +8,8 @@ import pytest
 
 import fastnn.examples
 
+pytestmark = pytest.mark.medium
+
 FOLDER = Path(fastnn.examples.__file__).parent
 NAMES = sorted(p.stem for p in FOLDER.glob("[!_]*.py"))
 

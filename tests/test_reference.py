@@ -9,6 +9,8 @@ import pytest
 
 import fastnn
 
+pytestmark = pytest.mark.medium
+
 pytest.importorskip("pdoc", reason="pdoc is not installed")
 
 SCRIPT = Path(__file__).resolve().parent.parent / ".ci" / "reference.py"

@@ -53,6 +53,7 @@ def squares(tmp_path):
 # train
 
 
+@pytest.mark.medium
 def test_digits_by_default(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     out = tmp_path / "made" / "out"
@@ -79,6 +80,7 @@ def test_digits_by_default(tmp_path, capsys):
     assert told == "" or "compiles" in told
 
 
+@pytest.mark.medium
 def test_fits_in_pieces_are_one_fit(trained):
     net = model_file.load(trained / "model.safetensors")
     digits_task = task.load_task(None, None, 0)
@@ -88,6 +90,7 @@ def test_fits_in_pieces_are_one_fit(trained):
         np.testing.assert_array_equal(net.parameters[name], parameter)
 
 
+@pytest.mark.medium
 def test_two_classes_from_files(squares, tmp_path, capsys):
     train, test = squares
     arguments = ["train", "--train", train, "--test", test, "--layers", "6,3", "--epochs", "30"]
@@ -112,6 +115,7 @@ def test_a_fifth_is_held_out_and_settings_are_heard(squares, tmp_path, capsys):
     )
 
 
+@pytest.mark.medium
 def test_seed_decides(squares, tmp_path):
     models = []
     for seed in ("1", "1", "2"):
@@ -147,6 +151,7 @@ def test_pixel_range(X, full):
     assert task.find_pixel_max(X) == full
 
 
+@pytest.mark.medium
 def test_a_table_is_normalised(tmp_path, capsys):
     rng = np.random.default_rng(0)
     X, y = rng.normal(50, 9, (50, 4)), np.arange(50) % 3
@@ -176,6 +181,7 @@ def test_without_matplotlib_it_goes_on(squares, tmp_path, capsys, monkeypatch):
     assert (tmp_path / "model.safetensors").exists()
 
 
+@pytest.mark.medium
 def test_ctrl_c_keeps_what_was_learnt(squares, tmp_path, capsys, monkeypatch):
     fit = fastnn.Network.fit
 
@@ -225,6 +231,7 @@ def test_predict_resizes_and_inverts(trained, tmp_path, capsys):
     np.testing.assert_allclose(plain + inverted, 16, rtol=1e-6)
 
 
+@pytest.mark.medium
 def test_predict_of_two_classes_in_colour(squares, tmp_path, capsys):
     main(
         ["train", "--train", squares[0], "--epochs", "30", "--layers", "4", "--out", str(tmp_path)]
@@ -378,6 +385,7 @@ def python_m(*arguments, **options):
     )  # fmt: skip
 
 
+@pytest.mark.medium
 def test_python_m_fastnn():
     result = python_m("--version")
     assert (result.returncode, result.stdout) == (0, f"fastnn {fastnn.__version__}\n")
@@ -386,6 +394,7 @@ def test_python_m_fastnn():
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(not DATA, reason="FASTNN_DATA names no folder with the course's data")
 def test_cats(tmp_path, capsys):
     train, test = (os.path.join(str(DATA), f"{part}_catvnoncat.h5") for part in ("train", "test"))

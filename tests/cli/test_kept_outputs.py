@@ -13,6 +13,8 @@ from fastnn.cli.main import main
 from fastnn.cli.output import readable, write_picture
 from fastnn.saving import model_file
 
+pytestmark = pytest.mark.medium
+
 CLASSES = ["$0-$10", "$x_$", "50%"]
 
 

@@ -24,6 +24,7 @@ from fastnn.course import (
 from fastnn.course._core import dataset_scores
 
 
+@pytest.mark.medium
 def test_all_run_quickly(capsys):
     """As in the checks of every change: what has no files is passed over."""
     assignments.main(["--quick"])

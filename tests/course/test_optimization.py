@@ -195,6 +195,7 @@ def test_published_accuracies_of_longer_runs_and_a_rate_that_falls_at_once(
     assert found == pytest.approx(known, abs=0.0037)
 
 
+@pytest.mark.medium
 def test_printed_costs(capsys):
     X, Y = opt_utils.load_dataset()
     optimization.model(X, Y, [2, 5, 2, 1], "gd", num_epochs=1001)

@@ -241,6 +241,7 @@ class TestSignal:
 
 
 class TestDepthExperiment:
+    @pytest.mark.medium
     def test_small_vanishes_large_explodes_he_stays(self):
         found = depth_experiment()
         assert list(found) == ["small", "large", "he"]

@@ -69,6 +69,7 @@ class TestFunctions:
             gradient_check(lambda t: 1 // 0, theta, theta)
         np.testing.assert_array_equal(theta, kept)
 
+    @pytest.mark.medium
     @pytest.mark.parametrize("compiled", [False, True])
     @pytest.mark.parametrize("size", [1e4, 1e10, -1e10, 1e100])
     def test_the_step_is_not_lost_in_a_large_number(self, size, compiled):
@@ -92,6 +93,7 @@ class TestFunctions:
         np.testing.assert_allclose(moved[:, 0], 0.5 * np.eye(4))
         np.testing.assert_allclose(moved[:, 1], -0.5 * np.eye(4))
 
+    @pytest.mark.medium
     @pytest.mark.parametrize("shape", [(4,), (2, 3)])
     def test_a_compiled_function_is_looped_over_compiled(self, shape, monkeypatch):
         import numba
@@ -172,6 +174,7 @@ def broken(monkeypatch):
 
 
 class TestNetworks:
+    @pytest.mark.medium
     @pytest.mark.parametrize("backend", kernels.BACKENDS)
     @pytest.mark.parametrize("kind", KINDS)
     def test_every_kind_passes(self, kind, backend):
@@ -195,6 +198,7 @@ class TestNetworks:
             assert [row.slopes.size for row in report.rows] == [20, 5, 15, 3]
         np.testing.assert_allclose(slopes[1], slopes[0], atol=2e-8)
 
+    @pytest.mark.medium
     @pytest.mark.parametrize("backend", kernels.BACKENDS)
     @pytest.mark.parametrize("kind", ["dropout", "noise"])
     def test_masks_are_drawn_and_frozen(self, kind, backend):

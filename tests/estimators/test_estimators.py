@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
+@pytest.mark.medium
 @parametrize_with_checks(
     [
         fastnn.MLPClassifier(max_iter=100),
@@ -43,6 +44,7 @@ SOLVERS = [
 ]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("settings", "tolerance"), SOLVERS)
 @pytest.mark.parametrize("activation", ["relu", "logistic"])
 def test_steps_are_scikit_learns(settings, tolerance, activation):
@@ -108,6 +110,7 @@ def test_several_labels_an_example():
     assert net.score(X, Y) > 0.9
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "added",
     [{"dropout": 0.2}, {"batch_norm": True}, {"scale": "standard"}, {"class_weight": "balanced"},
@@ -204,6 +207,7 @@ def test_robust_scaling_is_that_of_medians_and_quartiles():
     np.testing.assert_allclose(inside.predict_proba(X), outside.predict_proba(X), atol=1e-9)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("monitor", ["validation_cost", "validation_accuracy", "cost"])
 def test_monitor_decides_which_weights_come_back(monitor):
     X, y = load_digits(return_X_y=True)

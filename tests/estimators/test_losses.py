@@ -82,6 +82,7 @@ def test_several_counts_and_early_stopping():
     assert (model.predict(X) > 0).all()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "quantile", None])
 def test_others_of_numbers_have_an_identity_output(loss, backend):

@@ -109,6 +109,7 @@ def test_a_classifier_of_one_class_gives_it_whatever_its_sigmoid_says(classes):
         close(probabilities, model.predict_proba(X), "float64")
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("given", ["float32", "float64", "int64"])
 @pytest.mark.parametrize("K", [1, 2])
 @pytest.mark.parametrize("settings", [{}, {"batch_norm": True, "scale": "standard"}])
@@ -124,6 +125,7 @@ def test_regressors(K, settings, given):
     )
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("zipmap", [None, True, False, "columns"])
 @pytest.mark.parametrize("labels", ["two", "three", "text", "several"])
 def test_outputs_are_named_and_shaped_as_scikit_learns(labels, zipmap):
@@ -168,6 +170,7 @@ class TestOptions:
 ESTIMATOR = MLPClassifier((5,), learning_rate_init=0.01, **SAME)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "model",
     [
@@ -209,6 +212,7 @@ def test_columns_of_text_and_numbers():
     assert np.array_equal(label, model.predict(frame))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("opset", [9, 13, 18])
 def test_every_opset_of_skl2onnx(opset):
     for activation in ("gelu", "mish", "elu"):
@@ -227,6 +231,7 @@ class TestRefusals:
         with pytest.raises(DataError, match="must be one of Float"):
             skl2onnx.convert_sklearn(model, initial_types=text)
 
+    @pytest.mark.medium
     def test_what_is_not_registered_is_told_how(self):
         """In a process of its own, for a registration holds until its end."""
         code = (

@@ -17,7 +17,10 @@ with warnings.catch_warnings():
     keras = pytest.importorskip("keras", reason="Keras is not installed", exc_type=ImportError)
 layers = keras.layers
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # Keras and its backends warn of themselves
+pytestmark = [
+    pytest.mark.medium,
+    pytest.mark.filterwarnings("ignore"),  # Keras and its backends warn of themselves
+]
 
 X = np.random.default_rng(3).normal(size=(7, 4)).astype(np.float32)
 

@@ -10,6 +10,8 @@ import fastnn
 from fastnn import BatchNorm, Dense, Network, Normalization
 from fastnn.errors import DataError, FastnnError, SettingError, ShapeError
 
+pytestmark = pytest.mark.medium
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     torch = pytest.importorskip("torch", reason="torch is not installed", exc_type=ImportError)

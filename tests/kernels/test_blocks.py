@@ -199,6 +199,7 @@ OPTIMIZERS = {
 }  # fmt: skip
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", [{}, {"l2": 0.1, "clip_value": 0.01}, {"l1": 0.1, "clip_norm": 1}])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -217,6 +218,7 @@ def test_shares_of_a_step_change_no_bit(threads, optimizer, rule, dtype):
     assert len(found) == 1
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_large_layers_go_in_blocks(threads, dtype):
     """W is turned block by block; dZ has more rows than stay in the cache; shares are uneven."""

@@ -58,6 +58,7 @@ def results(X, first, units, dtype, **settings):
     return net.program.theta, *history.values(), cost, *slopes.values(), *asked
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["float32", "float64"])
@@ -73,6 +74,7 @@ def test_results_are_those_of_an_array(n, first, kind, dtype):
             np.testing.assert_allclose(a, b, rtol=10 * BOUND[dtype], atol=BOUND[dtype])
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("backend", ["loops", "vectorized"])
 @pytest.mark.parametrize("first", FIRST)
 def test_the_other_backends_index_them(first, backend):
@@ -111,6 +113,7 @@ def test_rows_of_one_number_and_of_none(monkeypatch):
         np.testing.assert_allclose(slopes["W1"], dense["W1"], atol=1e-14)
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("units", [1, 5, 40])
@@ -133,6 +136,7 @@ def test_a_team_gives_the_same_bits(n, first, units, dtype, monkeypatch):
         assert all(map(np.array_equal, others, found[0]))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("backend", kernels.BACKENDS)
 @pytest.mark.parametrize("features", [40, 100])  # from 64 on, rows before 3 units are read in place
 def test_arrays_and_sparse_rows_may_meet_in_a_fit(backend, features, monkeypatch):
@@ -159,6 +163,7 @@ def test_a_share_may_be_held_out():
         np.testing.assert_allclose(curve, curves[1][name], rtol=1e-12)
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("way")
 def test_gradients_are_right():
     X = array(12)
@@ -177,6 +182,7 @@ def test_divergence_names_the_step_and_the_layer_of_an_array(monkeypatch):
     assert said[0] == said[1]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("units", [4, 40])
 def test_no_batch_is_laid_out(units):
     """A batch of 500 × 10,000 numbers is 20 MB in float32; parameters and their memory 5 times W.

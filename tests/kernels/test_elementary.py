@@ -125,6 +125,7 @@ def ulps(found, truth, dtype):
         return np.where(right, 0, np.ldexp(np.abs(found - truth), -exponent))
 
 
+@pytest.mark.medium
 @NAMES
 @DTYPES
 def test_error_is_within_the_stated_ulps(name, dtype):

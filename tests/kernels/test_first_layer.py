@@ -34,6 +34,7 @@ def fitted(features, kind, units, batch, threads=1):
         fastnn._runtime.threads._wanted = before
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
 @pytest.mark.parametrize("features", [LONG - 1, LONG, LONG + 1, LONG + SPAN - 1, 2 * LONG + 701])
 @pytest.mark.parametrize("units", [(2,), (9, 3)])
@@ -46,6 +47,7 @@ def test_long_rows_give_what_numpy_gives(features, kind, units, batch):
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("features", [FEWEST, 95, 96, 97, 129, 300])
 def test_any_number_of_outputs_finds_its_tiles(features, dtype):
@@ -64,6 +66,7 @@ def test_any_number_of_outputs_finds_its_tiles(features, dtype):
             assert error < (1e-4 if dtype == "float32" else 1e-12)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
 @pytest.mark.parametrize("threads", [2, 3, PARTS + 1])  # more members than groups too
 def test_any_number_of_members_gives_the_same_bits(kind, threads, monkeypatch):

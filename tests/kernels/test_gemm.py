@@ -33,6 +33,7 @@ def close(C, A, B):
     assert np.all(np.abs(C - exact) <= bound * scale)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("ta", [False, True])
 @pytest.mark.parametrize("tb", [False, True])
@@ -55,6 +56,7 @@ SHAPES = [
 ]  # fmt: skip
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("ta", [False, True])
 @pytest.mark.parametrize("tb", [False, True])
@@ -89,6 +91,7 @@ def multiplied(M, N, K, dtype, begin, end, width):
     return A.reshape(M, K), B[:K], bias, gate[:M, :N], C[:M, :N]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("begin", [small_k.BETA_ZERO, small_k.BETA_ONE, small_k.BETA_BIAS])
 @pytest.mark.parametrize("end", [0, small_k.EPILOGUE_RELU, small_k.EPILOGUE_RELU_GRAD])
@@ -215,6 +218,7 @@ def test_float32_is_within_its_stated_bound_of_float64(sizes, hidden):
         np.testing.assert_allclose(gradient, expected[name], rtol=0, atol=bound)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_out", [1, 2, 3, 5, 7, 8, 9, 16])
 @pytest.mark.parametrize("kind", ["uint8", *DTYPES])

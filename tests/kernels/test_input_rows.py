@@ -43,6 +43,7 @@ def results(X, scaling, units, dtype, epochs=2):
     return net.program.theta, *history.values(), net.predict_proba(X), alone
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", [kind for kind in DTYPES if kind != "uint8"])
 @pytest.mark.parametrize("scaling", SCALINGS)
@@ -56,6 +57,7 @@ def test_every_dtype_gives_the_bits_of_its_conversion(kind, scaling, dtype):
             assert np.array_equal(found, expected)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("backend", ["loops", "vectorized"])
 @pytest.mark.parametrize("kind", DTYPES)
 def test_the_other_backends_read_the_same(kind, backend):
@@ -169,6 +171,7 @@ def test_a_large_mean_does_not_cancel(kind, backend):
         np.testing.assert_allclose(net.predict(X), near.predict(small), atol=1e-4)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", ["int16", "int64", "float16", "bool"])
 @pytest.mark.parametrize("units", [4, 40])
 @pytest.mark.parametrize("scaling", ["unscaled", "per feature"])

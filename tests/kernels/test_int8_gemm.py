@@ -126,6 +126,7 @@ EDGES = [
 ]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("way", KERNELS)
 @pytest.mark.parametrize("N", [*EDGES, 256, 1000])
 def test_any_size_is_within_the_rounding_of_digits(way, N):
@@ -195,6 +196,7 @@ def summed(monkeypatch):
     return names
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("features", [256, 300, 2050, 4096, 6200, 12288, 16390, 49300])
 @pytest.mark.parametrize("units", [(1, 3), (2, 3), (7, 3), (40, 5), (131, 70, 3)])
 @pytest.mark.parametrize("batch", [None, 50])
@@ -215,6 +217,7 @@ def test_networks_give_what_numpy_gives(features, units, batch, summed):
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("threads", [2, 3, 9])
 @pytest.mark.parametrize("features", [256, 300, 2050, 6200, 12288, 16390])
 @pytest.mark.parametrize("units", [(1, 2), (3, 2), (7, 3), (41, 5)])
@@ -239,6 +242,7 @@ def walled():
     libc.mprotect(wall, ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_WRITE)
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect is called as on Linux")
 @pytest.mark.parametrize("threads", [1, 2, 40])  # more members than vectors of bytes too
 @pytest.mark.parametrize("units", [1, 7, 40])
@@ -256,6 +260,7 @@ def test_nothing_behind_the_user_s_array_is_read(walled, features, units, thread
         fastnn._runtime.threads._wanted = before
 
 
+@pytest.mark.medium
 def test_small_batches_float64_and_few_outputs_are_read_otherwise(summed):
     fitted(300, (7, 3), int8_gemm.FEW - 1)
     fitted(300, (40, 3), int8_gemm.MANY - 1)

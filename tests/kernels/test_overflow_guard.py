@@ -33,6 +33,7 @@ def vector(generator, size, top, dtype):
     return (x * top).astype(dtype)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("backend", kernels.BACKENDS)
 @pytest.mark.parametrize("method", Method)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

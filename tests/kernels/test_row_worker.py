@@ -15,7 +15,10 @@ from fastnn import Activation, BatchNorm, Dense, Dropout, Network, kernels
 
 jitted = kernels.get("jitted")
 
-pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
+pytestmark = [
+    pytest.mark.medium,
+    pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off"),
+]
 
 X = np.random.default_rng(0).normal(size=(40, 500)).astype(np.float32)
 

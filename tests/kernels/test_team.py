@@ -19,6 +19,8 @@ import fastnn
 from fastnn import Network
 from fastnn.errors import SettingError
 
+pytestmark = pytest.mark.medium
+
 rng = np.random.default_rng(0)
 X = rng.normal(size=(700, 40)).astype(np.float32)
 y = (X[:, 0] * X[:, 1] > 0).astype(int) + (X[:, 2] > 1)

@@ -87,6 +87,7 @@ def built(kind, **settings):
 @pytest.mark.parametrize("backend", kernels.BACKENDS)
 @pytest.mark.parametrize("kind", KINDS)
 class TestGradients:
+    @pytest.mark.medium
     def test_central_differences(self, kind, backend):
         """(J(θ+ε) − J(θ−ε)) / 2ε of every parameter, in float64, with weights, L2 and L1."""
         net, X, y = built(kind)
@@ -118,6 +119,7 @@ class TestGradients:
             np.testing.assert_allclose(gradients[backend][name], values, rtol=bound, atol=bound)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("optimizer", [fastnn.GradientDescent(0.1), fastnn.Adam(0.02)], ids=repr)
 def test_backends_train_alike(kind, optimizer):
@@ -141,6 +143,7 @@ def test_backends_train_alike(kind, optimizer):
             assert history[name].shape == (3,)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("backend", kernels.BACKENDS)
 def test_activations_are_the_layers_outputs(kind, backend):
@@ -157,6 +160,7 @@ def test_activations_are_the_layers_outputs(kind, backend):
             np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("backend", kernels.BACKENDS)
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "int64", "int16", "bool"])
 @pytest.mark.parametrize("order", ["C", "F", "strided", "reversed"])
@@ -190,6 +194,7 @@ class TestPredict:
         np.testing.assert_array_equal(labels, [1, 0, 0])  # strictly above one half
         assert labels.dtype == np.int64
 
+    @pytest.mark.medium
     def test_softmax(self):
         net = Network.mlp([2, 3], output="softmax", init="zeros")
         net.parameters["W1"] = [[0, 1, 2], [3.0, 0, 0]]
@@ -234,6 +239,7 @@ class TestDescription:
         assert program.decay % 16 == 0
         assert all(op["b"] >= program.decay for op in program.ops if op["kind"] == 1)
 
+    @pytest.mark.medium
     def test_padding_stays_zero(self):
         net = Network.mlp([5, 3, 2], output="softmax")
         X, y = data_for(net)
@@ -344,6 +350,7 @@ class TestInitialisers:
         assert net.parameters["W2"].all()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("m", [1, 31, 32, 33, 511, 512, 513, 1100])
 @pytest.mark.parametrize(("n", "units"), [(1, 1), (31, 15), (32, 16), (33, 17), (70, 40)])
 def test_edges_of_blocks(m, n, units):

@@ -128,6 +128,7 @@ class TestMasks:
 class TestPenalty:
     """In a step it is part of the sweeps that every member makes over its share of parameters."""
 
+    @pytest.mark.medium
     @pytest.mark.parametrize(
         "bounds",
         [{}, {"clip_norm": 0.3}, {"clip_value": 1e-3}, {"clip_norm": 0.05, "clip_value": 0.01}],

@@ -79,6 +79,7 @@ def test_given_axes_are_drawn_on_and_returned(name):
     ax.figure.canvas.draw()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", CALLS)
 def test_without_axes_a_figure_is_made(name):
     ax = CALLS[name](None)
@@ -94,12 +95,14 @@ def test_without_matplotlib_the_install_command_is_named(name, monkeypatch):
         CALLS[name](None)
 
 
+@pytest.mark.medium
 def test_importing_the_package_does_not_import_matplotlib():
     code = "import sys, fastnn.plot; sys.exit('matplotlib' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
     assert run.returncode == 0
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", plot.__all__)
 def test_docstring_examples_give_what_they_say(name):
     function = getattr(plot, name)
@@ -491,6 +494,7 @@ def test_descent_marks_few_steps_and_not_thousands():
     assert line(plot.descent(np.zeros((5000, 2))), "path").get_marker() in {"", "None"}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "surface", [lambda w, b: 3.0, lambda w, b: [[w * b]], lambda w, b: np.nan if w > 1 else w]
 )

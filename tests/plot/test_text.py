@@ -58,6 +58,7 @@ PICTURES = {
 }  # fmt: skip
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("picture", PICTURES)
 def test_names_stand_as_they_are_written(picture, name):
@@ -153,6 +154,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("name", "kind"), sorted(set(WRONG)))
 def test_whatever_is_no_axes_is_refused_in_one_sentence(name, kind):
     make, words = WRONG_AXES[kind]
@@ -162,6 +164,7 @@ def test_whatever_is_no_axes_is_refused_in_one_sentence(name, kind):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.medium
 def test_axes_within_a_figure_of_many_are_taken():
     axes = plt.subplots(2, 2)[1]
     assert plot.history({"cost": [2.0, 1.0]}, ax=axes[1, 0]) is axes[1, 0]

@@ -69,6 +69,7 @@ class TestAll:
         assert plt.get_fignums() == [ax.figure.number]
         ax.figure.canvas.draw()
 
+    @pytest.mark.medium
     def test_without_axes_a_figure_is_made(self, name):
         ax = CALLS[name](None)
         assert ax.figure.number in plt.get_fignums()
@@ -106,6 +107,7 @@ class TestConfusionMatrix:
         assert [text.get_text() for text in ax.texts] == ["2", "1", "1"]
         assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b"]
 
+    @pytest.mark.medium
     def test_text_is_white_on_dark_cells_only(self):
         ax = plot.confusion_matrix([0, 0, 0, 1, 1], [0, 0, 1, 1, 1])
         assert [text.get_color() for text in ax.texts] == ["white", "black", "white"]

@@ -186,6 +186,7 @@ class TestForks:
         os.waitpid(number, 0)
         return found
 
+    @pytest.mark.medium
     def test_a_child_of_a_fit_trains_and_predicts(self):
         found, expected = [], alone()
 
@@ -202,6 +203,7 @@ class TestForks:
         assert found[0] == expected
         assert found[1] == found[2]
 
+    @pytest.mark.medium
     def test_a_child_may_go_on_with_the_fit(self):
         """It comes out of the same call of `fit` as its parent, with the same bits."""
         (read, write), expected = os.pipe(), alone()

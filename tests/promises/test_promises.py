@@ -59,6 +59,7 @@ class TestStopAndGo:
 
 
 class TestSameBits:
+    @pytest.mark.medium
     @pytest.mark.parametrize("threads", [2, 3, 4])
     def test_at_any_number_of_threads(self, threads, monkeypatch):
         monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)

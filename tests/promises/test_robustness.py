@@ -146,6 +146,7 @@ def test_a_team_is_released_when_its_caller_fails(monkeypatch):
     assert threading.active_count() == running
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 def test_works_where_nothing_can_be_written(tmp_path):
     """Neither the sources' folder nor the cache: Numba's own search must not be asked."""

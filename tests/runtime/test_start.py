@@ -9,6 +9,8 @@ import sys
 import numba
 import pytest
 
+pytestmark = pytest.mark.medium
+
 FIT = """
 import numpy as np, fastnn
 net = fastnn.Network.mlp([2, 1], output="sigmoid")

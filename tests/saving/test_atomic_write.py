@@ -81,6 +81,7 @@ def mode_of(path):
 
 @POSIX
 class TestPermissions:
+    @pytest.mark.medium
     @pytest.mark.parametrize("mode", [0o600, 0o640, 0o604, 0o666])
     def test_of_the_replaced_file_stay(self, written, mode):
         write, path = written
@@ -90,6 +91,7 @@ class TestPermissions:
         assert mode_of(path) == mode
         assert path.stat().st_ino != before
 
+    @pytest.mark.medium
     def test_of_a_new_file_are_the_usual_ones(self, written):
         write, path = written
         for mask, mode in ((0o077, 0o600), (0o022, 0o644), (0o007, 0o660)):
@@ -207,6 +209,7 @@ def writer(tmp_path):
         child.stdout.close()
 
 
+@pytest.mark.medium
 @POSIX
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_temporaries_of_killed_processes_are_swept_those_of_living_ones_are_not(
@@ -259,6 +262,7 @@ def test_a_temporary_that_is_swept_before_it_is_locked_is_made_anew(tmp_path, mo
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.medium
 @POSIX
 def test_two_processes_that_save_into_one_folder_do_not_disturb_each_other(tmp_path):
     """Each sweeps while the other writes."""

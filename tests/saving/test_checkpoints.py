@@ -65,6 +65,7 @@ def same(one, other):
     assert one._metrics == other._metrics
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("ending", ["safetensors", "h5"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", CASES)

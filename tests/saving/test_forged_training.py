@@ -109,6 +109,7 @@ TENSORS = {
 }  # fmt: skip
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("case", TENSORS)
 def test_numbers_that_no_training_leaves(tmp_path, case, ending):

@@ -120,6 +120,7 @@ HOSTILE = {
 BOTH = {"empty lists", "layers", "name", "depth", "wide notes", "checksums", "version", "string"}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("ending", "kind"), [(e, k) for k in HOSTILE for e in ENDINGS[: 1 + (k in BOTH)]]
 )
@@ -145,6 +146,7 @@ HEADERS = {
 }
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", HEADERS)
 def test_a_hostile_header_takes_no_more_than_twice_the_file(tmp_path, kind):
     path = tmp_path / "net.safetensors"
@@ -178,6 +180,7 @@ VALUES = {
 }  # fmt: skip
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", VALUES)
 def test_what_is_spent_is_at_least_what_parsing_takes(kind):
     room = bounded_json.Room(0, 2**40)
@@ -190,6 +193,7 @@ def test_what_is_spent_is_at_least_what_parsing_takes(kind):
     assert peak <= before - room.left <= 20 * peak
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_ordinary_large_descriptions_load(tmp_path, ending):
     path = tmp_path / f"net.{ending}"
@@ -202,6 +206,7 @@ def test_ordinary_large_descriptions_load(tmp_path, ending):
     assert model_file.read(path)[1] == {"classes": names, "text": "ä" * 10_000}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize(
     "case", ["notes", "depth of notes", "name", "layers", "layers within the number"]

@@ -250,6 +250,7 @@ def outcome(path):
     return net
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("flip", [0x01, 0x10, 0x80])
 def test_every_byte_of_the_header_flipped(small, flip):
     data = small.read_bytes()
@@ -264,6 +265,7 @@ def test_every_byte_of_the_header_flipped(small, flip):
     assert refused > 0.7 * length  # the rest are texts like the version and the seed
 
 
+@pytest.mark.medium
 def test_flipped_numbers_load_or_are_refused(small):
     data = small.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")

@@ -21,6 +21,8 @@ from fastnn.callbacks import TimeLimit
 from fastnn.errors import SettingError
 from fastnn.schedules import Cosine, WarmUp
 
+pytestmark = pytest.mark.medium
+
 CUSTOM = "network of a user's activation"
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(60, 5))

@@ -64,6 +64,7 @@ def replayed(optimizer, schedule, epochs=5):
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 class TestReplay:
+    @pytest.mark.medium
     @pytest.mark.parametrize("backend", kernels.BACKENDS)
     def test_steps_are_those_of_the_formulas(self, optimizer, schedule, backend):
         with fastnn.backend(backend):
@@ -71,6 +72,7 @@ class TestReplay:
         expected = replayed(optimizer, schedule)
         np.testing.assert_allclose(net.program.theta, expected.program.theta, rtol=1e-9, atol=1e-12)
 
+    @pytest.mark.medium
     def test_calls_of_one_epoch_and_checkpoints_change_no_bit(self, optimizer, schedule, tmp_path):
         whole, parts, path = fitted(optimizer, schedule), network(), tmp_path / "a.safetensors"
         for _ in range(3):
@@ -138,6 +140,7 @@ class TestEstimators:
             "nesterovs_momentum": nesterov, **rates,
         }  # fmt: skip
 
+    @pytest.mark.medium
     @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
     @pytest.mark.parametrize("name", ["MLPRegressor", "MLPClassifier"])
     def test_loss_curves_are_scikit_learns(self, rates, momentum, nesterov, name):

@@ -114,6 +114,7 @@ class TestStatuses:
             assert history.converged is False
             assert "found no lower cost" in history.message
 
+    @pytest.mark.medium
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     @pytest.mark.parametrize("hidden", ["relu", "tanh"])
     def test_converged_is_what_the_gradient_says(self, dtype, hidden):

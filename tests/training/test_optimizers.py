@@ -135,6 +135,7 @@ class TestTorch:
             )
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 @pytest.mark.parametrize("method", [int(m) for m in Method])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

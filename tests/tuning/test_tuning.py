@@ -562,6 +562,7 @@ class TestPicture:
     def _needs_matplotlib(self):
         pytest.importorskip("matplotlib").use("Agg")
 
+    @pytest.mark.medium
     @pytest.mark.parametrize(
         ("part", "values", "scale"),
         [
