@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from fastnn.kernels.jitted.compiler import dispatch_table, parallel_compile
-from fastnn.kernels.jitted.compiler.parallel_compile import helped
+from fastnn.kernels.jitted.compiler.parallel_compile import started_helpers
 from fastnn.kernels.jitted.execution import kernel_selection
 
 import fastnn
@@ -29,14 +29,14 @@ def started(monkeypatch):
         return helper
 
     monkeypatch.setattr(parallel_compile, "_start", watched)
-    monkeypatch.setattr(parallel_compile, "CODE", SLEEP)
+    monkeypatch.setattr(parallel_compile, "HELPER_CODE", SLEEP)
     monkeypatch.setattr(parallel_compile, "_cores", lambda: 64)
     return found
 
 
 def test_every_kernel_is_in_the_order_once_and_helpers_begin_at_the_other_end(started, monkeypatch):
-    monkeypatch.setattr(parallel_compile, "CODE", "")
-    with helped("float32", PLACES, 3) as order:
+    monkeypatch.setattr(parallel_compile, "HELPER_CODE", "")
+    with started_helpers("float32", PLACES, 3) as order:
         assert sorted(order) == PLACES
     (second, _), (third, _) = started
     assert order == [*PLACES[::3], *second[::-1], *third[::-1]]
@@ -44,56 +44,56 @@ def test_every_kernel_is_in_the_order_once_and_helpers_begin_at_the_other_end(st
 
 @pytest.mark.parametrize("processes", [0, 1])
 def test_one_process_starts_no_helper(started, processes):
-    with helped("float32", PLACES, processes) as order:
+    with started_helpers("float32", PLACES, processes) as order:
         assert order == PLACES
     assert not started
 
 
 def test_few_kernels_start_no_helper(started):
-    with helped("float32", PLACES[: 2 * parallel_compile.SHARE - 1], 8):
+    with started_helpers("float32", PLACES[: 2 * parallel_compile.MIN_KERNELS_PER_PROCESS - 1], 8):
         assert not started
 
 
 def test_there_are_never_more_helpers_than_most_or_cores(started, monkeypatch):
-    with helped("float32", list(range(200)), 64):
-        assert len(started) == parallel_compile.MOST
+    with started_helpers("float32", list(range(200)), 64):
+        assert len(started) == parallel_compile.MAX_HELPERS
     started.clear()
     monkeypatch.setattr(parallel_compile, "_cores", lambda: 3)
-    with helped("float32", list(range(200)), 64):
+    with started_helpers("float32", list(range(200)), 64):
         assert len(started) == 2
 
 
 def test_one_thread_of_a_process_has_helpers(started):
     def other():
-        with helped("float32", PLACES, 2) as order:
+        with started_helpers("float32", PLACES, 2) as order:
             assert order == PLACES
 
-    with helped("float32", PLACES, 2):
+    with started_helpers("float32", PLACES, 2):
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
         assert len(started) == 1
-    with helped("float32", PLACES, 2):
+    with started_helpers("float32", PLACES, 2):
         assert len(started) == 2
 
 
 def test_a_worker_of_multiprocessing_starts_no_helper(started, monkeypatch):
     monkeypatch.setattr(parallel_compile, "parent_process", lambda: "the one that has all cores")
-    with helped("float32", PLACES, 2):
+    with started_helpers("float32", PLACES, 2):
         assert not started
 
 
 @pytest.mark.parametrize("name", ["", "/usr/bin/blender", "/usr/bin/python-editor"])
 def test_a_program_that_embeds_python_is_not_started_again(started, monkeypatch, name):
     monkeypatch.setattr(sys, "executable", name)
-    with helped("float32", PLACES, 2) as order:
+    with started_helpers("float32", PLACES, 2) as order:
         assert order == PLACES
     assert not started
 
 
 def test_a_cache_that_cannot_be_written_starts_no_helper(started, monkeypatch):
-    monkeypatch.setattr(parallel_compile, "writable", lambda: False)
-    with helped("float32", PLACES, 2):
+    monkeypatch.setattr(parallel_compile, "is_writable", lambda: False)
+    with started_helpers("float32", PLACES, 2):
         assert not started
 
 
@@ -102,26 +102,26 @@ def test_helpers_that_cannot_be_started_are_not_missed(monkeypatch):
         raise BlockingIOError("no more processes")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    with helped("float32", PLACES, 2) as order:
+    with started_helpers("float32", PLACES, 2) as order:
         assert sorted(order) == PLACES
 
 
 def test_a_helper_that_fails_is_not_missed(started, monkeypatch):
-    monkeypatch.setattr(parallel_compile, "CODE", "raise SystemExit(3)")
-    with helped("float32", PLACES, 2) as order:
+    monkeypatch.setattr(parallel_compile, "HELPER_CODE", "raise SystemExit(3)")
+    with started_helpers("float32", PLACES, 2) as order:
         assert sorted(order) == PLACES
         assert started[0][1].wait() == 3
 
 
 def test_helpers_are_ended_when_all_is_done(started):
-    with helped("float32", PLACES, 3):
+    with started_helpers("float32", PLACES, 3):
         pass
     assert len(started) == 2
     assert all(helper.returncode for _, helper in started)
 
 
 def test_an_interrupt_ends_helpers(started):
-    with pytest.raises(KeyboardInterrupt), helped("float32", PLACES, 3):
+    with pytest.raises(KeyboardInterrupt), started_helpers("float32", PLACES, 3):
         raise KeyboardInterrupt
     assert len(started) == 2
     assert all(helper.returncode for _, helper in started)
@@ -130,9 +130,8 @@ def test_an_interrupt_ends_helpers(started):
 def test_a_helper_ends_with_the_process_that_it_helps(monkeypatch):
     """A process that is killed closes the pipe to its helpers."""
     endless = "import time\nwhile True: time.sleep(1)\nsys.path[:]"
-    monkeypatch.setattr(
-        parallel_compile, "CODE", parallel_compile.CODE.replace("sys.path[:]", endless)
-    )
+    code = parallel_compile.HELPER_CODE.replace("sys.path[:]", endless)
+    monkeypatch.setattr(parallel_compile, "HELPER_CODE", code)
     helper = parallel_compile._start("float32", [])
     helper.communicate()
     assert helper.returncode == 1

@@ -1,1 +1,1 @@
-"""Single ops as Python calls them: arguments are checked and laid out for the kernels."""
+"""Entry points of single ops: arguments are checked and laid out for the kernels."""

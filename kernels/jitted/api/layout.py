@@ -1,22 +1,21 @@
-"""Laying out: arrays of any order as the one layout that kernels know, and results back."""
+"""Layout: arrays of any order in the one layout that kernels know, and results copied back."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-def agree(*arrays, dtype=True):
-    """Refuse arrays of different shapes or dtypes: compiled code looks at no bound."""
-    first = arrays[0]
-    for other in arrays[1:]:
-        if other.shape != first.shape or (dtype and other.dtype != first.dtype):
+def check_alike(first, *others):
+    """Refuse arrays of different shapes or dtypes."""
+    for other in others:
+        if other.shape != first.shape or other.dtype != first.dtype:
             raise ValueError(
                 f"shapes and dtypes must agree: {first.shape} {first.dtype}, "
                 f"{other.shape} {other.dtype}"
             )
 
 
-def fit(array, *shape, like):
+def check_shape(array, *shape, like):
     """Refuse an array of another shape than this, or of another dtype than `like`."""
     if array.shape != shape or array.dtype != like.dtype:
         raise ValueError(
@@ -24,8 +23,8 @@ def fit(array, *shape, like):
         )
 
 
-def verify(ops, theta, slots, examples, order=None):
-    """Refuse arrays that do not fit the program: compiled code looks at no bound."""
+def check_examples(ops, theta, slots, examples, order=None):
+    """Refuse arrays that do not fit the program, whose calls check nothing else."""
     n, K = int(ops["n_in"][0]), int(ops["n_out"][-1])
     for X, Y, w in examples:
         if X.shape[1] != n or Y.shape != (len(X), K) or w.shape != (len(X),):
@@ -42,22 +41,23 @@ def verify(ops, theta, slots, examples, order=None):
         raise ValueError("rows lie outside of X")
 
 
-def features(X):
-    """X (m, n) as a writable C-contiguous (n, m): a view where its layout allows."""
+def feature_major(X):
+    """Return X (m, n) as a writable C-contiguous (n, m): a view where its layout allows."""
     Xt = np.ascontiguousarray(X.T)
     return Xt if Xt.flags.writeable else Xt.copy()
 
 
-def flat(x):
-    """X (n,) contiguous and writable."""
+def contiguous(x):
+    """Return x (n,) contiguous and writable: itself, or a copy."""
     x = np.ascontiguousarray(x)
     return x if x.flags.writeable else x.copy()
 
 
-class Out:
-    """Arrays to be written, laid out as kernels want them; copied back at the end.
+class Outputs:
+    """A context that gives kernels the memory to write arrays into, and copies it back at its end.
 
-    Matrices are results, so their old numbers are not laid out; vectors may be worked on in place.
+    A matrix (m, n) is given as (n, m), and its old numbers are not copied in; a vector is given with
+    its numbers, for it may be worked on in place. Arrays that have the layout are given themselves.
     """
 
     def __init__(self, *arrays):
@@ -70,7 +70,7 @@ class Out:
     @staticmethod
     def _lay(array):
         if array.ndim == 1:
-            return flat(array)
+            return contiguous(array)
         return array.T if array.flags.f_contiguous else np.empty(array.shape[::-1], array.dtype)
 
     def __exit__(self, kind, error, trace):
@@ -79,8 +79,8 @@ class Out:
                 array[...] = laid.T
 
 
-def rows(*arrays):
-    """The same numbers as (1, size) each, or None where not all lie C-contiguous and writable."""
+def as_one_row(*arrays):
+    """Return the arrays as (1, size) each; None unless all are C-contiguous and writable."""
     if all(a.flags.c_contiguous and a.flags.writeable for a in arrays):
         return [a.reshape(1, -1) for a in arrays]
     return None

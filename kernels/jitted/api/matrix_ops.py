@@ -23,23 +23,23 @@ from ..ops.activations import activate, derive
 from ..ops.losses import cost_and_hits
 from ..threads.scratch import scratch
 from .checks import checked
-from .layout import Out, agree, features, fit, flat, rows
+from .layout import Outputs, as_one_row, check_alike, check_shape, contiguous, feature_major
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def dot(x, y):
     """Return Σ xᵢ yᵢ.   x, y (n,)."""
-    return float(dense.dot(flat(x), flat(y)))
+    return float(dense.dot(contiguous(x), contiguous(y)))
 
 
 def standardize(X, shift, factor, offset, A):
     """A = (X − shift) factor + offset.   A (m, n) out; X (m, n); shift, factor (n,) or (1,)."""
-    agree(X, A)
-    agree(shift, factor)
-    fit(shift, *((1,) if shift.shape == (1,) else X.shape[1:]), like=shift)
+    check_alike(X, A)
+    check_alike(shift, factor)
+    check_shape(shift, *((1,) if shift.shape == (1,) else X.shape[1:]), like=shift)
     inside = A if A.flags.c_contiguous else np.empty(A.shape, A.dtype)
-    _standardize(features(X.T), flat(shift), flat(factor), float(offset), inside)
+    _standardize(feature_major(X.T), contiguous(shift), contiguous(factor), float(offset), inside)
     if inside is not A:
         A[...] = inside
 
@@ -50,47 +50,47 @@ def product(A, B, C, transpose_a=False, transpose_b=False):
 
 
 @cache
-def _whole(dtype):
-    """The compiled product of a dtype, and the table of what it needs of the linked kernels.
+def _compiled_product(dtype):
+    """Return the compiled product of a dtype, and the table of the kernels that it requires.
 
-    Called without Numba's dispatch, which looks at the types of all arguments: 0.2 µs. No other
-    types must come here.
+    It is called without Numba's dispatch, which looks at the types of all arguments for 0.2 µs;
+    arguments of other types would be taken for these.
     """
     if dtype not in FLOATS:
         raise TypeError(f"products are of float32 or float64, not of {dtype}")
-    line, needed = np.empty(0, dtype), kernel_pointers(dtype, frozenset({"product", "tiles"}))
-    args = needed, 0, 0, 0, line, 0, 0, line, 0, 0, line, 0, line
-    return whole.compile(tuple(map(numba.typeof, args))), needed
+    empty, pointers = np.empty(0, dtype), kernel_pointers(dtype, frozenset({"product", "tiles"}))
+    args = pointers, 0, 0, 0, empty, 0, 0, empty, 0, 0, empty, 0, empty
+    return whole.compile(tuple(map(numba.typeof, args))), pointers
 
 
-def _line(X):
-    """X (m, n) of any order as a writable vector, and how far apart in it its rows and columns."""
+def _as_vector(X):
+    """Return X (m, n) of any order as a writable vector, and its strides of rows and columns."""
     flags = X.flags
     if flags.carray:
         return X.ravel(), X.shape[1], 1
     if flags.farray:
         return X.T.ravel(), 1, X.shape[0]
-    return _line(X.copy())
+    return _as_vector(X.copy())
 
 
-def _product(A, B, C, begin):
-    """C = A B, or C += A B, as begin says: ZERO or ADD.   A, B, C (M, N) of any order."""
+def _product(A, B, C, beta):
+    """C = A B for BETA_ZERO, C += A B for BETA_ONE.   A, B, C (M, N) of any order."""
     if not type(A) is type(B) is type(C) is np.ndarray:  # a matrix stays one where it is flattened
         A, B, C = map(np.asarray, (A, B, C))
     (M, K), N = A.shape, B.shape[1]
     dtype = C.dtype
     if len(B) != K or C.shape != (M, N) or A.dtype is not dtype or B.dtype is not dtype:
-        fit(A, len(C), len(B), like=C), fit(B, K, C.shape[1], like=C)
+        check_shape(A, len(C), len(B), like=C), check_shape(B, K, C.shape[1], like=C)
     if not C.flags.carray:
         inside = np.array(C, order="C")
-        _product(A, B, inside, begin)
+        _product(A, B, inside, beta)
         C[...] = inside
     elif C.size and K:
-        (a, rs, cs), (b, bk, bj) = _line(A), _line(B)
-        multiply, needed = _whole(dtype)
+        (a, rs, cs), (b, bk, bj) = _as_vector(A), _as_vector(B)
+        multiply, pointers = _compiled_product(dtype)
         space = scratch(PACK_SIZE, dtype)
-        multiply(needed, M, N, K, a, rs, cs, b, bk, bj, C.ravel(), begin, space)
-    elif begin == BETA_ZERO:
+        multiply(pointers, M, N, K, a, rs, cs, b, bk, bj, C.ravel(), beta, space)
+    elif beta == BETA_ZERO:
         C[...] = 0
 
 
@@ -105,8 +105,8 @@ def dense_backward(X, W, dZ, dX, dW, db):
     if dX is not None:
         _product(dZ, W.T, dX, BETA_ZERO)
     _product(X.T, dZ, dW, BETA_ZERO)
-    with Out(db) as (sums,):
-        dense.backward_biases.kernel(features(dZ), len(X), sums, 0, len(sums))
+    with Outputs(db) as (sums,):
+        dense.backward_biases.kernel(feature_major(dZ), len(X), sums, 0, len(sums))
 
 
 def _forward(activation):
@@ -114,14 +114,14 @@ def _forward(activation):
     kernel = activate.kernels[activation]
 
     def forward(Z, A):
-        line = rows(Z, A) if activation != Activation.SOFTMAX else None
+        line = as_one_row(Z, A) if activation != Activation.SOFTMAX else None
         if line:  # element by element, whatever the order
             kernel(*line, 0, A.size, 0, 1, line[0])
             return
-        with Out(A) as (At,):
+        with Outputs(A) as (At,):
             scratch = np.empty((2, len(A)), A.dtype)
             m, n = A.shape
-            kernel(features(Z), At, 0, m, 0, n, scratch)
+            kernel(feature_major(Z), At, 0, m, 0, n, scratch)
 
     return checked(activation.name.lower(), forward)
 
@@ -131,14 +131,14 @@ def _backward(activation):
     kernel = derive.kernels[activation]
 
     def backward(dA, Z, A, dZ):
-        line = rows(dA, Z, A, dZ) if activation != Activation.SOFTMAX else None
+        line = as_one_row(dA, Z, A, dZ) if activation != Activation.SOFTMAX else None
         if line:
             kernel(*line, A.size, 0, 1, line[0])
             return
-        with Out(dZ) as (dZt,):
+        with Outputs(dZ) as (dZt,):
             m, n = A.shape
             scratch = np.empty((2, m), A.dtype)
-            arrays = features(dA), features(Z), features(A), dZt
+            arrays = feature_major(dA), feature_major(Z), feature_major(A), dZt
             kernel(*arrays, m, 0, n, scratch)
 
     return checked(f"{activation.name.lower()}_backward", backward)
@@ -161,9 +161,9 @@ def _loss(loss):
         """Return cost and hits, and write the gradient dA (m, K)."""
         m, result = len(A), np.zeros(2)
         weights = np.stack([_shares(w), w])
-        with Out(dA) as (dAt,):
+        with Outputs(dA) as (dAt,):
             scratch = np.empty((3, m), A.dtype)
-            arrays = features(A), features(Y), weights
+            arrays = feature_major(A), feature_major(Y), weights
             kernel(int(loss), float(rate), *arrays, m, dAt, scratch, result)
         return [float(value) for value in result]
 
@@ -184,21 +184,33 @@ LOSSES = {code: _loss(code) for code in Loss}
 
 def batch_moments(X, mean, variance):
     """Mean and biased variance of every column.   mean, variance (n,) out; X (m, n)."""
-    with Out(mean, variance) as (mu, square):
-        batchnorm.moments.kernel(features(X), len(X), mu, square, 0, len(mean))
+    with Outputs(mean, variance) as (mu, square):
+        batchnorm.moments.kernel(feature_major(X), len(X), mu, square, 0, len(mean))
 
 
 def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):
     """A = γ (X − μ) / √(σ² + ε) + β.   A (m, n) out; X (m, n); the others (n,)."""
-    vectors = [flat(v) for v in (mean, variance, gamma, beta)]
-    with Out(A) as (At,):
-        batchnorm.normalize.kernel(features(X), len(X), *vectors, float(epsilon), At, 0, len(mean))
+    vectors = [contiguous(v) for v in (mean, variance, gamma, beta)]
+    with Outputs(A) as (At,):
+        batchnorm.normalize.kernel(
+            feature_major(X), len(X), *vectors, float(epsilon), At, 0, len(mean)
+        )
 
 
 def batchnorm_backward(X, mean, variance, gamma, epsilon, dA, dX, dgamma, dbeta):
     """Derivatives with μ and σ² of the batch themselves functions of X. As in `loops`."""
-    m, vectors = len(X), [flat(v) for v in (mean, variance, gamma)]
-    with Out(dX, dgamma, dbeta) as (dXt, dg, db):
+    m, vectors = len(X), [contiguous(v) for v in (mean, variance, gamma)]
+    with Outputs(dX, dgamma, dbeta) as (dXt, dg, db):
         batchnorm.differentiate.kernel(
-            features(X), m, m, *vectors, float(epsilon), features(dA), dXt, dg, db, 0, len(dg)
+            feature_major(X),
+            m,
+            m,
+            *vectors,
+            float(epsilon),
+            feature_major(dA),
+            dXt,
+            dg,
+            db,
+            0,
+            len(dg),
         )

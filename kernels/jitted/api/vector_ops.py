@@ -11,13 +11,13 @@ from ...opcodes import Method
 from ...records import StepNumbers
 from ..ops import optimizers, random
 from .checks import checked
-from .layout import Out, features, flat
+from .layout import Outputs, contiguous, feature_major
 
 
 def penalty(theta, grad, l2, l1):
     """Return l2/2 Σ θ² + l1 Σ |θ| and add l2 θ + l1 sign θ to the gradient.   theta, grad (p,)."""
-    p, found = flat(theta), np.empty(2)
-    with Out(grad) as (g,):
+    p, found = contiguous(theta), np.empty(2)
+    with Outputs(grad) as (g,):
         optimizers.weigh.kernel(p, g, float(l2), float(l1), found)
         optimizers.penalize.kernel(p, g, float(l2), float(l1))
     return float(found[0])
@@ -30,8 +30,8 @@ def _step(method):
     def step(theta, grad, slots, n):
         empty = np.empty(0, theta.dtype)
         n = StepNumbers(int(n.t), *map(float, n[1:7]), int(n.n_decayed))
-        with Out(theta, *slots) as (p, *laid):
-            kernel(p, flat(grad), *laid, *[empty] * (2 - len(laid)), n)
+        with Outputs(theta, *slots) as (p, *laid):
+            kernel(p, contiguous(grad), *laid, *[empty] * (2 - len(laid)), n)
 
     return checked(method.name.lower(), step)
 
@@ -41,12 +41,12 @@ METHODS = {code: _step(code) for code in Method}
 
 def norm(x):
     """Return √Σ x².   x (p,)."""
-    return float(optimizers.norm(flat(x)))
+    return float(optimizers.norm(contiguous(x)))
 
 
 def clip(grad, largest_norm, largest_value):
     """Bring every |g| down to largest_value, then the norm to largest_norm; 0: no bound."""
-    with Out(grad) as (g,):
+    with Outputs(grad) as (g,):
         if largest_value:
             optimizers.limit.kernel(g, float(largest_value))
         length = optimizers.norm(g) if largest_norm else 0.0
@@ -56,17 +56,17 @@ def clip(grad, largest_norm, largest_value):
 
 def bound_norms(W, largest):
     """Scale every unit's weights down to that norm, in place.   W (n_in, n_out)."""
-    inside = features(W)
+    inside = feature_major(W)
     optimizers.bound_norms.kernel(inside, float(largest))
     if not np.may_share_memory(inside, W):
         W[...] = inside.T
 
 
 def _draw(kernel, X, rows, rate, seed, layer, epoch, A):
-    """A from X by the words of (seed, layer, epoch, row, unit).   A, X (m, n); rows (m,)."""
-    with Out(A) as (At,):
+    """Write A from X by the words of (seed, layer, epoch, row, unit).   A, X (m, n); rows (m,)."""
+    with Outputs(A) as (At,):
         numbers = float(rate), int(seed), int(layer), int(epoch)
-        kernel(features(X), At, flat(rows), 0, X.shape[1], *numbers)
+        kernel(feature_major(X), At, contiguous(rows), 0, X.shape[1], *numbers)
 
 
 def dropout(X, rows, rate, seed, layer, epoch, A):
@@ -86,10 +86,10 @@ def philox(counter, key):
 
 def shuffle(order, seed, epoch):
     """Fill order (m,) with the permutation that belongs to (seed, epoch)."""
-    with Out(order) as (places,):
+    with Outputs(order) as (places,):
         random.shuffle.kernel(places, int(seed), int(epoch))
 
 
 def largest(x):
     """Return the largest |x|, infinite where a number is infinite or NaN.   x (p,)."""
-    return float(optimizers.largest(flat(x)))
+    return float(optimizers.largest(contiguous(x)))

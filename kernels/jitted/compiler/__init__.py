@@ -1,1 +1,1 @@
-"""How kernels are compiled: Numba's flags, the cache on disk, the table of addresses."""
+"""How kernels are compiled: Numba's flags, the cache on disk, the tables of pointers."""

@@ -1,6 +1,6 @@
-"""Arrays as linked kernels take them: an address and a shape.
+"""Arrays as indirect kernels take them: an address and a shape.
 
-Numba hands an array over in seven words and two more a dimension, each stored by the caller and
+Numba passes an array in seven words and two more for each dimension, each stored by the caller and
 loaded by the callee. That was a sixth of the step of a small net, which makes some thirty calls.
 """
 
@@ -14,7 +14,7 @@ from numba.extending import intrinsic, lower_cast, register_model
 
 
 class AbiArray(types.Array):
-    """A C-contiguous array while it is an argument; inside of a kernel it is like any other."""
+    """The type of a C-contiguous array that is passed so; a kernel uses it like any array."""
 
     def __init__(self, array):
         super().__init__(array.dtype, array.ndim, "C", name=f"passed({array})")
@@ -23,25 +23,25 @@ class AbiArray(types.Array):
 
 @register_model(AbiArray)
 class _Model(ArrayModel):
-    """Values are laid out as those of an array, so one stands for the other."""
+    """The data model: values in registers are those of an array, arguments are fewer."""
 
     def _member(self, name):
-        """Model of one of an array's words."""
+        """Return the model of one member of an array's structure."""
         return self._models[self.get_field_position(name)]
 
     def get_argument_type(self):
-        """LLVM's types of what is handed over."""
+        """Return LLVM's types of the arguments: the address, and the shape."""
         return tuple(self._member(name).get_argument_type() for name in ("data", "shape"))
 
     def as_argument(self, builder, value):
-        """What is handed over of an array."""
+        """Return the arguments that stand for an array's value."""
         return tuple(
             self._member(name).as_argument(builder, self.get(builder, value, name))
             for name in ("data", "shape")
         )
 
     def from_argument(self, builder, value):
-        """The array again: strides and sizes follow from the shape."""
+        """Return the array's value from its arguments: strides and sizes follow from the shape."""
         data = self._member("data").from_argument(builder, value[0])
         shape = self._member("shape").from_argument(builder, value[1])
         dtype, strides = self._fe_type.dtype, []
@@ -57,7 +57,7 @@ class _Model(ArrayModel):
             "shape": shape,
             "strides": cgutils.pack_array(builder, strides),
         }
-        array = ir.Constant(self.get_value_type(), None)  # nobody counts references to it
+        array = ir.Constant(self.get_value_type(), None)  # no reference count, no parent
         for name, member in members.items():
             array = self.set(builder, array, member, self.get_field_position(name))
         return array
@@ -65,13 +65,13 @@ class _Model(ArrayModel):
 
 @lower_cast(AbiArray, types.Array)
 def _array(context, builder, given, wanted, value):
-    """The same array, where a variable holds what was passed or another."""
+    """Return the value unchanged, where a variable holds a passed array or another one."""
     return value
 
 
 @intrinsic
 def as_abi_array(typingctx, array):
-    """The same array as linked kernels have it: what they share with others is compiled once."""
+    """Return the array typed as indirect kernels have it, so that helpers are compiled once."""
 
     def codegen(context, builder, signature, args):
         return args[0]
@@ -80,5 +80,5 @@ def as_abi_array(typingctx, array):
 
 
 def abi_types(kinds):
-    """The types as which a linked kernel takes arguments of these types."""
+    """Return the types by which an indirect kernel takes arguments of these types."""
     return tuple(AbiArray(kind) if isinstance(kind, types.Array) else kind for kind in kinds)

@@ -1,11 +1,11 @@
-"""Where compiled kernels are kept: a private folder of the user, a file for each compiled kernel.
+"""The cache on disk: compiled kernels in a private folder of the user, a file for each.
 
-Numba stamps a cached function with its own file only, so an edit in a helper elsewhere would leave
-the caller stale: our folder is named after all kernel sources and the versions that compile them.
-Numba also numbers the files of a function in an index; two processes that compile it at once for
-two dtypes can take one number for both, and a later one would load the wrong code. Ours are named
-after what they hold, and sealed: LLVM aborts the process over damaged code. Cache files are
-pickles, hence the private folders and files.
+Numba stamps a cached function with its own file only, and an edit in a helper elsewhere would leave
+the caller stale: this cache's folder is named after a digest of all kernel sources and of the
+versions that compile them. Numba also numbers the files of a function in an index; two processes
+that compile it at once for two dtypes can take one number for both, and a later one would load the
+wrong code. Here files are named after what they hold, and begin with a checksum: LLVM aborts the
+process over damaged code. Cache files are pickles, hence the private folders and files.
 """
 
 from __future__ import annotations
@@ -32,32 +32,34 @@ from numba.core.caching import (
 from ...debug import DEBUG
 from . import private_folder
 
-_listeners = []  # what is called before the first compilation that no cache saves; False: was
+#: Holds at most one function, to be called before the first compilation that no cache saves; False
+#: once that has happened.
+_listeners = []
 
 
 def listen(listener):
-    """Call `listener()` when a compilation begins, unless one has been told of; None: nobody."""
+    """Call `listener()` when a compilation begins, unless one began before; None: call nobody."""
     if _listeners != [False]:
         _listeners[:] = [listener] if listener else []
 
 
 @cache
 def digest():
-    """Name of the cache folder: a digest of all kernel sources and of what compiles them."""
+    """Return the name of the cache folder: a digest of all sources and of what compiles them."""
     folder = Path(__file__).resolve().parents[2]
-    told = hashlib.sha256(b"checked" if DEBUG else b"")
+    found = hashlib.sha256(b"checked" if DEBUG else b"")
     for version in (sys.version, platform.machine(), numba, llvmlite, np):
-        told.update(str(getattr(version, "__version__", version)).encode())
+        found.update(str(getattr(version, "__version__", version)).encode())
     sources = sorted(folder.rglob("*.py")) or sorted(folder.rglob("*.pyc"))
     for path in sources or [path for path in folder.parents if path.is_file()]:  # a zip archive
-        told.update(os.path.relpath(path, folder).encode() + path.read_bytes())
-    return told.hexdigest()[:20]
+        found.update(os.path.relpath(path, folder).encode() + path.read_bytes())
+    return found.hexdigest()[:20]
 
 
 def _home():
-    """The user's home; for a user without one, where nothing can be kept.
+    """Return the user's home; for a user without one, a path where nothing can be kept.
 
-    Not a shared folder: who owns one above the cache can put other pickles into its place.
+    A shared folder would not do: who owns one above the cache can exchange its pickles.
     """
     try:
         return Path.home()
@@ -67,7 +69,7 @@ def _home():
 
 @cache
 def cache_folder():
-    """Where compiled kernels lie; FASTNN_CACHE_DIR moves it."""
+    """Return the folder of compiled kernels; FASTNN_CACHE_DIR moves it."""
     chosen = os.environ.get("FASTNN_CACHE_DIR")
     if chosen:
         return Path(chosen).absolute() / digest()
@@ -82,7 +84,7 @@ def cache_folder():
 
 @cache
 def _warn(reason):
-    """Say once, for each reason, that kernels stay in memory."""
+    """Warn once, for each reason, that kernels stay in memory."""
     warnings.warn(
         f"fastnn keeps its compiled kernels in memory only: {reason}. Set FASTNN_CACHE_DIR to a "
         "folder of your own that can be written, and later starts need not compile again.",
@@ -91,7 +93,7 @@ def _warn(reason):
     )
 
 
-def writable():
+def is_writable():
     """Tell whether kernels that other processes compile can be kept for this one."""
     try:
         private_folder.make(cache_folder())
@@ -101,8 +103,8 @@ def writable():
 
 
 @cache
-def _swept():
-    """Once in a process that saves, delete what killed ones have left half written."""
+def _sweep_once():
+    """Delete, once in a process that saves, what killed processes have left half written."""
     private_folder.sweep(cache_folder())
 
 
@@ -115,7 +117,7 @@ class _Locator(_CacheLocator):
 
     def ensure_cache_path(self):
         private_folder.make(cache_folder())
-        _swept()
+        _sweep_once()
         super().ensure_cache_path()
 
     def get_cache_path(self):
@@ -133,7 +135,7 @@ class _Locator(_CacheLocator):
 
 
 class _Names(CompileResultCacheImpl):
-    """How one function's files begin; Numba's own search for a writable folder is left out."""
+    """The names of one function's files; Numba's own search for a writable folder is left out."""
 
     def __init__(self, function):
         self._lineno = function.__code__.co_firstlineno
@@ -153,9 +155,9 @@ class _Files(IndexDataCacheFile):
         self._base = base
 
     def _path(self, key):
-        """File of a key; of types their names, for arrays of two classes have one repr."""
-        told = hashlib.sha256(repr((*map(str, key[0]), *key[1:])).encode()).hexdigest()
-        return self._data_path(f"{self._base}.{told[:20]}.nbc")
+        """Return the file of a key, named by its types' names: two kinds of arrays have one repr."""
+        name = hashlib.sha256(repr((*map(str, key[0]), *key[1:])).encode()).hexdigest()
+        return self._data_path(f"{self._base}.{name[:20]}.nbc")
 
     def holds(self, key):
         """Tell whether there is a file of the key."""
@@ -166,9 +168,9 @@ class _Files(IndexDataCacheFile):
         private_folder.write(self._path(key), hashlib.sha256(content).digest() + content)
 
     def load(self, key):
-        """Return what is kept of the key, or None: nothing whole of that key, or nothing private.
+        """Return what is kept of the key; None if it is damaged, another key's, or not private.
 
-        `save` will replace it.
+        A file that is not returned is replaced by the next `save`.
         """
         content = private_folder.read(self._path(key))
         if content is None:
@@ -224,8 +226,8 @@ class KernelCache(FunctionCache):
 
 
 def _announce():
-    """Tell the listener that a compilation begins: once a process, but not before one listens."""
-    told, _listeners[:] = _listeners[:], [False] if _listeners else []
-    for listener in told:
+    """Call the listener, for a compilation begins: once a process, but not before one listens."""
+    found, _listeners[:] = _listeners[:], [False] if _listeners else []
+    for listener in found:
         if listener:
             listener()

@@ -19,7 +19,7 @@ from ...debug import DEBUG
 from ...opcodes import require_all
 from .array_abi import AbiArray, abi_types
 from .jit import kernel, unwrapped
-from .parallel_compile import helped
+from .parallel_compile import started_helpers
 from .unrequested import stand_in
 
 
@@ -229,7 +229,7 @@ def kernel_pointers(dtype, uses=frozenset(), processes=1):
     required = _required(dtype, uses)
     missing = [place for place in required if place not in table.compiled]
     absent = [place for place in missing if not _is_kept(number, place)]
-    with helped(np.dtype(dtype).name, absent, processes) as order:
+    with started_helpers(np.dtype(dtype).name, absent, processes) as order:
         for place in order:
             _compile(number, place)
     for place in missing:

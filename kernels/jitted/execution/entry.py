@@ -10,7 +10,7 @@ from ...backend import accept_input, one_thread
 from ...csr import SparseRows
 from ...opcodes import AS_IT_IS, METHODS, OP, Kind, Method
 from ...views import statistics
-from ..api.layout import fit, verify
+from ..api.layout import check_examples, check_shape
 from ..api.matrix_ops import standardize
 from ..api.vector_ops import penalty
 from ..codegen.pointers import MARK, describe_input, reader_of
@@ -196,7 +196,7 @@ def predict(ops, theta, state, X, out, threads=one_thread, check=accept_input):
 
 def evaluate(ops, theta, state, X, Y, w, threads=one_thread):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
-    verify(ops, theta, None, ((X, Y, w),))
+    check_examples(ops, theta, None, ((X, Y, w),))
     ops, x, alive, needed = enter(ops, state, X, theta.dtype, len(X))
     work, ld, places, team = _blocks(ops, x, len(X), theta.dtype, threads)
     result, tally = np.zeros(2), np.empty((-(-len(X) // ld), 3))
@@ -210,7 +210,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=one_thread):
 def gradient(ops, theta, grad, state, work, batch, settings, epoch):
     """Write the gradient of one step and return (cost, Σ w of right rows, Σ w)."""
     X, Y, w, rows = batch
-    verify(ops, theta, None, ((X, Y, w),), rows)
+    check_examples(ops, theta, None, ((X, Y, w),), rows)
     ops, x, _alive, needed = enter(ops, state, X, theta.dtype, len(rows))
     team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
     work, ld, places, tally, _ = layout(ops, len(rows), theta.dtype, X, team)
@@ -242,8 +242,8 @@ def run(ops, arrays, work, train, validation, settings, rates, log, start, stop)
     """Take the steps start … stop−1 of a fit and return the next one: stop, unless it diverged."""
     theta, grad, slots, state = arrays
     (X, Y, w, order), (X_val, Y_val, w_val), (record, scores, counters) = train, validation, log
-    verify(ops, theta, slots, ((X, Y, w), validation))
-    fit(order, len(X), like=counters)
+    check_examples(ops, theta, slots, ((X, Y, w), validation))
+    check_shape(order, len(X), like=counters)
     if len(slots) < METHODS[Method(int(settings["method"]))].slots:
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
     batch = min(int(settings["batch_size"]), len(X))
