@@ -56,8 +56,8 @@ def contiguous(x):
 class Outputs:
     """A context that gives kernels the memory to write arrays into, and copies it back at its end.
 
-    A matrix (m, n) is given as (n, m), and its old numbers are not copied in; a vector is given with
-    its numbers, for it may be worked on in place. Arrays that have the layout are given themselves.
+    A matrix (m, n) is given as (n, m), and its old numbers are not copied in; a vector is given
+    with its numbers, to be worked on in place. Arrays that have the layout are given themselves.
     """
 
     def __init__(self, *arrays):

@@ -155,7 +155,7 @@ class _Files(IndexDataCacheFile):
         self._base = base
 
     def _path(self, key):
-        """Return the file of a key, named by its types' names: two kinds of arrays have one repr."""
+        """Return a key's file, named after its types' names: two kinds of arrays have one repr."""
         name = hashlib.sha256(repr((*map(str, key[0]), *key[1:])).encode()).hexdigest()
         return self._data_path(f"{self._base}.{name[:20]}.nbc")
 

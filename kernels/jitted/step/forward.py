@@ -47,7 +47,7 @@ EXAMPLES = 512  # examples of a block
 #: first layer reads; the gradient of a block of `examples`, if the batch has several; what each
 #: member has for itself, `block` long.
 WorkspaceOffsets = namedtuple(
-    "Places", "D swap scratch targets weights sums own blocks block examples"
+    "WorkspaceOffsets", "D swap scratch targets weights sums own blocks block examples"
 )
 EXTRA_TYPES["P"] = types.NamedUniTuple(types.int64, len(WorkspaceOffsets._fields), WorkspaceOffsets)
 EXTRA_TYPES["O"] = types.Array(numba.from_dtype(OP), 1, "C")
