@@ -1,6 +1,7 @@
 """What calls ask the linked kernels for: all that they reach, and nothing that they do not."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,15 @@ def test_a_fit_names_no_activation_behind_its_loss_nor_what_products_end_with(na
     net.fit(X, Y, epochs=1, progress=False)
     active = {name for name in named if name.startswith("activation")}
     assert {re.sub(" in training| back", "", name) for name in active} == {"activation relu"}
+
+
+@pytest.mark.parametrize("letter", dispatch_table.EXTRA_TYPES)
+def test_a_named_tuple_of_signatures_is_found_by_its_name(letter):
+    """Another process that loads a kernel from the cache would take it for another type else."""
+    tuple_class = getattr(dispatch_table.EXTRA_TYPES[letter], "instance_class", None)
+    if tuple_class:
+        module = sys.modules[tuple_class.__module__]
+        assert getattr(module, tuple_class.__name__, None) is tuple_class
 
 
 def test_every_name_is_that_of_a_kernel(named):
