@@ -23,6 +23,7 @@ def squares(tmp_path):
     return str(tmp_path / "train.h5")
 
 
+@pytest.mark.medium
 def test_check_of_the_digits(capsys):
     assert main(["check"]) == 0
     text = capsys.readouterr().out
@@ -58,6 +59,7 @@ def test_check_tells_a_wrong_gradient(squares, capsys, monkeypatch):
     assert "The gradient of W1 is wrong" in capsys.readouterr().out
 
 
+@pytest.mark.medium
 def test_tune(squares, tmp_path, capsys):
     pytest.importorskip("optuna")
     pytest.importorskip("matplotlib")
@@ -98,6 +100,7 @@ def test_tune_without_optuna(squares, tmp_path, capsys, monkeypatch):
     assert 'pip install "fastnn[tune]"' in capsys.readouterr().err
 
 
+@pytest.mark.medium
 def test_train_goes_on_from_a_checkpoint(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     settings = ["train", "--layers", "8", "--checkpoint", "state.safetensors"]

@@ -20,6 +20,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.medium
 def test_quick_lesson_measures_every_work_on_every_backend():
     told = []
     rows = lesson.compare(quick=True, note=told.append)

@@ -105,6 +105,7 @@ class TestDraw:
         assert [ax.get_legend() is not None for ax in axes] == [False] * 4 + [True]
         assert len({ax.get_xlim() for ax in axes}) == 1
 
+    @pytest.mark.medium
     def test_on_axes_that_are_given(self):
         result = experiments.regularization(epochs=1)
         row = self.pyplot.subplots(1, 3)[1]
@@ -112,6 +113,7 @@ class TestDraw:
         ax = self.pyplot.subplots()[1]
         assert list(experiments.draw(experiments.depth(3), axes=ax)) == [ax]
 
+    @pytest.mark.medium
     def test_the_command_writes_a_picture_of_each(self, tmp_path, capsys):
         experiments.main(["--quick", "--out", str(tmp_path / "new")])
         out = capsys.readouterr().out

@@ -44,6 +44,7 @@ def test_shapes():
     assert len(found) == 15
 
 
+@pytest.mark.medium
 def test_zero_initialization(fast_backend):
     found = ideas.zero_initialization()
     # Half of the flower is of each class, so zeros cannot leave ln 2.
@@ -81,6 +82,7 @@ def test_wrong_parity_raises(monkeypatch):
         ideas.parity(2)
 
 
+@pytest.mark.medium
 def test_learning_rates(fast_backend):
     found = ideas.learning_rates()
     assert list(found) == [0.01, 0.001, 0.0001]
@@ -105,6 +107,7 @@ def test_learning_rates_on_the_cats(fast_backend, flat_cats):
     assert found[0.0001]["test"] < 0.4
 
 
+@pytest.mark.medium
 def test_main_prints_every_idea(capsys):
     ideas.main()
     out = capsys.readouterr().out

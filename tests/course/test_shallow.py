@@ -94,6 +94,7 @@ def test_update_parameters_returns_new_ones(backend):
         assert not np.shares_memory(updated[key], p[key])
 
 
+@pytest.mark.medium
 def test_nn_model_on_the_flower(fast_backend, capsys):
     """The costs are those the notebook prints, and 90 % of the flower."""
     X, Y = planar_utils.load_planar_dataset()

@@ -44,6 +44,7 @@ def path(tmp_path):
     return path
 
 
+@pytest.mark.medium
 @pytest.mark.skipif("HDF5_USE_FILE_LOCKING" in os.environ, reason="locks are set from outside")
 @pytest.mark.parametrize(
     ("how", "message"),

@@ -89,6 +89,7 @@ def test_a_wish_is_obeyed_beyond_the_cores(monkeypatch):
     assert fastnn.get_num_threads() == 7
 
 
+@pytest.mark.medium
 def test_workers_of_joblib_are_limited():
     """In a fresh process: joblib gives each of its workers a share of the cores."""
     pytest.importorskip("joblib", reason="joblib is not installed")

@@ -89,6 +89,7 @@ def mutations(data, header_end, rng):
         yield data[:place] + text + data[place + size :]
 
 
+@pytest.mark.medium
 def test_a_thousand_mutated_files_are_refused_or_equal(saved):
     path, net = saved
     data, refused = path.read_bytes(), 0
@@ -151,6 +152,7 @@ def rewritten(thing, rng):
     return [rewritten(v, rng) if k == place else v for k, v in enumerate(thing)]
 
 
+@pytest.mark.medium
 def test_rewritten_headers_with_right_checksums_are_refused_or_equal(tmp_path):
     path, net, rng = tmp_path / "net.safetensors", network(), np.random.default_rng(3)
     model_file.checkpoint(net, path)
@@ -330,6 +332,7 @@ def run(code, *arguments):
     )  # fmt: skip
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_kill_leaves_the_old_or_the_new_file(tmp_path, ending):
     (tmp_path / "in").mkdir()
@@ -366,6 +369,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
 def test_a_full_disk_leaves_the_old_file(saved):
     path, _ = saved
