@@ -57,7 +57,7 @@ def _forking(root, path):
     return subprocess.run(
         [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
          "-W", "ignore:.*fork:DeprecationWarning", "-m", "forks", path],
-        cwd=root, env=os.environ | {ALONE: "1"}, capture_output=True, text=True, timeout=600,
+        cwd=root, env=os.environ | {ALONE: "1"}, capture_output=True, text=True, timeout=500,
         check=False,
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reference")
     command = [sys.executable, str(SCRIPT), str(folder)]
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=120
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return folder

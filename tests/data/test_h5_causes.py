@@ -60,12 +60,12 @@ def test_open_for_writing_elsewhere(tmp_path, how, message):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
         assert writer.stdout.readline() == b"written\n"
         if how == "killed":
-            writer.wait(60)
+            writer.wait()
         with pytest.raises(DataFileError, match=message) as caught:
             load_h5(path)
         assert "damaged" not in str(caught.value)
         writer.stdin.close()
-        writer.wait(60)
+        writer.wait()
     if how != "killed":
         assert load_h5(path).X.sum() == 12
 

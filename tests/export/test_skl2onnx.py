@@ -244,7 +244,7 @@ class TestRefusals:
         models = [make_pipeline(StandardScaler(), model).fit(X, TWO) for model in made]
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", code],
-            input=pickle.dumps(models), capture_output=True, check=True, timeout=120,
+            input=pickle.dumps(models), capture_output=True, check=True, timeout=300,
         )  # fmt: skip
         for name in ("MLPClassifier", "LogisticRegression"):
             assert (

@@ -345,7 +345,7 @@ def test_narrower_cpus_compute_the_same(cpu, tmp_path):
     environment = {**os.environ, **CPUS[cpu], "FASTNN_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", CHECK], check=False, env=environment, capture_output=True, text=True,
-        timeout=200,
+        timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     expected = ["32", "16", "True"] if cpu == "haswell" else ["16", "16", "False"]

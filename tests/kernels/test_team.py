@@ -134,7 +134,7 @@ class TestMeetings:
             "assert team.run_parallel(t.count, (np.zeros(200), np.zeros(1)), 3) == 3000\n"
         )
         here = os.path.dirname(__file__)
-        subprocess.run([sys.executable, "-c", code, here, stage], check=True, cwd=here, timeout=120)
+        subprocess.run([sys.executable, "-c", code, here, stage], check=True, cwd=here, timeout=300)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="counts Linux's switches of threads")
     def test_who_waits_long_sleeps(self):
@@ -226,7 +226,7 @@ class TestSameBits:
         script.write_text(SCRIPT)
         here = os.path.dirname(__file__)
         command = [sys.executable, str(script), here, company, str(found)]
-        subprocess.run(command, check=True, timeout=120)
+        subprocess.run(command, check=True, timeout=300)
         for theta in np.load(found):
             np.testing.assert_array_equal(theta, alone)
 

@@ -127,5 +127,5 @@ def test_threads_do_not_meet():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     assert not wrong

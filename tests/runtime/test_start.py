@@ -24,7 +24,7 @@ def python(code, **environment):
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env={**os.environ, **environment}, capture_output=True, text=True, check=False,
-        timeout=200,
+        timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()

@@ -275,7 +275,7 @@ def test_two_processes_that_save_into_one_folder_do_not_disturb_each_other(tmp_p
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path / name)], env=environment)
         for name in ("one", "two")
     ]
-    assert [child.wait(timeout=60) for child in children] == [0, 0]
+    assert [child.wait(timeout=300) for child in children] == [0, 0]
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         "one": b"299", "two": b"299",
     }  # fmt: skip

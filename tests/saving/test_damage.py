@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 import tracemalloc
 from pathlib import Path
@@ -344,15 +343,12 @@ def test_a_kill_leaves_the_old_or_the_new_file(tmp_path, ending):
         known.add(net.program.theta.tobytes())
     for delay in (0.02, 0.031, 0.047, 0.11):
         child = run(CHILD, path, *(tmp_path / "in").iterdir())
-        waiting = threading.Timer(60, child.kill)  # it ends both loops, should the child hang
-        waiting.start()
         assert child.stdout.readline() == "ready\n", child.stderr.read()
         while not path.exists() and child.poll() is None:
             time.sleep(0.001)
         time.sleep(delay)
         child.kill()
         child.communicate()
-        waiting.cancel()
         assert model_file.load(path).program.theta.tobytes() in known
 
 
@@ -375,7 +371,7 @@ def test_a_full_disk_leaves_the_old_file(saved):
     path, _ = saved
     before, large = path.read_bytes(), path.parent / "large.safetensors"
     network(3000).save(large)
-    out, err = run(FULL, path, large).communicate(timeout=60)
+    out, err = run(FULL, path, large).communicate(timeout=300)
     assert "the model was not saved" in out, err
     assert path.read_bytes() == before
     assert sorted(path.parent.iterdir()) == sorted([path, large])

@@ -179,7 +179,7 @@ def test_a_fresh_process_finds_what_the_first_one_found(library, fitted, tmp_pat
                 np.savez(tmp_path / form / f"{name}.npz", **wanted)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", __file__, *(tmp_path / form for form in FORMATS[library])],
-        capture_output=True, text=True, check=False, timeout=200,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
