@@ -1,8 +1,4 @@
-"""The benchmarks: `pytest bench`, and modules for `python -m`.
-
-`bench.peers` and `bench.products` time other libraries beside fastnn, `bench.ratios` and
-`bench.readme` its backends beside each other; `bench.memory` measures a fit's memory.
-"""
+"""The benchmarks: `pytest bench`, and modules for `python -m`; README.md says who runs what."""
 
 from __future__ import annotations
 
