@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -26,7 +25,11 @@ __all__ = [
 ]
 
 
-TargetCheck = Callable[[Any, int, int], np.ndarray[Any, Any]]
+class TargetCheck(Protocol):
+    """A check of targets: a function that is held by a class, and no method."""
+
+    def __call__(self, y: Any, m: int, K: int, /) -> np.ndarray[Any, Any]:
+        """Return what `fit` was given as y as targets Y (m, K), or raise a sentence about it."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,10 @@ def resolve(loss: str | Loss | None, output: str) -> Loss:
         If the loss does not exist or does not fit the output activation.
     """
     if loss is None:
-        partners = {"sigmoid": BinaryCrossEntropy, "softmax": CategoricalCrossEntropy}
+        partners: dict[str, type[Loss]] = {
+            "sigmoid": BinaryCrossEntropy,
+            "softmax": CategoricalCrossEntropy,
+        }
         return partners.get(output, SquaredError)()
     if isinstance(loss, str) and loss in NAMES:
         loss = KINDS[loss]()
