@@ -1,7 +1,8 @@
 """From what size of a step two threads beat one: python -m bench.threshold.
 
 Nets of growing width, the same fit on one thread and on two in turns, and what starting a team
-costs. Where two begin to win is what WORTH_A_TEAM in kernels/jitted/execution/entry.py should say.
+costs. Where two begin to win is what MIN_FLOPS_PER_STEP in kernels/jitted/execution/entry.py
+should say.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def crossover(measured: list[tuple[int, int, float, float]]) -> int | None:
 
 def starting(seconds: float) -> tuple[float, float]:
     """Seconds to start, use and end a team of two, and to wake one that is kept."""
-    entry.WORTH_A_TEAM = 0
+    entry.MIN_FLOPS_PER_STEP = 0
     net = Network.mlp([4, 4, 1], output="sigmoid")
     X = np.zeros((8, 4), np.float32)
     fit(net, X, np.arange(8) % 2, 1, 2)
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, nargs="+", default=[64, 256, 1024])
     chosen = parser.parse_args()
     print(machine.line())
-    entry.WORTH_A_TEAM = 0
+    entry.MIN_FLOPS_PER_STEP = 0
     for batch in chosen.batch:
         print(f"\nbatch {batch}\nwidth  multiplications  1 thread µs  2 threads µs  ratio")
         measured = []

@@ -231,9 +231,9 @@ def installed(trace: Trace) -> Iterator[Trace]:
         return trace.replaced(dtype, original(dtype, uses, processes))
 
     kernel_selection.kernel_pointers = table
-    kernel_selection._addresses.cache_clear()
+    kernel_selection._kernel_ptrs.cache_clear()
     try:
         yield trace
     finally:
         kernel_selection.kernel_pointers = original
-        kernel_selection._addresses.cache_clear()
+        kernel_selection._kernel_ptrs.cache_clear()

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted.execution import entry
+from fastnn.kernels.jitted.execution import input_mode
 
 import fastnn
 
@@ -22,7 +22,7 @@ S = sparse.csr_array(X)
 @pytest.fixture
 def multiplied(monkeypatch):
     """Sparse rows are multiplied as they are, although half of their numbers are held."""
-    monkeypatch.setattr(entry, "FILLED", 1)
+    monkeypatch.setattr(input_mode, "MAX_DENSITY", 1)
 
 
 def assert_same(found, expected):

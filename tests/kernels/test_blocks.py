@@ -30,11 +30,11 @@ FEATURES = {"wide rows": 90, "one output": 70}
 @pytest.fixture(params=["several groups", "one group"])
 def groups(request, monkeypatch):
     """Blocks for batches of some hundred examples, in groups for members or shared by the team."""
-    monkeypatch.setattr(workspace, "LARGE", 0)
-    monkeypatch.setattr(workspace, "CACHE", 9000)
+    monkeypatch.setattr(workspace, "MIN_BLOCKED_BYTES", 0)
+    monkeypatch.setattr(workspace, "BLOCK_BYTES", 9000)
     monkeypatch.setattr(workspace, "GRADIENTS", 0)
     if request.param == "one group":
-        monkeypatch.setattr(workspace, "SUMS", 0)
+        monkeypatch.setattr(workspace, "GROUP_GRADIENT_BYTES", 0)
     workspace.plan_blocked.cache_clear()
     yield request.param
     workspace.plan_blocked.cache_clear()
@@ -43,7 +43,7 @@ def groups(request, monkeypatch):
 @pytest.fixture
 def threads(monkeypatch):
     """Small work is worth a team; returns what sets its size."""
-    monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(entry, "MIN_FLOPS_PER_STEP", 0)
     before = fastnn._runtime.threads._wanted
     yield fastnn.set_num_threads
     fastnn._runtime.threads._wanted = before
@@ -85,7 +85,7 @@ def test_blocks_train_as_the_whole_does(groups, name, dtype):
     if name == "batchnorm":
         assert plan.groups == 0
     else:
-        assert plan.places.examples < 300
+        assert plan.offsets.block_examples < 300
         assert (plan.groups == 1) == (groups == "one group")
 
 
@@ -132,20 +132,22 @@ def test_a_workspace_that_is_too_small_is_replaced(groups):
     net = Network(LAYERS["tables"], inputs=X.shape[1])
     plan = divided(net, X, "float32")
     layout = workspace.allocate(plan, np.float32, 3)
-    assert layout.room == 3
-    assert workspace.allocate(plan, np.float32, 1, layout.work).work is layout.work
-    small = np.zeros(plan.fixed + plan.each - 1, np.float32)
-    assert workspace.allocate(plan, np.float32, 2, small).work.size == plan.fixed + 2 * plan.each
+    assert layout.capacity == 3
+    buffer = layout.workspace.buffer
+    assert workspace.allocate(plan, np.float32, 1, buffer).workspace.buffer is buffer
+    small = np.zeros(plan.floats_shared + plan.floats_per_thread - 1, np.float32)
+    larger = workspace.allocate(plan, np.float32, 2, small).workspace.buffer
+    assert larger.size == plan.floats_shared + 2 * plan.floats_per_thread
 
 
 def test_activations_begin_on_cache_lines(groups):
     """A vector that crosses a line costs two reads."""
     X, _ = examples("tables")
     plan = divided(Network(LAYERS["tables"], inputs=X.shape[1]), X, "float32")
-    layout = workspace.allocate(plan, np.float32)
-    starts = [0, layout.ld, plan.fixed, *layout.places._asdict().values()]
-    starts.remove(layout.places.examples)
-    begin = layout.work.__array_interface__["data"][0]
+    buffer, ld, offsets = workspace.allocate(plan, np.float32).workspace
+    starts = [0, ld, plan.floats_shared, *offsets._asdict().values()]
+    starts.remove(offsets.block_examples)
+    begin = buffer.__array_interface__["data"][0]
     assert {(begin + 4 * start) % 64 for start in starts} == {0}
 
 
@@ -176,7 +178,7 @@ def test_members_have_examples_of_their_own_where_these_are_many(threads, dtype)
     layers = [Dense(127, "relu"), Dense(65, "tanh", use_bias=False), Dense(7, "softmax")]
     whole = Network(layers, inputs=54, dtype=dtype)
     plan = workspace.plan_blocked(whole.program.ops.tobytes(), 256, whole.dtype.itemsize, 0)
-    assert (plan.groups, plan.places.examples) == (2, 128)
+    assert (plan.groups, plan.offsets.block_examples) == (2, 128)
     found = {}
     for count in (0, 1, 2, 3, 5):
         net = whole.copy()
@@ -225,8 +227,8 @@ def test_large_layers_go_in_blocks(threads, dtype):
     rng = np.random.default_rng(4)
     X, y = rng.standard_normal((150, 20)).astype(dtype), rng.integers(0, 2, 150)
     net = Network.mlp([20, 1603, 999, 1], output="sigmoid", dtype=dtype)
-    assert 1603 * net.dtype.itemsize >= dense.APART
-    assert backward.KEPT < 999 * 160
+    assert 1603 * net.dtype.itemsize >= dense.MIN_STRIDE_PACK_W
+    assert backward.DZ_NUMBERS < 999 * 160
     _, gradients = net.cost_and_gradients(X, y)
     with fastnn.backend("vectorized"):
         _, expected = net.cost_and_gradients(X, y)

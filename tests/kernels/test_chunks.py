@@ -111,7 +111,7 @@ class TestFullBatch:
     @pytest.mark.parametrize("threads", [1, 2])
     @pytest.mark.parametrize("make", [small, normed])
     def test_bits_do_not_depend_on_chunks(self, backend, monkeypatch, make, threads):
-        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
         (X, y), nets, before = problem(), [make(), make()], fastnn.get_num_threads()
         weight = np.random.default_rng(1).uniform(size=len(X))
         fastnn.set_num_threads(threads)
@@ -135,13 +135,14 @@ class TestCompiledCall:
     """The call around the compiled steps."""
 
     def test_looks_at_validation_rows_where_an_epoch_ends(self, one_step, monkeypatch):
-        place = list(inspect.signature(entry.compiled.run.py_func).parameters).index("order_val")
-        sizes, assemble = [], entry.run_parallel
+        run = entry.compiled_kernels().run
+        place = list(inspect.signature(run.py_func).parameters).index("validation")
+        sizes, run_parallel = [], entry.run_parallel
 
-        def spied(function, args, team):
-            if function is entry.compiled.run:
-                sizes.append(len(args[place]))
-            return assemble(function, args, team)
+        def spied(function, args, n_threads):
+            if function is run:
+                sizes.append(len(args[place][0].row_indices))
+            return run_parallel(function, args, n_threads)
 
         monkeypatch.setattr(entry, "run_parallel", spied)
         (X, y), net = problem(), small()

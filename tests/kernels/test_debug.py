@@ -140,7 +140,7 @@ class TestNetworks:
     @pytest.fixture(autouse=True)
     def _two_threads(self, monkeypatch):
         """However small the work."""
-        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
         before = fastnn.get_num_threads()
         fastnn.set_num_threads(2)
         yield

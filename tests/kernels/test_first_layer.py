@@ -68,7 +68,7 @@ def test_any_number_of_outputs_finds_its_tiles(features, dtype):
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
 @pytest.mark.parametrize("threads", [2, 3, PARTS + 1])  # more members than groups too
 def test_any_number_of_members_gives_the_same_bits(kind, threads, monkeypatch):
-    monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(entry, "MIN_FLOPS_PER_STEP", 0)
     for features in (LONG - 1, LONG + 5):
         for units in ((2,), (5, 3)):
             alone, together = (fitted(features, kind, units, 16, n) for n in (1, threads))

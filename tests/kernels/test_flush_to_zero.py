@@ -36,13 +36,13 @@ def counts_subnormals():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_averages_of_dead_units_end_at_zero(monkeypatch, dtype, threads):
     """On every member of a team, made of two for a network for which one would do."""
-    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
     net, before, teams = dead(dtype), fastnn.get_num_threads(), []
-    assemble = entry.run_parallel
+    run_parallel = entry.run_parallel
     monkeypatch.setattr(
         entry,
         "run_parallel",
-        lambda run, args, team: (teams.append(team), assemble(run, args, team))[1],
+        lambda run, args, team: (teams.append(team), run_parallel(run, args, team))[1],
     )
     fastnn.set_num_threads(threads)
     try:

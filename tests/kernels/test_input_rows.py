@@ -128,7 +128,7 @@ def test_float16_that_is_not_finite_is_refused(m, value):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("sizes", [[5, 3, 1], [100, 1]])  # laid out, and read in place
 def test_prediction_finds_what_is_not_finite(sizes, threads, backend, monkeypatch):
-    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
     monkeypatch.setattr("fastnn._runtime.threads._wanted", threads)
     net = Network.mlp(sizes, output="sigmoid")
     net.build(sizes[0])

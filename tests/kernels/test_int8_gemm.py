@@ -10,7 +10,7 @@ from fastnn.kernels.jitted.codegen import pointers
 from fastnn.kernels.jitted.codegen.cpu import detect_cpu
 from fastnn.kernels.jitted.codegen.vnni import INT8_NR, VECTOR_BYTES, WORD_LANES
 from fastnn.kernels.jitted.compiler import dispatch_table
-from fastnn.kernels.jitted.execution import entry
+from fastnn.kernels.jitted.execution import entry, input_mode
 from fastnn.kernels.jitted.first_layer import int8_gemm, int8_narrow_gemm, quantize
 
 import fastnn
@@ -186,13 +186,13 @@ def fitted(features, units, batch, threads=1, dtype="float32"):
 @pytest.fixture
 def summed(monkeypatch):
     """The names that programs hand to the table from here on."""
-    names, addresses = set(), entry.addresses
+    names, kernel_ptrs_of = set(), entry.kernel_ptrs_of
 
-    def watched(ops, dtype, purpose, needs=(), settings=None):
-        names.update(needs)
-        return addresses(ops, dtype, purpose, needs, settings)
+    def watched(ops, dtype, purpose, required_kernels=(), settings=None):
+        names.update(required_kernels)
+        return kernel_ptrs_of(ops, dtype, purpose, required_kernels, settings)
 
-    monkeypatch.setattr(entry, "addresses", watched)
+    monkeypatch.setattr(entry, "kernel_ptrs_of", watched)
     return names
 
 
@@ -222,7 +222,7 @@ def test_networks_give_what_numpy_gives(features, units, batch, summed):
 @pytest.mark.parametrize("features", [256, 300, 2050, 6200, 12288, 16390])
 @pytest.mark.parametrize("units", [(1, 2), (3, 2), (7, 3), (41, 5)])
 def test_any_number_of_members_gives_the_same_bits(features, units, threads, monkeypatch):
-    monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(entry, "MIN_FLOPS_PER_STEP", 0)
     alone, together = (fitted(features, units, 50, count) for count in (1, threads))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -248,7 +248,7 @@ def walled():
 @pytest.mark.parametrize("units", [1, 7, 40])
 @pytest.mark.parametrize("features", [300, 2048, 2100])
 def test_nothing_behind_the_user_s_array_is_read(walled, features, units, threads, monkeypatch):
-    monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(entry, "MIN_FLOPS_PER_STEP", 0)
     before = fastnn._runtime.threads._wanted
     fastnn.set_num_threads(threads)
     try:
@@ -327,8 +327,8 @@ def test_a_workspace_serves_whichever_way_a_run_takes(kind):
     X = np.asfortranarray(X) if kind == "by columns" else X
     ops, state, dtype = net.program.ops, net.program.state, np.dtype(np.float32)
     work = entry.workspace(ops, 60, dtype, 2, X)
-    entered = entry.entered(ops, X, state, dtype, 60)
-    assert (entered["A"][0] < 0) == (kind == "plain")
-    layout = entry.layout(entered, 60, dtype, X, 2, work)
-    assert layout.work is work
-    assert layout.room >= 2
+    selected = input_mode.select_ops(ops, X, state, dtype, 60)
+    assert (selected["A"][0] < 0) == (kind == "plain")
+    layout = entry.layout(selected, 60, dtype, X, 2, work)
+    assert layout.workspace.buffer is work
+    assert layout.capacity >= 2

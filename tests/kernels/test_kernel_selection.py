@@ -10,7 +10,6 @@ from fastnn.kernels import jitted
 from fastnn.kernels.jitted.compiler import dispatch_table
 from fastnn.kernels.jitted.execution import kernel_selection
 from fastnn.kernels.jitted.first_layer import strided_gemm
-from fastnn.kernels.jitted.ops import activations
 
 import fastnn
 from fastnn import BatchNorm, Dense, Dropout, GaussianNoise, Network
@@ -23,9 +22,9 @@ Y = np.arange(20) % 2
 def forgetful(monkeypatch):
     """Programs that do not name the kernels which read rows in place."""
     monkeypatch.setattr(strided_gemm, "uses", lambda dtype, n: frozenset())
-    kernel_selection._addresses.cache_clear()
+    kernel_selection._kernel_ptrs.cache_clear()
     yield
-    kernel_selection._addresses.cache_clear()
+    kernel_selection._kernel_ptrs.cache_clear()
 
 
 def test_a_kernel_that_is_not_requested_is_named(forgetful):
@@ -34,12 +33,12 @@ def test_a_kernel_that_is_not_requested_is_named(forgetful):
 
 
 def test_a_row_reaches_no_kernel_that_is_not_requested(monkeypatch):
-    monkeypatch.setattr(activations, "use", lambda code: "batch")
-    kernel_selection._addresses.cache_clear()
+    monkeypatch.setattr(kernel_selection, "of_activation", lambda code: "batch")
+    kernel_selection._kernel_ptrs.cache_clear()
     net = Network([Dense(3, "silu"), Dense(1, "sigmoid")], seed=9).build(80)
     with pytest.raises(RuntimeError, match=r"did not request: .*ops\.activations\._silu"):
         net.predict(X[:1])
-    kernel_selection._addresses.cache_clear()
+    kernel_selection._kernel_ptrs.cache_clear()
 
 
 def test_no_table_holds_an_address_of_zero():
@@ -56,10 +55,10 @@ def named(monkeypatch):
         names.update(uses)
         return table(dtype, uses, processes)
 
-    kernel_selection._addresses.cache_clear()
+    kernel_selection._kernel_ptrs.cache_clear()
     monkeypatch.setattr(kernel_selection, "kernel_pointers", watched)
     yield names
-    kernel_selection._addresses.cache_clear()
+    kernel_selection._kernel_ptrs.cache_clear()
 
 
 def network():

@@ -177,6 +177,6 @@ def test_as_many_processes_as_threads_compile(monkeypatch):
     monkeypatch.setattr(jitted, "compile_all", lambda dtype, processes: told.append(processes))
     monkeypatch.setattr(kernel_selection, "kernel_pointers", watched)
     monkeypatch.setattr(threads, "_wanted", 3)
-    kernel_selection._addresses.cache_clear()
+    kernel_selection._kernel_ptrs.cache_clear()
     fastnn.warmup(["float32"])
     assert told[:2] == [3, 3]  # of all kernels, and of a fit's

@@ -25,10 +25,10 @@ X = np.random.default_rng(0).normal(size=(40, 500)).astype(np.float32)
 
 @pytest.fixture(autouse=True)
 def eager(monkeypatch):
-    """Two threads, and a companion from the third row on, however slow the machine is."""
-    monkeypatch.setattr(row_worker, "ROWS", 2)
-    monkeypatch.setattr(row_worker, "QUICK", np.inf)
-    monkeypatch.setattr(row_worker, "SHARE", np.inf)
+    """Two threads, and a row worker from the third row on, however slow the machine is."""
+    monkeypatch.setattr(row_worker, "ROWS_PER_TRIAL", 2)
+    monkeypatch.setattr(row_worker, "MAX_GAP", np.inf)
+    monkeypatch.setattr(row_worker, "MAX_TIME_SHARE", np.inf)
     monkeypatch.setattr(fastnn._runtime.threads, "_wanted", 2)
     single_row._kept.prepared.clear()
     ended()
@@ -37,7 +37,7 @@ def eager(monkeypatch):
 
 
 def ended():
-    """Wait for the companion's end; it ends by itself."""
+    """Wait for the row worker's end; it ends by itself."""
     for thread, _ in row_worker._current:
         thread.join()
 
@@ -47,7 +47,7 @@ def net(seed=0, widths=(300, 100)):
 
 
 def rows_together(network, rows):
-    """What single rows give, and how many of them a companion computed half of."""
+    """What single rows give, and how many of them a row worker computed half of."""
     outputs, helped = [], 0
     for row in rows:
         waits = any(m[row_worker.STATE] == row_worker.WAITING for _, m in row_worker._current)
@@ -67,7 +67,7 @@ def rows_alone(network, rows):
 
 
 def until_helped(network, rows=X):
-    """Predict rows until a companion has computed half of one: on busy cores one may come late."""
+    """Predict rows until a row worker has computed half of one: on busy cores one may come late."""
     while not (found := rows_together(network, rows))[1]:
         pass
     return found
@@ -91,7 +91,7 @@ def test_half_a_row_each_gives_the_same_bits(layers):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_a_companion_ends_when_no_row_comes_and_another_begins():
+def test_a_row_worker_ends_when_no_row_comes_and_another_begins():
     network = net()
     for _ in range(3):
         until_helped(network)
@@ -107,34 +107,34 @@ def test_one_thread_and_small_networks_have_none():
 
 
 def test_rows_that_do_not_follow_each_other_have_none(monkeypatch):
-    monkeypatch.setattr(row_worker, "QUICK", -1.0)
+    monkeypatch.setattr(row_worker, "MAX_GAP", -1.0)
     rows_together(net(), X)
     assert not any(thread.is_alive() for thread, _ in row_worker._current)
 
 
 def test_one_that_does_not_help_is_let_go_and_called_less_and_less(monkeypatch):
     """By times that are given: rows together take as long as alone, then half as long."""
-    monkeypatch.setattr(row_worker, "SHARE", 0.9)
-    monkeypatch.setattr(row_worker, "LONGEST", 8)
+    monkeypatch.setattr(row_worker, "MAX_TIME_SHARE", 0.9)
+    monkeypatch.setattr(row_worker, "MAX_REST", 8)
     monkeypatch.setattr(row_worker, "is_busy", lambda: False)
-    company, turns, calls, took = row_worker.Company(None), [], [], 1.0
+    worker, turns, calls, took = row_worker.RowWorker(None), [], [], 1.0
 
     def call(args, theta):
         calls.append(len(turns))
-        company.meeting[[row_worker.OWNER, row_worker.STATE]] = 1, row_worker.WAITING
-        company.fresh = True
+        worker.barrier[[row_worker.OWNER, row_worker.STATE]] = 1, row_worker.WAITING
+        worker.just_started = True
 
-    monkeypatch.setattr(company, "_call", call)
+    monkeypatch.setattr(worker, "_start", call)
     while len(turns) < 60:
         turns.append(took)
-        company.ended = company.first + took
-        company.judge((), None, lambda: 2)
+        worker.ended = worker.first + took
+        worker.judge((), None, lambda: 2)
         if len(calls) == 6:
             took = 0.5
     # A turn in which it is called, one in which it is fresh, one in which it is let go, and a rest.
     assert np.diff(calls).tolist() == [3 + rest for rest in (1, 2, 4, 8, 8)]
-    assert company.rest == 1
-    assert company.meeting[row_worker.OWNER] == 1
+    assert worker.rest == 1
+    assert worker.barrier[row_worker.OWNER] == 1
 
 
 def test_it_leaves_when_threads_are_taken_back():
@@ -207,14 +207,15 @@ def test_a_forked_child_waits_for_nobody():
 
 
 def printed(code):
-    """What a process prints that predicts rows with a companion, and ends as it should."""
+    """What a process prints that predicts rows with a row worker, and ends as it should."""
     start = (
         "import atexit, numpy as np\n"
         "row = np.ones((1, 500), np.float32)\n"
         "atexit.register(lambda: at_the_end())\n"
         "import fastnn\n"
         "from fastnn.kernels.jitted.threads import row_worker\n"
-        "row_worker.ROWS, row_worker.QUICK, row_worker.SHARE = 2, np.inf, np.inf\n"
+        "row_worker.ROWS_PER_TRIAL, row_worker.MAX_GAP = 2, np.inf\n"
+        "row_worker.MAX_TIME_SHARE = np.inf\n"
         "fastnn.set_num_threads(2)\n"
         "net = fastnn.Network.mlp([500, 300, 3], output='softmax').build(500)\n"
         "first = net.predict_proba(row)\n"

@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from fastnn.kernels.jitted.codegen import barrier
 from fastnn.kernels.jitted.compiler.jit import kernel
 from fastnn.kernels.jitted.execution import entry
 from fastnn.kernels.jitted.threads import team
 
 import fastnn
-from fastnn import Network
+from fastnn import Network, kernels
 from fastnn.errors import SettingError
 
 pytestmark = pytest.mark.medium
@@ -27,26 +28,26 @@ y = (X[:, 0] * X[:, 1] > 0).astype(int) + (X[:, 2] > 1)
 
 
 @kernel
-def count(turns, total, meeting, me, size):
-    """Let every member add 1 to each total in its turn, and see that nobody was early."""
+def count(turns, total, team):
+    """Let every thread add 1 to each total in its turn, and see that nobody was early."""
     late = 0
     for k in range(turns.size):
-        if k % size == me:
+        if k % team.n_threads == team.tid:
             total[0] += 1
-        team.barrier_wait(meeting, me, size)
+        barrier.barrier_wait(team)
         if total[0] != k + 1:
             late += 1
-        team.barrier_wait(meeting, me, size)
-    return 1000 * size + late
+        barrier.barrier_wait(team)
+    return 1000 * team.n_threads + late
 
 
 @kernel
-def wait_for_first(total, meeting, me, size):
-    """Let member 0 compute for long, while the others wait; the time is in total[0]."""
-    if me == 0:
+def wait_for_first(total, team):
+    """Let thread 0 compute for long, while the others wait; the time is in total[0]."""
+    if team.tid == 0:
         for k in range(int(total[0])):
             total[1] += np.sin(total[1] + k)
-    team.barrier_wait(meeting, me, size)
+    barrier.barrier_wait(team)
 
 
 def fitted(epochs=2, **settings):
@@ -59,7 +60,7 @@ def fitted(epochs=2, **settings):
 @pytest.fixture
 def shared(monkeypatch):
     """Small work is worth a team, of 4 threads unless a test says otherwise."""
-    monkeypatch.setattr(entry, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(entry, "MIN_FLOPS_PER_STEP", 0)
     before = fastnn._runtime.threads._wanted
     fastnn.set_num_threads(4)
     yield
@@ -79,13 +80,13 @@ def alone():
 @pytest.fixture
 def sizes(monkeypatch):
     """The sizes of all teams that have worked."""
-    seen, together = [], team._together
+    seen, together = [], team._fork_join
 
     def note(function, args, members, size):
         seen.append(size)
         return together(function, args, members, size)
 
-    monkeypatch.setattr(team, "_together", note)
+    monkeypatch.setattr(team, "_fork_join", note)
     return seen
 
 
@@ -97,7 +98,7 @@ from fastnn.kernels.jitted.execution import entry
 from test_team import fitted
 
 def by_four(_):
-    entry.WORTH_A_TEAM = 0
+    entry.MIN_FLOPS_PER_STEP = 0
     fastnn.set_num_threads(4)
     return fitted()
 
@@ -125,12 +126,13 @@ class TestMeetings:
         """A fresh process, for the compiler takes the constants in."""
         code = (
             "import sys, numpy as np; sys.path.insert(0, sys.argv[1])\n"
+            "from fastnn.kernels.jitted.codegen import barrier\n"
             "from fastnn.kernels.jitted.threads import team\n"
             "import test_team as t\n"
             "for name in ('SPINS', 'YIELDS'):\n"
-            "    setattr(team, name, 0 if name != sys.argv[2] else 3)\n"
-            "for f in (team.barrier_wait, t.count): f.disable_compile(False); f._cache.disable()\n"
-            "team.barrier_wait.recompile(); t.count.recompile()\n"
+            "    setattr(barrier, name, 0 if name != sys.argv[2] else 3)\n"
+            "kernels = barrier.barrier_wait, t.count\n"
+            "for f in kernels: f.disable_compile(False); f._cache.disable(); f.recompile()\n"
             "assert team.run_parallel(t.count, (np.zeros(200), np.zeros(1)), 3) == 3000\n"
         )
         here = os.path.dirname(__file__)
@@ -252,8 +254,8 @@ class TestSameBits:
         net.fit(X, y, epochs=1, progress=False)
         many, labels = np.concatenate([X] * 3), np.concatenate([y] * 3)
         weights = net.program.theta.size * 256
-        monkeypatch.setattr(entry, "WORTH_A_TEAM", weights)
-        monkeypatch.setattr(entry, "STARTING", 1)
+        monkeypatch.setattr(entry, "MIN_FLOPS_PER_STEP", weights)
+        monkeypatch.setattr(entry, "MIN_STEPS_TO_START", 1)
         found, before = [], fastnn._runtime.threads._wanted
         for threads in (1, 3, 99):
             fastnn.set_num_threads(threads)
@@ -301,7 +303,7 @@ class TestLife:
     def test_a_long_fit_of_short_epochs_gets_its_team(self, sizes, monkeypatch):
         """Work counts over all chunks of a fit, not in each."""
         step = 3 * 600 * (40 * 30 + 30 * 20 + 20 * 3)
-        monkeypatch.setattr(entry, "WORTH_A_TEAM", step)
+        monkeypatch.setattr(entry, "MIN_FLOPS_PER_STEP", step)
         before = fastnn._runtime.threads._wanted
         fastnn.set_num_threads(2)
         try:
@@ -309,7 +311,7 @@ class TestLife:
         finally:
             fastnn._runtime.threads._wanted = before
         assert sizes
-        assert len(sizes) < 60 - entry.STARTING + 2
+        assert len(sizes) < 60 - entry.MIN_STEPS_TO_START + 2
 
     def test_settings_without_a_number_of_threads(self, shared, sizes):
         net = Network.mlp([40, 30, 3], output="softmax")
@@ -317,7 +319,7 @@ class TestLife:
         sizes.clear()
         settings = net.program.settings()
         assert settings["threads"] == 0
-        assert entry._team(net.program.ops, 600, 1, lambda: int(settings["threads"])) == 1
+        assert entry._n_threads(net.program.ops, 600, 1, lambda: int(settings["threads"])) == 1
         net.cost_and_gradients(X, y)
         assert sizes == []
 
@@ -341,11 +343,11 @@ class TestFailures:
         class Once:
             """Fails for member 1, as a lack of memory might."""
 
-            def compile(self, signature):
-                count.compile(signature)
+            def prepare(self, *args):
+                count.prepare(*args)
 
             def __call__(self, *args):
-                if args[-2] == 1:
+                if args[-1].tid == 1:
                     raise MemoryError("no room")
                 return count(*args)
 
@@ -376,7 +378,7 @@ class TestFailures:
             except KeyboardInterrupt as error:
                 raise RuntimeError("missing Environment") from error
 
-        monkeypatch.setattr("fastnn.kernels.jitted.run", compile_for_long)
+        monkeypatch.setattr(kernels.get("jitted"), "run", compile_for_long)
         with pytest.raises(KeyboardInterrupt):
             fitted()
 

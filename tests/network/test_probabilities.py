@@ -92,7 +92,7 @@ def test_through_a_batch_norm_that_is_folded(backend):
 @pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_same_bits_at_any_number_of_threads(monkeypatch, dtype):
-    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
     X = np.random.default_rng(0).normal(scale=30, size=(3000, 5))
     net, found = Network([Dense(8), Dense(1, "sigmoid")], inputs=5, dtype=dtype), []
     before = fastnn.get_num_threads()

@@ -88,7 +88,7 @@ class TestMasks:
     @pytest.mark.parametrize("order", range(6))
     def test_every_order_of_layers_trains_as_the_ops_do(self, order, threads, monkeypatch):
         """Where relu, and dropout over it, is differentiated inside of a product, and where not."""
-        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
         monkeypatch.setattr("fastnn._runtime.threads._wanted", threads)
         end = Dense(1, "sigmoid")
         layers = [
@@ -111,7 +111,7 @@ class TestMasks:
 
     @pytest.mark.parametrize("threads", [2, 3])
     def test_same_bits_at_any_number_of_threads(self, threads, monkeypatch):
-        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
         X, y = problem(300, 40)
         layers = [Dense(70, "gelu"), BatchNorm(), Dropout(0.4), Dense(33, "relu", max_norm=1.0),
                   GaussianNoise(0.1), Dense(1, "sigmoid")]  # fmt: skip
@@ -136,7 +136,7 @@ class TestPenalty:
     @pytest.mark.parametrize("optimizer", [fastnn.GradientDescent(0.1), fastnn.AdamW(0.01)])
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_shared_out_over_many_parameters(self, bounds, optimizer, dtype, monkeypatch):
-        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
         X, y = problem(80, 30)
         settings = {"batch_size": 40, "l2": 0.5, "l1": 0.05, "optimizer": optimizer, **bounds}
         found = []

@@ -163,7 +163,7 @@ class TestSignals:
 class TestForks:
     @pytest.fixture(autouse=True, params=[1, 2])
     def threads(self, request, monkeypatch):
-        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
         before = fastnn.get_num_threads()
         fastnn.set_num_threads(request.param)
         yield

@@ -62,7 +62,7 @@ class TestSameBits:
     @pytest.mark.medium
     @pytest.mark.parametrize("threads", [2, 3, 4])
     def test_at_any_number_of_threads(self, threads, monkeypatch):
-        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
         X, y = problem(700, 70)
         y = y + (X[:, 2] > 1)
         results = []
@@ -99,7 +99,7 @@ class TestSameBits:
 
     @pytest.mark.forks
     def test_in_a_forked_child(self, monkeypatch):
-        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+        monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
         X, y = problem()
         net = small()
         net.fit(X, y, epochs=3, progress=False)

@@ -122,7 +122,7 @@ class TestDoors:
 def test_threads_may_change_while_a_fit_begins(monkeypatch):
     answers = iter([1] + [8] * 100)
     monkeypatch.setattr("fastnn.training.loop.get_num_threads", lambda: next(answers))
-    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
     network().fit(X, y, epochs=2, batch_size=None, progress=False)
 
 
@@ -135,7 +135,7 @@ def test_a_team_is_released_when_its_caller_fails(monkeypatch):
             raise KeyError("from a signal's handler")
 
     monkeypatch.setattr(team.threading, "Thread", Broken)
-    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.WORTH_A_TEAM", 0)
+    monkeypatch.setattr("fastnn.kernels.jitted.execution.entry.MIN_FLOPS_PER_STEP", 0)
     before, running = fastnn.get_num_threads(), threading.active_count()
     fastnn.set_num_threads(2)
     try:

@@ -79,6 +79,15 @@ def as_abi_array(typingctx, array):
     return AbiArray(array)(array), codegen
 
 
+def abi_type(kind):
+    """The type as which a linked kernel takes an argument: arrays in records are such as well."""
+    if isinstance(kind, types.Array):
+        return kind if isinstance(kind, AbiArray) else AbiArray(kind)
+    if isinstance(kind, types.BaseNamedTuple):
+        return types.BaseTuple.from_types([*map(abi_type, kind.types)], kind.instance_class)
+    return kind
+
+
 def abi_types(kinds):
-    """Return the types by which an indirect kernel takes arguments of these types."""
-    return tuple(AbiArray(kind) if isinstance(kind, types.Array) else kind for kind in kinds)
+    """The types as which a linked kernel takes arguments of these types."""
+    return tuple(map(abi_type, kinds))

@@ -7,7 +7,7 @@ pointers, one for each dtype of networks, and a call costs about 5 ns.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,9 @@ from numba.extending import intrinsic
 
 from ...debug import DEBUG
 from ...opcodes import require_all
-from .array_abi import AbiArray, abi_types
+from ..records import FIELDS, RECORDS
+from ..requirements import in_training
+from .array_abi import abi_type, abi_types
 from .jit import kernel, unwrapped
 from .parallel_compile import started_helpers
 from .unrequested import stand_in
@@ -50,12 +52,13 @@ REQUIRED_DTYPES = {}
 EXTRA_TYPES = {}
 
 
+@cache
 def _types(signature, number):
     """Return Numba's types of a signature's letters, for networks of the type `number`.
 
     F1, F2: C-contiguous arrays of the network's dtype; D1, D2: of float64; I1: of int64; T: the
     table of pointers; i, f: an int64 and a float64; X: the description of the user's array; others
-    stand in EXTRA_TYPES.
+    stand in EXTRA_TYPES, or are the names of records.
     """
     letters = {
         "F1": types.Array(number, 1, "C"),
@@ -67,8 +70,18 @@ def _types(signature, number):
         "i": types.int64,
         "f": types.float64,
         "X": types.UniTuple(types.int64, 4),
-    }
-    return tuple((letters | EXTRA_TYPES)[letter] for letter in signature.split())
+    } | EXTRA_TYPES
+
+    def of(letter):
+        record = RECORDS.get(letter)
+        return record_type(record, number) if record else letters[letter]
+
+    return tuple(map(of, signature.split()))
+
+
+def record_type(record, number):
+    """Numba's type of a record, for networks of float32 or float64 (`number`)."""
+    return types.BaseTuple.from_types(_types(FIELDS[record], number), record)
 
 
 def _enter(function, signature, requires):
@@ -92,13 +105,21 @@ def _call(context, builder, table, place, values, signature, number):
     return context.get_dummy_value()
 
 
+def _network_numbers(letters, kinds):
+    """Yield the dtype of each argument that is of the network's dtype, of a record's fields too."""
+    for letter, kind in zip(letters, kinds, strict=True):
+        if letter in ("F1", "F2"):
+            yield kind.dtype
+        elif letter in RECORDS:
+            yield from _network_numbers(FIELDS[RECORDS[letter]].split(), kind.types)
+
+
 def _given(signature, args):
     """Return the tuple that arguments are cast to, and the network's type, from their types."""
     letters = [letter for letter in signature.split() if letter != "T"]
-    numbers = [a.dtype for letter, a in zip(letters, args, strict=True) if letter[0] == "F"]
-    number = numbers[0] if numbers else types.float64
+    number = next(_network_numbers(letters, args), types.float64)
     wanted = [
-        given if isinstance(given, AbiArray) and given.array == kind else kind
+        given if abi_type(given) == abi_type(kind) else kind
         for kind, given in zip(_types(" ".join(letters), number), args, strict=True)
     ]
     return types.BaseTuple.from_types(wanted), number
@@ -130,11 +151,6 @@ def indirect(signature, requires=None):
         return call
 
     return decorate
-
-
-def in_training(use):
-    """Return what training requires for a use, beside what every purpose requires for it."""
-    return f"{use} in training"
 
 
 def in_training_each(functions):

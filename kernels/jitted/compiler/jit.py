@@ -65,6 +65,7 @@ def _decorate(fastmath, **flags):
             fastmath=fastmath,
             **flags,
         )(function)
+        compiled.prepare = lambda *args: compiled.compile(tuple(map(numba.typeof, args)))
         if not numba.config.DISABLE_JIT:
             compiled._cache = KernelCache(function)
             compiled.compile = _uncollected()(compiled.compile)

@@ -1,4 +1,4 @@
-"""The doors of a compiled program: workspaces, teams, and the calls that run it."""
+"""The entry points of a compiled program: workspaces, teams, and the calls that run it."""
 
 from __future__ import annotations
 
@@ -7,135 +7,74 @@ from functools import lru_cache
 import numpy as np
 
 from ...backend import accept_input, one_thread
-from ...csr import SparseRows
-from ...opcodes import AS_IT_IS, METHODS, OP, Kind, Method
+from ...opcodes import METHODS, OP, Kind, Method
+from ...records import Batch
 from ...views import statistics
-from ..api.layout import check_examples, check_shape
-from ..api.matrix_ops import standardize
-from ..api.vector_ops import penalty
-from ..codegen.pointers import MARK, describe_input, reader_of
-from ..first_layer import int8_gemm, strategy, strided_gemm
-from ..step import loop as compiled
-from ..step import update as updates
-from ..step.gradient import gradient as _gradient
+from ..api.layout import check_shape, check_examples
+from ..first_layer import strategy
+from ..records import MAX_CHUNKS, Model, Penalty, Phase, Workspace
 from ..threads.scratch import scratch
 from ..threads.team import accumulate_flops, run_parallel
-from .kernel_selection import addresses, blocks
+from .compiled import compiled_kernels
+from .input_mode import describe_mode, select_input_mode, select_ops
+from .kernel_selection import kernel_ptrs_of, required_for_groups
 from .workspace import allocate, plan_blocked, plan_unblocked
 
 #: Multiplications in one step, or block of rows, below which a team would cost more than it saves.
 #: `python -m bench.threshold` measures it: on two logical CPUs whose products together were hardly
 #: faster than one's, square nets won from 14 million on, images and tables from 8 on.
-WORTH_A_TEAM = 6_000_000
-STARTING = 20  # times as many must be at hand before threads are started for a fit or a call
+MIN_FLOPS_PER_STEP = 6_000_000
+#: Multiplications of a fit or a call, in steps of that size, before threads are started for it.
+MIN_STEPS_TO_START = 20
 
-#: Share of the numbers of sparse rows that are held, up to which they are multiplied as they are.
-#: Laying a batch out was as fast at 1/22 for 8000 features in float32, at 1/8 for 2000.
-FILLED = 1 / 16
-
-#: Rows that forward-only work takes at a time; and of bytes whose products are summed as integers,
-#: since weights are cut in digits for each block: 10,000 rows of 784 take 3 % less time so.
-BLOCK, MANY = 256, 512
-
-
-def _as_it_is(ops, X, state, dtype, batch):
-    """Tell whether a first DENSE row multiplies X as it is where X would be laid out otherwise."""
-    if isinstance(X, SparseRows):
-        return ops["stats"][0] == 0 and len(X.data) <= FILLED * X.size
-    if X is None or batch < int8_gemm.MANY or X.dtype != int8_gemm.UINT8 or ops["A"][0] < 0:
-        return False
-    if not int8_gemm.replace(ops, dtype, batch):
-        return False
-    return (
-        state is None
-        or strided_gemm.mark(describe_input(X)[0], ops[0], state)[3] == strategy.MARKED
-    )
-
-
-def entered(ops, X, state, dtype, batch):
-    """Return the op table of a run over X: another where it is multiplied as it is.
-
-    That is what a first DENSE row does with sparse rows where nothing is subtracted from them and
-    they are sparse enough, and with bytes whose products are summed as integers. state: None where
-    it is not known. batch: examples of a step, or of a prediction.
-    """
-    if not _as_it_is(ops, X, state, dtype, batch) or ops["kind"][1] != Kind.DENSE:
-        return ops
-    return _without_input(ops.tobytes())
-
-
-@lru_cache(maxsize=256)
-def _without_input(ops):
-    """The op table in which X is multiplied as it is, from the bytes of one."""
-    ops = np.frombuffer(ops, OP).copy()
-    if ops["A"][0] >= 0:  # the input's place, which is the first, is not needed
-        ops["A"][1:-1] -= ops["n_out"][0]
-        ops["Z"][1:-1] -= ops["n_out"][0]
-    ops["A"][0] = AS_IT_IS
-    return ops
-
-
-def _described(ops, state, X, dtype, batch):
-    """(description of X, array behind it, names of what it needs) where ops read it."""
-    x, alive = describe_input(X)
-    if ops["A"][0] >= 0:
-        return x, alive, {reader_of(alive), "input"}
-    x = strided_gemm.mark(x, ops[0], state)
-    if x[3] >= MARK:
-        x, uses = strategy.chosen(x, alive.dtype, ops, dtype, batch)
-        return x, alive, uses
-    held = isinstance(X, SparseRows) and ops["A"][0] == AS_IT_IS and ops["stats"][0] == 0
-    return x, alive, {reader_of(alive), "sparse" if held else "by blocks"}
-
-
-def enter(ops, state, X, dtype, batch):
-    """(ops, description of X, array behind it, names of what it needs) of a run over X.
-
-    batch: examples of a step, or of a prediction.
-    """
-    ops = entered(ops, X, state, dtype, batch)
-    return ops, *_described(ops, state, X, dtype, batch)
+#: Rows that forward-only work takes at a time; and rows of bytes whose products are summed as
+#: integers, for weights are quantized for each block: 10,000 rows of 784 take 3 % less time so.
+ROWS_PER_BLOCK, BYTE_ROWS_PER_BLOCK = 256, 512
 
 
 def _plan(ops, m, dtype, X):
-    """Plan of steps over up to m examples of X, which a network that begins with it reads twice."""
+    """Return the Plan of steps over up to m examples of X, read twice where it is not laid out."""
     twice = isinstance(X, np.ndarray) and ops["A"][0] < 0
     return plan_blocked(ops.tobytes(), m, np.dtype(dtype).itemsize, X.itemsize if twice else 0)
 
 
 def workspace(ops, m, dtype, threads=1, X=None):
-    """Scratch for batches of up to m examples, of X, and teams of up to `threads`."""
-    other = entered(ops, X, None, np.dtype(dtype), m)  # or not, as the state will tell
+    """Return scratch (size,) for batches of up to m examples, of X, and up to `threads` threads."""
+    other = select_ops(ops, X, None, np.dtype(dtype), m)  # or not, as the state will tell
     tables = (ops,) if other is ops else (ops, other)
-    works = (allocate(_plan(table, m, dtype, X), dtype, threads).work for table in tables)
-    return max(works, key=np.size)
+    layouts = (allocate(_plan(table, m, dtype, X), dtype, threads) for table in tables)
+    return max((found.workspace.buffer for found in layouts), key=np.size)
 
 
-def layout(ops, m, dtype, X, threads=1, work=None):
-    """The Layout of steps over up to m examples of X, in `work` if it is given; ops as entered."""
-    return allocate(_plan(ops, m, dtype, X), dtype, threads, work)
+def layout(ops, m, dtype, X, threads=1, buffer=None):
+    """Return the Layout of steps over up to m examples of X, in `buffer` where it is given.
+
+    ops: the table that `select_ops` returned.
+    """
+    return allocate(_plan(ops, m, dtype, X), dtype, threads, buffer)
 
 
 @lru_cache(maxsize=256)
 def _multiplications(ops):
-    """How many an example takes forward, from the bytes of an op table."""
+    """Return how many an example takes forward, from the bytes of an op table."""
     ops = np.frombuffer(ops, OP)
     dense = ops[ops["kind"] == Kind.DENSE]
     return int((dense["n_in"] * dense["n_out"]).sum())
 
 
-def _team(ops, examples, times, threads, apart=1):
-    """Size of the team for work on so many examples, so many times: one, unless it is worth it.
+def _n_threads(ops, examples, times, threads, parts=1):
+    """Return how many threads share work on so many examples, so many times: one for little work.
 
-    `threads` is a function, called only where that matters; `apart`: how many members have work of
-    their own, which they need not share.
+    threads() tells how many may, and is asked only where that matters; parts: how many threads have
+    examples of their own, which they need not share.
     """
     work = examples * _multiplications(ops.tobytes())
-    shared = work >= WORTH_A_TEAM
-    if not (shared or apart > 1) or accumulate_flops(work * times) < STARTING * WORTH_A_TEAM:
+    shared = work >= MIN_FLOPS_PER_STEP
+    enough = MIN_STEPS_TO_START * MIN_FLOPS_PER_STEP
+    if not (shared or parts > 1) or accumulate_flops(work * times) < enough:
         return 1
-    size = max(1, threads())  # settings that name no number hold 0
-    return size if shared else min(size, apart)
+    n = max(1, threads())  # settings that name no number hold 0
+    return n if shared else min(n, parts)
 
 
 def forward(ops, theta, state, work, X):
@@ -156,37 +95,40 @@ def _scaled(op, state, X, out):
         wide = np.result_type(X.dtype, out.dtype)
         shift, factor, rest = (part.astype(wide) for part in statistics(state, op))
         inside = np.empty(out.shape, wide)
-        standardize(X.astype(wide), shift + rest, factor, op["offset"], inside)
+        kernels = compiled_kernels()
+        kernels.standardize(X.astype(wide), shift + rest, factor, op["offset"], inside)
         out[...] = inside
     else:
         out[...] = X
 
 
-def _blocks(ops, x, m, dtype, threads):
-    """(work, ld, places, team) of forward-only work on m rows of x: a workspace for each member."""
-    block = min(m, MANY if strategy.summed.py_func(x) else BLOCK)
-    plan = plan_unblocked(ops.tobytes(), block, dtype.itemsize)
-    team = _team(ops, block, m / max(block, 1), threads, m // plan.ld)
-    return scratch(team * (plan.fixed + plan.each), dtype), plan.ld, plan.places, team
+def _forward_workspace(mode, m, dtype, threads):
+    """Return the Workspace of forward-only work on m rows, and how many threads it serves."""
+    rows = min(m, BYTE_ROWS_PER_BLOCK if strategy.summed.py_func(mode.X) else ROWS_PER_BLOCK)
+    plan = plan_unblocked(mode.ops.tobytes(), rows, dtype.itemsize)
+    n_threads = _n_threads(mode.ops, rows, m / max(rows, 1), threads, m // plan.ld)
+    buffer = scratch(n_threads * (plan.floats_shared + plan.floats_per_thread), dtype)
+    return Workspace(buffer, plan.ld, plan.offsets), n_threads
 
 
 def _predict(ops, row, theta, state, X, out, threads=one_thread, check=accept_input):
-    """Write A (m, n_out) of a row."""
-    ops, x, alive, needed = enter(ops, state, X, theta.dtype, len(X))
-    if ops["A"][0] < 0:
+    """Write out (m, n_out) = A of a row."""
+    mode = select_input_mode(ops, state, X, theta.dtype, len(X))
+    if mode.ops["A"][0] < 0:
         check()
-    work, ld, places, team = _blocks(ops, x, len(X), theta.dtype, threads)
-    order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, "predict", needed)
-    wrong = np.zeros(team, np.int64)
-    args = (table, ops, row, theta, state, work, ld, places, x, order, out, wrong)
-    run_parallel(compiled.predict, args, team)
-    if any(wrong.tolist()):
+    workspace, n_threads = _forward_workspace(mode, len(X), theta.dtype, threads)
+    nonfinite = np.zeros(n_threads, np.int64)
+    args = (
+        kernel_ptrs_of(mode.ops, theta.dtype, "predict", mode.required_kernels),
+        Model(mode.ops, theta, state), row, workspace, mode.X, np.arange(len(X)), out, nonfinite,
+    )  # fmt: skip
+    run_parallel(compiled_kernels().predict, args, n_threads)
+    if any(nonfinite.tolist()):
         check()
 
 
 def predict(ops, theta, state, X, out, threads=one_thread, check=accept_input):
-    """Write A of the last layer, block by block.   X (m, n_in); out C-contiguous, as in `steps`.
+    """Write out = A of the last layer, block by block.   X (m, n_in); out C-contiguous.
 
     check() may refuse X: kernels find what is not finite where X is laid out, so there it is asked
     only then, and afterwards; passes of NumPy took a sixth of 10,000 rows of 20 numbers' time.
@@ -197,69 +139,79 @@ def predict(ops, theta, state, X, out, threads=one_thread, check=accept_input):
 def evaluate(ops, theta, state, X, Y, w, threads=one_thread):
     """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
     check_examples(ops, theta, None, ((X, Y, w),))
-    ops, x, alive, needed = enter(ops, state, X, theta.dtype, len(X))
-    work, ld, places, team = _blocks(ops, x, len(X), theta.dtype, threads)
-    result, tally = np.zeros(2), np.empty((-(-len(X) // ld), 3))
-    order = np.arange(len(alive))
-    table = addresses(ops, theta.dtype, "evaluate", needed)
-    args = (table, ops, theta, state, work, ld, places, x, Y, w, order, tally, result, 1)
-    run_parallel(compiled.evaluate.kernel, args, team)
-    return float(result[0]), float(result[1])
+    mode = select_input_mode(ops, state, X, theta.dtype, len(X))
+    workspace, n_threads = _forward_workspace(mode, len(X), theta.dtype, threads)
+    score, block_losses = np.zeros(2), np.empty((-(-len(X) // workspace.ld), 3))
+    args = (
+        kernel_ptrs_of(mode.ops, theta.dtype, "evaluate", mode.required_kernels),
+        Model(mode.ops, theta, state), workspace, Batch(mode.X, Y, w, np.arange(len(X))),
+        block_losses, score, 1,
+    )  # fmt: skip
+    run_parallel(compiled_kernels().evaluate, args, n_threads)
+    return float(score[0]), float(score[1])
 
 
 def gradient(ops, theta, grad, state, work, batch, settings, epoch):
     """Write the gradient of one step and return (cost, Σ w of right rows, Σ w)."""
-    X, Y, w, rows = batch
-    check_examples(ops, theta, None, ((X, Y, w),), rows)
-    ops, x, _alive, needed = enter(ops, state, X, theta.dtype, len(rows))
-    team = _team(ops, 3 * len(rows), 1, lambda: int(settings["threads"]))
-    work, ld, places, tally, _ = layout(ops, len(rows), theta.dtype, X, team)
-    result = np.zeros(3)
-    table = addresses(ops, theta.dtype, "gradient", needed | blocks(tally), settings)
+    X, Y, w, row_indices = batch
+    m = len(row_indices)
+    check_examples(ops, theta, None, ((X, Y, w),), row_indices)
+    mode = select_input_mode(ops, state, X, theta.dtype, m)
+    n_threads = _n_threads(mode.ops, 3 * m, 1, lambda: int(settings["threads"]))
+    workspace, group_losses, _ = layout(mode.ops, m, theta.dtype, X, n_threads)
+    step_log = np.zeros(3)
+    required_kernels = mode.required_kernels | required_for_groups(group_losses)
     args = (
-        table, ops, theta, grad, state, work, ld, places, x, Y, w, rows, 1, settings.reshape(1),
-        int(epoch), tally, result,
+        kernel_ptrs_of(mode.ops, theta.dtype, "gradient", required_kernels, settings),
+        Model(mode.ops, theta, state), grad, workspace, Batch(mode.X, Y, w, row_indices), 1,
+        Phase(int(settings["seed"]), int(epoch)), group_losses, step_log,
     )  # fmt: skip
-    run_parallel(_gradient.kernel, args, team)
-    if result[2] and (settings["l2"] or settings["l1"]):
+    run_parallel(compiled_kernels().gradient, args, n_threads)
+    if step_log[2] and (settings["l2"] or settings["l1"]):
         kept = slice(int(settings["decay"]))
-        l2, l1 = settings["l2"] / result[2], settings["l1"] / result[2]
-        result[0] += penalty(theta[kept], grad[kept], l2, l1)
-    return tuple(float(value) for value in result)
+        l2, l1 = settings["l2"] / step_log[2], settings["l1"] / step_log[2]
+        step_log[0] += compiled_kernels().penalty(theta[kept], grad[kept], l2, l1)
+    return tuple(float(value) for value in step_log)
 
 
 def update(ops, arrays, settings, rate, t):
     """Move theta along grad by the settings' method, the t-th time (from 1)."""
     theta, grad, slots, state = arrays
-    table = addresses(ops, theta.dtype, "fit", settings=settings)
-    sums = np.empty(updates.CHUNKS)
-    numbers = settings.reshape(1), float(rate), 0.0, 0.0, int(t)
-    args = table, ops, theta, grad, slots, state, *numbers, sums
-    run_parallel(updates.update.kernel, args, 1)
+    args = (
+        kernel_ptrs_of(ops, theta.dtype, "fit", settings=settings), Model(ops, theta, state), grad,
+        slots, settings.reshape(1), float(rate), Penalty(0.0, 0.0), int(t), np.empty(MAX_CHUNKS),
+    )  # fmt: skip
+    run_parallel(compiled_kernels().update, args, 1)
 
 
 def run(ops, arrays, work, train, validation, settings, rates, log, start, stop):
     """Take the steps start … stop−1 of a fit and return the next one: stop, unless it diverged."""
     theta, grad, slots, state = arrays
-    (X, Y, w, order), (X_val, Y_val, w_val), (record, scores, counters) = train, validation, log
+    (X, Y, w, order), (X_val, Y_val, w_val) = train, validation
     check_examples(ops, theta, slots, ((X, Y, w), validation))
-    check_shape(order, len(X), like=counters)
+    check_shape(order, len(X), like=log.counters)
     if len(slots) < METHODS[Method(int(settings["method"]))].slots:
         raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
     batch = min(int(settings["batch_size"]), len(X))
-    ops, x, _alive, needed = enter(ops, state, X, theta.dtype, batch)
-    x_val, alive_val, needed_val = _described(ops, state, X_val, theta.dtype, batch)
-    needs = needed | needed_val | {"evaluate"} if len(X_val) else needed
-    laid, ld, places, tally, room = layout(ops, batch, theta.dtype, X, work=work)
-    if laid is not work:  # which must last from call to call
+    mode = select_input_mode(ops, state, X, theta.dtype, batch)
+    held_out = describe_mode(mode.ops, state, X_val, theta.dtype, batch)
+    workspace, group_losses, capacity = layout(mode.ops, batch, theta.dtype, X, buffer=work)
+    if workspace.buffer is not work:  # which must last from call to call
         raise ValueError(f"a workspace of {work.size} numbers is too small for these steps")
     steps = -(-len(X) // batch)
-    scored = len(alive_val) if stop // steps > start // steps else 0
+    scored = len(X_val) if stop // steps > start // steps else 0
+    required_kernels = mode.required_kernels | required_for_groups(group_losses)
+    if len(X_val):
+        required_kernels |= held_out.required_kernels | {"evaluate"}
+    validation = (
+        Batch(held_out.X, Y_val, w_val, np.arange(scored)),
+        np.empty((-(-scored // workspace.ld), 3)),
+    )
     args = (
-        addresses(ops, theta.dtype, "fit", needs | blocks(tally), settings), ops, theta, grad,
-        slots, state, work, ld, places, tally, x, Y, w, order, x_val, Y_val, w_val,
-        np.arange(scored), np.empty((-(-scored // ld), 3)), settings.reshape(1), rates,
-        record, scores, counters, start, stop,
+        kernel_ptrs_of(mode.ops, theta.dtype, "fit", required_kernels, settings),
+        Model(mode.ops, theta, state), grad, slots, workspace, group_losses,
+        Batch(mode.X, Y, w, order), validation, settings.reshape(1), rates, log, start,
+        stop,
     )  # fmt: skip
-    team = _team(ops, 3 * batch, stop - start, lambda: int(settings["threads"]))
-    return int(run_parallel(compiled.run, args, min(team, room)))
+    n_threads = _n_threads(mode.ops, 3 * batch, stop - start, lambda: int(settings["threads"]))
+    return int(run_parallel(compiled_kernels().run, args, min(n_threads, capacity)))

@@ -174,13 +174,13 @@ def forward(table, X, rows, n_out, n_in, theta, W, Z, z, ld, s, room):
         _forward(table, X[3] - CSR_CODE, X, rows, n_out, n_in, theta, W, Z, z, ld)
 
 
-@indirect("T X I1 i i F1 i i F1 i i i i i", requires="sparse in training")
-def backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, room, me, team):
+@indirect("T X I1 i i F1 i i F1 i i i Team", requires="sparse in training")
+def backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, room, team):
     """dW (n_out, n_in) at grad[W], shared out: dW[o, k] = Σⱼ D[d + o ld + j] X[rows[j], k]."""
     narrow = csr_gemm_packed.fit(D, n_out, n_in, room)
     if narrow:
-        csr_gemm_packed.backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, me, team)
-    for tile in range(me, 0 if narrow else (n_out + OUTPUTS - 1) // OUTPUTS, team):
+        csr_gemm_packed.backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, team)
+    for tile in range(team.tid, 0 if narrow else (n_out + OUTPUTS - 1) // OUTPUTS, team.n_threads):
         o = tile * OUTPUTS
         n = min(OUTPUTS, n_out - o)
         at, w = d + o * ld, W + o * n_in

@@ -133,10 +133,10 @@ def forward(table, X, rows, n_out, n_in, theta, W, Z, z, ld, s):
 
 
 @inlined
-def backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, me, team):
+def backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, team):
     """dW (n_out, n_in) at grad[W], shared out: dW[o, k] = Σⱼ D[d + o ld + j] X[rows[j], k]."""
     lanes = lane_count(D)
-    for tile in range(me, (n_out + lanes - 1) // lanes, team):
+    for tile in range(team.tid, (n_out + lanes - 1) // lanes, team.n_threads):
         o = tile * lanes
         n = min(lanes, n_out - o)
         at, w = d + o * ld, W + o * n_in

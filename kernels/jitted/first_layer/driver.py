@@ -9,201 +9,180 @@ one order, whoever computed them.
 from __future__ import annotations
 
 from ...opcodes import AS_IT_IS, Activation
+from ..codegen.barrier import barrier_wait
+from ..codegen.partition import pad_to_cache_lines, partition_cache_lines, static_partition
 from ..codegen.pointers import fill_zero, view, view_matrix
 from ..codegen.vnni import INT8_MR
 from ..compiler.dispatch_table import indirect
-from ..compiler.jit import inlined, kernel
+from ..compiler.jit import inlined
 from ..gemm.inner_product import multiply_inner
 from ..gemm.microkernel import multiply
 from ..gemm.small_k import BETA_ONE, BETA_ZERO
 from ..ops.activations import activate
-from ..threads.team import barrier_wait, static_partition
+from ..records import FeatureGroup
 from . import csr_gemm, strategy, strided_gemm
 from .scaled_gather import gather
 
 SOFTMAX, IDENTITY = int(Activation.SOFTMAX), int(Activation.IDENTITY)
 
-CACHE_LINE = 64  # bytes that numbers of examples are padded to: a cache line, whole vectors
 BLOCK_NUMBERS = 48 * 1024  # numbers that a member reads and scales at a time: second-level cache
 BLOCK_FEATURES = 528  # features of them: an odd count of cache lines, lest rows meet in few sets
 
 
-@kernel
-def pad_to_cache_lines(m, itemsize):
-    """M rounded up to whole vectors of numbers of that size."""
-    line = CACHE_LINE // itemsize
-    return (m + line - 1) // line * line
-
-
 @inlined
-def partition_cache_lines(m, itemsize, me, team):
-    """First and last of member `me`'s share of m numbers in a row: cache lines, nearly even."""
-    line = CACHE_LINE // itemsize
-    groups = (m + line - 1) // line
-    return min(groups * me // team * line, m), min(groups * (me + 1) // team * line, m)
-
-
-@inlined
-def read_block(table, op, state, X, rows, k0, block):
-    """Block (n, w) = features k0 … of X[rows], scaled as the INPUT row says."""
+def read_block(kernel_ptrs, op, state, X, row_indices, k0, block):
+    """Block (n, w) = features k0 … k0+w−1 of X[row_indices], scaled as the INPUT row says."""
     shift = view(state, op.state, op.stats)
     factor = view(state, op.state + op.stats, op.stats)
     rest = view(state, op.state + 2 * op.stats, op.stats)
-    gather(table, X, rows, k0, op.stats, shift, factor, rest, op.offset, block)
+    gather(kernel_ptrs, X, row_indices, k0, op.stats, shift, factor, rest, op.offset, block)
 
 
 @inlined
-def _shares(ops, X, m, itemsize, me, team):
-    """First and last output, first and last example that a member computes: all of one of both."""
+def _forward_shares(ops, X, m, itemsize, team):
+    """Return first and last + 1 output, first and last + 1 example of a thread: all of one kind."""
     n = ops[1].n_out
-    if strategy.summed(X) and ops[0].A == AS_IT_IS:  # then all digits would be cut by every member
-        first, last = static_partition((n + INT8_MR - 1) // INT8_MR, me, team)
+    if strategy.summed(X) and ops[0].A == AS_IT_IS:  # else every thread would quantize all weights
+        first, last = static_partition((n + INT8_MR - 1) // INT8_MR, team.tid, team.n_threads)
         return first * INT8_MR, min(last * INT8_MR, n), 0, m
-    first, last = partition_cache_lines(m, itemsize, me, team)
+    first, last = partition_cache_lines(m, itemsize, team.tid, team.n_threads)
     return 0, n, first, last
 
 
 @inlined
-def _groups(groups, m, itemsize, me, team):
-    """First and last group of features that a member sums, and first and last example.
+def _group_shares(groups, m, itemsize, team):
+    """Return first and last + 1 group of features that a thread sums, and of examples.
 
-    Where members outnumber groups, several take examples of the same one.
+    Where threads outnumber groups, several take examples of the same one.
     """
-    across = team // groups
+    tid, across = team.tid, team.n_threads // groups
     if across <= 1:
-        first, last = static_partition(groups, me, team)
+        first, last = static_partition(groups, tid, team.n_threads)
         return first, last, 0, m
-    first, last = partition_cache_lines(m, itemsize, me % across, across)
-    return me // across, min(me // across + 1, groups), first, last
+    first, last = partition_cache_lines(m, itemsize, tid % across, across)
+    return tid // across, min(tid // across + 1, groups), first, last
 
 
-@indirect("T O F1 F1 F1 i P X I1 i i i i I1 i i", requires="in place")
-def _in_place(
-    table, ops, theta, state, work, ld, places, X, rows, first, last, o0, o1, meeting, me, team
-):
-    """Add to Z (n_out, ld) the products with X[rows]: a member's groups, examples or outputs.
+@indirect("T Model Workspace X I1 i i i i Team", requires="in place")
+def _in_place(kernel_ptrs, model, workspace, X, row_indices, first, last, o0, o1, team):
+    """Add to Z (n_out, ld) the products with X[row_indices]: a thread's groups or [first, last).
 
-    Features are outermost: their weights stay in the cache while the examples pass.
+    o0, o1: first and last + 1 of the thread's outputs. Features are outermost: their weights stay
+    in the cache while the examples pass.
     """
-    op, sums = ops[1], places.sums
-    size, z = op.n_out * ld, (op.Z + o0) * ld + first
-    groups = strategy.groups(op, X, (places.own - sums) // size)
+    op, (buffer, ld, offsets) = model.ops[1], workspace
+    sums, size, z = offsets.group_sums, op.n_out * ld, (op.Z + o0) * ld + first
+    groups = strategy.groups(op, X, (offsets.block_grad - sums) // size)
     grouped = groups > 0
     count = groups if grouped else min(1, (last - first) * (o1 - o0))
-    begin, end, e, to = 0, count, first, last
+    begin, end, j0, j1 = 0, count, first, last
     if grouped:
-        begin, end, e, to = _groups(groups, rows.size, work.itemsize, me, team)
-    own = view(rows, e, to - e)
+        begin, end, j0, j1 = _group_shares(groups, row_indices.size, buffer.itemsize, team)
+    own = view(row_indices, j0, j1 - j0)
+    scratch = offsets.thread_base + team.tid * offsets.thread_size
     for group in range(begin, end):
-        c = sums + group * size + e if grouped else z
+        c = sums + group * size + j0 if grouped else z
         for o in range(op.n_out if grouped else 0):
-            fill_zero(view(work, c + o * ld, to - e))
+            fill_zero(view(buffer, c + o * ld, j1 - j0))
         strategy.forward(
-            table, ops, theta, state, work, ld, places.blocks + me * places.block, X, own, group,
-            count, o0, o1 - o0, c,
+            kernel_ptrs, model, workspace, scratch, X, own, FeatureGroup(group, count), o0,
+            o1 - o0, c,
         )  # fmt: skip
     if grouped:
-        barrier_wait(meeting, me, team)
+        barrier_wait(team)
     for o in range(op.n_out if grouped else 0):
-        total = view(work, z + o * ld, last - first)
+        total = view(buffer, z + o * ld, last - first)
         for group in range(groups):
-            x = view(work, sums + group * size + o * ld + first, last - first)
+            x = view(buffer, sums + group * size + o * ld + first, last - first)
             for j in range(total.size):
                 total[j] += x[j]
 
 
-@indirect("T O F1 F1 F1 i i X I1 i", requires="by blocks")
-def _by_blocks(table, ops, theta, state, work, ld, blocks, X, rows, z):
-    """Add to Z (n_out, ld) at z the products with X[rows], read and scaled block by block."""
-    op, tall = ops[1], BLOCK_NUMBERS // BLOCK_FEATURES
+@indirect("T Model Workspace i X I1 i", requires="by blocks")
+def _by_blocks(kernel_ptrs, model, workspace, scratch, X, row_indices, z):
+    """Add to Z (n_out, ld) at z the products with X[row_indices], read and scaled block by block.
+
+    scratch: where a block may lie in the workspace.
+    """
+    op, buffer, tall = model.ops[1], workspace.buffer, BLOCK_NUMBERS // BLOCK_FEATURES
     for k in range(0, op.n_in, BLOCK_FEATURES):
         w = min(BLOCK_FEATURES, op.n_in - k)
-        for j in range(0, rows.size, tall):
-            n = min(tall, rows.size - j)
-            read_block(
-                table, ops[0], state, X, view(rows, j, n), k, view_matrix(work, blocks, n, w)
-            )
+        for j in range(0, row_indices.size, tall):
+            n = min(tall, row_indices.size - j)
+            block = view_matrix(buffer, scratch, n, w)
+            read_block(kernel_ptrs, model.ops[0], model.state, X, view(row_indices, j, n), k, block)
             multiply_inner(
-                table, n, op.n_out, w, work, blocks, w, theta, op.W + k, op.n_in, work, z + j, 1,
-                ld, 1,
+                kernel_ptrs, n, op.n_out, w, buffer, scratch, w, model.theta, op.W + k, op.n_in,
+                buffer, z + j, 1, workspace.ld, 1,
             )  # fmt: skip
 
 
-@indirect("T O F1 F1 F1 i P X I1 F2 F2 F2 I1 i i", requires="reading")
-def forward(table, ops, theta, state, work, ld, places, X, rows, Z, A, scratch, meeting, me, team):
-    """Z, A (n_out, ld) of the first DENSE row."""
-    op, blocks = ops[1], places.blocks + me * places.block
-    o0, o1, first, last = _shares(ops, X, rows.size, work.itemsize, me, team)
-    own, z = view(rows, first, last - first), op.Z * ld + first
+@indirect("T Model Workspace X I1 Team", requires="reading")
+def forward(kernel_ptrs, model, workspace, X, row_indices, team):
+    """Write Z and A (n_out, ld) of the first DENSE row from X[row_indices]."""
+    (ops, theta, _), (buffer, ld, offsets) = model, workspace
+    op, scratch = ops[1], offsets.thread_base + team.tid * offsets.thread_size
+    Z, A = (
+        view_matrix(buffer, op.Z * ld, op.n_out, ld),
+        view_matrix(buffer, op.A * ld, op.n_out, ld),
+    )
+    o0, o1, first, last = _forward_shares(ops, X, row_indices.size, buffer.itemsize, team)
+    own, z = view(row_indices, first, last - first), op.Z * ld + first
     for o in range(o0, o1):
         b = theta[op.b + o] if op.b >= 0 else theta.dtype.type(0)
-        for j in range(first, pad_to_cache_lines(last, work.itemsize)):
+        for j in range(first, pad_to_cache_lines(last, buffer.itemsize)):
             Z[o, j] = b
     if csr_gemm.multiplies(ops[0], X):
         csr_gemm.forward(
-            table, X, own, op.n_out, op.n_in, theta, op.W, work, z, ld, blocks, BLOCK_NUMBERS
+            kernel_ptrs, X, own, op.n_out, op.n_in, theta, op.W, buffer, z, ld, scratch,
+            BLOCK_NUMBERS,
         )  # fmt: skip
     elif not strided_gemm.marked(X):
-        _by_blocks(table, ops, theta, state, work, ld, blocks, X, own, z)
+        _by_blocks(kernel_ptrs, model, workspace, scratch, X, own, z)
     else:
-        _in_place(
-            table, ops, theta, state, work, ld, places, X, rows, first, last, o0, o1, meeting, me,
-            team,
-        )  # fmt: skip
+        _in_place(kernel_ptrs, model, workspace, X, row_indices, first, last, o0, o1, team)
     if op.code != SOFTMAX and op.code != IDENTITY and last > first:
+        n = pad_to_cache_lines(last, buffer.itemsize) - first
         activate(
-            table,
-            op.code,
-            Z,
-            A,
-            first,
-            pad_to_cache_lines(last, work.itemsize) - first,
-            o0,
-            o1,
-            scratch,
-        )
+            kernel_ptrs, op.code, Z, A, first, n, o0, o1,
+            view_matrix(buffer, offsets.scratch, 3, ld),
+        )  # fmt: skip
 
 
-@indirect("T O F1 F1 F1 i i i X I1 i i", requires="by blocks in training")
-def _back_by_blocks(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
-    """dW (n_out, n_in) from blocks of X[rows], read and scaled: a member takes each team-th."""
-    op, tall = ops[1], BLOCK_NUMBERS // BLOCK_FEATURES
-    for tile in range(me, (op.n_in + BLOCK_FEATURES - 1) // BLOCK_FEATURES, team):
+@indirect("T Model F1 Workspace i X I1 Team", requires="by blocks in training")
+def _back_by_blocks(kernel_ptrs, model, grad, workspace, dZ_offset, X, row_indices, team):
+    """dW (n_out, n_in) from blocks of X[row_indices], read and scaled: threads take turns at them.
+
+    dZ (n_out, ld) lies at dZ_offset in the workspace.
+    """
+    op, (buffer, ld, offsets) = model.ops[1], workspace
+    scratch, tall = (
+        offsets.thread_base + team.tid * offsets.thread_size,
+        BLOCK_NUMBERS // BLOCK_FEATURES,
+    )
+    for tile in range(team.tid, (op.n_in + BLOCK_FEATURES - 1) // BLOCK_FEATURES, team.n_threads):
         k = tile * BLOCK_FEATURES
         w = min(BLOCK_FEATURES, op.n_in - k)
-        for j in range(0, rows.size, tall):
-            n = min(tall, rows.size - j)
-            read_block(
-                table, ops[0], state, X, view(rows, j, n), k, view_matrix(work, blocks, n, w)
-            )
+        for j in range(0, row_indices.size, tall):
+            n = min(tall, row_indices.size - j)
+            block = view_matrix(buffer, scratch, n, w)
+            read_block(kernel_ptrs, model.ops[0], model.state, X, view(row_indices, j, n), k, block)
             multiply(
-                table, op.n_out, w, n, work, D + j, ld, 1, work, blocks, w, grad, op.W + k, op.n_in,
-                grad, 0, BETA_ZERO if j == 0 else BETA_ONE, 0, 0, 1.0,
+                kernel_ptrs, op.n_out, w, n, buffer, dZ_offset + j, ld, 1, buffer, scratch, w,
+                grad, op.W + k, op.n_in, grad, 0, BETA_ZERO if j == 0 else BETA_ONE, 0, 0, 1.0,
             )  # fmt: skip
 
 
-@indirect("T O F1 F1 F1 i i i X I1 i i", requires="reading in training")
-def backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team):
-    """dW of the first DENSE row from dZ (n_out, ld) at D and the user's array."""
-    op = ops[1]
-    if csr_gemm.multiplies(ops[0], X):
+@indirect("T Model F1 Workspace i X I1 Team", requires="reading in training")
+def backward(kernel_ptrs, model, grad, workspace, dZ_offset, X, row_indices, team):
+    """dW of the first DENSE row from its dZ (n_out, ld) at dZ_offset and X[row_indices]."""
+    op, (buffer, ld, offsets) = model.ops[1], workspace
+    if csr_gemm.multiplies(model.ops[0], X):
         csr_gemm.backward(
-            table,
-            X,
-            rows,
-            op.n_out,
-            op.n_in,
-            work,
-            D,
-            ld,
-            grad,
-            op.W,
-            blocks,
-            BLOCK_NUMBERS,
-            me,
-            team,
-        )
+            kernel_ptrs, X, row_indices, op.n_out, op.n_in, buffer, dZ_offset, ld, grad, op.W,
+            offsets.thread_base + team.tid * offsets.thread_size, BLOCK_NUMBERS, team,
+        )  # fmt: skip
     elif strided_gemm.marked(X):
-        strategy.backward(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team)
+        strategy.backward(kernel_ptrs, model, grad, workspace, dZ_offset, X, row_indices, team)
     else:
-        _back_by_blocks(table, ops, grad, state, work, ld, D, blocks, X, rows, me, team)
+        _back_by_blocks(kernel_ptrs, model, grad, workspace, dZ_offset, X, row_indices, team)

@@ -14,6 +14,7 @@ from ..codegen.pointers import address_of, view_row
 from ..codegen.simd import prefer_full_width
 from ..compiler.dispatch_table import indirect_for
 from ..compiler.jit import inlined, kernel
+from ..requirements import of_activation, of_derivative
 
 SELU_LOW = SELU_SCALE * SELU_ALPHA
 
@@ -267,16 +268,6 @@ def _exp_back(dA, Z, A, dZ, n, o0, o1, scratch):
             d[j] = d[j] * a[j]
 
 
-def use(code):
-    """What the kernels of an activation are needed for."""
-    return f"activation {Activation(code).name.lower()}"
-
-
-def back(code):
-    """What the kernel of its derivative is needed for."""
-    return f"{use(code)} back"
-
-
 _KERNELS = {
     Activation.IDENTITY: (_identity, _identity_back),
     Activation.SIGMOID: (_sigmoid, _sigmoid_back),
@@ -293,5 +284,5 @@ _KERNELS = {
     Activation.EXP: (_exp, _exp_back),
 }
 _forward, _back = ({code: pair[i] for code, pair in _KERNELS.items()} for i in (0, 1))
-activate = indirect_for(Activation, "F2 F2 i i i i F2", _forward, use)
-derive = indirect_for(Activation, "F2 F2 F2 F2 i i i F2", _back, back)
+activate = indirect_for(Activation, "F2 F2 i i i i F2", _forward, of_activation)
+derive = indirect_for(Activation, "F2 F2 F2 F2 i i i F2", _back, of_derivative)

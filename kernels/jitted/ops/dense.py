@@ -14,12 +14,12 @@ from ..gemm.inner_product import multiply_inner
 from ..gemm.microkernel import KC, multiply
 from ..gemm.packing import lane_count, transpose
 from ..gemm.small_k import BETA_BIAS, BETA_ONE, BETA_ZERO, EPILOGUE_RELU, EPILOGUE_RELU_GRAD
+from ..requirements import MIN_PACKED_ENTRIES
 
 #: Bytes of a row of W from which on a column of it meets too few sets of the first-level cache and
 #: too many pages: W is turned, DEPTH rows at a time. A gradient of 3000 → 3000 takes 10 to 21 %
 #: less time so, of 2000 → 2000 5 to 10 %; of 1024 → 1024 up to 3 % more (Xeon, batches of 64, 128).
 MIN_STRIDE_PACK_W = block_sizes().MIN_STRIDE_PACK_W
-TURNED = 96  # entries of dW from which on A may be turned
 
 
 @indirect("T F1 i i i i F1 i F1 i i i i i", requires="batch")
@@ -67,7 +67,7 @@ def _turns(n_in, n_out, m, lanes):
     examples. A dot product is its vectors and a sum of lanes; a product is its vectors, and turning
     A, where features that do not fill a vector cost as much again.
     """
-    if n_in * n_out < TURNED:
+    if n_in * n_out < MIN_PACKED_ENTRIES:
         return False
     across, along = (n_in + lanes - 1) // lanes, (m + lanes - 1) // lanes
     turning = n_in * 10 // lanes + (10 if n_in % lanes > 0 else 0)

@@ -13,6 +13,7 @@ from ..codegen.pointers import view_row
 from ..codegen.simd import prefer_full_width
 from ..compiler.dispatch_table import indirect_for
 from ..compiler.jit import inlined, kernel
+from ..requirements import of_loss
 from .activations import softmax
 
 ABSOLUTE, HUBER, QUANTILE = int(Loss.ABSOLUTE_ERROR), int(Loss.HUBER), int(Loss.QUANTILE)
@@ -186,11 +187,6 @@ def _pointwise(code, rate, A, Y, weights, m, D, scratch, result):
     result[1] = 0.0
 
 
-def use(code):
-    """What the kernel of a loss is needed for."""
-    return Loss(code).name.lower()
-
-
 #: Write the gradient D (K, ·) and result (2,) = (cost, Σ w of right examples) of the loss whose
 #: code is given. code: once more, for kernels that several losses share; rate: its parameter; A:
 #: the output, for cross-entropies the logits, and Y (K, ·); weights (2, ·): w/Σw, and w itself, in
@@ -207,5 +203,5 @@ cost_and_hits = indirect_for(
         Loss.QUANTILE: _pointwise,
         Loss.POISSON: _pointwise,
     },
-    use,
+    of_loss,
 )

@@ -7,14 +7,13 @@ import numpy as np
 from numba import types
 
 from ...opcodes import SETTINGS, Method
-from ...records import StepNumbers
 from ..codegen.float_bits import magnitude, unsigned
 from ..codegen.pointers import view_row
 from ..compiler.dispatch_table import EXTRA_TYPES, indirect, indirect_for
 from ..compiler.jit import inlined, kernel
+from ..requirements import of_method
 
 EXTRA_TYPES["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
-EXTRA_TYPES["N"] = numba.typeof(StepNumbers(1, 0.1))
 
 
 @inlined
@@ -180,16 +179,11 @@ def _adamw(theta, grad, v, s, n):
     _move_by_adam(theta, grad, v, s, n)
 
 
-def use(method):
-    """What the kernel of a method is needed for."""
-    return f"method {Method(method).name.lower()}"
-
-
 #: One step, in place, of the method whose code is given, by `StepNumbers`; formulas in `loops`.
 #: Vectors (p,): theta, its gradient, slots 0 and 1, which may be empty where a method has fewer.
 step = indirect_for(
     Method,
-    "F1 F1 F1 F1 N",
+    "F1 F1 F1 F1 StepNumbers",
     {
         Method.GRADIENT_DESCENT: _gradient_descent,
         Method.ADAM: _adam,
@@ -198,5 +192,5 @@ step = indirect_for(
         Method.RMSPROP: _rmsprop,
         Method.ADAMW: _adamw,
     },
-    use,
+    of_method,
 )

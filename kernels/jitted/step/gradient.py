@@ -1,104 +1,104 @@
 """The gradient of a step: of its whole batch at once, or of a large one block by block.
 
-As everywhere here, all members of a team execute a function at once. A large batch goes in blocks
-whose activations stay in the second-level cache, through all layers and back before the next; one
-of a small network in groups of examples that members compute alone.
+All threads of a team execute a function at once. A large batch goes in blocks whose activations
+stay in the second-level cache, through all layers and back before the next; the batch of a small
+network goes in groups of examples that threads compute alone.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from ...records import Batch
+from ..codegen.barrier import barrier_wait
+from ..codegen.partition import pad_to_cache_lines, static_partition
 from ..codegen.pointers import fill_zero, view, view_matrix, view_row
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
-from ..first_layer.driver import pad_to_cache_lines
 from ..ops.losses import cost_and_hits
-from ..threads.team import barrier_wait, static_partition
+from ..records import Team, Workspace
 from .backward import backward
 from .forward import DENSE, forward
 
-CHUNK = 4096  # slopes that a member adds at a time
+CHUNK = 4096  # parameters that a thread takes at a time: they fit the first-level cache
 
 
 @inlined
-def _lay_targets(targets, weights, work, last, Y, w, rows, total):
-    """Lay Y[rows] out as (K, ld), w[rows]/total and w[rows] as (2, ld); zeros beyond the batch."""
-    number = work.dtype.type
-    m, mp = rows.size, pad_to_cache_lines(rows.size, work.itemsize)
-    for k in range(last.n_in):
-        target = view_row(targets, k, 0, mp)
+def _lay_out_targets(targets, weights, loss, batch, total):
+    """Write targets (K, ld) = Y, weights (2, ld) = w/total and w of a batch; zeros beyond it."""
+    _, Y, w, row_indices = batch
+    number = targets.dtype.type
+    m, m_padded = row_indices.size, pad_to_cache_lines(row_indices.size, targets.itemsize)
+    for k in range(loss.n_in):
+        target = view_row(targets, k, 0, m_padded)
         for j in range(m):
-            target[j] = Y[rows[j], k]
-        fill_zero(view(target, m, mp - m))
-    share, own = view_row(weights, 0, 0, mp), view_row(weights, 1, 0, mp)
+            target[j] = Y[row_indices[j], k]
+        fill_zero(view(target, m, m_padded - m))
+    share, own = view_row(weights, 0, 0, m_padded), view_row(weights, 1, 0, m_padded)
     for j in range(m):
-        own[j] = w[rows[j]]
-    for j in range(m):  # apart, for divisions of what lies side by side vectorise
+        own[j] = w[row_indices[j]]
+    for j in range(m):  # in a loop of its own: divisions of neighbours vectorise, gathers do not
         share[j] = number(np.float64(own[j]) / total) if total > 0 else number(0)
-    fill_zero(view(share, m, mp - m))
-    fill_zero(view(own, m, mp - m))
+    fill_zero(view(share, m, m_padded - m))
+    fill_zero(view(own, m, m_padded - m))
 
 
 @inlined
-def total_weight(w, rows):
-    """Return Σ w[rows] in float64."""
+def total_weight(w, row_indices):
+    """Return Σ w[row_indices] in float64."""
     total = 0.0
-    for j in range(rows.size):
-        total += np.float64(w[rows[j]])
+    for j in range(row_indices.size):
+        total += np.float64(w[row_indices[j]])
     return total
 
 
-@indirect("T O F1 i P F2 F1 I1 i f D1", requires="cost")
-def loss_and_output_grad(table, ops, work, ld, places, Y, w, rows, fresh, total, result):
-    """Write result = (cost, Σ w of right examples) and dA, zero beyond the batch.
+@indirect("T O Workspace Batch i f D1", requires="cost")
+def loss_and_output_grad(kernel_ptrs, ops, workspace, batch, repack, total, loss_hits):
+    """Write dA (K, ld) of the loss's source row, and loss_hits = (cost, Σ w of right examples).
 
-    fresh: 0 where the targets of these examples lie in the workspace already.
+    dA is zero beyond the batch. total: Σ w that shares are taken of. repack: 0 where the workspace
+    holds the targets of these examples already.
     """
-    last = ops[ops.size - 1]
-    m, mp = rows.size, pad_to_cache_lines(rows.size, work.itemsize)
-    A = view_matrix(work, ops[last.source].A * ld, last.n_in, ld)
-    D = view_matrix(work, places.D + last.source % 2 * places.swap, last.n_in, ld)
-    scratch = view_matrix(work, places.scratch, 3, ld)
-    targets = view_matrix(work, places.targets, last.n_in, ld)
-    weights = view_matrix(work, places.weights, 2, ld)
-    if fresh != 0:
-        _lay_targets(targets, weights, work, last, Y, w, rows, total)
-    cost_and_hits(
-        table, last.code, last.code, last.rate, A, targets, weights, m, D, scratch, result
+    loss, (buffer, ld, offsets) = ops[ops.size - 1], workspace
+    m = batch.row_indices.size
+    A = view_matrix(buffer, ops[loss.source].A * ld, loss.n_in, ld)
+    dA = view_matrix(
+        buffer, offsets.output_grads + loss.source % 2 * offsets.output_grads_stride, loss.n_in, ld
     )
-    for k in range(last.n_in):
-        fill_zero(view_row(D, k, m, mp - m))
+    scratch = view_matrix(buffer, offsets.scratch, 3, ld)
+    targets = view_matrix(buffer, offsets.targets, loss.n_in, ld)
+    weights = view_matrix(buffer, offsets.weights, 2, ld)
+    if repack != 0:
+        _lay_out_targets(targets, weights, loss, batch, total)
+    cost_and_hits(
+        kernel_ptrs, loss.code, loss.code, loss.rate, A, targets, weights, m, dA, scratch,
+        loss_hits,
+    )  # fmt: skip
+    for k in range(loss.n_in):
+        fill_zero(view_row(dA, k, m, pad_to_cache_lines(m, buffer.itemsize) - m))
 
 
-@indirect("T O F1 F1 F1 F1 i P X F2 F1 I1 i f S i D1 I1 i i", requires="training")
+@indirect("T Model F1 Workspace Batch i f Phase D1 Team", requires="training")
 def block_gradient(
-    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, total, settings, epoch,
-    result, meeting, me, team,
-):  # fmt: skip
-    """Write grad and result = (cost, Σ w of right examples): the share of `rows` in a batch.
+    kernel_ptrs, model, grad, workspace, batch, repack, total, phase, loss_hits, team
+):
+    """Write grad (p,) and loss_hits = (cost, Σ w of right examples): a block's share of a batch.
 
-    total: Σ w of the batch; fresh: 0 where input and targets lie in the workspace already.
+    total: Σ w of the whole batch. repack: 0 where the workspace holds inputs and targets already.
     """
-    last = ops[ops.size - 1].source
-    seed = settings[0].seed
-    forward(
-        table, ops, last, theta, state, work, ld, places, X, rows, fresh, seed, epoch,
-        meeting, me, team,
-    )  # fmt: skip
-    if me == 0:
-        loss_and_output_grad(table, ops, work, ld, places, Y, w, rows, fresh, total, result)
-    barrier_wait(meeting, me, team)
-    backward(
-        table, ops, last, theta, grad, state, work, ld, places, X, rows, epoch,
-        meeting, me, team,
-    )  # fmt: skip
+    last = model.ops[model.ops.size - 1].source
+    X, row_indices = batch.X, batch.row_indices
+    forward(kernel_ptrs, model, last, workspace, X, row_indices, repack, phase, team)
+    if team.tid == 0:
+        loss_and_output_grad(kernel_ptrs, model.ops, workspace, batch, repack, total, loss_hits)
+    barrier_wait(team)
+    backward(kernel_ptrs, model, last, grad, workspace, X, row_indices, phase.epoch, team)
 
 
 @inlined
-def _add(y, x, me, team):
-    """Y += x; members take turns at CHUNK numbers.   x, y (p,)."""
-    for i in range(me * CHUNK, y.size, team * CHUNK):
+def _add(y, x, team):
+    """y += x, shared out in chunks.   x, y (p,)."""
+    for i in range(team.tid * CHUNK, y.size, team.n_threads * CHUNK):
         n = min(CHUNK, y.size - i)
         total, other = view(y, i, n), view(x, i, n)
         for k in range(n):
@@ -106,13 +106,13 @@ def _add(y, x, me, team):
 
 
 @inlined
-def _total(work, groups, size, grad, me, team):
-    """Grad (p,) = the sum of the groups' gradients, of which one begins every `size` numbers."""
-    for i in range(me * CHUNK, grad.size, team * CHUNK):
+def _sum_groups(buffer, groups, stride, grad, team):
+    """grad (p,) = Σ of the groups' gradients, which lie `stride` numbers apart in the buffer."""
+    for i in range(team.tid * CHUNK, grad.size, team.n_threads * CHUNK):
         n = min(CHUNK, grad.size - i)
         y = view(grad, i, n)
         for group in range(groups):
-            x = view(work, group * size + i, n)
+            x = view(buffer, group * stride + i, n)
             for k in range(n if group == 0 else 0):
                 y[k] = x[k]
             for k in range(n if group > 0 else 0):
@@ -121,7 +121,7 @@ def _total(work, groups, size, grad, me, team):
 
 @inlined
 def _clear_gaps(ops, x):
-    """Write 0 where no slope lies: behind the weights and the biases of each layer.   x (p,)."""
+    """Write 0 between the parameters: behind the weights and the biases of each layer.   x (p,)."""
     for i in range(1, ops.size - 1):
         op = ops[i]
         if op.kind == DENSE:
@@ -131,103 +131,104 @@ def _clear_gaps(ops, x):
 
 
 @inlined
-def group_gradient(
-    table, ops, theta, summed, state, work, ld, places, X, Y, w, rows, total, settings, epoch,
-    first, last, result, meeting, me, team,
-):  # fmt: skip
-    """Write summed (p,) and result = (cost, Σ w of right examples) of the blocks first … last−1."""
-    own, cost, hits = view(work, places.own, summed.size), 0.0, 0.0
-    if first == last:
-        fill_zero(summed)
-    for block in range(first, last):
-        j = block * places.examples
-        block_gradient(
-            table, ops, theta, summed if block == first else own, state, work, ld, places, X, Y, w,
-            view(rows, j, min(places.examples, rows.size - j)), 1, total, settings, epoch, result,
-            meeting, me, team,
-        )  # fmt: skip
-        if block > first:
-            _add(summed, own, me, team)
-        if me == 0:
-            cost, hits = cost + result[0], hits + result[1]
-    if me == 0:
-        result[0], result[1] = cost, hits
+def group_gradient(kernel_ptrs, model, summed, workspace, batch, total, phase, loss_hits, team):
+    """Write summed (p,) and loss_hits = (cost, Σ w of right examples) of a group, block by block.
 
-
-@indirect("T O F1 F1 F1 F1 i P X F2 F1 I1 f S i D2 I1 i i", requires="blocks")
-def blocked_gradient(
-    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, total, settings, epoch, tally,
-    meeting, me, team,
-):  # fmt: skip
-    """Write grad and tally (groups, 2) = (cost, Σ w of right examples) of each group of blocks.
-
-    The blocks of a single group are shared by the team. Several groups are handed out to members,
-    each of which then works alone: their gradients, from the begin of the workspace on, are added
-    up in the end. A lone member adds each at once.
+    batch: the examples of the group; total: Σ w of the whole batch.
     """
-    groups, size = tally.shape[0], places.blocks - places.own
-    blocks = (rows.size + places.examples - 1) // places.examples
+    buffer, _, offsets = workspace
+    X, Y, w, row_indices = batch
+    block_grad, cost, hits = view(buffer, offsets.block_grad, summed.size), 0.0, 0.0
+    if row_indices.size == 0:
+        fill_zero(summed)
+    for j in range(0, row_indices.size, offsets.block_examples):
+        n = min(offsets.block_examples, row_indices.size - j)
+        block_gradient(
+            kernel_ptrs, model, summed if j == 0 else block_grad, workspace,
+            Batch(X, Y, w, view(row_indices, j, n)), 1, total, phase, loss_hits, team,
+        )  # fmt: skip
+        if j > 0:
+            _add(summed, block_grad, team)
+        if team.tid == 0:
+            cost, hits = cost + loss_hits[0], hits + loss_hits[1]
+    if team.tid == 0:
+        loss_hits[0], loss_hits[1] = cost, hits
+
+
+@indirect("T Model F1 Workspace Batch f Phase D2 Team", requires="blocks")
+def blocked_gradient(kernel_ptrs, model, grad, workspace, batch, total, phase, group_losses, team):
+    """Write grad (p,) and group_losses (groups, 2) = (cost, Σ w of right examples) of each group.
+
+    The team shares the blocks of a single group. Several groups are dealt out to the threads, each
+    of which works alone: their gradients, from the begin of the workspace on, are added up in the
+    end; a lone thread adds each at once.
+    """
+    buffer, ld, offsets = workspace
+    X, Y, w, row_indices = batch
+    groups, stride = group_losses.shape[0], offsets.thread_base - offsets.block_grad
     if groups == 1:
         group_gradient(
-            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, total, settings, epoch,
-            0, blocks, view_row(tally, 0, 0, 2), meeting, me, team,
+            kernel_ptrs, model, grad, workspace, batch, total, phase,
+            view_row(group_losses, 0, 0, 2), team,
         )  # fmt: skip
-        barrier_wait(meeting, me, team)
+        barrier_wait(team)
         return
-    length = places.blocks + places.block
-    own = view(work, groups * size + me * length, length)
-    _clear_gaps(ops, view(own, places.own, grad.size))
-    begin, end = static_partition(
-        groups, me, team
-    )  # side by side, for of a short batch some are empty
+    tid, n_threads = team.tid, team.n_threads
+    length = offsets.thread_base + offsets.thread_size
+    own = Workspace(view(buffer, groups * stride + tid * length, length), ld, offsets)
+    alone = Team(team.barrier, 0, 1)
+    _clear_gaps(model.ops, view(own.buffer, offsets.block_grad, grad.size))
+    size = offsets.block_examples
+    blocks = (row_indices.size + size - 1) // size
+    # Neighbours go to one thread, for of a short batch some groups are empty.
+    begin, end = static_partition(groups, tid, n_threads)
     for group in range(begin, end):
-        direct = team == 1 and group == 0
-        summed = grad if direct else view(work, 0 if team == 1 else group * size, grad.size)
-        _clear_gaps(ops, summed)
+        direct = n_threads == 1 and group == 0
+        offset = 0 if n_threads == 1 else group * stride
+        summed = grad if direct else view(buffer, offset, grad.size)
+        _clear_gaps(model.ops, summed)
+        i = blocks * group // groups * size
+        n = min(blocks * (group + 1) // groups * size, row_indices.size) - i
         group_gradient(
-            table, ops, theta, summed, state, own, ld, places, X, Y, w, rows, total, settings,
-            epoch, blocks * group // groups, blocks * (group + 1) // groups,
-            view_row(tally, group, 0, 2), meeting, 0, 1,
+            kernel_ptrs, model, summed, own, Batch(X, Y, w, view(row_indices, i, n)), total, phase,
+            view_row(group_losses, group, 0, 2), alone,
         )  # fmt: skip
-        if team == 1 and group > 0:
-            _add(grad, summed, 0, 1)
-    if team > 1:
-        barrier_wait(meeting, me, team)
-        _total(work, groups, size, grad, me, team)
-        barrier_wait(meeting, me, team)
+        if n_threads == 1 and group > 0:
+            _add(grad, summed, alone)
+    if n_threads > 1:
+        barrier_wait(team)
+        _sum_groups(buffer, groups, stride, grad, team)
+        barrier_wait(team)
 
 
-@indirect("T O F1 F1 F1 F1 i P X F2 F1 I1 i S i D2 D1 I1 i i", requires="training")
+@indirect("T Model F1 Workspace Batch i Phase D2 D1 Team", requires="training")
 def gradient(
-    table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings, epoch, tally,
-    result, meeting, me, team,
-):  # fmt: skip
-    """Write grad and result = (cost, Σ w of right examples, Σ w) of `rows`, without a penalty.
+    kernel_ptrs, model, grad, workspace, batch, repack, phase, group_losses, step_log, team
+):
+    """Write grad (p,) and step_log = (cost, Σ w of right examples, Σ w), without a penalty.
 
-    fresh: 0 where input and targets of these examples lie in the workspace already, and Σ w in
-    result. tally (groups, 2): for as many groups of blocks as the layout says; none: the whole
-    batch at once.
+    repack: 0 where the workspace holds inputs and targets of these examples already, and step_log
+    holds Σ w. group_losses (groups, 2): scratch for as many groups of blocks as the workspace has
+    memory for; (0, 2): the whole batch goes at once.
     """
-    total = total_weight(w, rows) if fresh != 0 else result[2]
+    total = total_weight(batch.w, batch.row_indices) if repack != 0 else step_log[2]
     if total == 0:
-        if me == 0:
+        if team.tid == 0:
             for i in range(3):
-                result[i] = 0
-        barrier_wait(meeting, me, team)
+                step_log[i] = 0
+        barrier_wait(team)
         return
-    if me == 0:
-        result[2] = total
-    if tally.shape[0] == 0:
+    if team.tid == 0:
+        step_log[2] = total
+    if group_losses.shape[0] == 0:
         block_gradient(
-            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, total, settings,
-            epoch, result, meeting, me, team,
-        )  # fmt: skip
+            kernel_ptrs, model, grad, workspace, batch, repack, total, phase, step_log, team
+        )
     else:
         blocked_gradient(
-            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, total, settings, epoch,
-            tally, meeting, me, team,
-        )  # fmt: skip
-    if me == 0:
-        for group in range(tally.shape[0]):
+            kernel_ptrs, model, grad, workspace, batch, total, phase, group_losses, team
+        )
+    if team.tid == 0:
+        for group in range(group_losses.shape[0]):
             for i in range(2):
-                result[i] = tally[group, i] + (result[i] if group > 0 else 0.0)
+                step_log[i] = group_losses[group, i] + (step_log[i] if group > 0 else 0.0)

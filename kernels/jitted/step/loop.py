@@ -1,7 +1,7 @@
-"""The compiled loop over a program: gradient, evaluate, and the run that takes the steps.
+"""The compiled loop over the steps of a fit, and the passes that evaluate and predict.
 
-The same composition as `steps.py`, which is its specification. Every function is executed by all
-members of a team at once; what one member decides is read by the others after a meeting.
+It composes the kernels of a step as `kernels/interpreter.py` does, which is its specification. All
+threads of a team execute a function at once; what one decides, the others read after a barrier.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...opcodes import Activation, Mode
+from ...records import Batch
+from ..codegen.barrier import barrier_wait, is_aborted, next_chunk
 from ..codegen.flush_to_zero import flush, restore
 from ..codegen.pointers import view, view_float64, view_matrix, view_row
 from ..compiler.array_abi import as_abi_array
@@ -17,174 +19,167 @@ from ..compiler.jit import inlined, kernel
 from ..ops.activations import activate
 from ..ops.optimizers import largest
 from ..ops.random import shuffle
-from ..threads.team import barrier_wait, is_aborted, next_chunk
+from ..records import MAX_CHUNKS, Penalty, Phase, Team, Workspace
 from .forward import forward
 from .gradient import gradient, loss_and_output_grad, total_weight
-from .update import CHUNKS, check_step_finite, update
+from .update import check_step_finite, update
 
 INFERENCE, SIGMOID = int(Mode.INFERENCE), int(Activation.SIGMOID)
 
 
-@indirect("T O F1 F1 F1 i P X F2 F1 I1 D2 D1 i I1 i i", requires="evaluate")
-def evaluate(
-    table, ops, theta, state, work, ld, places, X, Y, w, order, tally, result, rooms,
-    meeting, me, team,
-):  # fmt: skip
-    """Write result = (cost, share of right examples), means by weight over all examples.
+@indirect("T Model Workspace Batch D2 D1 i Team", requires="evaluate")
+def evaluate(kernel_ptrs, model, workspace, batch, block_losses, score, apart, team):
+    """Write score = (cost, share of right examples), means by weight over all examples.
 
-    tally (blocks of ld examples, 3): their costs, Σ w of the right ones and Σ w. Members share
-    every block, or take blocks of their own, as in `predict`, where work has rooms for all: 1.
+    block_losses (blocks of ld examples, 3): scratch for each block's cost, Σ w of its right
+    examples and Σ w. The team shares every block; or, where `apart` is 1, threads take turns at
+    blocks, and the workspace has a part for each of them.
     """
-    last, who, members = ops[ops.size - 1].source, me, team
-    first, step, own = 0, 1, work
-    if rooms != 0 and order.size >= team * ld:
-        length = places.blocks + places.block
-        first, step, own = me, team, view(work, me * length, length)
-        who, members = 0, 1
-    for block in range(first, tally.shape[0], step):
-        rows = view(order, block * ld, min(ld, order.size - block * ld))
-        forward(
-            table, ops, last, theta, state, own, ld, places, X, rows, 1, 0, INFERENCE,
-            meeting, who, members,
-        )  # fmt: skip
-        if who == 0:
+    buffer, ld, offsets = workspace
+    X, Y, w, row_indices = batch
+    last = model.ops[model.ops.size - 1].source
+    first, step, own, members = 0, 1, buffer, team
+    if apart != 0 and row_indices.size >= team.n_threads * ld:
+        length = offsets.thread_base + offsets.thread_size
+        first, step, own = team.tid, team.n_threads, view(buffer, team.tid * length, length)
+        members = Team(team.barrier, 0, 1)
+    own_workspace = Workspace(own, ld, offsets)
+    for block in range(first, block_losses.shape[0], step):
+        rows = view(row_indices, block * ld, min(ld, row_indices.size - block * ld))
+        forward(kernel_ptrs, model, last, own_workspace, X, rows, 1, Phase(0, INFERENCE), members)
+        if members.tid == 0:
             total = total_weight(w, rows)
             loss_and_output_grad(
-                table, ops, own, ld, places, Y, w, rows, 1, total, view_row(tally, block, 0, 2)
-            )
-            tally[block, 2] = total
-        barrier_wait(meeting, who, members)
-    barrier_wait(meeting, me, team)
-    if me == 0:
+                kernel_ptrs, model.ops, own_workspace, Batch(X, Y, w, rows), 1, total,
+                view_row(block_losses, block, 0, 2),
+            )  # fmt: skip
+            block_losses[block, 2] = total
+        barrier_wait(members)
+    barrier_wait(team)
+    if team.tid == 0:
         cost = hits = total = 0.0
-        for block in range(tally.shape[0]):
-            cost += tally[block, 0] * tally[block, 2]
-            hits += tally[block, 1]
-            total += tally[block, 2]
-        result[0] = cost / total if total > 0 else 0.0
-        result[1] = hits / total if total > 0 else 0.0
+        for block in range(block_losses.shape[0]):
+            cost += block_losses[block, 0] * block_losses[block, 2]
+            hits += block_losses[block, 1]
+            total += block_losses[block, 2]
+        score[0] = cost / total if total > 0 else 0.0
+        score[1] = hits / total if total > 0 else 0.0
 
 
 @inlined
-def _score(
-    table, ops, theta, state, work, ld, places, X, Y, w, order, tally, result, rooms,
-    meeting, me, team,
-):  # fmt: skip
-    """Evaluate, and tell every member whether the cost that member 0 wrote is finite."""
-    evaluate(
-        table, ops, theta, state, work, ld, places, X, Y, w, order, tally, result, rooms,
-        meeting, me, team,
-    )  # fmt: skip
-    barrier_wait(meeting, me, team)
-    return result[0] - result[0] == 0  # ∞ − ∞ and NaN − NaN are NaN
-
-
-@inlined
-def _finite(op, work, ld, m, me, team):
-    """Tell whether a member's share of A (n, ld) of the INPUT row is finite for m examples."""
+def _all_finite(op, workspace, m, team):
+    """Tell whether a thread's share of A (n, ld) of the INPUT row is finite for m examples."""
     top = 0.0
-    for k in range(me, op.n_out, team):
-        top = max(top, largest(view(work, (op.A + k) * ld, m)))
+    for k in range(team.tid, op.n_out, team.n_threads):
+        top = max(top, largest(view(workspace.buffer, (op.A + k) * workspace.ld, m)))
     return top < np.inf
 
 
 @inlined
-def _both(table, ops, last, work, ld, first, m, out):
+def _both_probabilities(kernel_ptrs, ops, last, workspace, first, m, out):
     """Write out[first : first+m] = σ(−z), σ(z) where row `last` is a sigmoid of one unit."""
-    Z, A = (
-        view_matrix(work, ops[last - 1].A * ld, 1, ld),
-        view_matrix(work, ops[last].A * ld, 1, ld),
-    )
+    buffer, ld = workspace.buffer, workspace.ld
+    Z = view_matrix(buffer, ops[last - 1].A * ld, 1, ld)
+    A = view_matrix(buffer, ops[last].A * ld, 1, ld)
     for j in range(m):
         Z[0, j] = -Z[0, j]
-    activate(table, SIGMOID, Z, Z, 0, m, 0, 1, Z)
+    activate(kernel_ptrs, SIGMOID, Z, Z, 0, m, 0, 1, Z)
     for j in range(m):
         out[first + j, 0], out[first + j, 1] = Z[0, j], A[0, j]
 
 
 @kernel
-def predict(
-    table, ops, last, theta, state, work, ld, places, X, order, out, wrong, meeting, me, team
-):
-    """Write A of row `last` for all examples, block by block.   out (m, n_out) C-contiguous.
+def predict(kernel_ptrs, model, last, workspace, X, row_indices, out, nonfinite, team):
+    """Write out (m, n_out) = A of row `last` for X[row_indices], block by block.
 
-    out (m, 2) takes both classes' probabilities of one sigmoid, as in `steps`.
-    wrong (team,): set to 1 by who finds a number that is not finite, where the input is laid out.
+    out (m, 2) takes both classes' probabilities of one sigmoid. nonfinite (n_threads,): a thread
+    writes 1 where it finds a number that is not finite, in input that is laid out.
 
-    Members share every block, or where there are blocks for all of them, take blocks of their own
-    as they come: work then holds a workspace for each.
+    The team shares every block; or where there are blocks for all threads, each takes the next one
+    as soon as it is free: the workspace then has a part for each of them.
     """
-    meeting, wrong = as_abi_array(meeting), view(wrong, me, 1)
-    apart = team > 1 and order.size >= team * ld
+    buffer, ld, offsets = workspace
+    team = Team(as_abi_array(team.barrier), team.tid, team.n_threads)
+    nonfinite, members = view(nonfinite, team.tid, 1), team
+    apart = team.n_threads > 1 and row_indices.size >= team.n_threads * ld
     if apart:
-        length = places.blocks + places.block
-        work, me, team = view(work, me * length, length), 0, 1
-    i = next_chunk(meeting, ld) if apart else 0
-    while i < order.size:
-        rows = view(order, i, min(ld, order.size - i))
-        forward(
-            table, ops, last, theta, state, work, ld, places, X, rows, 1, 0, INFERENCE,
-            meeting, me, team,
-        )  # fmt: skip
-        if ops[0].A >= 0 and not _finite(ops[0], work, ld, rows.size, me, team):
-            wrong[0] = 1
-        A = view_matrix(work, ops[last].A * ld, ops[last].n_out, ld)
-        if me == 0 and out.shape[1] > A.shape[0]:
-            _both(table, ops, last, work, ld, i, rows.size, out)
-        elif me == 0:
+        length = offsets.thread_base + offsets.thread_size
+        buffer, members = view(buffer, team.tid * length, length), Team(team.barrier, 0, 1)
+    own = Workspace(buffer, ld, offsets)
+    i = next_chunk(team, ld) if apart else 0
+    while i < row_indices.size:
+        rows = view(row_indices, i, min(ld, row_indices.size - i))
+        forward(kernel_ptrs, model, last, own, X, rows, 1, Phase(0, INFERENCE), members)
+        if model.ops[0].A >= 0 and not _all_finite(model.ops[0], own, rows.size, members):
+            nonfinite[0] = 1
+        A = view_matrix(buffer, model.ops[last].A * ld, model.ops[last].n_out, ld)
+        if members.tid == 0 and out.shape[1] > A.shape[0]:
+            _both_probabilities(kernel_ptrs, model.ops, last, own, i, rows.size, out)
+        elif members.tid == 0:
             for k in range(A.shape[0]):
                 for j in range(rows.size):
                     out[i + j, k] = A[k, j]
-        barrier_wait(meeting, me, team)
-        i = next_chunk(meeting, ld) if apart else i + ld
+        barrier_wait(members)
+        i = next_chunk(team, ld) if apart else i + ld
+
+
+@inlined
+def _epoch_score_is_finite(kernel_ptrs, model, workspace, validation, epoch, log, apart, team):
+    """Write log.epochs[epoch] and tell every thread whether the validation cost is finite."""
+    examples, block_losses = validation
+    score = view_row(log.epochs, epoch, 0, 2)
+    evaluate(kernel_ptrs, model, workspace, examples, block_losses, score, apart, team)
+    barrier_wait(team)
+    return score[0] - score[0] == 0  # ∞ − ∞ and NaN − NaN are NaN
 
 
 @kernel
 def run(
-    table, ops, theta, grad, slots, state, work, ld, places, tally, X, Y, w, order, X_val, Y_val,
-    w_val, order_val, tally_val, settings, rates, record, scores, counters, start, stop,
-    meeting, me, team,
+    kernel_ptrs, model, grad, slots, workspace, group_losses, train, validation, settings, rates,
+    log, start, stop, team,
 ):  # fmt: skip
     """Take the steps start … stop−1 and return the next one: stop, unless the run diverged.
 
-    order (m,) and work: as the call before left them, unless start is 0. counters (2,): the updates
-    ever made; 1 while every step could be taken. An empty order_val: no epoch ends that is scored.
+    grad (p,), slots (s, p). train: the Batch of all rows in their order, which like the workspace
+    is as the call before left it, unless start is 0. validation: (Batch, block_losses) as
+    `evaluate` takes them; without rows: no epoch ends that is scored. rates (stop − start,). log:
+    a FitLog, whose counters[1] is 1 while every step could be taken.
     """
-    batch, m, meeting = settings[0].batch_size, order.size, as_abi_array(meeting)
-    steps, mode, held = (m + batch - 1) // batch, flush(), order_val.size > 0
+    batch, m, row_indices = settings[0].batch_size, train.row_indices.size, train.row_indices
+    team = Team(as_abi_array(team.barrier), team.tid, team.n_threads)
+    steps, mode, held_out = (m + batch - 1) // batch, flush(), validation[0].row_indices.size > 0
     for step in range(start, stop):
         epoch, k = step // steps, step % steps
         if settings[0].shuffle != 0 and k == 0:
-            if me == 0:
-                shuffle(table, order, settings[0].seed, settings[0].first_epoch + epoch)
-            barrier_wait(meeting, me, team)
-        rows = view(order, k * batch, min(batch, m - k * batch))
+            if team.tid == 0:
+                shuffle(kernel_ptrs, row_indices, settings[0].seed, settings[0].first_epoch + epoch)
+            barrier_wait(team)
+        rows = view(row_indices, k * batch, min(batch, m - k * batch))
         # A full batch that neither a shuffle nor a validation touches is laid out once in a fit.
-        fresh = 0 if step > 0 and steps == 1 and settings[0].shuffle == 0 and not held else 1
-        result = view_row(record, step - start, 0, 3)
-        if fresh == 0:
-            result[2] = record[step - start - 1, 2] if step > start else total_weight(w, rows)
+        laid_out = step > 0 and steps == 1 and settings[0].shuffle == 0 and not held_out
+        i, step_log = step - start, view_row(log.steps, step - start, 0, 3)
+        if laid_out:
+            step_log[2] = log.steps[i - 1, 2] if i > 0 else total_weight(train.w, rows)
         gradient(
-            table, ops, theta, grad, state, work, ld, places, X, Y, w, rows, fresh, settings,
-            settings[0].first_epoch + epoch, tally, result, meeting, me, team,
+            kernel_ptrs, model, grad, workspace, Batch(train.X, train.Y, train.w, rows),
+            0 if laid_out else 1, Phase(settings[0].seed, settings[0].first_epoch + epoch),
+            group_losses, step_log, team,
         )  # fmt: skip
-        check_step_finite(
-            table, ops, theta, grad, work, places, settings, rates[step - start], counters, record,
-            step - start, meeting, me, team,
-        )  # fmt: skip
-        if counters[1] == 0 or is_aborted(meeting):
+        check_step_finite(kernel_ptrs, model, grad, workspace, settings, rates[i], log, i, team)
+        if log.counters[1] == 0 or is_aborted(team):
             stop = step
             break
-        if result[2] > 0:
+        if step_log[2] > 0:
             update(
-                table, ops, theta, grad, slots, state, settings, rates[step - start],
-                settings[0].l2 / result[2], settings[0].l1 / result[2], counters[0],
-                view_float64(work, places.blocks, CHUNKS), meeting, me, team,
+                kernel_ptrs, model, grad, slots, settings, rates[i],
+                Penalty(settings[0].l2 / step_log[2], settings[0].l1 / step_log[2]),
+                log.counters[0],
+                view_float64(workspace.buffer, workspace.offsets.thread_base, MAX_CHUNKS), team,
             )  # fmt: skip
-            barrier_wait(meeting, me, team)
-        if k == steps - 1 and held and not _score(
-            table, ops, theta, state, work, ld, places, X_val, Y_val, w_val, order_val,
-            tally_val, view_row(scores, epoch, 0, 2), int(tally.shape[0] > 1), meeting, me, team,
+            barrier_wait(team)
+        if k == steps - 1 and held_out and not _epoch_score_is_finite(
+            kernel_ptrs, model, workspace, validation, epoch, log,
+            int(group_losses.shape[0] > 1), team,
         ):  # fmt: skip
             stop = step + 1
             break

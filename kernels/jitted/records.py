@@ -1,0 +1,104 @@
+"""What belongs together in the calls of compiled kernels, as named tuples.
+
+Calls hand a record over field by field, an array as its address and shape, so it costs what its
+fields would. `FIELDS` spells each record in the letters of `compiler/dispatch_table.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..records import Batch, FitLog, StepNumbers
+
+Array = np.ndarray[Any, Any]
+
+#: Numbers (int64) of the two cache lines that each counter of a barrier has to itself: CPUs fetch
+#: lines in pairs.
+BARRIER_STRIDE = 16
+#: Places in a team's barrier: how often threads arrived at it, whether one of them failed, and the
+#: next chunk of work that is shared out dynamically.
+ARRIVED, ABORTED, NEXT_CHUNK = 0, 1, 2
+
+#: Chunks whose penalties or squares a step adds up apart, at most; of more parameters chunks grow.
+MAX_CHUNKS = 8192
+
+
+class Team(NamedTuple):
+    """Threads that execute the same kernel at once, as one of them sees them (a fork-join team)."""
+
+    barrier: Array  # (BARRIER_STRIDE · (n_threads + 1),) int64; thread i counts in the i-th + 1
+    tid: int  # index of this thread, from 0 to n_threads − 1
+    n_threads: int
+
+
+class Model(NamedTuple):
+    """A lowered network: its op table and the vectors that the table's offsets count in."""
+
+    ops: Array  # one OP record a row
+    theta: Array  # (p,) weights and biases
+    state: Array  # statistics of the inputs and of BATCHNORM rows
+
+
+class WorkspaceOffsets(NamedTuple):
+    """Where the parts of a workspace begin; all fields count numbers of the network's dtype.
+
+    The activations A and Z of all rows come first, each (n, ld), at op.A · ld and op.Z · ld.
+    """
+
+    output_grads: int  # two buffers (widest n, ld) of rows' dA or dZ, which rows use in turn
+    output_grads_stride: int  # from the first of them to the second
+    scratch: int  # (3, ld) for softmax and the losses
+    targets: int  # (K, ld) of the batch
+    weights: int  # (2, ld) of the batch: w/Σw and w
+    group_sums: int  # products of groups of features in the first layer, (groups, n_out, ld)
+    block_grad: int  # (p,) the gradient of a block of examples, if a batch has several blocks
+    thread_base: int  # scratch of the threads, each its own
+    thread_size: int  # numbers of each thread's scratch
+    block_examples: int  # examples of a block, 0 where batches are never cut into blocks
+
+
+class Workspace(NamedTuple):
+    """The memory of a step or of a prediction, in one flat vector."""
+
+    buffer: Array  # (size,)
+    ld: int  # numbers from one feature to the next, at least the examples of a batch
+    offsets: WorkspaceOffsets
+
+
+class Phase(NamedTuple):
+    """What a pass through the rows is for: training in an epoch, or a `Mode`."""
+
+    seed: int  # of dropout and noise
+    epoch: int  # from 0 on, whose masks and noise are drawn; negative: a Mode, nothing is drawn
+
+
+class Penalty(NamedTuple):
+    """Factors of a penalty on the cost of a step: l2/2 Σ W² + l1 Σ |W|."""
+
+    l2: float
+    l1: float
+
+
+class FeatureGroup(NamedTuple):
+    """A group of features whose products the first layer sums apart."""
+
+    index: int  # from 0 to count − 1
+    count: int
+
+
+#: The types of a record's fields, by the record's name.
+FIELDS = {
+    Team: "I1 i i",
+    Model: "O F1 F1",
+    WorkspaceOffsets: " ".join("i" for _ in WorkspaceOffsets._fields),
+    Workspace: "F1 i WorkspaceOffsets",
+    Phase: "i i",
+    Penalty: "f f",
+    FeatureGroup: "i i",
+    Batch: "X F2 F1 I1",
+    StepNumbers: "i f f f f f f i",
+    FitLog: "D2 D2 I1",
+}
+RECORDS = {record.__name__: record for record in FIELDS}
