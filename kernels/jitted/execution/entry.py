@@ -10,7 +10,7 @@ from ...backend import accept_input, one_thread
 from ...opcodes import METHODS, OP, Kind, Method
 from ...records import Batch
 from ...views import statistics
-from ..api.layout import check_shape, check_examples
+from ..api.layout import check_examples, check_shape
 from ..first_layer import strategy
 from ..records import MAX_CHUNKS, Model, Penalty, Phase, Workspace
 from ..threads.scratch import scratch
