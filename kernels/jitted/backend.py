@@ -1,0 +1,55 @@
+"""The record of the compiled backend: its ops, and the calls of `execution`."""
+
+from __future__ import annotations
+
+from numba import config as _config
+
+from ..backend import Backend
+from .api import matrix_ops, vector_ops
+from .api.checks import checked
+from .compiler import dispatch_table
+from .execution import entry, gradient_check, kernel_selection, single_row
+from .threads import team
+
+
+class Compiled(Backend):
+    """A backend whose programs are compiled: the calls of `execution`."""
+
+    workspace = staticmethod(entry.workspace)
+    forward = staticmethod(entry.forward)
+    predict = staticmethod(entry.predict)
+    predict_row = staticmethod(single_row.predict_row)
+    evaluate = staticmethod(entry.evaluate)
+    gradient = staticmethod(entry.gradient)
+    update = staticmethod(entry.update)
+    run = staticmethod(entry.run)
+    gradient_check = staticmethod(gradient_check.gradient_check)
+    keep_team = staticmethod(team.keep_team)
+    compile_all = staticmethod(dispatch_table.compile_all)
+
+
+BACKEND = Compiled(
+    name="jitted",
+    available=not _config.DISABLE_JIT,  # with Numba's compiler switched off kernels would crawl
+    activations=matrix_ops.ACTIVATIONS,
+    losses=matrix_ops.LOSSES,
+    methods=vector_ops.METHODS,
+    kinds=frozenset(kernel_selection.KINDS),
+    standardize=matrix_ops.standardize,
+    product=matrix_ops.product,
+    philox=vector_ops.philox,
+    dot=checked("dot", matrix_ops.dot),
+    dense_forward=checked("dense_forward", matrix_ops.dense_forward),
+    dense_backward=checked("dense_backward", matrix_ops.dense_backward),
+    batch_moments=checked("batch_moments", matrix_ops.batch_moments),
+    batchnorm_forward=checked("batchnorm_forward", matrix_ops.batchnorm_forward),
+    batchnorm_backward=checked("batchnorm_backward", matrix_ops.batchnorm_backward),
+    dropout=checked("dropout", vector_ops.dropout),
+    noise=checked("noise", vector_ops.noise),
+    shuffle=checked("shuffle", vector_ops.shuffle),
+    penalty=checked("penalty", vector_ops.penalty),
+    norm=checked("norm", vector_ops.norm),
+    largest=checked("largest", vector_ops.largest),
+    clip=checked("clip", vector_ops.clip),
+    bound_norms=checked("bound_norms", vector_ops.bound_norms),
+)
