@@ -16,15 +16,15 @@ from fastnn.kernels.opcodes import Kind
 
 from .trace import Kernel, Trace
 
-GRADIENT = "gradient.gradient"  # every thread calls it once a step
+GRADIENT = "gradient.batch_gradient"  # every thread calls it once a step
 #: Kernels that call the others: their own time is what lies between those, and waiting.
-ENCLOSING = (GRADIENT, "gradient.block_gradient", "gradient.blocked_gradient", "forward.forward",
-             "backward.backward")  # fmt: skip
+ENCLOSING = (GRADIENT, "gradient.block_gradient", "gradient.blocked_gradient",
+             "forward.forward_pass", "backward.backward_pass")  # fmt: skip
 LOSS = "gradient.loss_and_output_grad"
 #: The phase of a kernel by its module, or else that of the kernel that called it.
 PHASES = {"step.forward": "forward", "step.backward": "backward", "step.update": "update",
           "ops.losses": "loss"}  # fmt: skip
-INPUT = "forward.input"  # lays X out
+INPUT = "forward.lay_out_input"  # lays X out
 FIRST = ("driver.forward", "driver.backward")  # the first layer, read where X lies
 #: Kernels that are one product of a dense layer: 2 m n_in n_out additions and multiplications.
 PRODUCTS = ("dense.forward", "dense.backward_weights", "dense.backward_input", *FIRST)

@@ -228,7 +228,7 @@ def test_says_once_that_it_compiles(cold):
 
 def test_the_command_says_once_that_it_compiles(cache, tmp_path):
     """What lacks is one kernel, and those that only the command's network needs."""
-    removed = [entry.unlink() for entry in cache.rglob("update.update-*")]
+    removed = [entry.unlink() for entry in cache.rglob("update.update_parameters-*")]
     assert removed
     arguments = ["fastnn", "train", "--epochs", "1", "--layers", "2", "--out", str(tmp_path)]
     code = (

@@ -185,7 +185,7 @@ LOSSES = {code: _loss(code) for code in Loss}
 def batch_moments(X, mean, variance):
     """Mean and biased variance of every column.   mean, variance (n,) out; X (m, n)."""
     with Outputs(mean, variance) as (mu, square):
-        batchnorm.moments.kernel(feature_major(X), len(X), mu, square, 0, len(mean))
+        batchnorm.mean_and_variance.kernel(feature_major(X), len(X), mu, square, 0, len(mean))
 
 
 def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):

@@ -71,17 +71,17 @@ def _draw(kernel, X, rows, rate, seed, layer, epoch, A):
 
 def dropout(X, rows, rate, seed, layer, epoch, A):
     """A = X / (1 − rate) where the unit's word is at least rate · 2³², else 0. As in `loops`."""
-    _draw(random.dropout.kernel, X, rows, rate, seed, layer, epoch, A)
+    _draw(random.drop_units.kernel, X, rows, rate, seed, layer, epoch, A)
 
 
 def noise(X, rows, deviation, seed, layer, epoch, A):
     """A = X + deviation · normal numbers, by Box and Muller. As in `loops`."""
-    _draw(random.noise.kernel, X, rows, deviation, seed, layer, epoch, A)
+    _draw(random.add_noise.kernel, X, rows, deviation, seed, layer, epoch, A)
 
 
 def philox(counter, key):
     """Return the four 32-bit words of a counter (4 words) under a key (2 words)."""
-    return tuple(int(word) for word in random.philox(*counter, *key))
+    return tuple(int(word) for word in random.philox_words(*counter, *key))
 
 
 def shuffle(order, seed, epoch):

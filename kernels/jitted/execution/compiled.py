@@ -39,11 +39,11 @@ def compiled_kernels():
 
     return CompiledKernels(
         kernel_pointers=kernel_pointers,
-        run=loop.run,
-        predict=loop.predict,
-        evaluate=loop.evaluate.kernel,
-        gradient=gradient.gradient.kernel,
-        update=update.update.kernel,
+        run=loop.run_steps,
+        predict=loop.predict_blocks,
+        evaluate=loop.evaluate_blocks.kernel,
+        gradient=gradient.batch_gradient.kernel,
+        update=update.update_parameters.kernel,
         single_row=single_row.single_row,
         shared_single_row=single_row.shared_single_row,
         serve_rows=single_row.serve_rows,

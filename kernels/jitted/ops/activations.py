@@ -72,7 +72,7 @@ def _leaky_relu(Z, A, j0, n, o0, o1, scratch):
 
 
 @kernel
-def softmax(Z, A, m, top, total):
+def softmax_of_columns(Z, A, m, top, total):
     """A = exp(Z) / Σ exp(Z) over the rows k.   Z, A (K, ·); top, total (m,): max and Σ, out."""
     prefer_full_width()
     K = A.shape[0]
@@ -99,7 +99,7 @@ def softmax(Z, A, m, top, total):
 
 def _softmax(Z, A, j0, n, o0, o1, scratch):
     """The whole layer at once; scratch (2 or more, ·)."""
-    softmax(Z, A, n, view_row(scratch, 0, 0, n), view_row(scratch, 1, 0, n))
+    softmax_of_columns(Z, A, n, view_row(scratch, 0, 0, n), view_row(scratch, 1, 0, n))
 
 
 def _elu(Z, A, j0, n, o0, o1, scratch):
@@ -191,7 +191,7 @@ def _leaky_relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
 
 
 @inlined
-def softmax_derive(A, D, m, inner):
+def _softmax_gradient(A, D, m, inner):
     """D = A (D − Σ D A) over the rows k.   A, D (K, ·); inner (m,) scratch."""
     for j in range(m):
         inner[j] = 0
@@ -209,7 +209,7 @@ def _softmax_back(dA, Z, A, dZ, n, o0, o1, scratch):
     """The whole layer at once; scratch (1 or more, ·)."""
     for o in range(A.shape[0]):
         _laid(dA, dZ, o, 0, n)
-    softmax_derive(A, dZ, n, view_row(scratch, 0, 0, n))
+    _softmax_gradient(A, dZ, n, view_row(scratch, 0, 0, n))
 
 
 def _elu_back(dA, Z, A, dZ, n, o0, o1, scratch):

@@ -9,7 +9,7 @@ from ..compiler.dispatch_table import indirect
 
 
 @indirect("F2 i F1 F1 i i", requires="batchnorm in training")
-def moments(X, m, mean, variance, k0, k1):
+def mean_and_variance(X, m, mean, variance, k0, k1):
     """Mean and biased variance of the rows k0 … k1−1 over m examples, in float64."""
     for k in range(k0, k1):
         x, total = view_row(X, k, 0, m), 0.0

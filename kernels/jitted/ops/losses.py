@@ -14,13 +14,13 @@ from ..codegen.simd import prefer_full_width
 from ..compiler.dispatch_table import indirect_for
 from ..compiler.jit import inlined, kernel
 from ..requirements import of_loss
-from .activations import softmax
+from .activations import softmax_of_columns
 
 ABSOLUTE, HUBER, QUANTILE = int(Loss.ABSOLUTE_ERROR), int(Loss.HUBER), int(Loss.QUANTILE)
 
 
 @inlined
-def squared_error(A, Y, share, m, dA):
+def _squared_cost(A, Y, share, m, dA):
     """Return Σ share ½(A − Y)² and write its gradient.   dA (K, ·) out; A, Y (K, ·)."""
     cost = 0.0
     for k in range(A.shape[0]):
@@ -50,7 +50,7 @@ def _point(code, a, y, rate):
 
 
 @inlined
-def robust(code, A, Y, share, m, rate, dA):
+def _pointwise_cost(code, A, Y, share, m, rate, dA):
     """Return Σ share ℓ and write its gradient.   dA (K, ·) out; A, Y (K, ·); share (·)."""
     cost = 0.0
     for k in range(A.shape[0]):
@@ -62,7 +62,7 @@ def robust(code, A, Y, share, m, rate, dA):
 
 
 @inlined
-def binary_cross_entropy(Z, Y, share, m, dZ):
+def _binary_cost(Z, Y, share, m, dZ):
     """Return Σ share (max(z, 0) − z y + ln(1 + e^−|z|)) and its gradient share (σ(z) − y).
 
     dZ is none of the other arrays.
@@ -84,7 +84,7 @@ def binary_cross_entropy(Z, Y, share, m, dZ):
 
 
 @inlined
-def categorical_cross_entropy(Z, Y, share, m, dZ, scratch):
+def _categorical_cost(Z, Y, share, m, dZ, scratch):
     """Return −Σ share Σₖ yₖ ln softmax(z)ₖ and its gradient share (softmax(z) Σₖ yₖ − y).
 
     dZ (K, ·) out; Z, Y (K, ·); share (·); scratch (3, ·).
@@ -95,7 +95,7 @@ def categorical_cross_entropy(Z, Y, share, m, dZ, scratch):
         view_row(scratch, 1, 0, m),
         view_row(scratch, 2, 0, m),
     )
-    softmax(Z, dZ, m, top, total)
+    softmax_of_columns(Z, dZ, m, top, total)
     cost = 0.0
     for j in range(m):
         mass[j] = 0
@@ -113,7 +113,7 @@ def categorical_cross_entropy(Z, Y, share, m, dZ, scratch):
 
 
 @inlined
-def binary_hits(Z, Y, w, m):
+def _binary_hits(Z, Y, w, m):
     """Return Σ w over the examples whose every z > 0 agrees with y > ½.   Z, Y (K, ·)."""
     half, zero, hits = Y.dtype.type(0.5), Z.dtype.type(0), 0.0
     if Z.shape[0] == 1:  # one loop, which vectorises
@@ -130,7 +130,7 @@ def binary_hits(Z, Y, w, m):
 
 
 @inlined
-def _largest(X, m, top):
+def _column_maximum(X, m, top):
     """Top (m,) = the largest number of each column of X (K, ·); NaN only where it comes first."""
     for j in range(m):
         top[j] = X[0, j]
@@ -141,7 +141,7 @@ def _largest(X, m, top):
 
 
 @inlined
-def categorical_hits(Z, Y, w, m, scratch):
+def _categorical_hits(Z, Y, w, m, scratch):
     """Return Σ w over the examples whose largest z and y stand in one row, the first of equals.
 
     Z, Y (K, ·); scratch (3, ·). Row by row, for that vectorises: an example is settled by the
@@ -152,8 +152,8 @@ def categorical_hits(Z, Y, w, m, scratch):
         view_row(scratch, 1, 0, m),
         view_row(scratch, 2, 0, m),
     )
-    _largest(Z, m, best)
-    _largest(Y, m, truth)
+    _column_maximum(Z, m, best)
+    _column_maximum(Y, m, truth)
     zero, one, hits = Z.dtype.type(0), Z.dtype.type(1), 0.0
     for j in range(m):
         open_[j] = one
@@ -167,27 +167,27 @@ def categorical_hits(Z, Y, w, m, scratch):
     return hits
 
 
-def _squared(code, rate, A, Y, weights, m, D, scratch, result):
-    result[0] = squared_error(A, Y, view_row(weights, 0, 0, m), m, D)
-    result[1] = 0.0
+def _squared(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
+    loss_hits[0] = _squared_cost(A, Y, view_row(weights, 0, 0, m), m, dA)
+    loss_hits[1] = 0.0
 
 
-def _binary(code, rate, A, Y, weights, m, D, scratch, result):
-    result[0] = binary_cross_entropy(A, Y, view_row(weights, 0, 0, m), m, D)
-    result[1] = binary_hits(A, Y, view_row(weights, 1, 0, m), m)
+def _binary(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
+    loss_hits[0] = _binary_cost(A, Y, view_row(weights, 0, 0, m), m, dA)
+    loss_hits[1] = _binary_hits(A, Y, view_row(weights, 1, 0, m), m)
 
 
-def _categorical(code, rate, A, Y, weights, m, D, scratch, result):
-    result[0] = categorical_cross_entropy(A, Y, view_row(weights, 0, 0, m), m, D, scratch)
-    result[1] = categorical_hits(A, Y, view_row(weights, 1, 0, m), m, scratch)
+def _categorical(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
+    loss_hits[0] = _categorical_cost(A, Y, view_row(weights, 0, 0, m), m, dA, scratch)
+    loss_hits[1] = _categorical_hits(A, Y, view_row(weights, 1, 0, m), m, scratch)
 
 
-def _pointwise(code, rate, A, Y, weights, m, D, scratch, result):
-    result[0] = robust(code, A, Y, view_row(weights, 0, 0, m), m, rate, D)
-    result[1] = 0.0
+def _pointwise(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
+    loss_hits[0] = _pointwise_cost(code, A, Y, view_row(weights, 0, 0, m), m, rate, dA)
+    loss_hits[1] = 0.0
 
 
-#: Write the gradient D (K, ·) and result (2,) = (cost, Σ w of right examples) of the loss whose
+#: Write the gradient dA (K, ·) and loss_hits (2,) = (cost, Σ w of right examples) of the loss whose
 #: code is given. code: once more, for kernels that several losses share; rate: its parameter; A:
 #: the output, for cross-entropies the logits, and Y (K, ·); weights (2, ·): w/Σw, and w itself, in
 #: which counts stay exact; m: examples; scratch (3, ·).

@@ -23,7 +23,7 @@ MULTIPLIERS, INCREMENTS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 
 
 @inlined
-def philox(c0, c1, c2, c3, k0, k1):
+def philox_words(c0, c1, c2, c3, k0, k1):
     """Return four random 32-bit words (as uint64) of a counter and a key: Philox-4x32-10."""
     a, b, c, d = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
     k0, k1 = np.uint64(k0), np.uint64(k1)
@@ -38,7 +38,7 @@ def philox(c0, c1, c2, c3, k0, k1):
 @inlined
 def _words(group, row, epoch, seed, key):
     """Four words for the units 4·group … of an example, by its row in X."""
-    return philox(group, row & 0xFFFFFFFF, epoch, row >> 32, seed, key)
+    return philox_words(group, row & 0xFFFFFFFF, epoch, row >> 32, seed, key)
 
 
 @indirect("I1 i i", requires="shuffle")
@@ -48,7 +48,7 @@ def shuffle(order, seed, epoch):
     for i in range(m):
         order[i] = i
     for group in range((m - 1) // 4, -1, -1):
-        words = philox(group, epoch, 0, 0, seed, SHUFFLE_KEY)
+        words = philox_words(group, epoch, 0, 0, seed, SHUFFLE_KEY)
         for lane in range(3, -1, -1):
             i = 4 * group + lane
             if 0 < i < m:
@@ -122,7 +122,7 @@ def _drop(
 
 
 @indirect("F2 F2 I1 i i f i i i", requires="dropout in training")
-def dropout(X, A, rows, k0, k1, rate, seed, layer, epoch):
+def drop_units(X, A, rows, k0, k1, rate, seed, layer, epoch):
     """A[k0:k1] = X / (1 − rate) where the unit's word is at least rate · 2³², else −0.
 
     X, A (n, ·), which may be the same; rows (m,); k0 is a multiple of 4: words come in fours. No
@@ -140,7 +140,7 @@ def dropout(X, A, rows, k0, k1, rate, seed, layer, epoch):
 
 @indirect("F2 F2 F2 i i i f", requires="dropout in training")
 def drop_back(A, D, dA, m, k0, k1, rate):
-    """dA[k0:k1, :m] = D / (1 − rate) where `dropout` kept A, else 0.   All (n, ·)."""
+    """dA[k0:k1, :m] = D / (1 − rate) where `drop_units` kept A, else 0.   All (n, ·)."""
     zero, scale = A.dtype.type(0), A.dtype.type(1 / (1 - rate))
     for k in range(k0, k1):
         a, d, da = view_row(A, k, 0, m), view_row(D, k, 0, m), view_row(dA, k, 0, m)
@@ -149,7 +149,7 @@ def drop_back(A, D, dA, m, k0, k1, rate):
 
 
 @indirect("F2 F2 I1 i i f i i i", requires="noise in training")
-def noise(X, A, rows, k0, k1, deviation, seed, layer, epoch):
+def add_noise(X, A, rows, k0, k1, deviation, seed, layer, epoch):
     """A[k0:k1] = X + deviation · normal numbers, by Box and Muller from pairs of words."""
     number = A.dtype.type
     for k in range(k0, k1, 4):

@@ -139,7 +139,7 @@ def back_elementwise(kernel_ptrs, model, row, grad, X, A, dA, dX, m, epoch, team
 
 
 @indirect("T Model i F1 Workspace X I1 i Team", requires="training")
-def backward(kernel_ptrs, model, last, grad, workspace, X, row_indices, epoch, team):
+def backward_pass(kernel_ptrs, model, last, grad, workspace, X, row_indices, epoch, team):
     """Write the part of grad (p,) of the rows last … 1 from dA (n_out, ld) of row `last`."""
     ops, (buffer, ld, offsets) = model.ops, workspace
     m, m_padded = row_indices.size, pad_to_cache_lines(row_indices.size, buffer.itemsize)

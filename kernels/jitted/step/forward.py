@@ -26,7 +26,7 @@ from ..gemm.microkernel import MR
 from ..gemm.packing import gather_rows, lane_count, transpose
 from ..ops import batchnorm, dense
 from ..ops.activations import activate
-from ..ops.random import dropout, noise
+from ..ops.random import add_noise, drop_units
 
 DENSE, ACTIVATION, SOFTMAX = int(Kind.DENSE), int(Kind.ACTIVATION), int(Activation.SOFTMAX)
 RELU, IDENTITY = int(Activation.RELU), int(Activation.IDENTITY)
@@ -114,7 +114,9 @@ def elementwise(kernel_ptrs, model, row, X, A, row_indices, m_padded, phase, tea
             first = op.state if epoch == INFERENCE else op.state + 2 * n
             mean, variance = view(state, first, n), view(state, first + n, n)
             if epoch != INFERENCE:
-                batchnorm.moments(kernel_ptrs, X, row_indices.size, mean, variance, k0, k1)
+                batchnorm.mean_and_variance(
+                    kernel_ptrs, X, row_indices.size, mean, variance, k0, k1
+                )
             gamma, beta = view(theta, op.W, n), view(theta, op.b, n)
             batchnorm.normalize(
                 kernel_ptrs, X, m_padded, mean, variance, gamma, beta, op.offset, A, k0, k1
@@ -125,13 +127,13 @@ def elementwise(kernel_ptrs, model, row, X, A, row_indices, m_padded, phase, tea
                 for j in range(drawn, m_padded):
                     A[k, j] = X[k, j]
             if epoch >= 0 and op.kind == DROPOUT:
-                dropout(kernel_ptrs, X, A, row_indices, k0, k1, op.rate, seed, op.layer, epoch)
+                drop_units(kernel_ptrs, X, A, row_indices, k0, k1, op.rate, seed, op.layer, epoch)
             elif epoch >= 0:
-                noise(kernel_ptrs, X, A, row_indices, k0, k1, op.rate, seed, op.layer, epoch)
+                add_noise(kernel_ptrs, X, A, row_indices, k0, k1, op.rate, seed, op.layer, epoch)
 
 
 @indirect("T Model i Workspace X I1 i Phase Team", requires="batch")
-def forward(kernel_ptrs, model, last, workspace, X, row_indices, repack, phase, team):
+def forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, repack, phase, team):
     """Write Z and A (n, ld) of the rows 1 … last for X[row_indices] into the workspace.
 
     repack: 0 where A of the INPUT row holds these examples already.

@@ -17,8 +17,8 @@ from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
 from ..ops.losses import cost_and_hits
 from ..records import Team, Workspace
-from .backward import backward
-from .forward import DENSE, forward
+from .backward import backward_pass
+from .forward import DENSE, forward_pass
 
 CHUNK = 4096  # parameters that a thread takes at a time: they fit the first-level cache
 
@@ -88,11 +88,11 @@ def block_gradient(
     """
     last = model.ops[model.ops.size - 1].source
     X, row_indices = batch.X, batch.row_indices
-    forward(kernel_ptrs, model, last, workspace, X, row_indices, repack, phase, team)
+    forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, repack, phase, team)
     if team.tid == 0:
         loss_and_output_grad(kernel_ptrs, model.ops, workspace, batch, repack, total, loss_hits)
     barrier_wait(team)
-    backward(kernel_ptrs, model, last, grad, workspace, X, row_indices, phase.epoch, team)
+    backward_pass(kernel_ptrs, model, last, grad, workspace, X, row_indices, phase.epoch, team)
 
 
 @inlined
@@ -202,7 +202,7 @@ def blocked_gradient(kernel_ptrs, model, grad, workspace, batch, total, phase, g
 
 
 @indirect("T Model F1 Workspace Batch i Phase D2 D1 Team", requires="training")
-def gradient(
+def batch_gradient(
     kernel_ptrs, model, grad, workspace, batch, repack, phase, group_losses, step_log, team
 ):
     """Write grad (p,) and step_log = (cost, Σ w of right examples, Σ w), without a penalty.

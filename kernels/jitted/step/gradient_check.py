@@ -8,7 +8,7 @@ from ...gradient_check import MIN_RELATIVE_STEP
 from ..codegen.pointers import view
 from ..compiler.jit import inlined, kernel
 from ..ops import optimizers
-from .gradient import gradient
+from .gradient import batch_gradient
 
 
 @inlined
@@ -36,7 +36,7 @@ def cost_differences(
         out[k] = 0
         for sign in (1.0, -1.0):
             theta[indices[k]] = high if sign > 0 else low
-            gradient(
+            batch_gradient(
                 kernel_ptrs, model, grad, workspace, batch, 1, phase, group_losses, step_log, team
             )
             out[k] += sign * (step_log[0] + _penalty(kernel_ptrs, theta, grad, settings, step_log))

@@ -20,15 +20,15 @@ from ..ops.activations import activate
 from ..ops.optimizers import largest
 from ..ops.random import shuffle
 from ..records import MAX_CHUNKS, Penalty, Phase, Team, Workspace
-from .forward import forward
-from .gradient import gradient, loss_and_output_grad, total_weight
-from .update import check_step_finite, update
+from .forward import forward_pass
+from .gradient import batch_gradient, loss_and_output_grad, total_weight
+from .update import check_step_finite, update_parameters
 
 INFERENCE, SIGMOID = int(Mode.INFERENCE), int(Activation.SIGMOID)
 
 
 @indirect("T Model Workspace Batch D2 D1 i Team", requires="evaluate")
-def evaluate(kernel_ptrs, model, workspace, batch, block_losses, score, apart, team):
+def evaluate_blocks(kernel_ptrs, model, workspace, batch, block_losses, score, apart, team):
     """Write score = (cost, share of right examples), means by weight over all examples.
 
     block_losses (blocks of ld examples, 3): scratch for each block's cost, Σ w of its right
@@ -46,7 +46,9 @@ def evaluate(kernel_ptrs, model, workspace, batch, block_losses, score, apart, t
     own_workspace = Workspace(own, ld, offsets)
     for block in range(first, block_losses.shape[0], step):
         rows = view(row_indices, block * ld, min(ld, row_indices.size - block * ld))
-        forward(kernel_ptrs, model, last, own_workspace, X, rows, 1, Phase(0, INFERENCE), members)
+        forward_pass(
+            kernel_ptrs, model, last, own_workspace, X, rows, 1, Phase(0, INFERENCE), members
+        )
         if members.tid == 0:
             total = total_weight(w, rows)
             loss_and_output_grad(
@@ -89,7 +91,7 @@ def _both_probabilities(kernel_ptrs, ops, last, workspace, first, m, out):
 
 
 @kernel
-def predict(kernel_ptrs, model, last, workspace, X, row_indices, out, nonfinite, team):
+def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, nonfinite, team):
     """Write out (m, n_out) = A of row `last` for X[row_indices], block by block.
 
     out (m, 2) takes both classes' probabilities of one sigmoid. nonfinite (n_threads,): a thread
@@ -109,7 +111,7 @@ def predict(kernel_ptrs, model, last, workspace, X, row_indices, out, nonfinite,
     i = next_chunk(team, ld) if apart else 0
     while i < row_indices.size:
         rows = view(row_indices, i, min(ld, row_indices.size - i))
-        forward(kernel_ptrs, model, last, own, X, rows, 1, Phase(0, INFERENCE), members)
+        forward_pass(kernel_ptrs, model, last, own, X, rows, 1, Phase(0, INFERENCE), members)
         if model.ops[0].A >= 0 and not _all_finite(model.ops[0], own, rows.size, members):
             nonfinite[0] = 1
         A = view_matrix(buffer, model.ops[last].A * ld, model.ops[last].n_out, ld)
@@ -128,21 +130,21 @@ def _epoch_score_is_finite(kernel_ptrs, model, workspace, validation, epoch, log
     """Write log.epochs[epoch] and tell every thread whether the validation cost is finite."""
     examples, block_losses = validation
     score = view_row(log.epochs, epoch, 0, 2)
-    evaluate(kernel_ptrs, model, workspace, examples, block_losses, score, apart, team)
+    evaluate_blocks(kernel_ptrs, model, workspace, examples, block_losses, score, apart, team)
     barrier_wait(team)
     return score[0] - score[0] == 0  # ∞ − ∞ and NaN − NaN are NaN
 
 
 @kernel
-def run(
+def run_steps(
     kernel_ptrs, model, grad, slots, workspace, group_losses, train, validation, settings, rates,
     log, start, stop, team,
 ):  # fmt: skip
     """Take the steps start … stop−1 and return the next one: stop, unless the run diverged.
 
-    grad (p,), slots (s, p). train: the Batch of all rows in their order, which like the workspace
-    is as the call before left it, unless start is 0. validation: (Batch, block_losses) as
-    `evaluate` takes them; without rows: no epoch ends that is scored. rates (stop − start,). log:
+    grad (p,), slots (s, p), rates (stop − start,). train: the Batch of all rows in their order,
+    which like the workspace is as the call before left it, unless start is 0. validation: (Batch,
+    block_losses) as `evaluate_blocks` takes them; without rows, no epoch that ends is scored. log:
     a FitLog, whose counters[1] is 1 while every step could be taken.
     """
     batch, m, row_indices = settings[0].batch_size, train.row_indices.size, train.row_indices
@@ -160,7 +162,7 @@ def run(
         i, step_log = step - start, view_row(log.steps, step - start, 0, 3)
         if laid_out:
             step_log[2] = log.steps[i - 1, 2] if i > 0 else total_weight(train.w, rows)
-        gradient(
+        batch_gradient(
             kernel_ptrs, model, grad, workspace, Batch(train.X, train.Y, train.w, rows),
             0 if laid_out else 1, Phase(settings[0].seed, settings[0].first_epoch + epoch),
             group_losses, step_log, team,
@@ -170,7 +172,7 @@ def run(
             stop = step
             break
         if step_log[2] > 0:
-            update(
+            update_parameters(
                 kernel_ptrs, model, grad, slots, settings, rates[i],
                 Penalty(settings[0].l2 / step_log[2], settings[0].l1 / step_log[2]),
                 log.counters[0],

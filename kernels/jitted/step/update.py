@@ -204,7 +204,7 @@ def _finish_row(kernel_ptrs, ops, i, theta, state, team):
 
 
 @indirect("T Model F1 F2 S f Penalty i D1 Team", requires="update")
-def update(kernel_ptrs, model, grad, slots, settings, rate, penalty, t, squares, team):
+def update_parameters(kernel_ptrs, model, grad, slots, settings, rate, penalty, t, squares, team):
     """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p).
 
     penalty: of which grad holds no slopes yet. squares (MAX_CHUNKS,): scratch.
