@@ -81,6 +81,16 @@ class Penalty(NamedTuple):
     l1: float
 
 
+class BatchNorm(NamedTuple):
+    """What a BATCHNORM row normalises with, (n_out,) each: A = γ (X − μ) / √(σ² + ε) + β."""
+
+    mean: Array  # μ of the batch, or the running average
+    variance: Array  # σ², biased
+    gamma: Array
+    beta: Array
+    epsilon: float
+
+
 class FeatureGroup(NamedTuple):
     """A group of features whose products the first layer sums apart."""
 
@@ -96,6 +106,7 @@ FIELDS = {
     Workspace: "F1 i WorkspaceOffsets",
     Phase: "i i",
     Penalty: "f f",
+    BatchNorm: "F1 F1 F1 F1 f",
     FeatureGroup: "i i",
     Batch: "X F2 F1 I1",
     StepNumbers: "i f f f f f f i",

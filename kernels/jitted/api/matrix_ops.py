@@ -21,6 +21,7 @@ from ..gemm.small_k import BETA_ONE, BETA_ZERO
 from ..ops import batchnorm, dense
 from ..ops.activations import activate, derive
 from ..ops.losses import cost_and_hits
+from ..records import BatchNorm
 from ..threads.scratch import scratch
 from .checks import checked
 from .layout import Outputs, as_one_row, check_alike, check_shape, contiguous, feature_major
@@ -190,27 +191,18 @@ def batch_moments(X, mean, variance):
 
 def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):
     """A = γ (X − μ) / √(σ² + ε) + β.   A (m, n) out; X (m, n); the others (n,)."""
-    vectors = [contiguous(v) for v in (mean, variance, gamma, beta)]
+    norm = BatchNorm(*map(contiguous, (mean, variance, gamma, beta)), float(epsilon))
     with Outputs(A) as (At,):
-        batchnorm.normalize.kernel(
-            feature_major(X), len(X), *vectors, float(epsilon), At, 0, len(mean)
-        )
+        batchnorm.normalize.kernel(feature_major(X), len(X), norm, At, 0, len(mean))
 
 
 def batchnorm_backward(X, mean, variance, gamma, epsilon, dA, dX, dgamma, dbeta):
     """Derivatives with μ and σ² of the batch themselves functions of X. As in `loops`."""
-    m, vectors = len(X), [contiguous(v) for v in (mean, variance, gamma)]
+    m, scale = len(X), contiguous(gamma)
+    norm = BatchNorm(
+        contiguous(mean), contiguous(variance), scale, scale, float(epsilon)
+    )  # β does not matter
     with Outputs(dX, dgamma, dbeta) as (dXt, dg, db):
         batchnorm.differentiate.kernel(
-            feature_major(X),
-            m,
-            m,
-            *vectors,
-            float(epsilon),
-            feature_major(dA),
-            dXt,
-            dg,
-            db,
-            0,
-            len(dg),
+            feature_major(X), m, m, norm, feature_major(dA), dXt, dg, db, 0, len(dg)
         )

@@ -1,9 +1,9 @@
-"""The activations and their derivatives, over rows that lie feature by feature, A (n, m).
+"""The activations and their derivatives, over feature-major arrays, A (n_out, ld).
 
 Each is a kernel of its own, compiled only for networks that use it: closures over their formulas
-would not be found in the cache again. All forward kernels write A[o0:o1, j0:j0+n] = g(Z[…]), which
-may be the same array; those back dZ[o0:o1, :n] = dA g'(Z), from A = g(Z), and dZ may be dA. Arrays
-are (n_out, ·).
+would not be found in the cache again. A forward kernel writes A[o0:o1, j0:j0+n] = g(Z) of the same
+place, and Z may be A. A backward kernel writes dZ[o0:o1, :n] = dA g'(Z), from A = g(Z), and dZ may
+be dA. scratch (3, ld) is used by kernels that need all units of an example at once.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ SELU_LOW = SELU_SCALE * SELU_ALPHA
 
 
 @inlined
-def _copied(x, y):
-    """Y = x, unless they are one; what follows works in place, where LLVM needs no check."""
+def _copy(x, y):
+    """y = x (n,), unless both are one array: loops in place need no check for overlaps in LLVM."""
     if address_of(x) != address_of(y):
         for j in range(y.size):
             y[j] = x[j]
 
 
 @inlined
-def _laid(Z, A, o, j0, n):
-    """A[o, j0 : j0+n], holding Z's numbers."""
+def _copied_row(Z, A, o, j0, n):
+    """Return A[o, j0 : j0+n] (n,), a view, after Z's numbers were copied there."""
     prefer_full_width()
     a = view_row(A, o, j0, n)
-    _copied(view_row(Z, o, j0, n), a)
+    _copy(view_row(Z, o, j0, n), a)
     return a
 
 
 def _identity(Z, A, j0, n, o0, o1, scratch):
     for o in range(o0, o1):
-        _laid(Z, A, o, j0, n)
+        _copied_row(Z, A, o, j0, n)
 
 
 def _sigmoid(Z, A, j0, n, o0, o1, scratch):
     for o in range(o0, o1):
-        a = _laid(Z, A, o, j0, n)
+        a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
             a[j] = elementary.sigmoid(a[j])
 
 
 def _tanh(Z, A, j0, n, o0, o1, scratch):
     for o in range(o0, o1):
-        a = _laid(Z, A, o, j0, n)
+        a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
             a[j] = elementary.tanh(a[j])
 
@@ -58,7 +58,7 @@ def _tanh(Z, A, j0, n, o0, o1, scratch):
 def _relu(Z, A, j0, n, o0, o1, scratch):
     zero = A.dtype.type(0)
     for o in range(o0, o1):
-        a = _laid(Z, A, o, j0, n)
+        a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
             a[j] = zero if a[j] < zero else a[j]
 
@@ -66,18 +66,18 @@ def _relu(Z, A, j0, n, o0, o1, scratch):
 def _leaky_relu(Z, A, j0, n, o0, o1, scratch):
     zero, leak = A.dtype.type(0), A.dtype.type(LEAK)
     for o in range(o0, o1):
-        a = _laid(Z, A, o, j0, n)
+        a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
             a[j] = leak * a[j] if a[j] < zero else a[j]
 
 
 @kernel
 def softmax_of_columns(Z, A, m, top, total):
-    """A = exp(Z) / Σ exp(Z) over the rows k.   Z, A (K, ·); top, total (m,): max and Σ, out."""
+    """A = exp(Z) / Σ exp(Z) over the rows k.   Z, A (K, ld); top, total (m,) out: max and Σ."""
     prefer_full_width()
     K = A.shape[0]
     for k in range(K):
-        _copied(view_row(Z, k, 0, m), view_row(A, k, 0, m))
+        _copy(view_row(Z, k, 0, m), view_row(A, k, 0, m))
     for j in range(m):
         top[j] = A[0, j]
         total[j] = 0
@@ -98,14 +98,14 @@ def softmax_of_columns(Z, A, m, top, total):
 
 
 def _softmax(Z, A, j0, n, o0, o1, scratch):
-    """The whole layer at once; scratch (2 or more, ·)."""
+    """All units at once, whatever o0 and o1 are; scratch holds maxima and sums."""
     softmax_of_columns(Z, A, n, view_row(scratch, 0, 0, n), view_row(scratch, 1, 0, n))
 
 
 def _elu(Z, A, j0, n, o0, o1, scratch):
     zero = A.dtype.type(0)
     for o in range(o0, o1):
-        a = _laid(Z, A, o, j0, n)
+        a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
             a[j] = elementary.expm1(a[j]) if a[j] < zero else a[j]
 
@@ -113,55 +113,55 @@ def _elu(Z, A, j0, n, o0, o1, scratch):
 def _selu(Z, A, j0, n, o0, o1, scratch):
     zero, low, scale = A.dtype.type(0), A.dtype.type(SELU_LOW), A.dtype.type(SELU_SCALE)
     for o in range(o0, o1):
-        a = _laid(Z, A, o, j0, n)
+        a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
             a[j] = low * elementary.expm1(a[j]) if a[j] < zero else scale * a[j]
 
 
 def _softplus(Z, A, j0, n, o0, o1, scratch):
     for o in range(o0, o1):
-        a = _laid(Z, A, o, j0, n)
+        a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
             a[j] = elementary.softplus(a[j])
 
 
 def _silu(Z, A, j0, n, o0, o1, scratch):
     for o in range(o0, o1):
-        a = _laid(Z, A, o, j0, n)
+        a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
             a[j] = a[j] * elementary.sigmoid(a[j])
 
 
 def _gelu(Z, A, j0, n, o0, o1, scratch):
     for o in range(o0, o1):
-        a = _laid(Z, A, o, j0, n)
+        a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
             a[j] = a[j] * elementary.normal(a[j])[0]
 
 
 def _mish(Z, A, j0, n, o0, o1, scratch):
     for o in range(o0, o1):
-        a = _laid(Z, A, o, j0, n)
+        a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
             a[j] = a[j] * elementary.tanh(elementary.softplus(a[j]))
 
 
 def _exp(Z, A, j0, n, o0, o1, scratch):
     for o in range(o0, o1):
-        a = _laid(Z, A, o, j0, n)
+        a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
             a[j] = elementary.exp(a[j])
 
 
 def _identity_back(dA, Z, A, dZ, n, o0, o1, scratch):
     for o in range(o0, o1):
-        _laid(dA, dZ, o, 0, n)
+        _copied_row(dA, dZ, o, 0, n)
 
 
 def _sigmoid_back(dA, Z, A, dZ, n, o0, o1, scratch):
     one = A.dtype.type(1)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
+        d, a = _copied_row(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] * (a[j] * (one - a[j]))
 
@@ -169,7 +169,7 @@ def _sigmoid_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _tanh_back(dA, Z, A, dZ, n, o0, o1, scratch):
     one = A.dtype.type(1)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
+        d, a = _copied_row(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] * (one - a[j] * a[j])
 
@@ -177,7 +177,7 @@ def _tanh_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     zero = A.dtype.type(0)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
+        d, a = _copied_row(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] if a[j] > zero else zero
 
@@ -185,14 +185,14 @@ def _relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _leaky_relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     zero, leak = A.dtype.type(0), A.dtype.type(LEAK)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
+        d, a = _copied_row(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = leak * d[j] if a[j] < zero else d[j]
 
 
 @inlined
 def _softmax_gradient(A, D, m, inner):
-    """D = A (D − Σ D A) over the rows k.   A, D (K, ·); inner (m,) scratch."""
+    """D = A (D − Σ D A) over the rows k.   A, D (K, ld); inner (m,) scratch."""
     for j in range(m):
         inner[j] = 0
     for k in range(A.shape[0]):
@@ -206,16 +206,16 @@ def _softmax_gradient(A, D, m, inner):
 
 
 def _softmax_back(dA, Z, A, dZ, n, o0, o1, scratch):
-    """The whole layer at once; scratch (1 or more, ·)."""
+    """All units at once, whatever o0 and o1 are; scratch holds Σ dA A."""
     for o in range(A.shape[0]):
-        _laid(dA, dZ, o, 0, n)
+        _copied_row(dA, dZ, o, 0, n)
     _softmax_gradient(A, dZ, n, view_row(scratch, 0, 0, n))
 
 
 def _elu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     zero, one = A.dtype.type(0), A.dtype.type(1)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
+        d, a = _copied_row(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] * (one + a[j]) if a[j] < zero else d[j]
 
@@ -223,14 +223,14 @@ def _elu_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _selu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     zero, low, scale = A.dtype.type(0), A.dtype.type(SELU_LOW), A.dtype.type(SELU_SCALE)
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
+        d, a = _copied_row(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] * (a[j] + low if a[j] < zero else scale)
 
 
 def _softplus_back(dA, Z, A, dZ, n, o0, o1, scratch):
     for o in range(o0, o1):
-        d, z = _laid(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
+        d, z = _copied_row(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
         for j in range(n):
             d[j] = d[j] * elementary.sigmoid(z[j])
 
@@ -238,7 +238,7 @@ def _softplus_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _silu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     one = A.dtype.type(1)
     for o in range(o0, o1):
-        d, z = _laid(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
+        d, z = _copied_row(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
         for j in range(n):
             s = elementary.sigmoid(z[j])
             d[j] *= s * (one + z[j] * (one - s))
@@ -246,7 +246,7 @@ def _silu_back(dA, Z, A, dZ, n, o0, o1, scratch):
 
 def _gelu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     for o in range(o0, o1):
-        d, z = _laid(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
+        d, z = _copied_row(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
         for j in range(n):
             below, density = elementary.normal(z[j])
             d[j] *= below + z[j] * density
@@ -255,7 +255,7 @@ def _gelu_back(dA, Z, A, dZ, n, o0, o1, scratch):
 def _mish_back(dA, Z, A, dZ, n, o0, o1, scratch):
     one = A.dtype.type(1)
     for o in range(o0, o1):
-        d, z = _laid(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
+        d, z = _copied_row(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
         for j in range(n):
             t = elementary.tanh(elementary.softplus(z[j]))
             d[j] *= t + z[j] * (one - t * t) * elementary.sigmoid(z[j])
@@ -263,7 +263,7 @@ def _mish_back(dA, Z, A, dZ, n, o0, o1, scratch):
 
 def _exp_back(dA, Z, A, dZ, n, o0, o1, scratch):
     for o in range(o0, o1):
-        d, a = _laid(dA, dZ, o, 0, n), view_row(A, o, 0, n)
+        d, a = _copied_row(dA, dZ, o, 0, n), view_row(A, o, 0, n)
         for j in range(n):
             d[j] = d[j] * a[j]
 

@@ -1,4 +1,4 @@
-"""Batch normalisation over rows that lie feature by feature, X (n, m). As in `loops`."""
+"""Batch normalisation over feature-major arrays, X (n_out, ld); formulas as in `kernels/loops`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from ..compiler.dispatch_table import indirect
 
 @indirect("F2 i F1 F1 i i", requires="batchnorm in training")
 def mean_and_variance(X, m, mean, variance, k0, k1):
-    """Mean and biased variance of the rows k0 … k1−1 over m examples, in float64."""
+    """Write mean and biased variance (n_out,) of the rows k0 … k1−1 of X over m examples.
+
+    Sums are of float64.
+    """
     for k in range(k0, k1):
         x, total = view_row(X, k, 0, m), 0.0
         for j in range(m):
@@ -22,9 +25,10 @@ def mean_and_variance(X, m, mean, variance, k0, k1):
         mean[k], variance[k] = center, square / max(m, 1)
 
 
-@indirect("F2 i F1 F1 F1 F1 f F2 i i", requires="batchnorm")
-def normalize(X, n, mean, variance, gamma, beta, epsilon, A, k0, k1):
-    """A[k0:k1, :n] = γ (X − μ) / √(σ² + ε) + β.   X, A (n_out, ·); the others (n_out,)."""
+@indirect("F2 i BatchNorm F2 i i", requires="batchnorm")
+def normalize(X, n, norm, A, k0, k1):
+    """A[k0:k1, :n] = γ (X − μ) / √(σ² + ε) + β.   X, A (n_out, ld)."""
+    mean, variance, gamma, beta, epsilon = norm
     for k in range(k0, k1):
         x, a = view_row(X, k, 0, n), view_row(A, k, 0, n)
         scale = gamma[k] / np.sqrt(variance[k] + gamma.dtype.type(epsilon))
@@ -32,9 +36,14 @@ def normalize(X, n, mean, variance, gamma, beta, epsilon, A, k0, k1):
             a[j] = (x[j] - mean[k]) * scale + beta[k]
 
 
-@indirect("F2 i i F1 F1 F1 f F2 F2 F1 F1 i i", requires="batchnorm in training")
-def differentiate(X, m, n, mean, variance, gamma, epsilon, dA, dX, dgamma, dbeta, k0, k1):
-    """dX, dγ, dβ of the rows k0 … k1−1, dX zero for columns m … n−1 beyond the batch."""
+@indirect("F2 i i BatchNorm F2 F2 F1 F1 i i", requires="batchnorm in training")
+def differentiate(X, m, n, norm, dA, dX, dgamma, dbeta, k0, k1):
+    """Write dX (n_out, ld), dγ and dβ (n_out,) of the rows k0 … k1−1 from dA (n_out, ld).
+
+    norm: with μ and σ² of these m examples, which are functions of X. dX is zero in the columns
+    m … n−1, beyond the batch.
+    """
+    mean, variance, gamma, _, epsilon = norm
     for k in range(k0, k1):
         x, da, dx = view_row(X, k, 0, m), view_row(dA, k, 0, m), view_row(dX, k, 0, n)
         inverse = gamma.dtype.type(1) / np.sqrt(variance[k] + gamma.dtype.type(epsilon))

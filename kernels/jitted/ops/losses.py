@@ -1,6 +1,6 @@
-"""Costs and their gradients in one pass, over rows that lie feature by feature, Z (K, m).
+"""Losses and their gradients in one pass, over feature-major outputs A or logits Z, (K, ld).
 
-y lies beside them as (K, m), the share w/Σw of each example as (m,). Costs add up in float64.
+Targets Y are (K, ld), share = w/Σw and w are (m,) for m examples. Costs add up in float64.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ABSOLUTE, HUBER, QUANTILE = int(Loss.ABSOLUTE_ERROR), int(Loss.HUBER), int(Loss.
 
 @inlined
 def _squared_cost(A, Y, share, m, dA):
-    """Return Σ share ½(A − Y)² and write its gradient.   dA (K, ·) out; A, Y (K, ·)."""
+    """Return Σ share ½(A − Y)² and write its gradient dA (K, ld)."""
     cost = 0.0
     for k in range(A.shape[0]):
         a, y, d = view_row(A, k, 0, m), view_row(Y, k, 0, m), view_row(dA, k, 0, m)
@@ -51,7 +51,7 @@ def _point(code, a, y, rate):
 
 @inlined
 def _pointwise_cost(code, A, Y, share, m, rate, dA):
-    """Return Σ share ℓ and write its gradient.   dA (K, ·) out; A, Y (K, ·); share (·)."""
+    """Return Σ share ℓ(a, y) of the loss of that code, and write its gradient dA (K, ld)."""
     cost = 0.0
     for k in range(A.shape[0]):
         for j in range(m):
@@ -63,7 +63,7 @@ def _pointwise_cost(code, A, Y, share, m, rate, dA):
 
 @inlined
 def _binary_cost(Z, Y, share, m, dZ):
-    """Return Σ share (max(z, 0) − z y + ln(1 + e^−|z|)) and its gradient share (σ(z) − y).
+    """Return Σ share (max(z, 0) − z y + ln(1 + e^−|z|)); write dZ (K, ld) = share (σ(z) − y).
 
     dZ is none of the other arrays.
     """
@@ -85,9 +85,9 @@ def _binary_cost(Z, Y, share, m, dZ):
 
 @inlined
 def _categorical_cost(Z, Y, share, m, dZ, scratch):
-    """Return −Σ share Σₖ yₖ ln softmax(z)ₖ and its gradient share (softmax(z) Σₖ yₖ − y).
+    """Return −Σ share Σₖ yₖ ln softmax(z)ₖ; write dZ = share (softmax(z) Σₖ yₖ − y).
 
-    dZ (K, ·) out; Z, Y (K, ·); share (·); scratch (3, ·).
+    dZ, Z, Y (K, ld); scratch (3, ld).
     """
     prefer_full_width()
     top, total, mass = (
@@ -114,7 +114,7 @@ def _categorical_cost(Z, Y, share, m, dZ, scratch):
 
 @inlined
 def _binary_hits(Z, Y, w, m):
-    """Return Σ w over the examples whose every z > 0 agrees with y > ½.   Z, Y (K, ·)."""
+    """Return Σ w over the examples whose every z > 0 agrees with y > ½.   Z, Y (K, ld)."""
     half, zero, hits = Y.dtype.type(0.5), Z.dtype.type(0), 0.0
     if Z.shape[0] == 1:  # one loop, which vectorises
         z, y = view_row(Z, 0, 0, m), view_row(Y, 0, 0, m)
@@ -131,7 +131,7 @@ def _binary_hits(Z, Y, w, m):
 
 @inlined
 def _column_maximum(X, m, top):
-    """Top (m,) = the largest number of each column of X (K, ·); NaN only where it comes first."""
+    """top (m,) = the largest number of each column of X (K, ld); NaN only where it comes first."""
     for j in range(m):
         top[j] = X[0, j]
     for k in range(1, X.shape[0]):
@@ -144,7 +144,7 @@ def _column_maximum(X, m, top):
 def _categorical_hits(Z, Y, w, m, scratch):
     """Return Σ w over the examples whose largest z and y stand in one row, the first of equals.
 
-    Z, Y (K, ·); scratch (3, ·). Row by row, for that vectorises: an example is settled by the
+    Z, Y (K, ld); scratch (3, ld). Row by row, for that vectorises: an example is settled by the
     first row that holds one of its largest numbers, and right if it holds both.
     """
     best, truth, open_ = (
@@ -187,10 +187,10 @@ def _pointwise(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
     loss_hits[1] = 0.0
 
 
-#: Write the gradient dA (K, ·) and loss_hits (2,) = (cost, Σ w of right examples) of the loss whose
-#: code is given. code: once more, for kernels that several losses share; rate: its parameter; A:
-#: the output, for cross-entropies the logits, and Y (K, ·); weights (2, ·): w/Σw, and w itself, in
-#: which counts stay exact; m: examples; scratch (3, ·).
+#: Write the gradient dA (K, ld) and loss_hits (2,) = (cost, Σ w of right examples) of the loss of a
+#: code, which kernels that several losses share get once more. rate: the loss's parameter; A, Y
+#: (K, ld): outputs, for cross-entropies logits, and targets; weights (2, ld): w/Σw, and w itself,
+#: in which counts stay exact; m: examples; scratch (3, ld).
 cost_and_hits = indirect_for(
     Loss,
     "i f F2 F2 F2 i F2 F2 D1",

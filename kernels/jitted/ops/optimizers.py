@@ -1,4 +1,4 @@
-"""Optimisers and what else sweeps over the flat vectors, each in one pass."""
+"""Steps of the optimisers, penalties and norms: passes over flat vectors of parameters."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def square(x, total):
 
 @indirect("F1 f", requires="clip")
 def scale(x, factor):
-    """X ← factor x, in place.   x (p,)."""
+    """x ← factor x, in place.   x (p,)."""
     number = x.dtype.type(factor)
     for i in range(x.size):
         x[i] *= number
@@ -47,7 +47,7 @@ def scale(x, factor):
 
 @indirect("F1 f", requires="clip")
 def limit(grad, largest):
-    """Bring every |g| down to that.   grad (p,)."""
+    """Clip every g to −largest … largest, in place.   grad (p,)."""
     high = grad.dtype.type(largest)
     for i in range(grad.size):
         grad[i] = high if grad[i] > high else (-high if grad[i] < -high else grad[i])
@@ -55,7 +55,7 @@ def limit(grad, largest):
 
 @indirect("F2 f", requires="max_norm")
 def bound_norms(W, largest):
-    """Scale every unit's weights down to that norm, in place.   W (n_out, n_in)."""
+    """Scale each unit's weights down to the norm `largest`, in place.   W (n_out, n_in)."""
     for o in range(W.shape[0]):
         w = view_row(W, o, 0, W.shape[1])
         length = norm(w)
@@ -67,7 +67,7 @@ def bound_norms(W, largest):
 
 @indirect("F1 F1 f", requires="batchnorm in training")
 def blend(running, batch, keep):
-    """Running ← keep · running + (1 − keep) · batch, in place.   Both (n,)."""
+    """running ← keep · running + (1 − keep) · batch, in place.   Both (n,)."""
     number = running.dtype.type
     for i in range(running.size):
         running[i] = number(keep) * running[i] + number(1 - keep) * batch[i]
@@ -75,7 +75,7 @@ def blend(running, batch, keep):
 
 @inlined
 def _slope(p, l2, l1):
-    """l2 p + l1 sign p, all of one dtype."""
+    """Return l2 p + l1 sign p, all of one dtype."""
     zero = l1 - l1
     return l2 * p + (l1 if p > zero else (-l1 if p < zero else zero))
 
@@ -90,7 +90,7 @@ def penalize(theta, grad, l2, l1):
 
 @indirect("F1 F1 f f D1", requires="penalty")
 def weigh(theta, grad, l2, l1, result):
-    """Write l2/2 Σ θ² + l1 Σ |θ| and the largest slope that `penalize` leaves.   All (p,)."""
+    """Write result = (l2/2 Σ θ² + l1 Σ |θ|, max |slope| that `penalize` leaves).   theta, grad (p,)."""
     number, cost = theta.dtype.type, 0.0
     zero = number(0)
     top = magnitude(zero)
@@ -127,7 +127,7 @@ def _gradient_descent(theta, grad, v, s, n):
 
 @inlined
 def _move_by_adam(theta, grad, v, s, n):
-    """Take one step of Adam, in place.   theta, grad, v, s (p,). As in `loops`."""
+    """Take one step of Adam, in place.   theta, grad, v, s (p,); formula in `kernels/loops`."""
     number = theta.dtype.type
     keep1, add1 = number(n.beta1), number(1 - n.beta1)
     keep2, add2 = number(n.beta2), number(1 - n.beta2)

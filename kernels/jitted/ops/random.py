@@ -1,4 +1,4 @@
-"""Counter-based random numbers: pure functions of a key and a counter. As in `loops`."""
+"""Counter-based random numbers, Philox-4x32-10: pure functions of a key and a counter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MULTIPLIERS, INCREMENTS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 
 @inlined
 def philox_words(c0, c1, c2, c3, k0, k1):
-    """Return four random 32-bit words (as uint64) of a counter and a key: Philox-4x32-10."""
+    """Return four random 32-bit words, as uint64, of a counter of four words and a key of two."""
     a, b, c, d = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
     k0, k1 = np.uint64(k0), np.uint64(k1)
     mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -37,7 +37,7 @@ def philox_words(c0, c1, c2, c3, k0, k1):
 
 @inlined
 def _words(group, row, epoch, seed, key):
-    """Four words for the units 4·group … of an example, by its row in X."""
+    """Return four words for the units 4·group … 4·group+3 of an example, by its row in X."""
     return philox_words(group, row & 0xFFFFFFFF, epoch, row >> 32, seed, key)
 
 
@@ -57,7 +57,7 @@ def shuffle(order, seed, epoch):
 
 
 def _rounds(builder, counter, keys):
-    """Philox-4x32-10 of four vectors of 32-bit words, each in 64 bits; keys: two such vectors."""
+    """Emit ten rounds on a counter of four vectors of 32-bit words, in 64 bits each; keys: two."""
     kind = counter[0].type
 
     def splat(value):
@@ -78,7 +78,7 @@ def _rounds(builder, counter, keys):
 
 
 def _kept_or_marked(builder, v, x, kept):
-    """The vector x, with +0 for −0, where it is kept; else −0: zero, and a mark of what is not."""
+    """Return x with +0 for −0 where it is kept, else −0, which marks what is dropped."""
     kind = ir.VectorType(ir.IntType(8 * v.size), v.lanes)
     sign, zero = (ir.Constant(kind, [n] * v.lanes) for n in (1 << (8 * v.size - 1), 0))
     bits = builder.bitcast(x, kind)
@@ -140,7 +140,7 @@ def drop_units(X, A, rows, k0, k1, rate, seed, layer, epoch):
 
 @indirect("F2 F2 F2 i i i f", requires="dropout in training")
 def drop_back(A, D, dA, m, k0, k1, rate):
-    """dA[k0:k1, :m] = D / (1 − rate) where `drop_units` kept A, else 0.   All (n, ·)."""
+    """dA[k0:k1, :m] = D / (1 − rate) where `drop_units` kept A, else 0.   A, D, dA (n, ld)."""
     zero, scale = A.dtype.type(0), A.dtype.type(1 / (1 - rate))
     for k in range(k0, k1):
         a, d, da = view_row(A, k, 0, m), view_row(D, k, 0, m), view_row(dA, k, 0, m)
@@ -150,7 +150,7 @@ def drop_back(A, D, dA, m, k0, k1, rate):
 
 @indirect("F2 F2 I1 i i f i i i", requires="noise in training")
 def add_noise(X, A, rows, k0, k1, deviation, seed, layer, epoch):
-    """A[k0:k1] = X + deviation · normal numbers, by Box and Muller from pairs of words."""
+    """A[k0:k1] = X + deviation · N(0, 1), by Box and Muller from pairs of words.   X, A (n, ld)."""
     number = A.dtype.type
     for k in range(k0, k1, 4):
         for j in range(rows.size):

@@ -15,6 +15,7 @@ from ..gemm.microkernel import MR, NR_MAX
 from ..ops import batchnorm, dense
 from ..ops.activations import derive
 from ..ops.random import drop_back
+from ..records import BatchNorm
 from .forward import (
     ACTIVATION,
     BATCHNORM,
@@ -112,21 +113,29 @@ def _output_gradient(kernel_ptrs, op, grad, workspace, A, dA, m, m_padded, deriv
         barrier_wait(team)
 
 
-@indirect("T Model i F1 F2 F2 F2 F2 i i Team", requires="elementwise in training")
-def back_elementwise(kernel_ptrs, model, row, grad, X, A, dA, dX, m, epoch, team):
-    """dX (n, ld) of a DROPOUT, NOISE or BATCHNORM row from dA (n, ld), for m examples; dγ and dβ.
+@indirect("T Model i F1 Workspace i i i i Team", requires="elementwise in training")
+def back_elementwise(
+    kernel_ptrs, model, row, grad, workspace, dA_offset, dX_offset, m, epoch, team
+):
+    """dX (n, ld) of a DROPOUT, NOISE or BATCHNORM row from its dA (n, ld); dγ and dβ in grad.
 
-    X, A (n, ld): what the row read and wrote.
+    m: examples of the batch; dA and dX lie at these offsets in the workspace.
     """
-    op, theta, state = model.ops[row], model.theta, model.state
+    (ops, theta, state), (buffer, ld, _) = model, workspace
+    op = ops[row]
+    X = view_matrix(buffer, ops[row - 1].A * ld, op.n_in, ld)
+    A = view_matrix(buffer, op.A * ld, op.n_out, ld)
+    dA = view_matrix(buffer, dA_offset, op.n_out, ld)
+    dX = view_matrix(buffer, dX_offset, op.n_in, ld)
     m_padded = pad_to_cache_lines(m, theta.itemsize)
     for tile in range(team.tid, (op.n_out + UNITS_PER_TASK - 1) // UNITS_PER_TASK, team.n_threads):
         k0, k1 = tile * UNITS_PER_TASK, min(tile * UNITS_PER_TASK + UNITS_PER_TASK, op.n_out)
         if op.kind == BATCHNORM:
             n = op.n_out
             mean, variance = view(state, op.state + 2 * n, n), view(state, op.state + 3 * n, n)
+            gamma, beta = view(theta, op.W, n), view(theta, op.b, n)
             batchnorm.differentiate(
-                kernel_ptrs, X, m, m_padded, mean, variance, view(theta, op.W, n), op.offset,
+                kernel_ptrs, X, m, m_padded, BatchNorm(mean, variance, gamma, beta, op.offset),
                 dA, dX, view(grad, op.W, n), view(grad, op.b, n), k0, k1,
             )  # fmt: skip
         else:
@@ -168,7 +177,9 @@ def backward_pass(kernel_ptrs, model, last, grad, workspace, X, row_indices, epo
                     )  # fmt: skip
             passed, derived = max(fused, 1), fused > 0
         elif op.kind != ACTIVATION:
-            back_elementwise(kernel_ptrs, model, row, grad, X_row, A, dA, dX, m, epoch, team)
+            back_elementwise(
+                kernel_ptrs, model, row, grad, workspace, dA_offset, dX_offset, m, epoch, team
+            )
         elif team.tid == 0:
             scratch = view_matrix(buffer, offsets.scratch, 3, ld)
             derive(kernel_ptrs, op.code, dA, X_row, A, dX, m_padded, 0, op.n_out, scratch)

@@ -27,6 +27,7 @@ from ..gemm.packing import gather_rows, lane_count, transpose
 from ..ops import batchnorm, dense
 from ..ops.activations import activate
 from ..ops.random import add_noise, drop_units
+from ..records import BatchNorm
 
 DENSE, ACTIVATION, SOFTMAX = int(Kind.DENSE), int(Kind.ACTIVATION), int(Activation.SOFTMAX)
 RELU, IDENTITY = int(Activation.RELU), int(Activation.IDENTITY)
@@ -118,9 +119,8 @@ def elementwise(kernel_ptrs, model, row, X, A, row_indices, m_padded, phase, tea
                     kernel_ptrs, X, row_indices.size, mean, variance, k0, k1
                 )
             gamma, beta = view(theta, op.W, n), view(theta, op.b, n)
-            batchnorm.normalize(
-                kernel_ptrs, X, m_padded, mean, variance, gamma, beta, op.offset, A, k0, k1
-            )
+            norm = BatchNorm(mean, variance, gamma, beta, op.offset)
+            batchnorm.normalize(kernel_ptrs, X, m_padded, norm, A, k0, k1)
         else:
             drawn = row_indices.size if epoch >= 0 else 0
             for k in range(k0, k1):
