@@ -90,7 +90,7 @@ def penalize(theta, grad, l2, l1):
 
 @indirect("F1 F1 f f D1", requires="penalty")
 def weigh(theta, grad, l2, l1, result):
-    """Write result = (l2/2 Σ θ² + l1 Σ |θ|, max |slope| that `penalize` leaves).   theta, grad (p,)."""
+    """Write result = (l2/2 Σ θ² + l1 Σ |θ|, max |g| after `penalize`).   theta, grad (p,)."""
     number, cost = theta.dtype.type, 0.0
     zero = number(0)
     top = magnitude(zero)
