@@ -66,7 +66,7 @@ def _tag(names: list[str], kinds: Sequence[Any]) -> tuple[str, int, int | None] 
 def kernels() -> list[Kernel]:
     """Return all indirect kernels, in the order of the table."""
     found = []
-    for place, (compiled, signature, _) in enumerate(dispatch_table._kernels):
+    for place, (compiled, signature, _) in enumerate(dispatch_table.indirect_kernels()):
         function = compiled.py_func
         room = function.__module__.partition(".jitted.")[2]
         names = list(inspect.signature(function).parameters)
@@ -157,7 +157,7 @@ class Trace:
 
     def _traced(self, dtype: Any, kernel: Kernel, address: int) -> tuple[Any, int]:
         """Compile a function that calls the one at an address and writes a record of the call."""
-        compiled, signature, _ = dispatch_table._kernels[kernel.place]
+        compiled, signature, _ = dispatch_table.indirect_kernels()[kernel.place]
         context = compiled.targetctx
         kinds = abi_types(dispatch_table._types(signature, dispatch_table._number(dtype)))
         kind = context.call_conv.get_function_type(types.none, kinds)

@@ -301,7 +301,7 @@ def test_float64_and_other_cpus_have_no_such_kernels():
     assert set(int8_gemm.DTYPES) == {np.dtype(np.float32)}
     back = map(dispatch_table.in_training, (int8_gemm.NAME, int8_narrow_gemm.ONE))
     names = frozenset({int8_gemm.PANELS, int8_narrow_gemm.NAME, *back})
-    places = [i for i, (_, _, use) in enumerate(dispatch_table._kernels) if use in names]
+    places = [i for i, (_, _, use) in enumerate(dispatch_table.indirect_kernels()) if use in names]
     assert len(places) == 8  # two of each: for a group or a member, and for a tile
     for dtype, exist in ((np.dtype(np.float64), False), (np.dtype(np.float32), True)):
         dispatch_table.kernel_pointers(dtype, names)

@@ -1,6 +1,7 @@
 """What calls ask the linked kernels for: all that they reach, and nothing that they do not."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def test_every_name_is_that_of_a_kernel(named):
         )  # fmt: skip
         net.predict(data)
     flags = {"noise", "dropout", "max_norm in training"}  # of uses that need no kernel by that name
-    known = {use for _, _, use in dispatch_table._kernels}
+    known = {use for _, _, use in dispatch_table.indirect_kernels()}
     unknown = {name for name in named - known - flags if not name.endswith("in training")}
     assert not unknown
 
@@ -143,3 +144,23 @@ def test_every_name_of_a_kernel_is_written_twice():
     assert len(uses) > 10
     for use in uses:
         assert source.count(f'"{use.removesuffix(" in training")}"') >= 2, use
+
+
+def test_kernels_have_places_that_do_not_depend_on_what_was_imported_first():
+    """Compiled code on disk holds places, which another process must find as they were."""
+    code = "; ".join(
+        (
+            "import fastnn",
+            "from fastnn.kernels.jitted.{} import {}",
+            "from fastnn.kernels.jitted.compiler.dispatch_table import indirect_kernels",
+            "print([(k.compiled.__module__, k.compiled.__qualname__) for k in indirect_kernels()])",
+        )
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code.format(room, module)],
+            capture_output=True, text=True, check=True, timeout=200,
+        ).stdout
+        for room, module in (("step", "update"), ("gemm", "blocked"), ("api", "vector_ops"))
+    }  # fmt: skip
+    assert len(found) == 1

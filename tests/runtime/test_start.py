@@ -80,7 +80,7 @@ def test_no_global_package_is_called_kernels():
 
 COUNT = (
     "from fastnn.kernels.jitted.compiler import dispatch_table\n"
-    "kernels = [k for k, _, _ in dispatch_table._kernels if k.overloads]\n"
+    "kernels = [k for k, _, _ in dispatch_table.indirect_kernels() if k.overloads]\n"
     "hits = [sum(k.stats.cache_hits.values()) for k in kernels]\n"
     "print(sum(h > 0 for h in hits), len(hits))"
 )

@@ -7,6 +7,7 @@ pointers, one for each dtype of networks, and a call costs about 5 ns.
 
 from __future__ import annotations
 
+import importlib
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ class _Table(NamedTuple):
     compiled: set  # places of the compiled ones
 
 
-_kernels = []  # every `_Indirect`, in the order of the tables
+_defined = []  # the module of each `_Indirect` and itself, in the order of definition
 _tables = {}  # a `_Table` by Numba's type of the networks' numbers
 
 #: Whether a call's table holds what the call requires and no more, lest it works only where another
@@ -84,10 +85,35 @@ def record_type(record, number):
     return types.BaseTuple.from_types(_types(FIELDS[record], number), record)
 
 
-def _enter(function, signature, requires):
-    """Give a kernel a place in the tables, and return it; nothing is compiled yet."""
-    _kernels.append(_Indirect(unwrapped(function), signature, requires))
-    return len(_kernels) - 1
+@cache
+def _places():
+    """Return the definitions in the order of the tables: by modules, of each as it defines them.
+
+    Compiled code on disk holds places, so that order must not depend on what a process imports
+    first; and importing the backend defines every kernel.
+    """
+    importlib.import_module("..backend", __package__)
+    return sorted(range(len(_defined)), key=lambda number: _defined[number][0])
+
+
+def indirect_kernels():
+    """Return every `_Indirect` in the order of the tables."""
+    return [_defined[number][1] for number in _places()]
+
+
+def _define(module, function, signature, requires):
+    """Note a kernel of a module, and return the number of its definition; nothing is compiled yet.
+
+    Raises
+    ------
+    RuntimeError
+        If the places in the tables have been given away.
+    """
+    if _places.cache_info().currsize:
+        name = f"{module}.{function.__name__}"
+        raise RuntimeError(f"kernel {name} is defined too late: import its module in backend.py")
+    _defined.append((module, _Indirect(unwrapped(function), signature, requires)))
+    return len(_defined) - 1
 
 
 def _call(context, builder, table, place, values, signature, number):
@@ -134,14 +160,14 @@ def indirect(signature, requires=None):
     """
 
     def decorate(function):
-        place = _enter(function, signature, requires)
+        definition = _define(function.__module__, function, signature, requires)
 
         @intrinsic
         def call(typingctx, table, *args):
             shape, number = _given(signature, args)
 
             def codegen(context, builder, sig, values):
-                found, position = (table, values[0]), cgutils.intp_t(place)
+                found, position = (table, values[0]), cgutils.intp_t(_places().index(definition))
                 return _call(context, builder, found, position, values[1], signature, number)
 
             return types.none(table, shape), codegen
@@ -163,16 +189,18 @@ def indirect_each(signature, functions):
 
     Python calls name.kernels[i](…).
     """
-    first = len(_kernels)
+    module = next(iter(functions.values())).__module__
+    first = len(_defined)
     for requires, function in functions.items():
-        _enter(function, signature, requires)
+        _define(module, function, signature, requires)
 
     @intrinsic
     def call(typingctx, table, which, *args):
         shape, number = _given(signature, args)
 
         def codegen(context, builder, sig, values):
-            found, place = (table, values[0]), builder.add(values[1], cgutils.intp_t(first))
+            found, start = (table, values[0]), cgutils.intp_t(_places().index(first))
+            place = builder.add(values[1], start)
             return _call(context, builder, found, place, values[2], signature, number)
 
         return types.none(table, types.int64, shape), codegen
@@ -198,13 +226,13 @@ def _number(dtype):
 
 def _is_kept(number, place):
     """Tell whether the cache holds the kernel at a place."""
-    compiled, signature, _ = _kernels[place]
+    compiled, signature, _ = indirect_kernels()[place]
     return compiled._cache.holds(abi_types(_types(signature, number)), compiled.targetctx)
 
 
 def _compile(number, place):
     """Return the kernel at a place, compiled or loaded."""
-    compiled, signature, _ = _kernels[place]
+    compiled, signature, _ = indirect_kernels()[place]
     expected = abi_types(_types(signature, number))
     compiled.compile(expected)
     return compiled.overloads[expected]
@@ -220,7 +248,8 @@ def compile_share(dtype, places):
 
 def _stand_ins():
     """Return a table's pointers before any kernel is compiled."""
-    names = (f"{kernel.compiled.__module__}.{kernel.compiled.__name__}" for kernel in _kernels)
+    functions = (kernel.compiled for kernel in indirect_kernels())
+    names = (f"{function.__module__}.{function.__name__}" for function in functions)
     above = __package__.removesuffix("compiler")
     return np.array([stand_in(name.removeprefix(above)) for name in names], np.int64)
 
@@ -229,7 +258,7 @@ def _required(dtype, uses):
     """Return the places of the kernels that calls with these uses require, for a dtype."""
     return [
         place
-        for place, (_, _, use) in enumerate(_kernels)
+        for place, (_, _, use) in enumerate(indirect_kernels())
         if use is None or (use in uses and dtype in REQUIRED_DTYPES.get(use, (dtype,)))
     ]
 
@@ -268,4 +297,4 @@ def is_compiled(dtype, place):
 
 def compile_all(dtype, processes=1):
     """Compile or load every indirect kernel for networks of a dtype, by `processes` at most."""
-    kernel_pointers(dtype, frozenset(use for _, _, use in _kernels if use), processes)
+    kernel_pointers(dtype, frozenset(use for _, _, use in indirect_kernels() if use), processes)
