@@ -14,7 +14,7 @@ import pdoc
 
 import fastnn
 
-#: Modules besides those of ``dir(fastnn)`` that users meet by name; `Network` has most of its
+#: Modules besides those of ``dir(fastnn)`` that users meet by name; `Network` has some of its
 #: methods from `network.description`.
 MODULES = ("activations", "examples", "initializers", "losses", "schedules")
 

@@ -11,9 +11,10 @@ from typing import Any
 if not os.path.isdir(os.path.join(__path__[0], "kernels")):
     __path__.append(os.path.dirname(__path__[0]))
 
-from . import activations, errors, initializers, losses, schedules
+from . import _moved, activations, errors, initializers, losses, schedules  # noqa: F401
 from ._runtime.backend import backend
 from ._runtime.threads import get_num_threads, set_num_threads
+from ._version import __version__ as __version__
 from .history import History
 from .layers import (
     Activation,
@@ -26,8 +27,6 @@ from .layers import (
 )
 from .network import Network
 from .optimizers import LBFGS, Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSprop
-
-__version__ = "0.1.0"
 
 __all__ = [
     "LBFGS",
@@ -97,7 +96,7 @@ _LAZY_FUNCTIONS = {
     "from_sklearn": "interop",
     "from_torch": "interop",
     "gradient_check": "diagnostics.gradient_checking",
-    "load": "saving.model_file",
+    "load": "network.loading",
     "show_versions": "_runtime.versions",
     "tune": "tuning",
     "warmup": "network.warmup",

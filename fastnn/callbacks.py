@@ -14,18 +14,17 @@ import math
 import os
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ._validation import arguments
 from .errors import DataFileError
-from .history import History, refuse_unknown, rises
+from .history import History, check_monitor, higher_is_better
+from .network import Network
+from .network.description import state_of
 from .saving import model_file
 from .saving.atomic_write import find_folder, replace
-
-if TYPE_CHECKING:
-    from .network import Network
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "TimeLimit"]
 
@@ -76,12 +75,12 @@ class EarlyStopping:
 
     def __call__(self, network: Network, history: History) -> bool:
         """Note the epoch; return True once patience is over."""
-        refuse_unknown("EarlyStopping", self.monitor, history)
+        check_monitor("EarlyStopping", self.monitor, history)
         epoch = history.epochs - 1
         if epoch == 0:  # within a callback that does not pass `start` on
             self._forget()
         value = float(history[self.monitor][-1])
-        value = -value if rises(self.monitor) else value
+        value = -value if higher_is_better(self.monitor) else value
         program = network.program
         if value < self.best:
             self.best, self.best_epoch = value, epoch
@@ -126,12 +125,13 @@ class Checkpoint:
 
     def start(self, network: Network) -> None:
         """Find out before the first step whether saving will do; `fit` calls this."""
-        model_file.check_savable(network, self.path)
+        model_file.check_savable(state_of(network), self.path)
 
     def __call__(self, network: Network, history: History) -> None:
         """Write the file if it is time."""
-        if network._memory.epoch % self.every == 0:
-            model_file.checkpoint(network, self.path)
+        state = state_of(network)
+        if state.training.epoch % self.every == 0:
+            model_file.checkpoint(state, self.path)
 
 
 class CSVLogger:
@@ -166,7 +166,7 @@ class CSVLogger:
     def start(self, network: Network) -> None:
         """Read the lines of earlier epochs; `fit` calls this before its first step."""
         find_folder(self.path)
-        self._begin(network, network._memory.epoch)
+        self._begin(network, state_of(network).training.epoch)
 
     def _begin(self, network: Network, first: int) -> None:
         """Gather the lines of the epochs before the first: the file's, then the history's."""
@@ -181,7 +181,7 @@ class CSVLogger:
                 ) from error
         gaps = set(range(first)).difference(self._rows)
         # An epoch that was cut short is counted but not recorded: entry k is not epoch k then.
-        if gaps and network.history.epochs == network._memory.epoch:
+        if gaps and network.history.epochs == state_of(network).training.epoch:
             curves = dict(network.history)
             self._rows |= {epoch: self._row(curves, epoch, epoch) for epoch in gaps}
 
@@ -208,7 +208,7 @@ class CSVLogger:
 
     def __call__(self, network: Network, history: History) -> None:
         """Write the epoch's line; the whole file, where it begins or gets another column."""
-        epoch, curves = network._memory.epoch - 1, dict(history)
+        epoch, curves = state_of(network).training.epoch - 1, dict(history)
         other = not set(curves) <= set(self._names) or not os.path.exists(self.path)
         if self._rows is None and (other or history.epochs == 1):
             self._begin(network, epoch)

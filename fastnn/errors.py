@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .history import History
+from typing import Any
 
 __all__ = [
     "DataError",
@@ -59,7 +56,7 @@ class DivergenceError(FastnnError):
         The epochs that were finished before.
     """
 
-    def __init__(self, message: str, *, layer: str, history: History) -> None:
+    def __init__(self, message: str, *, layer: str, history: Any) -> None:
         super().__init__(message)
         self.layer = layer
         self.history = history

@@ -15,13 +15,13 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 RISING = ("accuracy", "precision", "recall", "f1", "auc", "r2")  # in names of what should rise
 
 
-def rises(name: str) -> bool:
-    """Return whether more of a quantity is better."""
+def higher_is_better(name: str) -> bool:
+    """Return whether larger values of a quantity are better, by its name."""
     return any(word in name for word in RISING)
 
 
-def refuse_unknown(who: str, monitor: str, names: Collection[str]) -> None:
-    """Refuse to monitor what a history with these names does not hold."""
+def check_monitor(who: str, monitor: str, names: Collection[str]) -> None:
+    """Refuse to monitor a name that a history with these names does not hold."""
     if monitor in names:
         return
     advice = "monitor one of these, or have it recorded by metrics=[…]"

@@ -18,7 +18,7 @@ import numpy as np
 
 from ._validation import arguments
 from .errors import SettingError
-from .history import rises
+from .history import higher_is_better
 
 __all__ = [
     "Cosine",
@@ -252,7 +252,7 @@ class Plateau(Schedule):
 
     def follow(self, curve: Any) -> float:
         """Return the factor after the epochs of a curve (epochs,); NaN counts as no epoch."""
-        sign = -1 if rises(self.monitor) else 1
+        sign = -1 if higher_is_better(self.monitor) else 1
         best, waited, factor = math.inf, 0, 1.0
         measured = np.asarray(curve, np.float64)
         for value in measured[~np.isnan(measured)]:

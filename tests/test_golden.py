@@ -3,6 +3,7 @@
 `golden/make.py` wrote every folder beside it, with the version that the folder is called after.
 """
 
+import importlib
 import importlib.util
 import json
 import pickle
@@ -68,6 +69,26 @@ def test_pickles_are_what_they_were(folder, group):
     assert set(objects) == set(wanted)
     for name, thing in objects.items():
         agree(thing, wanted[name])
+
+
+NAMES = [
+    pytest.param(module, names.split(), id=f"{folder.name} {module}")
+    for folder in FOLDERS
+    for module, names in json.loads((folder / "names.json").read_text()).items()
+]
+
+
+@pytest.mark.parametrize(("module", "names"), NAMES)
+def test_what_pickles_can_name_is_found(module, names):
+    """Pickles name classes and functions by the module that defined them."""
+    if module == "fastnn.interop.torch_layers":
+        pytest.importorskip("torch")
+    found = importlib.import_module(module)
+    for name in names:
+        thing = getattr(found, name)
+        assert pickle.loads(pickle.dumps(thing)) is thing
+    with pytest.raises(AttributeError):
+        found.nothing_of_that_name  # noqa: B018
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)

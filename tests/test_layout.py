@@ -2,36 +2,41 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
+import import_graph
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted([*ROOT.glob("fastnn/**/*.py"), *ROOT.glob("kernels/**/*.py")])
 CODE = sorted([*SOURCES, *ROOT.glob("bench/**/*.py"), *ROOT.glob("tests/**/*.py")])
 
-#: Floors from the ground up; a module imports only from floors below its own, or from its own room.
-FLOORS = [
-    {"kernels"},
-    {"errors", "history"},
-    {"_validation"},
-    {"_runtime"},
-    {"activations", "losses", "initializers", "layers", "optimizers", "schedules", "spaces"},
-    {"metrics", "data"},
-    {"lowering"},
-    {"training"},
-    {"saving", "export"},
-    {"network"},
-    {"callbacks", "interop", "diagnostics"},
-    {"estimators", "tuning", "plot"},
-    {"course", "comparison", "examples"},
-    {"cli", "__main__"},
-]
-FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
+#: What a fit needs at run time is to need no compiler. These still import one, 30 November 2026;
+#: the list only shrinks.
+NEED_A_COMPILER = {
+    "fastnn.kernels.jitted.execution.entry",
+    "fastnn.kernels.jitted.execution.gradient_check",
+    "fastnn.kernels.jitted.execution.kernel_selection",
+    "fastnn.kernels.jitted.execution.single_row",
+    "fastnn.kernels.jitted.execution.workspace",
+    "fastnn.kernels.jitted.threads.row_worker",
+    "fastnn.kernels.jitted.threads.team",
+}
 
 
-def name_of(path):
-    return str(path.relative_to(ROOT))
+@cache
+def tree_of(path):
+    """The syntax tree of a file; each is parsed once."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def nodes(paths, *kinds):
+    """Every node of these kinds, with the place that names it."""
+    for path in paths:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, kinds):
+                yield path, node, f"{path.relative_to(ROOT)}:{node.lineno}"
 
 
 def room_of(path):
@@ -40,86 +45,144 @@ def room_of(path):
     return "kernels" if parts[0] == "kernels" else Path(parts[1]).stem
 
 
-def _is_for_types(test):
-    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+def none(offenders):
+    """Fail with all offenders of a rule, one a line."""
+    offenders = list(offenders)
+    assert not offenders, "\n".join(["", *offenders])
 
 
-def imported_rooms(path):
-    """Rooms of fastnn that a module imports, wherever in the file the import stands."""
-    depth = len(path.relative_to(ROOT).parts) - 1
-    tree = ast.parse(path.read_text())
-    hints = [n for n in ast.walk(tree) if isinstance(n, ast.If) and _is_for_types(n.test)]
-    only_types = {id(inner) for hint in hints for inner in ast.walk(hint)}
-    for node in ast.walk(tree):
-        if id(node) in only_types:
-            continue
-        if isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            if node.level == depth:
-                yield from [module.split(".")[0]] if module else [a.name for a in node.names]
-            elif node.level == 0 and module.split(".")[0] == "fastnn":
-                rest = module.split(".")[1:]
-                yield from rest[:1] or [a.name for a in node.names]
+class TestImports:
+    """Rooms stand on floors: `python tests/import_graph.py` prints them."""
+
+    def told(self, arrows):
+        """Import by import as text."""
+        return [f"{each.source}:{each.line} must not import {each.target}" for each in arrows]
+
+    def test_every_room_has_a_floor(self):
+        for floors, room in (
+            (import_graph.FLOORS, import_graph.room_of),
+            (import_graph.JITTED_FLOORS, import_graph.jitted_room_of),
+        ):
+            placed = [name for names in floors for name in names]
+            assert len(placed) == len(set(placed))
+            assert set(placed) == {room(name) for name in import_graph.modules()} - {""}
+
+    def test_go_down(self):
+        graph = import_graph.graph()
+        none(self.told(import_graph.back_arrows(graph, import_graph.room_of, import_graph.FLOORS)))
+
+    def test_go_down_within_the_compiled_kernels(self):
+        graph, floors = import_graph.graph(), import_graph.JITTED_FLOORS
+        none(self.told(import_graph.back_arrows(graph, import_graph.jitted_room_of, floors)))
+
+    def test_go_in_no_circle(self):
+        rings = import_graph.circles(import_graph.graph())
+        none(f"{', '.join(ring)} import one another" for ring in rings)
+
+    def test_of_what_a_fit_needs_at_run_time_are_of_no_compiler(self):
+        graph = import_graph.graph()
+        rooms = ("execution", "threads")
+        names = [n for n in import_graph.modules() if import_graph.jitted_room_of(n) in rooms]
+        paths = {name: import_graph.path_to_compiler(name, graph) for name in names}
+        none(
+            " → ".join(path) for name, path in paths.items() if path and name not in NEED_A_COMPILER
+        )
+        stale = {name for name in NEED_A_COMPILER if not paths.get(name)}
+        assert not stale, f"take out of NEED_A_COMPILER: {stale}"
+
+    def test_of_kernels_never_name_fastnn(self):
+        """`kernels` is `fastnn.kernels` once installed, and imports by relative names alone."""
+        none(
+            f"{path.relative_to(ROOT)} imports fastnn"
+            for path in SOURCES
+            if room_of(path) == "kernels"
+            and "fastnn" in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.M)
+        )
+
+    def test_know_kernels_by_one_name(self):
+        modules = [
+            (place, name)
+            for _, node, place in nodes(CODE, ast.Import, ast.ImportFrom)
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""] * (node.level == 0)
+            )
+        ]
+        none(place for place, name in modules if name.split(".")[0] == "kernels")
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-class TestSources:
-    def test_imports_go_down(self, path):
-        room = room_of(path)
-        if path == ROOT / "fastnn" / "__init__.py":
-            return
-        assert room in FLOOR, f"give {room} a floor in FLOORS"
-        if room == "kernels":
-            assert "fastnn" not in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.M)
-            return
-        for other in imported_rooms(path):
-            if other in FLOOR:
-                assert FLOOR[other] <= FLOOR[room], f"{room} must not import {other}"
+def test_only_its_own_room_looks_into_a_network():
+    """Others take its state, by `fastnn.network.description.state_of`."""
+    from fastnn import Network
 
-    def test_opens_with_one_sentence(self, path):
-        text = ast.get_docstring(ast.parse(path.read_text()))
-        assert text, "a module says in its first line what it is"
-        assert text.split("\n")[0].endswith((".", ":")), text.split("\n")[0]
-
-    def test_functions_are_under_40_lines(self, path):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                body = node.body[1:] if ast.get_docstring(node) else node.body
-                if body:
-                    lines = body[-1].end_lineno - body[0].lineno + 1
-                    assert lines <= 40, f"{node.name} has {lines} lines"
-
-    def test_codes_become_members_from_python_ints(self, path):
-        """What an array holds is no member's value for Python 3.13 on."""
-        enums = {"Kind", "Loss", "Method", "Mode", "Purpose", "Activation"}
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in enums:
-                held = any(isinstance(argument, ast.Subscript) for argument in node.args)
-                assert not held, f"line {node.lineno}: wrap the code in int()"
-
-    def test_prints_only_where_users_read(self, path):
-        if room_of(path) in {"cli", "course", "examples"}:
-            return
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id != "print", f"line {node.lineno}"
+    net = Network.mlp([2, 2], output="softmax")
+    private = {name for name in dir(net) if name.startswith("_") and not name.startswith("__")}
+    assert "_state" in private
+    none(
+        f"{place}: {ast.unparse(node)}"
+        for path, node, place in nodes(SOURCES, ast.Attribute)
+        if node.attr in private
+        and room_of(path) != "network"
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+    )
 
 
-@pytest.mark.parametrize("path", CODE, ids=name_of)
-def test_files_are_under_300_lines_of_100_columns(path):
-    lines = path.read_text().splitlines()
-    if path in SOURCES:
-        assert len(lines) <= 300
-    assert all(len(line) <= 100 for line in lines)
+def test_modules_open_with_one_sentence():
+    texts = {path: ast.get_docstring(tree_of(path)) or "" for path in SOURCES}
+    none(
+        f"{path.relative_to(ROOT)}: {text!r}"
+        for path, text in texts.items()
+        if not text.split("\n")[0].endswith((".", ":"))
+    )
 
 
-@pytest.mark.parametrize("path", CODE, ids=name_of)
-def test_kernels_have_one_name(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            assert all(a.name.split(".")[0] != "kernels" for a in node.names)
-        if isinstance(node, ast.ImportFrom) and node.level == 0:
-            assert (node.module or "").split(".")[0] != "kernels"
+def test_functions_are_under_40_lines():
+    def lines(node):
+        body = node.body[1:] if ast.get_docstring(node) else node.body
+        return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+    none(
+        f"{place}: {node.name} has {lines(node)} lines"
+        for _, node, place in nodes(SOURCES, ast.FunctionDef, ast.AsyncFunctionDef)
+        if lines(node) > 40
+    )
+
+
+def test_codes_become_members_from_python_ints():
+    """What an array holds is no member's value for Python 3.13 on."""
+    enums = {"Kind", "Loss", "Method", "Mode", "Purpose", "Activation"}
+    none(
+        f"{place}: wrap the code in int()"
+        for _, node, place in nodes(SOURCES, ast.Call)
+        if getattr(node.func, "id", "") in enums
+        and any(isinstance(argument, ast.Subscript) for argument in node.args)
+    )
+
+
+def test_prints_only_where_users_read():
+    none(
+        place
+        for path, node, place in nodes(SOURCES, ast.Call)
+        if room_of(path) not in {"cli", "course", "examples"}
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
+    )
+
+
+def test_files_are_under_300_lines_of_100_columns():
+    found = {path: path.read_text().splitlines() for path in CODE}
+    none(
+        f"{path.relative_to(ROOT)} has {len(lines)} lines"
+        for path, lines in found.items()
+        if path in SOURCES and len(lines) > 300
+    )
+    none(
+        f"{path.relative_to(ROOT)}:{number} has {len(line)} columns"
+        for path, lines in found.items()
+        for number, line in enumerate(lines, start=1)
+        if len(line) > 100
+    )
 
 
 def test_no_public_module_is_named_like_a_public_function():

@@ -49,7 +49,7 @@ def test_lazy_names_have_their_docstrings(pages):
 
 def test_shapes_and_sections_are_rendered(pages):
     page = (pages / "fastnn.html").read_text(encoding="utf-8")
-    text = page.split('id="Network.fit"', 1)[1].split('id="Network.save"', 1)[0]
+    text = page.split('id="Network.fit"', 1)[1].split('id="Network.predict"', 1)[0]
     titles = re.findall(r"<h6[^>]*>(\w+)</h6>", text)
     assert titles == ["Parameters", "Returns", "Raises"]
     assert "<strong>X</strong> (array (m, n)):" in text

@@ -7,14 +7,10 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from fastnn import kernels
 from fastnn.errors import SettingError
 from fastnn.kernels.backend import Backend
-
-if TYPE_CHECKING:
-    from fastnn.lowering.program import Program
 
 #: The line that is printed before a compilation.
 COMPILING_NOTE = "fastnn compiles its kernels for this machine; later starts find them in the cache"
@@ -73,16 +69,6 @@ def announce_compilation(say: Callable[[str], object] | None) -> None:
     if active() is kernels.get("jitted"):
         compiler = importlib.import_module("fastnn.kernels.jitted.compiler.disk_cache")
         compiler.listen(None if say is None else partial(say, COMPILING_NOTE))
-
-
-def fitting(program: Program) -> Backend:
-    """Return the backend that runs this program: activations of users are not compiled."""
-    chosen = active()
-    if program.custom:
-        program.refuse_unregistered()
-        if chosen is kernels.get("jitted"):
-            return kernels.get("vectorized")
-    return chosen
 
 
 def active() -> Backend:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fastnn import kernels
-from fastnn.network.summary import Text
+from fastnn._version import __version__
 
 from .backend import active
+from .text import Text
 from .threads import available_cores, get_num_threads
 
 __all__ = ["collect", "show_versions"]
@@ -56,9 +57,7 @@ def cpu() -> str:
 def _version(package: str) -> str:
     """Version of an installed package."""
     if package == "fastnn":
-        from fastnn import __version__  # a bare checkout is not installed
-
-        return __version__
+        return __version__  # a bare checkout is not installed
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -11,7 +11,7 @@ import numpy as np
 from fastnn.data import flatten_images, load_image
 from fastnn.errors import ModelFileError
 from fastnn.network import Network
-from fastnn.saving import model_file
+from fastnn.network.loading import load_with_notes
 
 from .output import print_note, print_result
 from .verb import Verb, option
@@ -34,7 +34,7 @@ class ImageFormat(NamedTuple):
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one line for each picture: file, class, probability."""
-    net, notes = model_file.read(arguments.model)
+    net, notes = load_with_notes(arguments.model)
     image_format = read_image_format(net, notes, arguments.model)
     X = load_pictures(arguments.images, image_format, invert=arguments.invert)
     print_note(format_preprocessing(image_format, arguments.invert))

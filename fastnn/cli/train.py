@@ -11,6 +11,8 @@ from fastnn import plot
 from fastnn.data import flatten_images
 from fastnn.errors import SettingError
 from fastnn.network import Network
+from fastnn.network.description import state_of
+from fastnn.network.loading import load
 from fastnn.optimizers import Adam, GradientDescent
 from fastnn.plot._text import disable_mathtext, format_percent
 from fastnn.saving import model_file
@@ -64,7 +66,7 @@ def resume(net: Network, path: str | None) -> Network:
     """Return the network of the checkpoint, if there is one; refuse one that is described else."""
     if path is None or not Path(path).exists():
         return net
-    found = model_file.load(path)
+    found = load(path)
     if (repr(found), found.seed) != (repr(net), net.seed):
         raise SettingError(
             f"'{path}' holds another network than these options describe: {found!r} with seed "
@@ -110,7 +112,7 @@ def train(net: Network, task: Task, arguments: argparse.Namespace) -> bool:
         if history.interrupted:
             return True
         if arguments.checkpoint is not None:
-            model_file.checkpoint(net, arguments.checkpoint)
+            model_file.checkpoint(state_of(net), arguments.checkpoint)
     return False
 
 
@@ -135,7 +137,7 @@ def write_model(net: Network, task: Task, pixel_max: int | None, model: Path) ->
     if pixel_max is not None:
         notes |= {"image_shape": list(task.X.shape[1:]), "pixel_max": pixel_max}
     make_folder(model.parent)
-    model_file.save(net, model, notes=notes)
+    model_file.save(state_of(net), model, notes=notes)
 
 
 def draw_history(net: Network, task: Task, path: Path) -> str:

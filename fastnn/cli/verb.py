@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastnn import __version__
+from fastnn._version import __version__
 
 
 class Option(NamedTuple):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .signals import LayerSignal
+from .layer_signal import LayerSignal
 
 FAR = 1000  # first to last hidden layer: a factor beyond which activations vanish or explode
 STEEP = 10_000  # the same for the norms of dW

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn._runtime.backend import fitting
 from fastnn.kernels import gradient_check as interpreted
 from fastnn.kernels.records import Examples
-from fastnn.lowering.program import Program
+from fastnn.lowering.program import Program, backend_for
 
 from .gradient_report import RIGHT
 
@@ -57,13 +56,13 @@ class Slopes:
     def of(cls, program: Program, data: Data, step: float) -> tuple[Slopes, Array]:
         """Return that, and the gradient (p,) that training takes."""
         grad = np.zeros_like(program.theta)
-        arguments = fitting(program), program.ops, program.theta, grad, *data
+        arguments = backend_for(program), program.ops, program.theta, grad, *data
         return cls(program, data, step, interpreted.gradient(*arguments)), grad
 
     def by_each(self, indices: Array) -> Array:
         """Return the slopes (k,) by theta[indices], from the active backend's loop."""
         program = self.program
-        backend, out = fitting(program), np.empty(len(indices))
+        backend, out = backend_for(program), np.empty(len(indices))
         backend.gradient_check(program.ops, program.theta, *self.data, self.step, indices, out)
         return out
 
@@ -71,7 +70,7 @@ class Slopes:
         """Return the slopes (k,) along directions (k, p)."""
         program, out = self.program, np.empty(len(directions))
         arguments = program.ops, program.theta, *self.data, self.step, directions, out
-        interpreted.along(fitting(program), *arguments)
+        interpreted.along(backend_for(program), *arguments)
         return out
 
     def direction_of(self, index: int) -> Array:
@@ -87,6 +86,6 @@ class Slopes:
         found = []
         for step in (self.step, -self.step):
             moved = program.theta + step * direction
-            cost = interpreted.gradient(fitting(program), program.ops, moved, grad, *self.data)
+            cost = interpreted.gradient(backend_for(program), program.ops, moved, grad, *self.data)
             found.append((cost - self.cost) / (step * float(np.abs(direction).max())))
         return Sides(*sorted(found))

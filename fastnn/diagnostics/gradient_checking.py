@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,10 @@ from fastnn.kernels.records import Examples
 from fastnn.kernels.views import statistics
 from fastnn.lowering.program import Program
 from fastnn.network import Network
-from fastnn.training.prepare_data import prepare
+from fastnn.network.description import state_of
+from fastnn.network.prediction import finite_examples
+from fastnn.training.prepare_data import encode_targets
+from fastnn.training.state import NetworkState
 
 from .finite_differences import Data, Slopes
 from .gradient_report import GradientReport, ParameterCheck
@@ -168,7 +171,7 @@ def check_gradients(
     """
     step = arguments.real(epsilon, "epsilon", above=0)
     rng = np.random.default_rng(arguments.seed(seed))
-    program, data = _program_and_data(net, X, y, l2)
+    program, data = _program_and_data(state_of(net), X, y, l2)
     slopes, grad = Slopes.of(program, data, step)
     views, places = program.views(grad), program.views(np.arange(len(grad)))
     whole = sum(view.size for view in views.values()) <= IN_FULL
@@ -180,19 +183,18 @@ def check_gradients(
     return GradientReport(tuple(rows), step, whole)
 
 
-def _program_and_data(net: Network, X: Any, y: Any, l2: float) -> tuple[Program, Data]:
+def _program_and_data(state: NetworkState, X: Any, y: Any, l2: float) -> tuple[Program, Data]:
     """Return a float64 copy of the network's program, and state, examples and settings for it."""
-    X = net._ready(X)
-    twin = copy.copy(net)
-    twin._dtype, twin._program = np.dtype(np.float64), None
+    X = finite_examples(state, X)
+    twin = replace(state, dtype=np.dtype(np.float64), lowered=None)
     twin.build(X.shape[1])
-    twin.set_parameters(net.parameters)
     program = twin.program
-    pairs = (statistics(p.state, p.ops[0]) for p in (program, net.program))
+    program.parameters.update(state.program.parameters)
+    pairs = (statistics(p.state, p.ops[0]) for p in (program, state.program))
     for new, old in zip(*pairs, strict=True):
         new[...] = old
-    settings = program.settings(l2=arguments.real(l2, "l2", least=0), seed=net.seed, threads=1)
-    Y = prepare(y, len(X), net.outputs, net._loss, program.theta.dtype)
+    settings = program.settings(l2=arguments.real(l2, "l2", least=0), seed=state.seed, threads=1)
+    Y = encode_targets(y, len(X), state.outputs, state.loss, program.theta.dtype)
     return program, (program.state, Examples(X, Y, np.ones(len(X))), settings)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from fastnn._validation import arguments
 from fastnn.network import Network
-from fastnn.training.prepare_data import prepare
+from fastnn.network.description import state_of
+from fastnn.training.prepare_data import encode_targets
 
 from ..errors import DataError, SettingError, ShapeError
 from ._fits import made, weights_of_rows
@@ -116,7 +117,7 @@ def learning_curve(
         for j, count in enumerate(counts):
             rows, net = order[:count], made(make_network, seed)
             if not i and not j and isinstance(net, Network):  # once: the others are alike
-                prepare(y_dev, len(X_dev), net.outputs, net._loss, net.dtype)
+                encode_targets(y_dev, len(X_dev), net.outputs, state_of(net).loss, net.dtype)
             net.fit(X[rows], y[rows], **{"progress": False, **fit, **weights(rows)})
             parts = net.evaluate(X[rows], y[rows]), net.evaluate(X_dev, y_dev)
             metric = "accuracy" if "accuracy" in parts[0] else "cost"

@@ -18,6 +18,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastnn._validation import arguments
 from fastnn.kernels.views import biases, weights
 from fastnn.network import Network
+from fastnn.network.description import state_of
+from fastnn.network.prediction import log_probabilities
 
 from ..errors import DataError, SettingError, ShapeError
 from ..layers import Dense
@@ -250,7 +252,7 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of `predict_proba`, finite where a probability rounds to 0."""
         X = self._check_X(X)
-        return self.network_._log_proba(to_network_input(X))
+        return log_probabilities(state_of(self.network_), to_network_input(X))
 
     def predict(self, X: Any) -> Array:
         """Return labels (m,) of rows X (m, n)."""

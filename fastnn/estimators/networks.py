@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from fastnn.network import Network
-from fastnn.network.description import perceptron
+from fastnn.network.description import perceptron, state_of
 
 from ..data import Standardizer
 from ..layers import Normalization
@@ -43,8 +43,7 @@ def build_network(
     network.parameters.update(drawn)
     if given.scale == "robust":
         scaler = Standardizer("robust").fit(X, None if (w == 1).all() else w)
-        network.program.scale_inputs(scaler.shift, scaler.factor)
-        network._scaled = True
+        state_of(network).scale_inputs(scaler.shift, scaler.factor)
     return network
 
 

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastnn._runtime.optional import require
 from fastnn.export.onnx_graph import Graph
 from fastnn.lowering.lower import output_activation
+from fastnn.network.description import state_of
 
 from ..errors import DataError, ShapeError
 from .convertible import Convertible
@@ -103,8 +104,8 @@ class _Part(Graph):
             function.
         """
         net = operator.raw_operator.network_
-        Z, function = self.logits(operator.inputs[0].full_name, net, _given(operator))
-        return self.of_classes(Z, function, net.outputs)[0], function
+        Z, function = self.logits(operator.inputs[0].full_name, state_of(net), _given(operator))
+        return self.both_classes(Z, function, net.outputs)[0], function
 
     def end(self, values: str, output: Any) -> None:
         """Append what gives an output its name and its type."""

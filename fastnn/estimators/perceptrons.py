@@ -12,6 +12,9 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
+from fastnn.network.description import state_of
+from fastnn.network.prediction import log_probabilities, outputs
+
 from ..errors import DataError, ShapeError
 from ..losses import CategoricalCrossEntropy, Poisson
 from . import heldout
@@ -161,7 +164,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _predict_labels(self, X: Any) -> Array:
         """Return labels of checked rows."""
-        A = self.network_._outputs(X)
+        A = outputs(state_of(self.network_), X)
         if A.shape[1] == 2 and not self._is_multilabel():
             A = A[:, 1:]
         labels: Array = self._binarizer.inverse_transform(A)
@@ -179,7 +182,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of `predict_proba`, finite where a probability rounds to 0."""
         rows = self._check_X(X)
-        return self.network_._log_proba(rows)
+        return log_probabilities(state_of(self.network_), rows)
 
     @available_if_solver_steps
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:

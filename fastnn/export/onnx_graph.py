@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +17,9 @@ from fastnn.kernels.erfc import DOUBLE
 from fastnn.kernels.opcodes import LEAK, SELU_ALPHA, SELU_SCALE
 from fastnn.lowering.fold_batchnorm import fold
 from fastnn.lowering.lower import output_activation
+from fastnn.training.state import NetworkState
 
-from .stages import Drop, Function, Norm, Product, Scaling, stages, usable
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
+from .stages import Drop, Function, Norm, Product, Scaling, check_exportable, stages
 
 Array = np.ndarray[Any, Any]
 
@@ -87,7 +85,7 @@ class Graph:
             return self.add(kind, Z, **attributes)
         return FORMULAS[name](self, Z)
 
-    def logits(self, X: str, network: Network, given: np.dtype[Any]) -> tuple[str, str]:
+    def logits(self, X: str, state: NetworkState, given: np.dtype[Any]) -> tuple[str, str]:
         """Append all that a network computes from X up to its outputs' sigmoid or softmax.
 
         Returns
@@ -95,8 +93,8 @@ class Graph:
         (str, str)
             The name of what comes out (m, K), and of that function; else "identity".
         """
-        steps = stages(fold(usable(network, "ONNX", ACTIVATIONS)))
-        function = output_activation(network.layers)
+        steps = stages(fold(check_exportable(state, "ONNX", ACTIVATIONS)))
+        function = output_activation(state.layers)
         if function in ("sigmoid", "softmax"):
             steps.pop()
         else:
@@ -117,7 +115,7 @@ class Graph:
                 assert isinstance(stage, Drop)  # nothing in predictions
         return X, function
 
-    def of_classes(self, Z: str, function: str, K: int) -> tuple[str, int]:
+    def both_classes(self, Z: str, function: str, K: int) -> tuple[str, int]:
         """Append what gives one sigmoid's logit (m, 1) both classes: −z and z; return the width."""
         if function != "sigmoid" or K > 1:
             return Z, K

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastnn import activations
-from fastnn.errors import NotBuiltError, SettingError
+from fastnn.errors import SettingError
 from fastnn.kernels.opcodes import Activation, Kind
 from fastnn.kernels.views import biases, moments, scales, statistics, weights
-
-if TYPE_CHECKING:
-    from fastnn.lowering.program import Program
-    from fastnn.network import Network
+from fastnn.lowering.program import Program
+from fastnn.training.state import NetworkState
 
 Array = np.ndarray[Any, Any]
 
@@ -70,18 +68,14 @@ class Drop:
 Stage = Scaling | Product | Function | Norm | Drop
 
 
-def usable(network: Network, target: str, known: Container[str]) -> Program:
+def check_exportable(state: NetworkState, target: str, known: Container[str]) -> Program:
     """Return the program of a network that `target` can hold, or say what is in the way.
 
-    known: the activations beside the identity for which `target` has a counterpart.
+    known: the activations besides the identity for which `target` has a counterpart.
     """
-    program = network.program
-    if not network._scaled:
-        raise NotBuiltError(
-            "the Normalization layer learns its mean and deviation at the first fit; call fit "
-            "before this"
-        )
-    for layer in network.layers:
+    program = state.program
+    state.check_scaled()
+    for layer in state.layers:
         name = getattr(layer, "activation", getattr(layer, "function", "identity"))
         if name != "identity" and name not in known:
             own = " is a function of your own, for which" if name not in activations.NAMES else ":"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastnn._runtime.optional import require
-from fastnn.network import Network
+from fastnn.training.state import NetworkState
 
-from .stages import Drop, Function, Norm, Product, Scaling, stages, usable
-
-if TYPE_CHECKING:
-    from fastnn.lowering.program import Program
+from .stages import Drop, Function, Norm, Product, Scaling, check_exportable, stages
 
 Array = np.ndarray[Any, Any]
 
@@ -34,28 +31,9 @@ MODULES = {
 }
 
 
-def to_torch(network: Network) -> Any:
-    """Return a network as a torch.nn.Sequential with equal outputs, in evaluation mode.
-
-    Its output is that of the last layer, (m, K): for one sigmoid the probability of class 1.
-    Dropout and BatchNorm come along, noise does not; learnt scaling is a module of its own.
-    Nothing is drawn: PyTorch's random generator stays where it is.
-
-    Parameters
-    ----------
-    network : Network
-        Built; with a `Normalization` layer, fitted.
-
-    Raises
-    ------
-    MissingExtraError
-        Without PyTorch; the extra is ``fastnn[torch]``.
-    NotBuiltError
-        If the network is not built, or its scaling not learnt.
-    SettingError
-        If an activation is registered by the user.
-    """
-    program: Program = usable(network, "PyTorch", MODULES)
+def torch_module(state: NetworkState) -> Any:
+    """Return a network as a torch.nn.Sequential; `interop.to_torch` says what it holds."""
+    program = check_exportable(state, "PyTorch", MODULES)
     torch = require("torch", extra="torch", purpose="handing a network on to PyTorch")
     return torch.nn.Sequential(*(_module(torch, stage) for stage in stages(program))).eval()
 

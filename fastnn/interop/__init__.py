@@ -6,9 +6,7 @@ None of those libraries is imported before a function needs it.
 
 from __future__ import annotations
 
-from fastnn.export.onnx_file import to_onnx
-from fastnn.export.torch_model import to_torch
-
+from .exports import to_onnx, to_torch
 from .keras_models import from_keras
 from .sklearn_models import from_sklearn
 from .torch_models import from_torch

@@ -13,6 +13,7 @@ from fastnn.kernels.opcodes import Kind
 from fastnn.kernels.views import moments
 from fastnn.layers import Activation, BatchNorm, Dense, Layer, Normalization, Rescaling
 from fastnn.network import Network
+from fastnn.network.description import state_of
 
 Array = np.ndarray[Any, Any]
 
@@ -41,7 +42,7 @@ class Assembly:
         W = real(W, f"the weights of {name}")
         if W.ndim != 2 or 0 in W.shape:
             raise ShapeError(f"the weights of {name} must be a matrix, got shape {W.shape}")
-        self._follow(len(W), name)
+        self._check_width(len(W), name)
         numbers = {"W": W}
         if b is not None:
             numbers["b"] = _vector(b, W.shape[1], f"the biases of {name}")
@@ -56,7 +57,7 @@ class Assembly:
         if not {"mean", "variance"} <= set(numbers):
             raise SettingError(f"{name} lacks a running mean or variance; it needs both")
         n = np.size(numbers["mean"])
-        self._follow(n, name)
+        self._check_width(n, name)
         arrays = {key: _vector(a, n, f"{key} of {name}") for key, a in numbers.items()}
         if (arrays["variance"] < 0).any():
             least = arrays["variance"].min()
@@ -65,7 +66,7 @@ class Assembly:
         self.append(layer, {"gamma": ones, "beta": 0 * ones, **arrays})
         self.width = n
 
-    def _follow(self, n: int, name: str) -> None:
+    def _check_width(self, n: int, name: str) -> None:
         """Refuse a layer of n inputs behind one of another number of outputs."""
         if self.width not in (None, n):
             raise ShapeError(
@@ -128,8 +129,7 @@ class Assembly:
         inputs = len(next(a for n in self.numbers for k, a in n.items() if k in ("W", "mean")))
         net = Network(self.layers, inputs=inputs, dtype="float64" if wide else "float32")
         if "shift" in self.numbers[0]:
-            net.program.scale_inputs(self.numbers[0]["shift"], self.numbers[0]["factor"])
-            net._scaled = True
+            state_of(net).scale_inputs(self.numbers[0]["shift"], self.numbers[0]["factor"])
         norms = iter([op for op in net.program.ops if op["kind"] == Kind.BATCHNORM])
         count = dict.fromkeys(("Normalization", "Dense", "BatchNorm"), 0)
         for layer, numbers in zip(self.layers, self.numbers, strict=True):
@@ -176,6 +176,6 @@ def _vector(value: Any, n: int, what: str) -> Array:
     return array
 
 
-def unsupported(layer: str, library: str, known: str) -> SettingError:
+def no_counterpart(layer: str, library: str, known: str) -> SettingError:
     """Return the error for a layer that has no counterpart here."""
     return SettingError(f"{library} layer {layer} has no counterpart in fastnn; it takes {known}")

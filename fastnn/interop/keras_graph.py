@@ -6,7 +6,7 @@ from typing import Any
 
 from fastnn.errors import NotBuiltError, SettingError
 
-from .settings import library_class, own_method
+from .settings import library_class, overridden_method
 
 #: Where Keras 3 and 2 define their models.
 MODELS = ("keras.src.models.", "keras.src.engine.", "tf_keras.src.engine.")
@@ -35,7 +35,9 @@ def chain(model: Any) -> list[Any]:
     """
     base = library_class(model, MODELS)
     kind = "" if base is None else base.__name__
-    if kind not in ("Sequential", "Functional") or own_method(model, base, ("call", "__call__")):
+    if kind not in ("Sequential", "Functional") or overridden_method(
+        model, base, ("call", "__call__")
+    ):
         raise SettingError(
             f"{title(model)} is no Sequential and no functional model, but has a call of its own, "
             f"which from_keras cannot read; {LIST}"
@@ -60,13 +62,13 @@ def _calls(model: Any) -> list[Any]:
         node = layer._inbound_nodes[call]
         if not hasattr(node, "arguments"):
             raise SettingError(f"{title(model)} is a functional model of Keras 2; {LIST}")
-        _refuse_arguments(layer, node.arguments)
+        _check_call(layer, node.arguments)
         found.append(layer)
         tensor = node.arguments.keras_tensors[0]
     return found[::-1]
 
 
-def _refuse_arguments(layer: Any, arguments: Any) -> None:
+def _check_call(layer: Any, arguments: Any) -> None:
     """Refuse a call with more than one tensor, or with an argument that changes what it computes.
 
     Such are a mask, and ``training=True``, which Keras obeys in predictions, too.
@@ -85,7 +87,7 @@ def _refuse_arguments(layer: Any, arguments: Any) -> None:
     )
 
 
-def refuse_images(model: Any, layers: list[Any]) -> None:
+def check_flat_inputs(model: Any, layers: list[Any]) -> None:
     """Refuse a model whose layers work on more than rows (m, n) before anything flattens them."""
     shape = getattr(model, "input_shape", None)
     first = next((x for x in layers if type(x).__name__ != "InputLayer"), None)

@@ -12,9 +12,9 @@ from fastnn.errors import SettingError
 from fastnn.layers import BatchNorm, Dropout, GaussianNoise
 from fastnn.network import Network
 
-from .assembly import Assembly, unsupported
-from .keras_graph import chain, is_model, refuse_images, title, weights
-from .settings import Taken, library_class, own_method, refuse_settings
+from .assembly import Assembly, no_counterpart
+from .keras_graph import chain, check_flat_inputs, is_model, title, weights
+from .settings import LayerRule, check_settings, library_class, overridden_method
 
 #: Keras's names of activations; its leaky_relu has slope 0.2, ours 0.01, so it is not among them.
 NAMES = {
@@ -30,34 +30,34 @@ COMMON = "name trainable dtype activity_regularizer"
 #: What is taken of Keras, and under which settings. Rows have their features on axis 1, which
 #: Keras 2 holds as a list.
 LAYERS = {
-    "Dense": Taken(
+    "Dense": LayerRule(
         read="units activation use_bias",
         needed={"lora_rank": (None,), "quantization_config": (None,)},
         free=f"kernel_initializer bias_initializer kernel_regularizer bias_regularizer "
         f"kernel_constraint bias_constraint lora_alpha {COMMON}",
     ),
-    "Activation": Taken(read="activation", free=COMMON),
-    "BatchNormalization": Taken(
+    "Activation": LayerRule(read="activation", free=COMMON),
+    "BatchNormalization": LayerRule(
         read="momentum epsilon center scale",
         needed={"axis": (-1, 1, [1]), "renorm": (False,)},
         free="beta_initializer gamma_initializer moving_mean_initializer "
         "moving_variance_initializer beta_regularizer gamma_regularizer beta_constraint "
         f"gamma_constraint renorm_clipping renorm_momentum synchronized {COMMON}",
     ),
-    "Dropout": Taken(read="rate", needed={"noise_shape": (None,)}, free=f"seed {COMMON}"),
-    "GaussianNoise": Taken(read="stddev", free=f"seed {COMMON}"),
-    "Flatten": Taken(needed={"data_format": ("channels_last", None)}, free=COMMON),
-    "ReLU": Taken(
+    "Dropout": LayerRule(read="rate", needed={"noise_shape": (None,)}, free=f"seed {COMMON}"),
+    "GaussianNoise": LayerRule(read="stddev", free=f"seed {COMMON}"),
+    "Flatten": LayerRule(needed={"data_format": ("channels_last", None)}, free=COMMON),
+    "ReLU": LayerRule(
         needed={"max_value": (None,), "negative_slope": (0, None), "threshold": (0,)}, free=COMMON
     ),
-    "LeakyReLU": Taken(
+    "LeakyReLU": LayerRule(
         # Keras 2 has rounded it to float32.
         needed={"negative_slope": (0.01,), "alpha": (0.01, float(np.float32(0.01)))},
         free=COMMON,
     ),
-    "ELU": Taken(needed={"alpha": (1,)}, free=COMMON),
-    "Softmax": Taken(needed={"axis": (-1, 1)}, free=COMMON),
-    "InputLayer": Taken(),
+    "ELU": LayerRule(needed={"alpha": (1,)}, free=COMMON),
+    "Softmax": LayerRule(needed={"axis": (-1, 1)}, free=COMMON),
+    "InputLayer": LayerRule(),
 }
 FUNCTIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
 KNOWN = f"Sequential and functional chains of {', '.join(LAYERS)}"
@@ -97,17 +97,17 @@ def from_keras(model: Any, *, activations: Sequence[str] | None = None) -> Netwo
     --------
     >>> net = fastnn.from_keras(model.get_weights(), activations=["relu", "softmax"])
     """
-    made = Assembly()
+    assembly = Assembly()
     if is_model(model) or hasattr(model, "layers"):
         if activations is not None:
             raise SettingError("activations are for a list of weights; the model has its own")
         layers = chain(model)
         for layer in layers:
             _base(layer)
-        refuse_images(model, layers)
+        check_flat_inputs(model, layers)
         for layer in layers:
-            _take(made, layer)
-        return made.network("the Keras model")
+            _append_layer(assembly, layer)
+        return assembly.network("the Keras model")
     if isinstance(model, str) or not isinstance(model, Iterable):
         raise SettingError(
             "from_keras takes a Keras model, as keras.saving.load_model gives, or what its "
@@ -121,12 +121,12 @@ def from_keras(model: Any, *, activations: Sequence[str] | None = None) -> Netwo
             f"{len(arrays)} arrays and {len(names)} activations"
         )
     for place, name in enumerate(names):
-        made.dense(arrays[2 * place], arrays[2 * place + 1], f"layer {place + 1}")
-        made.activate(_named(name, f"layer {place + 1}"))
-    return made.network("the list of weights")
+        assembly.dense(arrays[2 * place], arrays[2 * place + 1], f"layer {place + 1}")
+        assembly.activate(_activation_name(name, f"layer {place + 1}"))
+    return assembly.network("the list of weights")
 
 
-def _named(name: Any, layer: str) -> str:
+def _activation_name(name: Any, layer: str) -> str:
     """Return our name of an activation of Keras."""
     if not isinstance(name, str) or name not in NAMES:
         raise SettingError(
@@ -140,13 +140,13 @@ def _base(layer: Any) -> Any:
     """Return the class of Keras that a layer is of, which must be one that is taken."""
     base, name = library_class(layer, HOMES), title(layer)
     if base is None or base.__name__ not in LAYERS:
-        raise unsupported(f"{name} ({type(layer).__module__})", "Keras", KNOWN)
-    if own_method(layer, base, ("call", "__call__")):
+        raise no_counterpart(f"{name} ({type(layer).__module__})", "Keras", KNOWN)
+    if overridden_method(layer, base, ("call", "__call__")):
         raise SettingError(f"{name} has a call of its own, which from_keras cannot read")
     return base
 
 
-def _take(made: Assembly, layer: Any) -> None:
+def _append_layer(assembly: Assembly, layer: Any) -> None:
     """Append one layer of a Keras model."""
     base, name = _base(layer), title(layer)
     kind = base.__name__
@@ -157,31 +157,31 @@ def _take(made: Assembly, layer: Any) -> None:
             f"{name} is quantised ({layer.quantization_mode}); give the model as it was before "
             "quantize()"
         )
-    refuse_settings(LAYERS[kind], base, layer, name)
+    check_settings(LAYERS[kind], base, layer, name)
     if kind == "Dense":
         arrays = weights(layer, 1 + layer.use_bias)
-        made.dense(arrays[0], arrays[1] if layer.use_bias else None, name)
+        assembly.dense(arrays[0], arrays[1] if layer.use_bias else None, name)
     elif kind == "BatchNormalization":
-        _take_norm(made, layer, name)
+        _append_norm(assembly, layer, name)
     elif kind == "Dropout":
         if not 0 <= layer.rate < 1:
             raise SettingError(f"{name} has rate={layer.rate}; fastnn's Dropout needs less than 1")
-        made.append(Dropout(layer.rate))
+        assembly.append(Dropout(layer.rate))
     elif kind == "GaussianNoise":
-        made.append(GaussianNoise(layer.stddev))
+        assembly.append(GaussianNoise(layer.stddev))
     elif kind in FUNCTIONS:
-        made.activate(FUNCTIONS[kind])
+        assembly.activate(FUNCTIONS[kind])
     if kind in ("Dense", "Activation"):
-        _activate(made, layer.activation, name)
+        _activate(assembly, layer.activation, name)
 
 
-def _activate(made: Assembly, function: Any, name: str) -> None:
+def _activate(assembly: Assembly, function: Any, name: str) -> None:
     """Append an activation, which Keras holds as one of its functions or as a layer.
 
     `keras.ops` has functions of the same names, of which gelu is another one.
     """
     if library_class(function, HOMES) is not None:
-        _take(made, function)
+        _append_layer(assembly, function)
         return
     home, called = getattr(function, "__module__", ""), getattr(function, "__name__", function)
     known = ("keras.src.activations", "keras.activations", "tf_keras.src.activations")
@@ -190,10 +190,10 @@ def _activate(made: Assembly, function: Any, name: str) -> None:
             f"activation {called} of {name} comes from {home}, which from_keras does not know; it "
             f"takes those of keras.activations: {', '.join(NAMES)}"
         )
-    made.activate(_named(called, name))
+    assembly.activate(_activation_name(called, name))
 
 
-def _take_norm(made: Assembly, layer: Any, name: str) -> None:
+def _append_norm(assembly: Assembly, layer: Any, name: str) -> None:
     """Append a BatchNormalization: γ and β where it has them, mean and variance."""
     keys = ["gamma"] * layer.scale + ["beta"] * layer.center + ["mean", "variance"]
     numbers = dict(zip(keys, weights(layer, len(keys)), strict=True))
@@ -202,4 +202,4 @@ def _take_norm(made: Assembly, layer: Any, name: str) -> None:
             f"{name} has momentum={layer.momentum} and epsilon={layer.epsilon}; fastnn's BatchNorm "
             "needs a momentum below 1 and a positive epsilon"
         )
-    made.norm(BatchNorm(layer.momentum, layer.epsilon), numbers, name)
+    assembly.norm(BatchNorm(layer.momentum, layer.epsilon), numbers, name)

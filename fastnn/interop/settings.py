@@ -12,7 +12,7 @@ from fastnn.errors import SettingError
 
 
 @dataclass(frozen=True)
-class Taken:
+class LayerRule:
     """How a class of layers is taken over, by the names of its constructor's parameters.
 
     A parameter that stands in none of the three must have its default: a library's next version
@@ -33,18 +33,18 @@ class Taken:
     free: str = ""
 
 
-def refuse_settings(taken: Taken, base: Any, layer: Any, name: str) -> None:
+def check_settings(rule: LayerRule, base: Any, layer: Any, name: str) -> None:
     """Refuse a layer of a setting under which it computes something that is not taken over.
 
     `base` is the library's class whose constructor knows the defaults; `name` is for errors.
     """
-    known = {*taken.read.split(), *taken.free.split()}
+    known = {*rule.read.split(), *rule.free.split()}
     for setting, parameter in inspect.signature(base.__init__).parameters.items():
         value = getattr(layer, setting, parameter.default)
         named = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if setting in known or not named or value is parameter.empty:
             continue
-        allowed = taken.needed.get(setting, (parameter.default,))
+        allowed = rule.needed.get(setting, (parameter.default,))
         if not any(_equal(value, one) for one in allowed):
             values = " or ".join(repr(one) for one in allowed if one is not parameter.empty)
             raise SettingError(
@@ -69,7 +69,7 @@ def library_class(value: Any, packages: str | tuple[str, ...]) -> type | None:
     return next((k for k in type(value).__mro__ if k.__module__.startswith(packages)), None)
 
 
-def own_method(value: Any, base: Any, methods: Iterable[str]) -> str | None:
+def overridden_method(value: Any, base: Any, methods: Iterable[str]) -> str | None:
     """Return the first of some methods that an object does not have from the library's class."""
     for method in methods:
         in_both = _defined(type(value), method), _defined(base, method)

@@ -11,13 +11,13 @@ from fastnn.errors import NotBuiltError, SettingError
 from fastnn.network import Network
 
 from .assembly import Assembly
-from .settings import Taken, library_class, own_method, refuse_settings
+from .settings import LayerRule, check_settings, library_class, overridden_method
 
 #: scikit-learn's names of activations that are called otherwise here.
 NAMES = {"logistic": "sigmoid"}
 #: What an estimator predicts with; one that has another of these is not what its class says.
 METHODS = ("predict", "predict_proba", "decision_function", "_predict", "_forward_pass_fast")
-MLP = Taken(
+MLP = LayerRule(
     read="activation loss",
     free="hidden_layer_sizes solver alpha batch_size learning_rate learning_rate_init power_t "
     "max_iter shuffle random_state tol verbose warm_start momentum nesterovs_momentum "
@@ -27,7 +27,7 @@ MLP = Taken(
 ESTIMATORS = {
     "MLPClassifier": MLP,
     "MLPRegressor": MLP,
-    "LogisticRegression": Taken(
+    "LogisticRegression": LayerRule(
         read="solver multi_class",
         free="penalty C l1_ratio dual tol fit_intercept intercept_scaling class_weight "
         "random_state max_iter verbose warm_start n_jobs",
@@ -70,21 +70,21 @@ def from_sklearn(model: Any) -> Network:
         raise SettingError(
             f"from_sklearn takes a fitted {', '.join(ESTIMATORS)}, got {given}{hint}"
         )
-    method = own_method(model, base, METHODS)
+    method = overridden_method(model, base, METHODS)
     if method is not None:
         raise SettingError(
             f"{type(model).__name__} has a {method} of its own, which from_sklearn cannot read; "
             f"give it a {kind}"
         )
-    refuse_settings(ESTIMATORS[kind], base, model, kind)
+    check_settings(ESTIMATORS[kind], base, model, kind)
     if not hasattr(model, "coef_" if kind == "LogisticRegression" else "coefs_"):
         raise NotBuiltError(f"this {kind} has no weights yet; call its fit first")
-    made = Assembly()
-    (_take_logistic if kind == "LogisticRegression" else _take_perceptron)(made, model, kind)
-    return made.network(kind)
+    assembly = Assembly()
+    (_take_logistic if kind == "LogisticRegression" else _take_perceptron)(assembly, model, kind)
+    return assembly.network(kind)
 
 
-def _take_logistic(made: Assembly, model: Any, kind: str) -> None:
+def _take_logistic(assembly: Assembly, model: Any, kind: str) -> None:
     """Append the layer of a logistic regression: one sigmoid, or a softmax.
 
     Versions before 1.8 normalise one-against-rest classifiers together where `multi_class` or,
@@ -99,11 +99,11 @@ def _take_logistic(made: Assembly, model: Any, kind: str) -> None:
         )
     W = model.coef_.toarray() if hasattr(model.coef_, "toarray") else np.asarray(model.coef_)
     # Without an intercept scikit-learn stores one zero for all classes.
-    made.dense(W.T, np.broadcast_to(np.ravel(model.intercept_), (len(W),)), kind)
-    made.activate("sigmoid" if K == 2 else "softmax")
+    assembly.dense(W.T, np.broadcast_to(np.ravel(model.intercept_), (len(W),)), kind)
+    assembly.activate("sigmoid" if K == 2 else "softmax")
 
 
-def _take_perceptron(made: Assembly, model: Any, kind: str) -> None:
+def _take_perceptron(assembly: Assembly, model: Any, kind: str) -> None:
     """Append the layers of an MLP; its parameter `activation` is what it predicts with."""
     hidden, output = model.activation, str(model.out_activation_)
     for name in (hidden, output):
@@ -111,6 +111,6 @@ def _take_perceptron(made: Assembly, model: Any, kind: str) -> None:
             raise SettingError(f"{kind} has the activation {name!r}, which fastnn lacks")
     last = len(model.coefs_) - 1
     for place, (W, b) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
-        made.dense(W, b, f"layer {place + 1} of {kind}")
+        assembly.dense(W, b, f"layer {place + 1} of {kind}")
         name = hidden if place < last else output
-        made.activate(NAMES.get(name, name))
+        assembly.activate(NAMES.get(name, name))

@@ -12,9 +12,9 @@ from fastnn.export.torch_model import MODULES
 from fastnn.layers import BatchNorm, Dropout
 from fastnn.network import Network
 
-from .assembly import Assembly, real, unsupported
-from .settings import Taken, library_class, own_method, refuse_settings
-from .torch_state import ENTRIES, entries, in_order, refuse_gaps
+from .assembly import Assembly, no_counterpart, real
+from .settings import LayerRule, check_settings, library_class, overridden_method
+from .torch_state import ENTRIES, check_adjacent, entries, sorted_layers
 
 Array = np.ndarray[Any, Any]
 
@@ -22,19 +22,19 @@ FUNCTIONS = {module: name for name, module in MODULES.items()}
 #: What is taken of PyTorch, and under which settings. Of a BatchNorm1d momentum None, the mean of
 #: all batches, has no counterpart in training and becomes 0.1.
 LAYERS = {
-    "Linear": Taken(read="in_features out_features bias", free="device dtype"),
-    "BatchNorm1d": Taken(
+    "Linear": LayerRule(read="in_features out_features bias", free="device dtype"),
+    "BatchNorm1d": LayerRule(
         read="num_features eps momentum affine track_running_stats bias", free="device dtype"
     ),
-    "Dropout": Taken(read="p", free="inplace"),
-    "Flatten": Taken(needed={"start_dim": (1,), "end_dim": (-1,)}),
-    "Identity": Taken(),
-    **{module: Taken(free="inplace") for module in FUNCTIONS},
-    "LeakyReLU": Taken(needed={"negative_slope": (0.01,)}, free="inplace"),
-    "Softmax": Taken(needed={"dim": (1, -1, None)}),
-    "ELU": Taken(needed={"alpha": (1.0,)}, free="inplace"),
-    "GELU": Taken(needed={"approximate": ("none",)}),
-    "Softplus": Taken(needed={"beta": (1.0,), "threshold": (20.0,)}),
+    "Dropout": LayerRule(read="p", free="inplace"),
+    "Flatten": LayerRule(needed={"start_dim": (1,), "end_dim": (-1,)}),
+    "Identity": LayerRule(),
+    **{module: LayerRule(free="inplace") for module in FUNCTIONS},
+    "LeakyReLU": LayerRule(needed={"negative_slope": (0.01,)}, free="inplace"),
+    "Softmax": LayerRule(needed={"dim": (1, -1, None)}),
+    "ELU": LayerRule(needed={"alpha": (1.0,)}, free="inplace"),
+    "GELU": LayerRule(needed={"approximate": ("none",)}),
+    "Softplus": LayerRule(needed={"beta": (1.0,), "threshold": (20.0,)}),
 }
 #: Where the modules are that `to_torch` adds; importing it would import PyTorch.
 OWN = "fastnn.export.torch_layers"
@@ -83,9 +83,9 @@ def from_torch(
     --------
     >>> net = fastnn.from_torch(model.state_dict(), hidden="relu", output="softmax")
     """
-    made = Assembly()
+    assembly = Assembly()
     if isinstance(model, Mapping):
-        _take_state(made, model, hidden, order)
+        _append_state_dict(assembly, model, hidden, order)
     elif hidden is not None or order is not None:
         name = "hidden" if hidden is not None else "order"
         raise SettingError(f"{name} is for a state_dict; the model itself says what it computes")
@@ -95,10 +95,10 @@ def from_torch(
             "one by torch.load"
         )
     else:
-        _take(made, model, "")
+        _append_layer(assembly, model, "")
     if output is not None:
-        made.finish(output)
-    return made.network("the PyTorch model")
+        assembly.finish(output)
+    return assembly.network("the PyTorch model")
 
 
 def _array(tensor: Any, what: str) -> Array:
@@ -122,7 +122,7 @@ def _array(tensor: Any, what: str) -> Array:
     return real(values, what)
 
 
-def _take(made: Assembly, module: Any, place: str) -> None:
+def _append_layer(assembly: Assembly, module: Any, place: str) -> None:
     """Append one module, or those of a Sequential; `place` is its name within the model."""
     base = library_class(module, ("torch.nn.modules.", OWN))
     kind = "" if base is None else base.__name__
@@ -130,27 +130,27 @@ def _take(made: Assembly, module: Any, place: str) -> None:
     home = type(module).__module__
     users = kind == "Module" and not home.startswith("torch.")
     if users or kind in ("Sequential", "Scaling", *LAYERS):
-        _refuse_own(module, base, name)
+        _check_unmodified(module, base, name)
     if kind == "Sequential":
         for key, child in module._modules.items():
-            _take(made, child, f"{place}.{key}" if place else key)
+            _append_layer(assembly, child, f"{place}.{key}" if place else key)
     elif kind == "Scaling":
         buffers = module.shift, module.factor, module.rest
         shift, factor, rest = (_array(a, f"the scaling of {name}") for a in buffers)
-        made.scale(shift.astype(np.float64) + rest, factor, module.offset)
+        assembly.scale(shift.astype(np.float64) + rest, factor, module.offset)
     elif kind in LAYERS:
-        refuse_settings(LAYERS[kind], base, module, name)
-        _take_layer(made, module, kind, name)
+        check_settings(LAYERS[kind], base, module, name)
+        _append_known_layer(assembly, module, kind, name)
     else:
-        raise unsupported(f"{name} ({home})", "PyTorch", KNOWN)
+        raise no_counterpart(f"{name} ({home})", "PyTorch", KNOWN)
 
 
-def _take_layer(made: Assembly, module: Any, kind: str, name: str) -> None:
+def _append_known_layer(assembly: Assembly, module: Any, kind: str, name: str) -> None:
     """Append one layer, whose settings are known to be ours."""
     if kind == "Linear":
         W = _array(module.weight, f"the weights of {name}").T
         b = None if module.bias is None else _array(module.bias, f"the biases of {name}")
-        made.dense(W, b, name)
+        assembly.dense(W, b, name)
     elif kind == "BatchNorm1d":
         if module.running_mean is None:
             raise SettingError(
@@ -164,13 +164,13 @@ def _take_layer(made: Assembly, module: Any, kind: str, name: str) -> None:
                 "momentum above 0 and at most 1, and a positive eps"
             )
         tensors = {key: getattr(module, key) for key in ENTRIES}
-        made.norm(BatchNorm(1 - momentum, module.eps), _moments(tensors, name), name)
+        assembly.norm(BatchNorm(1 - momentum, module.eps), _moments(tensors, name), name)
     elif kind == "Dropout":
         if not 0 <= module.p < 1:
             raise SettingError(f"{name} has p={module.p}; fastnn's Dropout needs a rate below 1")
-        made.append(Dropout(module.p))
+        assembly.append(Dropout(module.p))
     elif kind in FUNCTIONS:
-        made.activate(FUNCTIONS[kind])
+        assembly.activate(FUNCTIONS[kind])
 
 
 def _moments(tensors: Mapping[str, Any], name: str) -> dict[str, Array]:
@@ -180,9 +180,9 @@ def _moments(tensors: Mapping[str, Any], name: str) -> dict[str, Array]:
     return {key: _array(tensor, f"{key} of {name}") for key, tensor in held.items()}
 
 
-def _refuse_own(module: Any, base: Any, name: str) -> None:
+def _check_unmodified(module: Any, base: Any, name: str) -> None:
     """Refuse a module that computes something else than the library's class of it."""
-    method = own_method(module, base, ("forward", "__call__"))
+    method = overridden_method(module, base, ("forward", "__call__"))
     if method is not None:
         raise SettingError(
             f"{name} has a {method} of its own, which from_torch cannot read; give a Sequential "
@@ -203,19 +203,21 @@ def _refuse_own(module: Any, base: Any, name: str) -> None:
         )
 
 
-def _take_state(made: Assembly, state: Mapping[str, Any], hidden: Any, order: Any) -> None:
+def _append_state_dict(
+    assembly: Assembly, state: Mapping[str, Any], hidden: Any, order: Any
+) -> None:
     """Append the layers of a state_dict, the activation between them."""
     groups = entries(state)
-    names = in_order(list(groups), order)
+    names = sorted_layers(list(groups), order)
     linear = [name for name in names if "running_mean" not in groups[name]]
     if hidden is None and len(linear) > 1:
         raise SettingError("a state_dict does not hold the activations; give hidden='relu'")
     if order is None:
-        refuse_gaps(names, linear)
+        check_adjacent(names, linear)
     for place, prefix in enumerate(names):
         tensors, name = groups[prefix], repr(prefix) if prefix else "the layer"
         if prefix not in linear:
-            made.norm(BatchNorm(0.9, 1e-5), _moments(tensors, name), name)
+            assembly.norm(BatchNorm(0.9, 1e-5), _moments(tensors, name), name)
             continue
         if "weight" not in tensors:
             held = " and ".join(tensors)
@@ -226,8 +228,8 @@ def _take_state(made: Assembly, state: Mapping[str, Any], hidden: Any, order: An
                 f"{name} of the state_dict has weights of shape {weight.shape} and no running "
                 "averages; from_torch takes Linear, and BatchNorm1d that keeps them"
             )
-        if any("W" in numbers for numbers in made.numbers[:place]):
-            made.activate(hidden)
+        if any("W" in numbers for numbers in assembly.numbers[:place]):
+            assembly.activate(hidden)
         bias = tensors.get("bias")
         bias = None if bias is None else _array(bias, f"the biases of {name}")
-        made.dense(weight.T, bias, f"Linear {name}")
+        assembly.dense(weight.T, bias, f"Linear {name}")

@@ -32,16 +32,16 @@ def entries(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
                 f"the state_dict has an entry {key!r}, which is of no Linear and no BatchNorm1d; "
                 f"from_torch takes {', '.join(ENTRIES)} (of a checkpoint, give the model's part)"
             )
-        groups.setdefault(_bare(prefix) if wrapped else prefix, {})[entry] = value
+        groups.setdefault(_without_wrappers(prefix) if wrapped else prefix, {})[entry] = value
     return groups
 
 
-def _bare(prefix: str) -> str:
+def _without_wrappers(prefix: str) -> str:
     """Return a layer's name without those of the wrappers."""
     return WRAPPERS.sub("", prefix + ".").removesuffix(".")
 
 
-def in_order(names: list[str], order: Iterable[str] | None) -> list[str]:
+def sorted_layers(names: list[str], order: Iterable[str] | None) -> list[str]:
     """Return the layers from input to output: as the caller says, or else by their numbers.
 
     A dict's own order counts for nothing: a safetensors file sorts its names as text, and a module
@@ -55,7 +55,10 @@ def in_order(names: list[str], order: Iterable[str] | None) -> list[str]:
     """
     if order is not None:
         given = arguments.as_list(order, "order", "['fc1', 'fc2']")
-        bare = [_bare(one) if isinstance(one, str) and one not in names else one for one in given]
+        bare = [
+            _without_wrappers(one) if isinstance(one, str) and one not in names else one
+            for one in given
+        ]
         wrong = [one for one in bare if one not in names] + [n for n in names if n not in bare]
         if wrong:
             raise SettingError(
@@ -71,9 +74,9 @@ def in_order(names: list[str], order: Iterable[str] | None) -> list[str]:
                 f"merge them first, low-rank deltas by merge_and_unload(), or, where each takes "
                 f"what the one before it gives, give order={names}, sorted from input to output"
             )
-    ordered = sorted(names, key=_pieces)
+    ordered = sorted(names, key=_natural_key)
     for one, other in pairwise(ordered):
-        if not _differ_in_a_number(_pieces(one), _pieces(other)):
+        if not _differ_in_a_number(_natural_key(one), _natural_key(other)):
             raise SettingError(
                 f"the names {one!r} and {other!r} of the state_dict do not say by numbers which "
                 f"layer comes first; give order={names}, sorted from input to output"
@@ -81,7 +84,7 @@ def in_order(names: list[str], order: Iterable[str] | None) -> list[str]:
     return ordered
 
 
-def _pieces(name: str) -> list[str | int]:
+def _natural_key(name: str) -> list[str | int]:
     """Return the text and the numbers of a name by turns: "fc2.0" is "fc", 2, ".", 0, ""."""
     return [int(p) if i % 2 else p for i, p in enumerate(re.split(r"([0-9]+)", name))]
 
@@ -92,7 +95,7 @@ def _differ_in_a_number(one: list[str | int], other: list[str | int]) -> bool:
     return isinstance(first, int)
 
 
-def refuse_gaps(names: list[str], linear: list[str]) -> None:
+def check_adjacent(names: list[str], linear: list[str]) -> None:
     """Refuse a BatchNorm1d that may have another module between it and its neighbour.
 
     Only before a Linear that has another one before it `hidden` is known to stand. Elsewhere, in

@@ -1,7 +1,8 @@
 """Folding: programs for prediction alone, from that of the described layers.
 
-BatchNorm is taken into the weights of the layer before; what an output's activation is taken of
-can be had. With s = γ / √(σ² + ε): γ ((X W + b) − μ) / √(σ² + ε) + β = X (W s) + ((b − μ) s + β).
+`fold` multiplies a BatchNorm into the weights of the layer before it. With s = γ / √(σ² + ε):
+γ ((X W + b) − μ) / √(σ² + ε) + β = X (W s) + ((b − μ) s + β). The other two give op tables from
+which the logits of an output can be had.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from fastnn.kernels.opcodes import OP, Activation, Kind
 from fastnn.kernels.views import aligned_zeros, biases, moments, scales, weights
 
-from .lower import lay_outputs, lay_parameters
+from .lower import place_outputs, place_parameters
 from .program import Program
 
 Array = np.ndarray[Any, Any]
@@ -24,9 +25,10 @@ Array = np.ndarray[Any, Any]
 def fold(program: Program) -> Program:
     """Return a program that gives the same outputs with fewer rows, or the program itself.
 
-    It shares the state and no parameter; layers' outputs in between are not those of `rows`.
+    The new program shares the state and no parameter. Its `output_rows` are still those of the old
+    one and are of no use.
     """
-    gone = program.folds
+    gone = program.foldable_batchnorms
     if not gone:
         return program
     kept = [i for i in range(len(program.ops)) if i not in gone]
@@ -34,8 +36,8 @@ def fold(program: Program) -> Program:
     for i, row in enumerate(kept):
         if row + 1 in gone:
             ops[i]["b"] = 0  # a bias, also where the layer had none
-    decay, size = lay_parameters(ops, program.theta.dtype)
-    lay_outputs(ops)
+    n_decayed, size = place_parameters(ops, program.theta.dtype)
+    place_outputs(ops)
     theta = aligned_zeros(size, program.theta.dtype)
     for op, row in zip(ops, kept, strict=True):
         old = program.ops[row]
@@ -45,16 +47,16 @@ def fold(program: Program) -> Program:
         elif op["kind"] == Kind.DENSE:
             W, b = weights(program.theta, old), biases(program.theta, old)
             if row + 1 in gone:
-                W, b = _taken_in(program, program.ops[row + 1], W, b)
+                W, b = _fold_into(program, program.ops[row + 1], W, b)
             weights(theta, op)[...] = W
             if op["b"] >= 0:
                 biases(theta, op)[...] = b
     ops[-1]["source"] = len(ops) - 2
     names = tuple(program.names[row] for row in kept)
-    return replace(program, ops=ops, theta=theta, decay=decay, names=names)
+    return replace(program, ops=ops, theta=theta, n_decayed=n_decayed, names=names)
 
 
-def _taken_in(program: Program, norm: Any, W: Array, b: Array) -> tuple[Array, Array]:
+def _fold_into(program: Program, norm: Any, W: Array, b: Array) -> tuple[Array, Array]:
     """Return W s and (b − μ) s + β for the BATCHNORM row behind a layer, in float64."""
     mean, variance = (v.astype(np.float64) for v in moments(program.state, norm)[:2])
     gamma, beta = (v.astype(np.float64) for v in scales(program.theta, norm))
@@ -63,11 +65,12 @@ def _taken_in(program: Program, norm: Any, W: Array, b: Array) -> tuple[Array, A
 
 
 @lru_cache(maxsize=256)
-def split(key: bytes) -> tuple[Array, bytes]:
-    """Return the op table of these bytes, its output's activation a row of its own, and its bytes.
+def split_output_activation(key: bytes) -> tuple[Array, bytes]:
+    """Return an op table, given as bytes, with the output's activation in a row of its own.
 
-    So the argument z of that activation can be had. Costs that begin with logits want it so; others
-    leave the activation to the last DENSE row.
+    Then the logits, the argument z of that activation, are the output of the row before. Tables of
+    costs that begin with logits are like this already; in others the last DENSE row applies the
+    activation. The second result is the new table as bytes.
     """
     ops = np.frombuffer(key, OP)
     if ops[-2]["kind"] == Kind.ACTIVATION:
@@ -79,13 +82,13 @@ def split(key: bytes) -> tuple[Array, bytes]:
     apart[-2]["kind"], apart[-2]["code"], apart[-2]["b"] = Kind.ACTIVATION, code, -1
     apart[-2]["n_in"] = apart[-2]["n_out"] = n
     apart[-1]["source"] = len(apart) - 2
-    lay_outputs(apart)
+    place_outputs(apart)
     return apart, apart.tobytes()
 
 
-def logits(program: Program) -> Array:
-    """Return the op table whose last layer has the argument of the program's last activation."""
-    ops = split(program.key)[0]
+def logits_ops(program: Program) -> Array:
+    """Return the op table whose output is the logits, without the output's activation."""
+    ops = split_output_activation(program.key)[0]
     rest: Array = ops[[*range(len(ops) - 2), len(ops) - 1]]
     rest[-1]["source"] = len(rest) - 2
     return rest

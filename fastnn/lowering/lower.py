@@ -17,7 +17,8 @@ from fastnn.losses import Loss
 
 from .program import Program
 
-WIDE, NARROW = 64, 32  # inputs from which on and outputs up to which a first layer reads in place
+MIN_FEATURES_IN_BLOCKS = 64  # features from which on a first layer may read X block by block
+MAX_UNITS_IN_BLOCKS = 32  # units up to which it does; turning a block costs as much as 30 units
 
 Array = np.ndarray[Any, Any]
 
@@ -30,7 +31,7 @@ def output_activation(layers: Sequence[Layer]) -> str:
     return last.function if isinstance(last, ActivationLayer) else "identity"
 
 
-def validate(layers: Sequence[Layer]) -> None:
+def validate_layers(layers: Sequence[Layer]) -> None:
     """Refuse an order of layers that means nothing, naming the layer and the rule."""
     if not layers:
         raise SettingError("layers is empty; a network needs at least one Dense layer")
@@ -60,7 +61,7 @@ def _op(kind: Kind, n_in: int, n_out: int, code: int = 0, b: int = -1) -> Array:
     return op
 
 
-def _input(layers: Sequence[Layer], n_in: int) -> Array:
+def _input_row(layers: Sequence[Layer], n_in: int) -> Array:
     """Return the INPUT row."""
     op, first = _op(Kind.INPUT, n_in, n_in), layers[0]
     if isinstance(first, Rescaling):
@@ -70,15 +71,15 @@ def _input(layers: Sequence[Layer], n_in: int) -> Array:
     return op
 
 
-def _dense(layer: Dense, n_in: int, code: int) -> Array:
-    """Return the row of a Dense layer, with that activation."""
+def _dense_row(layer: Dense, n_in: int, code: int) -> Array:
+    """Return the DENSE row of a layer, with the activation of that code."""
     op = _op(Kind.DENSE, n_in, layer.units, code, 0 if layer.use_bias else -1)
     op["rate"] = layer.max_norm or 0
     return op
 
 
-def _between(layer: Layer, n: int, number: int) -> tuple[Array, str]:
-    """Return the row and the name of a layer that keeps the width; `number` is its place."""
+def _same_width_row(layer: Layer, n: int, number: int) -> tuple[Array, str]:
+    """Return the row and the name of a layer of n inputs and outputs; `number` is its place."""
     if isinstance(layer, ActivationLayer):
         return _op(Kind.ACTIVATION, n, n, activations.code(layer.function)), layer.function
     if isinstance(layer, BatchNorm):
@@ -91,69 +92,70 @@ def _between(layer: Layer, n: int, number: int) -> tuple[Array, str]:
     return op, kind.name.lower()
 
 
-def _rows(
+def _op_rows(
     layers: Sequence[Layer], n_in: int, loss: Loss
 ) -> tuple[list[Array], list[int], list[str]]:
     """Return the op table's rows, the row of each layer's output, and the rows' names."""
-    ops, places, names, width = [_input(layers, n_in)], [], ["input"], n_in
+    ops, output_rows, names, width = [_input_row(layers, n_in)], [], ["input"], n_in
     from_logits = loss.needs in (("sigmoid",), ("softmax",))
     dense = 0
     for place, layer in enumerate(layers):
         if isinstance(layer, Dense):
             dense += 1
             # Cross-entropies start from the logits: the output's activation is a row of its own.
-            split = from_logits and place == len(layers) - 1
-            code = Activation.IDENTITY if split else activations.code(layer.activation)
-            ops.append(_dense(layer, width, code))
+            apart = from_logits and place == len(layers) - 1
+            code = Activation.IDENTITY if apart else activations.code(layer.activation)
+            ops.append(_dense_row(layer, width, code))
             names.append(layer.name or f"dense{dense}")
             width = layer.units
-            if split:
+            if apart:
                 ops.append(_op(Kind.ACTIVATION, width, width, activations.code(layer.activation)))
                 names.append(layer.activation)
         elif not isinstance(layer, Rescaling | Normalization):
-            op, name = _between(layer, width, place)
+            op, name = _same_width_row(layer, width, place)
             ops.append(op)
             names.append(name)
-        places.append(len(ops) - 1)
+        output_rows.append(len(ops) - 1)
     last = _op(Kind.LOSS, width, width, loss.code)
     last["source"], last["rate"] = len(ops) - (2 if from_logits else 1), loss.rate
-    return [*ops, last], places, [*names, "loss"]
+    return [*ops, last], output_rows, [*names, "loss"]
 
 
-def _whole(size: int, dtype: np.dtype[Any]) -> int:
-    """Return a size rounded up to whole cache lines."""
-    lane = ALIGNMENT // dtype.itemsize
-    return -(-size // lane) * lane
+def _round_to_cache_lines(size: int, dtype: np.dtype[Any]) -> int:
+    """Return a number of items rounded up to whole cache lines."""
+    items = ALIGNMENT // dtype.itemsize
+    return -(-size // items) * items
 
 
-def lay_parameters(ops: Array, dtype: np.dtype[Any]) -> tuple[int, int]:
-    """Give every W, then every b, γ and β a place in theta; return the end of the W and of all."""
+def place_parameters(ops: Array, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Set the offsets in theta of every W, then of every b, γ and β; return the ends of both."""
     end = 0
     for op in ops:
         if op["kind"] == Kind.DENSE:
-            op["W"], end = end, end + _whole(int(op["n_in"] * op["n_out"]), dtype)
-    decay = end
+            op["W"], end = end, end + _round_to_cache_lines(int(op["n_in"] * op["n_out"]), dtype)
+    n_decayed = end
     for op in ops:
-        n = _whole(int(op["n_out"]), dtype)
+        n = _round_to_cache_lines(int(op["n_out"]), dtype)
         if op["kind"] == Kind.BATCHNORM:
             op["W"], end = end, end + n
         if op["b"] >= 0:
             op["b"], end = end, end + n
-    return decay, end
+    return n_decayed, end
 
 
-def _reads(op: Any) -> bool:
-    """Whether the first row reads X block by block: images before a narrow layer, never held whole.
+def _reads_input_in_blocks(op: Any) -> bool:
+    """Whether the first DENSE row reads X block by block, so that A of the input is never held."""
+    return bool(
+        op["kind"] == Kind.DENSE
+        and op["n_in"] >= MIN_FEATURES_IN_BLOCKS
+        and op["n_out"] <= MAX_UNITS_IN_BLOCKS
+    )
 
-    Turning a block costs as much as the products of some 30 outputs.
-    """
-    return bool(op["kind"] == Kind.DENSE and op["n_in"] >= WIDE and op["n_out"] <= NARROW)
 
-
-def lay_outputs(ops: Array) -> None:
-    """Give every A, and every Z that a derivative needs, a place in the workspace."""
+def place_outputs(ops: Array) -> None:
+    """Set the offsets in the workspace of every A, and of every Z that a derivative needs."""
     end = 0
-    if _reads(ops[1]):
+    if _reads_input_in_blocks(ops[1]):
         ops[0]["A"] = -1
     else:
         ops[0]["A"], end = 0, int(ops[0]["n_out"])
@@ -164,8 +166,8 @@ def lay_outputs(ops: Array) -> None:
             op["Z"], end = end, end + int(op["n_out"])
 
 
-def _lay_state(ops: Array) -> int:
-    """Give statistics a place in the state: the input's, then each BatchNorm's; return the end."""
+def _place_state(ops: Array) -> int:
+    """Set the offsets of all statistics in the state, the input's first; return its length."""
     end = 3 * int(ops[0]["stats"])
     for op in ops:
         if op["kind"] == Kind.BATCHNORM:
@@ -175,13 +177,13 @@ def _lay_state(ops: Array) -> int:
 
 def lower(layers: Sequence[Layer], n_in: int, loss: Loss, dtype: np.dtype[Any]) -> Program:
     """Return the program of these layers for n_in features: parameters zero, no scaling yet."""
-    rows, places, names = _rows(layers, n_in, loss)
-    ops = np.array(rows)
-    decay, end = lay_parameters(ops, dtype)
-    lay_outputs(ops)
+    op_rows, output_rows, names = _op_rows(layers, n_in, loss)
+    ops = np.array(op_rows)
+    n_decayed, end = place_parameters(ops, dtype)
+    place_outputs(ops)
     theta, grad = aligned_zeros(end, dtype), aligned_zeros(end, dtype)
-    state = aligned_zeros(_lay_state(ops), dtype)
-    program = Program(ops, theta, grad, state, decay, tuple(places), tuple(names))
+    state = aligned_zeros(_place_state(ops), dtype)
+    program = Program(ops, theta, grad, state, n_decayed, tuple(output_rows), tuple(names))
     if isinstance(layers[0], Rescaling):
         program.scale_inputs(np.zeros(1), np.array([layers[0].scale]))
     elif ops[0]["stats"]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from fastnn import kernels
+from fastnn._runtime.backend import active
 from fastnn._validation import arguments
 from fastnn.errors import SettingError, ShapeError
+from fastnn.kernels.backend import Backend
 from fastnn.kernels.custom_activations import CUSTOM, FIRST
 from fastnn.kernels.opcodes import OP, SETTINGS, Activation, Kind
 from fastnn.kernels.views import aligned_zeros, biases, scales, statistics, weights
@@ -18,8 +21,8 @@ from fastnn.kernels.views import aligned_zeros, biases, scales, statistics, weig
 Array = np.ndarray[Any, Any]
 
 
-def owned(vector: Array) -> Array:
-    """Return a copy of a vector as kernels take it: native, on a cache line, nobody else's."""
+def aligned_copy(vector: Array) -> Array:
+    """Return a copy of a vector as kernels take it: native byte order, on a cache line."""
     copy = aligned_zeros(vector.size, vector.dtype.newbyteorder("="))
     copy[...] = vector
     return copy
@@ -67,6 +70,10 @@ class Parameters(MutableMapping[str, Array]):
         return "Parameters(" + ", ".join(f"{n} {v.shape}" for n, v in self._views.items()) + ")"
 
 
+#: What pickles of fastnn 0.1 call fields of `Program`; they are read until 0.3.
+EARLIER = {"decay": "n_decayed", "rows": "output_rows"}
+
+
 @dataclass
 class Program:
     """A lowered network: the op table and the flat vectors that its rows point into.
@@ -79,10 +86,10 @@ class Program:
         All W first, then b; each part on a cache line of its own, the padding zero.
     state : ndarray (s,)
         Statistics of the inputs and of BatchNorm: saved, never optimised.
-    decay : int
+    n_decayed : int
         Length of the part of theta that L2 and L1 act on: the weights.
-    rows : tuple of int
-        The op that holds the output A of each described layer.
+    output_rows : tuple of int
+        For each described layer, the row of `ops` whose output A is the layer's.
     names : tuple of str
         What errors call each op.
     """
@@ -91,17 +98,18 @@ class Program:
     theta: Array
     grad: Array
     state: Array
-    decay: int
-    rows: tuple[int, ...]
+    n_decayed: int
+    output_rows: tuple[int, ...]
     names: tuple[str, ...]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # What carried it may have mapped its vectors read-only, in another byte order, and lost
         # that the rows of ops are aligned (files of .npy do): kernels are compiled for OP alone.
-        self.__dict__.update(state)
+        state = {EARLIER.get(name, name): value for name, value in state.items()}
+        self.__dict__.update({field.name: state[field.name] for field in fields(self)})
         self.ops = np.asarray(self.ops).astype(OP)
-        self.theta, self.grad = owned(self.theta), owned(self.grad)
-        self.state = owned(self.state)
+        self.theta, self.grad = aligned_copy(self.theta), aligned_copy(self.grad)
+        self.state = aligned_copy(self.state)
 
     @cached_property
     def inputs(self) -> int:
@@ -114,8 +122,8 @@ class Program:
         return int(self.ops[-1]["n_out"])
 
     @cached_property
-    def entrance(self) -> str:
-        """What errors call the first DENSE row, which the number of features belongs to."""
+    def first_dense_name(self) -> str:
+        """What errors call the first DENSE row, whose n_in is the number of features."""
         return next(
             n for n, op in zip(self.names, self.ops, strict=False) if op["kind"] == Kind.DENSE
         )
@@ -130,7 +138,7 @@ class Program:
         """Whether an activation is a user's own."""
         return bool((self.ops["code"][:-1] >= FIRST).any())
 
-    def refuse_unregistered(self) -> None:
+    def check_registered(self) -> None:
         """Refuse to run where this process has not registered an activation of a user."""
         for name, code in zip(self.names, self.ops["code"][:-1].tolist(), strict=False):
             if code >= FIRST and code not in CUSTOM:
@@ -140,8 +148,8 @@ class Program:
                 )
 
     @cached_property
-    def folds(self) -> list[int]:
-        """Rows of BatchNorms that stand right behind a product without an activation of its own."""
+    def foldable_batchnorms(self) -> list[int]:
+        """Rows of BATCHNORM right behind a DENSE row without an activation: its W can take them."""
         ops = self.ops
         return [
             i
@@ -172,7 +180,7 @@ class Program:
     def settings(self, **values: float) -> Array:
         """Return one SETTINGS row of these values, zero elsewhere."""
         settings = np.zeros((), SETTINGS)
-        settings["decay"] = self.decay
+        settings["decay"] = self.n_decayed
         for name, value in values.items():
             settings[name] = value
         return settings
@@ -182,3 +190,13 @@ class Program:
         low, scale, rest = statistics(self.state, self.ops[0])
         low[...], scale[...] = shift, factor
         rest[...] = shift - low.astype(np.float64)
+
+
+def backend_for(program: Program) -> Backend:
+    """Return the backend that runs a program: activations of users are not compiled."""
+    chosen = active()
+    if program.custom:
+        program.check_registered()
+        if chosen is kernels.get("jitted"):
+            return kernels.get("vectorized")
+    return chosen

@@ -1,4 +1,4 @@
-"""Blueprint: what a network is before it is trained: layers, sizes, parameters."""
+"""Descriptions: what a network is before it is trained: layers, sizes, parameters."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any, Self
 import numpy as np
 
 from fastnn import initializers, losses
+from fastnn._runtime.text import Text
 from fastnn._validation import arguments
-from fastnn.errors import NotBuiltError, SettingError
+from fastnn.errors import SettingError
 from fastnn.history import History
-from fastnn.layers import Activation, BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
-from fastnn.lowering.lower import initialize, lower, output_activation, validate
+from fastnn.layers import Activation, BatchNorm, Dense, Dropout, Layer, Rescaling
 from fastnn.lowering.program import Parameters, Program
-from fastnn.training.fit_config import Memory, claimed
+from fastnn.training.exclusive_fit import exclusive_fit
+from fastnn.training.state import NetworkState
 
-from .summary import Text, summarize
+from .summary import summarize
 
-__all__ = ["Blueprint"]
+__all__ = ["NetworkDescription"]
 
 Array = np.ndarray[Any, Any]
 
@@ -42,7 +43,7 @@ def perceptron(
     batch_norm: bool,
     rescale: float | None = None,
 ) -> list[Layer]:
-    """Return the layers of a multilayer perceptron, as `Blueprint.mlp` takes its arguments."""
+    """Return the layers of a multilayer perceptron, as `Network.mlp` takes its arguments."""
     sizes = arguments.as_list(sizes, "sizes", "[784, 512, 10]")
     if len(sizes) < 2:
         raise SettingError(f"sizes must run from input to output, got {list(sizes)!r}")
@@ -57,8 +58,13 @@ def perceptron(
     return layers
 
 
-class Blueprint:
-    """A described network and its parameters; `Network` adds training and use."""
+class NetworkDescription:
+    """A described network and its parameters; `Network` adds training and use.
+
+    All that it holds stands in one `NetworkState`, which `state_of` returns.
+    """
+
+    _state: NetworkState
 
     def __init__(
         self,
@@ -70,15 +76,7 @@ class Blueprint:
         seed: int = 0,
         dtype: str = "float32",
     ) -> None:
-        layers = arguments.as_list(layers, "layers", "[Dense(10, 'relu'), Dense(1, 'sigmoid')]")
-        validate(layers)
-        initializers.resolve(init)
-        self._layers = tuple(layers)
-        self._loss = losses.resolve(loss, output_activation(self._layers))
-        self._init, self._seed = init, arguments.seed(seed)
-        self._dtype = arguments.dtype(dtype)
-        self._program: Program | None = None
-        self._clear()
+        self._state = NetworkState.checked(layers, loss, init, seed, dtype)
         if inputs is not None:
             self.build(inputs)
 
@@ -130,32 +128,37 @@ class Blueprint:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The described layers."""
-        return self._layers
+        return self._state.layers
 
     @property
     def inputs(self) -> int | None:
         """Number of features, or None before the network is built."""
-        return None if self._program is None else self._program.inputs
+        return self._state.inputs
 
     @property
     def outputs(self) -> int:
         """Number of outputs K."""
-        return [layer.units for layer in self._layers if isinstance(layer, Dense)][-1]
+        return self._state.outputs
 
     @property
     def loss(self) -> str:
         """Name of the loss."""
-        return self._loss.name
+        return self._state.loss.name
 
     @property
     def seed(self) -> int:
         """Seed of weights, shuffles and splits."""
-        return self._seed
+        return self._state.seed
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Dtype of parameters and arithmetic."""
-        return self._dtype
+        return self._state.dtype
+
+    @property
+    def history(self) -> History:
+        """Of all fits so far."""
+        return self._state.history
 
     @property
     def program(self) -> Program:
@@ -166,12 +169,7 @@ class Blueprint:
         NotBuiltError
             Before the number of features is known.
         """
-        if self._program is None:
-            raise NotBuiltError(
-                "this network does not know its number of features yet; call net.build(n), give "
-                "inputs=n to Network, or fit it first"
-            )
-        return self._program
+        return self._state.program
 
     def build(self, inputs: int) -> Self:
         """Fix the number of features, draw the weights, and return the network itself.
@@ -182,9 +180,8 @@ class Blueprint:
             If inputs is not a positive whole number, or the network has another one already.
         """
         n = arguments.count(inputs, "inputs", least=1)
-        if self._program is None:
-            self._program = lower(self._layers, n, self._loss, self._dtype)
-            initialize(self._program, self._layers, self._init, self._seed)
+        if self.inputs is None:
+            self._state.build(n)
         elif n != self.inputs:
             raise SettingError(
                 f"this network is built for {self.inputs} features and cannot be built for {n}; "
@@ -192,23 +189,20 @@ class Blueprint:
             )
         return self
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._dtype = self._dtype.newbyteorder("=")  # of a pickle from another kind of machine
+    def __copy__(self) -> Self:
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), _state=copy.copy(self._state))
+        return twin
 
-    def _clear(self) -> None:
-        """Forget all training but the parameters."""
-        self._memory = Memory()
-        self._metrics: tuple[str, ...] = ()
-        self._scaled = not isinstance(self._layers[0], Normalization)
-        self.history = History()
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state if "_state" in state else _of_earlier_versions(state))
 
     def reset(self) -> None:
         """Draw the weights anew from the seed and forget all training."""
-        program = self.program
-        with claimed(self):
-            initialize(program, self._layers, self._init, self._seed)
-            self._clear()
+        state, _ = self._state, self.program
+        with exclusive_fit(state):
+            state.draw_weights()
+            state.forget_training()
 
     def copy(self) -> Self:
         """Return an independent copy: parameters, optimiser memory and history."""
@@ -243,10 +237,41 @@ class Blueprint:
 
     def summary(self) -> Text:
         """Return a table of layers, shapes and numbers of parameters; it prints as text."""
-        return summarize(self)
+        return summarize(self._state)
 
     def __repr__(self) -> str:
-        inside = ", ".join(map(repr, self._layers))
-        inputs = f", inputs={self.inputs}" if self._program is not None else ""
+        inside = ", ".join(map(repr, self.layers))
+        inputs = f", inputs={self.inputs}" if self.inputs is not None else ""
         rest = f"{inputs}, loss={self.loss!r}, dtype={self.dtype.name!r}"
         return f"{type(self).__name__}([{inside}]{rest})"
+
+
+#: What pickles of fastnn 0.1 call the fields of `NetworkState`; they are read until 0.3.
+EARLIER = {
+    "_layers": "layers",
+    "_loss": "loss",
+    "_init": "init",
+    "_seed": "seed",
+    "_dtype": "dtype",
+    "_program": "lowered",
+    "_scaled": "scaled",
+    "_memory": "training",
+    "_metrics": "metrics",
+    "history": "history",
+}
+
+
+def _of_earlier_versions(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a network's attributes from those that fastnn 0.1 pickled."""
+    fields = {EARLIER[name]: value for name, value in state.items() if name in EARLIER}
+    fields["dtype"] = fields["dtype"].newbyteorder("=")  # of another kind of machine
+    others = {name: value for name, value in state.items() if name not in EARLIER}
+    return {**others, "_state": NetworkState(**fields)}
+
+
+def state_of(network: NetworkDescription) -> NetworkState:
+    """Return the state of a network, for what saves, exports, checks or observes it.
+
+    It is the network's own: what is changed there changes the network.
+    """
+    return network._state

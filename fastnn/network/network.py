@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastnn._runtime.backend import fitting
 from fastnn._validation import arguments
 from fastnn.history import History
-from fastnn.kernels.opcodes import Mode
-from fastnn.kernels.records import Batch, Examples
+from fastnn.kernels.records import Examples
 from fastnn.lowering.lower import output_activation
+from fastnn.lowering.program import backend_for
 from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.schedules import Schedule
-from fastnn.training.fit_config import Plan, claimed
-from fastnn.training.lbfgs import Descent
-from fastnn.training.loop import Callback, Trainer
-from fastnn.training.metric_recorder import Scorer, known, refuse_unrecorded, refuse_untakable
+from fastnn.training.callback_list import CallbackList
+from fastnn.training.exclusive_fit import exclusive_fit
+from fastnn.training.fit_config import FitConfig
+from fastnn.training.lbfgs import LBFGSTrainer
+from fastnn.training.loop import Trainer
+from fastnn.training.metric_recorder import (
+    MetricRecorder,
+    check_metric_names,
+    compute_metrics,
+    validate_metrics,
+    validate_monitors,
+)
 from fastnn.training.prepare_data import (
+    encode_targets,
     hold_out,
     learn_scaling,
-    prepare,
-    refuse_single,
-    refuse_vanishing,
+    validate_batch_size,
+    validate_epsilon,
     weights_of,
 )
-from fastnn.training.progress import Line
+from fastnn.training.progress import ProgressReporter
 
-from .prediction import Predictor
+from . import prediction
+from .description import NetworkDescription
 
 Array = np.ndarray[Any, Any]
+Callback = Callable[["Network", History], Any]
 
 
-class Network(Predictor):
+class Network(NetworkDescription):
     """A dense neural network: described by layers, run by the active backend.
 
     Parameters
@@ -156,37 +165,79 @@ class Network(Predictor):
             If a cost or gradient stops being finite, or a step could make a parameter so; the
             parameters are those before that step. If a validation cost does: those of its epoch.
         """
-        plan = Plan.checked(
+        config = FitConfig.checked(
             epochs, batch_size, optimizer, l2, l1, shuffle, schedule, clip_norm, clip_value
         )
-        names = known(metrics, output_activation(self._layers), self.outputs)
-        line = Line(plan.epochs, progress)
+        state, loss, dtype = self._state, self._state.loss, self.dtype
+        names = check_metric_names(metrics, output_activation(self.layers), self.outputs)
+        reporter = ProgressReporter(config.epochs, progress)
         callbacks = arguments.callables(callbacks, "callbacks")
         X = arguments.finite_examples(X, self.inputs)
-        arguments.check_representable(X, self.dtype)
-        Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
-        w = weights_of(sample_weight, class_weight, Y, self._loss, self.dtype)
-        own = w if class_weight is None else weights_of(sample_weight, None, Y, self._loss, Y.dtype)
+        arguments.check_representable(X, dtype)
+        Y = encode_targets(y, len(X), self.outputs, loss, dtype)
+        w = weights_of(sample_weight, class_weight, Y, loss, dtype)
+        own = w if class_weight is None else weights_of(sample_weight, None, Y, loss, Y.dtype)
         train, validation, kept = hold_out(
-            Examples(X, Y, w), validation_data, validation_split, self._loss, self.seed
+            Examples(X, Y, w), validation_data, validation_split, loss, self.seed
         )
-        watchers = [*callbacks, plan.schedule] if plan.schedule else list(callbacks)
-        refuse_unrecorded(watchers, self._loss, names, validation)
+        watchers = [*callbacks, config.schedule] if config.schedule else list(callbacks)
+        validate_monitors(watchers, state.classifies, names, validation)
         scored = (train, "training") if validation is None else (validation, "validation")
-        refuse_untakable(self, names, *scored)
-        refuse_single(self._layers, len(train.X), plan)
-        refuse_vanishing(plan, self.dtype)
-        with claimed(self):
+        validate_metrics(self.layers, names, *scored)
+        validate_batch_size(self.layers, len(train.X), config)
+        validate_epsilon(config, dtype)
+        with exclusive_fit(state):
             self.build(X.shape[1])
-            if not self._scaled:
-                learn_scaling(self.program, train.X, own[kept])
-                self._scaled = True
+            if not state.scaled:
+                state.scale_inputs(*learn_scaling(state.program, train.X, own[kept]))
             if names:
-                callbacks, self._metrics = (Scorer(names, train, validation), *callbacks), names
-            fit = Descent if isinstance(plan.optimizer, LBFGS) else Trainer
-            kernels = fitting(self.program)
-            trainer = fit(self, self.program, self._memory, kernels, plan, train, validation)
-            return trainer.fit(callbacks, line)
+                recorder = MetricRecorder(state, names, train, validation)
+                callbacks, state.metrics = (recorder, *callbacks), names
+            kind = LBFGSTrainer if isinstance(config.optimizer, LBFGS) else Trainer
+            trainer = kind(state, backend_for(state.program), config, train, validation)
+            return trainer.fit(CallbackList(callbacks, self), reporter)
+
+    def predict(self, X: Any) -> Array:
+        """Return the labels or values that the network gives to rows X (m, n).
+
+        Returns
+        -------
+        ndarray
+            (m,) int64 labels for one sigmoid (1 if strictly above ½) and for softmax; (m, K) of
+            0/1 for K sigmoids; else values in the network's dtype, (m,) when there is one output.
+            Rows do not depend on their neighbours; one asked for alone, or fewer than 48 rows of
+            bytes, are summed in another order and may differ in the last bits.
+        """
+        return prediction.labels_or_values(self._state, X)
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return probabilities (m, K) of rows X (m, n); for one sigmoid both classes', (m, 2).
+
+        Those are σ(−z) and σ(z) of the logit z, each within 2.5 units in the last place: neither is
+        0 while e^−|z| is not, and below the dtype's normal numbers digits go gradually.
+
+        Raises
+        ------
+        SettingError
+            If the outputs are no probabilities.
+        """
+        return prediction.probabilities(self._state, X)
+
+    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+        """Return ``{"cost": …}``, for classes ``"accuracy"``, and the metrics of the last fit.
+
+        Costs are without L2 and L1.
+        """
+        state = self._state
+        X = prediction.finite_examples(state, X)
+        Y = encode_targets(y, len(X), self.outputs, state.loss, self.dtype)
+        cost, accuracy = prediction.cost_and_accuracy(state, X, Y)
+        found = {"cost": cost} | ({"accuracy": accuracy} if state.classifies else {})
+        return found | compute_metrics(self, X, Y, state.metrics)
+
+    def activations(self, X: Any) -> list[Array]:
+        """Return the output A (m, units) of every layer for rows X (m, n)."""
+        return prediction.layer_outputs(self._state, X)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write description, parameters and input scaling to a file that `fastnn.load` reads.
@@ -198,21 +249,21 @@ class Network(Predictor):
         OSError
             If the file cannot be written; a file that was there stays as it was.
         """
-        from fastnn.saving import model_file  # which knows networks, and is needed only here
+        from fastnn.saving import model_file  # only this needs it
 
-        model_file.save(self, path)
+        model_file.save(self._state, path)
 
     def to_onnx(self, path: str | os.PathLike[str], *, input_dtype: str | None = None) -> None:
         """Write the network as an ONNX model; `interop.to_onnx` says what it holds."""
-        from fastnn import interop
+        from fastnn.export.onnx_file import write_onnx  # only this needs it
 
-        interop.to_onnx(self, path, input_dtype=input_dtype)
+        write_onnx(self._state, path, input_dtype=input_dtype)
 
     def to_torch(self) -> Any:
         """Return a torch.nn.Sequential with equal outputs; see `interop.to_torch`."""
-        from fastnn import interop
+        from fastnn.export.torch_model import torch_module  # only this needs it
 
-        return interop.to_torch(self)
+        return torch_module(self._state)
 
     def cost_and_gradients(
         self, X: Any, y: Any, *, l2: float = 0.0, l1: float = 0.0, sample_weight: Any = None
@@ -228,17 +279,4 @@ class Network(Predictor):
         (float, dict of str to ndarray)
             Names and shapes as in `parameters`.
         """
-        X, program = self._ready(X), self.program
-        Y = prepare(y, len(X), self.outputs, self._loss, self.dtype)
-        w = weights_of(sample_weight, None, Y, self._loss, self.dtype)
-        settings = program.settings(
-            l2=arguments.real(l2, "l2", least=0), l1=arguments.real(l1, "l1", least=0)
-        )
-        grad = np.zeros_like(program.grad)
-        kernels = fitting(program)
-        work = kernels.workspace(program.ops, len(X), self.dtype)
-        cost, _, _ = kernels.gradient(
-            program.ops, program.theta, grad, program.state.copy(), work,
-            Batch(X, Y, w, np.arange(len(X))), settings, Mode.FROZEN,
-        )  # fmt: skip
-        return cost, program.views(grad)
+        return prediction.cost_and_gradients(self._state, X, y, l2, l1, sample_weight)

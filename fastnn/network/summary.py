@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from fastnn._runtime.text import Text
 from fastnn.layers import Dense
-
-if TYPE_CHECKING:
-    from .description import Blueprint
+from fastnn.training.state import NetworkState
 
 
-class Text(str):
-    """A string that shows itself as it prints."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-def summarize(network: Blueprint) -> Text:
+def summarize(state: NetworkState) -> Text:
     """Return the table: one line a layer, then the totals."""
-    width = network.inputs
-    rows, total = [("layer", "output", "parameters")], 0
-    rows.append(("input", f"(m, {width or '?'})", ""))
-    for layer in network.layers:
+    width = state.inputs
+    cells, total = [("layer", "output", "parameters")], 0
+    cells.append(("input", f"(m, {width or '?'})", ""))
+    for layer in state.layers:
         count = "0"
         if isinstance(layer, Dense):
             if width is None:
@@ -33,17 +21,17 @@ def summarize(network: Blueprint) -> Text:
                 own = width * layer.units + (layer.units if layer.use_bias else 0)
                 count, total = f"{own:,}", total + own
             width = layer.units
-        rows.append((_label(layer), f"(m, {width or '?'})", count))
-    wide = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]
+        cells.append((_label(layer), f"(m, {width or '?'})", count))
+    wide = [max(len(line[column]) for line in cells) for column in range(3)]
+    lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in cells]
     lines.insert(1, "-" * len(lines[0]))
-    known = f"{total:,} parameters" if network.inputs else "sizes known after net.build(n) or fit"
-    lines += [lines[1], f"{known}, loss {network.loss}, {network.dtype.name}"]
+    known = f"{total:,} parameters" if state.inputs else "sizes known after net.build(n) or fit"
+    lines += [lines[1], f"{known}, loss {state.loss.name}, {state.dtype.name}"]
     return Text("\n".join(line.rstrip() for line in lines))
 
 
 def _label(layer: object) -> str:
-    """What the table calls a layer."""
+    """Return what the table calls a layer."""
     if isinstance(layer, Dense):
         name = f" {layer.name!r}" if layer.name else ""
         return f"Dense{name} {layer.activation}"

@@ -1,7 +1,7 @@
 """JSON texts of strangers: what their data would take is known before they are parsed.
 
 Python's objects take up to 25 times the memory of the JSON that describes them. So a text is
-scanned first, and what its values can take at most is spent from the room of its file.
+scanned first, and what its values can take at most is spent from the budget of its file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _short.maxstring = _short.maxother = 200
 shown = _short.repr  # of a value from a file: its repr, cut to some 200 characters before it grows
 
 
-class Room:
+class MemoryBudget:
     """The memory that the texts of one file may take.
 
     Parameters
@@ -54,14 +54,16 @@ class Room:
             raise ValueError("its lists, objects and strings would take too much memory")
 
 
-def scan(text: str, room: Room, *, item: int = OBJECT, longest: int | None = None) -> None:
+def scan(
+    text: str, budget: MemoryBudget, *, item: int = OBJECT, longest: int | None = None
+) -> None:
     """Spend what the data of a JSON text take at most, which need not be one.
 
     Parameters
     ----------
     text : str
         What is to be parsed.
-    room : Room
+    budget : MemoryBudget
         Of its file.
     item : int
         Bytes that an object and what is made of it take.
@@ -71,7 +73,7 @@ def scan(text: str, room: Room, *, item: int = OBJECT, longest: int | None = Non
     Raises
     ------
     ValueError
-        If the room does not do, a string is longer, or lists and objects lie too deep.
+        If the budget is not enough, a string is longer, or lists and objects lie too deep.
     """
     plain = text.isascii()
     escapes = plain and "\\u" in text
@@ -96,9 +98,9 @@ def scan(text: str, room: Room, *, item: int = OBJECT, longest: int | None = Non
             if depth > DEEPEST:
                 raise ValueError(f"it is nested too deeply, {DEEPEST} levels can be")
             cost += costs.get(token, 0)
-        if cost > room.left:
+        if cost > budget.left:
             break
-    room.spend(cost)
+    budget.spend(cost)
 
 
 def parse(text: str) -> Any:
@@ -145,12 +147,12 @@ def check_readable(header: bytes, metadata: Mapping[str, str], size: int) -> Non
             f"description and notes take {len(header)} bytes, and a model file holds "
             f"{LONGEST_HEADER}; make the notes shorter"
         )
-    room = Room(len(header), len(header) + size)
+    budget = MemoryBudget(len(header), len(header) + size)
     try:
-        scan(header.decode(), room)
+        scan(header.decode(), budget)
         for key in {"network", "training", "checksums", "notes"} & set(metadata):
             limits = {} if key == "notes" else DESCRIPTION
-            scan(metadata[key], room, **limits)
+            scan(metadata[key], budget, **limits)
     except ValueError as error:
         raise SettingError(
             f"this network and its notes cannot be loaded again ({error}); make the notes, the "

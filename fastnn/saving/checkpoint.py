@@ -1,22 +1,20 @@
-"""Checkpoints: what training keeps in a network, as tensors and data, and back."""
+"""Checkpoints: what training keeps in a network, as tensors and config, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastnn.kernels.opcodes import METHODS, Method
 from fastnn.kernels.views import slots_for
-from fastnn.training.metric_recorder import known
+from fastnn.training.metric_recorder import check_metric_names
+from fastnn.training.state import NetworkState
 
 from .bounded_json import shown
-from .config import OPTIMIZERS, SCHEDULES, built, settings
+from .config import OPTIMIZERS, SCHEDULES, from_config, to_config
 from .safetensors import TensorFile
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
 
 Array = np.ndarray[Any, Any]
 
@@ -26,38 +24,38 @@ ROUNDING = 1e-6  # of a share: a sum of float32 weights by another sum of them
 LARGEST = 2**62  # of counts: what a signed word holds, with room to go on
 
 
-def _slots(network: Network) -> dict[str, Array]:
-    """The optimiser's slots by the parameter they belong to, ``slot1.W1``: views of the memory."""
+def _slots(state: NetworkState) -> dict[str, Array]:
+    """Return the optimiser's slots by the parameter they belong to, ``slot1.W1``, as views."""
     return {
         f"slot{number}.{name}": view
-        for number, slot in enumerate(network._memory.slots, start=1)
-        for name, view in network.program.views(slot).items()
+        for number, slot in enumerate(state.training.slots, start=1)
+        for name, view in state.program.views(slot).items()
     }
 
 
-def tensors(network: Network) -> dict[str, Array]:
-    """The optimiser's slots and the curves of the history by name."""
-    history = network.history
-    return _slots(network) | {f"{HISTORY}{name}": history[name] for name in history}
+def tensors(state: NetworkState) -> dict[str, Array]:
+    """Return the optimiser's slots and the curves of the history by name."""
+    history = state.history
+    return _slots(state) | {f"{HISTORY}{name}": history[name] for name in history}
 
 
-def described(network: Network) -> dict[str, Any]:
-    """The rest of the training, as data."""
-    memory = network._memory
+def training_config(state: NetworkState) -> dict[str, Any]:
+    """Return the rest of the training as config."""
+    training = state.training
     return {
-        "optimizer": settings(memory.optimizer, OPTIMIZERS, "optimizer"),
-        "schedule": settings(memory.schedule, SCHEDULES, "schedule"),
-        "counters": [int(count) for count in memory.counters],
-        "epoch": memory.epoch,
-        "since": list(memory.since),
-        "metrics": list(network._metrics),
-        "interrupted": network.history.interrupted,
-        "curves": list(network.history),
+        "optimizer": to_config(training.optimizer, OPTIMIZERS, "optimizer"),
+        "schedule": to_config(training.schedule, SCHEDULES, "schedule"),
+        "counters": [int(count) for count in training.counters],
+        "epoch": training.epoch,
+        "since": list(training.since),
+        "metrics": list(state.metrics),
+        "interrupted": state.history.interrupted,
+        "curves": list(state.history),
     }
 
 
 def _check(file: TensorFile, data: Mapping[str, Any]) -> None:
-    """Refuse a description of another shape."""
+    """Refuse a config of training of another shape."""
     if set(data) != NAMES:
         raise file.refuse(f"its training has the keys {shown(sorted(data))}")
     counts = [data["epoch"]]
@@ -77,52 +75,54 @@ def _check(file: TensorFile, data: Mapping[str, Any]) -> None:
         raise file.refuse(f"its training has 'interrupted' = {shown(data['interrupted'])}")
 
 
-def prepared(network: Network, file: TensorFile, data: Mapping[str, Any]) -> dict[str, Array]:
-    """Give a network the described memory, and return what is to be filled, by name."""
+def restore_state(
+    state: NetworkState, file: TensorFile, data: Mapping[str, Any]
+) -> dict[str, Array]:
+    """Give a network the training of a config; return the arrays still to be filled, by name."""
     _check(file, data)
-    memory = network._memory
+    training = state.training
     if data["optimizer"] is not None:
-        optimizer = built(file, OPTIMIZERS, data["optimizer"], "optimizer")
-        names = network.program.parameters
-        count = len(slots_for(int(optimizer.settings["method"]), 0, network.dtype))
+        optimizer = from_config(file, OPTIMIZERS, data["optimizer"], "optimizer")
+        names = state.program.parameters
+        count = len(slots_for(int(optimizer.settings["method"]), 0, state.dtype))
         missing = {f"slot{k + 1}.{name}" for k in range(count) for name in names}
         if not missing <= set(file.entries):  # before memory for them is taken
             raise file.refuse(f"it lacks slots of its optimizer {type(optimizer).__name__}")
-        memory.prepare(optimizer, network.program)
+        training.keep_slots_for(optimizer, state.program)
     if data["schedule"] is not None:
-        memory.schedule = built(file, SCHEDULES, data["schedule"], "schedule")
-    memory.counters[...] = data["counters"]
-    memory.epoch, memory.since = data["epoch"], (data["since"][0], data["since"][1])
-    network._metrics = known(data["metrics"])
-    network.history.interrupted = data["interrupted"]
+        training.schedule = from_config(file, SCHEDULES, data["schedule"], "schedule")
+    training.counters[...] = data["counters"]
+    training.epoch, training.since = data["epoch"], (data["since"][0], data["since"][1])
+    state.metrics = check_metric_names(data["metrics"])
+    state.history.interrupted = data["interrupted"]
     curves = [f"{HISTORY}{name}" for name in data["curves"]]
     for name in curves:
         if name not in file.entries or len(file.entries[name].shape) != 1:
             raise file.refuse(f"it lacks the curve {shown(name)}")
-    return _slots(network) | {name: np.empty(file.entries[name].shape) for name in curves}
+    return _slots(state) | {name: np.empty(file.entries[name].shape) for name in curves}
 
 
-def squares(network: Network) -> set[str]:
-    """Names of the slots that hold averages of squares, which are not negative."""
-    optimizer = network._memory.optimizer
+def squares(state: NetworkState) -> set[str]:
+    """Return the names of slots that hold averages of squares, which are not negative."""
+    optimizer = state.training.optimizer
     slot = METHODS[Method(int(optimizer.settings["method"]))].squares if optimizer else None
     if slot is None:
         return set()
-    return {f"slot{slot + 1}.{name}" for name in network.program.parameters}
+    return {f"slot{slot + 1}.{name}" for name in state.program.parameters}
 
 
-def remember(network: Network, found: Mapping[str, Array], file: TensorFile) -> None:
+def restore_history(state: NetworkState, found: Mapping[str, Array], file: TensorFile) -> None:
     """Take the filled curves into the network's history; refuse what no training records."""
     curves = {
         name.removeprefix(HISTORY): curve
         for name, curve in found.items()
         if name.startswith(HISTORY)
     }
-    epochs, memory = len(curves.get("cost", ())), network._memory
-    if epochs > memory.epoch or memory.since[1] > epochs:
+    epochs, training = len(curves.get("cost", ())), state.training
+    if epochs > training.epoch or training.since[1] > epochs:
         raise file.refuse(
-            f"its history has {epochs} epochs, but its training counts {memory.epoch}, and "
-            f"{memory.since[1]} before its schedule began"
+            f"its history has {epochs} epochs, but its training counts {training.epoch}, and "
+            f"{training.since[1]} before its schedule began"
         )
     for name, curve in curves.items():
         if len(curve) > epochs:
@@ -133,4 +133,4 @@ def remember(network: Network, found: Mapping[str, Array], file: TensorFile) -> 
             raise file.refuse("its history has a cost that is not finite")
         if share and ((curve < 0) | (curve > 1 + ROUNDING)).any():
             raise file.refuse(f"its curve {name!r} leaves 0 … 1")
-    network.history.extend(curves)
+    state.history.extend(curves)

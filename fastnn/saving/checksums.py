@@ -14,14 +14,17 @@ Array = np.ndarray[Any, Any]
 BLOCK = 2**18  # bytes that are read, hashed and copied at a time
 
 
-def little(tensor: Array) -> Array:
+def little_endian_bytes(tensor: Array) -> Array:
     """Return the bytes of a tensor as they stand in files: uint8 (n,), little-endian, C order."""
     return np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).reshape(-1).view(np.uint8)
 
 
-def sealed(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> dict[str, str]:
+def with_checksums(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> dict[str, str]:
     """Return the metadata with the checksums of the tensors and of itself."""
-    sums = {name: hashlib.sha256(little(array).data).hexdigest() for name, array in tensors.items()}
+    sums = {
+        name: hashlib.sha256(little_endian_bytes(array).data).hexdigest()
+        for name, array in tensors.items()
+    }
     strings = {**metadata, "checksums": json.dumps(sums)}
     return {**strings, "checksum": checksum(strings)}
 

@@ -1,4 +1,4 @@
-"""Descriptions: networks, optimisers and schedules as plain data, and back by constructors."""
+"""Config: networks, optimisers and schedules as plain data, and back by their constructors."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from types import UnionType
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
 from fastnn import initializers, losses, optimizers, schedules
 from fastnn.errors import SettingError
 from fastnn.layers import Layer
+from fastnn.training.state import NetworkState
 
 from .bounded_json import parse, shown
 from .safetensors import TensorFile
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
 
 LAYERS = {kind.__name__: kind for kind in get_args(Layer)}
 INITIALIZERS = {"Random": initializers.Random}
@@ -31,8 +29,8 @@ MOST_LAYERS = 10_000  # each takes a fraction of a millisecond to lay out
 SETTINGS = {"layers": list, "inputs": int, "seed": int, "dtype": str}
 
 
-def text(data: Any, what: str) -> str:
-    """Return data as JSON."""
+def to_json(data: Any, what: str) -> str:
+    """Return data as JSON that can be read again; `what` is for errors."""
     try:
         text = json.dumps(data, allow_nan=False)
         parse(text)  # what could not be read again must not be written
@@ -43,31 +41,31 @@ def text(data: Any, what: str) -> str:
     return text
 
 
-def described(network: Network) -> dict[str, Any]:
-    """What `Network` was called with, as data."""
-    if len(network.layers) > MOST_LAYERS:
+def network_config(state: NetworkState) -> dict[str, Any]:
+    """Return the arguments that `Network` was called with, as config."""
+    if len(state.layers) > MOST_LAYERS:
         raise SettingError(
-            f"a network of {len(network.layers)} layers cannot be saved; a file holds {MOST_LAYERS}"
+            f"a network of {len(state.layers)} layers cannot be saved; a file holds {MOST_LAYERS}"
         )
     return {
-        "layers": [_layer(layer) for layer in network.layers],
-        "inputs": network.inputs,
-        "loss": _loss(network._loss),
-        "init": _initializer(network._init),
-        "seed": network.seed,
-        "dtype": network.dtype.name,
+        "layers": [_layer(layer) for layer in state.layers],
+        "inputs": state.inputs,
+        "loss": _loss(state.loss),
+        "init": _initializer(state.init),
+        "seed": state.seed,
+        "dtype": state.dtype.name,
     }
 
 
 def _loss(loss: losses.Loss) -> str | dict[str, Any]:
-    """A loss as data: its name, or its class and its fields where one is set."""
+    """Return a loss as config: its name, or its class and its fields where one is set."""
     if loss == losses.resolve(loss.name, (*loss.needs, "identity")[0]):
         return loss.name
     return {"class": type(loss).__name__, **dataclasses.asdict(loss)}
 
 
 def _layer(layer: Layer) -> dict[str, Any]:
-    """A layer as data: its class and its fields."""
+    """Return a layer as config: its class and its fields."""
     kind = type(layer)
     if LAYERS.get(kind.__name__) is not kind:
         raise SettingError(
@@ -81,7 +79,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
 
 
 def _initializer(init: str | initializers.Initializer) -> str | dict[str, Any]:
-    """An initialiser as data: its name, or its class and its fields."""
+    """Return an initialiser as config: its name, or its class and its fields."""
     if isinstance(init, str):
         return init
     for name, kind in INITIALIZERS.items():
@@ -96,8 +94,8 @@ def _initializer(init: str | initializers.Initializer) -> str | dict[str, Any]:
     )
 
 
-def settings(thing: Any, kinds: Mapping[str, Any], what: str) -> dict[str, Any] | None:
-    """An optimiser or a schedule as data: its class and what its constructor takes."""
+def to_config(thing: Any, kinds: Mapping[str, Any], what: str) -> dict[str, Any] | None:
+    """Return an optimiser or a schedule as config: its class and what its constructor takes."""
     if thing is None:
         return None
     kind = type(thing)
@@ -111,12 +109,12 @@ def settings(thing: Any, kinds: Mapping[str, Any], what: str) -> dict[str, Any] 
         # Step and Plateau take `factor`, which their base has as a method, and keep another name.
         value = getattr(thing, "multiplier" if name == "factor" else name)
         if isinstance(value, schedules.Schedule):
-            value = settings(value, kinds, what)
+            value = to_config(value, kinds, what)
         data[name] = value.item() if isinstance(value, np.generic) else value
     return {"class": kind.__name__, **data}
 
 
-def built(file: TensorFile, kinds: Mapping[str, Any], data: Any, what: str) -> Any:
+def from_config(file: TensorFile, kinds: Mapping[str, Any], data: Any, what: str) -> Any:
     """Return an object of one of the known classes, made by its ordinary constructor."""
     fields = dict(data) if isinstance(data, dict) else {}
     name = fields.pop("class", None)
@@ -126,9 +124,9 @@ def built(file: TensorFile, kinds: Mapping[str, Any], data: Any, what: str) -> A
         )
     hints = _hints(kinds[name])
     if isinstance(fields.get("init"), dict):
-        fields["init"] = drawn(file, fields["init"])
+        fields["init"] = initializer_from_config(file, fields["init"])
     if isinstance(fields.get("then"), dict):
-        fields["then"] = built(file, kinds, fields["then"], what)
+        fields["then"] = from_config(file, kinds, fields["then"], what)
     for key, value in fields.items():
         if key not in hints or not _fits(value, hints[key]):
             raise file.refuse(f"its {what} {name} has {key!r} = {shown(value)}")
@@ -152,15 +150,13 @@ def _hints(kind: Any) -> dict[str, Any]:
     return {name: hints[name] for name in inspect.signature(kind).parameters}
 
 
-def drawn(file: TensorFile, data: Any) -> Any:
+def initializer_from_config(file: TensorFile, data: Any) -> Any:
     """Return an initialiser from its name or its class and fields."""
-    return data if isinstance(data, str) else built(file, INITIALIZERS, data, "initialiser")
+    return data if isinstance(data, str) else from_config(file, INITIALIZERS, data, "initialiser")
 
 
-def network(file: TensorFile) -> tuple[Network, int]:
-    """Return the network that the file describes, not yet built, and its number of features."""
-    from fastnn.network import Network  # Network.save imports the module that imports this one
-
+def network_from_config(file: TensorFile) -> tuple[NetworkState, int]:
+    """Return the network that a file's config describes, not built, and its number of features."""
     data = file.table("network")
     if set(data) != {*SETTINGS, "init", "loss"}:
         raise file.refuse(f"its description has the keys {shown(sorted(data))}")
@@ -170,10 +166,10 @@ def network(file: TensorFile) -> tuple[Network, int]:
     if len(data["layers"]) > MOST_LAYERS:
         raise file.refuse(f"it has {len(data['layers'])} layers, at most {MOST_LAYERS} can be")
     loss = data["loss"]
-    found = Network(
-        [built(file, LAYERS, layer, "layer") for layer in data["layers"]],
-        loss=loss if isinstance(loss, str) else built(file, LOSSES, loss, "loss"),
-        init=drawn(file, data["init"]),
+    found = NetworkState.checked(
+        [from_config(file, LAYERS, layer, "layer") for layer in data["layers"]],
+        loss=loss if isinstance(loss, str) else from_config(file, LOSSES, loss, "loss"),
+        init=initializer_from_config(file, data["init"]),
         seed=data["seed"],
         dtype=data["dtype"],
     )

@@ -21,14 +21,14 @@ from fastnn.errors import ModelFileError
 
 from .atomic_write import replace
 from .bounded_json import LONGEST_HEADER, check_readable
-from .checksums import BLOCK, little, sealed
+from .checksums import BLOCK, little_endian_bytes, with_checksums
 from .safetensors import DTYPES, Array, Entry, TensorFile
 
 USER_BLOCK = 512  # the smallest that HDF5 allows
 METADATA = "metadata"
 
 
-def _opening(digest: str) -> bytes:
+def _user_block(digest: str) -> bytes:
     """The user block of a file with that SHA-256 behind it."""
     text = f"fastnn weights as HDF5; SHA-256 of what follows these {USER_BLOCK} bytes: {digest}\n"
     return text.encode().ljust(USER_BLOCK, b"\0")
@@ -44,7 +44,7 @@ class HDF5File(TensorFile):
         digest = hashlib.sha256()
         for begin in range(USER_BLOCK, self.size, BLOCK):
             digest.update(self._bytes(begin, min(begin + BLOCK, self.size)))
-        if self.size < USER_BLOCK or self._bytes(0, USER_BLOCK) != _opening(digest.hexdigest()):
+        if self.size < USER_BLOCK or self._bytes(0, USER_BLOCK) != _user_block(digest.hexdigest()):
             raise self.refuse(
                 "its first 512 bytes do not hold the checksum of the rest",
                 "it is another kind of HDF5 file, or damaged, or was changed after net.save",
@@ -108,7 +108,7 @@ def write(
     """Write an HDF5 model file; raises what `_tensors.write` raises."""
     import h5py
 
-    strings = sealed(metadata, tensors)
+    strings = with_checksums(metadata, tensors)
     text = json.dumps(strings, ensure_ascii=False).encode()
     check_readable(text, strings, sum(tensor.nbytes for tensor in tensors.values()))
     whole = io.BytesIO()
@@ -116,12 +116,12 @@ def write(
         file.create_dataset(METADATA, data=np.frombuffer(text, np.uint8))
         for name, tensor in tensors.items():
             dtype = tensor.dtype.newbyteorder("<")
-            data = little(tensor).view(dtype).reshape(tensor.shape)
+            data = little_endian_bytes(tensor).view(dtype).reshape(tensor.shape)
             file.create_dataset(name, data=data, dtype=dtype)
     rest = whole.getbuffer()[USER_BLOCK:]
 
     def content(file: BinaryIO) -> None:
-        file.write(_opening(hashlib.sha256(rest).hexdigest()))
+        file.write(_user_block(hashlib.sha256(rest).hexdigest()))
         file.write(rest)
 
     replace(path, content)

@@ -10,20 +10,21 @@ checkpoint holds what training needs to go on as well.
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from fastnn._version import __version__
 from fastnn.errors import DataError, FastnnError, ModelFileError
 from fastnn.kernels.opcodes import Kind
 from fastnn.kernels.views import moments, statistics
 from fastnn.layers import BatchNorm, Dense, Normalization
 from fastnn.lowering.lower import lower
 from fastnn.lowering.program import Program
+from fastnn.training.state import NetworkState
 
 from . import checkpoint as _checkpoints
 from . import config, hdf5, safetensors
@@ -31,27 +32,24 @@ from .atomic_write import find_folder
 from .bounded_json import shown
 from .safetensors import TensorFile
 
-if TYPE_CHECKING:
-    from fastnn.network import Network
-
-__all__ = ["checkpoint", "load", "read", "save"]
+__all__ = ["checkpoint", "read", "save"]
 
 Array = np.ndarray[Any, Any]
 
-FORMAT, VERSION, UNSEALED = "fastnn", "2", "1"
+FORMAT, VERSION, VERSION_WITHOUT_CHECKSUMS = "fastnn", "2", "1"
 SCALING = ("input.shift", "input.factor", "input.rest")
 HDF5_ENDINGS = (".h5", ".hdf5")
 
 
 def save(
-    network: Network, path: str | os.PathLike[str], *, notes: Mapping[str, Any] | None = None
+    state: NetworkState, path: str | os.PathLike[str], *, notes: Mapping[str, Any] | None = None
 ) -> None:
     """Save a network: layers, settings, parameters and learnt input scaling.
 
     Parameters
     ----------
-    network : Network
-        Built, its parameters finite.
+    state : NetworkState
+        Of a network that is built, its parameters finite.
     path : str or path
         ``.safetensors`` is the usual ending, ``.h5`` gives an HDF5 file. A file there is
         replaced, in one piece: a crash leaves the old one or the new one. Its permissions stay.
@@ -71,10 +69,10 @@ def save(
         If the file cannot be written, or the one there is read-only. A file that was there before
         is as it was.
     """
-    _write(path, _tensors_of(network), _metadata(network, notes))
+    _write(path, _tensors_of(state), _metadata(state, notes))
 
 
-def checkpoint(network: Network, path: str | os.PathLike[str]) -> None:
+def checkpoint(state: NetworkState, path: str | os.PathLike[str]) -> None:
     """Save a network as `save` does, and all that its training needs to go on.
 
     That is the optimiser and its slots, the counts of epochs and steps, the schedule and the
@@ -86,27 +84,27 @@ def checkpoint(network: Network, path: str | os.PathLike[str]) -> None:
     SettingError
         If the optimiser or the schedule is of a class of your own; and what `save` raises.
     """
-    tensors = _tensors_of(network) | _checkpoints.tensors(network)
-    _write(path, tensors, _training(network))
+    tensors = _tensors_of(state) | _checkpoints.tensors(state)
+    _write(path, tensors, _training(state))
 
 
-def check_savable(network: Network, path: str | os.PathLike[str]) -> None:
+def check_savable(state: NetworkState, path: str | os.PathLike[str]) -> None:
     """Raise what a `checkpoint` of this network would raise for its description or folder."""
-    _training(network)
+    _training(state)
     find_folder(path)
 
 
-def _training(network: Network) -> dict[str, str]:
-    """The metadata of a checkpoint."""
-    training = config.text(_checkpoints.described(network), "the training")
-    return {**_metadata(network, None), "training": training}
+def _training(state: NetworkState) -> dict[str, str]:
+    """Return the metadata of a checkpoint."""
+    training = config.to_json(_checkpoints.training_config(state), "the training")
+    return {**_metadata(state, None), "training": training}
 
 
-def _tensors_of(network: Network) -> dict[str, Array]:
-    """The numbers that make a network's predictions, by name; all are finite."""
-    tensors = dict(network.program.parameters) | _averages(network.program)
-    if isinstance(network.layers[0], Normalization) and network._scaled:
-        found = statistics(network.program.state, network.program.ops[0])
+def _tensors_of(state: NetworkState) -> dict[str, Array]:
+    """Return the numbers that make a network's predictions, by name; all are finite."""
+    tensors = dict(state.program.parameters) | _averages(state.program)
+    if isinstance(state.layers[0], Normalization) and state.scaled:
+        found = statistics(state.program.state, state.program.ops[0])
         tensors |= dict(zip(SCALING, found, strict=True))
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
@@ -127,7 +125,7 @@ def _write(
 
 
 def _averages(program: Program) -> dict[str, Array]:
-    """BatchNorm's running averages by name, views of (n,) each."""
+    """Return BatchNorm's running averages by name, views of (n,) each."""
     found: dict[str, Array] = {}
     norms = [op for op in program.ops if op["kind"] == Kind.BATCHNORM]
     for number, op in enumerate(norms, start=1):
@@ -135,87 +133,69 @@ def _averages(program: Program) -> dict[str, Array]:
     return found
 
 
-def load(path: str | os.PathLike[str]) -> Network:
-    """Load a network that `save` wrote: same predictions, bit for bit.
+def read(path: str | os.PathLike[str]) -> tuple[NetworkState, dict[str, Any]]:
+    """Return the network of a file, and the notes that were saved with it.
 
-    From a checkpoint comes a network whose next `fit` goes on where that one was, bit for bit.
-    At no time is more memory taken than about twice the size of the file and 4 MiB.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ModelFileError
-        If it is not a model file, or damaged, or of a newer version; the message says
-        where.
-
-    Examples
-    --------
-    >>> net.save("model.safetensors")
-    >>> net = fastnn.load("model.safetensors")
+    It takes at most about twice the size of the file and 4 MiB of memory. What is no model file,
+    damaged, or of a newer version raises a ModelFileError that says where.
     """
-    return read(path)[0]
-
-
-def read(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]:
-    """Load a network and the notes that were saved with it; raises what `load` raises."""
     with (hdf5.HDF5File if _is_hdf5(path) else TensorFile)(path) as file:
         try:
             notes = file.table("notes", strict=False) if "notes" in file.metadata else {}
-            return _network(file), notes
+            return _state_of(file), notes
         except ModelFileError:
             raise
         except FastnnError as error:
             raise file.refuse(f"it describes what cannot be ({error!s:.400})") from error
 
 
-def _metadata(network: Network, notes: Mapping[str, Any] | None) -> dict[str, str]:
-    """The strings that stand in the header."""
+def _metadata(state: NetworkState, notes: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the strings that stand in the header."""
     metadata = {
         "format": FORMAT,
         "format_version": VERSION,
-        "fastnn_version": importlib.import_module("fastnn").__version__,
-        "network": config.text(config.described(network), "the network"),
+        "fastnn_version": __version__,
+        "network": config.to_json(config.network_config(state), "the network"),
     }
     if notes is not None:
-        metadata["notes"] = config.text(dict(notes), "notes")
+        metadata["notes"] = config.to_json(dict(notes), "notes")
     return metadata
 
 
-def _network(file: TensorFile) -> Network:
+def _state_of(file: TensorFile) -> NetworkState:
     """Return the network that the file describes, with the file's numbers."""
     if file.metadata.get("format") != FORMAT or "network" not in file.metadata:
         raise file.refuse("it holds tensors but no network", "was it saved by another library?")
     version = file.metadata.get("format_version")
-    if version not in (VERSION, UNSEALED):
+    if version not in (VERSION, VERSION_WITHOUT_CHECKSUMS):
         raise file.refuse(
             f"it has version {shown(version)} of the format, written by fastnn "
             f"{shown(file.metadata.get('fastnn_version'))}, this fastnn reads up to {VERSION!r}",
             "load it with the fastnn that wrote it, or a newer one",
         )
-    if file.sealed != (version == VERSION):
-        has = "has" if file.sealed else "lacks"
+    if file.has_checksums != (version == VERSION):
+        has = "has" if file.has_checksums else "lacks"
         raise file.refuse(f"it {has} checksums, which version {version} of the format does not")
-    network, inputs = config.network(file)
+    state, inputs = config.network_from_config(file)
     held = sum(entry.end - entry.begin for entry in file.entries.values())
-    if inputs < 1 or held < network.dtype.itemsize * _smallest(network, inputs):
+    if inputs < 1 or held < state.dtype.itemsize * _smallest(state, inputs):
         raise file.refuse(f"its data are too short for {inputs} features and these layers")
-    network._program = lower(network.layers, inputs, network._loss, network.dtype)
-    targets = _targets(network, file)
-    loose: dict[str, Array] = {}
+    state.lowered = lower(state.layers, inputs, state.loss, state.dtype)
+    targets = _targets(state, file)
+    training_tensors: dict[str, Array] = {}
     if "training" in file.metadata:
-        loose = _checkpoints.prepared(network, file, file.table("training"))
-    least = {name for name in targets if name.startswith("variance")}
-    _fill(targets, loose, file, least | _checkpoints.squares(network))
-    if loose:
-        _checkpoints.remember(network, loose, file)
-    return network
+        training_tensors = _checkpoints.restore_state(state, file, file.table("training"))
+    nonnegative = {name for name in targets if name.startswith("variance")}
+    _fill(targets, training_tensors, file, nonnegative | _checkpoints.squares(state))
+    if training_tensors:
+        _checkpoints.restore_history(state, training_tensors, file)
+    return state
 
 
-def _smallest(network: Network, width: int) -> int:
-    """Numbers that a file of this network must hold: known before anything is allocated."""
+def _smallest(state: NetworkState, width: int) -> int:
+    """Return how many numbers a file of this network must hold, before memory is taken."""
     total = 0
-    for layer in network.layers:
+    for layer in state.layers:
         if isinstance(layer, Dense):
             total += layer.units * (width + layer.use_bias)
             width = layer.units
@@ -224,24 +204,24 @@ def _smallest(network: Network, width: int) -> int:
     return total
 
 
-def _targets(network: Network, file: TensorFile) -> dict[str, Array]:
-    """Where the tensors go that make a network's predictions, by name."""
-    program = network.program
+def _targets(state: NetworkState, file: TensorFile) -> dict[str, Array]:
+    """Return the arrays that take the tensors of a network's predictions, by name."""
+    program = state.program
     targets: dict[str, Array] = dict(program.parameters) | _averages(program)
-    if isinstance(network.layers[0], Normalization) and set(SCALING) & set(file.entries):
+    if isinstance(state.layers[0], Normalization) and set(SCALING) & set(file.entries):
         targets |= dict(zip(SCALING, statistics(program.state, program.ops[0]), strict=True))
-        network._scaled = True
+        state.scaled = True
     return targets
 
 
 def _fill(
     targets: Mapping[str, Array],
-    loose: Mapping[str, Array],
+    training_tensors: Mapping[str, Array],
     file: TensorFile,
     squares: Collection[str],
 ) -> None:
     """Copy the file's tensors to where they go; all but the history's are finite."""
-    places = {**targets, **loose}
+    places = {**targets, **training_tensors}
     if set(places) != set(file.entries):
         raise file.refuse(
             f"its network has {', '.join(places)[:200]}, but it holds "

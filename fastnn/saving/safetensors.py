@@ -24,8 +24,16 @@ import numpy as np
 from fastnn.errors import ModelFileError
 
 from .atomic_write import replace
-from .bounded_json import DESCRIPTION, LONGEST_HEADER, Room, check_readable, parse, scan, shown
-from .checksums import BLOCK, checksum, little, sealed
+from .bounded_json import (
+    DESCRIPTION,
+    LONGEST_HEADER,
+    MemoryBudget,
+    check_readable,
+    parse,
+    scan,
+    shown,
+)
+from .checksums import BLOCK, checksum, little_endian_bytes, with_checksums
 
 Array = np.ndarray[Any, Any]
 
@@ -131,10 +139,10 @@ class TensorFile:
 
     def _header(self, begin: int, end: int) -> dict[str, Any]:
         """Return the JSON object that stands in these bytes."""
-        self._room = Room(end - begin, self.size)
+        self._budget = MemoryBudget(end - begin, self.size)
         try:
             raw = self._bytes(begin, end)
-            self._room.spend(0 if raw.isascii() else 4 * len(raw))  # which the decoder may take
+            self._budget.spend(0 if raw.isascii() else 4 * len(raw))  # which the decoder may take
             text = raw.decode()
             del raw
             return self._parsed(text)
@@ -143,7 +151,7 @@ class TensorFile:
 
     def _parsed(self, text: str, **limits: int) -> dict[str, Any]:
         """Return the JSON object in a text; ValueError if it is none or takes too much memory."""
-        scan(text, self._room, **limits)
+        scan(text, self._budget, **limits)
         data = parse(text)
         if not isinstance(data, dict):
             raise ValueError("it is no JSON object")
@@ -210,9 +218,9 @@ class TensorFile:
 
     def _read_checksums(self) -> None:
         """Check the strings against their checksum, and keep those of the tensors."""
-        self.sealed = "checksum" in self.metadata or "checksums" in self.metadata
+        self.has_checksums = "checksum" in self.metadata or "checksums" in self.metadata
         self._checksums: dict[str, str] = {}
-        if not self.sealed:
+        if not self.has_checksums:
             return
         if self.metadata.pop("checksum", None) != checksum(self.metadata):
             raise self.refuse("its description is not what was saved: the checksum differs")
@@ -255,7 +263,7 @@ class TensorFile:
                 raise self.refuse(f"{name!r} holds numbers that are not finite")
             if not negative and part.size and part.min() < 0:
                 raise self.refuse(f"{name!r} holds negative numbers, and it averages squares")
-        if self.sealed and digest.hexdigest() != self._checksums[name]:
+        if self.has_checksums and digest.hexdigest() != self._checksums[name]:
             raise self.refuse(f"the numbers of {name!r} are not those saved: the checksum differs")
 
 
@@ -274,7 +282,7 @@ def write(
     names = {dtype: name for name, dtype in DTYPES.items()}
     # Wide numbers first, so that each tensor is aligned for whoever maps the file.
     tensors = dict(sorted(tensors.items(), key=lambda item: -item[1].itemsize))
-    header: dict[str, Any] = {METADATA: sealed(metadata, tensors)}
+    header: dict[str, Any] = {METADATA: with_checksums(metadata, tensors)}
     end = 0
     for name, tensor in tensors.items():
         begin, end = end, end + tensor.nbytes
@@ -287,6 +295,6 @@ def write(
     def content(file: BinaryIO) -> None:
         file.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors.values():
-            file.write(little(tensor).data)
+            file.write(little_endian_bytes(tensor).data)
 
     replace(path, content)

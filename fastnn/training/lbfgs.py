@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +15,10 @@ from fastnn.kernels.opcodes import Kind, Mode
 from fastnn.kernels.records import Batch
 from fastnn.optimizers import LBFGS
 
-from .loop import Callback, Interrupts, Trainer
-from .progress import Line
-
-__all__ = ["LBFGS", "Descent"]
+from .callback_list import CallbackList
+from .interrupts import Interrupts
+from .loop import Trainer
+from .progress import ProgressReporter
 
 Array = np.ndarray[Any, Any]
 
@@ -27,87 +26,87 @@ Array = np.ndarray[Any, Any]
 ABNORMAL = 2  # SciPy's status where a line search found no lower cost
 
 
-class _Stop(Exception):  # noqa: N818 - a wish of a callback or of Ctrl-C, no error
-    """Leaves SciPy's loop."""
+class _Stop(Exception):  # noqa: N818 - an end, no error
+    """Leaves SciPy's loop where a callback or Ctrl-C ends the fit."""
 
 
-class _Lost(Exception):  # noqa: N818 - an end like others, no error
+class _NoFiniteTrial(Exception):  # noqa: N818 - an end like others, no error
     """Leaves a line search whose trial has parameters that are not finite themselves."""
 
 
 class Point(NamedTuple):
-    """Parameters theta (p,) in float64 and what was found there."""
+    """Parameters theta (p,) in float64, and the cost and its gradient there."""
 
     theta: Array
     cost: float
     hits: float  # Σ w of right examples
     total: float  # Σ w
     grad: Array  # (p,) in float64
-    finite: bool  # whether cost and gradient are
+    finite: bool  # whether cost and gradient are finite
 
     @property
-    def wild(self) -> bool:
-        """Whether they are not, though the parameters are."""
+    def diverged(self) -> bool:
+        """Whether cost or gradient are not finite although the parameters are."""
         return not self.finite and bool(np.isfinite(self.theta).all())
 
 
-class Descent(Trainer):
+class LBFGSTrainer(Trainer):
     """One fit by L-BFGS; costs of the history are those after each iteration."""
 
-    #: Where the gradient was last taken: an iteration ends where a line search did, so it need not
-    #: be taken again.
-    _last = Point(np.zeros(0), 0.0, 0.0, 0.0, np.zeros(0), False)
-    _reached: Point  # by the last finished iteration
+    #: The point at which the gradient was taken last: an iteration ends at the point where its line
+    #: search ended, whose gradient need not be taken again.
+    _evaluated = Point(np.zeros(0), 0.0, 0.0, 0.0, np.zeros(0), False)
+    _accepted: Point  # the result of the last finished iteration
 
-    def fit(self, callbacks: Sequence[Callback], line: Line) -> History:
-        """Run up to the plan's epochs; return early when the gradient is small enough."""
-        self._refuse()
-        self.callbacks, self.line = callbacks, line
-        self._rows = np.arange(len(self.train.X))
-        self._tell(callbacks, "start")
-        if self.plan.epochs:  # SciPy takes a step where it is allowed none
+    def fit(self, callbacks: CallbackList, reporter: ProgressReporter) -> History:
+        """Run up to the configured epochs; return early when the gradient is small enough."""
+        self._check_supported()
+        self.callbacks, self.reporter = callbacks, reporter
+        self._row_indices = np.arange(len(self.train.X))
+        callbacks.start()
+        if self.config.epochs:  # SciPy takes a step where it is allowed none
             with (
-                Interrupts() as self.interrupts, line, self.kernels.keep_team(),
+                Interrupts() as self.interrupts, reporter, self.kernels.keep_team(),
                 np.errstate(all="ignore"),
             ):  # fmt: skip
-                self._descend(self.plan.optimizer)
-        self._tell(callbacks, "finish")
+                self._minimize(self.config.optimizer)
+        callbacks.finish()
         return self.history
 
-    def _descend(self, chosen: Any) -> None:
+    def _minimize(self, chosen: Any) -> None:
         """Let SciPy lower the cost, and note how that ended; chosen: an `LBFGS`."""
         scipy = require("scipy.optimize", extra="sklearn", purpose="LBFGS")
-        start, epochs = self.program.theta.copy(), self.plan.epochs
-        self._reached = self._at(start.astype(np.float64))
-        if not self._reached.finite:
+        start, epochs = self.program.theta.copy(), self.config.epochs
+        self._accepted = self._at(start.astype(np.float64))
+        if not self._accepted.finite:
             raise self._divergence("the parameters that it began with")
-        first = self._reached.cost
+        first = self._accepted.cost
         options = {"maxiter": epochs, "maxcor": chosen.memory, "gtol": chosen.tolerance}
         options |= {"maxfun": chosen.max_evaluations or 20 * epochs + 20}
         try:
             found = scipy.minimize(
-                self._objective, self._reached.theta, jac=True, method="L-BFGS-B",
-                callback=self._after, options=options | {"ftol": chosen.cost_tolerance},
+                self._objective, self._accepted.theta, jac=True, method="L-BFGS-B",
+                callback=self._end_iteration, options=options | {"ftol": chosen.cost_tolerance},
             )  # fmt: skip
             status = int(found.status)
         except _Stop:
             return
-        except _Lost:
+        except _NoFiniteTrial:
             status = ABNORMAL
-        finally:  # and not where a line search was left
-            self.program.theta[...] = self._reached.theta
-        if self._last.wild:
+        finally:  # a line search that was left stands elsewhere
+            self.program.theta[...] = self._accepted.theta
+        if self._evaluated.diverged:
             raise self._divergence("all that its line search tried")
         rounding = float(np.finfo(self.program.theta.dtype).eps) * abs(first)
-        self._conclude(status, chosen, lowered=first - self._reached.cost > rounding)
+        self._record_end(status, chosen, lowered=first - self._accepted.cost > rounding)
 
-    def _conclude(self, status: int, chosen: LBFGS, lowered: bool) -> None:
-        """Note in the history whether the fit converged, and why it ended.
+    def _record_end(self, status: int, chosen: LBFGS, lowered: bool) -> None:
+        """Record in the history whether the fit converged, and why it ended.
 
         lowered: whether the cost sank by more than its rounding. SciPy calls a step a success
         that changes nothing, as it is short beside a gradient that steep.
         """
-        history, steepest = self.history, float(np.abs(self._reached.grad).max())
+        history, steepest = self.history, float(np.abs(self._accepted.grad).max())
         small = steepest <= chosen.tolerance
         flat = status == 0 and chosen.cost_tolerance > 0 and lowered
         if small:
@@ -119,8 +118,8 @@ class Descent(Trainer):
                 "ended where its line search found no lower cost: costs may lie too close for "
                 f"{self.program.theta.dtype} or beyond its range, or at a kink of the activations"
             )
-        elif history.epochs >= self.plan.epochs:
-            end = f"reached its limit of {self.plan.epochs} iterations"
+        elif history.epochs >= self.config.epochs:
+            end = f"reached its limit of {self.config.epochs} iterations"
         elif status == 1:
             end = "reached its limit of evaluations"
         else:
@@ -133,9 +132,9 @@ class Descent(Trainer):
 
     def _divergence(self, where: str) -> DivergenceError:
         """Return the error of a cost that is not finite, at the point where it was last taken."""
-        self.program.theta[...] = self._last.theta
-        layer = self._blame(self._rows, Mode.FROZEN)
-        self.program.theta[...] = self._reached.theta
+        self.program.theta[...] = self._evaluated.theta
+        layer = self._first_nonfinite_layer(self._row_indices, Mode.FROZEN)
+        self.program.theta[...] = self._accepted.theta
         return DivergenceError(
             f"L-BFGS met a cost or gradient that is not finite at {where}: numbers leave the range "
             f"of {self.program.theta.dtype} first in layer {layer!r}. The network keeps the "
@@ -145,14 +144,14 @@ class Descent(Trainer):
             history=self.history,
         )
 
-    def _slower(self) -> str:
+    def _advice(self) -> str:
         """Return nothing, for L-BFGS has no learning rate."""
         return ""
 
-    def _refuse(self) -> None:
+    def _check_supported(self) -> None:
         """Refuse settings and layers that L-BFGS cannot take."""
-        unwanted = {"schedule": self.plan.schedule, "clip_norm": self.plan.clip_norm}
-        for name, value in (unwanted | {"clip_value": self.plan.clip_value}).items():
+        unwanted = {"schedule": self.config.schedule, "clip_norm": self.config.clip_norm}
+        for name, value in (unwanted | {"clip_value": self.config.clip_value}).items():
             if value:
                 raise SettingError(f"LBFGS takes no {name}; leave it out, or change the optimizer")
         if set(self.program.ops["kind"]) & {Kind.DROPOUT, Kind.NOISE, Kind.BATCHNORM}:
@@ -162,65 +161,65 @@ class Descent(Trainer):
             )
 
     def _at(self, theta: Array) -> Point:
-        """Return the point at theta (p,), which becomes the program's."""
+        """Give the program the parameters theta (p,), and return the point there."""
         program = self.program
         program.theta[...] = theta
-        if not np.array_equal(theta, self._last.theta):
+        if not np.array_equal(theta, self._evaluated.theta):
             cost, hits, total = self.kernels.gradient(
                 program.ops, program.theta, program.grad, program.state, self.work,
-                Batch(*self.train, self._rows), self.settings, Mode.FROZEN,
+                Batch(*self.train, self._row_indices), self.settings, Mode.FROZEN,
             )  # fmt: skip
             grad = program.grad.astype(np.float64)
             finite = math.isfinite(cost) and bool(np.isfinite(grad).all())
-            self._last = Point(theta.copy(), cost, hits, total, grad, finite)
-        return self._last
+            self._evaluated = Point(theta.copy(), cost, hits, total, grad, finite)
+        return self._evaluated
 
     def _objective(self, theta: Array) -> tuple[float, Array]:
-        """Cost and gradient (p,) in float64, as SciPy wants them, and finite.
+        """Return the cost and the gradient (p,) in float64 for SciPy; both are finite.
 
         SciPy takes a NaN for a lower cost. Where a trial's cost is not finite it is told of a
         parabola instead, along which the cost is least at a quarter of the way from the last
         iteration: the line search goes on there.
         """
-        point, base = self._at(theta), self._reached
+        point, base = self._at(theta), self._accepted
         if point.finite:
             return point.cost, point.grad
         fall = abs(float(base.grad @ (theta - base.theta)))
         if not math.isfinite(fall):
-            raise _Lost
+            raise _NoFiniteTrial
         return base.cost + fall, -3 * base.grad
 
-    def _scored(self) -> tuple[float, float]:
-        """Cost and share of right ones of the held-out examples."""
+    def _validation_scores(self) -> tuple[float, float]:
+        """Return the cost and the accuracy of the validation examples."""
         program = self.program
         found: tuple[float, float] = self.kernels.evaluate(
             program.ops, program.theta, program.state, *self.validation, get_num_threads
         )
         return found
 
-    def _after(self, theta: Array) -> None:
-        """Note an iteration and call the callbacks."""
+    def _end_iteration(self, theta: Array) -> None:
+        """Record an iteration and call the callbacks; SciPy calls this after each."""
         point = self._at(theta)
         if not point.finite:  # a line search that could go no further
-            raise _Lost
-        self._reached = point
+            raise _NoFiniteTrial
+        self._accepted = point
         curves = {"cost": [point.cost]}
-        if self.classifies:
+        if self.state.classifies:
             curves["accuracy"] = [point.hits / point.total]
         if len(self.scores):
-            scores = self.scores[self.history.epochs] = self._scored()
+            scores = self.scores[self.history.epochs] = self._validation_scores()
             names = ("validation_cost", "validation_accuracy")[: len(curves)]
             curves |= {name: [score] for name, score in zip(names, scores, strict=False)}
         self._record(curves)
-        self._refuse_score(self.history.epochs)
-        self.memory.epoch += 1
-        self.line.update(self.history)
+        self._check_validation_cost(self.history.epochs)
+        self.training.epoch += 1
+        self.reporter.update(self.history)
         try:
-            wishes = [callback(self.network, self.history) for callback in self.callbacks]
+            stop = self.callbacks.after_epoch(self.history)
         except StopIteration as error:  # SciPy would take it for a wish, as generators do
             raise RuntimeError("a callback raised StopIteration; return True to stop") from error
         if self.interrupts.seen:
-            self.history.interrupted = self.network.history.interrupted = True
-            wishes.append(True)
-        if any(isinstance(wish, bool | np.bool_) and wish for wish in wishes):
+            self.history.interrupted = self.state.history.interrupted = True
+            stop = True
+        if stop:
             raise _Stop

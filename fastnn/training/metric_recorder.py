@@ -1,30 +1,29 @@
-"""Scores: metrics of a network's outputs, once or after every epoch."""
+"""Metrics of a network's outputs: their names checked, taken once or after every epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastnn import metrics
 from fastnn._validation import arguments
 from fastnn.errors import FastnnError, SettingError
-from fastnn.history import History, refuse_unknown
-from fastnn.kernels.opcodes import CLASSIFYING
+from fastnn.history import History, check_monitor
 from fastnn.kernels.records import Examples
-from fastnn.losses import Loss
+from fastnn.layers import Layer
 from fastnn.lowering.lower import output_activation
 
-if TYPE_CHECKING:
-    from fastnn.network import Network
-    from fastnn.network.prediction import Predictor
+from .state import NetworkState
 
 Array = np.ndarray[Any, Any]
 RUNNING = ("accuracy", "validation_accuracy")  # which the run of a classifier records itself
 
 
-def known(names: Sequence[str], output: str | None = None, K: int = 1) -> tuple[str, ...]:
+def check_metric_names(
+    names: Sequence[str], output: str | None = None, K: int = 1
+) -> tuple[str, ...]:
     """Return names of metrics, or say which there are, and which suit K outputs of an activation.
 
     Without an activation any name will do.
@@ -52,17 +51,19 @@ def known(names: Sequence[str], output: str | None = None, K: int = 1) -> tuple[
     return names
 
 
-def refuse_untakable(network: Network, names: Sequence[str], examples: Examples, part: str) -> None:
-    """Refuse metrics that cannot be taken of these examples, whatever a network answers.
+def validate_metrics(
+    layers: Sequence[Layer], names: Sequence[str], examples: Examples, part: str
+) -> None:
+    """Refuse metrics that cannot be taken of these examples, whatever the network predicts.
 
     Parameters
     ----------
     part : str
         What the examples are called: ``"training"`` or ``"validation"``.
     """
-    K, output = examples.Y.shape[1], output_activation(network.layers)
+    K, output = examples.Y.shape[1], output_activation(layers)
     truth = _truth(examples.Y, output)
-    # Answers that every network could give: its rules are those of the metric itself.
+    # These probabilities stand for any prediction: a metric that refuses them refuses the labels.
     p = np.full((len(truth), K), 1 / K if output == "softmax" else 0.5)
     for name in names:
         metric = _metric(name, K)
@@ -74,23 +75,23 @@ def refuse_untakable(network: Network, names: Sequence[str], examples: Examples,
             ) from None
 
 
-def refuse_unrecorded(
-    watchers: Sequence[Any], loss: Loss, names: Sequence[str], validation: Examples | None
+def validate_monitors(
+    watchers: Sequence[Any], classifies: bool, names: Sequence[str], validation: Examples | None
 ) -> None:
     """Refuse a fit whose schedule or callbacks monitor what it will not record.
 
-    Callbacks of the user's own may record more, so where there are any nothing is refused yet.
+    Callbacks of the user's own may record more; where there are any, nothing is refused yet.
     """
     if not all(type(watcher).__module__.startswith("fastnn.") for watcher in watchers):
         return
-    own = ["cost", "accuracy"] if loss.code in CLASSIFYING else ["cost"]
+    own = ["cost", "accuracy"] if classifies else ["cost"]
     recorded = own if validation is None else [*own, *(f"validation_{name}" for name in own)]
     prefix = "" if validation is None else "validation_"
     recorded += [f"{prefix}{name}" for name in names if f"{prefix}{name}" not in recorded]
     for watcher in watchers:
         monitor = getattr(watcher, "monitor", None)
         if monitor is not None:
-            refuse_unknown(type(watcher).__name__, monitor, recorded)
+            check_monitor(type(watcher).__name__, monitor, recorded)
 
 
 def _metric(name: str, K: int) -> metrics.Metric:
@@ -115,8 +116,24 @@ def _positive(p: Array) -> Array:
     return p[:, -1] if p.shape[1] <= 2 else p
 
 
-def scores(network: Predictor, X: Array, Y: Array, names: Sequence[str]) -> dict[str, float]:
-    """Return metrics of rows X (m, n) against targets Y (m, K)."""
+class Predictor(Protocol):
+    """What metrics need of a network."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """From input to output."""
+
+    def predict(self, X: Any) -> Array:
+        """Return labels or values of rows X (m, n)."""
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return probabilities of rows X (m, n)."""
+
+
+def compute_metrics(
+    network: Predictor, X: Array, Y: Array, names: Sequence[str]
+) -> dict[str, float]:
+    """Return metrics of rows X (m, n) against targets Y (m, K), by name."""
     found, truth = {}, _truth(Y, output_activation(network.layers))
     for name in names:
         metric = _metric(name, Y.shape[1])
@@ -127,17 +144,24 @@ def scores(network: Predictor, X: Array, Y: Array, names: Sequence[str]) -> dict
     return found
 
 
-class Scorer:
+class MetricRecorder:
     """Records metrics after every epoch, before other callbacks look at the history."""
 
-    def __init__(self, names: Sequence[str], train: Examples, validation: Examples | None) -> None:
-        self.names, self.prefix = names, "" if validation is None else "validation_"
+    def __init__(
+        self,
+        state: NetworkState,
+        names: Sequence[str],
+        train: Examples,
+        validation: Examples | None,
+    ) -> None:
+        self.state, self.names = state, names
+        self.prefix = "" if validation is None else "validation_"
         self.examples = validation or train
 
-    def __call__(self, network: Network, history: History) -> None:
-        """Record the epoch's scores."""
-        found = scores(network, self.examples.X, self.examples.Y, self.names)
+    def __call__(self, network: Predictor, history: History) -> None:
+        """Record the epoch's metrics."""
+        found = compute_metrics(network, self.examples.X, self.examples.Y, self.names)
         curves = {f"{self.prefix}{name}": [value] for name, value in found.items()}
-        own = RUNNING if network._loss.code in CLASSIFYING else ()
-        for record in (history, network.history):
+        own = RUNNING if self.state.classifies else ()
+        for record in (history, self.state.history):
             record.extend({name: curve for name, curve in curves.items() if name not in own})

@@ -1,4 +1,4 @@
-"""Inputs made ready: targets as (m, K), weights of examples, held-out parts, learnt scaling."""
+"""Data made ready for a fit: targets (m, K), weights of examples, held-out parts, scaling."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from fastnn.layers import BatchNorm, Layer
 from fastnn.losses import Loss
 from fastnn.lowering.program import Program
 
-from .fit_config import Plan
+from .fit_config import FitConfig
 
 Array = np.ndarray[Any, Any]
-ROWS, NUMBERS = 4096, 2**20  # of X that are taken into float64 at a time, at most
+BLOCK_ROWS = 4096  # of X that are converted to float64 at a time, at most
+BLOCK_NUMBERS = 2**20  # numbers of X that are converted at a time, at most (8 MiB)
 
 
-def prepare(y: Any, m: int, K: int, loss: Loss, dtype: np.dtype[Any]) -> Array:
+def encode_targets(y: Any, m: int, K: int, loss: Loss, dtype: np.dtype[Any]) -> Array:
     """Return the targets Y (m, K), C-contiguous in dtype, checked by the loss's rule."""
     Y = loss.check_targets(y, m, K)
     if loss.smoothing:
@@ -31,9 +32,9 @@ def prepare(y: Any, m: int, K: int, loss: Loss, dtype: np.dtype[Any]) -> Array:
     return ready
 
 
-def refuse_single(layers: Sequence[Layer], m: int, plan: Plan) -> None:
+def validate_batch_size(layers: Sequence[Layer], m: int, config: FitConfig) -> None:
     """Refuse a batch of one example where a BatchNorm would divide by its deviation."""
-    batch = min(plan.batch_size, m)
+    batch = min(config.batch_size, m)
     if any(isinstance(layer, BatchNorm) for layer in layers) and 1 in (batch, m % batch):
         raise SettingError(
             f"BatchNorm cannot work with a batch of one, which {m} examples in batches of {batch} "
@@ -41,13 +42,13 @@ def refuse_single(layers: Sequence[Layer], m: int, plan: Plan) -> None:
         )
 
 
-def refuse_vanishing(plan: Plan, dtype: np.dtype[Any]) -> None:
+def validate_epsilon(config: FitConfig, dtype: np.dtype[Any]) -> None:
     """Refuse an epsilon below the dtype's normal numbers: √0 + ε may be 0, and 0 / 0 follow."""
-    epsilon = plan.optimizer.settings.get("epsilon", 1)
+    epsilon = config.optimizer.settings.get("epsilon", 1)
     least = np.finfo(dtype).smallest_normal
     if dtype.type(epsilon) < least:
         raise SettingError(
-            f"epsilon {epsilon:g} of {type(plan.optimizer).__name__} is too small for {dtype}, "
+            f"epsilon {epsilon:g} of {type(config.optimizer).__name__} is too small for {dtype}, "
             f"whose normal numbers begin at {least:.2g}; give a larger one, or dtype='float64'"
         )
 
@@ -99,7 +100,7 @@ def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Ar
     if labels is None:
         raise SettingError("class_weight needs one class for each example: one sigmoid, or softmax")
     K = max(Y.shape[1], 2)
-    _refuse_soft(Y, loss.smoothing * (1 - 1 / K))
+    _validate_hard(Y, loss.smoothing * (1 - 1 / K))
     factors = np.ones(K)
     if balanced:
         present = np.bincount(labels, weights=w, minlength=K)
@@ -114,7 +115,7 @@ def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Ar
     return np.asarray(factors[labels])
 
 
-def _refuse_soft(Y: Array, smoothed: float) -> None:
+def _validate_hard(Y: Array, smoothed: float) -> None:
     """Refuse targets (m, K) that are no classes: `smoothed` is how far below 1 those are put."""
     sure = Y.max(axis=1) if Y.shape[1] > 1 else np.maximum(Y[:, 0], 1 - Y[:, 0])
     soft = np.abs(sure - (1 - smoothed)) > 1e-3
@@ -136,7 +137,11 @@ def hold_out(
     """
     arguments.fraction(share, "validation_split")
     if given is None:
-        return (examples, None, slice(None)) if share == 0 else _drawn(examples, share, loss, seed)
+        return (
+            (examples, None, slice(None))
+            if share == 0
+            else _hold_out_share(examples, share, loss, seed)
+        )
     if share:
         raise SettingError("give validation_data or validation_split, not both")
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
@@ -144,7 +149,7 @@ def hold_out(
     dtype = examples.Y.dtype
     try:
         X = arguments.finite_examples(given[0], examples.X.shape[1])
-        Y = prepare(given[1], len(X), examples.Y.shape[1], loss, dtype)
+        Y = encode_targets(given[1], len(X), examples.Y.shape[1], loss, dtype)
         w = weights_of(given[2] if len(given) == 3 else None, None, Y, loss, dtype)
     except FastnnError as error:
         raise type(error)(f"validation_data: {error}") from None
@@ -163,36 +168,37 @@ def draw_rows(labels: Array | None, m: int, share: float, seed: int) -> tuple[Ar
     return np.sort(found[0]), np.sort(found[1])
 
 
-def _drawn(
+def _hold_out_share(
     examples: Examples, share: float, loss: Loss, seed: int
 ) -> tuple[Examples, Examples, Array]:
     """Return the training part and the held-out part, each in the order of X, and which train."""
-    rows = draw_rows(labels_of(examples.Y, loss), len(examples.X), share, seed)
-    train, validation = (Examples(*(part.take(i, axis=0) for part in examples)) for i in rows)
+    parts = draw_rows(labels_of(examples.Y, loss), len(examples.X), share, seed)
+    train, validation = (Examples(*(part.take(i, axis=0) for part in examples)) for i in parts)
     if not train.w.any() or not validation.w.any():
         raise DataError(
             "validation_split leaves a part in which no example has weight; give validation_data, "
             "or weights to more examples"
         )
-    return train, validation, rows[0]
+    return train, validation, parts[0]
 
 
-def learn_scaling(program: Program, X: Array, w: Array) -> None:
-    """Set the INPUT row to z-scores: weighted mean and deviation of X (m, n) in float64.
+def learn_scaling(program: Program, X: Array, w: Array) -> tuple[Array, Array]:
+    """Return the shift and the factor that give z-scores of X (m, n), weighted by w (m,).
 
-    Two passes over blocks of rows, so that a large mean does not cancel; a deviation of zero
-    leaves the feature unscaled.
+    Both are (n,), or (1,) where the program scales all features by one number; in float64. Two
+    passes over blocks of rows keep a large mean from cancelling; the factor of a constant feature
+    is 1.
     """
     n = X.shape[1]
-    rows = max(1, min(ROWS, NUMBERS // n))
+    block_rows = max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // n))
     weight = w.astype(np.float64)
     whole = program.ops[0]["stats"] == 1 and n > 1
 
     def moment(power: int, center: Array) -> Array:
         total = np.zeros(n)
-        for i in range(0, len(X), rows):
-            block = (X[i : i + rows].astype(np.float64) - center) ** power
-            total += weight[i : i + rows] @ block
+        for i in range(0, len(X), block_rows):
+            block = (X[i : i + block_rows].astype(np.float64) - center) ** power
+            total += weight[i : i + block_rows] @ block
         mean: Array = total / weight.sum()
         return mean.mean(keepdims=True) if whole else mean
 
@@ -200,4 +206,4 @@ def learn_scaling(program: Program, X: Array, w: Array) -> None:
     deviation = np.sqrt(moment(2, mean))
     # Below rounding of the mean itself a deviation is noise of a constant feature.
     constant = deviation <= 1e-12 * np.abs(mean)
-    program.scale_inputs(mean, 1 / np.where(constant, 1, deviation))
+    return mean, 1 / np.where(constant, 1, deviation)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastnn._runtime.backend import announce_compilation
 from fastnn.errors import SettingError
-
-if TYPE_CHECKING:
-    from fastnn.history import History
+from fastnn.history import History
 
 PATIENCE = 1.0  # seconds that a fit may take before "auto" shows a bar
 INTERVAL = 10.0  # seconds before the first line in a log, and at least between two
@@ -37,8 +35,8 @@ def _draws(console: Any) -> bool:
     return bool(console.is_terminal and console.file.isatty() and not console.is_dumb_terminal)
 
 
-class Line:
-    """What is shown of a fit: always (True), never (False), or once it takes long ("auto").
+class ProgressReporter:
+    """Shows how far a fit has come: always (True), never (False), or once it takes long ("auto").
 
     Parameters
     ----------
@@ -57,7 +55,7 @@ class Line:
         self._task: Any = None
         self._text = ""  # the last epoch's line, while a log lacks it
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> ProgressReporter:
         self._began = self._written = time.monotonic()
         if self.mode is not False:
             self._console = _console()
@@ -68,7 +66,7 @@ class Line:
         return self
 
     def _say(self, sentence: str) -> None:
-        """Print a sentence where the line would stand."""
+        """Print a sentence where the bar or the lines would stand."""
         if self._draws or self._console.is_jupyter:
             self._console.print(sentence, style="dim", highlight=False)
         elif self.mode is True:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.errors import DataError
-from fastnn.history import rises
+from fastnn.history import higher_is_better
 from fastnn.metrics.scores import midranks
 from fastnn.spaces import Choice, Space
 
@@ -47,7 +47,7 @@ class Search:
     @property
     def ranking(self) -> list[dict[str, Any]]:
         """The trials from the best to the worst: finished, pruned, diverged, failed ones."""
-        sign = -1.0 if rises(self.monitor) else 1.0
+        sign = -1.0 if higher_is_better(self.monitor) else 1.0
 
         def place(trial: dict[str, Any]) -> tuple[int, float, int]:
             score = trial["score"]

@@ -17,9 +17,9 @@ from fastnn import spaces
 from fastnn._runtime.threads import get_num_threads, set_num_threads
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
-from fastnn.history import rises
+from fastnn.history import higher_is_better
 from fastnn.spaces import Box
-from fastnn.training.metric_recorder import known
+from fastnn.training.metric_recorder import check_metric_names
 
 from .results import Search
 from .study import check_same_search, open_study, study_locked
@@ -156,7 +156,7 @@ def _recorded_metrics(monitor: Any) -> tuple[str, ...]:
     if name in ("cost", "accuracy"):
         return ()
     try:
-        return known([name])
+        return check_metric_names([name])
     except SettingError as error:
         raise SettingError(
             f"monitor {monitor!r} does not exist; choose cost, accuracy or a metric, or one of "
@@ -225,7 +225,7 @@ def _ended_trials(study: Any, objective: Objective) -> list[tuple[int, Any]]:
 def _search_boxes(objective: Objective, done: list[tuple[int, Any]]) -> dict[str, Box]:
     """Return the box of each parameter: the whole space, or that of the best quarter of trials."""
     whole = {name: part.box for name, part in objective.space.items()}
-    sign = -1 if rises(objective.monitor) else 1
+    sign = -1 if higher_is_better(objective.monitor) else 1
     good = [t for _, t in done if t.user_attrs["end"]["state"] == "finished"]
     good.sort(key=lambda t: (sign * t.user_attrs["end"]["score"], t.user_attrs["index"]))
     best = good[: math.ceil(len(done) / 4)]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from fastnn.errors import SettingError
-from fastnn.history import rises
+from fastnn.history import higher_is_better
 
 from .task_digest import digest, stable_repr
 from .trial import N_STARTUP_TRIALS, Objective, import_optuna, network_digest
@@ -73,7 +73,7 @@ def open_study(objective: Objective, path: str | None) -> Any:
         n_min_trials=1,
     )  # fmt: skip
     settings = {
-        "direction": "maximize" if rises(objective.monitor) else "minimize",
+        "direction": "maximize" if higher_is_better(objective.monitor) else "minimize",
         "pruner": pruner,
         "sampler": module.samplers.RandomSampler(
             seed=objective.seed

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastnn.kernels.csr import SparseRows
 from fastnn.network import Network
+from fastnn.network.description import state_of
 
 Array = np.ndarray[Any, Any]
 
@@ -84,5 +85,5 @@ def _update_with_numbers(hasher: Any, array: Array) -> None:
 def digest_network(network: Network, settings: Mapping[str, Any]) -> str:
     """Return a digest of a network as it was made, its weights included, and of its fit."""
     weights = None if network.inputs is None else network.program.theta
-    made = repr(network), network.seed, stable_repr(network._init), weights
+    made = repr(network), network.seed, stable_repr(state_of(network).init), weights
     return digest(made, dict(settings))

@@ -19,6 +19,8 @@ from fastnn.cli.main import VERBS, load_verbs, main
 from fastnn.cli.verb import Verb
 from fastnn.data import digits
 from fastnn.errors import MissingExtraError
+from fastnn.network.description import state_of
+from fastnn.network.loading import load, load_with_notes
 from fastnn.saving import model_file
 
 DATA = os.environ.get("FASTNN_DATA")
@@ -69,7 +71,7 @@ def test_digits_by_default(tmp_path, capsys):
     assert float(accuracy[1]) == pytest.approx(100 * float(table[-1].split()[-1]), abs=0.01)
     assert f"wrote {out / 'model.safetensors'}" in text
     assert (out / "history.png").read_bytes().startswith(b"\x89PNG")
-    net, notes = model_file.read(out / "model.safetensors")
+    net, notes = load_with_notes(out / "model.safetensors")
     assert net.inputs == 64
     assert notes == {
         "data": "digits",
@@ -82,7 +84,7 @@ def test_digits_by_default(tmp_path, capsys):
 
 @pytest.mark.medium
 def test_fits_in_pieces_are_one_fit(trained):
-    net = model_file.load(trained / "model.safetensors")
+    net = load(trained / "model.safetensors")
     digits_task = task.load_task(None, None, 0)
     same = task.build_network(digits_task, 16, (128, 64), 0)
     same.fit(digits_task.X.reshape(-1, 64), digits_task.y, epochs=5, batch_size=32, progress=False)
@@ -158,7 +160,7 @@ def test_a_table_is_normalised(tmp_path, capsys):
     path = write_h5(tmp_path / "table.h5", X, y, ["a", "b", "c"])
     assert main(["train", "--train", path, "--epochs", "1", "--out", str(tmp_path)]) == 0
     assert "rows of 4 numbers" in capsys.readouterr().out
-    net, notes = model_file.read(tmp_path / "model.safetensors")
+    net, notes = load_with_notes(tmp_path / "model.safetensors")
     assert net.layers[0] == fastnn.Normalization()
     assert "image_shape" not in notes
     assert main(["predict", str(tmp_path / "model.safetensors"), "any.png"]) == 1
@@ -193,7 +195,7 @@ def test_ctrl_c_keeps_what_was_learnt(squares, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(fastnn.Network, "fit", interrupted)
     assert main(["train", "--train", squares[0], "--out", str(tmp_path)]) == 130
     assert "stopped by Ctrl-C after epoch 4" in capsys.readouterr().err
-    assert model_file.load(tmp_path / "model.safetensors").inputs == 60
+    assert load(tmp_path / "model.safetensors").inputs == 60
 
 
 # predict
@@ -208,7 +210,7 @@ def picture(path, pixels, size=None):
 
 def test_predict_says_file_class_and_probability(trained, tmp_path, capsys):
     X, _ = digits()
-    net = model_file.load(trained / "model.safetensors")
+    net = load(trained / "model.safetensors")
     paths = [picture(tmp_path / f"{k}.png", np.round(X[k] * (255 / 16))) for k in range(3)]
     assert main(["predict", str(trained / "model.safetensors"), *paths]) == 0
     text, told = capsys.readouterr()
@@ -226,7 +228,7 @@ def test_predict_resizes_and_inverts(trained, tmp_path, capsys):
     model = str(trained / "model.safetensors")
     assert main(["predict", model, "--invert", dark]) == 0
     assert capsys.readouterr().out.split()[1] == "0"
-    form = predict.read_image_format(*model_file.read(model), model)
+    form = predict.read_image_format(*load_with_notes(model), model)
     plain, inverted = (predict.load_pictures([dark], form, invert=flag) for flag in (False, True))
     np.testing.assert_allclose(plain + inverted, 16, rtol=1e-6)
 
@@ -250,8 +252,8 @@ def test_predict_of_two_classes_in_colour(squares, tmp_path, capsys):
      {"pixel_max": "16"}, {"classes": ["a"]}, {"classes": [0] * 10}, {"image_shape": [4, 4, 4]}],
 )  # fmt: skip
 def test_notes_that_do_not_fit_are_refused(trained, tmp_path, capsys, change):
-    net, notes = model_file.read(trained / "model.safetensors")
-    model_file.save(net, tmp_path / "forged", notes={**notes, **change})
+    net, notes = load_with_notes(trained / "model.safetensors")
+    model_file.save(state_of(net), tmp_path / "forged", notes={**notes, **change})
     assert main(["predict", str(tmp_path / "forged"), "any.png"]) == 1
     assert "does not fit together" in capsys.readouterr().err
 

@@ -11,7 +11,7 @@ import pytest
 from fastnn.cli import task, train
 from fastnn.cli.main import main
 from fastnn.cli.output import readable, write_picture
-from fastnn.saving import model_file
+from fastnn.network.loading import load, load_with_notes
 
 pytestmark = pytest.mark.medium
 
@@ -44,7 +44,7 @@ def test_names_of_any_bytes(tmp_path, name):
     arguments = images(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
     out = tmp_path / "out"
     assert main([*arguments, "--out", str(out)]) == 0
-    notes = model_file.read(out / "model.safetensors")[1]
+    notes = load_with_notes(out / "model.safetensors")[1]
     assert notes["data"] == name.decode(errors="replace").removesuffix(".h5")
     assert notes["classes"] == CLASSES
     assert (out / "history.png").stat().st_size > 1000
@@ -57,7 +57,7 @@ def test_an_ascii_locale(tmp_path):
     ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     code, told = run([*arguments, "--out", str(tmp_path / "out")], **ascii_only)
     assert code == 0, told
-    assert model_file.read(tmp_path / "out" / "model.safetensors")[1]["data"] == "Größe"
+    assert load_with_notes(tmp_path / "out" / "model.safetensors")[1]["data"] == "Größe"
 
 
 def test_text_that_no_encoding_knows():
@@ -69,7 +69,7 @@ def test_text_that_no_encoding_knows():
 
 class TestWhatFailsAfterwards:
     def trained(self, tmp_path):
-        return model_file.load(tmp_path / "out" / "model.safetensors").history is not None
+        return load(tmp_path / "out" / "model.safetensors").history is not None
 
     @pytest.mark.parametrize("error", [OSError(28, "No space left"), RuntimeError("$"), ValueError])
     def test_a_picture(self, tmp_path, capsys, monkeypatch, error):

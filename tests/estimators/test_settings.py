@@ -5,6 +5,7 @@ import pytest
 
 import fastnn
 from fastnn import LogisticRegression, MLPClassifier, MLPRegressor
+from fastnn.network.description import state_of
 from fastnn.schedules import Exponential, Plateau, Step
 
 neural_network = pytest.importorskip("sklearn.neural_network", reason="needs scikit-learn")
@@ -92,7 +93,7 @@ class TestRates:
         model.partial_fit(X, t)
         for _ in range(6):
             model.partial_fit(X, t + 1e3)  # costs more than the first call
-        settings = model.network_._memory.schedule
+        settings = state_of(model.network_).training.schedule
         assert settings.follow(model.network_.history["cost"]) == 0.5**3
 
 
@@ -151,7 +152,7 @@ def state(model):
     """All that a refused call must leave, but the parameters."""
     apart = ("network_", "history_")
     fitted = {n: v for n, v in vars(model).items() if n.endswith("_") and n not in apart}
-    net, memory = model.network_, model.network_._memory
+    net, memory = model.network_, state_of(model.network_).training
     arrays = net.program.theta.tobytes(), memory.slots.tobytes(), net.history["cost"].tobytes()
     return repr(fitted), arrays, memory.epoch, memory.schedule, memory.optimizer, id(net)
 

@@ -19,7 +19,8 @@ from fastnn import (
     Rescaling,
 )
 from fastnn.errors import SettingError
-from fastnn.export.stages import usable
+from fastnn.export.stages import check_exportable
+from fastnn.network.description import state_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -189,4 +190,4 @@ def test_a_sigmoids_tails_come_from_its_logit(tmp_path):
 def test_an_activation_without_counterpart_is_named(target):
     net = Network([Dense(2, "mish"), Dense(1)], inputs=3)
     with pytest.raises(SettingError, match=rf"'mish' of Dense.*: {target} has no counterpart"):
-        usable(net, target, {"tanh"})
+        check_exportable(state_of(net), target, {"tanh"})

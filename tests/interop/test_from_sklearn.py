@@ -177,12 +177,12 @@ def test_every_parameter_is_honoured(maker, settings):
 
 
 def test_a_parameter_of_a_later_version_is_refused_unless_it_has_its_default():
-    from fastnn.interop.settings import Taken, refuse_settings
+    from fastnn.interop.settings import LayerRule, check_settings
 
-    known = Taken(read="activation")
-    refuse_settings(known, MLPClassifier, MLPClassifier(activation="tanh"), "it")
+    known = LayerRule(read="activation")
+    check_settings(known, MLPClassifier, MLPClassifier(activation="tanh"), "it")
     with pytest.raises(SettingError, match=r"it has solver='sgd'.*takes solver='adam'"):
-        refuse_settings(known, MLPClassifier, MLPClassifier(solver="sgd"), "it")
+        check_settings(known, MLPClassifier, MLPClassifier(solver="sgd"), "it")
 
 
 def test_an_output_without_a_counterpart_is_named():

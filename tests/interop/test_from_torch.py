@@ -210,7 +210,7 @@ def test_every_setting_is_honoured_or_refused_by_name(maker, sizes, settings):
         told = str(error)
     else:
         if settings.get("momentum", 0) is None:  # a mean of all batches
-            assert net._layers[1] == BatchNorm(0.9, 1e-5)
+            assert net.layers[1] == BatchNorm(0.9, 1e-5)
         tolerance = {"rtol": 0.03, "atol": 0.03} if dtype == torch.bfloat16 else {}
         assert_taken(net, wanted(layer), **tolerance)
         return

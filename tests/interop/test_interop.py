@@ -39,7 +39,7 @@ def moved(net):
     for name, values in net.parameters.items():
         values[...] += RNG.uniform(0.1, 0.5, values.shape)
         assert name
-    y = {"sigmoid": 2, "softmax": 3}.get(net._layers[-1].activation)
+    y = {"sigmoid": 2, "softmax": 3}.get(net.layers[-1].activation)
     shape = (40,) if net.outputs == 1 or y == 3 else (40, net.outputs)
     targets = RNG.normal(size=shape) if y is None else RNG.integers(0, y, shape)
     net.fit(X, targets, epochs=2, progress=False)

@@ -7,6 +7,7 @@ from fastnn.kernels.jitted.execution import entry
 import fastnn
 from fastnn import Dense, Network, Rescaling, kernels
 from fastnn.errors import DivergenceError
+from fastnn.network.description import state_of
 
 jitted = kernels.get("jitted")
 
@@ -50,7 +51,7 @@ def test_averages_of_dead_units_end_at_zero(monkeypatch, dtype, threads):
                 progress=False)  # fmt: skip
     finally:
         fastnn.set_num_threads(before)
-    slots = np.abs(net._memory.slots)
+    slots = np.abs(state_of(net).training.slots)
     assert set(teams) == {threads}
     assert (slots[0] > 0).any()
     assert not ((slots > 0) & (slots < TINY[dtype])).any()
@@ -63,10 +64,12 @@ def test_learns_what_it_learns_with_them():
     settings = {"epochs": 50, "batch_size": 16, "optimizer": fastnn.Adam(), "progress": False}
     for net in (compiled, plain):
         net.fit(X, y, **settings | {"epochs": 1})
-        net._memory.slots[:, net.program.theta == net.program.theta[0]] = 1e-310
+        state_of(net).training.slots[:, net.program.theta == net.program.theta[0]] = 1e-310
         with fastnn.backend("jitted" if net is compiled else "vectorized"):
             net.fit(X, y, **settings)
-    assert (np.abs(compiled._memory.slots) < np.abs(plain._memory.slots)).any()
+    assert (
+        np.abs(state_of(compiled).training.slots) < np.abs(state_of(plain).training.slots)
+    ).any()
     np.testing.assert_allclose(compiled.program.theta, plain.program.theta, rtol=1e-9)
 
 

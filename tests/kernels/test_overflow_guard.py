@@ -11,6 +11,7 @@ from fastnn.kernels.records import FitArrays
 import fastnn
 from fastnn import Dense, Network, kernels
 from fastnn.errors import DivergenceError, SettingError
+from fastnn.network.description import state_of
 
 
 def settings_of(method, generator):
@@ -99,9 +100,9 @@ def test_the_network_is_as_if_stopped_before(optimizer, threads, backend, monkey
         if caught.value.history.epochs:
             other.fit(X, y, epochs=caught.value.history.epochs, **settings)
         assert np.isfinite(net.program.theta).all()
-        assert np.isfinite(net._memory.slots).all()
-        assert net._memory.counters[0] - other._memory.counters[0] < 3
-        if net._memory.counters[0] == other._memory.counters[0]:
+        assert np.isfinite(state_of(net).training.slots).all()
+        assert state_of(net).training.counters[0] - state_of(other).training.counters[0] < 3
+        if state_of(net).training.counters[0] == state_of(other).training.counters[0]:
             np.testing.assert_array_equal(net.program.theta, other.program.theta)
 
 
@@ -129,7 +130,7 @@ def test_examples_without_weight_tell_nothing_of_the_slopes(backend):
             for slopes in net.program.views(net.program.grad).values():
                 slopes[...] = np.inf
             net.fit(X, y, epochs=2, sample_weight=weights, optimizer=optimizer, **settings)
-            assert net._memory.counters[0] == 2
+            assert state_of(net).training.counters[0] == 2
 
 
 def test_an_epsilon_that_vanishes_is_refused():

@@ -18,6 +18,8 @@ from fastnn import (
     kernels,
     losses,
 )
+from fastnn.network import prediction
+from fastnn.network.description import state_of
 
 SIGMOID, SOFTMAX = Dense(1, "sigmoid"), Dense(3, "softmax")
 
@@ -150,7 +152,7 @@ def test_activations_are_the_layers_outputs(kind, backend):
     net, X, _ = built(kind)
     with fastnn.backend(backend):
         outputs = net.activations(X)
-        last = net.predict_proba(X) if "cross" in net.loss else net._outputs(X)
+        last = net.predict_proba(X) if "cross" in net.loss else prediction.outputs(state_of(net), X)
     assert len(outputs) == len(net.layers)
     if last.shape != outputs[-1].shape:  # one sigmoid shows both classes
         last = last[:, 1:]
@@ -236,8 +238,8 @@ class TestDescription:
     def test_vectors_are_aligned_and_weights_come_first(self):
         program = Network.mlp([5, 3, 2], output="softmax").program
         assert program.theta.__array_interface__["data"][0] % 64 == 0
-        assert program.decay % 16 == 0
-        assert all(op["b"] >= program.decay for op in program.ops if op["kind"] == 1)
+        assert program.n_decayed % 16 == 0
+        assert all(op["b"] >= program.n_decayed for op in program.ops if op["kind"] == 1)
 
     @pytest.mark.medium
     def test_padding_stays_zero(self):

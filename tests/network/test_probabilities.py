@@ -13,6 +13,8 @@ from fastnn.kernels.jitted.codegen import elementary
 import fastnn
 from fastnn import Activation, BatchNorm, Dense, Network, kernels
 from fastnn.errors import SettingError
+from fastnn.network import prediction
+from fastnn.network.description import state_of
 
 jitted = kernels.get("jitted")
 
@@ -68,7 +70,7 @@ class TestBothClasses:
         net, Z = passing(kind, dtype), logits(dtype)
         P = net.predict_proba(Z)
         np.testing.assert_array_equal(P[:, ::-1], net.predict_proba(-Z))
-        np.testing.assert_array_equal(P[:, 1:], net._outputs(Z))
+        np.testing.assert_array_equal(P[:, 1:], prediction.outputs(state_of(net), Z))
         np.testing.assert_array_equal(net.predict(Z), P.argmax(axis=1))
 
     def test_of_rows_alone(self, backend, kind, dtype):
@@ -85,7 +87,7 @@ def test_through_a_batch_norm_that_is_folded(backend):
     Z = logits("float32").astype("float64")
     P, scaled = net.predict_proba(Z), Z[:, 0] / np.sqrt(1 + net.layers[1].epsilon)
     np.testing.assert_allclose(P[:, 0], 1 / (1 + np.exp(scaled)), rtol=1e-12)
-    logs = net._log_proba(Z)
+    logs = prediction.log_probabilities(state_of(net), Z)
     np.testing.assert_allclose(logs[:, 0], -np.logaddexp(0, scaled), rtol=1e-12)
 
 
@@ -99,7 +101,7 @@ def test_same_bits_at_any_number_of_threads(monkeypatch, dtype):
     try:
         for threads in (1, 2):
             fastnn.set_num_threads(threads)
-            found.append((net.predict_proba(X), net._log_proba(X)))
+            found.append((net.predict_proba(X), prediction.log_probabilities(state_of(net), X)))
     finally:
         fastnn.set_num_threads(before)
     np.testing.assert_array_equal(*[p for p, _ in found])
@@ -120,7 +122,10 @@ def test_of_sparse_rows(backend):
     net.parameters["W1"] = np.eye(70)[:, 3:4]
     rows = SparseRows(S.data, S.indices, S.indptr, S.shape)
     np.testing.assert_array_equal(net.predict_proba(rows), net.predict_proba(X))
-    np.testing.assert_array_equal(net._log_proba(rows), net._log_proba(X))
+    np.testing.assert_array_equal(
+        prediction.log_probabilities(state_of(net), rows),
+        prediction.log_probabilities(state_of(net), X),
+    )
 
 
 class TestLogarithms:
@@ -128,7 +133,7 @@ class TestLogarithms:
     @pytest.mark.parametrize("kind", LAYERS)
     def test_of_one_sigmoid(self, backend, kind, dtype):
         Z = logits(dtype)
-        logs = passing(kind, dtype)._log_proba(Z)
+        logs = prediction.log_probabilities(state_of(passing(kind, dtype)), Z)
         assert logs.dtype == dtype
         with localcontext(prec=60):
             for column, sign in ((0, 1), (1, -1)):
@@ -143,24 +148,28 @@ class TestLogarithms:
         net.parameters["W1"] = np.eye(3)
         expected = Z - np.logaddexp.reduce(Z, axis=1, keepdims=True)
         expected[0, 0] = -np.log1p(np.exp(-20) + np.exp(-30))
-        np.testing.assert_allclose(net._log_proba(Z), expected, rtol=1e-13)
+        np.testing.assert_allclose(
+            prediction.log_probabilities(state_of(net), Z), expected, rtol=1e-13
+        )
 
     def test_of_several_sigmoids(self, backend):
         Z = np.array([[0, 40, -800], [3, -2, 800.0]])
         net = Network([Dense(3, "sigmoid")], inputs=3, dtype="float64")
         net.parameters["W1"] = np.eye(3)
-        np.testing.assert_allclose(net._log_proba(Z), -np.logaddexp(0, -Z), rtol=1e-14)
+        np.testing.assert_allclose(
+            prediction.log_probabilities(state_of(net), Z), -np.logaddexp(0, -Z), rtol=1e-14
+        )
 
     @pytest.mark.medium
     def test_agree_with_the_cost(self, backend):
         net = passing("cross-entropy", "float32")
         X, y = np.array([[30], [-40], [2], [200.0]]), np.array([0, 1, 1, 0])
-        logs = net._log_proba(X)[np.arange(4), y]
+        logs = prediction.log_probabilities(state_of(net), X)[np.arange(4), y]
         assert net.evaluate(X, y)["cost"] == pytest.approx(-logs.mean(), rel=1e-6)
 
     def test_values_have_none(self):
         with pytest.raises(SettingError, match="no probabilities"):
-            Network([Dense(1)], inputs=1)._log_proba([[1.0]])
+            prediction.log_probabilities(state_of(Network([Dense(1)], inputs=1)), [[1.0]])
 
 
 class TestEstimators:

@@ -17,6 +17,8 @@ from fastnn import (
 )
 from fastnn.errors import SettingError
 from fastnn.lowering.fold_batchnorm import fold
+from fastnn.network import prediction
+from fastnn.network.description import state_of
 
 
 def problem(m=60, n=6, seed=0):
@@ -195,7 +197,9 @@ class TestBatchNorm:
         kinds = folded.ops["kind"].tolist()
         assert kinds.count(Kind.BATCHNORM) == 2  # behind the input, and behind the tanh
         assert len(folded.ops) == len(net.program.ops) - 1
-        np.testing.assert_allclose(net._outputs(X), net.activations(X)[-1], rtol=1e-10)
+        np.testing.assert_allclose(
+            prediction.outputs(state_of(net), X), net.activations(X)[-1], rtol=1e-10
+        )
 
     def test_nothing_to_fold_is_the_program_itself(self):
         net = Network([Dense(3, "relu"), BatchNorm(), Dense(1)], inputs=2)

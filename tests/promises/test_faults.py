@@ -13,7 +13,9 @@ import pytest
 import fastnn
 from fastnn import LBFGS, Network, callbacks
 from fastnn.errors import SettingError
-from fastnn.training.fit_config import _busy
+from fastnn.network.description import state_of
+from fastnn.saving import model_file
+from fastnn.training.exclusive_fit import _busy
 from fastnn.training.loop import Trainer
 
 BACKENDS = pytest.mark.parametrize("backend", ["vectorized", "jitted"], indirect=True)
@@ -246,7 +248,7 @@ class TestFitsWithinFits:
             elif inner == "lbfgs":
                 fit(network(), optimizer=LBFGS())
             else:
-                fastnn.saving.model_file.checkpoint(net, path)
+                model_file.checkpoint(state_of(net), path)
                 found.append(fit(fastnn.load(path), epochs=4))
 
         expected = alone()

@@ -13,9 +13,10 @@ from fastnn.kernels.jitted.threads import team
 
 from fastnn import LBFGS, Network, errors
 from fastnn.history import History
-from fastnn.training.fit_config import _busy, claimed
-from fastnn.training.lbfgs import Descent
-from fastnn.training.loop import Interrupts
+from fastnn.network.description import state_of
+from fastnn.training.exclusive_fit import _busy, exclusive_fit
+from fastnn.training.interrupts import Interrupts
+from fastnn.training.lbfgs import LBFGSTrainer
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 Y = (X[:, 0] > 0).astype(int)
@@ -75,7 +76,7 @@ class TestLBFGS:
         """Return a function: Ctrl-C comes, so often, as the gradient is taken the n-th time."""
 
         def at(n, times):
-            objective, taken = Descent._objective, []
+            objective, taken = LBFGSTrainer._objective, []
 
             def pressed(self, theta):
                 taken.append(theta)
@@ -84,7 +85,7 @@ class TestLBFGS:
                     signal.raise_signal(signal.SIGINT)
                 return found
 
-            monkeypatch.setattr(Descent, "_objective", pressed)
+            monkeypatch.setattr(LBFGSTrainer, "_objective", pressed)
 
         return at
 
@@ -113,7 +114,7 @@ class TestLBFGS:
 
 def test_a_network_is_let_go_whatever_happens():
     net = Network.mlp([3, 1], output="sigmoid")
-    with contextlib.suppress(KeyboardInterrupt), claimed(net):
+    with contextlib.suppress(KeyboardInterrupt), exclusive_fit(state_of(net)):
         with pytest.raises(errors.SettingError, match="being fitted already"):
             net.fit(X, Y, epochs=1, progress=False)
         raise KeyboardInterrupt
@@ -123,10 +124,10 @@ def test_a_network_is_let_go_whatever_happens():
 @pytest.mark.forks
 def test_a_child_may_fit_what_its_parent_fits():
     net = Network.mlp([3, 1], output="sigmoid")
-    with claimed(net):
+    with exclusive_fit(state_of(net)):
         child = os.fork()
         if child == 0:
-            with claimed(net):
+            with exclusive_fit(state_of(net)):
                 os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
 

@@ -10,6 +10,7 @@ import pytest
 import fastnn
 from fastnn import Dense, Network, Normalization, kernels
 from fastnn.errors import DivergenceError
+from fastnn.network.description import state_of
 
 FAST = ("vectorized", "jitted")
 
@@ -50,12 +51,12 @@ class TestStopAndGo:
         X, y = problem()
         net = small()
         net.fit(X, y, epochs=1, optimizer=fastnn.Adam(0.01), progress=False)
-        old = net._memory.slots
+        old = state_of(net).training.slots
         net.fit(X, y, epochs=1, optimizer=fastnn.Adam(0.01), progress=False)
-        assert net._memory.slots is old
+        assert state_of(net).training.slots is old
         net.fit(X, y, epochs=1, optimizer=fastnn.Adam(0.02), progress=False)
-        assert net._memory.slots is not old
-        assert net._memory.counters[0] == 2
+        assert state_of(net).training.slots is not old
+        assert state_of(net).training.counters[0] == 2
 
 
 class TestSameBits:

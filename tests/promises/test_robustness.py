@@ -15,6 +15,7 @@ from fastnn.kernels.records import Batch, StepNumbers
 import fastnn
 from fastnn import Dense, Network, Normalization, kernels
 from fastnn.errors import DataError, FastnnError, SettingError
+from fastnn.network.description import state_of
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 20))
@@ -65,7 +66,11 @@ def test_read_only_pickles_become_owned_and_aligned():
     data = pickle.dumps(net, protocol=5, buffer_callback=buffers.append)
     frozen = [pickle.PickleBuffer(bytes(b.raw())) for b in buffers]
     other = pickle.loads(data, buffers=frozen)
-    for vector in (other.program.theta, other.program.state, other._memory.slots.reshape(-1)):
+    for vector in (
+        other.program.theta,
+        other.program.state,
+        state_of(other).training.slots.reshape(-1),
+    ):
         assert vector.flags.writeable
         assert vector.size == 0 or vector.__array_interface__["data"][0] % 64 == 0
     for each in (net, other, other.copy()):

@@ -21,6 +21,7 @@ from fastnn import (
     schedules,
 )
 from fastnn.errors import ModelFileError, SettingError
+from fastnn.network.description import state_of
 from fastnn.saving import model_file
 
 RNG = np.random.default_rng(5)
@@ -54,15 +55,15 @@ CASES = {
 def same(one, other):
     """Whether two networks hold the same bits and would train alike."""
     assert one.program.theta.tobytes() == other.program.theta.tobytes()
-    assert one._memory.slots.tobytes() == other._memory.slots.tobytes()
+    assert state_of(one).training.slots.tobytes() == state_of(other).training.slots.tobytes()
     for key, value in model_file._averages(one.program).items():
         np.testing.assert_array_equal(model_file._averages(other.program)[key], value)
-    ours, theirs = vars(one._memory), vars(other._memory)
+    ours, theirs = vars(state_of(one).training), vars(state_of(other).training)
     for key in set(ours) - {"slots"}:
         assert np.array_equal(ours[key], theirs[key]), key
     assert one.history == other.history
     assert list(one.history) == list(other.history)
-    assert one._metrics == other._metrics
+    assert state_of(one).metrics == state_of(other).metrics
 
 
 @pytest.mark.medium
@@ -115,21 +116,21 @@ def test_save_holds_no_slots_and_no_history(tmp_path):
     net = deep()
     net.fit(X, y, epochs=2, progress=False)
     net.save(tmp_path / "net.safetensors")
-    model_file.checkpoint(net, tmp_path / "state.safetensors")
+    model_file.checkpoint(state_of(net), tmp_path / "state.safetensors")
     loaded = fastnn.load(tmp_path / "net.safetensors")
-    assert loaded._memory.slots.size == loaded.history.epochs == 0
+    assert state_of(loaded).training.slots.size == loaded.history.epochs == 0
     data = (tmp_path / "net.safetensors").read_bytes()
     assert b"slot" not in data
     assert b"training" not in data
     state = fastnn.load(tmp_path / "state.safetensors")
     np.testing.assert_array_equal(state.predict_proba(X), loaded.predict_proba(X))
-    assert state._memory.slots.any()
+    assert state_of(state).training.slots.any()
 
 
 def test_every_counts_over_all_fits(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(
-        model_file, "checkpoint", lambda net, path: written.append(net._memory.epoch)
+        model_file, "checkpoint", lambda state, path: written.append(state.training.epoch)
     )
     net = deep()
     for _ in range(2):
@@ -143,7 +144,7 @@ def test_lbfgs_goes_on_from_its_weights(tmp_path):
     net.fit(X, y, epochs=5, optimizer=fastnn.LBFGS(), progress=False,
             callbacks=[callbacks.Checkpoint(tmp_path / "a.safetensors", every=2)])  # fmt: skip
     loaded = fastnn.load(tmp_path / "a.safetensors")
-    assert loaded._memory.epoch == loaded.history.epochs == 4
+    assert state_of(loaded).training.epoch == loaded.history.epochs == 4
     np.testing.assert_array_equal(loaded.history["cost"], net.history["cost"][:4])
     loaded.fit(X, y, epochs=5, optimizer=fastnn.LBFGS(), progress=False)
     assert loaded.history["cost"][-1] <= net.history["cost"][3]
@@ -245,8 +246,8 @@ WRONG = {
 def test_a_forged_training_is_refused(key, tmp_path):
     net, path = deep(), tmp_path / "a.safetensors"
     net.fit(X, y, epochs=1, progress=False)
-    tensors = model_file._tensors_of(net) | model_file._checkpoints.tensors(net)
-    metadata = model_file._training(net)
+    tensors = model_file._tensors_of(state_of(net)) | model_file._checkpoints.tensors(state_of(net))
+    metadata = model_file._training(state_of(net))
     training = {**json.loads(metadata["training"]), key: WRONG[key]}
     model_file._write(path, tensors, {**metadata, "training": json.dumps(training)})
     with pytest.raises(ModelFileError):

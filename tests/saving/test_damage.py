@@ -18,6 +18,8 @@ import pytest
 import fastnn
 from fastnn import BatchNorm, Dense, Network, Normalization
 from fastnn.errors import ModelFileError, SettingError
+from fastnn.network.description import state_of
+from fastnn.network.loading import load, load_with_notes
 from fastnn.saving import hdf5, model_file
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -36,7 +38,7 @@ def network(units=3, dtype="float32"):
 def saved(request, tmp_path):
     """A small checkpoint, its path and its network."""
     path, net = tmp_path / f"net.{request.param}", network()
-    model_file.checkpoint(net, path)
+    model_file.checkpoint(state_of(net), path)
     return path, net
 
 
@@ -44,7 +46,7 @@ def peak_of(path):
     """What loading gives, an error or a network, and the bytes it took at most."""
     tracemalloc.start()
     try:
-        found = model_file.load(path)
+        found = load(path)
     except ModelFileError as error:
         found = error
     peak = tracemalloc.get_traced_memory()[1]
@@ -62,7 +64,7 @@ class TestGolden:
         ["version1.safetensors", "version2.safetensors", "version2.h5", "checkpoint2.safetensors"],
     )
     def test_predicts_what_it_predicted(self, name):
-        net, notes = model_file.read(GOLDEN / name)
+        net, notes = load_with_notes(GOLDEN / name)
         stored = json.loads((GOLDEN / "predictions.json").read_text())
         np.testing.assert_allclose(net.predict_proba(self.X), stored, rtol=1e-12)
         assert notes in ({}, {"classes": ["no", "yes"]})
@@ -110,12 +112,12 @@ def test_a_thousand_mutated_files_are_refused_or_equal(saved):
 )
 def test_a_description_that_means_something_else_is_refused(tmp_path, old, new):
     path = tmp_path / "net.safetensors"
-    model_file.save(network(), path, notes={"classes": ["no", "yes"]})
+    model_file.save(state_of(network()), path, notes={"classes": ["no", "yes"]})
     data = path.read_bytes()
     assert old.encode() in data
     path.write_bytes(data.replace(old.encode(), new.encode()))
     with pytest.raises(ModelFileError, match="its description is not what was saved"):
-        model_file.load(path)
+        load(path)
 
 
 def test_every_truncation_of_an_hdf5_file_is_noticed(tmp_path):
@@ -125,7 +127,7 @@ def test_every_truncation_of_an_hdf5_file_is_noticed(tmp_path):
     for length in range(0, len(data), 7):
         path.write_bytes(data[:length])
         with pytest.raises(ModelFileError):
-            model_file.load(path)
+            load(path)
 
 
 def values(rng):
@@ -154,7 +156,7 @@ def rewritten(thing, rng):
 @pytest.mark.medium
 def test_rewritten_headers_with_right_checksums_are_refused_or_equal(tmp_path):
     path, net, rng = tmp_path / "net.safetensors", network(), np.random.default_rng(3)
-    model_file.checkpoint(net, path)
+    model_file.checkpoint(state_of(net), path)
     data = path.read_bytes()
     length, refused = int.from_bytes(data[:8], "little"), 0
     header = json.loads(data[8 : 8 + length])
@@ -189,7 +191,9 @@ def test_loading_takes_at_most_twice_the_file(tmp_path, ending):
 def test_notes_that_could_not_be_read_again_are_refused(tmp_path):
     for ending in ENDINGS:
         with pytest.raises(SettingError, match="make the notes shorter"):
-            model_file.save(network(), tmp_path / f"a.{ending}", notes={"long": "x" * 2**23})
+            model_file.save(
+                state_of(network()), tmp_path / f"a.{ending}", notes={"long": "x" * 2**23}
+            )
     assert not list(tmp_path.iterdir())
 
 
@@ -199,8 +203,8 @@ def test_notes_that_could_not_be_read_again_are_refused(tmp_path):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_hdf5_brings_back_the_same_bits_and_opens_with_h5py(tmp_path, dtype):
     path, net = tmp_path / "net.h5", network(dtype=dtype)
-    model_file.save(net, path, notes={"classes": ["ä", "b"]})
-    loaded, notes = model_file.read(path)
+    model_file.save(state_of(net), path, notes={"classes": ["ä", "b"]})
+    loaded, notes = load_with_notes(path)
     X = np.random.default_rng(0).normal(size=(9, 2))
     assert loaded.predict(X).tobytes() == net.predict(X).tobytes()
     assert notes == {"classes": ["ä", "b"]}
@@ -265,18 +269,18 @@ def test_a_forged_hdf5_file_is_refused(tmp_path, forgery):
         del file["W1"]
         forge(file)
     with pytest.raises(ModelFileError, match=r"checksum of the rest.*changed after"):
-        model_file.load(path)
+        load(path)
     rest = path.read_bytes()[hdf5.USER_BLOCK :]
-    path.write_bytes(hdf5._opening(hashlib.sha256(rest).hexdigest()) + rest)
+    path.write_bytes(hdf5._user_block(hashlib.sha256(rest).hexdigest()) + rest)
     with pytest.raises(ModelFileError, match=words):
-        model_file.load(path)
+        load(path)
 
 
 def test_another_hdf5_file_is_no_model(tmp_path):
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["train_set_x"] = np.zeros((3, 4))
     with pytest.raises(ModelFileError, match="another kind of HDF5 file"):
-        model_file.load(tmp_path / "data.h5")
+        load(tmp_path / "data.h5")
 
 
 # The official safetensors library
@@ -292,21 +296,21 @@ def test_files_of_the_official_library(tmp_path):
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     numpy.save_file(tensors, other, metadata)
-    np.testing.assert_array_equal(model_file.load(other).program.theta, net.program.theta)
+    np.testing.assert_array_equal(load(other).program.theta, net.program.theta)
     tensors["b1"] = tensors["b1"] + 1
     numpy.save_file(tensors, other, metadata)
     with pytest.raises(ModelFileError, match="checksum differs"):
-        model_file.load(other)
+        load(other)
     plain = {key: text for key, text in metadata.items() if not key.startswith("checksum")}
     numpy.save_file(tensors, other, plain)
     with pytest.raises(ModelFileError, match="lacks checksums"):
-        model_file.load(other)
+        load(other)
     numpy.save_file(tensors, other, {**plain, "format_version": "1"})
-    np.testing.assert_array_equal(model_file.load(other).parameters["b1"], net.parameters["b1"] + 1)
+    np.testing.assert_array_equal(load(other).parameters["b1"], net.parameters["b1"] + 1)
     numpy.save_file(tensors, other)
     with pytest.raises(ModelFileError, match="another library"):
-        model_file.load(other)
-    model_file.checkpoint(net, path)
+        load(other)
+    model_file.checkpoint(state_of(net), path)
     assert "slot1.W1" in numpy.load_file(path)
 
 
@@ -314,12 +318,14 @@ def test_files_of_the_official_library(tmp_path):
 
 CHILD = """
 import sys
+import fastnn
+from fastnn.network.description import state_of
 from fastnn.saving import model_file
-nets = [model_file.load(path) for path in sys.argv[2:]]
+nets = [fastnn.load(path) for path in sys.argv[2:]]
 print("ready", flush=True)
 while True:
     for net in nets:
-        model_file.checkpoint(net, sys.argv[1])
+        model_file.checkpoint(state_of(net), sys.argv[1])
 """
 
 
@@ -339,7 +345,7 @@ def test_a_kill_leaves_the_old_or_the_new_file(tmp_path, ending):
     path, known = tmp_path / "out" / f"net.{ending}", set()
     for units in (200, 3000):
         net = network(units)
-        model_file.checkpoint(net, tmp_path / "in" / f"{units}.safetensors")
+        model_file.checkpoint(state_of(net), tmp_path / "in" / f"{units}.safetensors")
         known.add(net.program.theta.tobytes())
     for delay in (0.02, 0.031, 0.047, 0.11):
         child = run(CHILD, path, *(tmp_path / "in").iterdir())
@@ -349,13 +355,13 @@ def test_a_kill_leaves_the_old_or_the_new_file(tmp_path, ending):
         time.sleep(delay)
         child.kill()
         child.communicate()
-        assert model_file.load(path).program.theta.tobytes() in known
+        assert load(path).program.theta.tobytes() in known
 
 
 FULL = """
 import resource, signal, sys
-from fastnn.saving import model_file
-net = model_file.load(sys.argv[2])
+import fastnn
+net = fastnn.load(sys.argv[2])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:

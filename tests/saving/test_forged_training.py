@@ -10,6 +10,7 @@ import pytest
 import fastnn
 from fastnn import Activation, BatchNorm, Dense, Network, Normalization, schedules
 from fastnn.errors import ModelFileError
+from fastnn.network.description import state_of
 from fastnn.saving import model_file
 
 ENDINGS = ("safetensors", "h5")
@@ -28,11 +29,11 @@ def trained(optimizer=None, dtype="float32", **settings):
 
 def forged(net, path, change=None, **training):
     """Write a checkpoint with right checksums in which tensors or parts of the training differ."""
-    tensors = model_file._tensors_of(net) | model_file._checkpoints.tensors(net)
+    tensors = model_file._tensors_of(state_of(net)) | model_file._checkpoints.tensors(state_of(net))
     tensors = {name: np.array(tensor) for name, tensor in tensors.items()}
     if change is not None:
         change(tensors)
-    metadata = model_file._training(net)
+    metadata = model_file._training(state_of(net))
     described = {**json.loads(metadata["training"]), **training}
     model_file._write(path, tensors, {**metadata, "training": json.dumps(described)})
 
@@ -77,7 +78,7 @@ def test_slots_that_may_be_negative_or_zero_load(tmp_path, kind):
     net, path = trained(OPTIMIZERS[kind][0]), tmp_path / "a.safetensors"
 
     def change(tensors):
-        squares = model_file._checkpoints.squares(net)
+        squares = model_file._checkpoints.squares(state_of(net))
         for name in tensors:
             if name.startswith("slot"):
                 tensors[name][...] = 0 if name in squares else -1
@@ -158,7 +159,7 @@ def test_what_trainings_do_leave_loads(tmp_path, ending):
     """Unmeasured epochs, infinite held-out costs, and epochs that Ctrl-C cut short."""
     path = tmp_path / f"a.{ending}"
     net = trained(schedule=schedules.Exponential(0.5), validation_data=(X, Y), metrics=["f1"])
-    net._memory.epoch += 1
+    state_of(net).training.epoch += 1
 
     def change(tensors):
         tensors["history.validation_cost"][:] = [INF, NAN, 1]

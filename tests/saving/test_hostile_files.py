@@ -13,6 +13,8 @@ import pytest
 import fastnn
 from fastnn import BatchNorm, Dense, Dropout, Network
 from fastnn.errors import ModelFileError, SettingError
+from fastnn.network.description import state_of
+from fastnn.network.loading import load_with_notes
 from fastnn.saving import bounded_json, config, hdf5, model_file
 
 ENDINGS = ("safetensors", "h5")
@@ -41,7 +43,7 @@ def forge(path, strings=None, entries=None):
             for name in entries or {}:
                 file[name] = np.zeros(1, "<f4")
         rest = path.read_bytes()[hdf5.USER_BLOCK :]
-        path.write_bytes(hdf5._opening(hashlib.sha256(rest).hexdigest()) + rest)
+        path.write_bytes(hdf5._user_block(hashlib.sha256(rest).hexdigest()) + rest)
         return
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
@@ -183,7 +185,7 @@ VALUES = {
 @pytest.mark.medium
 @pytest.mark.parametrize("kind", VALUES)
 def test_what_is_spent_is_at_least_what_parsing_takes(kind):
-    room = bounded_json.Room(0, 2**40)
+    room = bounded_json.MemoryBudget(0, 2**40)
     before = room.left
     bounded_json.scan(VALUES[kind], room)
     tracemalloc.start()
@@ -200,10 +202,10 @@ def test_ordinary_large_descriptions_load(tmp_path, ending):
     names = [f"class {k}" for k in range(20_000)]
     net = Network([Dense(3), BatchNorm(), Dropout(0.1)] * 60 + [Dense(1)], inputs=3)
     net.fit(np.eye(3), np.zeros(3), epochs=1, progress=False)
-    model_file.checkpoint(net, path)
+    model_file.checkpoint(state_of(net), path)
     np.testing.assert_array_equal(fastnn.load(path).program.theta, net.program.theta)
-    model_file.save(net, path, notes={"classes": names, "text": "ä" * 10_000})
-    assert model_file.read(path)[1] == {"classes": names, "text": "ä" * 10_000}
+    model_file.save(state_of(net), path, notes={"classes": names, "text": "ä" * 10_000})
+    assert load_with_notes(path)[1] == {"classes": names, "text": "ä" * 10_000}
 
 
 @pytest.mark.medium
@@ -229,5 +231,5 @@ def test_what_could_not_be_loaded_again_is_not_saved(tmp_path, monkeypatch, endi
     else:
         layers = [Dropout(0.1)] * 2500 + layers
     with pytest.raises(SettingError, match=r"cannot be (saved|loaded again)"):
-        model_file.save(Network(layers, inputs=1), path, notes=notes)
+        model_file.save(state_of(Network(layers, inputs=1)), path, notes=notes)
     assert path.read_bytes() == before

@@ -25,6 +25,9 @@ from fastnn import (
     losses,
 )
 from fastnn.errors import DataError, ModelFileError, NotBuiltError, SettingError
+from fastnn.network import prediction
+from fastnn.network.description import state_of
+from fastnn.network.loading import load, load_with_notes
 from fastnn.saving import model_file
 
 RNG = np.random.default_rng(0)
@@ -72,17 +75,18 @@ def small(tmp_path):
     path = tmp_path / "small.safetensors"
     net = Network([Normalization(), Dense(1, "sigmoid")], seed=3)
     net.fit(X, y, epochs=1, progress=False)
-    model_file.save(net, path, notes={"classes": ["a", "b"]})
+    model_file.save(state_of(net), path, notes={"classes": ["a", "b"]})
     return path
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_loaded_network_is_the_saved_one(name, tmp_path):
     net, path = fitted(name), tmp_path / "net.safetensors"
-    model_file.save(net, path)
-    loaded = model_file.load(path)
+    model_file.save(state_of(net), path)
+    loaded = load(path)
     assert repr(loaded) == repr(net)
-    assert (loaded.layers, loaded._init, loaded.seed) == (net.layers, net._init, net.seed)
+    one, other = state_of(loaded), state_of(net)
+    assert (one.layers, one.init, one.seed) == (other.layers, other.init, other.seed)
     for key, parameter in net.parameters.items():
         assert loaded.parameters[key].tobytes() == parameter.tobytes()
     np.testing.assert_array_equal(loaded.predict(X), net.predict(X), strict=True)
@@ -93,8 +97,8 @@ def test_loaded_network_is_the_saved_one(name, tmp_path):
 
 
 def test_loaded_network_trains(tmp_path):
-    model_file.save(fitted("normalization"), tmp_path / "net.safetensors")
-    loaded = model_file.load(tmp_path / "net.safetensors")
+    model_file.save(state_of(fitted("normalization")), tmp_path / "net.safetensors")
+    loaded = load(tmp_path / "net.safetensors")
     before = loaded.program.state.copy()
     loaded.fit(X * 2, y, epochs=3, progress=False)
     np.testing.assert_array_equal(loaded.program.state, before)
@@ -102,20 +106,20 @@ def test_loaded_network_trains(tmp_path):
 
 def test_unfitted_normalization_learns_after_loading(tmp_path):
     net = Network([Normalization(), Dense(1)], inputs=3)
-    model_file.save(net, tmp_path / "net.safetensors")
-    loaded = model_file.load(tmp_path / "net.safetensors")
+    model_file.save(state_of(net), tmp_path / "net.safetensors")
+    loaded = load(tmp_path / "net.safetensors")
     with pytest.raises(NotBuiltError, match="Normalization"):
         loaded.predict(X)
 
 
 def test_notes_come_back(small):
-    assert model_file.read(small)[1] == {"classes": ["a", "b"]}
+    assert load_with_notes(small)[1] == {"classes": ["a", "b"]}
 
 
 def test_safetensors_reads_the_file(tmp_path):
     numpy = pytest.importorskip("safetensors.numpy")
     net = fitted("float64")
-    model_file.save(net, tmp_path / "net.safetensors")
+    model_file.save(state_of(net), tmp_path / "net.safetensors")
     held = numpy.load_file(tmp_path / "net.safetensors")
     assert set(held) == set(net.parameters)
     for name, parameter in net.parameters.items():
@@ -124,7 +128,7 @@ def test_safetensors_reads_the_file(tmp_path):
 
 def test_layout_is_the_published_one(tmp_path):
     net = fitted("plain")
-    model_file.save(net, tmp_path / "net.safetensors")
+    model_file.save(state_of(net), tmp_path / "net.safetensors")
     header, data = split((tmp_path / "net.safetensors").read_bytes())
     entry = header["W1"]
     begin, end = entry["data_offsets"]
@@ -158,23 +162,23 @@ def test_what_is_no_data_is_refused_before_anything_is_written(tmp_path):
     wrong["'W1' holds"][1].parameters["W1"][0, 0] = np.nan
     for words, (error, net) in wrong.items():
         with pytest.raises(error, match=words):
-            model_file.save(net, path)
+            model_file.save(state_of(net), path)
     with pytest.raises(SettingError, match="notes"):
-        model_file.save(fitted("plain"), path, notes={"array": np.zeros(2)})
+        model_file.save(state_of(fitted("plain")), path, notes={"array": np.zeros(2)})
     with pytest.raises(SettingError, match="notes"):
-        model_file.save(fitted("plain"), path, notes={"nan": float("nan")})
+        model_file.save(state_of(fitted("plain")), path, notes={"nan": float("nan")})
     assert not list(tmp_path.iterdir())
 
 
 def test_a_known_initialiser_object_is_saved_by_its_name(tmp_path):
     net = Network([Dense(1)], inputs=2, init=initializers.NAMES["he"])
-    model_file.save(net, tmp_path / "net.safetensors")
-    assert model_file.load(tmp_path / "net.safetensors")._init == "he"
+    model_file.save(state_of(net), tmp_path / "net.safetensors")
+    assert state_of(load(tmp_path / "net.safetensors")).init == "he"
 
 
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere"):
-        model_file.save(fitted("plain"), tmp_path / "nowhere" / "net.safetensors")
+        model_file.save(state_of(fitted("plain")), tmp_path / "nowhere" / "net.safetensors")
 
 
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
@@ -186,7 +190,7 @@ def test_a_failure_leaves_the_old_file_whole(small, monkeypatch, moment):
 
     monkeypatch.setattr(os, moment, fail)
     with pytest.raises(OSError, match=r"not saved \(No space") as caught:
-        model_file.save(fitted("plain"), small)
+        model_file.save(state_of(fitted("plain")), small)
     assert caught.value.errno == 28
     assert small.read_bytes() == before
     assert list(small.parent.iterdir()) == [small]
@@ -195,9 +199,9 @@ def test_a_failure_leaves_the_old_file_whole(small, monkeypatch, moment):
 def test_an_existing_file_is_replaced_and_a_link_followed(small, tmp_path):
     link = tmp_path / "link.safetensors"
     link.symlink_to(small)
-    model_file.save(fitted("float64"), link)
+    model_file.save(state_of(fitted("float64")), link)
     assert link.is_symlink()
-    assert model_file.load(small).dtype == "float64"
+    assert load(small).dtype == "float64"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
@@ -212,9 +216,9 @@ def test_the_file_has_the_usual_permissions(small):
 
 def test_no_file_and_no_plain_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no model file"):
-        model_file.load(tmp_path / "none")
+        load(tmp_path / "none")
     with pytest.raises(ModelFileError, match="is a folder"):
-        model_file.load(tmp_path)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +230,7 @@ def test_other_kinds_of_files(tmp_path, data):
     path = tmp_path / "other"
     path.write_bytes(data)
     with pytest.raises(ModelFileError, match=r"other.* is not a usable model file"):
-        model_file.load(path)
+        load(path)
 
 
 def test_every_truncation_is_noticed(small):
@@ -234,16 +238,16 @@ def test_every_truncation_is_noticed(small):
     for length in range(len(data)):
         small.write_bytes(data[:length])
         with pytest.raises(ModelFileError):
-            model_file.load(small)
+            load(small)
     small.write_bytes(data + b"\0")
     with pytest.raises(ModelFileError, match="its tensors take"):
-        model_file.load(small)
+        load(small)
 
 
 def outcome(path):
     """Load a damaged file: None if it is refused, else its network, which must be sound."""
     try:
-        net = model_file.load(path)
+        net = load(path)
     except ModelFileError:
         return None
     assert np.isfinite(net.program.theta).all()
@@ -254,7 +258,7 @@ def outcome(path):
 @pytest.mark.parametrize("flip", [0x01, 0x10, 0x80])
 def test_every_byte_of_the_header_flipped(small, flip):
     data = small.read_bytes()
-    names = set(model_file.load(small).parameters)
+    names = set(load(small).parameters)
     length = int.from_bytes(data[:8], "little")
     refused = 0
     for place in range(8 + length):
@@ -276,7 +280,7 @@ def test_flipped_numbers_load_or_are_refused(small):
         outcome(small)
     small.write_bytes(data[:-4] + np.array([np.inf], "<f4").tobytes())
     with pytest.raises(ModelFileError, match="not finite"):
-        model_file.load(small)
+        load(small)
 
 
 def edit_network(**changes):
@@ -361,7 +365,7 @@ def test_a_forged_file_is_refused(small, lie):
     edit(header)
     small.write_bytes(joined(header, data))
     with pytest.raises(ModelFileError, match=words):
-        model_file.load(small)
+        load(small)
 
 
 def test_repeated_tensor_names_are_refused(small):
@@ -369,7 +373,7 @@ def test_repeated_tensor_names_are_refused(small):
     text = json.dumps(header).replace('"b1"', '"W1"').encode()
     small.write_bytes(len(text).to_bytes(8, "little") + text + data)
     with pytest.raises(ModelFileError, match="twice"):
-        model_file.load(small)
+        load(small)
 
 
 def test_a_header_of_many_megabytes_is_not_read(tmp_path):
@@ -378,7 +382,7 @@ def test_a_header_of_many_megabytes_is_not_read(tmp_path):
         file.write((2**30).to_bytes(8, "little"))
         file.truncate(2**31)
     with pytest.raises(ModelFileError, match="header"):
-        model_file.load(path)
+        load(path)
 
 
 COURSE_2 = {
@@ -399,6 +403,8 @@ def test_layers_and_losses_of_the_second_course_come_back(case, tmp_path):
     net.save(tmp_path / "net.safetensors")
     other = fastnn.load(tmp_path / "net.safetensors")
     assert other.layers == net.layers
-    assert other._loss == net._loss
+    assert state_of(other).loss == state_of(net).loss
     np.testing.assert_array_equal(other.predict(X), net.predict(X))
-    np.testing.assert_array_equal(other._outputs(X), net._outputs(X))
+    np.testing.assert_array_equal(
+        prediction.outputs(state_of(other), X), prediction.outputs(state_of(net), X)
+    )

@@ -27,6 +27,7 @@ ALLOWED = {
 #: Modules that may import by a name that is no literal: their callers are in the sources.
 IMPORTERS = {
     "fastnn/__init__.py": "names of a fixed table, looked up as attributes",
+    "fastnn/_moved.py": "names of a fixed table",
     "fastnn/_runtime/optional.py": "names of optional dependencies; its calls are checked below",
     "fastnn/plot/_canvas.py": "parts of matplotlib, named where it is called",
     "kernels/__init__.py": "names of backends",

@@ -19,6 +19,7 @@ import fastnn
 from fastnn import BatchNorm, Dense, Dropout, Network, Normalization
 from fastnn.callbacks import TimeLimit
 from fastnn.errors import SettingError
+from fastnn.network.description import state_of
 from fastnn.schedules import Cosine, WarmUp
 
 pytestmark = pytest.mark.medium
@@ -95,7 +96,10 @@ def questions(name, model):
         found[f"state {time}"] = net.program.state.copy()
         found[f"costs {time}"] = np.array(net.history["cost"])
         if time == "before" and net is model:
-            same = {"schedule": net._memory.schedule, "optimizer": net._memory.optimizer}
+            same = {
+                "schedule": state_of(net).training.schedule,
+                "optimizer": state_of(net).training.optimizer,
+            }
             for epochs in (0, 3):
                 net.fit(rows, Y, epochs=epochs, batch_size=20, progress=False, **same)
         elif time == "before":
@@ -192,7 +196,7 @@ class TestState:
         net = Network.mlp([5, 4, 3], output="softmax", batch_norm=True)
         net.fit(X, Y, epochs=2, batch_size=20, progress=False)
         sent = net.copy()
-        program, memory, history = sent.program, sent._memory, sent.history
+        program, memory, history = sent.program, state_of(sent).training, sent.history
         program.ops, program.theta, program.grad, program.state = (
             change(v) for v in (program.ops, program.theta, program.grad, program.state)
         )
@@ -222,7 +226,8 @@ class TestState:
 
     def test_a_dtype_of_another_machine_is_this_ones(self):
         net = Network.mlp([5, 1], output="sigmoid")
-        net._dtype = net._dtype.newbyteorder("S")
+        state = state_of(net)
+        state.dtype = state.dtype.newbyteorder("S")
         assert pickle.loads(pickle.dumps(net)).dtype == np.float32
 
     @pytest.mark.parametrize("ask", ["predict", "fit", "evaluate", "activations"])

@@ -7,6 +7,7 @@ import pytest
 import fastnn
 from fastnn import Dense, Network, callbacks, kernels, schedules
 from fastnn.errors import DivergenceError
+from fastnn.network.description import state_of
 from fastnn.optimizers import VelocityMomentum
 
 RNG = np.random.default_rng(5)
@@ -81,7 +82,9 @@ class TestReplay:
         fitted(optimizer, schedule, 2, parts)
         for net in (parts, resumed):
             np.testing.assert_array_equal(net.program.theta, whole.program.theta)
-            np.testing.assert_array_equal(net._memory.slots, whole._memory.slots)
+            np.testing.assert_array_equal(
+                state_of(net).training.slots, state_of(whole).training.slots
+            )
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
@@ -115,7 +118,7 @@ def test_velocities_of_a_steep_past_are_counted_before_a_step(backend):
         steep.fit(np.ones((4, 1)), np.full(4, 1e15), epochs=60, optimizer=optimizer,
                   schedule=schedules.Exponential(1e-4), progress=False)  # fmt: skip
     assert np.isfinite(steep.program.theta).all()
-    assert np.isfinite(steep._memory.slots).all()
+    assert np.isfinite(state_of(steep).training.slots).all()
 
 
 @pytest.mark.parametrize("nesterov", [True, False])

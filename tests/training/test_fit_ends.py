@@ -11,8 +11,9 @@ import fastnn
 from fastnn import LBFGS, Dense, Network
 from fastnn.data import moons
 from fastnn.errors import DivergenceError
+from fastnn.network.description import state_of
 from fastnn.optimizers import UncorrectedAdam, VelocityMomentum
-from fastnn.training.lbfgs import Descent
+from fastnn.training.lbfgs import LBFGSTrainer
 
 optimize = pytest.importorskip("scipy.optimize", reason="L-BFGS is SciPy's")
 
@@ -148,7 +149,7 @@ class TestStarts:
             descend(net, np.sign(T) * scale, epochs=20)
         np.testing.assert_array_equal(net.program.theta, before)
         assert found.value.layer == "loss"
-        assert found.value.history.epochs == net.history.epochs == net._memory.epoch == 0
+        assert found.value.history.epochs == net.history.epochs == state_of(net).training.epoch == 0
 
     def test_of_an_infinite_layer(self, backend):
         net = Network([Dense(2, name="first"), Dense(1)], inputs=3, dtype="float64")
@@ -175,16 +176,16 @@ class TestTrials:
         """Return a function: no cost is finite where `beyond` says so of the parameters."""
 
         def build(beyond, wrong):
-            at = Descent._at
+            at = LBFGSTrainer._at
 
             def found(self, theta):
                 point = at(self, theta)
                 if beyond(theta):
                     changed = {"cost": wrong, "grad": point.grad * wrong, "finite": False}
-                    point = self._last = point._replace(**changed)
+                    point = self._evaluated = point._replace(**changed)
                 return point
 
-            monkeypatch.setattr(Descent, "_at", found)
+            monkeypatch.setattr(LBFGSTrainer, "_at", found)
 
         return build
 
@@ -233,7 +234,7 @@ class TestNoWork:
         assert history.converged is None
         np.testing.assert_array_equal(net.program.theta, other.program.theta)
         assert net.history == other.history
-        assert net._memory.epoch == 2
+        assert state_of(net).training.epoch == 2
         for each in (net, other):  # with the memory of the fit before
             each.fit(X, T, epochs=2, progress=False, optimizer=fastnn.Momentum())
         np.testing.assert_array_equal(net.program.theta, other.program.theta)
@@ -274,7 +275,7 @@ class TestStopAndGo:
                 descend(each, epochs=1)
             np.testing.assert_array_equal(net.program.theta, fresh.program.theta)
         assert (np.diff(net.history["cost"]) < 0).all()
-        assert net.history.epochs == net._memory.epoch == 4
+        assert net.history.epochs == state_of(net).training.epoch == 4
 
 
 class TestCosts:
@@ -334,7 +335,7 @@ class TestValidation:
         assert found.value.history["validation_cost"].tolist() == [np.inf]
         # L-BFGS has no learning rate that could be lowered.
         assert ("learning_rate" in str(found.value)) != isinstance(optimizer, LBFGS)
-        assert net._memory.epoch == net.history.epochs == 3
+        assert state_of(net).training.epoch == net.history.epochs == 3
 
     def test_names_the_layer(self, backend):
         net = Network([Dense(2, "relu", name="first"), Dense(1)], inputs=3, seed=0)

@@ -10,6 +10,7 @@ import fastnn
 from fastnn import LBFGS, Adam, Dense, Network, plot, schedules
 from fastnn.errors import ShapeError
 from fastnn.history import History
+from fastnn.network.description import state_of
 from fastnn.saving import model_file
 
 RNG = np.random.default_rng(0)
@@ -110,7 +111,7 @@ class TestOldFiles:
         curves = {"cost": (np.array([3.0, 2.0]), 2), "validation_cost": (np.array([1.0]), 1)}
         monkeypatch.setattr(network.history, "_curves", curves)
         monkeypatch.setattr(History, "__getitem__", lambda self, name: self._curves[name][0])
-        model_file.checkpoint(network, path)
+        model_file.checkpoint(state_of(network), path)
         monkeypatch.undo()
         found = fastnn.load(path)
         np.testing.assert_array_equal(found.history["validation_cost"], [NAN, 1.0])
@@ -119,7 +120,7 @@ class TestOldFiles:
 
     def test_checkpoints_of_now_keep_the_gaps(self, tmp_path):
         network = fitted((1, False), (2, True), (1, False))
-        model_file.checkpoint(network, tmp_path / "a.h5")
+        model_file.checkpoint(state_of(network), tmp_path / "a.h5")
         assert fastnn.load(tmp_path / "a.h5").history == network.history
 
 

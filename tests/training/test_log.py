@@ -19,6 +19,7 @@ import pytest
 import fastnn
 from fastnn import LBFGS, callbacks
 from fastnn.errors import DataFileError
+from fastnn.network.description import state_of
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(30, 3))
@@ -208,7 +209,7 @@ class TestColumns:
         """Which entry of the history is which epoch is not known then, and none is made up."""
         path, net = tmp_path / "log.csv", network()
         fit(net, callbacks.CSVLogger(path), epochs=2)
-        net._memory.epoch += 1  # as Ctrl-C in the middle of epoch 2 leaves it
+        state_of(net).training.epoch += 1  # as Ctrl-C in the middle of epoch 2 leaves it
         path.unlink()
         fit(net, callbacks.CSVLogger(path), epochs=1)
         assert [line["epoch"] for line in lines(path)] == ["3"]

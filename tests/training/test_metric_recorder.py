@@ -7,6 +7,7 @@ import fastnn
 from fastnn import Dense, GradientDescent, Network, losses, metrics
 from fastnn.errors import DataError, SettingError
 from fastnn.metrics import f1, precision, recall
+from fastnn.network.description import state_of
 
 SLOW = {"epochs": 1, "batch_size": None, "optimizer": GradientDescent(1e-12), "progress": False}
 BACKENDS = pytest.mark.parametrize("backend", ["vectorized", "jitted"])
@@ -88,7 +89,7 @@ class TestRefusedBeforeTheFirstStep:
         words = "'roc_auc' cannot be taken of the validation examples: .*none in y_true"
         given = {"validation_data": (self.X, np.zeros(12)), "metrics": ["f1", "roc_auc"]}
         self.refused(net, y, DataError, words, **given)
-        assert not net._scaled
+        assert not state_of(net).scaled
 
     def test_roc_auc_of_training_data_without_a_class(self):
         net = Network([Dense(1, "sigmoid")], inputs=3)
@@ -123,7 +124,7 @@ class TestLabelsOfTargets:
         y = X if K == 3 else X[:, 0]
         net = answering(3, "sigmoid", loss=losses.BinaryCrossEntropy(label_smoothing=0.2))
         if K == 1:
-            net = Network([Dense(1, "sigmoid")], inputs=3, loss=net._loss)
+            net = Network([Dense(1, "sigmoid")], inputs=3, loss=state_of(net).loss)
             net.parameters["W1"], net.parameters["b1"] = [[8.0], [0.0], [0.0]], [-4.0]
         net.fit(X, y, metrics=["accuracy"], **SLOW)
         assert net.evaluate(X, y)["accuracy"] == 1

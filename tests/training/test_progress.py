@@ -47,7 +47,7 @@ def place(monkeypatch):
 def fit(clock, mode, seconds, epochs=20):
     """Play a fit whose epochs take some seconds each."""
     history = History()
-    with progress.Line(epochs, mode) as line:
+    with progress.ProgressReporter(epochs, mode) as line:
         line.update(history)
         for _ in range(epochs):
             clock[0] += seconds

@@ -16,6 +16,7 @@ from fastnn import Adam, Dense, Momentum, Network, spaces
 from fastnn.callbacks import EarlyStopping
 from fastnn.data import moons
 from fastnn.errors import DataError, MissingExtraError, SettingError
+from fastnn.network.description import state_of
 from fastnn.tuning.results import Search
 
 optuna = pytest.importorskip("optuna")
@@ -150,7 +151,10 @@ class TestTune:
             note = EarlyStopping(monitor="cost", patience=50)
             return small(units), {
                 "optimizer": Momentum(0.1),
-                "callbacks": [note, lambda net, history: seen.append(net._memory.optimizer)],
+                "callbacks": [
+                    note,
+                    lambda net, history: seen.append(state_of(net).training.optimizer),
+                ],
             }
 
         space = {"beta": spaces.Momentum(0.5, 0.9), "units": spaces.Choice(3), **RATE}
