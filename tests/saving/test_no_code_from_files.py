@@ -28,6 +28,7 @@ ALLOWED = {
 IMPORTERS = {
     "fastnn/__init__.py": "names of a fixed table, looked up as attributes",
     "fastnn/_moved.py": "names of a fixed table",
+    "fastnn/cli/main.py": "names of the modules of verbs, from a fixed list",
     "fastnn/_runtime/optional.py": "names of optional dependencies; its calls are checked below",
     "fastnn/plot/_canvas.py": "parts of matplotlib, named where it is called",
     "kernels/__init__.py": "names of backends",
