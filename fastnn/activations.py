@@ -69,9 +69,9 @@ def register(name: str, forward: Callable[[Any], Any], backward: Callable[[Any],
         raise SettingError(f"name {name!r} is taken or is no plain word; choose another one")
     # An odd offset: kinks like relu's at 0 lie between the points.
     z = np.linspace(-3, 3, 61) + 0.0371
-    values = [_applied(forward, "forward", z + step) for step in (1e-6, -1e-6)]
+    values = [_evaluate(forward, "forward", z + step) for step in (1e-6, -1e-6)]
     slopes = (values[0] - values[1]) / 2e-6
-    found = _applied(backward, "backward", z)
+    found = _evaluate(backward, "backward", z)
     wrong = np.abs(found - slopes) > 1e-5 * (1 + np.abs(slopes))
     if wrong.any():
         i = int(wrong.argmax())
@@ -85,8 +85,8 @@ def register(name: str, forward: Callable[[Any], Any], backward: Callable[[Any],
     CUSTOM[number] = forward, backward
 
 
-def _applied(function: Callable[[Any], Any], name: str, z: Any) -> Any:
-    """Return a function of z (61,), checked."""
+def _evaluate(function: Callable[[Any], Any], name: str, z: Any) -> Any:
+    """Return the values (61,) of a user's function at the points z (61,), checked."""
     if not callable(function):
         raise SettingError(f"{name} must be a function of an array, got {function!r}")
     values = np.asarray(function(z), dtype=np.float64)

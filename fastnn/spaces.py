@@ -16,9 +16,12 @@ from .errors import SettingError
 
 __all__ = ["Choice", "Integer", "Linear", "Log", "Momentum", "Space"]
 
-TEXT = str, bytes  # iterable, and yet one value
-LARGEST = 2**53  # up to which float64 has every whole number
-ROOM = 0.1  # what a narrowed box has on both sides of its numbers, of the whole space
+#: Types that are iterable and yet one value.
+TEXT = str, bytes
+#: The largest number up to which float64 holds every whole number.
+MAX_EXACT_INTEGER = 2**53
+#: The margin of a narrowed box on both sides of its numbers, as a share of the whole space.
+MARGIN = 0.1
 
 
 class Box(NamedTuple):
@@ -30,11 +33,11 @@ class Box(NamedTuple):
     whole: bool
 
     def around(self, numbers: list[float]) -> Box:
-        """Return the part of this box that holds these numbers, with some room around them."""
+        """Return the part of this box that holds these numbers, with a margin around them."""
         ends = self.position(self.low), self.position(self.high)
-        room = ROOM * (ends[1] - ends[0])
-        low = self._number(self.position(min(numbers)) - room)
-        high = self._number(self.position(max(numbers)) + room)
+        margin = MARGIN * (ends[1] - ends[0])
+        low = self._number(self.position(min(numbers)) - margin)
+        high = self._number(self.position(max(numbers)) + margin)
         if self.whole:
             low, high = math.floor(low), math.ceil(high)
         return self._replace(low=max(low, self.low), high=min(high, self.high))
@@ -61,7 +64,7 @@ class Space:
         return number
 
 
-def _bounds(low: Any, high: Any, *, above: float | None = None) -> None:
+def _check_bounds(low: Any, high: Any, *, above: float | None = None) -> None:
     """Refuse bounds that are no numbers, are swapped or equal, or do not lie above a number."""
     for bound, name in ((low, "low"), (high, "high")):
         arguments.real(bound, name, above=above)
@@ -89,7 +92,7 @@ class Linear(Space):
     high: float
 
     def __post_init__(self) -> None:
-        _bounds(self.low, self.high)
+        _check_bounds(self.low, self.high)
         if not math.isfinite(float(self.high) - float(self.low)):
             raise SettingError(
                 f"Linear must not be wider than float64 can tell, got low={self.low!r} and "
@@ -121,7 +124,7 @@ class Log(Space):
     high: float
 
     def __post_init__(self) -> None:
-        _bounds(self.low, self.high, above=0)
+        _check_bounds(self.low, self.high, above=0)
 
     @property
     def box(self) -> Box:
@@ -154,7 +157,7 @@ class Momentum(Space):
         for bound, name in ((self.low, "low"), (self.high, "high")):
             if not 0 < arguments.real(bound, name) < 1:
                 raise SettingError(f"{name} of Momentum must lie in (0, 1), got {bound!r}")
-        _bounds(self.low, self.high)
+        _check_bounds(self.low, self.high)
 
     @property
     def box(self) -> Box:
@@ -191,9 +194,9 @@ class Integer(Space):
         for bound, name in ((self.low, "low"), (self.high, "high")):
             if arguments.real(bound, name) != int(bound):
                 raise SettingError(f"{name} of Integer must be a whole number, got {bound!r}")
-            if abs(bound) > LARGEST:
+            if abs(bound) > MAX_EXACT_INTEGER:
                 raise SettingError(f"{name} of Integer must lie within ±2**53, got {bound!r}")
-        _bounds(self.low, self.high, above=0 if self.log else None)
+        _check_bounds(self.low, self.high, above=0 if self.log else None)
 
     @property
     def box(self) -> Box:
@@ -255,7 +258,7 @@ class Choice(Space):
         return self.values.index(value)
 
 
-def checked(space: Any) -> dict[str, Space]:
+def check_space(space: Any) -> dict[str, Space]:
     """Return a space of parameters by their names, or say what is wrong with it."""
     example = '{"learning_rate": fastnn.spaces.Log(1e-4, 1e-1)}'
     if not isinstance(space, Mapping) or not space:

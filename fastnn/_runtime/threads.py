@@ -9,12 +9,13 @@ from pathlib import Path
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
 
-#: The first one that is set counts; the last one is everybody's, and joblib sets it in its workers.
+#: Environment variables that limit the threads: the first one that is set counts. The last one is
+#: that of OpenMP, which joblib sets in its workers.
 VARIABLES = ("FASTNN_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def _cgroup_cores(folder: Path) -> int | None:
-    """Cores that one control group grants, rounded up; None without a limit. Versions 2 and 1."""
+    """Return the cores that a control group (version 2 or 1) grants, rounded up; None: no limit."""
     try:
         if (folder / "cpu.max").exists():
             quota, period = (folder / "cpu.max").read_text().split()
@@ -28,9 +29,9 @@ def _cgroup_cores(folder: Path) -> int | None:
 
 @cache
 def _cgroup_quota(root: str = "/") -> int | None:
-    """Cores that the process's control groups and all groups around them grant, if they limit it.
+    """Return the cores that the process's control groups and those around them grant, or None.
 
-    Once: reading the files takes longer than a small prediction.
+    The files are read once in a process, for that takes longer than a small prediction.
     """
     try:
         lines = Path(root, "proc/self/cgroup").read_text().splitlines()
@@ -59,11 +60,11 @@ def available_cores() -> int:
 
 
 def _default_num_threads() -> int:
-    """The environment's wish, or every core."""
+    """Return the threads that the environment asks for, at most the cores; by default all cores."""
     for name in VARIABLES:
-        wish = os.environ.get(name, "").split(",")[0].strip()
-        if wish.isdecimal() and int(wish) > 0:
-            return min(int(wish), available_cores())
+        value = os.environ.get(name, "").split(",")[0].strip()
+        if value.isdecimal() and int(value) > 0:
+            return min(int(value), available_cores())
     return available_cores()
 
 

@@ -17,13 +17,13 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastnn._validation import arguments
 
 from ..errors import DataError, SettingError, ShapeError
-from . import heldout, settings
+from . import held_out, settings
 from .fitted import Fitted
-from .heldout import HeldOut
+from .held_out import HeldOut
+from .inputs import FLOAT_DTYPES, to_network_input, to_sklearn_input
 from .networks import build_network
 from .parameters import Parameters, restores_if_refused
-from .reporting import reports, with_callbacks
-from .rows import FLOAT_DTYPES, to_network_input, to_sklearn_input
+from .sklearn_callbacks import callback_bridges, with_callbacks
 from .stopping import Patience
 
 Array = np.ndarray[Any, Any]
@@ -148,7 +148,7 @@ class Perceptron(Fitted, Parameters):
         elif arguments.flag(self.early_stopping, "early_stopping"):
             several = self._numeric or (np.ndim(y) == 2 and np.shape(y)[1] > 1)
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-            kept, rows = heldout.draw(self, y, w, several, seed)
+            kept, rows = held_out.draw_held_out(self, y, w, several, seed)
             held = HeldOut(to_network_input(X[rows]), y[rows], w[rows])
             X, y, w = X[kept], y[kept], w[kept]
         if not again:
@@ -215,16 +215,16 @@ class Perceptron(Fitted, Parameters):
         """Run epochs over `given` X, y and weights, with the weights w (m,)."""
         Y = self._encode_targets(given[1])
         chosen = settings.fit_arguments(self, len(Y), self.t_, patience)
-        watchers = reports(self, arguments.count(epochs, "max_iter", least=1), *given)
+        bridges = callback_bridges(self, arguments.count(epochs, "max_iter", least=1), *given)
         history = self.network_.fit(
             to_network_input(given[0]), Y, epochs=epochs, sample_weight=w,
             class_weight=self._class_factors(), validation_data=validation,
-            **chosen | {"callbacks": [*chosen["callbacks"], *watchers]},
+            **chosen | {"callbacks": [*chosen["callbacks"], *bridges]},
         )  # fmt: skip
         self._record_history(history)
         self.t_ += history.epochs * len(Y)
-        for report in watchers:
-            report.close()
+        for bridge in bridges:
+            bridge.close()
         return history
 
     def _record_history(self, history: Any) -> None:

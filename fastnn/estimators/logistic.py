@@ -24,10 +24,10 @@ from fastnn.network.prediction import log_probabilities
 from ..errors import DataError, SettingError, ShapeError
 from ..layers import Dense
 from ..optimizers import LBFGS
+from .inputs import FLOAT_DTYPES, to_network_input, to_sklearn_input
 from .labels import class_factors
 from .parameters import Estimator, restores_if_refused
-from .reporting import reports, with_callbacks
-from .rows import FLOAT_DTYPES, to_network_input, to_sklearn_input
+from .sklearn_callbacks import callback_bridges, with_callbacks
 
 Array = np.ndarray[Any, Any]
 DENSE_ROW = 1  # the row of the network's only product, behind that of the inputs
@@ -181,16 +181,16 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
     def _train(self, given: tuple[Any, Any, Any], target: Array, weight: Array, l2: float) -> Any:
         """Fit to `given` X, y and weights, as targets (m,) with weights (m,)."""
         epochs = arguments.count(self.max_iter, "max_iter", least=1)
-        watchers = reports(self, epochs, *given)
+        bridges = callback_bridges(self, epochs, *given)
         optimizer = LBFGS(tolerance=self.tol, cost_tolerance=COST_TOLERANCE)
         history = self.network_.fit(
             to_network_input(given[0]), target, epochs=epochs, optimizer=optimizer, l2=l2,
             sample_weight=weight, class_weight=class_factors(self.class_weight, self.classes_),
-            callbacks=watchers, progress=bool(self.verbose),
+            callbacks=bridges, progress=bool(self.verbose),
         )  # fmt: skip
         self._record_history(history)
-        for report in watchers:
-            report.close()
+        for bridge in bridges:
+            bridge.close()
         return history
 
     def _record_history(self, history: Any) -> None:

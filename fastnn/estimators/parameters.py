@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator
 
 from ..errors import DivergenceError
 from .convertible import Convertible
-from .reporting import Callbacks
-from .revival import Revivable
+from .old_pickles import OldPickles
+from .sklearn_callbacks import Callbacks
 
 Fit = TypeVar("Fit", bound=Callable[..., Any])
 
@@ -39,7 +39,7 @@ def restores_if_refused(fit: Fit) -> Fit:
     return guarded  # type: ignore[return-value]
 
 
-class Estimator(Convertible, Revivable, Callbacks, BaseEstimator):  # type: ignore[misc]
+class Estimator(Convertible, OldPickles, Callbacks, BaseEstimator):  # type: ignore[misc]
     """What all three estimators are to skl2onnx, to pickle and to scikit-learn."""
 
 

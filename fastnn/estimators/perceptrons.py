@@ -17,9 +17,9 @@ from fastnn.network.prediction import log_probabilities, outputs
 
 from ..errors import DataError, ShapeError
 from ..losses import CategoricalCrossEntropy, Poisson
-from . import heldout
+from . import held_out
 from .base import Perceptron, available_if_solver_steps
-from .heldout import HeldOut
+from .held_out import HeldOut
 from .labels import check_labels, class_factors
 from .settings import parse_loss
 
@@ -259,7 +259,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     def _check_held_out_size(self, held: HeldOut) -> None:
         """Refuse held-out rows that are too few for R²."""
-        heldout.check_large_enough(held, "R²", least=2)
+        held_out.check_large_enough(held, "R²", least=2)
 
     def predict(self, X: Any) -> Array:
         """Return values (m,) or (m, K) of rows X (m, n)."""

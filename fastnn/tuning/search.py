@@ -119,7 +119,7 @@ def tune(
         else {"validation_data": validation_data}
     )
     objective = Objective(
-        make_network, X, y, spaces.checked(space), arguments.count(epochs, "epochs", least=1),
+        make_network, X, y, spaces.check_space(space), arguments.count(epochs, "epochs", least=1),
         validation, monitor, _recorded_metrics(monitor), arguments.seed(seed), bool(prune),
         _check_catch(catch),
     )  # fmt: skip

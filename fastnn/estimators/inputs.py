@@ -1,4 +1,4 @@
-"""Rows as scikit-learn can check them, and sparse ones as networks take them."""
+"""Inputs X (m, n) as scikit-learn can check them, and then as networks take them."""
 
 from __future__ import annotations
 

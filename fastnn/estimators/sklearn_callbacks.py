@@ -1,4 +1,4 @@
-"""Reports: scikit-learn's own callbacks, which it has from version 1.9 on, told of every epoch.
+"""scikit-learn's own callbacks, which it has from version 1.9 on, called at every epoch of a fit.
 
 An estimator runs a root task whose subtasks are its epochs, as scikit-learn's callback protocol
 (``sklearn.callback``) lays down. With an older scikit-learn there is no ``set_callbacks``, and
@@ -15,7 +15,7 @@ from fastnn.network import Network
 
 from ..history import History
 
-__all__ = ["Callbacks", "Report", "reports", "with_callbacks"]
+__all__ = ["CallbackBridge", "Callbacks", "callback_bridges", "with_callbacks"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -32,13 +32,13 @@ except ImportError:
 
 
 def with_callbacks(method: Method) -> Method:
-    """Return the method, after whose end, good or bad, callbacks are torn down."""
+    """Return the method, at whose end the callbacks are torn down, whether it returns or raises."""
     managed: Method = _managed(method)
     return managed
 
 
-class Report:
-    """A callback of `Network.fit` that tells an estimator's callbacks of the fit and its epochs.
+class CallbackBridge:
+    """A callback of `Network.fit` that calls those which an estimator has from scikit-learn.
 
     `data` holds what they may ask for: X (m, n), y, and as metadata the sample weights.
     """
@@ -50,18 +50,18 @@ class Report:
         self.epoch: Any = None
 
     def _begin(self) -> None:
-        """Tell that an epoch begins."""
+        """Call them at the beginning of an epoch."""
         self.epoch = self.root.subcontext(task_name="epoch")
         self.epoch.call_on_fit_task_begin(**self.data)
 
     def start(self, network: Network) -> None:
-        """Tell that the fit begins; `fit` calls this before its first step."""
+        """Call them at the beginning of the fit; `fit` calls this before its first step."""
         self.root = self.estimator._init_callback_context(max_subtasks=self.epochs)
         self.root.call_on_fit_task_begin(**self.data)
         self._begin()
 
     def __call__(self, network: Network, history: History) -> bool:
-        """Tell that an epoch is over and the next begins; return True once they want no more."""
+        """Call them at the end of an epoch and the beginning of the next; return True to stop."""
         stop = self.epoch.call_on_fit_task_end(
             **self.data, reconstruction_attributes=lambda: self._fitted(history)
         )
@@ -83,13 +83,15 @@ class Report:
             self.epoch.call_on_fit_task_end(estimator=self.estimator)
 
     def close(self) -> None:
-        """Tell that the fit is over: the estimator has its fitted attributes."""
+        """Call them at the end of the fit, when the estimator has its fitted attributes."""
         self.root.call_on_fit_task_end(**self.data, reconstruction_attributes={})
 
 
-def reports(estimator: Any, epochs: int, X: Any, y: Any, weight: Any) -> list[Report]:
-    """Return the report that an estimator needs, if anything was given to its set_callbacks."""
+def callback_bridges(
+    estimator: Any, epochs: int, X: Any, y: Any, weight: Any
+) -> list[CallbackBridge]:
+    """Return the bridge that an estimator needs, if anything was given to its set_callbacks."""
     if not getattr(estimator, "_skl_callbacks", None):
         return []
     metadata = None if weight is None else {"sample_weight": weight}
-    return [Report(estimator, epochs, {"X": X, "y": y, "metadata": metadata})]
+    return [CallbackBridge(estimator, epochs, {"X": X, "y": y, "metadata": metadata})]

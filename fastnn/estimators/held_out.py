@@ -24,11 +24,13 @@ class HeldOut(NamedTuple):
     w: Array
 
 
-def draw(given: Parameters, y: Any, w: Array, several: bool, seed: int) -> tuple[Array, Array]:
+def draw_held_out(
+    given: Parameters, y: Any, w: Array, several: bool, seed: int
+) -> tuple[Array, Array]:
     """Return the rows of y (m,) that train and those that `early_stopping` holds out, in order.
 
-    Only rows with weight w (m,) are held out: ⌈validation_fraction⌉ of them, as in scikit-learn.
-    Labels are held out in proportion, and one row of each class trains, where that leaves enough;
+    Only rows with weight w (m,) are held out: ⌈validation_fraction · their number⌉, as in
+    scikit-learn. Labels are held out in proportion, and one row of each class trains, where that leaves enough;
     else, and where an example has several labels or targets, all rows are alike.
     """
     share = arguments.fraction(given.validation_fraction, "validation_fraction")

@@ -1,4 +1,4 @@
-"""Revival: pickles of estimators that an earlier version of fastnn made."""
+"""Pickles of estimators that an earlier version of fastnn made."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from inspect import signature
 from typing import Any
 
 
-class Revivable:
-    """An estimator whose pickles come back though they lack parameters that came after them."""
+class OldPickles:
+    """An estimator that can be unpickled where its pickle lacks parameters that are newer."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over what was pickled; a parameter that is not in it has its default."""
