@@ -42,13 +42,10 @@ class Loss:
         The kernels' code of the loss.
     needs : tuple of str
         The output activations with which it works; () for any.
-    check_targets : callable
-        Returns what `fit` was given as y as targets Y (m, K), or raises a sentence about it.
     """
 
     code: ClassVar[Code]
     needs: ClassVar[tuple[str, ...]] = ()
-    check_targets: ClassVar[TargetCheck] = staticmethod(arguments.real_targets)
 
     @property
     def name(self) -> str:
@@ -162,7 +159,6 @@ class BinaryCrossEntropy(_LabelSmoothing, Loss):
 
     code = Code.BINARY_CROSS_ENTROPY
     needs = ("sigmoid",)
-    check_targets = staticmethod(arguments.binary_targets)
 
 
 @dataclass(frozen=True)
@@ -177,7 +173,6 @@ class CategoricalCrossEntropy(_LabelSmoothing, Loss):
 
     code = Code.CATEGORICAL_CROSS_ENTROPY
     needs = ("softmax",)
-    check_targets = staticmethod(arguments.class_targets)
 
 
 #: The losses by the names that networks take, in the order of the kernels' codes.

@@ -30,8 +30,8 @@ def draw_held_out(
     """Return the rows of y (m,) that train and those that `early_stopping` holds out, in order.
 
     Only rows with weight w (m,) are held out: ⌈validation_fraction · their number⌉, as in
-    scikit-learn. Labels are held out in proportion, and one row of each class trains, where that leaves enough;
-    else, and where an example has several labels or targets, all rows are alike.
+    scikit-learn. Labels are held out in proportion, and one row of each class trains, where that
+    leaves enough; else, and where an example has several labels or targets, all rows are alike.
     """
     share = arguments.fraction(given.validation_fraction, "validation_fraction")
     arguments.real(share, "validation_fraction", above=0)
