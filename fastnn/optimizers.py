@@ -1,4 +1,4 @@
-"""Optimisers: frozen settings of how a gradient moves the parameters; memory is the network's."""
+"""Optimisers: frozen settings of how a gradient moves the parameters; slots lie in the network."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Optimizer:
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the kernels' update needs: its `method`, and the parameters of that."""
+        """The `method` of the kernels' update and its parameters."""
         raise TypeError(f"{type(self).__name__} does not say which kernel updates the parameters")
 
 
@@ -78,7 +78,7 @@ class GradientDescent(Optimizer):
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the kernels' update needs."""
+        """The `method` of the kernels' update and its parameters."""
         return {"method": Method.GRADIENT_DESCENT}
 
 
@@ -111,7 +111,7 @@ class Adam(Optimizer):
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the kernels' update needs."""
+        """The `method` of the kernels' update and its parameters."""
         return {
             "method": Method.ADAM,
             "beta1": self.beta1,
@@ -129,7 +129,7 @@ class UncorrectedAdam(Adam):
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the kernels' update needs."""
+        """The `method` of the kernels' update and its parameters."""
         return super().settings | {"uncorrected": True}
 
 
@@ -154,7 +154,7 @@ class Momentum(Optimizer):
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the kernels' update needs."""
+        """The `method` of the kernels' update and its parameters."""
         return {"method": Method.MOMENTUM, "beta1": self.beta}
 
 
@@ -176,7 +176,7 @@ class Nesterov(Optimizer):
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the kernels' update needs."""
+        """The `method` of the kernels' update and its parameters."""
         return {"method": Method.NESTEROV, "beta1": self.beta}
 
 
@@ -199,7 +199,7 @@ class VelocityMomentum(Momentum):
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the kernels' update needs."""
+        """The `method` of the kernels' update and its parameters."""
         method = Method.NESTEROV if self.nesterov else Method.MOMENTUM
         return super().settings | {"method": method, "velocity": True}
 
@@ -224,7 +224,7 @@ class RMSprop(Optimizer):
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the kernels' update needs."""
+        """The `method` of the kernels' update and its parameters."""
         return {"method": Method.RMSPROP, "beta1": self.beta, "epsilon": self.epsilon}
 
 
@@ -246,7 +246,7 @@ class AdamW(Adam):
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the kernels' update needs."""
+        """The `method` of the kernels' update and its parameters."""
         return super().settings | {"method": Method.ADAMW, "weight_decay": self.weight_decay}
 
 
@@ -284,12 +284,12 @@ class LBFGS(Optimizer):
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the kernels' update needs: nothing, for SciPy moves the parameters."""
+        """A `method` that is not called, for SciPy moves the parameters."""
         return {"method": Method.GRADIENT_DESCENT}
 
 
 def _all_kinds(family: type[Optimizer]) -> Iterator[type[Optimizer]]:
-    """Yield the classes below one, each before its own subclasses."""
+    """Yield all subclasses of a class, each before its own subclasses."""
     for kind in family.__subclasses__():
         yield kind
         yield from _all_kinds(kind)

@@ -56,7 +56,7 @@ class Space:
 
     @property
     def box(self) -> Box:
-        """The whole space."""
+        """The stored numbers of the whole space."""
         raise TypeError(f"{type(self).__name__} has no box; use one of {', '.join(__all__[:-1])}")
 
     def value(self, number: float) -> Any:
@@ -101,7 +101,7 @@ class Linear(Space):
 
     @property
     def box(self) -> Box:
-        """The whole space."""
+        """The stored numbers of the whole space."""
         return Box(float(self.low), float(self.high), log=False, whole=False)
 
 
@@ -128,7 +128,7 @@ class Log(Space):
 
     @property
     def box(self) -> Box:
-        """The whole space."""
+        """The stored numbers of the whole space."""
         return Box(float(self.low), float(self.high), log=True, whole=False)
 
 
@@ -161,11 +161,11 @@ class Momentum(Space):
 
     @property
     def box(self) -> Box:
-        """The whole space, of 1 − β."""
+        """The stored numbers of the whole space: 1 − β."""
         return Box(1 - self.high, 1 - self.low, log=True, whole=False)
 
     def value(self, number: float) -> float:
-        """Return β of 1 − β."""
+        """Return β of a stored number 1 − β."""
         return 1 - number
 
 
@@ -200,7 +200,7 @@ class Integer(Space):
 
     @property
     def box(self) -> Box:
-        """The whole space."""
+        """The stored numbers of the whole space."""
         return Box(int(self.low), int(self.high), log=bool(self.log), whole=True)
 
     def value(self, number: float) -> int:
@@ -243,15 +243,15 @@ class Choice(Space):
 
     @property
     def box(self) -> Box:
-        """The places of the values."""
+        """The stored numbers: the indices of the values."""
         return Box(0, len(self.values) - 1, log=False, whole=True)
 
     def value(self, number: float) -> Any:
-        """Return the value at that place."""
+        """Return the value of that index."""
         return self.values[int(number)]
 
     def place(self, value: Any) -> int:
-        """Return the place of a value: of itself, as 1 and True are equal, else of an equal one."""
+        """Return the index of a value: of the object itself, else of an equal one (1 and True are)."""
         for place, one in enumerate(self.values):
             if one is value:
                 return place

@@ -65,7 +65,7 @@ class backend:  # noqa: N801 - used like a function
 
 
 def announce_compilation(say: Callable[[str], object] | None) -> None:
-    """Let `say` speak one line before the first compilation that no cache saves; None: silence."""
+    """Have `say` called with one line before the first compilation; None stops that."""
     if active() is kernels.get("jitted"):
         compiler = importlib.import_module("fastnn.kernels.jitted.compiler.disk_cache")
         compiler.listen(None if say is None else partial(say, COMPILING_NOTE))

@@ -16,6 +16,7 @@ from fastnn.errors import DataError
 from fastnn.kernels.opcodes import READ
 
 Array = np.ndarray[Any, Any]
+#: What an error about missing values advises.
 MISSING_HINT = "drop those rows or fill in the missing values"
 
 
@@ -192,7 +193,7 @@ CONVERTERS = {"torch": _from_torch, "h5py": _from_h5py, "pandas": _from_pandas}
 
 
 def _all_finite(array: Array) -> bool:
-    """Tell that all numbers are finite; False: some are not, or their sum is not.
+    """Return whether all numbers are finite; False also where only their sum is not.
 
     As float64 NumPy adds numbers of float32 four times as slowly as it finds the extreme ones.
     """

@@ -13,7 +13,7 @@ MAX_DEFLATE_RATIO = 1032
 
 
 def is_system_error(error: Exception) -> bool:
-    """Whether an error tells of the system (permissions, limits, disks), not of a file's contents.
+    """Return whether an error comes from the system (permissions, limits, disks), not from a file.
 
     A damaged file can make a parser ask for impossible places, which the system refuses too.
     """

@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 
 def is_single_example(X: Any, n_in: int) -> bool:
-    """Tell whether X is a single row (1, n_in) of a dtype that is read in place."""
+    """Return whether X is a single row (1, n_in) of a dtype that is read in place."""
     return type(X) is np.ndarray and X.shape == (1, n_in) and X.dtype in READ
 
 

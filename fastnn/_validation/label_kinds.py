@@ -12,8 +12,10 @@ import numpy as np
 from fastnn.errors import DataError, ShapeError
 
 Array = np.ndarray[Any, Any]
+#: The kinds of labels by the kind of their dtype.
 KIND_BY_DTYPE = dict.fromkeys("biuf", "numbers") | {"U": "text", "S": "bytes", "M": "dates"}
-MISSING = "NoneType", "NAType", "NaTType"  # names, for pandas need not be there
+#: The names of the classes of missing labels, of pandas too, which need not be installed.
+MISSING = "NoneType", "NAType", "NaTType"
 
 
 def read_labels(given: Any, name: str) -> Array:
@@ -79,7 +81,7 @@ def is_missing(label: Any) -> bool:
 
 
 def _label_kind(label: Any) -> str:
-    """Return what one label is."""
+    """Return the kind of one label: text, bytes, numbers, or the name of its class."""
     if isinstance(label, str):
         return "text"
     if isinstance(label, bytes):

@@ -23,7 +23,9 @@ from .output import make_folder, print_note, print_result, write_picture
 from .task import Task, build_network, find_pixel_max, format_network, format_task, load_task
 from .verb import OUT, Verb, option
 
-N_REPORTS = 10  # lines about the progress of a training, the one after the first epoch not counted
+#: Lines about the progress of a training, beside the one after the first epoch.
+N_REPORTS = 10
+#: The optimisers by the names that the option takes.
 OPTIMIZERS: dict[str, type[Adam | GradientDescent]] = {
     "adam": Adam,
     "gradient-descent": GradientDescent,

@@ -68,7 +68,7 @@ def compare(*, quick: bool = False, note: Callable[[str], object] | None = None)
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Give every way one thread, so that methods are compared and not numbers of cores.
+    """Limit every backend to one thread, for backends are compared and not numbers of cores.
 
     NumPy's products have threads of their own, which wait for each other on a busy machine and
     then take a hundred times as long; threadpoolctl, where it is installed, can switch them off.
@@ -107,7 +107,7 @@ def _measure(work: Workload) -> Row:
 
 
 def _time(call: Callable[[], object], repeats: int) -> float:
-    """Seconds of one call, the mean of some."""
+    """Return the seconds of one call, the mean of `repeats` calls."""
     began = time.perf_counter()
     for _ in range(repeats):
         call()
@@ -115,7 +115,7 @@ def _time(call: Callable[[], object], repeats: int) -> float:
 
 
 def _check_result(work: Workload, name: str, wanted: Sequence[Array], found: Sequence[Any]) -> None:
-    """Refuse a result that is not the specification's."""
+    """Refuse a result that differs from that of the loops, the specification."""
     for want, got in zip(wanted, found, strict=True):
         scale = float(np.abs(want).max()) or 1.0
         error = float(np.abs(np.asarray(got) - want).max()) / scale
@@ -145,7 +145,7 @@ HEADINGS = ("work", "dtype", "loops", "vectorized", "jitted", "vectorized ×", "
 
 
 def _cells(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """The table's lines as text, the headings first."""
+    """Return the cells of the table, a tuple for each line, the headings first."""
     lines: list[tuple[str, ...]] = [HEADINGS]
     for row in rows:
         times = [_format_duration(row.get(way)) for way in kernels.BACKENDS]
@@ -178,7 +178,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _format_duration(seconds: float | None) -> str:
-    """Three digits and the unit that suits them."""
+    """Return seconds with three digits and the unit that suits them."""
     if seconds is None:
         return "–"
     units = {"s": 1.0, "ms": 1e-3, "µs": 1e-6}
@@ -188,7 +188,7 @@ def _format_duration(seconds: float | None) -> str:
 
 
 def _format_ratio(value: float | None) -> str:
-    """A ratio with two or three digits."""
+    """Return a ratio with two or three digits."""
     if value is None:
         return "–"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

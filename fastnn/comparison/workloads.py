@@ -56,7 +56,7 @@ def workloads(*, quick: bool = False) -> tuple[Workload, ...]:
 
 @lru_cache(maxsize=1)
 def _vectors(n: int) -> Any:
-    """Two vectors, the same for every way: with 16 MB each, those of one would push out others'."""
+    """Return two vectors (2, n) that all backends share: copies would push each other from caches."""
     return np.random.default_rng(0).random((2, n))
 
 

@@ -27,7 +27,8 @@ __all__ = [
     "gradient_check_n",
 ]
 
-LIMIT = 2e-7  # the notebook's line between rounding and a mistake
+#: The difference above which the notebook calls a gradient wrong.
+LIMIT = 2e-7
 
 
 def forward_propagation(x: ArrayLike, theta: ArrayLike) -> Array:

@@ -22,7 +22,8 @@ __all__ = [
     "model",
 ]
 
-LARGE = 10.0  # the factor of the notebook's badly scaled weights
+#: The factor of the notebook's badly scaled weights.
+LARGE = 10.0
 HIDDEN = (10, 5)
 
 

@@ -38,7 +38,8 @@ __all__ = [
     "update_parameters_with_momentum",
 ]
 
-FIRST_SEED = 11  # the notebook counts its seed up from 10 before each epoch
+#: The seed of the first epoch: the notebook adds 1 to its seed of 10 before each.
+FIRST_SEED = 11
 Step = Callable[[Array, float], None]
 
 

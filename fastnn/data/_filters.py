@@ -127,7 +127,7 @@ def used_filters(filters: list[Filter], mask: int) -> list[Filter]:
 
 
 def why_unreadable(filters: list[Filter], *, texts: bool) -> str | None:
-    """Say why such a data set is not read, as the end of a sentence; None if it is.
+    """Return why such a data set is not read, as the end of a sentence; None if it is.
 
     `texts`: it holds texts of variable length, of which only references are packed.
     """
@@ -171,7 +171,7 @@ def unpack_chunk(data: bytes, filters: list[Filter]) -> bytes | None:
 
 
 def find_chunk_fault(data: bytes, filters: list[Filter], expected: int) -> str | None:
-    """Say why the stored bytes of a chunk cannot become `expected` bytes; None if they can.
+    """Return why the stored bytes of a chunk cannot become `expected` bytes; None if they can.
 
     `filters` are those that packed this chunk.
     """

@@ -21,7 +21,7 @@ Objects = dict[tuple[int, int], int]  # address of a heap and number of an objec
 
 
 def find_text_fault(member: Any, path: Path) -> str | None:
-    """Say what is wrong with the texts of a data set, if anything is, as the end of a sentence."""
+    """Return what is wrong with the texts of a data set, as the end of a sentence, or None."""
     settings = member.file.id.get_create_plist()
     address_bytes, size_bytes = settings.get_sizes()
     objects = _read_heaps(path, size_bytes)

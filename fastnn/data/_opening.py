@@ -44,7 +44,7 @@ def open_hdf5(path: Path) -> Iterator[Any]:
 
 
 def _explain(error: Exception) -> str | None:
-    """Say what an error of h5py means, as the end of a sentence; None if it is the system's."""
+    """Return what an error of h5py means, as the end of a sentence; None if it is the system's."""
     text = str(error)
     if "unable to lock file" in text:
         return (

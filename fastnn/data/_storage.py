@@ -83,7 +83,7 @@ def _item_size(member: Any) -> int:
 
 
 def _find_contiguous_fault(member: Any, needed: int, room: int) -> str | None:
-    """Say what is wrong with a data set in one piece, if anything is."""
+    """Return what is wrong with a data set that is stored in one piece, or None."""
     stored, begin = member.id.get_storage_size(), member.id.get_offset()
     if stored == 0 and begin is None:  # never written
         return None

@@ -112,7 +112,7 @@ def _equal_rows(
 
 
 def _format_warning(found: dict[tuple[str, str], NDArray[np.int64]]) -> str:
-    """Return the warning's text."""
+    """Return the text of the warning about rows that stand in two parts."""
     parts = [
         f"{len(pairs)} row{'s' * (len(pairs) > 1)} of {b} also stand{'s' * (len(pairs) == 1)} in "
         f"{a} (row {pairs[0, 1]} of {b} is row {pairs[0, 0]} of {a})"

@@ -153,7 +153,7 @@ Weights = NDArray[np.float64] | None  # (m,), positive
 
 
 def _moments(rows: NDArray[Any], w: Weights, whole: bool) -> Statistics:
-    """Mean and deviation (n,), or (1,) of the whole array; the mean once more.
+    """Return mean and deviation (n,), or (1,) of the whole array, and the mean once more.
 
     Two passes over blocks of rows, and distances from the first row in the first of them, so that
     a large mean neither cancels nor swallows what lies around it.
@@ -180,13 +180,13 @@ def _moments(rows: NDArray[Any], w: Weights, whole: bool) -> Statistics:
 
 
 def _minimum_and_range(rows: NDArray[Any], w: Weights, whole: bool) -> Statistics:
-    """Minimum, range and maximum (n,)."""
+    """Return minimum, range and largest absolute value (n,)."""
     low, high = (a.astype(np.float64) for a in (rows.min(axis=0), rows.max(axis=0)))
     return low, high - low, np.maximum(np.abs(low), np.abs(high))
 
 
 def _median_and_quartiles(rows: NDArray[Any], w: Weights, whole: bool) -> Statistics:
-    """Median, distance of the quartiles, and median (n,)."""
+    """Return median, distance of the quartiles, and median (n,)."""
     numbers, shares = rows.astype(np.float64), np.array([0.25, 0.5, 0.75])
     if w is None:
         low, middle, high = np.quantile(numbers, shares, axis=0)

@@ -31,7 +31,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def _solver_steps(estimator: Any) -> bool:
-    """Tell that the solver takes steps."""
+    """Return whether the solver takes steps, as partial_fit needs it."""
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit is only available for solvers 'sgd' and 'adam'")
     return True
@@ -52,7 +52,7 @@ class Perceptron(Fitted, Parameters):
 
     @abstractmethod
     def _learn_targets(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
-        """Learn what y (m,) or (m, K) holds; refuse what does not fit to an earlier call."""
+        """Learn the classes of y (m,) or (m, K); refuse what does not fit to an earlier call."""
 
     @abstractmethod
     def _encode_targets(self, y: Any) -> Array:
@@ -86,7 +86,7 @@ class Perceptron(Fitted, Parameters):
         self.held_out_: Array | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take over what was pickled; fastnn 0.1.0's first pickles lack what came after them."""
+        """Take what was pickled; the first pickles of fastnn 0.1.0 lack some attributes."""
         super().__setstate__(state)
         if "network_" in state and "_described" not in state:
             hidden = settings.parse_hidden_layers(self)
@@ -179,7 +179,7 @@ class Perceptron(Fitted, Parameters):
     def _run_fit(
         self, given: tuple[Any, Any, Any], w: Array, held: HeldOut | None, again: bool
     ) -> Self:
-        """Run up to max_iter epochs and note what scikit-learn notes."""
+        """Run up to max_iter epochs and set the attributes that scikit-learn sets."""
         score = None if held is None else lambda: self._held_out_score(held)
         validation, epochs = self._monitored_data(held), self.max_iter
         patience = settings.make_patience(self, score, again)
@@ -194,7 +194,7 @@ class Perceptron(Fitted, Parameters):
         return self
 
     def _record_scores(self, patience: Patience) -> None:
-        """Note what the last call watched: scores of held-out rows or of `monitor`, or the loss."""
+        """Keep what the last call watched: scores of held-out rows or of `monitor`, or the loss."""
         if patience.scores:
             self.validation_scores_ = [*(self.validation_scores_ or []), *patience.scores]
         self.best_validation_score_ = patience.best_score
@@ -228,7 +228,7 @@ class Perceptron(Fitted, Parameters):
         return history
 
     def _record_history(self, history: Any) -> None:
-        """Take over the epochs of a call: `loss_curve_` goes on, `n_iter_` counts this call's."""
+        """Take the epochs of a call: `loss_curve_` grows by them, `n_iter_` is their number."""
         curve = history["cost"].tolist() if history.epochs else []
         self.loss_curve_ = [*self.loss_curve_, *curve]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf

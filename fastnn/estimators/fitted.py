@@ -56,7 +56,7 @@ class Views(list[Array]):
 
 
 class Fitted:
-    """What a perceptron is after its fit; all of it is read off `network_`."""
+    """The fitted attributes of a perceptron, all of which are read from `network_`."""
 
     network_: Network
 

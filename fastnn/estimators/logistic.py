@@ -30,9 +30,10 @@ from .parameters import Estimator, restores_if_refused
 from .sklearn_callbacks import callback_bridges, with_callbacks
 
 Array = np.ndarray[Any, Any]
-DENSE_ROW = 1  # the row of the network's only product, behind that of the inputs
-
-COST_TOLERANCE = 64 * float(np.finfo(np.float64).eps)  # scikit-learn's `ftol`
+#: The row of the network's Dense layer in the op table, behind that of the inputs.
+DENSE_ROW = 1
+#: The share of the cost below which L-BFGS stops: scikit-learn's `ftol`.
+COST_TOLERANCE = 64 * float(np.finfo(np.float64).eps)
 
 
 class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
@@ -194,11 +195,11 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
         return history
 
     def _record_history(self, history: Any) -> None:
-        """Count the iterations."""
+        """Take the number of iterations from the history of a fit."""
         self.n_iter_ = np.array([history.epochs], np.int32)
 
     def _has_intercept(self) -> bool:
-        """Tell that the network has biases."""
+        """Return whether the network has biases."""
         return bool(self.network_.program.ops[DENSE_ROW]["b"] >= 0)
 
     @property

@@ -140,7 +140,7 @@ def _numbers(operator: Any, m: Any) -> Any:
 
 
 def _is_multilabel(model: Any) -> bool:
-    """Tell whether an example can have several labels."""
+    """Return whether an example can have several labels."""
     net = model.network_
     return bool(net.outputs > 1 and output_activation(net.layers) == "sigmoid")
 

@@ -119,7 +119,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         check_labels(self._binarizer, y, several, None, exact=False)
 
     def _is_multilabel(self) -> bool:
-        """Tell that an example can have several labels."""
+        """Return whether an example can have several labels."""
         return bool(self._binarizer.y_type_ == "multilabel-indicator")
 
     def _output_activation(self) -> str:
@@ -232,7 +232,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     activation: Any = "relu"
 
     def _learn_targets(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
-        """Learn nothing: numbers are what they are."""
+        """Learn nothing, for numbers have no classes."""
 
     def _output_activation(self) -> str:
         """Return the output's activation."""

@@ -18,7 +18,8 @@ from ..optimizers import (
 from .parameters import Parameters
 from .stopping import Adaptive, InverseScaling, Patience
 
-COST_TOLERANCE = 1e7 * sys.float_info.epsilon  # `ftol` of SciPy, at which scikit-learn leaves it
+#: The share of the cost below which L-BFGS stops: `ftol` of SciPy, which scikit-learn does not set.
+COST_TOLERANCE = 1e7 * sys.float_info.epsilon
 
 
 def make_optimizer(given: Parameters) -> Optimizer | LBFGS:

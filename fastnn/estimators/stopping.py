@@ -12,7 +12,8 @@ from fastnn.network import Network
 from ..history import History
 from ..schedules import Plateau, Schedule
 
-SMALLEST = 1e-6  # the rate at which "adaptive" gives up, as in scikit-learn
+#: The learning rate below which "adaptive" stops, as in scikit-learn.
+MIN_RATE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -67,32 +68,32 @@ class Patience:
         return vars(self) | {"score": None, "_kept": None}
 
     def start(self, network: Network) -> None:
-        """Take the score of weights that go on; `fit` calls this before its first step."""
+        """Score the weights of a fit that goes on; `fit` calls this before its first step."""
         if self.goes_on and self.score is not None:
             self._improve(self.sign * self.score(), network)
 
     def __call__(self, network: Network, history: History) -> bool:
-        """Note the epoch; return True once patience is over. NaN is no improvement."""
+        """Record an epoch; return True once there was no improvement for too long. NaN is none."""
         value = self._value(history)
         self.waited = 0 if value <= self.best - self.tol else self.waited + 1
         self._improve(value, network)
         if self.waited <= self.patience:
             return False
-        if self.rate is not None and self.rate * self.factor > SMALLEST:
+        if self.rate is not None and self.rate * self.factor > MIN_RATE:
             self.factor, self.waited = self.factor / 5, 0
             return False
         self.stopped = True
         return True
 
     def _improve(self, value: float, network: Network) -> None:
-        """Keep a value, and the weights that score it, if it is the best so far."""
+        """Keep a value, and a copy of the weights that reached it, if it is the best so far."""
         if value < self.best:
             self.best = value
             if self.scores or self.goes_on:
                 self._kept = network.program.theta.copy(), network.program.state.copy()
 
     def _value(self, history: History) -> float:
-        """Return what should sink."""
+        """Return the number that should fall: the loss, or a score with its sign turned."""
         if self.monitor is not None:
             self.scores.append(float(history[self.monitor][-1]))
         elif self.score is not None:

@@ -16,7 +16,7 @@ PROBABILITY_SUM_TOLERANCE = 1e-3
 
 
 def _check_examples(a: Array, b: Array, second: str) -> None:
-    """Refuse two arrays that are not row for row of the same examples, or hold none."""
+    """Refuse two arrays of different lengths, or without any example."""
     if len(a) != len(b):
         raise ShapeError(
             f"y_true has {len(a)} rows but {second} has {len(b)}; every example needs one of each"
@@ -26,7 +26,7 @@ def _check_examples(a: Array, b: Array, second: str) -> None:
 
 
 def _one_column(array: Array, name: str) -> Array:
-    """Return labels as (m,)."""
+    """Return labels (m,) of an array (m,) or (m, 1)."""
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:

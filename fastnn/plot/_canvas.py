@@ -33,7 +33,7 @@ def import_matplotlib(module: str) -> Any:
 
 
 def axes_or_new(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes:
-    """Give `ax` back, or the Axes of a new figure of `size` inches.
+    """Return `ax`, checked, or the Axes of a new figure of `size` inches.
 
     Raises
     ------
@@ -66,14 +66,14 @@ def axes_or_new(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes
 
 
 def style_axes(ax: Axes) -> None:
-    """Take the frame off where it bounds nothing and lay a faint grid under the data."""
+    """Remove the upper frame line and draw a faint grid below the data."""
     ax.spines["top"].set_visible(False)
     ax.grid(visible=True, color="#DDDDDD", linewidth=0.6)
     ax.set_axisbelow(True)
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour and dash of curve `index`: colours first, then the same colours dashed."""
+    """Return colour and dash of curve `index`: colours first, then the same colours dashed."""
     turn, colour = divmod(index, len(COLOURS))
     return {"color": COLOURS[colour], "linestyle": DASHES[turn % len(DASHES)]}
 

@@ -10,13 +10,13 @@ MAX_DECIMALS = 12
 
 
 def disable_mathtext(*texts: Any) -> None:
-    """Let Matplotlib draw texts as they are written: a name may hold dollar signs, as "$0-$10"."""
+    """Keep Matplotlib from reading formulas in texts: a name may hold dollar signs, as "$0-$10"."""
     for text in texts:
         text.set_parse_math(False)
 
 
 def disable_legend_mathtext(legend: Any) -> None:
-    """Let names in a legend be drawn as they are written."""
+    """Keep Matplotlib from reading formulas in the names of a legend."""
     disable_mathtext(*legend.get_texts())
 
 

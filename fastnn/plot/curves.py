@@ -34,7 +34,7 @@ class Record(Protocol):
         ...
 
     def __contains__(self, key: object, /) -> bool:
-        """Say whether there is a series of that name."""
+        """Return whether there is a series of that name."""
         ...
 
 
@@ -153,7 +153,7 @@ def _series(record: Record, key: str, argument: str) -> NDArray[np.float64]:
 
 
 def _numbers(values: Any, name: str) -> NDArray[np.float64]:
-    """Turn costs into floats (k,)."""
+    """Return costs as floats (k,), checked."""
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -216,7 +216,7 @@ def _accuracies(right: Axes, train: NDArray[np.float64], checked: NDArray[np.flo
 
 
 def _is_plain(costs: Any) -> bool:
-    """Tell an array or a list of costs from a History."""
+    """Return whether costs are an array or a list, not a History."""
     return isinstance(costs, np.ndarray | Sequence)
 
 

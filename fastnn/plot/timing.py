@@ -84,7 +84,7 @@ def _check_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, dict[str, 
 
 
 def _check_time(value: Any, name: str) -> float | None:
-    """Check one time."""
+    """Return a time in seconds, checked, or None for one that was not measured."""
     if value is None:
         return None
     try:
@@ -97,7 +97,7 @@ def _check_time(value: Any, name: str) -> float | None:
 
 
 def _list_backends() -> str:
-    """List the keys that hold times."""
+    """Return the keys that hold times, as text."""
     return ", ".join(f'"{way}"' for way in BACKEND_COLOURS)
 
 

@@ -58,7 +58,7 @@ class Search:
 
     @property
     def _best_trial(self) -> dict[str, Any]:
-        """The best finished trial."""
+        """The best trial of those that were finished."""
         first = next(iter(self.ranking), None)
         if first is None or first["state"] != "finished":
             advice = "run more trials, or lower the learning rates if they diverged"
@@ -74,7 +74,7 @@ class Search:
 
     @property
     def best_score(self) -> float:
-        """Its score."""
+        """The score of the best finished trial."""
         return float(self._best_trial["score"])
 
     @property

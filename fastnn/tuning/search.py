@@ -242,7 +242,7 @@ def _run_trials(
     boxes: dict[str, Box],
     workers: int,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the missing trials as they are done, by this process or by several."""
+    """Run the missing trials, in this process or in several, and yield each when it ends."""
     if workers == 1 or path is None or not missing:
         yield from (run_trial(objective, study, index, boxes) for index in missing)
         return

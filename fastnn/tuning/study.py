@@ -46,7 +46,7 @@ def study_locked(path: str | None) -> Iterator[None]:
 
 
 def _try_lock(file: IO[bytes]) -> bool:
-    """Take the lock of an open file; False if another one holds it."""
+    """Lock an open file; return False if another process holds the lock."""
     try:
         if os.name == "nt":
             msvcrt: Any = importlib.import_module("msvcrt")

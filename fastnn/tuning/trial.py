@@ -212,7 +212,7 @@ def _split_parameters(
 
 
 def _check_none_left(names: Iterable[str], why: str) -> None:
-    """Refuse names that nothing takes."""
+    """Refuse names of settings that are left over, if any; `why` begins the sentence."""
     wrong = ", ".join(map(repr, sorted(names)))
     if wrong:
         raise SettingError(f"{why} {wrong}; epochs and validation are arguments of tune")

@@ -89,7 +89,7 @@ def get_entry(name: str, mapping: Mapping[str, Any], key: str) -> Any:
 
 
 def _check_mapping(name: str, value: Any) -> None:
-    """Check that arrays come by name."""
+    """Check that a value is a dict of arrays by name."""
     if isinstance(value, Mapping):
         return
     mend = "pass the dict that the notebook's functions return"

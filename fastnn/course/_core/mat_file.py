@@ -26,9 +26,12 @@ HEADER = 128
 INT8, INT32, UINT32, MATRIX, COMPRESSED, UTF8 = 1, 5, 6, 14, 15, 16
 #: Type number of stored numbers → their bytes.
 WIDTHS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}
-NUMERIC = range(6, 16)  # classes of matrices: double, single, int8 … uint64
-COMPLEX = 0x800  # among the flags of a matrix
-MOST_AXES = 32  # of SciPy and of NumPy 1
+#: The classes of numeric matrices: double, single, int8 … uint64.
+NUMERIC = range(6, 16)
+#: The flag of a complex matrix.
+COMPLEX = 0x800
+#: Axes of an array at most, as in SciPy and NumPy 1.
+MAX_AXES = 32
 
 
 class Element(NamedTuple):
@@ -139,7 +142,7 @@ def _variable(content: bytes, order: str) -> tuple[str, bool]:
     name = _element(content, axes.end, order)
     if (flags.kind, len(flags.content)) != (UINT32, 8):
         raise ValueError("a variable has no flags")
-    if axes.kind not in (INT32, UINT32) or len(axes.content) not in range(8, 4 * MOST_AXES + 1, 4):
+    if axes.kind not in (INT32, UINT32) or len(axes.content) not in range(8, 4 * MAX_AXES + 1, 4):
         raise ValueError("a variable has no shape")
     if name.kind not in (INT8, UTF8):
         raise ValueError("a variable has no name")

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from .arrays import Array, Parameters
 from .deep_forward import L_model_forward
 
-STEEP = 20.0  # the last layer's z is −10 or 10: as good as 0 or 1 after the sigmoid
+#: The factor of the last layer: its z is −10 or 10, whose sigmoid is almost 0 or 1.
+LOGIT_SCALE = 20.0
 
 
 def truth_table(n: int) -> tuple[Array, NDArray[np.bool_]]:
@@ -20,7 +21,9 @@ def truth_table(n: int) -> tuple[Array, NDArray[np.bool_]]:
 def _named(layers: list[tuple[Array, Array]], values: Array) -> Parameters:
     """Name W and b of the hidden layers and close with σ(20 (values A) − 10).   values (1, n)."""
     parameters: Parameters = {}
-    for layer, (W, b) in enumerate([*layers, (STEEP * values, np.array([[-STEEP / 2]]))], start=1):
+    for layer, (W, b) in enumerate(
+        [*layers, (LOGIT_SCALE * values, np.array([[-LOGIT_SCALE / 2]]))], start=1
+    ):
         parameters[f"W{layer}"], parameters[f"b{layer}"] = W, b
     return parameters
 
