@@ -56,7 +56,7 @@ def workloads(*, quick: bool = False) -> tuple[Workload, ...]:
 
 @lru_cache(maxsize=1)
 def _vectors(n: int) -> Any:
-    """Return two vectors (2, n) that all backends share: copies would push each other from caches."""
+    """Return two vectors (2, n) that all backends share: copies would not stay in the caches."""
     return np.random.default_rng(0).random((2, n))
 
 
