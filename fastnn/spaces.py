@@ -251,7 +251,7 @@ class Choice(Space):
         return self.values[int(number)]
 
     def place(self, value: Any) -> int:
-        """Return the index of a value: of the object itself, else of an equal one, as 1 and True."""
+        """Return the index of a value: of the object itself, else an equal one, as 1 and True."""
         for place, one in enumerate(self.values):
             if one is value:
                 return place
