@@ -42,10 +42,13 @@ class Loss:
         The kernels' code of the loss.
     needs : tuple of str
         The output activations with which it works; () for any.
+    check_targets : callable
+        Returns what `fit` was given as y as targets Y (m, K), or raises a sentence about it.
     """
 
     code: ClassVar[Code]
     needs: ClassVar[tuple[str, ...]] = ()
+    check_targets: ClassVar[TargetCheck] = staticmethod(arguments.real_targets)
 
     @property
     def name(self) -> str:
@@ -113,8 +116,7 @@ class Quantile(Loss):
     code = Code.QUANTILE
 
     def __post_init__(self) -> None:
-        arguments.check_fields(self, q=arguments.real)
-        if not 0 < self.q < 1:
+        if not 0 < arguments.real(self.q, "q") < 1:
             raise SettingError(f"q must lie in (0, 1), got {self.q!r}")
 
     @property
@@ -139,7 +141,7 @@ class _LabelSmoothing:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        arguments.check_fields(self, label_smoothing=arguments.fraction)
+        arguments.fraction(self.label_smoothing, "label_smoothing")
 
     @property
     def smoothing(self) -> float:
@@ -159,6 +161,7 @@ class BinaryCrossEntropy(_LabelSmoothing, Loss):
 
     code = Code.BINARY_CROSS_ENTROPY
     needs = ("sigmoid",)
+    check_targets = staticmethod(arguments.binary_targets)
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,7 @@ class CategoricalCrossEntropy(_LabelSmoothing, Loss):
 
     code = Code.CATEGORICAL_CROSS_ENTROPY
     needs = ("softmax",)
+    check_targets = staticmethod(arguments.class_targets)
 
 
 #: The losses by the names that networks take, in the order of the kernels' codes.
