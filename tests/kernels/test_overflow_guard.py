@@ -55,7 +55,7 @@ def test_what_is_called_safe_stays_finite(backend, method, dtype):
         theta = vector(generator, size, float(info.max), dtype)
         grad = vector(generator, size, peak * (1 - 1e-6), dtype)
         slots = np.zeros((METHODS[method].slots, size), dtype)
-        if method != Method.RMSPROP and len(slots):
+        if METHODS[method].averages_gradient:
             slots[0] = vector(generator, size, average * (1 - 1e-6), dtype)
         settings["decay"] = size
         ops, state = np.zeros(2, OP), np.zeros(0, dtype)
