@@ -1,4 +1,4 @@
-"""Sparse rows: the three vectors of a CSR matrix, as kernels read them."""
+"""CSR: sparse rows as kernels read them, three vectors that act like an array."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class SparseRows:
     indptr : ndarray (m + 1,) of int64
         Where each row begins.
 
-    Vectors of those types are kept as they are, others converted: one type of each, so that kernels
-    compile once. Nothing that comes in is changed.
+    Vectors of those types are kept as they are, others are converted: kernels compile for one type
+    of each. Nothing that comes in is changed.
 
     Raises
     ------
     ValueError
-        If they make no such rows: kernels look at no bound.
+        If they make no such rows, which kernels would read past their ends.
     """
 
     ndim = 2
@@ -65,8 +65,8 @@ class SparseRows:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def _places(self, rows: Array) -> tuple[Array, Array]:
-        """Return how many numbers each of the rows (k,) holds, and the places of all of them."""
+    def _positions(self, rows: Array) -> tuple[Array, Array]:
+        """Return how many numbers each of the rows (k,) holds, and where in data they lie."""
         starts = self.indptr[rows]
         counts = self.indptr[rows + 1] - starts
         ends = np.cumsum(counts)
@@ -74,14 +74,16 @@ class SparseRows:
 
     def __getitem__(self, rows: Any) -> Array:
         chosen = np.arange(len(self))[rows]
-        counts, places = self._places(chosen)
+        counts, positions = self._positions(chosen)
         dense = np.zeros((len(chosen), self.shape[1]), self.dtype)
-        dense[np.repeat(np.arange(len(chosen)), counts), self.indices[places]] = self.data[places]
+        dense[np.repeat(np.arange(len(chosen)), counts), self.indices[positions]] = self.data[
+            positions
+        ]
         return dense
 
     def take(self, rows: Array, axis: int = 0) -> SparseRows:
         """Return the rows (k,) of these numbers, sparse; `axis` is 0, as for arrays."""
-        counts, places = self._places(rows)
+        counts, positions = self._positions(rows)
         indptr = np.concatenate([[0], np.cumsum(counts)])
         shape = (len(rows), self.shape[1])
-        return SparseRows(self.data[places], self.indices[places], indptr, shape)
+        return SparseRows(self.data[positions], self.indices[positions], indptr, shape)

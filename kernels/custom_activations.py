@@ -1,11 +1,11 @@
-"""Activations of users: functions of arrays beside the built-in ones, by codes of their own."""
+"""Custom activations: functions of arrays that users register beside the built-in ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-FIRST = 1000  # their codes begin here, far beyond the built-in ones
+FIRST = 1000  # the least code of a custom activation, far beyond the built-in ones
 
 #: Code → (g, g′), functions of an array that return an array of its shape.
 CUSTOM: dict[int, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {}

@@ -126,38 +126,37 @@ class Mode(IntEnum):
     FROZEN = -1  # no dropout, no noise; BatchNorm by the batch
 
 
-#: One row of a program. Offsets count elements: W and b in theta (b = -1: no bias; BATCHNORM: γ
-#: and β), `state` in the state vector. There an INPUT has `stats` shifts, as many factors, and what
-#: the shifts lost to rounding (0: no scaling, 1: one of each for the whole array, n_in: one a
-#: feature); a BATCHNORM its running mean and variance, then those of the last batch. A is the row's
-#: place in the workspace (negative: an INPUT that is read block by block and never held whole, or
-#: AS_IT_IS), Z that of g's argument where the derivative needs it. `rate`: of DROPOUT, NOISE and
-#: LOSS; BATCHNORM's momentum; DENSE: the largest norm of a unit's weights, or 0. `offset`: INPUT's,
-#: BATCHNORM's ε. `layer` numbers the layers that draw random numbers.
+#: One row of a program. Offsets count elements of the vector that is named.
 OP = np.dtype(
     [
-        ("kind", np.int64),
-        ("code", np.int64),
+        ("kind", np.int64),  # a `Kind`
+        ("code", np.int64),  # an `Activation` or a `Loss`, or that of a custom activation
         ("n_in", np.int64),
         ("n_out", np.int64),
-        ("W", np.int64),
-        ("b", np.int64),
+        ("W", np.int64),  # offset in theta; BATCHNORM: of γ
+        ("b", np.int64),  # offset in theta, −1: no bias; BATCHNORM: of β
+        # Offset in the state vector. INPUT: `stats` shifts, factors, and what the shifts lost to
+        # rounding; BATCHNORM: running mean and variance, then those of the last batch.
         ("state", np.int64),
-        ("stats", np.int64),
-        ("source", np.int64),
+        ("stats", np.int64),  # INPUT: 0 no scaling, 1 one for the whole array, n_in one a feature
+        ("source", np.int64),  # LOSS: the row whose output it reads
+        # Offset of A in the workspace, in features. Negative: an INPUT that is read block by block
+        # and never held whole, or AS_IT_IS.
         ("A", np.int64),
-        ("Z", np.int64),
-        ("layer", np.int64),
+        ("Z", np.int64),  # offset of g's argument, where the derivative needs it
+        ("layer", np.int64),  # which of the layers that draw random numbers
+        # DROPOUT, NOISE, LOSS: the parameter; BATCHNORM: momentum; DENSE: largest norm of a unit's
+        # weights, 0: none.
         ("rate", np.float64),
-        ("offset", np.float64),
+        ("offset", np.float64),  # INPUT: what is added at the end; BATCHNORM: ε
     ],
     align=True,
 )
 
-#: A of an INPUT whose sparse rows the DENSE row behind it multiplies where they lie.
+#: The A of an INPUT row whose X the DENSE row behind it multiplies where X lies.
 AS_IT_IS = -2
 
-#: What a run needs beside arrays. `decay` bounds the part of theta that L2 and L1 act on.
+#: What a run needs beside arrays.
 SETTINGS = np.dtype(
     [
         ("method", np.int64),
@@ -172,12 +171,12 @@ SETTINGS = np.dtype(
         ("clip_value", np.float64),
         ("l2", np.float64),
         ("l1", np.float64),
-        ("decay", np.int64),
+        ("decay", np.int64),  # parameters, the first ones of theta, that L2 and L1 act on
         ("batch_size", np.int64),
-        ("shuffle", np.int64),
+        ("shuffle", np.int64),  # 1: each epoch has an order of its own
         ("seed", np.int64),
-        ("first_epoch", np.int64),
-        ("threads", np.int64),
+        ("first_epoch", np.int64),  # how many epochs earlier fits have taken
+        ("threads", np.int64),  # at most
     ],
     align=True,
 )

@@ -1,7 +1,8 @@
 """The overflow guard: whether a step could take a parameter out of its dtype's range.
 
-A finite number stays finite when it moves by less than half the distance of the largest numbers.
-So no copy of parameters and slots is needed to undo a step: one that might overflow is not taken.
+A finite number stays finite when it moves by less than half the distance between the two largest
+numbers. A step that might overflow is not taken, and no copy of parameters and slots is needed to
+undo it. The compiled backend compiles these functions into its steps.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 
 from .opcodes import METHODS, Method
 
-# By method, as tuples: compiled code reads these too.
+# Of `METHODS`, by method; tuples, which compiled code can read.
 AVERAGES_GRADIENT = tuple(METHODS[method].averages_gradient for method in Method)
 AVERAGES_SQUARES = tuple(METHODS[method].squares is not None for method in Method)
 CORRECTS_BIAS = tuple(METHODS[method].corrects_bias for method in Method)
@@ -18,50 +19,49 @@ DECAYS_WEIGHTS = tuple(METHODS[method].decays_weights for method in Method)
 
 
 def _limits(dtype):
-    """Return the largest number, and a quarter of the half distance, lest rounding counts."""
+    """Return the largest number, and how far one may move: a quarter of the half distance."""
     info = np.finfo(dtype)
     return float(info.max), float(info.max) * float(info.eps) / 16
 
 
-SINGLE, DOUBLE = _limits(np.float32), _limits(np.float64)
-NORMED = DOUBLE[0] / 2.0**63  # squares up to which Σ g² in float64 stays finite
+LIMITS_32, LIMITS_64 = _limits(np.float32), _limits(np.float64)
+MAX_SQUARE = LIMITS_64[0] / 2.0**63  # of a gradient's numbers, up to which Σ g² stays finite
 
 
-def bound(settings, rate, peak, average):
-    """Return a bound of |v| after a step.   peak: the largest |g|; average: of |v| before it."""
+def bound(settings, rate, max_abs_grad, max_abs_momentum):
+    """Return a bound of |v| after a step, from the largest |g| and a bound of |v| before it."""
     if settings["velocity"]:
-        return settings["beta1"] * average + abs(rate) * peak
-    return max(peak, average)
+        return settings["beta1"] * max_abs_momentum + abs(rate) * max_abs_grad
+    return max(max_abs_grad, max_abs_momentum)
 
 
-def safe(settings, single, rate, cost, peak, average):
+def safe(settings, is_float32, rate, cost, max_abs_grad, max_abs_momentum):
     """Tell whether a step leaves every parameter and slot finite.
 
-    peak: the largest slope |g|; average: the largest |v| in the slots. A moving average is at most
-    the largest of what it averages, 1 − βᵗ at least 1 − β, and √s + ε at least ε.
+    max_abs_grad: the largest |g|; max_abs_momentum: a bound of |v| in slot 0. A moving average is
+    at most the largest of what it averages, 1 − βᵗ at least 1 − β, and √s + ε at least ε.
     """
-    if not (cost - cost == 0 and peak - peak == 0):  # ∞ − ∞ and NaN − NaN are NaN
+    if not (cost - cost == 0 and max_abs_grad - max_abs_grad == 0):  # ∞ − ∞ and NaN − NaN are NaN
         return False
-    largest, limit = SINGLE if single else DOUBLE
-    method, slope = settings["method"], peak
+    largest, limit = LIMITS_32 if is_float32 else LIMITS_64
+    method, move = settings["method"], max_abs_grad
     value, norm = float(settings["clip_value"]), float(settings["clip_norm"])
-    slope = value if 0 < value < slope else slope
-    slope = norm if 0 < norm < slope else slope
+    move = value if 0 < value < move else move
+    move = norm if 0 < norm < move else move
     squares = AVERAGES_SQUARES[method]
-    if squares and not slope * slope < largest:
+    if squares and not move * move < largest:
         return False
-    if norm > 0 and not peak * peak < NORMED:
+    if norm > 0 and not max_abs_grad * max_abs_grad < MAX_SQUARE:
         return False
     if settings["velocity"]:  # βv + ηg at most, and with Nesterov's look ahead ηg once more
-        return average + 2 * abs(rate) * slope < limit
-    if AVERAGES_GRADIENT[method] and average > slope:
-        slope = average
+        return max_abs_momentum + 2 * abs(rate) * move < limit
+    if AVERAGES_GRADIENT[method] and max_abs_momentum > move:
+        move = max_abs_momentum
     if CORRECTS_BIAS[method]:
-        slope = slope / (1 - settings["beta1"])
+        move = move / (1 - settings["beta1"])
     if squares:
-        slope = slope / settings["epsilon"]
-    if (
-        DECAYS_WEIGHTS[method] and rate * settings["weight_decay"] > 2
-    ):  # weights would grow, not decay
+        move = move / settings["epsilon"]
+    # A factor below −1 would let weights grow, not decay.
+    if DECAYS_WEIGHTS[method] and rate * settings["weight_decay"] > 2:
         return False
-    return abs(rate) * slope < limit
+    return abs(rate) * move < limit
