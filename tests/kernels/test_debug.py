@@ -14,9 +14,12 @@ from fastnn.kernels.debug import DEBUG
 import fastnn
 from fastnn import BatchNorm, Dense, Dropout, GaussianNoise, Network, Rescaling, kernels
 
-pytestmark = pytest.mark.skipif(
-    not kernels.get("jitted").available, reason="Numba's compiler is switched off"
-)
+pytestmark = [
+    pytest.mark.medium,
+    pytest.mark.skipif(
+        not kernels.get("jitted").available, reason="Numba's compiler is switched off"
+    ),
+]
 
 #: Kernels that do what none must, beside those of the package.
 WRONG = """
