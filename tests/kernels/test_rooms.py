@@ -42,7 +42,7 @@ def imported_rooms(name, tree):
             module = [*base, *(node.module or "").split(".")] if node.module else base
             for alias in node.names if module == ["jitted"] else [None]:
                 target = [*module, alias.name] if alias else module
-                if target[0] == "jitted":
+                if target[:1] == ["jitted"]:
                     yield target[1]
 
 

@@ -86,6 +86,12 @@ def record_type(record, number):
 
 
 @cache
+def _abi_types(signature, number):
+    """Return Numba's types of a signature's letters as compiled kernels take them."""
+    return abi_types(_types(signature, number))
+
+
+@cache
 def _places():
     """Return the definitions in the order of the tables: by modules, of each as it defines them.
 
@@ -119,7 +125,7 @@ def _define(module, function, signature, requires):
 def _call(context, builder, table, place, values, signature, number):
     """Emit a call of the kernel at a place of a table (its type and value) with a tuple's items."""
     letters, (kind, pointers) = signature.split(), table
-    expected = abi_types(_types(signature, number))
+    expected = _abi_types(signature, number)
     data = context.make_array(kind)(context, builder, pointers).data
     wanted = context.call_conv.get_function_type(types.none, expected)
     pointer = builder.inttoptr(builder.load(builder.gep(data, [place])), wanted.as_pointer())
@@ -227,13 +233,13 @@ def _number(dtype):
 def _is_kept(number, place):
     """Tell whether the cache holds the kernel at a place."""
     compiled, signature, _ = indirect_kernels()[place]
-    return compiled._cache.holds(abi_types(_types(signature, number)), compiled.targetctx)
+    return compiled._cache.holds(_abi_types(signature, number), compiled.targetctx)
 
 
 def _compile(number, place):
     """Return the kernel at a place, compiled or loaded."""
     compiled, signature, _ = indirect_kernels()[place]
-    expected = abi_types(_types(signature, number))
+    expected = _abi_types(signature, number)
     compiled.compile(expected)
     return compiled.overloads[expected]
 

@@ -63,10 +63,10 @@ def _multiplications(ops):
 
 
 def _n_threads(ops, examples, times, threads, parts=1):
-    """Return how many threads share work on so many examples, so many times: one for little work.
+    """Return how many threads share the work on a number of examples, repeated `times` times.
 
-    threads() tells how many may, and is asked only where that matters; parts: how many threads have
-    examples of their own, which they need not share.
+    threads() tells how many may, and is asked only where there is work for several; parts: how many
+    threads could each have examples of their own.
     """
     work = examples * _multiplications(ops.tobytes())
     shared = work >= MIN_FLOPS_PER_STEP

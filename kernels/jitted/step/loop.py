@@ -38,25 +38,25 @@ def evaluate_blocks(kernel_ptrs, model, workspace, batch, block_losses, score, a
     buffer, ld, offsets = workspace
     X, Y, w, row_indices = batch
     last = model.ops[model.ops.size - 1].source
-    first, step, own, members = 0, 1, buffer, team
+    first, step, own, sharing = 0, 1, buffer, team
     if apart != 0 and row_indices.size >= team.n_threads * ld:
         length = offsets.thread_base + offsets.thread_size
         first, step, own = team.tid, team.n_threads, view(buffer, team.tid * length, length)
-        members = Team(team.barrier, 0, 1)
+        sharing = Team(team.barrier, 0, 1)
     own_workspace = Workspace(own, ld, offsets)
     for block in range(first, block_losses.shape[0], step):
         rows = view(row_indices, block * ld, min(ld, row_indices.size - block * ld))
         forward_pass(
-            kernel_ptrs, model, last, own_workspace, X, rows, 1, Phase(0, INFERENCE), members
+            kernel_ptrs, model, last, own_workspace, X, rows, 1, Phase(0, INFERENCE), sharing
         )
-        if members.tid == 0:
+        if sharing.tid == 0:
             total = total_weight(w, rows)
             loss_and_output_grad(
                 kernel_ptrs, model.ops, own_workspace, Batch(X, Y, w, rows), 1, total,
                 view_row(block_losses, block, 0, 2),
             )  # fmt: skip
             block_losses[block, 2] = total
-        barrier_wait(members)
+        barrier_wait(sharing)
     barrier_wait(team)
     if team.tid == 0:
         cost = hits = total = 0.0
@@ -102,26 +102,26 @@ def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, non
     """
     buffer, ld, offsets = workspace
     team = Team(as_abi_array(team.barrier), team.tid, team.n_threads)
-    nonfinite, members = view(nonfinite, team.tid, 1), team
+    nonfinite, sharing = view(nonfinite, team.tid, 1), team
     apart = team.n_threads > 1 and row_indices.size >= team.n_threads * ld
     if apart:
         length = offsets.thread_base + offsets.thread_size
-        buffer, members = view(buffer, team.tid * length, length), Team(team.barrier, 0, 1)
+        buffer, sharing = view(buffer, team.tid * length, length), Team(team.barrier, 0, 1)
     own = Workspace(buffer, ld, offsets)
     i = next_chunk(team, ld) if apart else 0
     while i < row_indices.size:
         rows = view(row_indices, i, min(ld, row_indices.size - i))
-        forward_pass(kernel_ptrs, model, last, own, X, rows, 1, Phase(0, INFERENCE), members)
-        if model.ops[0].A >= 0 and not _all_finite(model.ops[0], own, rows.size, members):
+        forward_pass(kernel_ptrs, model, last, own, X, rows, 1, Phase(0, INFERENCE), sharing)
+        if model.ops[0].A >= 0 and not _all_finite(model.ops[0], own, rows.size, sharing):
             nonfinite[0] = 1
         A = view_matrix(buffer, model.ops[last].A * ld, model.ops[last].n_out, ld)
-        if members.tid == 0 and out.shape[1] > A.shape[0]:
+        if sharing.tid == 0 and out.shape[1] > A.shape[0]:
             _both_probabilities(kernel_ptrs, model.ops, last, own, i, rows.size, out)
-        elif members.tid == 0:
+        elif sharing.tid == 0:
             for k in range(A.shape[0]):
                 for j in range(rows.size):
                     out[i + j, k] = A[k, j]
-        barrier_wait(members)
+        barrier_wait(sharing)
         i = next_chunk(team, ld) if apart else i + ld
 
 

@@ -27,9 +27,9 @@ _kept = _Kept()
 
 
 def scratch(size, dtype):
-    """Return memory for so many numbers at least, from a cache line on.
+    """Return a vector of `size` numbers at least, from a cache line on.
 
-    Nothing else of this thread uses it until the next call.
+    Nothing else of this thread uses it until the next call of this function.
     """
     if size * dtype.itemsize > MAX_SCRATCH_BYTES:
         return aligned_scratch(size, dtype)
