@@ -23,7 +23,7 @@ def step_at(theta: Any, epsilon: float) -> Any:
     return max(epsilon, MIN_RELATIVE_STEP * abs(theta))
 
 
-def gradient(
+def full_batch_gradient(
     backend: Backend, ops: Array, theta: Array, grad: Array, state: Array, examples: Examples,
     settings: Array,
 ) -> float:  # fmt: skip
@@ -54,7 +54,7 @@ def by_each(
         costs = []
         for moved in (high, low):
             theta[i] = moved
-            costs.append(gradient(backend, ops, theta, grad, state, examples, settings))
+            costs.append(full_batch_gradient(backend, ops, theta, grad, state, examples, settings))
         out[k] = (costs[0] - costs[1]) / (high - low)
         theta[i] = kept
 
@@ -67,7 +67,7 @@ def along(
     grad = np.zeros_like(theta)
     for k, d in enumerate(directions):
         up, down = (
-            gradient(backend, ops, theta + step * d, grad, state, examples, settings)
+            full_batch_gradient(backend, ops, theta + step * d, grad, state, examples, settings)
             for step in (epsilon, -epsilon)
         )
         out[k] = (up - down) / (2 * epsilon)

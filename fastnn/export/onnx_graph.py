@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.kernels.erfc import DOUBLE
+from fastnn.kernels.erfc import ERFC_FLOAT64
 from fastnn.kernels.opcodes import LEAK, SELU_ALPHA, SELU_SCALE
 from fastnn.lowering.fold_batchnorm import fold
 from fastnn.lowering.lower import output_activation
@@ -190,8 +190,8 @@ def _gelu(graph: Graph, Z: str) -> str:
     y = graph.with_constant("Mul", graph.add("Abs", Z), math.sqrt(0.5))
     v = graph.add("Reciprocal", graph.with_constant("Add", y, 2))
     t = graph.with_constant("Add", graph.with_constant("Mul", v, -4), 1)
-    p = graph.constant(DOUBLE[-1])
-    for coefficient in reversed(DOUBLE[:-1]):
+    p = graph.constant(ERFC_FLOAT64[-1])
+    for coefficient in reversed(ERFC_FLOAT64[:-1]):
         p = graph.with_constant("Add", graph.add("Mul", p, t), coefficient)
     e = graph.add("Exp", graph.add("Neg", graph.add("Mul", y, y)))
     tail = graph.add("Mul", graph.add("Mul", graph.with_constant("Mul", e, 0.5), v), p)

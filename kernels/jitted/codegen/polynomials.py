@@ -59,4 +59,4 @@ artanh = _polynomial("artanh", _artanh(4), _artanh(10))
 error = _polynomial("error", _error(8), _error(15))
 
 #: (y + 2) exp(y²) erfc y, y ≥ 0, in powers of t = (y − 2) / (y + 2).
-scaled_erfc = _polynomial("scaled_erfc", erfc.SINGLE, erfc.DOUBLE)
+scaled_erfc = _polynomial("scaled_erfc", erfc.ERFC_FLOAT32, erfc.ERFC_FLOAT64)

@@ -260,24 +260,24 @@ def _stand_ins():
     return np.array([stand_in(name.removeprefix(above)) for name in names], np.int64)
 
 
-def _required(dtype, uses):
-    """Return the places of the kernels that calls with these uses require, for a dtype."""
+def _required(dtype, required_kernels):
+    """Return the places of the kernels whose requirements calls name, for a dtype."""
     return [
         place
         for place, (_, _, use) in enumerate(indirect_kernels())
-        if use is None or (use in uses and dtype in REQUIRED_DTYPES.get(use, (dtype,)))
+        if use is None or (use in required_kernels and dtype in REQUIRED_DTYPES.get(use, (dtype,)))
     ]
 
 
 @lru_cache(maxsize=256)
-def kernel_pointers(dtype, uses=frozenset(), processes=1):
+def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
     """Return the pointers (kernels,) for networks of a dtype, compiled or loaded where required.
 
-    uses: what the call names; processes: how many may compile at once.
+    required_kernels: what the call names; processes: how many may compile at once.
     """
     number = _number(dtype)
     table = _tables.setdefault(number, _Table(_stand_ins(), set()))
-    required = _required(dtype, uses)
+    required = _required(dtype, required_kernels)
     missing = [place for place in required if place not in table.compiled]
     absent = [place for place in missing if not _is_kept(number, place)]
     with started_helpers(np.dtype(dtype).name, absent, processes) as order:

@@ -22,8 +22,6 @@ from ..requirements import (
 from ..step.fusion import relu_rows_below
 from .compiled import compiled_kernels
 
-IDENTITY, RELU = Activation.IDENTITY, Activation.RELU
-
 #: What the kinds of rows that compiled steps run require, beside what all require; None: nothing of
 #: their own by their kind alone.
 KINDS = {
@@ -44,7 +42,7 @@ def _for_rows(ops, purpose):
     for row in range(1, last + 1):
         kind, code = int(ops["kind"][row]), int(ops["code"][row])
         in_product = purpose != "single" and (row > 1 or ops["A"][0] >= 0)  # relu, by its epilogue
-        done = (IDENTITY, RELU) if in_product else (IDENTITY,)
+        done = (Activation.IDENTITY, Activation.RELU) if in_product else (Activation.IDENTITY,)
         if kind == Kind.ACTIVATION or (kind == Kind.DENSE and code not in done):
             required_kernels.add(of_activation(code))
         elif KINDS[kind]:
@@ -69,7 +67,7 @@ def _derivatives(ops):
     dense = [row for row in range(1, last + 1) if kinds[row] == Kind.DENSE]
     below = {row: relu_rows_below(table, row) for row in dense}
     fused = {row - count for row, count in below.items() if count > 0}
-    active = [row for row in dense if codes[row] != IDENTITY and row not in fused]
+    active = [row for row in dense if codes[row] != Activation.IDENTITY and row not in fused]
     active += [row for row in range(1, last + 1) if kinds[row] == Kind.ACTIVATION]
     return {of_derivative(codes[row]) for row in active}
 
