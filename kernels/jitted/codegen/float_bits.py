@@ -1,13 +1,14 @@
-"""Floating-point numbers taken apart: their exponents, fractions and signs, by integer arithmetic.
+"""IEEE floating-point numbers by their bits: exponents, fractions and signs by integer arithmetic.
 
-What every CPU does to vectors: shifts, sums, masks. Rounding and converting to integers would fall
-to libm, or to one number at a time, on CPUs before AVX-512.
+Every CPU shifts, adds and masks vectors of integers. Rounding and converting to integers would call
+libm, or take one number at a time, on CPUs before AVX-512.
 """
 
 from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import update_wrapper
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,175 +18,171 @@ from numba.extending import overload
 FLAGS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
 
 
-def _layout(number, word, digits, bias, ln2_bits):
-    """What the functions must know of a floating-point format: its layout, and ln 2 in two parts.
+def _format(number, word, digits, bias, ln2_bits):
+    """Constants of a floating-point format: its layout, and ln 2 in two parts.
 
-    The upper part of ln 2 has so few bits that its product with an exponent is exact, the lower
-    one is what is left (Cody and Waite, Software Manual for the Elementary Functions, 1980).
+    The upper part of ln 2 has so few bits that its product with an exponent is exact; the lower
+    one is the rest (Cody and Waite, Software Manual for the Elementary Functions, 1980).
     """
     ln2 = Decimal(2).ln()
     upper = int(ln2 * 2**ln2_bits) / 2**ln2_bits
     root = number(math.sqrt(0.5)).view(word)
     return SimpleNamespace(
-        number=number,
-        word=word,
-        bias=bias,
-        width=word(digits - 1),
-        fraction=word(2 ** (digits - 1) - 1),
+        number=number,  # NumPy's type of the numbers
+        word=word,  # and of unsigned integers of as many bits
+        bias=bias,  # of the exponent
+        fraction_bits=word(digits - 1),
+        fraction_mask=word(2 ** (digits - 1) - 1),
+        sign_mask=word(1 << (8 * number().itemsize - 1)),
+        ln2=number(ln2),
         ln2_upper=number(upper),
         ln2_lower=number(ln2 - Decimal(upper)),
-        ln2=number(ln2),
         log2_e=number(1 / ln2),
-        # x + round_up has an integer in its last bits: x rounded, plus twice the bias, even; with
-        # round_once plus the bias.
-        round_up=number(1.5 * 2 ** (digits - 1) + 2 * bias),
-        round_once=number(1.5 * 2 ** (digits - 1) + bias),
-        # an integer below 2^(digits - 1), put into the last bits of this number, adds itself to it
-        whole=number(2 ** (digits - 1)).view(word),
-        whole_bias=number(2 ** (digits - 1) + bias),
-        root_half=root,
-        to_root=word((bias << (digits - 1)) - int(root)),
-        normal_low=np.finfo(number).smallest_normal,
-        lift=number(2**digits),
-        lifted=number(digits),
-        sign=word(1 << (8 * number().itemsize - 1)),
+        # x + round_two_biases has an integer in its last bits: x rounded, plus twice the bias,
+        # which is even; x + round_one_bias has x rounded, plus the bias.
+        round_two_biases=number(1.5 * 2 ** (digits - 1) + 2 * bias),
+        round_one_bias=number(1.5 * 2 ** (digits - 1) + bias),
+        # The bits of 2^(digits − 1), or those of an integer 0 ≤ n < 2^(digits − 1), are the bits of
+        # the number 2^(digits − 1) + n.
+        integer_bits=number(2 ** (digits - 1)).view(word),
+        integer_and_bias=number(2 ** (digits - 1) + bias),
+        root_half_bits=root,  # of √½
+        one_less_root_half_bits=word((bias << (digits - 1)) - int(root)),
+        smallest_normal=np.finfo(number).smallest_normal,
+        subnormal_scale=number(2**digits),  # makes every subnormal number normal
+        subnormal_exponent=number(digits),
     )
 
 
-_SINGLE = _layout(np.float32, np.uint32, 24, 127, 15)
-_DOUBLE = _layout(np.float64, np.uint64, 53, 1023, 41)
+_FLOAT32 = _format(np.float32, np.uint32, 24, 127, 15)
+_FLOAT64 = _format(np.float64, np.uint64, 53, 1023, 41)
 
 
-def layout_of(x):
-    """The layout of numbers of a Numba type."""
-    return _SINGLE if x == types.float32 else _DOUBLE
+def float_overload(in_python=None):
+    """Decorate what makes a function for a floating-point format: compiled code calls its name.
+
+    The decorated function takes a format of `_format` and returns an implementation with the
+    constants of that format; it is called once for each dtype of the last argument. in_python: what
+    plain Python calls by that name instead; None: nothing.
+    """
+
+    def decorate(implementation_for):
+        def in_compiled_code(*args):
+            raise TypeError(f"{implementation_for.__name__} runs only inside compiled kernels")
+
+        reference = in_python or in_compiled_code
+
+        def stub(*args):
+            return reference(*args)
+
+        @overload(stub, jit_options=FLAGS, strict=False)
+        def typed(*args):
+            return implementation_for(_FLOAT32 if args[-1] == types.float32 else _FLOAT64)
+
+        update_wrapper(stub, implementation_for)
+        del stub.__wrapped__  # whose arguments are not those of the stub
+        return stub
+
+    return decorate
 
 
-def signed(y, x):
-    """The number y, negative only where x is, with the sign of x: for the sake of zeros."""
-    return math.copysign(y, x)
+@float_overload(math.copysign)
+def copysign(f):
+    """copysign(y, x): |y| with the sign of x if y ≥ 0; a negative y stays. For zeros' signs."""
+    number, word, sign_mask = f.number, f.word, f.sign_mask
+
+    def copysign(y, x):
+        return word(number(y).view(word) | (number(x).view(word) & sign_mask)).view(number)
+
+    return copysign
 
 
-@overload(signed, jit_options=FLAGS)
-def _overload_signed(y, x):
-    f = layout_of(x)
-    number, word, sign = f.number, f.word, f.sign
+@float_overload()
+def is_negative_zero(f):
+    """is_negative_zero(x): whether x is −0."""
+    number, word, sign_mask = f.number, f.word, f.sign_mask
 
-    def signed(y, x):
-        return word(number(y).view(word) | (number(x).view(word) & sign)).view(number)
+    def is_negative_zero(x):
+        return number(x).view(word) == sign_mask
 
-    return signed
-
-
-def marked(x):
-    """Whether the number is −0."""
-    raise TypeError("only inside compiled kernels")
+    return is_negative_zero
 
 
-@overload(marked, jit_options=FLAGS)
-def _overload_marked(x):
-    f = layout_of(x)
-    number, word, sign = f.number, f.word, f.sign
+@float_overload()
+def abs_bits(f):
+    """abs_bits(x): the bits of |x|; as integers they are ordered as |x| is, NaN above infinity."""
+    number, word, sign_mask = f.number, f.word, f.sign_mask
 
-    def marked(x):
-        return number(x).view(word) == sign
+    def abs_bits(x):
+        return word(number(x).view(word) & ~sign_mask)
 
-    return marked
-
-
-def magnitude(x):
-    """|x| as a word: words stand in the order of the numbers, infinity and NaN above all others."""
-    raise TypeError("only inside compiled kernels")
+    return abs_bits
 
 
-@overload(magnitude, jit_options=FLAGS)
-def _overload_magnitude(x):
-    f = layout_of(x)
-    number, word, sign = f.number, f.word, f.sign
-
-    def magnitude(x):
-        return word(number(x).view(word) & ~sign)
-
-    return magnitude
-
-
-def unsigned(bits, x):
-    """The number of x's dtype that `magnitude` made this word of."""
-    raise TypeError("only inside compiled kernels")
-
-
-@overload(unsigned, jit_options=FLAGS)
-def _overload_unsigned(bits, x):
-    f = layout_of(x)
+@float_overload()
+def from_abs_bits(f):
+    """from_abs_bits(bits, x): the number of x's dtype whose `abs_bits` these are."""
     number, word = f.number, f.word
 
-    def unsigned(bits, x):
+    def from_abs_bits(bits, x):
         return word(bits).view(number)
 
-    return unsigned
+    return from_abs_bits
 
 
-def reduced(x):
-    """(r, s, t, 1/t) with x = n ln 2 + r, |r| ≤ ½ ln 2, 2ⁿ = s t, as 2ⁿ may overflow."""
-    raise TypeError("only inside compiled kernels")
+@float_overload()
+def range_reduce_exp(f):
+    """range_reduce_exp(x): (r, s, t, 1/t) with x = n ln 2 + r, |r| ≤ ½ ln 2 and 2ⁿ = s t.
 
+    2ⁿ comes as two factors because it may overflow, or be subnormal.
+    """
+    number, word, fraction_bits = f.number, f.word, f.fraction_bits
+    one, two_biases = f.word(1), f.word(2 * f.bias)
+    log2_e, round_two_biases, upper, lower = f.log2_e, f.round_two_biases, f.ln2_upper, f.ln2_lower
 
-@overload(reduced, jit_options=FLAGS)
-def _overload_reduced(x):
-    f = layout_of(x)
-    number, word, width, one, twice = f.number, f.word, f.width, f.word(1), f.word(2 * f.bias)
-    log2_e, round_up, upper, lower = f.log2_e, f.round_up, f.ln2_upper, f.ln2_lower
-
-    def reduced(x):
-        shifted = x * log2_e + round_up
-        n = shifted - round_up
+    def range_reduce_exp(x):
+        shifted = x * log2_e + round_two_biases
+        n = shifted - round_two_biases
         r = (x - n * upper) - n * lower
-        # The last bits hold n + 2 bias: half of it is one exponent as it is stored, the rest the
-        # other; what stands in front of them is shifted out.
+        # The last bits hold n + 2 bias: half of it is one stored exponent, the rest is the other;
+        # the bits in front of them are shifted out.
         bits = number(shifted).view(word)
         half = bits >> one
         rest = word(bits - half)
-        s, t, inverse = half << width, rest << width, word(twice - rest) << width
+        s, t = half << fraction_bits, rest << fraction_bits
+        inverse = word(two_biases - rest) << fraction_bits
         return r, word(s).view(number), word(t).view(number), word(inverse).view(number)
 
-    return reduced
+    return range_reduce_exp
 
 
-def reduced_once(x):
-    """(r, 2ⁿ) with x = n ln 2 + r, |r| ≤ ½ ln 2, where 2ⁿ is a normal number."""
-    raise TypeError("only inside compiled kernels")
+@float_overload()
+def range_reduce_exp_normal(f):
+    """range_reduce_exp_normal(x): (r, 2ⁿ) with x = n ln 2 + r, |r| ≤ ½ ln 2, for normal 2ⁿ."""
+    number, word, fraction_bits = f.number, f.word, f.fraction_bits
+    log2_e, round_one_bias, upper, lower = f.log2_e, f.round_one_bias, f.ln2_upper, f.ln2_lower
 
-
-@overload(reduced_once, jit_options=FLAGS)
-def _overload_reduced_once(x):
-    f = layout_of(x)
-    number, word, width = f.number, f.word, f.width
-    log2_e, round_once, upper, lower = f.log2_e, f.round_once, f.ln2_upper, f.ln2_lower
-
-    def reduced_once(x):
-        shifted = x * log2_e + round_once
-        n = shifted - round_once
+    def range_reduce_exp_normal(x):
+        shifted = x * log2_e + round_one_bias
+        n = shifted - round_one_bias
         r = (x - n * upper) - n * lower
-        return r, word(number(shifted).view(word) << width).view(number)
+        return r, word(number(shifted).view(word) << fraction_bits).view(number)
 
-    return reduced_once
-
-
-def log_parts(x):
-    """(k, m, k + bias as a word) with x = 2ᵏ m, √½ ≤ m < √2, for normal positive x."""
-    raise TypeError("only inside compiled kernels")
+    return range_reduce_exp_normal
 
 
-@overload(log_parts, jit_options=FLAGS)
-def _overload_log_parts(x):
-    f = layout_of(x)
-    number, word, width, fraction = f.number, f.word, f.width, f.fraction
-    whole, whole_bias, root, to_root = f.whole, f.whole_bias, f.root_half, f.to_root
+@float_overload()
+def frexp(f):
+    """frexp(x): (k, m, k + bias as an integer) with x = 2ᵏ m, √½ ≤ m < √2, for normal x > 0."""
+    number, word, fraction_bits, fraction_mask = f.number, f.word, f.fraction_bits, f.fraction_mask
+    integer_bits, integer_and_bias = f.integer_bits, f.integer_and_bias
+    root_half_bits, one_less_root_half_bits = f.root_half_bits, f.one_less_root_half_bits
 
-    def log_parts(x):
-        bits = word(number(x).view(word) + to_root)  # the exponent steps at √½ and √2, not at 1, 2
-        biased = word(bits >> width)
-        k = word(biased | whole).view(number) - whole_bias
-        return k, word((bits & fraction) + root).view(number), biased
+    def frexp(x):
+        # With this added the exponent steps at √½ and √2 instead of at 1 and 2.
+        bits = word(number(x).view(word) + one_less_root_half_bits)
+        biased = word(bits >> fraction_bits)
+        k = word(biased | integer_bits).view(number) - integer_and_bias
+        return k, word((bits & fraction_mask) + root_half_bits).view(number), biased
 
-    return log_parts
+    return frexp

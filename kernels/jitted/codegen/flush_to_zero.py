@@ -1,4 +1,4 @@
-"""Subnormal numbers, which the steps of a compiled fit do not produce: zero stands in their place.
+"""Flush-to-zero mode: the steps of a compiled fit write 0 where a result would be subnormal.
 
 A number that only decays, as Adam's average of the slopes of a unit that is no longer active, ends
 below the normal ones and stays there. Intel's processors multiply 16 of those in 240 cycles, not in
@@ -21,7 +21,7 @@ _FLUSH = 0x8000  # of MXCSR: a result that would be subnormal is zero
 
 
 def _access(builder, name, place):
-    """Store MXCSR in a place or load it from there, by the LLVM intrinsic of that name."""
+    """Emit a call of an LLVM intrinsic that stores MXCSR at an address or loads it from there."""
     byte = ir.IntType(8).as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [byte])
     function = cgutils.get_or_insert_function(builder.module, kind, name)
@@ -29,7 +29,7 @@ def _access(builder, name, place):
 
 
 def _write(builder, mode):
-    """Set MXCSR, from 64 bits."""
+    """Emit MXCSR = mode (int64)."""
     place = builder.alloca(INT32)
     builder.store(builder.trunc(mode, INT32), place)
     _access(builder, "llvm.x86.sse.ldmxcsr", place)
@@ -37,7 +37,7 @@ def _write(builder, mode):
 
 @intrinsic
 def flush(typingctx):
-    """Let results of this thread be zero where they would be subnormal, and return its mode."""
+    """Switch flush-to-zero on for this thread and return the mode (int64) that `restore` takes."""
 
     def codegen(context, builder, sig, args):
         if not _X86:
@@ -53,7 +53,7 @@ def flush(typingctx):
 
 @intrinsic
 def restore(typingctx, mode):
-    """Return to a mode."""
+    """Set this thread back to a mode that `flush` returned."""
 
     def codegen(context, builder, sig, args):
         if _X86:

@@ -1,7 +1,7 @@
-"""Views and addresses: parts of flat vectors, and the user's array whatever its dtype and strides.
+"""Unchecked views, loads and prefetches by address.
 
-A slice in Numba carries wrap-around checks and a reference count; a view here is an address, which
-compiles in a third of the time. It lives no longer than the array behind it.
+A slice in Numba checks for wrap-around and counts references; a view here is an address and a
+shape, which compiles in a third of the time. It is valid as long as the array behind it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MARK = 64  # what is added to the code of an array that is read in place, once o
 
 
 def _view_at(context, builder, kind, source, array, offset, shape):
-    """A C-contiguous array of that type, `offset` elements into another one."""
+    """Emit a C-contiguous array of type `kind` that begins `offset` elements into another one."""
     data = builder.gep(make_array(source)(context, builder, array).data, [offset])
     view = make_array(kind)(context, builder)
     data = builder.bitcast(data, view.data.type)
@@ -39,11 +39,11 @@ def _view_at(context, builder, kind, source, array, offset, shape):
 
 
 def _view_as(number):
-    """Return the intrinsic that views a part of a vector as numbers of a type; None: of its own."""
+    """Return the intrinsic that views a part of a vector as a Numba type; None: as its own."""
 
     @intrinsic
     def view(typingctx, vector, start, n):
-        """vector[start : start+n] of a contiguous vector, unchecked; n numbers of the new type."""
+        """vector[start : start + n] as (n,): start in elements of the vector, n in those of the view."""
         kind = types.Array(number or vector.dtype, 1, "C")
 
         def codegen(context, builder, sig, args):
@@ -54,12 +54,13 @@ def _view_as(number):
     return view
 
 
-view, view_float64 = _view_as(None), _view_as(types.float64)  # whose start is a multiple of 8 bytes
+view = _view_as(None)
+view_float64 = _view_as(types.float64)  # the start must be a multiple of 8 bytes
 
 
 @intrinsic
 def view_matrix(typingctx, vector, start, n, width):
-    """vector[start : start + n·width] as (n, width), unchecked."""
+    """vector[start : start + n·width] as (n, width)."""
     kind = types.Array(vector.dtype, 2, "C")
 
     def codegen(context, builder, sig, args):
@@ -70,7 +71,7 @@ def view_matrix(typingctx, vector, start, n, width):
 
 @intrinsic
 def view_row(typingctx, A, i, start, n):
-    """A[i, start : start+n] of a C-contiguous matrix, unchecked."""
+    """A[i, start : start + n] of a C-contiguous matrix, as (n,)."""
     kind = types.Array(A.dtype, 1, "C")
 
     def codegen(context, builder, sig, args):
@@ -90,7 +91,7 @@ def fill_zero(x):
 
 
 def emit_prefetch(builder, pointer, level=1):
-    """Emit the wish for a cache line, which comes into that cache while other work goes on."""
+    """Emit a prefetch of the cache line at an address into the cache of that level (1 to 3)."""
     byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -99,7 +100,7 @@ def emit_prefetch(builder, pointer, level=1):
 
 @intrinsic
 def prefetch(typingctx, address):
-    """Ask for the cache line at an address."""
+    """Prefetch the cache line at an address (int64) into the first-level cache."""
 
     def codegen(context, builder, sig, args):
         emit_prefetch(builder, builder.inttoptr(args[0], ir.IntType(8).as_pointer()))
@@ -110,7 +111,7 @@ def prefetch(typingctx, address):
 
 @intrinsic
 def address_of(typingctx, x):
-    """Where a contiguous array begins."""
+    """The address (int64) of a contiguous array's first element."""
 
     def codegen(context, builder, sig, args):
         return builder.ptrtoint(make_array(x)(context, builder, args[0]).data, cgutils.intp_t)
@@ -118,11 +119,12 @@ def address_of(typingctx, x):
     return types.intp(x), codegen
 
 
-def _widened(builder, half):
-    """A float32 from the bits of a float16: both parts shifted, the exponent's bias made up for.
+def _half_to_single(builder, half):
+    """Emit the float32 that equals a float16, given by its 16 bits.
 
-    LLVM's own conversion is a call of a library, number by number, on CPUs without F16C. The
-    product is exact, subnormal numbers included; infinity and NaN get the largest exponent back.
+    Exponent and fraction are shifted into place, and a product makes up for the exponent's bias: it
+    is exact, for subnormal numbers too; infinity and NaN get the largest exponent back. LLVM's own
+    conversion calls a library for each number on CPUs without F16C.
     """
     word, single = ir.IntType(32), ir.FloatType()
     bits = builder.zext(half, word)
@@ -137,7 +139,7 @@ def _widened(builder, half):
 
 @intrinsic
 def load(typingctx, address, index, dtype):
-    """The index-th number of that dtype behind an address; a float16 comes as float32."""
+    """The index-th element of a dtype behind an address (int64); of float16 as float32."""
     number = dtype.instance_type
     half = number == types.float16
 
@@ -145,7 +147,7 @@ def load(typingctx, address, index, dtype):
         kind = ir.IntType(16) if half else context.get_data_type(number)
         pointer = builder.inttoptr(args[0], kind.as_pointer())
         value = builder.load(builder.gep(pointer, [args[1]]))
-        return _widened(builder, value) if half else value
+        return _half_to_single(builder, value) if half else value
 
     return (types.float32 if half else number)(types.intp, types.intp, dtype), codegen
 

@@ -24,7 +24,7 @@ def _read(context, builder, v, X, i, dtype):
     )
     x = builder.load(builder.gep(numbers, [i]))
     if kind != v.scalar:
-        x = builder.fptrunc(x, v.scalar) if v.size == 4 else builder.fpext(x, v.scalar)
+        x = builder.fptrunc(x, v.scalar) if v.itemsize == 4 else builder.fpext(x, v.scalar)
     column = builder.zext(builder.load(builder.gep(columns, [i])), INT64)
     return v.splat(x), builder.mul(column, index_constant(v.lanes))
 

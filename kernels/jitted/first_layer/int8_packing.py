@@ -64,7 +64,7 @@ def turned(typingctx, X, rows, k0, n, B, b, used):
         source = Bytes(context, builder, args[:4], rows, WORD_LANES, args[6])
         v, b = source.v, element_pointer(context, builder, B, args[4], args[5])
         k, _, end = v.loop(args[3], VECTOR_BYTES, [])
-        lines = v.transposed([builder.bitcast(line, v.type) for line in source.loads(k)])
+        lines = v.transpose([builder.bitcast(line, v.type) for line in source.loads(k)])
         place = builder.mul(k, index_constant(INT8_NR // 4))
         for q, line in enumerate(lines):
             v.store(line, b, builder.add(place, index_constant(q * INT8_NR)))

@@ -77,7 +77,7 @@ class _Rows:
 
     def read(self, pointer, offset, mask=None):
         """A vector of them as numbers."""
-        return self.v.load_as(self.kind, self.builder.gep(pointer, [offset]), mask)
+        return self.v.load_converted(self.kind, self.builder.gep(pointer, [offset]), mask)
 
     def ask(self, pointer, count):
         """Ask for the cache lines that hold so many numbers."""
@@ -91,7 +91,7 @@ def _begun(context, builder, kinds, args):
     v = Vectors(context, builder, C.dtype)
     order = element_pointer(context, builder, rows, args[1], index_constant(0))
     lines = _Rows(context, builder, v, args[0], order, args[2], kind.instance_type)
-    scale = builder.fptrunc(args[3], v.scalar) if v.size == 4 else args[3]
+    scale = v.from_float64(args[3])
     places = (
         element_pointer(context, builder, one, args[i], args[i + 1])
         for i, one in ((4, other), (7, C))

@@ -136,7 +136,7 @@ def _gelu(Z, A, j0, n, o0, o1, scratch):
     for o in range(o0, o1):
         a = _copied_row(Z, A, o, j0, n)
         for j in range(n):
-            a[j] = a[j] * elementary.normal(a[j])[0]
+            a[j] = a[j] * elementary.norm_cdf_pdf(a[j])[0]
 
 
 def _mish(Z, A, j0, n, o0, o1, scratch):
@@ -248,7 +248,7 @@ def _gelu_back(dA, Z, A, dZ, n, o0, o1, scratch):
     for o in range(o0, o1):
         d, z = _copied_row(dA, dZ, o, 0, n), view_row(Z, o, 0, n)
         for j in range(n):
-            below, density = elementary.normal(z[j])
+            below, density = elementary.norm_cdf_pdf(z[j])
             d[j] *= below + z[j] * density
 
 

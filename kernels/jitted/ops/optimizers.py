@@ -7,7 +7,7 @@ import numpy as np
 from numba import types
 
 from ...opcodes import SETTINGS, Method
-from ..codegen.float_bits import magnitude, unsigned
+from ..codegen.float_bits import abs_bits, from_abs_bits
 from ..codegen.pointers import view_row
 from ..compiler.dispatch_table import EXTRA_TYPES, indirect, indirect_for
 from ..compiler.jit import inlined, kernel
@@ -93,19 +93,19 @@ def weigh(theta, grad, l2, l1, result):
     """Write result = (l2/2 Σ θ² + l1 Σ |θ|, max |g| after `penalize`).   theta, grad (p,)."""
     number, cost = theta.dtype.type, 0.0
     zero = number(0)
-    top = magnitude(zero)
+    top = abs_bits(zero)
     for i in range(theta.size):
         p = np.float64(theta[i])
         cost += 0.5 * l2 * p * p + l1 * abs(p)
     for i in range(theta.size):  # apart, for sums of float64 would halve the lanes
-        top = max(top, magnitude(grad[i] + _slope(theta[i], number(l2), number(l1))))
+        top = max(top, abs_bits(grad[i] + _slope(theta[i], number(l2), number(l1))))
     result[0], result[1] = cost, _finite(top, zero)
 
 
 @inlined
 def _finite(top, zero):
-    """The number that is of this magnitude, infinite for NaN."""
-    value = np.float64(unsigned(top, zero))
+    """Return the number with these `abs_bits` in float64, infinite for NaN."""
+    value = np.float64(from_abs_bits(top, zero))
     return value if value - value == 0 else np.inf
 
 
@@ -113,9 +113,9 @@ def _finite(top, zero):
 def largest(x):
     """Return the largest |x|, infinite where a number is infinite or NaN.   x (p,)."""
     zero = x.dtype.type(0)
-    top = magnitude(zero)
+    top = abs_bits(zero)
     for i in range(x.size):
-        top = max(top, magnitude(x[i]))  # of words: LLVM keeps a maximum of numbers scalar
+        top = max(top, abs_bits(x[i]))  # of integers: LLVM keeps a maximum of numbers scalar
     return _finite(top, zero)
 
 

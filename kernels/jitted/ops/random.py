@@ -8,7 +8,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ...opcodes import Purpose
-from ..codegen.float_bits import marked
+from ..codegen.float_bits import is_negative_zero
 from ..codegen.pointers import view_row
 from ..codegen.simd import INT32, Vectors, element_pointer, index, index_constant, void
 from ..compiler.dispatch_table import indirect
@@ -79,8 +79,8 @@ def _rounds(builder, counter, keys):
 
 def _kept_or_marked(builder, v, x, kept):
     """Return x with +0 for −0 where it is kept, else −0, which marks what is dropped."""
-    kind = ir.VectorType(ir.IntType(8 * v.size), v.lanes)
-    sign, zero = (ir.Constant(kind, [n] * v.lanes) for n in (1 << (8 * v.size - 1), 0))
+    kind = ir.VectorType(ir.IntType(8 * v.itemsize), v.lanes)
+    sign, zero = (ir.Constant(kind, [n] * v.lanes) for n in (1 << (8 * v.itemsize - 1), 0))
     bits = builder.bitcast(x, kind)
     bits = builder.select(builder.icmp_unsigned("==", bits, sign), zero, bits)
     return builder.bitcast(builder.select(kept, bits, sign), v.type)
@@ -109,7 +109,7 @@ def _drop(
         group, epoch, seed, key, bound = (v.splat(value) for value in args[10:15])
         counter = group, builder.and_(row, low), builder.and_(epoch, low), builder.lshr(row, half)
         words = _rounds(builder, counter, [builder.and_(key, low) for key in (seed, key)])
-        scale = v.splat(builder.fptrunc(args[15], v.scalar) if v.size == 4 else args[15])
+        scale = v.splat(v.from_float64(args[15]))
         for i, word in enumerate(words):
             with builder.if_then(builder.icmp_signed("<", index_constant(i), args[9])):
                 before = v.load_masked(x, builder.mul(args[2], index_constant(i)), mask)
@@ -145,7 +145,7 @@ def drop_back(A, D, dA, m, k0, k1, rate):
     for k in range(k0, k1):
         a, d, da = view_row(A, k, 0, m), view_row(D, k, 0, m), view_row(dA, k, 0, m)
         for j in range(m):
-            da[j] = zero if marked(a[j]) else d[j] * scale
+            da[j] = zero if is_negative_zero(a[j]) else d[j] * scale
 
 
 @indirect("F2 F2 I1 i i f i i i", requires="noise in training")
