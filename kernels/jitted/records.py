@@ -98,8 +98,63 @@ class FeatureGroup(NamedTuple):
     count: int
 
 
+class Matrix(NamedTuple):
+    """A matrix in a flat vector: its element (i, j) is data[offset + i · ld + j]."""
+
+    data: Array
+    offset: int
+    ld: int
+
+
+class Operand(NamedTuple):
+    """A matrix in a flat vector: (i, j) is at data[offset + i · row_stride + j · column_stride]."""
+
+    data: Array
+    offset: int
+    row_stride: int
+    column_stride: int
+
+
+class Slice(NamedTuple):
+    """The indices begin … end − 1."""
+
+    begin: int
+    end: int
+
+
+class Beta(NamedTuple):
+    """What a product adds its sums to, by a mode of `gemm/epilogue.py`: 0, C or a bias a row."""
+
+    mode: int
+    bias: Array
+    bias_offset: int  # row i starts from bias[bias_offset + i] where the mode is BETA_BIAS
+
+
+class Epilogue(NamedTuple):
+    """What a product does to its sums before it stores them, by a kind of `gemm/epilogue.py`."""
+
+    kind: int
+    mask_offset: int  # EPILOGUE_RELU_GRAD: where the mask begins in the vector of C; it has C's ld
+    mask_scale: float  # and the factor where the mask is positive
+
+
+class DenseLayer(NamedTuple):
+    """Where a DENSE row has its parameters in theta, and their gradient in grad."""
+
+    W: int  # offset of the weights (n_out, n_in)
+    b: int  # offset of the biases (n_out,); negative: it has none
+    n_in: int
+    n_out: int
+
+
 #: The types of a record's fields, by the record's name.
 FIELDS = {
+    Matrix: "F1 i i",
+    Operand: "F1 i i i",
+    Slice: "i i",
+    Beta: "i F1 i",
+    Epilogue: "i i f",
+    DenseLayer: "i i i i",
     Team: "I1 i i",
     Model: "O F1 F1",
     WorkspaceOffsets: " ".join("i" for _ in WorkspaceOffsets._fields),

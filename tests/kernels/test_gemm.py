@@ -7,7 +7,16 @@ import sys
 import numpy as np
 import pytest
 from fastnn.kernels.jitted.api import matrix_ops
-from fastnn.kernels.jitted.gemm import microkernel, small_k
+from fastnn.kernels.jitted.gemm import microkernel
+from fastnn.kernels.jitted.gemm.epilogue import (
+    BETA_BIAS,
+    BETA_ONE,
+    BETA_ZERO,
+    EPILOGUE_NONE,
+    EPILOGUE_RELU,
+    EPILOGUE_RELU_GRAD,
+)
+from fastnn.kernels.jitted.records import Beta, Epilogue, Matrix, Operand
 
 import fastnn
 from fastnn import Dense, Network, Normalization, Rescaling, kernels
@@ -77,37 +86,40 @@ def test_product_at_the_edges_of_every_block(shape, dtype, ta, tb):
     assert np.isnan(numbers[M * N :]).all()
 
 
-def multiplied(M, N, K, dtype, begin, end, width):
-    """A, B, biases, gate and C of `multiply` on rows `width` wide, N numbers of which are asked."""
+def multiplied(M, N, K, dtype, beta_mode, epilogue, width):
+    """A, B, biases, mask and C (M, N) of `multiply_tiles` on rows `width` wide."""
     rng = np.random.default_rng(M + 100 * K)
     A, bias = rng.normal(size=M * K).astype(dtype), rng.normal(size=M).astype(dtype)
     B, C = (rng.normal(size=(n, 64)).astype(dtype)[:, :width].copy() for n in (K + 1, 2 * M + 1))
     B[:K, 3], B[K - 1, 7], C[-1] = -0.0, np.nan, 5
     C[M, 5], C[M, 7] = np.nan, 1
-    gate = C[M:].copy()
-    args = (A, 0, K, 1, B.reshape(-1), 0, width, C.reshape(-1), 0, width, bias, 0, begin, end)
-    microkernel.multiply.kernel(M, N, K, *args, M * width, 1.25)
-    assert C[M:].tobytes() == gate.tobytes()
-    return A.reshape(M, K), B[:K], bias, gate[:M, :N], C[:M, :N]
+    mask = C[M:].copy()
+    microkernel.multiply_tiles.kernel(
+        M, N, K, Operand(A, 0, K, 1), Matrix(B.reshape(-1), 0, width),
+        Matrix(C.reshape(-1), 0, width), Beta(beta_mode, bias, 0),
+        Epilogue(epilogue, M * width, 1.25),
+    )  # fmt: skip
+    assert C[M:].tobytes() == mask.tobytes()
+    return A.reshape(M, K), B[:K], bias, mask[:M, :N], C[:M, :N]
 
 
 @pytest.mark.medium
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("begin", [small_k.BETA_ZERO, small_k.BETA_ONE, small_k.BETA_BIAS])
-@pytest.mark.parametrize("end", [0, small_k.EPILOGUE_RELU, small_k.EPILOGUE_RELU_GRAD])
-def test_few_by_few_are_multiplied_as_in_tiles(dtype, begin, end):
+@pytest.mark.parametrize("beta_mode", [BETA_ZERO, BETA_ONE, BETA_BIAS])
+@pytest.mark.parametrize("epilogue", [EPILOGUE_NONE, EPILOGUE_RELU, EPILOGUE_RELU_GRAD])
+def test_small_k_is_multiplied_as_in_tiles(dtype, beta_mode, epilogue):
     several = [(M, K) for M in (2, 3, 4, 5, 7, 8, 9) for K in range(1, microkernel.SMALL_K_MAX + 2)]
     for M, K in several + [(1, K) for K in (*range(1, 10), 31, 32, 33)]:
-        A, B, bias, gate, C = multiplied(M, 48, K, dtype, begin, end, 64)
-        tiles = multiplied(M, 47, K, dtype, begin, end, 64)[-1]
+        A, B, bias, mask, C = multiplied(M, 48, K, dtype, beta_mode, epilogue, 64)
+        tiles = multiplied(M, 47, K, dtype, beta_mode, epilogue, 64)[-1]
         assert C[:, :47].tobytes() == tiles.tobytes()
         assert np.isnan(C[0, 7])
-        if begin != small_k.BETA_ONE:
-            exact = A @ B[:, :48] + (bias[:, None] if begin == small_k.BETA_BIAS else 0)
-            if end == small_k.EPILOGUE_RELU:
+        if beta_mode != BETA_ONE:
+            exact = A @ B[:, :48] + (bias[:, None] if beta_mode == BETA_BIAS else 0)
+            if epilogue == EPILOGUE_RELU:
                 exact = np.maximum(exact, 0)
-            if end == small_k.EPILOGUE_RELU_GRAD:
-                exact = np.where(gate > 0, 1.25 * exact, 0)
+            if epilogue == EPILOGUE_RELU_GRAD:
+                exact = np.where(mask > 0, 1.25 * exact, 0)
             np.testing.assert_allclose(C, exact, 1e-4, 1e-5)
 
 
@@ -132,14 +144,14 @@ def test_product_of_what_is_no_plain_array(monkeypatch):
     """The compiled function is called directly: what is flattened must be vectors, or it breaks."""
     A, B = matrices(20, 30, 40, "float32")
     C = np.zeros((20, 30), "float32")
-    multiply, table = matrix_ops._whole(C.dtype)
+    multiply, table = matrix_ops._compiled_product(C.dtype)
     given = []
 
     def noted(*args):
         given.extend(type(arg) for arg in args if isinstance(arg, np.ndarray))
         return multiply(*args)
 
-    monkeypatch.setattr(matrix_ops, "_whole", lambda dtype: (noted, table))
+    monkeypatch.setattr(matrix_ops, "_compiled_product", lambda dtype: (noted, table))
     jitted.product(np.asmatrix(A), np.asmatrix(B), np.asmatrix(C))
     close(C, A, B)
     assert set(given) == {np.ndarray}
@@ -307,8 +319,10 @@ def test_a_row_does_not_depend_on_its_neighbours(kind):
 CHECK = """
 import numpy as np
 from fastnn import Network, kernels
-from fastnn.kernels.jitted.gemm import microkernel, small_k
+from fastnn.kernels.jitted.gemm import microkernel
 from fastnn.kernels.jitted.codegen import cpu
+from fastnn.kernels.jitted.gemm.epilogue import BETA_BIAS
+from fastnn.kernels.jitted.records import Beta, Epilogue, Matrix, Operand
 A, B = np.random.default_rng(0).normal(size=(2, 67, 67))
 C = np.empty((67, 67))
 jitted = kernels.get("jitted")
@@ -323,8 +337,10 @@ for M, N, K, turned in shapes:
 found = set()
 for width in (48, 47):  # by few rows, and by tiles
     a, b, c = A.ravel(), B.ravel(), np.zeros((5, 64))
-    args = (a, 0, 7, 1, b, 0, 64, c.reshape(-1), 0, 64, a, 0, small_k.BETA_BIAS, 0, 0, 1.0)
-    microkernel.multiply.kernel(5, width, 7, *args)
+    microkernel.multiply_tiles.kernel(
+        5, width, 7, Operand(a, 0, 7, 1), Matrix(b, 0, 64), Matrix(c.reshape(-1), 0, 64),
+        Beta(BETA_BIAS, a, 0), Epilogue(0, 0, 1.0),
+    )
     found.add(c[:, :47].tobytes())
 assert len(found) == 1
 net = Network.mlp([70, 7, 1], output="sigmoid", dtype="float64")

@@ -16,8 +16,8 @@ from ...backend import ActivationOps, LossOps
 from ...opcodes import CLASSIFYING, Activation, Loss
 from ..compiler.dispatch_table import kernel_pointers
 from ..first_layer.scaled_gather import standardize as _standardize
-from ..gemm.blocked import PACK_SIZE, whole
-from ..gemm.small_k import BETA_ONE, BETA_ZERO
+from ..gemm.blocked import PACK_SIZE, multiply_matrices
+from ..gemm.epilogue import BETA_ONE, BETA_ZERO
 from ..ops import batchnorm, dense
 from ..ops.activations import activate, derive
 from ..ops.losses import cost_and_hits
@@ -59,23 +59,23 @@ def _compiled_product(dtype):
     """
     if dtype not in FLOATS:
         raise TypeError(f"products are of float32 or float64, not of {dtype}")
-    empty, pointers = np.empty(0, dtype), kernel_pointers(dtype, frozenset({"product", "tiles"}))
-    args = pointers, 0, 0, 0, empty, 0, 0, empty, 0, 0, empty, 0, empty
-    return whole.compile(tuple(map(numba.typeof, args))), pointers
+    line, pointers = np.empty(0, dtype), kernel_pointers(dtype, frozenset({"product", "tiles"}))
+    args = pointers, 0, 0, 0, line, 0, 0, line, 0, 0, line, 0, line
+    return multiply_matrices.compile(tuple(map(numba.typeof, args))), pointers
 
 
-def _as_vector(X):
-    """Return X (m, n) of any order as a writable vector, and its strides of rows and columns."""
+def _flat_operand(X):
+    """Return X (m, n) of any order as a writable vector, its row stride and its column stride."""
     flags = X.flags
     if flags.carray:
         return X.ravel(), X.shape[1], 1
     if flags.farray:
         return X.T.ravel(), 1, X.shape[0]
-    return _as_vector(X.copy())
+    return _flat_operand(X.copy())
 
 
-def _product(A, B, C, beta):
-    """C = A B for BETA_ZERO, C += A B for BETA_ONE.   A, B, C (M, N) of any order."""
+def _product(A, B, C, beta_mode):
+    """C = A B for BETA_ZERO, C += A B for BETA_ONE.   A (M, K), B (K, N), C (M, N) of any order."""
     if not type(A) is type(B) is type(C) is np.ndarray:  # a matrix stays one where it is flattened
         A, B, C = map(np.asarray, (A, B, C))
     (M, K), N = A.shape, B.shape[1]
@@ -84,14 +84,14 @@ def _product(A, B, C, beta):
         check_shape(A, len(C), len(B), like=C), check_shape(B, K, C.shape[1], like=C)
     if not C.flags.carray:
         inside = np.array(C, order="C")
-        _product(A, B, inside, beta)
+        _product(A, B, inside, beta_mode)
         C[...] = inside
     elif C.size and K:
-        (a, rs, cs), (b, bk, bj) = _as_vector(A), _as_vector(B)
         multiply, pointers = _compiled_product(dtype)
-        space = scratch(PACK_SIZE, dtype)
-        multiply(pointers, M, N, K, a, rs, cs, b, bk, bj, C.ravel(), beta, space)
-    elif beta == BETA_ZERO:
+        packed = scratch(PACK_SIZE, dtype)
+        factors = *_flat_operand(A), *_flat_operand(B)
+        multiply(pointers, M, N, K, *factors, C.ravel(), beta_mode, packed)
+    elif beta_mode == BETA_ZERO:
         C[...] = 0
 
 
@@ -107,7 +107,7 @@ def dense_backward(X, W, dZ, dX, dW, db):
         _product(dZ, W.T, dX, BETA_ZERO)
     _product(X.T, dZ, dW, BETA_ZERO)
     with Outputs(db) as (sums,):
-        dense.backward_biases.kernel(feature_major(dZ), len(X), sums, 0, len(sums))
+        dense.bias_gradient.kernel(feature_major(dZ), len(X), sums, 0, len(sums))
 
 
 def _forward(activation):

@@ -43,7 +43,7 @@ def _view_as(number):
 
     @intrinsic
     def view(typingctx, vector, start, n):
-        """vector[start : start + n] as (n,): start in elements of the vector, n in those of the view."""
+        """vector[start :] as (n,); start counts elements of the vector, n those of the view."""
         kind = types.Array(number or vector.dtype, 1, "C")
 
         def codegen(context, builder, sig, args):

@@ -32,6 +32,17 @@ def element_pointer(context, builder, kind, array, offset):
     return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
 
 
+def emit_record(builder, kind, value):
+    """Return a record as a named tuple of LLVM values; kind: its Numba type."""
+    return kind.instance_class(*cgutils.unpack_tuple(builder, value))
+
+
+def emit_matrix(context, builder, kind, value):
+    """Return a record (data, offset, …) of LLVM values, and its first element's address."""
+    matrix = emit_record(builder, kind, value)
+    return matrix, element_pointer(context, builder, kind.types[0], matrix.data, matrix.offset)
+
+
 def clamp_index(builder, i, count):
     """Emit min(i, count − 1) for a constant i: a tile at an edge repeats the last row."""
     last = builder.sub(count, index_constant(1))

@@ -15,11 +15,11 @@ from ..codegen.pointers import fill_zero, view, view_matrix
 from ..codegen.vnni import INT8_MR
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
+from ..gemm.epilogue import BETA_ONE, BETA_ZERO, EPILOGUE_NONE
 from ..gemm.inner_product import multiply_inner
-from ..gemm.microkernel import multiply
-from ..gemm.small_k import BETA_ONE, BETA_ZERO
+from ..gemm.microkernel import multiply_tiles
 from ..ops.activations import activate
-from ..records import FeatureGroup
+from ..records import Beta, Epilogue, FeatureGroup, Matrix, Operand
 from . import csr_gemm, strategy, strided_gemm
 from .scaled_gather import gather
 
@@ -112,8 +112,8 @@ def _by_blocks(kernel_ptrs, model, workspace, scratch, X, row_indices, z):
             block = view_matrix(buffer, scratch, n, w)
             read_block(kernel_ptrs, model.ops[0], model.state, X, view(row_indices, j, n), k, block)
             multiply_inner(
-                kernel_ptrs, n, op.n_out, w, buffer, scratch, w, model.theta, op.W + k, op.n_in,
-                buffer, z + j, 1, workspace.ld, 1,
+                kernel_ptrs, n, op.n_out, w, Matrix(buffer, scratch, w),
+                Matrix(model.theta, op.W + k, op.n_in), Operand(buffer, z + j, 1, workspace.ld), 1,
             )  # fmt: skip
 
 
@@ -167,9 +167,10 @@ def _back_by_blocks(kernel_ptrs, model, grad, workspace, dZ_offset, X, row_indic
             n = min(tall, row_indices.size - j)
             block = view_matrix(buffer, scratch, n, w)
             read_block(kernel_ptrs, model.ops[0], model.state, X, view(row_indices, j, n), k, block)
-            multiply(
-                kernel_ptrs, op.n_out, w, n, buffer, dZ_offset + j, ld, 1, buffer, scratch, w,
-                grad, op.W + k, op.n_in, grad, 0, BETA_ZERO if j == 0 else BETA_ONE, 0, 0, 1.0,
+            multiply_tiles(
+                kernel_ptrs, op.n_out, w, n, Operand(buffer, dZ_offset + j, ld, 1),
+                Matrix(buffer, scratch, w), Matrix(grad, op.W + k, op.n_in),
+                Beta(BETA_ZERO if j == 0 else BETA_ONE, grad, 0), Epilogue(EPILOGUE_NONE, 0, 1.0),
             )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from ..codegen.simd import (
 from ..compiler.dispatch_table import in_training_each, indirect_each
 from ..compiler.jit import inlined
 from ..gemm.epilogue import add_offset
-from ..gemm.inner_product import accumulate, store_totals
+from ..gemm.inner_product import accumulate_dots, store_totals
 from ..gemm.packing import lane_count
 
 KINDS = READ[:3]  # dtypes that are read so, by the code of X: float32, float64, uint8
@@ -110,7 +110,7 @@ def _forward_tile(typingctx, X, rows, k0, scale, W, w, ldw, C, c, co, K, used, c
         tops = [clamp_index(builder, e, args[11]) for e in range(tall)]
         xs = [lines.pointer(e) for e in tops]
         ws = [builder.gep(w, [builder.mul(index_constant(o), args[6])]) for o in range(wide)]
-        sums = accumulate(builder, v, xs, ws, args[10], lines.read)
+        sums = accumulate_dots(builder, v, xs, ws, args[10], lines.read)
         columns = [builder.mul(index_constant(o), args[9]) for o in range(wide)]
         cells = [builder.gep(c, [builder.add(e, column)]) for e in tops for column in columns]
         starts = [builder.load(cell) for cell in cells]

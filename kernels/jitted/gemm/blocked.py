@@ -1,7 +1,7 @@
-"""Products of whole matrices, in blocks that stay in the caches.
+"""The macro-kernel: products of whole matrices in blocks that stay in the caches.
 
-Rows of A pass block by block along panels of B, which are as wide as a tile and lie in the
-second-level cache.
+Loops over NC columns of B, KC rows of B and MC rows of A surround the micro-kernel, as in BLIS; the
+packed panel of B is as wide as a tile and stays in the second-level cache.
 """
 
 from __future__ import annotations
@@ -9,95 +9,136 @@ from __future__ import annotations
 from ..codegen.cpu import block_sizes
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined, kernel
+from ..records import Beta, Epilogue, Matrix, Operand
+from .epilogue import BETA_ONE, EPILOGUE_NONE
 from .inner_product import multiply_inner
-from .microkernel import KC, NR_VECTORS, multiply
-from .packing import lane_count, pack, transpose
-from .small_k import BETA_ONE
+from .microkernel import KC, NR_VECTORS, multiply_tiles
+from .packing import lane_count, pack_panel, transpose
 
 SIZES = block_sizes()
 MC, KC_LARGE, NC = SIZES.MC, SIZES.KC_LARGE, SIZES.NC  # rows of A and B, columns of B in a block
 KC_LARGE_MIN_M = SIZES.KC_LARGE_MIN_M  # rows of C from which on a block has KC_LARGE rows of B
 MAX_M_UNPACKED = SIZES.MAX_M_UNPACKED  # rows of C up to which a row-major B is not packed
 MIN_STRIDE_PACK_A = SIZES.MIN_STRIDE_PACK_A  # bytes between columns of A from which on A is packed
-MAX_N_DOT, MAX_M_DOT, MIN_K_DOT = SIZES.MAX_N_DOT, SIZES.MAX_M_DOT, SIZES.MIN_K_DOT
-PACK_SIZE = NC * KC_LARGE + MC * KC_LARGE  # elements that the packed blocks take at most
+MAX_N_DOT = SIZES.MAX_N_DOT  # columns of C up to which C or Cᵀ is dot products
+MAX_M_DOT = SIZES.MAX_M_DOT  # rows of C up to which it is dot products where B is column-major
+MIN_K_DOT = SIZES.MIN_K_DOT  # terms of a sum from which on it is a dot product
+PACK_SIZE = NC * KC_LARGE + MC * KC_LARGE  # elements of the packed blocks of B and A
 
 
-@indirect("T i i i F1 i i i F1 i i i F1 i i i F1 i", requires="product")
-def product(table, M, N, K, A, a, rs, cs, B, b, bk, bj, C, c, ldc, begin, space, p):
-    """C[c:] (M, N) = start + A[a:] (M, K) B[b:] (K, N); either may lie either way.
+@indirect("T i i i Operand Operand Matrix i F1 i", requires="product")
+def multiply_blocked(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed, p):
+    """C (M, N) = (C +) A (M, K) B (K, N), each of A and B row-major or column-major.
 
-    A number of A stands at a + i rs + k cs, one of B at b + k bk + j bj, where bk or bj is 1.
-    begin: ZERO or ADD. space[p:] is for blocks: KC_LARGE numbers for each column of a whole tile,
-    up to NC columns, and where A is turned PACK_SIZE.
+    beta_mode: BETA_ZERO or BETA_ONE. packed[p:] is scratch: KC_LARGE elements for each column of a
+    whole tile, for up to NC columns, and PACK_SIZE in all where A is packed.
     """
-    width, turns = NR_VECTORS * lane_count(C), rs == 1 and cs * A.itemsize >= MIN_STRIDE_PACK_A
-    most = KC_LARGE if M >= KC_LARGE_MIN_M else KC
-    tall = MC if turns or width < N or KC < K else M
+    width = NR_VECTORS * lane_count(C.data)
+    packs_A = A.row_stride == 1 and A.column_stride * A.data.itemsize >= MIN_STRIDE_PACK_A
+    kc = KC_LARGE if M >= KC_LARGE_MIN_M else KC
+    mc = MC if packs_A or width < N or KC < K else M
     for left in range(0, N, NC):
         right = min(left + NC, N)
-        for k in range(0, K, most):
-            deep, start = min(most, K - k), begin if k == 0 else BETA_ONE
-            for i in range(0, M, tall):
-                high, F, f, fi, fk = min(tall, M - i), A, a + i * rs + k * cs, rs, cs
-                if turns:
-                    F, f, fi, fk = space, p + NC * deep, KC_LARGE, 1
-                    transpose(table, deep, high, A, a + i + k * cs, cs, F, f, fi, 1)
+        for k in range(0, K, kc):
+            depth, mode = min(kc, K - k), beta_mode if k == 0 else BETA_ONE
+            for i in range(0, M, mc):
+                height = min(mc, M - i)
+                a, a_offset = A.data, A.offset + i * A.row_stride + k * A.column_stride
+                a_row_stride, a_column_stride = A.row_stride, A.column_stride
+                if packs_A:
+                    transpose(
+                        kernel_ptrs, depth, height, A.data, a_offset, A.column_stride, packed,
+                        p + NC * depth, KC_LARGE, 1,
+                    )  # fmt: skip
+                    a, a_offset = packed, p + NC * depth
+                    a_row_stride, a_column_stride = KC_LARGE, 1
                 for j in range(left, right, width):
-                    across = min(width, right - j)
-                    G, g, ldg = B, b + k * bk + j * bj, bk
-                    if bj > 1 or across < width or M > MAX_M_UNPACKED:
-                        G, g = space, p + (j - left) * deep
-                        ldg = (across + lane_count(C) - 1) // lane_count(C) * lane_count(C)
+                    n = min(width, right - j)
+                    b, b_ld = B.data, B.row_stride
+                    b_offset = B.offset + k * B.row_stride + j * B.column_stride
+                    if B.column_stride > 1 or n < width or M > MAX_M_UNPACKED:
+                        lanes = lane_count(C.data)
+                        b_ld = (n + lanes - 1) // lanes * lanes
+                        panel = p + (j - left) * depth
                         if i == 0:
-                            pack(table, deep, across, B, b + k * bk + j * bj, bk, bj, G, g, ldg)
-                    multiply(
-                        table, high, across, deep, F, f, fi, fk, G, g, ldg, C, c + i * ldc + j,
-                        ldc, A, 0, start, 0, 0, 1.0,
+                            pack_panel(
+                                kernel_ptrs, depth, n,
+                                Operand(B.data, b_offset, B.row_stride, B.column_stride),
+                                Matrix(packed, panel, b_ld),
+                            )  # fmt: skip
+                        b, b_offset = packed, panel
+                    multiply_tiles(
+                        kernel_ptrs, height, n, depth,
+                        Operand(a, a_offset, a_row_stride, a_column_stride),
+                        Matrix(b, b_offset, b_ld),
+                        Matrix(C.data, C.offset + i * C.ld + j, C.ld),
+                        Beta(mode, A.data, 0), Epilogue(EPILOGUE_NONE, 0, 1.0),
                     )  # fmt: skip
 
 
 @inlined
-def _narrow(table, M, N, K, A, rs, B, bk, bj, C, begin, space):
-    """C (M, N) as dot products, for which B is turned where its columns do not lie in rows."""
-    most = K if bk == 1 else KC_LARGE
-    for k in range(0, K, most):
-        W, w, ldw, long = B, 0, bj, min(most, K - k)
-        if bk > 1:
-            W, w, ldw = space, 0, KC_LARGE
-            transpose(table, long, N, B, k * bk, bk, space, 0, KC_LARGE, 1)
-        add = 1 if begin == BETA_ONE or k > 0 else 0
-        multiply_inner(table, M, N, long, A, k, rs, W, w, ldw, C, 0, N, 1, add)
+def _multiply_dots(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
+    """C (M, N) = (C +) A (M, K) B (K, N) by dot products; a row-major B is transposed for them."""
+    is_column_major = B.row_stride == 1
+    kc = K if is_column_major else KC_LARGE
+    for k in range(0, K, kc):
+        b, b_offset, b_ld, depth = B.data, 0, B.column_stride, min(kc, K - k)
+        if not is_column_major:
+            b, b_offset, b_ld = packed, 0, KC_LARGE
+            transpose(
+                kernel_ptrs, depth, N, B.data, k * B.row_stride, B.row_stride, packed, 0,
+                KC_LARGE, 1,
+            )  # fmt: skip
+        multiply_inner(
+            kernel_ptrs, M, N, depth, Matrix(A.data, k, A.row_stride), Matrix(b, b_offset, b_ld),
+            Operand(C, 0, N, 1), 1 if beta_mode == BETA_ONE or k > 0 else 0,
+        )  # fmt: skip
 
 
 @inlined
-def _slim(table, M, N, K, A, cs, B, bk, bj, C, begin, space):
-    """C (M, N) by way of its transpose, where columns of A lie in rows: its vectors are whole.
+def _multiply_transposed(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
+    """C (M, N) = (C +) A (M, K) B (K, N) as Cᵀ = Bᵀ Aᵀ for few columns: its vectors are whole.
 
-    It lies behind the panels; B's rows of MAX_N_DOT numbers are never turned.
+    NC columns of Cᵀ lie behind the packed panels at a time. Rows of B are at most MAX_N_DOT long,
+    less than what Bᵀ is packed for.
     """
-    q = NC * min(K, KC_LARGE)
+    q, lanes = NC * min(K, KC_LARGE), lane_count(C)
     for i in range(0, M, NC):
-        high = min(NC, M - i)
-        if begin == BETA_ONE:
-            transpose(table, high, N, C, i * N, N, space, q, NC, 1)
-        product(table, N, high, K, B, 0, bj, bk, A, i, cs, 1, space, q, NC, begin, space, 0)
-        # Rows before the exact ones write behind themselves what the next row overwrites.
-        exact = min(high, lane_count(C)) if lane_count(C) >= N else high
-        transpose(table, N, high - exact, space, q, NC, C, i * N, N, 1)
-        transpose(table, N, exact, space, q + high - exact, NC, C, (i + high - exact) * N, N, 0)
+        n = min(NC, M - i)
+        if beta_mode == BETA_ONE:
+            transpose(kernel_ptrs, n, N, C, i * N, N, packed, q, NC, 1)
+        multiply_blocked(
+            kernel_ptrs, N, n, K, Operand(B.data, 0, B.column_stride, B.row_stride),
+            Operand(A.data, i, A.column_stride, 1), Matrix(packed, q, NC), beta_mode, packed, 0,
+        )  # fmt: skip
+        # Rows are written as whole vectors, beyond which the next row follows; the last do not.
+        exact = min(n, lanes) if lanes >= N else n
+        transpose(kernel_ptrs, N, n - exact, packed, q, NC, C, i * N, N, 1)
+        transpose(kernel_ptrs, N, exact, packed, q + n - exact, NC, C, (i + n - exact) * N, N, 0)
 
 
 @kernel
-def whole(table, M, N, K, A, rs, cs, B, bk, bj, C, begin, space):
-    """C (M, N) = start + A (M, K) B (K, N), all of them as vectors, in the fastest way.
+def multiply_matrices(
+    kernel_ptrs, M, N, K, A, A_row_stride, A_column_stride, B, B_row_stride, B_column_stride, C,
+    beta_mode, packed,
+):  # fmt: skip
+    """C (M, N) = (C +) A (M, K) B (K, N), all as flat vectors, in the fastest way.
 
-    As `product`; space holds PACK_SIZE numbers and begins on a cache line: in vectors that cross
-    lines tiles lose 2 %.
+    One stride of A and one of B is 1, C is row-major; beta_mode: BETA_ZERO or BETA_ONE. packed
+    (PACK_SIZE,) is scratch and begins on a cache line: where vectors cross lines, tiles lose 2 %.
+    Python calls this with plain arguments, which it hands over faster than named tuples.
     """
-    if K >= MIN_K_DOT and cs == 1 and (N <= MAX_N_DOT or (M <= MAX_M_DOT and bk == 1)):
-        _narrow(table, M, N, K, A, rs, B, bk, bj, C, begin, space)
-    elif N <= MAX_N_DOT and M > N and rs == 1:
-        _slim(table, M, N, K, A, cs, B, bk, bj, C, begin, space)
+    A_operand = Operand(A, 0, A_row_stride, A_column_stride)
+    B_operand = Operand(B, 0, B_row_stride, B_column_stride)
+    if (
+        K >= MIN_K_DOT
+        and A_column_stride == 1
+        and (N <= MAX_N_DOT or (M <= MAX_M_DOT and B_row_stride == 1))
+    ):
+        _multiply_dots(kernel_ptrs, M, N, K, A_operand, B_operand, C, beta_mode, packed)
+    elif N <= MAX_N_DOT and M > N and A_row_stride == 1:
+        _multiply_transposed(kernel_ptrs, M, N, K, A_operand, B_operand, C, beta_mode, packed)
     else:
-        product(table, M, N, K, A, 0, rs, cs, B, 0, bk, bj, C, 0, N, begin, space, 0)
+        multiply_blocked(
+            kernel_ptrs, M, N, K, A_operand, B_operand, Matrix(C, 0, N), beta_mode, packed, 0
+        )

@@ -1,7 +1,6 @@
-"""Products of few outputs over long rows: dot products with the lanes along what is summed.
+"""Products by dot products: vector lanes run along the terms of a sum, rows of both factors.
 
-Where a layer is wide on one side and narrow on the other, no part of it needs to be laid out
-anew: rows of both factors are read as they lie.
+Where a layer is wide on one side and narrow on the other, no factor has to be packed for this.
 """
 
 from __future__ import annotations
@@ -13,50 +12,48 @@ from ..codegen.simd import (
     INT32,
     Vectors,
     clamp_index,
-    element_pointer,
+    emit_matrix,
     emit_phis,
     index,
     index_constant,
     void,
 )
 from ..compiler.dispatch_table import indirect
-from ..compiler.jit import inlined
 
-#: Rows of X and of W that a tile holds: many outputs, few, two or one.
-MANY, FEW = block_sizes().DOT_TILE_WIDE, block_sizes().DOT_TILE
-TWO, ONE = block_sizes().DOT_TILE_TWO, block_sizes().DOT_TILE_ONE
+#: (rows of X, rows of W) of a tile: for many rows of W, for a few, for two and for one.
+DOT_TILE_WIDE, DOT_TILE = block_sizes().DOT_TILE_WIDE, block_sizes().DOT_TILE
+DOT_TILE_TWO, DOT_TILE_ONE = block_sizes().DOT_TILE_TWO, block_sizes().DOT_TILE_ONE
 
 
-def _tile(tall, wide):
-    """Return the intrinsic that computes tall × wide dot products, or fewer.
-
-    C[c + e ce + o co] = start + Σₖ X[x + e ldx + k] W[w + o ldw + k] for e < used, o < width.
-    """
+def _tile(n_X_rows, n_W_rows):
+    """Return the intrinsic of tiles of n_X_rows × n_W_rows dot products, or fewer."""
 
     @intrinsic
-    def tile(typingctx, X, x, ldx, W, w, ldw, C, c, ce, co, K, used, width, add):
-        number = C.dtype
-        signature = void(X, index, index, W, index, index, C, index, index, index, *(index,) * 4)
+    def tile(typingctx, X, W, C, first_e, first_o, n_e, n_o, K, accumulate):
+        """C[e, o] = (C[e, o] +) Σₖ X[e, k] W[o, k] for n_e rows from first_e, n_o from first_o.
+
+        X, W: Matrix; C: Operand; accumulate: whether C is added to.
+        """
+        signature = void(X, W, C, *(index,) * 6)
 
         def codegen(context, builder, sig, args):
-            x, w, c = (
-                element_pointer(context, builder, (X, W, C)[i], args[p], args[p + 1])
-                for i, p in enumerate((0, 3, 6))
+            (x_m, x), (w_m, w), (c_m, c) = (
+                emit_matrix(context, builder, *each)
+                for each in zip((X, W, C), args[:3], strict=True)
             )
-            ldx, ldw, ce, co, K, used, width, add = (*args[2:6:3], *args[8:])
-            v = Vectors(context, builder, number)
-            tops = [clamp_index(builder, e, used) for e in range(tall)]
-            sides = [clamp_index(builder, o, width) for o in range(wide)]
-            xs = [builder.gep(x, [builder.mul(e, ldx)]) for e in tops]
-            ws = [builder.gep(w, [builder.mul(o, ldw)]) for o in sides]
-            sums = accumulate(builder, v, xs, ws, K, v.read)
-            cells = [
-                builder.gep(c, [builder.add(builder.mul(e, ce), builder.mul(o, co))])
-                for e in tops
-                for o in sides
-            ]
-            adds = builder.icmp_signed("!=", add, index_constant(0))
-            zero = v.zero.type.element(0.0)
+            first_e, first_o, n_e, n_o, K, accumulates = args[3:]
+            v = Vectors(context, builder, C.types[0].dtype)
+            es = [builder.add(first_e, clamp_index(builder, e, n_e)) for e in range(n_X_rows)]
+            os = [builder.add(first_o, clamp_index(builder, o, n_o)) for o in range(n_W_rows)]
+            xs = [builder.gep(x, [builder.mul(e, x_m.ld)]) for e in es]
+            ws = [builder.gep(w, [builder.mul(o, w_m.ld)]) for o in os]
+            sums = accumulate_dots(builder, v, xs, ws, K, v.load)
+            columns = [builder.mul(o, c_m.column_stride) for o in os]
+            rows = [builder.mul(e, c_m.row_stride) for e in es]
+            offsets = [builder.add(row, column) for row in rows for column in columns]
+            cells = [builder.gep(c, [offset]) for offset in offsets]
+            adds = builder.icmp_signed("!=", accumulates, index_constant(0))
+            zero = v.scalar(0.0)
             starts = [builder.select(adds, builder.load(cell), zero) for cell in cells]
             store_totals(builder, v, sums, starts, cells)
             return context.get_dummy_value()
@@ -67,21 +64,22 @@ def _tile(tall, wide):
 
 
 def store_totals(builder, v, sums, starts, cells):
-    """Write what each cell starts from plus the lanes of its sum."""
+    """Emit cells[i] = starts[i] + Σ lanes of sums[i]; cells: addresses, starts: scalars."""
     totals = []
     for i in range(0, len(sums), v.lanes):
         group = sums[i : i + v.lanes]
-        packed = v.sums(group)
+        packed = v.sum_lanes(group)
         totals += [builder.extract_element(packed, INT32(lane)) for lane in range(len(group))]
-    # Rows beyond the edge repeat the last one, so all that is written twice is the same.
+    # Rows beyond an edge repeat the last one, so what is stored twice is the same.
     for cell, start, total in zip(cells, starts, totals, strict=True):
         builder.store(builder.fadd(start, total), cell)
 
 
-def accumulate(builder, v, xs, ws, K, read):
-    """Vectors whose lanes add up to each dot product; the last numbers of K by mask.
+def accumulate_dots(builder, v, xs, ws, K, load):
+    """Return vectors whose lanes add up to Σₖ xs[e][k] ws[o][k], that of (e, o) at e · n_ws + o.
 
-    read(pointer, offset, mask) emits a load behind a pointer of xs; a mask of None: of all lanes.
+    xs, ws: addresses; load(pointer, offset, mask) emits a load behind a pointer of xs, of all lanes
+    for a mask of None. The last terms are loaded by mask.
     """
     count = builder.and_(K, index_constant(-v.lanes))
     sums = [v.zero] * (len(xs) * len(ws))
@@ -89,9 +87,9 @@ def accumulate(builder, v, xs, ws, K, read):
     some, tail = builder.append_basic_block("some"), builder.append_basic_block("tail")
     builder.cbranch(builder.icmp_signed(">", count, index_constant(0)), some, tail)
     builder.position_at_end(some)
-    k, carried, end = v.loop(count, v.lanes, sums)
-    carried = _step(v, [read(x, k, None) for x in xs], ws, k, None, carried)
-    end(carried)
+    k, carried, close = v.loop(count, v.lanes, sums)
+    carried = _add_vectors(v, [load(x, k, None) for x in xs], ws, k, None, carried)
+    close(carried)
     last = builder.block
     builder.branch(tail)
     builder.position_at_end(tail)
@@ -102,49 +100,44 @@ def accumulate(builder, v, xs, ws, K, read):
     builder.cbranch(builder.icmp_signed(">", rest, index_constant(0)), masked, done)
     builder.position_at_end(masked)
     mask = v.mask(builder.trunc(rest, INT32))
-    ended = _step(v, [read(x, count, mask) for x in xs], ws, count, mask, whole)
+    ended = _add_vectors(v, [load(x, count, mask) for x in xs], ws, count, mask, whole)
     there = builder.block
     builder.branch(done)
     builder.position_at_end(done)
     return emit_phis(builder, v.type, whole, here, ended, there)
 
 
-def _step(v, xs, ws, k, mask, sums):
-    """The sums after one vector of every row; sums[e · wide + o]."""
-    sums, wide = list(sums), len(ws)
+def _add_vectors(v, xs, ws, k, mask, sums):
+    """Return the sums plus the products of vectors xs with those at k of every row of ws."""
+    sums, n_ws = list(sums), len(ws)
     for o, w in enumerate(ws):
-        vector = v.read(w, k, mask)
+        vector = v.load(w, k, mask)
         for e, x in enumerate(xs):
-            sums[e * wide + o] = v.multiply_add(x, vector, sums[e * wide + o])
+            sums[e * n_ws + o] = v.multiply_add(x, vector, sums[e * n_ws + o])
     return sums
 
 
-_many, _few, _two, _one = _tile(*MANY), _tile(*FEW), _tile(*TWO), _tile(*ONE)
+_wide, _few = _tile(*DOT_TILE_WIDE), _tile(*DOT_TILE)
+_two, _one = _tile(*DOT_TILE_TWO), _tile(*DOT_TILE_ONE)
 
 
-@inlined
-def _tiles(tile, tall, o, n, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add):
-    """Tiles of one shape side by side: the outputs o … o+n−1 of all m rows."""
-    for e in range(0, m, tall):
-        tile(
-            X, x + e * ldx, ldx, W, w + o * ldw, ldw, C, c + e * ce + o * co, ce, co,
-            K, min(tall, m - e), n, add,
-        )  # fmt: skip
-
-
-@indirect("i i i F1 i i F1 i i F1 i i i i")
-def multiply_inner(m, n, K, X, x, ldx, W, w, ldw, C, c, ce, co, add):
-    """C[c + e ce + o co] = (add: itself +) Σₖ X[x + e ldx + k] W[w + o ldw + k], e < m, o < n."""
+@indirect("i i i Matrix Matrix Operand i")
+def multiply_inner(m, n, K, X, W, C, accumulate):
+    """C (m, n) = (C +) X (m, K) W (n, K)ᵀ; accumulate: 1 to add to C, 0 to overwrite it."""
     o = 0
     while o < n:
         left = n - o
-        if left > FEW[1]:
-            left = min(left, MANY[1])
-            _tiles(_many, MANY[0], o, left, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
-        elif left > TWO[1]:
-            _tiles(_few, FEW[0], o, left, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
-        elif left == TWO[1]:
-            _tiles(_two, TWO[0], o, left, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
+        if left > DOT_TILE[1]:
+            left = min(left, DOT_TILE_WIDE[1])
+            for e in range(0, m, DOT_TILE_WIDE[0]):
+                _wide(X, W, C, e, o, min(DOT_TILE_WIDE[0], m - e), left, K, accumulate)
+        elif left > DOT_TILE_TWO[1]:
+            for e in range(0, m, DOT_TILE[0]):
+                _few(X, W, C, e, o, min(DOT_TILE[0], m - e), left, K, accumulate)
+        elif left == DOT_TILE_TWO[1]:
+            for e in range(0, m, DOT_TILE_TWO[0]):
+                _two(X, W, C, e, o, min(DOT_TILE_TWO[0], m - e), left, K, accumulate)
         else:
-            _tiles(_one, ONE[0], o, left, m, K, X, x, ldx, W, w, ldw, C, c, ce, co, add)
+            for e in range(0, m, DOT_TILE_ONE[0]):
+                _one(X, W, C, e, o, min(DOT_TILE_ONE[0], m - e), left, K, accumulate)
         o += left

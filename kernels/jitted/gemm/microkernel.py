@@ -1,13 +1,12 @@
-"""Matrix products in tiles: C (+)= A B with the rows of B and C on the vector lanes.
+"""The micro-kernel: C (+)= A B in register tiles, with the columns of B and C on the vector lanes.
 
-A tile keeps its part of C in registers, broadcasts the numbers of A and streams the rows of B. Each
-number of C is one chain of multiply-adds in the order of k, whatever tile it lies in: so a result
-depends neither on its neighbours nor on how the work is cut.
+A tile holds MR rows and NR_VECTORS vectors of C in registers, broadcasts elements of A and streams
+rows of B. Each element of C is one chain of multiply-adds in the order of k, whatever tile it
+belongs to: no result depends on its neighbours or on how the work is cut.
 """
 
 from __future__ import annotations
 
-from numba import types
 from numba.extending import intrinsic
 
 from ..codegen.cpu import block_sizes
@@ -16,23 +15,24 @@ from ..codegen.simd import (
     Vectors,
     clamp_index,
     element_pointer,
+    emit_matrix,
+    emit_record,
     index,
     index_constant,
     void,
 )
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
+from ..records import Beta, Epilogue, Matrix, Operand
+from .epilogue import BETA_BIAS, BETA_ONE, EPILOGUE_NONE, EpilogueEmitter
 from .packing import lane_count
-from .small_k import BETA_BIAS, BETA_ONE, Epilogue, begins, multiply_small_k
+from .small_k import multiply_small_k
 
 SIZES = block_sizes()
-
-#: Rows and vectors of C that a tile holds; with a row of B and a broadcast they fill the registers.
-MR, NR_VECTORS = SIZES.MR, SIZES.NR_VECTORS
+MR, NR_VECTORS = SIZES.MR, SIZES.NR_VECTORS  # rows of C in a tile, and vectors of each
 MR_TALL = 2 * MR  # rows of a tile of one vector: with fewer, each sum would wait for the last
-NR_MAX = SIZES.NR_MAX  # numbers of a row that a tile is at most wide
+NR_MAX = SIZES.NR_MAX  # elements of a row of the widest tile of any dtype
 KC = SIZES.KC  # rows of B that a tile takes at a time
-
 #: Most rows of B for `multiply_small_k`: for one row of C, for SMALL_K_MAX_M rows, for more.
 SMALL_K_MAX_ONE_ROW = SIZES.SMALL_K_MAX_ONE_ROW
 SMALL_K_MAX = SIZES.SMALL_K_MAX
@@ -40,38 +40,143 @@ SMALL_K_MAX_MANY_ROWS = SIZES.SMALL_K_MAX_MANY_ROWS
 SMALL_K_MAX_M = SIZES.SMALL_K_MAX_M
 
 
-def _tile(rows, vectors):
-    """Return the intrinsic that computes `rows` rows and `vectors` vectors of C, or fewer.
+class _Tile:
+    """Emits one tile: the rows of C from `row` on, n_rows of them, and its first `width` columns.
 
-    C[c + i ldc + j] = start + Σₖ A[a + i rs + k cs] B[b + k ldb + j] for i < used, j < width;
-    start as told by `begin`; at the end what `end` says, the gate being C[g + i ldc + j].
+    An edge in a tile costs no second kind of code: rows beyond it repeat the last one, columns
+    beyond it are masked.
     """
 
+    def __init__(self, context, builder, kinds, args, shape):
+        self.context, self.builder = context, builder
+        self.kind_of_C = kinds[2].types[0]
+        self.v = v = Vectors(context, builder, self.kind_of_C.dtype)
+        (self.A, a), (self.B, b), (self.C, c) = (
+            emit_matrix(context, builder, *each) for each in zip(kinds[:3], args[:3], strict=True)
+        )
+        self.row, self.K, self.n_rows, self.width = args[5:]
+        self.C_row_offset = builder.mul(self.row, self.C.ld)
+        self.a = builder.gep(a, [builder.mul(self.row, self.A.row_stride)])
+        self.b, self.c = b, builder.gep(c, [self.C_row_offset])
+        n_tile_rows, n_vectors = shape
+        self.rows = [clamp_index(builder, i, self.n_rows) for i in range(n_tile_rows)]
+        self.columns = [index_constant(j * v.lanes) for j in range(n_vectors)]
+        starts = [builder.mul(i, self.C.ld) for i in self.rows]
+        self.offsets = [[builder.add(start, j) for j in self.columns] for start in starts]
+        self.is_full = builder.icmp_signed(">=", self.width, index_constant(n_vectors * v.lanes))
+        self.masks = [
+            v.mask(builder.trunc(builder.sub(self.width, j), INT32)) for j in self.columns
+        ]
+
+    def flat_offsets(self):
+        """Offsets of all vectors of the tile in C, row by row."""
+        return [offset for row in self.offsets for offset in row]
+
+    def start(self, kind, value):
+        """What the sums start from, row by row: zero, C or the biases, by a `Beta`."""
+        builder, v, beta = self.builder, self.v, emit_record(self.builder, kind, value)
+        n_vectors = len(self.columns)
+        bias_offset = builder.add(beta.bias_offset, self.row)
+        biases = element_pointer(self.context, builder, kind.types[1], beta.bias, bias_offset)
+        zero, before = [[v.zero] * n_vectors for _ in self.rows], builder.block
+        names = ("bias", "add", "full", "edge", "ready")
+        bias, add, full, edge, ready = (builder.append_basic_block(name) for name in names)
+        switch = builder.switch(beta.mode, ready)
+        switch.add_case(index_constant(BETA_BIAS), bias)
+        switch.add_case(index_constant(BETA_ONE), add)
+        builder.position_at_end(bias)
+        of_bias = [[v.splat(builder.load(builder.gep(biases, [i])))] * n_vectors for i in self.rows]
+        builder.branch(ready)
+        builder.position_at_end(add)
+        builder.cbranch(self.is_full, full, edge)
+        builder.position_at_end(full)
+        of_full = [[v.load(self.c, offset) for offset in row] for row in self.offsets]
+        builder.branch(ready)
+        builder.position_at_end(edge)
+        of_edge = [
+            [v.load(self.c, offset, mask) for offset, mask in zip(row, self.masks, strict=True)]
+            for row in self.offsets
+        ]
+        builder.branch(ready)
+        builder.position_at_end(ready)
+        sources = (zero, before), (of_bias, bias), (of_full, full), (of_edge, edge)
+        return self._merge(sources)
+
+    def _merge(self, sources):
+        """Phis of what the sums start from, row by row; sources: (vectors by row, block) each."""
+        starts = []
+        for i in range(len(self.rows)):
+            for j in range(len(self.columns)):
+                starts.append(self.builder.phi(self.v.type))
+                for vectors, block in sources:
+                    starts[-1].add_incoming(vectors[i][j], block)
+        return starts
+
+    def add_products(self, sums):
+        """The sums plus all K products of each."""
+        builder, v = self.builder, self.v
+        A_rows = [builder.mul(i, self.A.row_stride) for i in self.rows]
+        _, carried, close = v.loop(self.K, 1, [*sums, self.a, self.b], once=True)
+        *sums, a, b = carried
+        B_row = [v.load(b, j) for j in self.columns]
+        for i, A_row in enumerate(A_rows):
+            factor = v.splat(builder.load(builder.gep(a, [A_row])))
+            for j, x in enumerate(B_row, i * len(B_row)):
+                sums[j] = v.multiply_add(factor, x, sums[j])
+        close([*sums, builder.gep(a, [self.A.column_stride]), builder.gep(b, [self.B.ld])])
+        return sums
+
+    def store(self, sums):
+        """Store the tile; if C ends inside of it, only its last vector by mask, which is slow.
+
+        Rows beyond the edge repeat the last one, so what is stored twice is the same.
+        """
+        builder, v = self.builder, self.v
+        with builder.if_else(self.is_full) as (full, edge):
+            with full:
+                for x, offset in zip(sums, self.flat_offsets(), strict=True):
+                    v.store(x, self.c, offset)
+            with edge:
+                for j, mask in enumerate(self.masks):
+                    column = [
+                        (sums[i * len(self.masks) + j], row[j])
+                        for i, row in enumerate(self.offsets)
+                    ]
+                    self._store_column(column, j, mask)
+
+    def _store_column(self, column, j, mask):
+        """Store (vector, offset) pairs, which are the j-th vector of every row, up to `width`."""
+        builder, v = self.builder, self.v
+        some = builder.icmp_signed("<", index_constant(j * v.lanes), self.width)
+        all_lanes = builder.icmp_signed("<=", index_constant((j + 1) * v.lanes), self.width)
+        with builder.if_then(some), builder.if_else(all_lanes) as (whole, part):
+            with whole:
+                for x, offset in column:
+                    v.store(x, self.c, offset)
+            with part:
+                for x, offset in column:
+                    v.store_masked(x, self.c, offset, mask)
+
+
+def _tile(n_tile_rows, n_vectors):
+    """Return the intrinsic of tiles of that many rows and vectors of C, or fewer."""
+
     @intrinsic
-    def tile(
-        typingctx, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, used, width, begin, end, g, by
-    ):
-        ints = (index,) * 7
-        signature = void(A, *ints[:3], B, index, index, C, index, index, bias, *ints, types.float64)
+    def tile(typingctx, A, B, C, beta, epilogue, row, K, n_rows, width):
+        """C[row + i, j] = epilogue(start + Σₖ A[row + i, k] B[k, j]), i < n_rows, j < width, k < K.
+
+        A: Operand; B, C: Matrix; beta, which says what the start is: Beta; epilogue: Epilogue.
+        """
+        signature = void(A, B, C, beta, epilogue, index, index, index, index)
 
         def codegen(context, builder, sig, args):
-            a, b, c = begins(context, builder, (A, B, C), args)
-            rs, cs, ldb, ldc = args[2], args[3], args[6], args[9]
-            biases = element_pointer(context, builder, bias, args[10], args[11])
-            K, used, width, begin, end, g, by = args[12:]
-            v = Vectors(context, builder, C.dtype)
-            end = Epilogue(builder, v, element_pointer(context, builder, C, args[7], g), by, end)
-            places = [clamp_index(builder, i, used) for i in range(rows)]
-            columns = [index_constant(j * v.lanes) for j in range(vectors)]
-            across = [builder.mul(i, rs) for i in places]
-            down = [builder.mul(i, ldc) for i in places]
-            full = builder.icmp_signed(">=", width, index_constant(vectors * v.lanes))
-            masks = _masks(builder, v, width, columns)
-            cells = [[builder.add(d, j) for j in columns] for d in down]
-            sums = _start(builder, v, c, cells, masks, full, biases, places, begin)
-            sums = _added(builder, v, sums, a, b, across, columns, (K, cs, ldb))
-            sums = end(sums, [cell for line in cells for cell in line])
-            _finish(builder, v, c, cells, masks, full, width, sums)
+            tile = _Tile(context, builder, (A, B, C), args, (n_tile_rows, n_vectors))
+            finish = EpilogueEmitter(
+                context, builder, tile.v, tile.kind_of_C, tile.C.data, (epilogue, args[4]),
+                tile.C_row_offset,
+            )  # fmt: skip
+            sums = tile.add_products(tile.start(beta, args[3]))
+            tile.store(finish(sums, tile.flat_offsets()))
             return context.get_dummy_value()
 
         return signature, codegen
@@ -79,133 +184,57 @@ def _tile(rows, vectors):
     return tile
 
 
-def _added(builder, v, sums, a, b, across, columns, steps):
-    """The sums with all K products; across, columns: places of rows of A, of vectors of B."""
-    K, cs, ldb = steps
-    _, carried, close = v.loop(K, 1, [x for line in sums for x in line] + [a, b], once=True)
-    sums, a, b = list(carried[:-2]), carried[-2], carried[-1]
-    line = [v.load(b, j) for j in columns]
-    for i, row in enumerate(across):
-        factor = v.splat(builder.load(builder.gep(a, [row])))
-        for j, x in enumerate(line, i * len(line)):
-            sums[j] = v.multiply_add(factor, x, sums[j])
-    close([*sums, builder.gep(a, [cs]), builder.gep(b, [ldb])])
-    return sums
-
-
-def _masks(builder, v, width, columns):
-    """Which lanes of each vector lie inside of C."""
-    return [v.mask(builder.trunc(builder.sub(width, j), INT32)) for j in columns]
-
-
-def _start(builder, v, c, cells, masks, full, biases, places, begin):
-    """What the sums start from: zero, C or the biases."""
-    rows, vectors = len(cells), len(masks)
-    zero = [[v.zero] * vectors for _ in range(rows)]
-    before = builder.block
-    filled, added = builder.append_basic_block("biases"), builder.append_basic_block("add")
-    whole, edge = builder.append_basic_block("whole"), builder.append_basic_block("edge")
-    ready = builder.append_basic_block("ready")
-    chosen = builder.switch(begin, ready)
-    chosen.add_case(index_constant(BETA_BIAS), filled)
-    chosen.add_case(index_constant(BETA_ONE), added)
-    builder.position_at_end(filled)
-    first = [[v.splat(builder.load(builder.gep(biases, [i])))] * vectors for i in places]
-    builder.branch(ready)
-    builder.position_at_end(added)
-    builder.cbranch(full, whole, edge)
-    builder.position_at_end(whole)
-    second = [[v.load(c, cell) for cell in line] for line in cells]
-    builder.branch(ready)
-    builder.position_at_end(edge)
-    third = [
-        [v.load_masked(c, cell, mask) for cell, mask in zip(line, masks, strict=True)]
-        for line in cells
-    ]
-    builder.branch(ready)
-    builder.position_at_end(ready)
-    starts = []
-    for i in range(rows):
-        starts.append([builder.phi(v.type) for _ in range(vectors)])
-        for j, phi in enumerate(starts[-1]):
-            for values, block in ((zero, before), (first, filled), (second, whole), (third, edge)):
-                phi.add_incoming(values[i][j], block)
-    return starts
-
-
-def _finish(builder, v, c, cells, masks, full, width, sums):
-    """Write C. Where it ends inside of the tile only its last vector goes by mask, which is slow.
-
-    Rows beyond the edge repeat the last one, so all that is written twice is the same.
-    """
-    vectors = len(masks)
-    with builder.if_else(full) as (inside, outside):
-        with inside:
-            for x, cell in zip(sums, [cell for line in cells for cell in line], strict=True):
-                v.store(x, c, cell)
-        with outside:
-            for j, mask in enumerate(masks):
-                column = [(sums[i * vectors + j], line[j]) for i, line in enumerate(cells)]
-                some = builder.icmp_signed("<", index_constant(j * v.lanes), width)
-                all_ = builder.icmp_signed("<=", index_constant((j + 1) * v.lanes), width)
-                with builder.if_then(some), builder.if_else(all_) as (whole, part):
-                    with whole:
-                        for x, cell in column:
-                            v.store(x, c, cell)
-                    with part:
-                        for x, cell in column:
-                            v.store_masked(x, c, cell, mask)
-
-
-_whole, _few, _one = (_tile(rows, NR_VECTORS) for rows in (MR, 3, 1))
-_half, _tall, _line, _dot = _tile(MR, 2), _tile(MR_TALL, 1), _tile(MR, 1), _tile(1, 1)
+_wide, _wide_3_rows, _wide_1_row = (_tile(n_rows, NR_VECTORS) for n_rows in (MR, 3, 1))
+_two_vectors, _one_vector_tall = _tile(MR, 2), _tile(MR_TALL, 1)
+_one_vector, _one_vector_1_row = _tile(MR, 1), _tile(1, 1)
 
 
 @inlined
-def _column_of_tiles(
-    A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, K, rows, width, begin, end, g, by
-):  # fmt: skip
-    """Tiles above each other, as wide as a tile is, as two vectors or as one."""
-    tall = MR_TALL if width <= lane_count(C) else MR
-    for i in range(0, rows, tall):
-        u, v, w, n, t = a + i * rs, c + i * ldc, o + i, min(tall, rows - i), g + i * ldc
-        if width > 2 * lane_count(C):
+def _column_of_tiles(A, B, C, beta, epilogue, K, M, width):
+    """C (M, width) by tiles above each other: NR_VECTORS wide, two vectors or one."""
+    lanes = lane_count(C.data)
+    tall = MR_TALL if width <= lanes else MR
+    for i in range(0, M, tall):
+        n = min(tall, M - i)
+        if width > 2 * lanes:
             if n > 3:
-                _whole(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
+                _wide(A, B, C, beta, epilogue, i, K, n, width)
             elif n > 1:
-                _few(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
+                _wide_3_rows(A, B, C, beta, epilogue, i, K, n, width)
             else:
-                _one(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
-        elif width > lane_count(C):
-            _half(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
+                _wide_1_row(A, B, C, beta, epilogue, i, K, n, width)
+        elif width > lanes:
+            _two_vectors(A, B, C, beta, epilogue, i, K, n, width)
         elif n > MR:
-            _tall(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
+            _one_vector_tall(A, B, C, beta, epilogue, i, K, n, width)
         elif n > 1:
-            _line(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
+            _one_vector(A, B, C, beta, epilogue, i, K, n, width)
         else:
-            _dot(A, u, rs, cs, B, b, ldb, C, v, ldc, bias, w, K, n, width, begin, end, t, by)
+            _one_vector_1_row(A, B, C, beta, epilogue, i, K, n, width)
 
 
-@indirect("i i i F1 i i i F1 i i F1 i i F1 i i i i f", requires="tiles")
-def multiply(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, by):
-    """C[c:] (M, N) = start + A[a:] (M, K) B[b:] (K, N), rows ldc and ldb apart.
+@indirect("i i i Operand Matrix Matrix Beta Epilogue", requires="tiles")
+def multiply_tiles(M, N, K, A, B, C, beta, epilogue):
+    """C (M, N) = epilogue(start + A (M, K) B (K, N)), where beta says what the start is.
 
-    A number of A stands at a + i rs + k cs. B is read up to whole tiles, C written to N exactly.
-    begin: ZERO, ADD (to C), BIAS (bias[o + i] a row). end: FLOOR (relu), GATE (C times `by` where
-    C[g + i ldc + j] > 0, else 0: relu on the way back), 0. K = 0 is left out.
+    B is read up to whole vectors, C is written to N exactly. K > 0.
     """
-    panel = NR_VECTORS * lane_count(C)
-    few = SMALL_K_MAX if M <= SMALL_K_MAX_M else SMALL_K_MAX_MANY_ROWS
-    few = SMALL_K_MAX_ONE_ROW if M == 1 else few
-    if few >= K and N % lane_count(C) == 0:
-        multiply_small_k(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, by)
+    lanes = lane_count(C.data)
+    max_k = SMALL_K_MAX if M <= SMALL_K_MAX_M else SMALL_K_MAX_MANY_ROWS
+    max_k = SMALL_K_MAX_ONE_ROW if M == 1 else max_k
+    if max_k >= K and N % lanes == 0:
+        multiply_small_k(M, N, K, A, B, C, beta, epilogue)
         return
     for k in range(0, K, KC):
         depth = min(KC, K - k)
-        start = begin if k == 0 else BETA_ONE
-        last = end if k + depth == K else 0
-        for j in range(0, N, panel):
+        mode = beta.mode if k == 0 else BETA_ONE
+        kind = epilogue.kind if k + depth == K else EPILOGUE_NONE
+        for j in range(0, N, NR_VECTORS * lanes):
             _column_of_tiles(
-                A, a + k * cs, rs, cs, B, b + k * ldb + j, ldb, C, c + j, ldc, bias, o, depth, M,
-                N - j, start, last, g + j, by,
+                Operand(A.data, A.offset + k * A.column_stride, A.row_stride, A.column_stride),
+                Matrix(B.data, B.offset + k * B.ld + j, B.ld),
+                Matrix(C.data, C.offset + j, C.ld),
+                Beta(mode, beta.bias, beta.bias_offset),
+                Epilogue(kind, epilogue.mask_offset + j, epilogue.mask_scale),
+                depth, M, N - j,
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Copies that change how a matrix lies, vector by vector: panels for products, examples turned."""
+"""Packing: panels for the micro-kernel, transposes and gathered rows, by squares of vectors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PREFETCH_DISTANCE = block_sizes().PREFETCH_DISTANCE  # rows that are prefetched 
 
 @intrinsic
 def lane_count(typingctx, A):
-    """How many numbers of A a vector holds."""
+    """The number of elements of the array A that a vector holds."""
     count = lanes(A.dtype)
 
     def codegen(context, builder, signature, args):
@@ -33,8 +33,8 @@ def lane_count(typingctx, A):
 
 
 @intrinsic
-def _square(typingctx, X, x, ldx, Y, y, ldy):
-    """Y[y + k ldy + j] = X[x + j ldx + k] for a square of as many as a vector has lanes."""
+def _transpose_square(typingctx, X, x, ldx, Y, y, ldy):
+    """Y[y + k ldy + j] = X[x + j ldx + k] for j, k < lanes of a vector."""
     signature = void(X, index, index, Y, index, index)
 
     def codegen(context, builder, sig, args):
@@ -42,22 +42,22 @@ def _square(typingctx, X, x, ldx, Y, y, ldy):
         x = element_pointer(context, builder, X, args[0], args[1])
         y = element_pointer(context, builder, Y, args[3], args[4])
         lines = [v.load(x, builder.mul(args[2], index_constant(i))) for i in range(v.lanes)]
-        for i, line in enumerate(v.transposed(lines)):
+        for i, line in enumerate(v.transpose(lines)):
             v.store(line, y, builder.mul(args[5], index_constant(i)))
         return context.get_dummy_value()
 
     return signature, codegen
 
 
-def _store_corner(builder, v, rows, n, y, ldy, m=None):
-    """Write m rows of n numbers, of which these are the addresses, as columns at y, ldy apart.
+def _store_transposed(builder, v, rows, n, y, ldy, m=None):
+    """Emit y[k ldy + j] = rows[j][k] for k < n, j < m; rows: addresses, one for each lane.
 
-    Without m whole vectors are written, for stores by mask are slow (2 × 256 numbers took 2.5 µs,
-    0.8 without): what lies behind the columns must be free.
+    Without m, rows of y are written as whole vectors, beyond m columns: stores by mask are slow (2
+    × 256 elements took 2.5 µs, 0.8 without).
     """
     across = v.mask(builder.trunc(n, INT32))
     down = None if m is None else v.mask(builder.trunc(m, INT32))
-    lines = v.transposed([v.load_masked(row, None, across) for row in rows])
+    lines = v.transpose([v.load_masked(row, None, across) for row in rows])
     for i, line in enumerate(lines):
         with builder.if_then(builder.icmp_signed("<", index_constant(i), n)):
             place = builder.mul(ldy, index_constant(i))
@@ -68,11 +68,14 @@ def _store_corner(builder, v, rows, n, y, ldy, m=None):
 
 
 def _corner_of(exact):
-    """Return the intrinsic for m rows of n numbers, both at most as many as a vector has lanes."""
+    """Return the intrinsic that transposes a part of a square of `lanes` vectors.
+
+    exact: rows of Y are written to m elements, else to whole vectors.
+    """
 
     @intrinsic
     def corner(typingctx, X, x, ldx, Y, y, ldy, m, n):
-        """Y[y + k ldy + j] = X[x + j ldx + k], k < n, j < m, or of whole vectors if not exact."""
+        """Y[y + k ldy + j] = X[x + j ldx + k], k < n, j < m; m, n ≤ lanes."""
         signature = void(X, index, index, Y, index, index, index, index)
 
         def codegen(context, builder, sig, args):
@@ -81,7 +84,7 @@ def _corner_of(exact):
             y = element_pointer(context, builder, Y, args[3], args[4])
             places = [clamp_index(builder, i, args[6]) for i in range(v.lanes)]
             rows = [builder.gep(x, [builder.mul(args[2], i)]) for i in places]
-            _store_corner(builder, v, rows, args[7], y, args[5], args[6] if exact else None)
+            _store_transposed(builder, v, rows, args[7], y, args[5], args[6] if exact else None)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -89,14 +92,14 @@ def _corner_of(exact):
     return corner
 
 
-_exact, _roomy = _corner_of(True), _corner_of(False)
+_transpose_exact, _transpose_padded = _corner_of(True), _corner_of(False)
 
 
 @intrinsic
-def _picked(typingctx, X, rows, k, Y, y, ldy, m, n):
-    """Y[y + q ldy + j] = X[rows[j], k + q] for m rows and n columns; X as `locate` describes it.
+def _gather_square(typingctx, X, rows, k, Y, y, ldy, m, n):
+    """Y[y + q ldy + j] = X[rows[j], k + q] for j < m, q < n; m, n ≤ lanes of a vector.
 
-    Whole vectors of Y are written, with the last row again behind it.
+    X: the described input. Rows of Y are written as whole vectors, in which the last row repeats.
     """
     signature = void(X, rows, index, Y, index, index, index, index)
 
@@ -109,36 +112,36 @@ def _picked(typingctx, X, rows, k, Y, y, ldy, m, n):
         places = [clamp_index(builder, i, args[6]) for i in range(v.lanes)]
         starts = [builder.mul(builder.load(builder.gep(order, [i])), step) for i in places]
         lines = [builder.gep(first, [builder.add(start, args[2])]) for start in starts]
-        _store_corner(builder, v, lines, args[7], y, args[5])
+        _store_transposed(builder, v, lines, args[7], y, args[5])
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 @indirect("i i F1 i i F1 i i i", requires="tiles")
-def transpose(m, n, X, x, ldx, Y, y, ldy, roomy):
-    """Y[y + k ldy + j] = X[x + j ldx + k] for j < m, k < n.   Y (n, ldy); X (m, ldx).
+def transpose(m, n, X, x, ldx, Y, y, ldy, padded):
+    """Y[y + k ldy + j] = X[x + j ldx + k] for j < m, k < n.   Y (n, ldy) at y; X (m, ldx) at x.
 
-    roomy: 1 where rows of Y may be written up to whole vectors.
+    padded: 1 where rows of Y may be written up to whole vectors.
     """
     step = lane_count(X)
     for j in range(0, m, step):
         for k in range(0, n, step):
             if j + step <= m and k + step <= n:
-                _square(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy)
+                _transpose_square(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy)
             else:
                 tall, wide = min(step, m - j), min(step, n - k)
-                if roomy != 0 or tall == step:
-                    _roomy(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy, tall, wide)
+                if padded != 0 or tall == step:
+                    _transpose_padded(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy, tall, wide)
                 else:
-                    _exact(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy, tall, wide)
+                    _transpose_exact(X, x + j * ldx + k, ldx, Y, y + k * ldy + j, ldy, tall, wide)
 
 
 @indirect("X I1 i F1 i i", requires="pick")
 def gather_rows(X, rows, n, Y, y, ldy):
-    """Y[y + k ldy + j] = X[rows[j], k], k < n: of the network's dtype, columns side by side.
+    """Y[y + k ldy + j] = X[rows[j], k] for k < n.   Y (n, ldy) at y.
 
-    Rows of Y are written up to whole vectors.
+    X has the network's dtype and its columns side by side. Rows of Y are written as whole vectors.
     """
     step, size = lane_count(Y), Y.itemsize
     for j in range(0, rows.size, step):
@@ -149,12 +152,12 @@ def gather_rows(X, rows, n, Y, y, ldy):
                 prefetch(X[0] + rows[i] * X[1] * size + byte)
         for k in range(0, n, step):
             at = y + k * ldy + j
-            _picked(X, view(rows, j, tall), k, Y, at, ldy, tall, min(step, n - k))
+            _gather_square(X, view(rows, j, tall), k, Y, at, ldy, tall, min(step, n - k))
 
 
 @intrinsic
-def _line(typingctx, X, x, n, Y, y):
-    """Y[y : y + lanes] = X[x : x + n], zeros behind: a vector of which n numbers are there."""
+def _copy_vector(typingctx, X, x, n, Y, y):
+    """Y[y : y + lanes] = X[x : x + n] followed by zeros; n ≤ lanes."""
     signature = void(X, index, index, Y, index)
 
     def codegen(context, builder, sig, args):
@@ -169,16 +172,20 @@ def _line(typingctx, X, x, n, Y, y):
     return signature, codegen
 
 
-@indirect("T i i F1 i i i F1 i i", requires="product")
-def pack(table, K, N, B, b, bk, bj, panel, p, width):
-    """panel[p + k width + j] = B[b + k bk + j bj] for k < K, j < N; what lies behind is not read.
+@indirect("T i i Operand Matrix", requires="product")
+def pack_panel(kernel_ptrs, K, N, B, panel):
+    """panel[k, j] = B[k, j] for k < K, j < N; panel.ld is N in whole vectors.
 
-    bk or bj is 1; width is N in whole vectors.
+    B is row-major or column-major; no element beside it is read.
     """
-    step = lane_count(panel)
-    if bk == 1:
-        transpose(table, N, K, B, b, bj, panel, p, width, 1)
+    lanes = lane_count(panel.data)
+    if B.row_stride == 1:
+        transpose(
+            kernel_ptrs, N, K, B.data, B.offset, B.column_stride, panel.data, panel.offset,
+            panel.ld, 1,
+        )  # fmt: skip
     else:
         for k in range(K):
-            for j in range(0, width, step):
-                _line(B, b + k * bk + j, min(N - j, step), panel, p + k * width + j)
+            source, target = B.offset + k * B.row_stride, panel.offset + k * panel.ld
+            for j in range(0, panel.ld, lanes):
+                _copy_vector(B.data, source + j, min(N - j, lanes), panel.data, target + j)

@@ -1,11 +1,11 @@
-"""Products of few by few: numbers of A stay in registers while the rows of B pass.
+"""Products with small K: elements of A stay in registers while whole rows of B and C pass.
 
-In networks of a few units a tile of `gemm.py` spends most of its time on its begin and its end.
+In layers of a few units a tile of `microkernel.py` spends most of its time on its start and its
+end.
 """
 
 from __future__ import annotations
 
-from numba import types
 from numba.extending import intrinsic
 
 from ..codegen.cpu import block_sizes
@@ -13,112 +13,98 @@ from ..codegen.simd import (
     Vectors,
     clamp_index,
     element_pointer,
+    emit_matrix,
     emit_phis,
+    emit_record,
     index,
     index_constant,
     void,
 )
 from ..compiler.jit import inlined
+from ..records import Beta, Epilogue, Matrix, Operand
+from .epilogue import BETA_BIAS, BETA_ONE, EPILOGUE_NONE, EpilogueEmitter
 
 #: Rows and columns of A whose elements the registers hold at once.
 SMALL_K_MR, SMALL_K_KC = block_sizes().SMALL_K_MR, block_sizes().SMALL_K_KC
-BETA_ZERO, BETA_ONE, BETA_BIAS = 0, 1, 2  # what a product starts from: nothing, C, one number a row
-EPILOGUE_RELU, EPILOGUE_RELU_GRAD = (
-    1,
-    2,
-)  # how it ends: nothing below zero; times a factor where a gate is open, else 0
 
 
-def begins(context, builder, kinds, args):
-    """Where A, B and C of a product begin, from its arguments."""
-    places = zip(kinds, (0, 4, 7), strict=True)
-    return [element_pointer(context, builder, kind, args[p], args[p + 1]) for kind, p in places]
+class _Band:
+    """Emits bands of rows of C: as many rows and columns of A as the caller says."""
 
+    def __init__(self, context, builder, kinds, args):
+        self.builder = builder
+        self.kind_of_C = kinds[2].types[0]
+        self.v = Vectors(context, builder, self.kind_of_C.dtype)
+        (self.A, a), (self.B, self.b), (self.C, c) = (
+            emit_matrix(context, builder, *each) for each in zip(kinds[:3], args[:3], strict=True)
+        )
+        beta = emit_record(builder, kinds[3], args[3])
+        row, self.n_rows, self.N, _ = args[5:]
+        self.C_row_offset = builder.mul(row, self.C.ld)
+        self.a = builder.gep(a, [builder.mul(row, self.A.row_stride)])
+        self.c = builder.gep(c, [self.C_row_offset])
+        self.has_bias = builder.icmp_signed("==", beta.mode, index_constant(BETA_BIAS))
+        self.adds = builder.icmp_signed("==", beta.mode, index_constant(BETA_ONE))
+        bias_offset = builder.add(beta.bias_offset, row)
+        bias_offset = builder.select(self.has_bias, bias_offset, index_constant(0))
+        self.biases = element_pointer(context, builder, kinds[3].types[1], beta.bias, bias_offset)
 
-class Epilogue:
-    """Emits what is done to the sums of a product before they are written."""
+    def factors(self, rows, depth):
+        """Vectors (rows, depth) of the elements of A, each in every lane."""
+        builder = self.builder
+        starts = [builder.gep(self.a, [builder.mul(i, self.A.row_stride)]) for i in rows]
+        steps = [builder.mul(self.A.column_stride, index_constant(k)) for k in range(depth)]
+        return [
+            [self.v.splat(builder.load(builder.gep(start, [step]))) for step in steps]
+            for start in starts
+        ]
 
-    def __init__(self, builder, v, gate, factor, end):
-        self.builder, self.v, self.gate = builder, v, gate
-        self.low = v.floor(builder.icmp_signed("==", end, index_constant(EPILOGUE_RELU)))
-        self.gated = builder.icmp_signed("==", end, index_constant(EPILOGUE_RELU_GRAD))
-        self.factor = v.splat(builder.fptrunc(factor, v.scalar) if v.size == 4 else factor)
-
-    def __call__(self, sums, places):
-        """The numbers to write, from vectors of sums and their places in C and in the gate."""
+    def stream(self, rows, depth, finish):
+        """C[rows] = finish(start + A[rows, :depth] B[:depth]), vector by vector."""
         builder, v = self.builder, self.v
-        sums = [v.floored(x, self.low) for x in sums]
-        before = builder.block
-        with builder.if_then(self.gated):
-            gates = [v.load(self.gate, place) for place in places]
-            opened = [builder.fcmp_ordered(">", gate, v.zero) for gate in gates]
-            kept = [
-                builder.select(wide, builder.fmul(x, self.factor), v.zero)
-                for wide, x in zip(opened, sums, strict=True)
-            ]
-            there = builder.block
-        return emit_phis(builder, v.type, sums, before, kept, there)
-
-
-def _held(builder, v, a, rs, cs, places, depth):
-    """Vectors of the numbers of A, row by row."""
-    heads = [builder.gep(a, [builder.mul(i, rs)]) for i in places]
-    steps = [builder.mul(cs, index_constant(k)) for k in range(depth)]
-    return [[v.splat(builder.load(builder.gep(head, [step]))) for step in steps] for head in heads]
-
-
-def _stream(builder, v, weights, starts, adds, end, b, ldb, c, rows, N):
-    """C[rows] = end(start + weights · B), vector by vector; start is C itself where it adds."""
-    j, _, close = v.loop(N, v.lanes, [])
-    cells, before = [builder.add(row, j) for row in rows], builder.block
-    with builder.if_then(adds):
-        found, there = [v.load(c, cell) for cell in cells], builder.block
-    sums = emit_phis(builder, v.type, starts, before, found, there)
-    for k in range(len(weights[0])):
-        line = v.load(b, builder.add(j, builder.mul(ldb, index_constant(k))))
-        sums = [v.multiply_add(w[k], line, x) for w, x in zip(weights, sums, strict=True)]
-    for x, cell in zip(end(sums, cells), cells, strict=True):
-        v.store(x, c, cell)
-    close([])
+        factors = self.factors(rows, depth)
+        biases = (builder.load(builder.gep(self.biases, [i])) for i in rows)
+        zero = v.scalar(0.0)
+        starts = [v.splat(builder.select(self.has_bias, bias, zero)) for bias in biases]
+        C_rows = [builder.mul(i, self.C.ld) for i in rows]
+        j, _, close = v.loop(self.N, v.lanes, [])
+        offsets, before = [builder.add(row, j) for row in C_rows], builder.block
+        with builder.if_then(self.adds):
+            loaded, there = [v.load(self.c, offset) for offset in offsets], builder.block
+        sums = emit_phis(builder, v.type, starts, before, loaded, there)
+        for k in range(depth):
+            x = v.load(self.b, builder.add(j, builder.mul(self.B.ld, index_constant(k))))
+            sums = [v.multiply_add(f[k], x, s) for f, s in zip(factors, sums, strict=True)]
+        for x, offset in zip(finish(sums, offsets), offsets, strict=True):
+            v.store(x, self.c, offset)
+        close([])
 
 
 @intrinsic
-def _rows(
-    typingctx, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, used, N, K, begin, end, g, factor
-):
-    """Up to SMALL_K_MR rows of C (·, N) from K ≤ SMALL_K_KC rows of B; N in whole vectors."""
-    ints = (index,) * 7
-    signature = void(A, *ints[:3], B, index, index, C, index, index, bias, *ints, types.float64)
+def _band(typingctx, A, B, C, beta, epilogue, row, n_rows, N, K):
+    """C[row + i, j] = epilogue(start + Σₖ A[row + i, k] B[k, j]), i < n_rows, j < N, k < K.
+
+    n_rows ≤ SMALL_K_MR, K ≤ SMALL_K_KC, N whole vectors.
+    """
+    signature = void(A, B, C, beta, epilogue, index, index, index, index)
 
     def codegen(context, builder, sig, args):
-        a, b, c = begins(context, builder, (A, B, C), args)
-        rs, cs, ldb, ldc = args[2], args[3], args[6], args[9]
-        o, used, N, K, begin, end, g, factor = args[11:]
-        v = Vectors(context, builder, C.dtype)
-        biased = builder.icmp_signed("==", begin, index_constant(BETA_BIAS))
-        adds = builder.icmp_signed("==", begin, index_constant(BETA_ONE))
-        first = element_pointer(
-            context, builder, bias, args[10], builder.select(biased, o, index_constant(0))
-        )
-        zero = v.scalar(0.0)
-        end = Epilogue(builder, v, element_pointer(context, builder, C, args[7], g), factor, end)
-        single = builder.icmp_signed("==", used, index_constant(1))
-        shape = builder.add(
-            K, builder.select(single, index_constant(SMALL_K_KC), index_constant(0))
-        )
+        band = _Band(context, builder, (A, B, C, beta), args)
+        finish = EpilogueEmitter(
+            context, builder, band.v, band.kind_of_C, band.C.data, (epilogue, args[4]),
+            band.C_row_offset,
+        )  # fmt: skip
+        is_one_row = builder.icmp_signed("==", band.n_rows, index_constant(1))
+        case = builder.select(is_one_row, index_constant(SMALL_K_KC), index_constant(0))
         done = builder.append_basic_block("done")
-        chosen = builder.switch(shape, done)
-        for height, base in ((SMALL_K_MR, 0), (1, SMALL_K_KC)):
+        switch = builder.switch(builder.add(args[8], case), done)
+        for height, first_case in ((SMALL_K_MR, 0), (1, SMALL_K_KC)):
             for depth in range(1, SMALL_K_KC + 1):
                 block = builder.append_basic_block(f"rows{height}x{depth}")
-                chosen.add_case(index_constant(base + depth), block)
+                switch.add_case(index_constant(first_case + depth), block)
                 builder.position_at_end(block)
-                places = [clamp_index(builder, i, used) for i in range(height)]
-                weights = _held(builder, v, a, rs, cs, places, depth)
-                numbers = (builder.load(builder.gep(first, [i])) for i in places)
-                starts = [v.splat(builder.select(biased, number, zero)) for number in numbers]
-                rows = [builder.mul(i, ldc) for i in places]
-                _stream(builder, v, weights, starts, adds, end, b, ldb, c, rows, N)
+                rows = [clamp_index(builder, i, band.n_rows) for i in range(height)]
+                band.stream(rows, depth, finish)
                 builder.branch(done)
         builder.position_at_end(done)
         return context.get_dummy_value()
@@ -127,13 +113,21 @@ def _rows(
 
 
 @inlined
-def multiply_small_k(M, N, K, A, a, rs, cs, B, b, ldb, C, c, ldc, bias, o, begin, end, g, factor):
-    """As `multiply`, for N in whole vectors, by bands of a few rows of A and of B."""
+def multiply_small_k(M, N, K, A, B, C, beta, epilogue):
+    """C (M, N) = epilogue(start + A (M, K) B (K, N)), N whole vectors, where beta says the start.
+
+    Bands of SMALL_K_MR rows of A take SMALL_K_KC rows of B at a time.
+    """
     for k in range(0, K, SMALL_K_KC):
-        depth, start = min(SMALL_K_KC, K - k), begin if k == 0 else BETA_ONE
-        last = end if k + depth == K else 0
+        depth = min(SMALL_K_KC, K - k)
+        mode = beta.mode if k == 0 else BETA_ONE
+        kind = epilogue.kind if k + depth == K else EPILOGUE_NONE
         for i in range(0, M, SMALL_K_MR):
-            _rows(
-                A, a + i * rs + k * cs, rs, cs, B, b + k * ldb, ldb, C, c + i * ldc, ldc, bias,
-                o + i, min(SMALL_K_MR, M - i), N, depth, start, last, g + i * ldc, factor,
+            _band(
+                Operand(A.data, A.offset + k * A.column_stride, A.row_stride, A.column_stride),
+                Matrix(B.data, B.offset + k * B.ld, B.ld),
+                C,
+                Beta(mode, beta.bias, beta.bias_offset),
+                Epilogue(kind, epilogue.mask_offset, epilogue.mask_scale),
+                i, min(SMALL_K_MR, M - i), N, depth,
             )  # fmt: skip

@@ -1,7 +1,7 @@
-"""The products of a dense layer over activations that lie feature by feature, A (n, ld).
+"""The products of a dense layer over feature-major activations, A (n, ld).
 
-W lies as (n_out, n_in). Examples are on the vector lanes in both directions; dW is dot products
-along the examples, or a product with A turned in panels: whichever takes less time.
+W is (n_out, n_in). Examples are on the vector lanes in both directions; dW is dot products along
+the examples, or a product with packed A: whichever takes less time.
 """
 
 from __future__ import annotations
@@ -9,98 +9,119 @@ from __future__ import annotations
 from ..codegen.cpu import block_sizes
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined, kernel
-from ..gemm.blocked import product
+from ..gemm.blocked import multiply_blocked
+from ..gemm.epilogue import (
+    BETA_BIAS,
+    BETA_ONE,
+    BETA_ZERO,
+    EPILOGUE_NONE,
+    EPILOGUE_RELU,
+)
 from ..gemm.inner_product import multiply_inner
-from ..gemm.microkernel import KC, multiply
+from ..gemm.microkernel import KC, multiply_tiles
 from ..gemm.packing import lane_count, transpose
-from ..gemm.small_k import BETA_BIAS, BETA_ONE, BETA_ZERO, EPILOGUE_RELU, EPILOGUE_RELU_GRAD
+from ..records import Beta, Epilogue, Matrix, Operand
 from ..requirements import MIN_PACKED_ENTRIES
 
-#: Bytes of a row of W from which on a column of it meets too few sets of the first-level cache and
-#: too many pages: W is turned, DEPTH rows at a time. A gradient of 3000 → 3000 takes 10 to 21 %
-#: less time so, of 2000 → 2000 5 to 10 %; of 1024 → 1024 up to 3 % more (Xeon, batches of 64, 128).
+#: Bytes of a row of W from which on W is transposed, KC rows at a time, for the input's gradient.
 MIN_STRIDE_PACK_W = block_sizes().MIN_STRIDE_PACK_W
 
 
-@indirect("T F1 i i i i F1 i F1 i i i i i", requires="batch")
-def forward(table, theta, W, b, n_in, o0, A, a, Z, z, ld, n, o1, relu):
-    """Z[o0:o1, :n] = b + W[o0:o1] A[:, :n], floored at 0 for relu; b < 0: no bias.
+@indirect("T F1 DenseLayer Slice Matrix Matrix i i", requires="batch")
+def layer_outputs(kernel_ptrs, theta, layer, units, A, Z, n, relu):
+    """Z[units, :n] = b + W[units] A[:, :n], or max(that, 0) for relu = 1.
 
-    theta holds W (n_out, n_in) and b; A (n_in, ld) begins at a, Z (n_out, ld) at z.
+    A (n_in, ld); Z (n_out, ld); theta holds W and b, `layer` says where.
     """
-    begin = BETA_BIAS if b >= 0 else BETA_ZERO
-    multiply(
-        table, o1 - o0, n, n_in, theta, W + o0 * n_in, n_in, 1, A, a, ld, Z, z + o0 * ld, ld,
-        theta, b + o0, begin, EPILOGUE_RELU if relu != 0 else 0, 0, 1.0,
+    row = units.begin
+    multiply_tiles(
+        kernel_ptrs, units.end - row, n, layer.n_in,
+        Operand(theta, layer.W + row * layer.n_in, layer.n_in, 1),
+        A,
+        Matrix(Z.data, Z.offset + row * Z.ld, Z.ld),
+        Beta(BETA_BIAS if layer.b >= 0 else BETA_ZERO, theta, layer.b + row),
+        Epilogue(EPILOGUE_RELU if relu != 0 else EPILOGUE_NONE, 0, 1.0),
     )  # fmt: skip
 
 
-@indirect("T F1 i i i F1 i F1 i i i i i i f F1 i", requires="training")
-def backward_input(
-    table, theta, W, n_in, n_out, D, d, dA, da, ld, n, i0, i1, gate, factor, panel, p
-):
-    """dA[i0:i1, :n] = W[:, i0:i1]ᵀ dZ[:, :n].   dZ (n_out, ld) at d; dA (n_in, ld) at da.
+@indirect("T F1 DenseLayer Slice Matrix Matrix i Epilogue F1 i", requires="training")
+def input_gradient(kernel_ptrs, theta, layer, units, dZ, dA, n, epilogue, packed, p):
+    """dA[units, :n] = epilogue(W[:, units]ᵀ dZ[:, :n]); units: of the layer's inputs.
 
-    gate: where A (n_in, ld) begins in dA's array: what comes is dA factor where A > 0, else 0; or
-    negative. panel[p:] holds (i1 − i0) × DEPTH numbers.
+    dZ (n_out, ld); dA (n_in, ld); the mask of the epilogue is that of row 0. packed[p:] is scratch
+    of (units, KC) elements.
     """
-    turned = n_in * theta.itemsize >= MIN_STRIDE_PACK_W
-    most = KC if turned else n_out
-    for k in range(0, n_out, most):
-        deep, F, f, fi, fk = min(most, n_out - k), theta, W + k * n_in + i0, 1, n_in
-        if turned:
-            F, f, fi, fk = panel, p, KC, 1
-            transpose(table, deep, i1 - i0, theta, W + k * n_in + i0, n_in, F, f, fi, 1)
-        multiply(
-            table, i1 - i0, n, deep, F, f, fi, fk, D, d + k * ld, ld, dA, da + i0 * ld, ld,
-            theta, 0, BETA_ZERO if k == 0 else BETA_ONE,
-            EPILOGUE_RELU_GRAD if gate >= 0 and k + deep == n_out else 0,
-            max(gate, 0) + i0 * ld, factor,
+    height, n_in = units.end - units.begin, layer.n_in
+    packs = n_in * theta.itemsize >= MIN_STRIDE_PACK_W
+    kc = KC if packs else layer.n_out
+    for k in range(0, layer.n_out, kc):
+        depth, w_offset = min(kc, layer.n_out - k), layer.W + k * n_in + units.begin
+        w, offset, row_stride, column_stride = theta, w_offset, 1, n_in
+        if packs:
+            transpose(kernel_ptrs, depth, height, theta, w_offset, n_in, packed, p, KC, 1)
+            w, offset, row_stride, column_stride = packed, p, KC, 1
+        row_offset = units.begin * dA.ld
+        multiply_tiles(
+            kernel_ptrs, height, n, depth,
+            Operand(w, offset, row_stride, column_stride),
+            Matrix(dZ.data, dZ.offset + k * dZ.ld, dZ.ld),
+            Matrix(dA.data, dA.offset + row_offset, dA.ld),
+            Beta(BETA_ZERO if k == 0 else BETA_ONE, theta, 0),
+            Epilogue(
+                epilogue.kind if k + depth == layer.n_out else EPILOGUE_NONE,
+                epilogue.mask_offset + row_offset, epilogue.mask_scale,
+            ),
         )  # fmt: skip
 
 
 @inlined
-def _turns(n_in, n_out, m, lanes):
+def _packs(n_in, n_out, m, lanes):
     """Tell whether dW of m examples takes less time as a product than as dot products.
 
     Both sides count sixths of a nanosecond, fitted to layers of 2 to 1000 units on 1 to 1000
-    examples. A dot product is its vectors and a sum of lanes; a product is its vectors, and turning
-    A, where features that do not fill a vector cost as much again.
+    examples. A dot product costs its vectors and a sum of lanes; a product costs its vectors and
+    packing A, for which features that do not fill a vector cost as much again.
     """
     if n_in * n_out < MIN_PACKED_ENTRIES:
         return False
     across, along = (n_in + lanes - 1) // lanes, (m + lanes - 1) // lanes
-    turning = n_in * 10 // lanes + (10 if n_in % lanes > 0 else 0)
-    return n_in * n_out * (4 + along) > m * (n_out * across * 7 // 8 + turning) + 450
+    packing = n_in * 10 // lanes + (10 if n_in % lanes > 0 else 0)
+    return n_in * n_out * (4 + along) > m * (n_out * across * 7 // 8 + packing) + 450
 
 
-@indirect("T F1 i i i F1 i F1 i i i i i i i F1 i", requires="training")
-def backward_weights(table, grad, W, n_in, n_out, D, d, A, a, ld, m, o0, o1, k0, k1, panel, p):
-    """dW[o0:o1, k0:k1] = dZ[o0:o1, :m] A[k0:k1, :m]ᵀ.   dZ (n_out, ld) at d; A (n_in, ld) at a.
+@indirect("T F1 DenseLayer Slice Slice Matrix Matrix i F1 i", requires="training")
+def weight_gradient(kernel_ptrs, grad, layer, units, inputs, dZ, A, m, packed, p):
+    """dW[units, inputs] = dZ[units, :m] A[inputs, :m]ᵀ.   dZ (n_out, ld); A (n_in, ld).
 
-    Columns of dZ are zero from m up to whole vectors. panel[p:] has room for products of PANEL
-    columns, and there are no more in [k0, k1).
+    grad holds dW, `layer` says where. Columns of dZ are 0 from m up to whole vectors. There are at
+    most NR_MAX inputs; packed[p:] is scratch of KC_LARGE elements for each.
     """
-    lanes = lane_count(grad)
-    n, W, d = (m + lanes - 1) // lanes * lanes, W + o0 * n_in, d + o0 * ld
-    if not _turns(n_in, n_out, m, lanes):
-        if n_out == 1:  # tiles hold few rows of the first factor, or many for one of the second
-            multiply_inner(
-                table, k1 - k0, 1, n, A, a + k0 * ld, ld, D, d, ld, grad, W + k0, 1, n_in, 0
-            )
-        else:
-            multiply_inner(
-                table, o1 - o0, k1 - k0, n, D, d, ld, A, a + k0 * ld, ld, grad, W + k0, n_in, 1, 0
-            )
+    lanes, n_in = lane_count(grad), layer.n_in
+    m_padded = (m + lanes - 1) // lanes * lanes
+    n_rows, n_columns = units.end - units.begin, inputs.end - inputs.begin
+    W = layer.W + units.begin * n_in + inputs.begin
+    dZ_rows = Matrix(dZ.data, dZ.offset + units.begin * dZ.ld, dZ.ld)
+    A_rows = Matrix(A.data, A.offset + inputs.begin * A.ld, A.ld)
+    if _packs(n_in, layer.n_out, m, lanes):
+        multiply_blocked(
+            kernel_ptrs, n_rows, n_columns, m,
+            Operand(dZ_rows.data, dZ_rows.offset, dZ.ld, 1),
+            Operand(A_rows.data, A_rows.offset, 1, A.ld),
+            Matrix(grad, W, n_in), BETA_ZERO, packed, p,
+        )  # fmt: skip
+    elif layer.n_out == 1:  # tiles hold few rows of the first factor, or many for one of the second
+        multiply_inner(
+            kernel_ptrs, n_columns, 1, m_padded, A_rows, dZ_rows, Operand(grad, W, 1, n_in), 0
+        )
     else:
-        product(
-            table, o1 - o0, k1 - k0, m, D, d, ld, 1, A, a + k0 * ld, 1, ld, grad, W + k0, n_in,
-            BETA_ZERO, panel, p,
+        multiply_inner(
+            kernel_ptrs, n_rows, n_columns, m_padded, dZ_rows, A_rows,
+            Operand(grad, W, n_in, 1), 0,
         )  # fmt: skip
 
 
 @indirect("F2 i F1 i i", requires="training")
-def backward_biases(dZ, m, db, o0, o1):
+def bias_gradient(dZ, m, db, o0, o1):
     """db[o0:o1] = Σ dZ[o0:o1, :m] over the examples.   dZ (n_out, ·); db (n_out,)."""
     for o in range(o0, o1):
         s = db.dtype.type(0)
@@ -113,7 +134,7 @@ def backward_biases(dZ, m, db, o0, o1):
 def dot(x, y):
     """Return Σ xᵢ yᵢ.   x, y (n,).
 
-    Both are read at four places at once: 10 to 20 % faster than one stream of each.
+    Each is read as four streams: 10 to 20 % faster than one.
     """
     zero, n = x.dtype.type(0), x.size // 4
     a = b = c = d = zero

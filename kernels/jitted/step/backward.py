@@ -11,11 +11,12 @@ from ..codegen.pointers import view, view_matrix
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
 from ..first_layer import driver
+from ..gemm.epilogue import EPILOGUE_NONE, EPILOGUE_RELU_GRAD
 from ..gemm.microkernel import MR, NR_MAX
 from ..ops import batchnorm, dense
 from ..ops.activations import derive
 from ..ops.random import drop_back
-from ..records import BatchNorm
+from ..records import BatchNorm, DenseLayer, Epilogue, Matrix, Slice
 from .forward import (
     ACTIVATION,
     BATCHNORM,
@@ -45,7 +46,7 @@ def _weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team)
     A thread writes rows of outputs, nearly those whose weights it moves in `update.py`.
     """
     op, (buffer, ld, offsets) = ops[row], workspace
-    panel = offsets.thread_base + team.tid * offsets.thread_size
+    packed = offsets.thread_base + team.tid * offsets.thread_size
     down, across = (
         n_row_tiles(op.n_out),
         (op.n_in + FEATURES_PER_TASK - 1) // FEATURES_PER_TASK,
@@ -59,10 +60,12 @@ def _weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team)
         high, inside = min(most, down - top), tile - top * across
         k, o = inside // high * FEATURES_PER_TASK, top + inside % high
         count = min(top + high - o, end - tile)
-        dense.backward_weights(
-            kernel_ptrs, grad, op.W, op.n_in, op.n_out, buffer, dZ_offset, buffer,
-            ops[row - 1].A * ld, ld, m, o * MR, min((o + count) * MR, op.n_out), k,
-            min(k + FEATURES_PER_TASK, op.n_in), buffer, panel,
+        dense.weight_gradient(
+            kernel_ptrs, grad, DenseLayer(op.W, op.b, op.n_in, op.n_out),
+            Slice(o * MR, min((o + count) * MR, op.n_out)),
+            Slice(k, min(k + FEATURES_PER_TASK, op.n_in)),
+            Matrix(buffer, dZ_offset, ld), Matrix(buffer, ops[row - 1].A * ld, ld), m,
+            buffer, packed,
         )  # fmt: skip
         tile += count
 
@@ -74,18 +77,20 @@ def _input_gradient(
     """dA (n_in, ld) of the row below a DENSE row, or dZ of that row if `fused`, from its dZ."""
     op, below = model.ops[row], model.ops[row - 1]
     buffer, ld, offsets = workspace
-    panel = offsets.thread_base + team.tid * offsets.thread_size
-    gate = below.A * ld if fused else -1
-    factor = 1 / (1 - below.rate) if below.kind == DROPOUT and epoch >= 0 else 1.0
+    packed = offsets.thread_base + team.tid * offsets.thread_size
+    kind = EPILOGUE_RELU_GRAD if fused else EPILOGUE_NONE
+    scale = 1 / (1 - below.rate) if below.kind == DROPOUT and epoch >= 0 else 1.0
     down, across = n_row_tiles(op.n_in), (m_padded + EXAMPLES_PER_TASK - 1) // EXAMPLES_PER_TASK
     tile, end = static_partition(down * across, team.tid, team.n_threads)
     while tile < end:
         j, i = tile // down * EXAMPLES_PER_TASK, tile % down
         count = min(TILES_PER_TASK, down - i, end - tile)
-        dense.backward_input(
-            kernel_ptrs, model.theta, op.W, op.n_in, op.n_out, buffer, dZ_offset + j, buffer,
-            dA_offset + j, ld, min(EXAMPLES_PER_TASK, m_padded - j), i * MR,
-            min((i + count) * MR, op.n_in), gate + j if gate >= 0 else gate, factor, buffer, panel,
+        dense.input_gradient(
+            kernel_ptrs, model.theta, DenseLayer(op.W, op.b, op.n_in, op.n_out),
+            Slice(i * MR, min((i + count) * MR, op.n_in)),
+            Matrix(buffer, dZ_offset + j, ld), Matrix(buffer, dA_offset + j, ld),
+            min(EXAMPLES_PER_TASK, m_padded - j),
+            Epilogue(kind, below.A * ld + j if fused else 0, scale), buffer, packed,
         )  # fmt: skip
         tile += count
 
@@ -108,7 +113,7 @@ def _output_gradient(kernel_ptrs, op, grad, workspace, A, dA, m, m_padded, deriv
         if op.code != SOFTMAX and op.code != IDENTITY and not derived:
             derive(kernel_ptrs, op.code, dA, Z, A, dA, m_padded, o0, o1, scratch)
         if op.b >= 0:
-            dense.backward_biases(kernel_ptrs, dA, m, view(grad, op.b, op.n_out), o0, o1)
+            dense.bias_gradient(kernel_ptrs, dA, m, view(grad, op.b, op.n_out), o0, o1)
     if not derived:
         barrier_wait(team)
 

@@ -27,7 +27,7 @@ from ..gemm.packing import gather_rows, lane_count, transpose
 from ..ops import batchnorm, dense
 from ..ops.activations import activate
 from ..ops.random import add_noise, drop_units
-from ..records import BatchNorm
+from ..records import BatchNorm, DenseLayer, Matrix, Slice
 
 DENSE, ACTIVATION, SOFTMAX = int(Kind.DENSE), int(Kind.ACTIVATION), int(Activation.SOFTMAX)
 RELU, IDENTITY = int(Activation.RELU), int(Activation.IDENTITY)
@@ -95,9 +95,9 @@ def _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team):
         count = min(TILES_PER_TASK, down - o, end - tile)
         n, o0, o1 = min(EXAMPLES_PER_TASK, m_padded - j), o * MR, min((o + count) * MR, op.n_out)
         tile += count
-        dense.forward(
-            kernel_ptrs, theta, op.W, op.b, op.n_in, o0, buffer, ops[row - 1].A * ld + j,
-            buffer, op.Z * ld + j, ld, n, o1, relu,
+        dense.layer_outputs(
+            kernel_ptrs, theta, DenseLayer(op.W, op.b, op.n_in, op.n_out), Slice(o0, o1),
+            Matrix(buffer, ops[row - 1].A * ld + j, ld), Matrix(buffer, op.Z * ld + j, ld), n, relu,
         )  # fmt: skip
         if op.code != SOFTMAX and op.code != RELU and op.code != IDENTITY:
             activate(kernel_ptrs, op.code, Z, A, j, n, o0, o1, scratch)

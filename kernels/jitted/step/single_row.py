@@ -19,7 +19,7 @@ from ..first_layer.driver import read_block
 from ..gemm.inner_product import multiply_inner
 from ..ops.activations import activate
 from ..ops.optimizers import largest
-from ..records import Model, Phase, Team
+from ..records import Matrix, Model, Operand, Phase, Team
 from ..threads.row_worker import COMPUTING, END, GONE, OWNER, STATE, WAITING
 from .forward import elementwise
 
@@ -46,8 +46,8 @@ def _dense(kernel_ptrs, op, theta, work, x, z, o0, o1, down):
         for j in range(o, o + n):
             work[z + j] = theta[op.b + j] if op.b >= 0 else theta.dtype.type(0)
         multiply_inner(
-            kernel_ptrs, n, 1, op.n_in, theta, op.W + o * op.n_in, op.n_in, work, x, op.n_in,
-            work, z + o, 1, 1, 1,
+            kernel_ptrs, n, 1, op.n_in, Matrix(theta, op.W + o * op.n_in, op.n_in),
+            Matrix(work, x, op.n_in), Operand(work, z + o, 1, 1), 1,
         )  # fmt: skip
 
 
