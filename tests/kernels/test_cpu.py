@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from fastnn.kernels import get, jitted
 from fastnn.kernels.jitted.codegen.cpu import BLOCK_SIZES, CPU, BlockSizes
 
-JITTED = Path(jitted.__file__).parent
+from fastnn import kernels
+
+JITTED = Path(kernels.__file__).parent / "jitted"
 
 #: What differs between instruction sets: MR, NR_VECTORS, SMALL_K_MR, tiles of dot products.
 TILES = {
@@ -94,7 +95,7 @@ print(*detect_cpu(), detect_cpu().instruction_set)
 """
 
 
-@pytest.mark.skipif(not get("jitted").available, reason="Numba's compiler is switched off")
+@pytest.mark.skipif(not kernels.get("jitted").available, reason="Numba's compiler is switched off")
 @pytest.mark.skipif(
     os.name != "posix" or os.uname().machine != "x86_64", reason="the names are x86-64's"
 )

@@ -7,7 +7,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 import pytest
-from fastnn.kernels.jitted.codegen import elementary
+from fastnn.kernels.jitted.codegen import elementary, float_bits
 from fastnn.kernels.opcodes import Activation
 
 from fastnn import kernels
@@ -236,3 +236,9 @@ def test_gelu_keeps_its_tail():
     np.testing.assert_allclose(
         A[0], [z * libm.erfc(-z / libm.sqrt(2)) / 2 for z in Z[0]], rtol=2e-13
     )
+
+
+def test_bit_functions_name_themselves_outside_of_compiled_code():
+    with pytest.raises(TypeError, match="frexp runs only inside compiled kernels"):
+        float_bits.frexp(1.0)
+    assert float_bits.copysign(1.0, -0.0) == -1

@@ -23,7 +23,7 @@ def splat_word(value):
     return ir.Constant(WORD_VECTOR, [value] * WORD_LANES)
 
 
-def shuffle(builder, x, y, order):
+def shuffle_lanes(builder, x, y, order):
     """Emit elements of x (0 … n − 1) and of y (from n on) in a constant order."""
     order = ir.Constant(ir.VectorType(INT32, len(order)), order)
     return builder.shuffle_vector(x, y, order)

@@ -19,7 +19,7 @@ from ..codegen.vnni import (
     mask_from_bits,
     remaining_bits,
     round_up,
-    shuffle,
+    shuffle_lanes,
     splat_word,
 )
 from ..compiler.dispatch_table import in_training, indirect
@@ -83,7 +83,7 @@ def _halved(builder, x, y, width):
     lanes = range(WORD_LANES)
     kept = [lane if lane & width == 0 else WORD_LANES + lane for lane in lanes]
     turned = [lane + width if lane & width == 0 else WORD_LANES + lane - width for lane in lanes]
-    return builder.add(shuffle(builder, x, y, kept), shuffle(builder, x, y, turned))
+    return builder.add(shuffle_lanes(builder, x, y, kept), shuffle_lanes(builder, x, y, turned))
 
 
 def _totals(builder, vectors):

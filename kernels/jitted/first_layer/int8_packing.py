@@ -16,7 +16,7 @@ from ..codegen.vnni import (
     WORD_VECTOR,
     mask_from_bits,
     remaining_bits,
-    shuffle,
+    shuffle_lanes,
 )
 from ..compiler.jit import inlined
 
@@ -89,7 +89,7 @@ def mixed(typingctx, X, rows, k0, n, B, b, words, used):
         spread, lines = [i % 4 * 4 + i // 4 for i in range(WORD_LANES)], []
         for octets in source.loads(k):
             line = builder.bitcast(octets, WORD_VECTOR)
-            lines.append(builder.bitcast(shuffle(builder, line, line, spread), BYTE_VECTOR))
+            lines.append(builder.bitcast(shuffle_lanes(builder, line, line, spread), BYTE_VECTOR))
         place = builder.mul(k, args[6])
         for i, line in enumerate(by_fours(builder, lines)):
             if i == 2:
@@ -110,12 +110,12 @@ def by_fours(builder, octets):
     """
     pairs = ir.VectorType(ir.IntType(16), VECTOR_BYTES // 2)
     halves = [
-        builder.bitcast(shuffle(builder, x, y, _zipped(VECTOR_BYTES, 16, high)), pairs)
+        builder.bitcast(shuffle_lanes(builder, x, y, _zipped(VECTOR_BYTES, 16, high)), pairs)
         for high in (0, 1)
         for x, y in (octets[:2], octets[2:])
     ]
     lines = [
-        shuffle(builder, x, y, _zipped(VECTOR_BYTES // 2, 8, high))
+        shuffle_lanes(builder, x, y, _zipped(VECTOR_BYTES // 2, 8, high))
         for x, y in (halves[:2], halves[2:])
         for high in (0, 1)
     ]

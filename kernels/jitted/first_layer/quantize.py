@@ -18,7 +18,7 @@ from ..codegen.vnni import (
     WORD_VECTOR,
     mask_from_bits,
     remaining_bits,
-    shuffle,
+    shuffle_lanes,
     splat_word,
 )
 from ..compiler.jit import inlined
@@ -123,7 +123,7 @@ def _digits(builder, v, x, inverse):
         for digit in range(4)
         for i in range(4)
     ]
-    return builder.bitcast(shuffle(builder, octets, octets, places), WORD_VECTOR)
+    return builder.bitcast(shuffle_lanes(builder, octets, octets, places), WORD_VECTOR)
 
 
 def number(builder, v, sums):
@@ -144,8 +144,8 @@ def _in_lines(builder, four):
     lines = []
     for digits in ((0, 1), (2, 2)):
         places = [i + q for q in digits for i in range(0, 2 * WORD_LANES, 4)]
-        x, y = (shuffle(builder, *pair, places) for pair in (four[:2], four[2:]))
-        lines += [shuffle(builder, x, y, half) for half in halves]
+        x, y = (shuffle_lanes(builder, *pair, places) for pair in (four[:2], four[2:]))
+        lines += [shuffle_lanes(builder, x, y, half) for half in halves]
     return lines[:3]
 
 

@@ -15,15 +15,26 @@ from .inner_product import multiply_inner
 from .microkernel import KC, NR_VECTORS, multiply_tiles
 from .packing import lane_count, pack_panel, transpose
 
-SIZES = block_sizes()
-MC, KC_LARGE, NC = SIZES.MC, SIZES.KC_LARGE, SIZES.NC  # rows of A and B, columns of B in a block
-KC_LARGE_MIN_M = SIZES.KC_LARGE_MIN_M  # rows of C from which on a block has KC_LARGE rows of B
-MAX_M_UNPACKED = SIZES.MAX_M_UNPACKED  # rows of C up to which a row-major B is not packed
-MIN_STRIDE_PACK_A = SIZES.MIN_STRIDE_PACK_A  # bytes between columns of A from which on A is packed
-MAX_N_DOT = SIZES.MAX_N_DOT  # columns of C up to which C or Cᵀ is dot products
-MAX_M_DOT = SIZES.MAX_M_DOT  # rows of C up to which it is dot products where B is column-major
-MIN_K_DOT = SIZES.MIN_K_DOT  # terms of a sum from which on it is a dot product
+_sizes = block_sizes()
+MC, KC_LARGE, NC = _sizes.MC, _sizes.KC_LARGE, _sizes.NC  # rows of A and B, columns of B in a block
+KC_LARGE_MIN_M = _sizes.KC_LARGE_MIN_M  # rows of C from which on a block has KC_LARGE rows of B
+MAX_M_UNPACKED = _sizes.MAX_M_UNPACKED  # rows of C up to which a row-major B is not packed
+MIN_STRIDE_PACK_A = _sizes.MIN_STRIDE_PACK_A  # bytes between columns of A from which on A is packed
+MAX_N_DOT = _sizes.MAX_N_DOT  # columns of C up to which C or Cᵀ is dot products
+MAX_M_DOT = _sizes.MAX_M_DOT  # rows of C up to which it is dot products where B is column-major
+MIN_K_DOT = _sizes.MIN_K_DOT  # terms of a sum from which on it is a dot product
 PACK_SIZE = NC * KC_LARGE + MC * KC_LARGE  # elements of the packed blocks of B and A
+
+
+@inlined
+def _block_of_A(kernel_ptrs, A, i, k, height, depth, packs, packed, p):
+    """Return A[i : i + height, k : k + depth], as it is or packed at packed[p:], ld KC_LARGE."""
+    data, offset = A.data, A.offset + i * A.row_stride + k * A.column_stride
+    row_stride, column_stride = A.row_stride, A.column_stride
+    if packs:
+        transpose(kernel_ptrs, depth, height, data, offset, column_stride, packed, p, KC_LARGE, 1)
+        data, offset, row_stride, column_stride = packed, p, KC_LARGE, 1
+    return Operand(data, offset, row_stride, column_stride)
 
 
 @indirect("T i i i Operand Operand Matrix i F1 i", requires="product")
@@ -33,7 +44,8 @@ def multiply_blocked(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed, p):
     beta_mode: BETA_ZERO or BETA_ONE. packed[p:] is scratch: KC_LARGE elements for each column of a
     whole tile, for up to NC columns, and PACK_SIZE in all where A is packed.
     """
-    width = NR_VECTORS * lane_count(C.data)
+    lanes = lane_count(C.data)
+    width = NR_VECTORS * lanes
     packs_A = A.row_stride == 1 and A.column_stride * A.data.itemsize >= MIN_STRIDE_PACK_A
     kc = KC_LARGE if M >= KC_LARGE_MIN_M else KC
     mc = MC if packs_A or width < N or KC < K else M
@@ -43,34 +55,22 @@ def multiply_blocked(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed, p):
             depth, mode = min(kc, K - k), beta_mode if k == 0 else BETA_ONE
             for i in range(0, M, mc):
                 height = min(mc, M - i)
-                a, a_offset = A.data, A.offset + i * A.row_stride + k * A.column_stride
-                a_row_stride, a_column_stride = A.row_stride, A.column_stride
-                if packs_A:
-                    transpose(
-                        kernel_ptrs, depth, height, A.data, a_offset, A.column_stride, packed,
-                        p + NC * depth, KC_LARGE, 1,
-                    )  # fmt: skip
-                    a, a_offset = packed, p + NC * depth
-                    a_row_stride, a_column_stride = KC_LARGE, 1
+                A_block = _block_of_A(
+                    kernel_ptrs, A, i, k, height, depth, packs_A, packed, p + NC * depth
+                )
                 for j in range(left, right, width):
                     n = min(width, right - j)
                     b, b_ld = B.data, B.row_stride
-                    b_offset = B.offset + k * B.row_stride + j * B.column_stride
+                    offset = B.offset + k * B.row_stride + j * B.column_stride
                     if B.column_stride > 1 or n < width or M > MAX_M_UNPACKED:
-                        lanes = lane_count(C.data)
-                        b_ld = (n + lanes - 1) // lanes * lanes
                         panel = p + (j - left) * depth
+                        b, b_ld = packed, (n + lanes - 1) // lanes * lanes
                         if i == 0:
-                            pack_panel(
-                                kernel_ptrs, depth, n,
-                                Operand(B.data, b_offset, B.row_stride, B.column_stride),
-                                Matrix(packed, panel, b_ld),
-                            )  # fmt: skip
-                        b, b_offset = packed, panel
+                            B_block = Operand(B.data, offset, B.row_stride, B.column_stride)
+                            pack_panel(kernel_ptrs, depth, n, B_block, Matrix(b, panel, b_ld))
+                        offset = panel
                     multiply_tiles(
-                        kernel_ptrs, height, n, depth,
-                        Operand(a, a_offset, a_row_stride, a_column_stride),
-                        Matrix(b, b_offset, b_ld),
+                        kernel_ptrs, height, n, depth, A_block, Matrix(b, offset, b_ld),
                         Matrix(C.data, C.offset + i * C.ld + j, C.ld),
                         Beta(mode, A.data, 0), Epilogue(EPILOGUE_NONE, 0, 1.0),
                     )  # fmt: skip

@@ -28,16 +28,16 @@ from .epilogue import BETA_BIAS, BETA_ONE, EPILOGUE_NONE, EpilogueEmitter
 from .packing import lane_count
 from .small_k import multiply_small_k
 
-SIZES = block_sizes()
-MR, NR_VECTORS = SIZES.MR, SIZES.NR_VECTORS  # rows of C in a tile, and vectors of each
+_sizes = block_sizes()
+MR, NR_VECTORS = _sizes.MR, _sizes.NR_VECTORS  # rows of C in a tile, and vectors of each
 MR_TALL = 2 * MR  # rows of a tile of one vector: with fewer, each sum would wait for the last
-NR_MAX = SIZES.NR_MAX  # elements of a row of the widest tile of any dtype
-KC = SIZES.KC  # rows of B that a tile takes at a time
+NR_MAX = _sizes.NR_MAX  # elements of a row of the widest tile of any dtype
+KC = _sizes.KC  # rows of B that a tile takes at a time
 #: Most rows of B for `multiply_small_k`: for one row of C, for SMALL_K_MAX_M rows, for more.
-SMALL_K_MAX_ONE_ROW = SIZES.SMALL_K_MAX_ONE_ROW
-SMALL_K_MAX = SIZES.SMALL_K_MAX
-SMALL_K_MAX_MANY_ROWS = SIZES.SMALL_K_MAX_MANY_ROWS
-SMALL_K_MAX_M = SIZES.SMALL_K_MAX_M
+SMALL_K_MAX_ONE_ROW = _sizes.SMALL_K_MAX_ONE_ROW
+SMALL_K_MAX = _sizes.SMALL_K_MAX
+SMALL_K_MAX_MANY_ROWS = _sizes.SMALL_K_MAX_MANY_ROWS
+SMALL_K_MAX_M = _sizes.SMALL_K_MAX_M
 
 
 class _Tile:
