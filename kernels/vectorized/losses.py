@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import LossOps
 from ..opcodes import Loss
-from .activations import sigmoid, softmax
+from .activations import _sigmoid, softmax
 
 
 def _shares(w):
@@ -29,7 +29,7 @@ def binary_cross_entropy(Z, Y, w, rate, dZ):
     """
     share = _shares(w)
     losses = np.maximum(Z, 0) - Z * Y + np.log1p(np.exp(-np.abs(Z)))
-    sigmoid(Z, dZ)
+    _sigmoid(Z, dZ)
     dZ -= Y
     dZ *= share
     return float(np.sum(share * losses, dtype=np.float64))
