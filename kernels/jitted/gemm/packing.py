@@ -41,9 +41,9 @@ def _transpose_square(typingctx, X, x, ldx, Y, y, ldy):
         v = Vectors(context, builder, Y.dtype)
         x = element_pointer(context, builder, X, args[0], args[1])
         y = element_pointer(context, builder, Y, args[3], args[4])
-        lines = [v.load(x, builder.mul(args[2], index_constant(i))) for i in range(v.lanes)]
-        for i, line in enumerate(v.transpose(lines)):
-            v.store(line, y, builder.mul(args[5], index_constant(i)))
+        rows = [v.load(x, builder.mul(args[2], index_constant(j))) for j in range(v.lanes)]
+        for k, column in enumerate(v.transpose(rows)):
+            v.store(column, y, builder.mul(args[5], index_constant(k)))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -55,26 +55,26 @@ def _store_transposed(builder, v, rows, n, y, ldy, m=None):
     Without m, rows of y are written as whole vectors, beyond m columns: stores by mask are slow (2
     × 256 elements took 2.5 µs, 0.8 without).
     """
-    across = v.mask(builder.trunc(n, INT32))
-    down = None if m is None else v.mask(builder.trunc(m, INT32))
-    lines = v.transpose([v.load_masked(row, None, across) for row in rows])
-    for i, line in enumerate(lines):
-        with builder.if_then(builder.icmp_signed("<", index_constant(i), n)):
-            place = builder.mul(ldy, index_constant(i))
-            if down is None:
-                v.store(line, y, place)
+    row_mask = v.mask(builder.trunc(n, INT32))
+    column_mask = None if m is None else v.mask(builder.trunc(m, INT32))
+    columns = v.transpose([v.load(row, None, row_mask) for row in rows])
+    for k, column in enumerate(columns):
+        with builder.if_then(builder.icmp_signed("<", index_constant(k), n)):
+            offset = builder.mul(ldy, index_constant(k))
+            if column_mask is None:
+                v.store(column, y, offset)
             else:
-                v.store_masked(line, y, place, down)
+                v.store_masked(column, y, offset, column_mask)
 
 
-def _corner_of(exact):
+def _transpose_part(exact):
     """Return the intrinsic that transposes a part of a square of `lanes` vectors.
 
     exact: rows of Y are written to m elements, else to whole vectors.
     """
 
     @intrinsic
-    def corner(typingctx, X, x, ldx, Y, y, ldy, m, n):
+    def transpose_part(typingctx, X, x, ldx, Y, y, ldy, m, n):
         """Y[y + k ldy + j] = X[x + j ldx + k], k < n, j < m; m, n ≤ lanes."""
         signature = void(X, index, index, Y, index, index, index, index)
 
@@ -82,17 +82,17 @@ def _corner_of(exact):
             v = Vectors(context, builder, Y.dtype)
             x = element_pointer(context, builder, X, args[0], args[1])
             y = element_pointer(context, builder, Y, args[3], args[4])
-            places = [clamp_index(builder, i, args[6]) for i in range(v.lanes)]
-            rows = [builder.gep(x, [builder.mul(args[2], i)]) for i in places]
+            js = [clamp_index(builder, j, args[6]) for j in range(v.lanes)]
+            rows = [builder.gep(x, [builder.mul(args[2], j)]) for j in js]
             _store_transposed(builder, v, rows, args[7], y, args[5], args[6] if exact else None)
             return context.get_dummy_value()
 
         return signature, codegen
 
-    return corner
+    return transpose_part
 
 
-_transpose_exact, _transpose_padded = _corner_of(True), _corner_of(False)
+_transpose_exact, _transpose_padded = _transpose_part(True), _transpose_part(False)
 
 
 @intrinsic
@@ -106,13 +106,13 @@ def _gather_square(typingctx, X, rows, k, Y, y, ldy, m, n):
     def codegen(context, builder, sig, args):
         v = Vectors(context, builder, Y.dtype)
         y = element_pointer(context, builder, Y, args[3], args[4])
-        order = element_pointer(context, builder, rows, args[1], index_constant(0))
-        first = builder.inttoptr(builder.extract_value(args[0], 0), v.scalar.as_pointer())
-        step = builder.extract_value(args[0], 1)
-        places = [clamp_index(builder, i, args[6]) for i in range(v.lanes)]
-        starts = [builder.mul(builder.load(builder.gep(order, [i])), step) for i in places]
-        lines = [builder.gep(first, [builder.add(start, args[2])]) for start in starts]
-        _store_transposed(builder, v, lines, args[7], y, args[5])
+        indices = element_pointer(context, builder, rows, args[1], index_constant(0))
+        data = builder.inttoptr(builder.extract_value(args[0], 0), v.scalar.as_pointer())
+        row_stride = builder.extract_value(args[0], 1)
+        js = [clamp_index(builder, j, args[6]) for j in range(v.lanes)]
+        starts = [builder.mul(builder.load(builder.gep(indices, [j])), row_stride) for j in js]
+        addresses = [builder.gep(data, [builder.add(start, args[2])]) for start in starts]
+        _store_transposed(builder, v, addresses, args[7], y, args[5])
         return context.get_dummy_value()
 
     return signature, codegen
