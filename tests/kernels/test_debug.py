@@ -132,6 +132,7 @@ def test_other_kernels_are_cached(run):
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(70, 6)).astype(np.float32), np.arange(70) % 3
+X_WIDE = RNG.normal(size=(70, 54)).astype(np.float32)
 TWO_EPOCHS = {"epochs": 2, "batch_size": 30, "progress": False}
 BYTES = RNG.integers(0, 256, (70, 300)).astype(np.uint8)
 
@@ -173,3 +174,9 @@ class TestNetworks:
 
     def test_bytes(self):
         self.check([Rescaling(1 / 255), Dense(5, "relu"), Dense(1, "sigmoid")], BYTES, Y > 0)
+
+    def test_examples_in_groups(self, monkeypatch):
+        """Whose gradients lie in the workspace and are added up."""
+        monkeypatch.setitem(TWO_EPOCHS, "batch_size", 256)
+        X, y = np.tile(X_WIDE, (4, 1)), np.tile(Y, 4)[:280]
+        self.check([Dense(128, "relu"), Dense(64, "tanh"), Dense(3, "softmax")], X, y)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...debug import DEBUG
 from ...opcodes import AS_IT_IS, OP, Kind
 from ...views import aligned_scratch
 from ..first_layer import int8_gemm
@@ -156,11 +157,26 @@ def plan_blocked(ops, m, itemsize, input_itemsize):
     return Plan(groups * gradient, own, ld, offsets, groups)
 
 
+def _clear_gradients(buffer, plan):
+    """Write zeros into the gradients of groups and blocks, as fresh memory holds them.
+
+    Between parameters, where a cache line ends, nobody else writes them; they are added up whole.
+    """
+    offsets, first, step = plan.offsets, 0, buffer.size
+    if plan.groups > 1:
+        first, step = plan.floats_shared, plan.floats_per_thread
+    buffer[:first] = 0
+    for start in range(first, buffer.size, step):
+        buffer[start + offsets.block_grad : start + offsets.thread_base] = 0
+
+
 def allocate(plan, dtype, threads=1, buffer=None):
     """Return a plan's Layout in `buffer`, or in a new one for `threads` where that is too small."""
     capacity = 0 if buffer is None else (buffer.size - plan.floats_shared) // plan.floats_per_thread
     if capacity < 1:
         size = plan.floats_shared + threads * plan.floats_per_thread
         buffer, capacity = aligned_scratch(size, dtype), threads
+        if DEBUG:
+            _clear_gradients(buffer, plan)
     workspace = Workspace(buffer, plan.ld, plan.offsets)
     return Layout(workspace, np.empty((plan.groups, 2)), capacity)
