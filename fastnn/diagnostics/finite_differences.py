@@ -57,7 +57,7 @@ class Slopes:
         """Return that, and the gradient (p,) that training takes."""
         grad = np.zeros_like(program.theta)
         arguments = backend_for(program), program.ops, program.theta, grad, *data
-        return cls(program, data, step, interpreted.gradient(*arguments)), grad
+        return cls(program, data, step, interpreted.full_batch_gradient(*arguments)), grad
 
     def by_each(self, indices: Array) -> Array:
         """Return the slopes (k,) by theta[indices], from the active backend's loop."""
@@ -86,6 +86,8 @@ class Slopes:
         found = []
         for step in (self.step, -self.step):
             moved = program.theta + step * direction
-            cost = interpreted.gradient(backend_for(program), program.ops, moved, grad, *self.data)
+            cost = interpreted.full_batch_gradient(
+                backend_for(program), program.ops, moved, grad, *self.data
+            )
             found.append((cost - self.cost) / (step * float(np.abs(direction).max())))
         return Sides(*sorted(found))
