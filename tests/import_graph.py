@@ -39,6 +39,7 @@ FLOORS = (
 )
 #: Rooms of kernels/jitted/ from the ground up.
 JITTED_FLOORS = (
+    {"partition", "records", "requirements"},
     {"compiler"},
     {"codegen"},
     {"gemm", "threads"},
@@ -46,6 +47,7 @@ JITTED_FLOORS = (
     {"first_layer"},
     {"api", "step"},
     {"execution"},
+    {"backend"},
 )
 COMPILERS = ("numba", "llvmlite")
 

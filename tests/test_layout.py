@@ -17,11 +17,9 @@ CODE = sorted([*SOURCES, *ROOT.glob("bench/**/*.py"), *ROOT.glob("tests/**/*.py"
 NEED_A_COMPILER = {
     "fastnn.kernels.jitted.execution.entry",
     "fastnn.kernels.jitted.execution.gradient_check",
-    "fastnn.kernels.jitted.execution.kernel_selection",
+    "fastnn.kernels.jitted.execution.input_mode",
     "fastnn.kernels.jitted.execution.single_row",
     "fastnn.kernels.jitted.execution.workspace",
-    "fastnn.kernels.jitted.threads.row_worker",
-    "fastnn.kernels.jitted.threads.team",
 }
 
 
