@@ -121,12 +121,14 @@ def test_pickled_estimators_go_on(folder):
         assert len(model.predict(make.X[:3])) == 3
 
 
+@pytest.mark.medium
 def test_model_files_predict_what_they_predicted(folder):
     wanted = stored(folder)["files"]
     for name, told in wanted.items():
         agree(fastnn.load(folder / name), told)
 
 
+@pytest.mark.medium
 def test_checkpoints_go_on(folder):
     """With slots, counts, schedule and metrics: the next epoch is what it was."""
     wanted, found = stored(folder)["resumed"], dict(make.resumed(folder))

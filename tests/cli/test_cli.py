@@ -174,6 +174,7 @@ def test_marks_end_with_the_last_epoch(epochs):
     assert len(marks) <= 11
 
 
+@pytest.mark.medium
 def test_without_matplotlib_it_goes_on(squares, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert main(["train", "--train", squares[0], "--epochs", "1", "--out", str(tmp_path)]) == 0

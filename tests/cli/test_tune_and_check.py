@@ -46,6 +46,7 @@ def test_check_does_not_cry_wolf(seed, capsys):
     assert main(["check", "--seed", str(seed), "--examples", "8"]) == 0, capsys.readouterr().out
 
 
+@pytest.mark.medium
 def test_check_tells_a_wrong_gradient(squares, capsys, monkeypatch):
     right = check.check_gradients
 

@@ -238,6 +238,7 @@ def test_defaults_reach_scikit_learns_accuracy(load):
     assert mine >= theirs - 0.3
 
 
+@pytest.mark.medium
 def test_max_fun_bounds_the_evaluations_of_lbfgs():
     X, y = load_digits(return_X_y=True)
     net = fastnn.MLPClassifier(solver="lbfgs", max_fun=5, random_state=0).fit(X, y)

@@ -152,6 +152,7 @@ def test_divergence_names_its_layer_and_step():
     assert said[0] == said[1]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("model", "held"),
     [("MLPClassifier", False), ("MLPClassifier", True), ("MLPRegressor", True),

@@ -41,13 +41,13 @@ def test_none_sees_numbers_that_are_refused():
 def test_layers_and_errors_know_its_name(square):
     assert Dense(3, "square").activation == "square"
     with pytest.raises(SettingError, match=r"mish, .*square"):
-        Dense(3, "cube")
+        Dense(3, "unregistered")
 
 
 @pytest.mark.parametrize(
     ("name", "forward", "backward", "words"),
     [
-        ("cube", lambda z: z**3, lambda z: 2 * z, r"not the derivative .* z = "),
+        ("third", lambda z: z**3, lambda z: 2 * z, r"not the derivative .* z = "),
         ("relu", lambda z: z, np.ones_like, "is taken"),
         ("two words", lambda z: z, np.ones_like, "plain word"),
         ("total", lambda z: z.sum(), np.ones_like, r"shape \(61,\) into one of \(\)"),

@@ -287,6 +287,7 @@ def test_a_row_does_not_depend_on_its_neighbours_among_many(features):
         np.testing.assert_allclose(few, whole[: len(few)], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("units", [1, 3, 9, 50])
 @pytest.mark.parametrize("features", [300, 2100])
