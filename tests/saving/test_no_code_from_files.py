@@ -30,7 +30,6 @@ IMPORTERS = {
     "fastnn/_moved.py": "names of a fixed table",
     "fastnn/cli/main.py": "names of the modules of verbs, from a fixed list",
     "fastnn/_runtime/optional.py": "names of optional dependencies; its calls are checked below",
-    "fastnn/cli/main.py": "names of a fixed list of verbs",
     "fastnn/plot/_canvas.py": "parts of matplotlib, named where it is called",
     "kernels/__init__.py": "names of backends",
 }
