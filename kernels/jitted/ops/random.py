@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -9,11 +11,12 @@ from numba.extending import intrinsic
 
 from ...opcodes import Purpose
 from ..codegen.float_bits import is_negative_zero
-from ..codegen.pointers import view_row
-from ..codegen.simd import INT32, Vectors, element_pointer, index, index_constant, void
+from ..codegen.pointers import view, view_row
+from ..codegen.simd import INT32, Vectors, element_pointer, emit_record, index, index_constant, void
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
 from ..gemm.packing import lane_count
+from ..records import Matrix
 
 SHUFFLE_KEY = int(Purpose.SHUFFLE) << 16
 DROPOUT_KEY, NOISE_KEY = int(Purpose.DROPOUT) << 16, int(Purpose.NOISE) << 16
@@ -86,55 +89,64 @@ def _kept_or_marked(builder, v, x, kept):
     return builder.bitcast(builder.select(kept, bits, sign), v.type)
 
 
-@intrinsic
-def _drop(
-    typingctx, X, x, ldx, A, a, lda, rows, j, n, units, group, epoch, seed, key, bound, scale
-):
-    """A[a + i lda :] = scale X[x + i ldx :] where the words of unit 4·group + i reach bound, or −0.
+class Draw(NamedTuple):
+    """What the random words of four units of a layer depend on, beside the example's row in X."""
 
-    For i < units ≤ 4 and the n examples rows[j:], at most a vector of them.
+    group: int  # index of the first unit, divided by 4
+    epoch: int
+    seed: int
+    key: int  # of the purpose and the layer
+
+
+@intrinsic
+def _drop(typingctx, X, A, row_indices, n, units, draw, bound, scale):
+    """A[i, j] = scale X[i, j] where the word of unit i, example j reaches bound, else −0.
+
+    X, A: a Matrix each; i < units ≤ 4; j < n, at most a vector of examples; row_indices (n,).
     """
-    ints = (index,) * 8
-    signature = void(X, index, index, A, index, index, rows, *ints, types.float64)
+    signature = void(X, A, row_indices, index, index, draw, index, types.float64)
 
     def codegen(context, builder, sig, args):
-        v = Vectors(context, builder, A.dtype)
-        x, a = (
-            element_pointer(context, builder, (X, A)[i], args[3 * i], args[3 * i + 1])
-            for i in range(2)
-        )
-        mask = v.mask(builder.trunc(args[8], INT32))
-        row = v.load_indices(element_pointer(context, builder, rows, args[6], args[7]), mask)
+        matrix, out, rows, n, units, draw_value, bound, scale = args
+        x, a = emit_record(builder, X, matrix), emit_record(builder, A, out)
+        drawn = emit_record(builder, draw, draw_value)
+        v = Vectors(context, builder, A.types[0].dtype)
+        source = element_pointer(context, builder, X.types[0], x.data, x.offset)
+        target = element_pointer(context, builder, A.types[0], a.data, a.offset)
+        mask = v.mask(builder.trunc(n, INT32))
+        first = element_pointer(context, builder, row_indices, rows, index_constant(0))
+        row = v.load_indices(first, mask)
         half, low = (ir.Constant(row.type, [value] * v.lanes) for value in (32, 2**32 - 1))
-        group, epoch, seed, key, bound = (v.splat(value) for value in args[10:15])
+        group, epoch, seed, key = map(v.splat, drawn)
         counter = group, builder.and_(row, low), builder.and_(epoch, low), builder.lshr(row, half)
-        words = _rounds(builder, counter, [builder.and_(key, low) for key in (seed, key)])
-        scale = v.splat(v.from_float64(args[15]))
+        words = _rounds(builder, counter, [builder.and_(part, low) for part in (seed, key)])
+        bound, scale = v.splat(bound), v.splat(v.from_float64(scale))
         for i, word in enumerate(words):
-            with builder.if_then(builder.icmp_signed("<", index_constant(i), args[9])):
-                before = v.load_masked(x, builder.mul(args[2], index_constant(i)), mask)
+            with builder.if_then(builder.icmp_signed("<", index_constant(i), units)):
+                before = v.load_masked(source, builder.mul(x.ld, index_constant(i)), mask)
                 kept = builder.icmp_unsigned(">=", word, bound)
                 after = _kept_or_marked(builder, v, builder.fmul(before, scale), kept)
-                v.store_masked(after, a, builder.mul(args[5], index_constant(i)), mask)
+                v.store_masked(after, target, builder.mul(a.ld, index_constant(i)), mask)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 @indirect("F2 F2 I1 i i f i i i", requires="dropout in training")
-def drop_units(X, A, rows, k0, k1, rate, seed, layer, epoch):
+def drop_units(X, A, row_indices, k0, k1, rate, seed, layer, epoch):
     """A[k0:k1] = X / (1 − rate) where the unit's word is at least rate · 2³², else −0.
 
-    X, A (n, ·), which may be the same; rows (m,); k0 is a multiple of 4: words come in fours. No
-    number that is kept becomes −0, so that `drop_back` need not draw the words again.
+    X, A (n, ld), which may be the same; row_indices (m,); k0 is a multiple of 4, for words come in
+    fours. No number that is kept becomes −0, so that `drop_back` need not draw the words again.
     """
     bound, key, scale = np.int64(rate * 2.0**32), DROPOUT_KEY | layer, 1 / (1 - rate)
-    ldx, lda, step = X.shape[1], A.shape[1], lane_count(A)
+    ldx, lda, step, m = X.shape[1], A.shape[1], lane_count(A), row_indices.size
     for k in range(k0, k1, 4):
-        for j in range(0, rows.size, step):
+        for j in range(0, m, step):
+            n = min(step, m - j)
             _drop(
-                X, k * ldx + j, ldx, A, k * lda + j, lda, rows, j, min(step, rows.size - j),
-                min(4, k1 - k), k // 4, epoch, seed, key, bound, scale,
+                Matrix(X, k * ldx + j, ldx), Matrix(A, k * lda + j, lda), view(row_indices, j, n),
+                n, min(4, k1 - k), Draw(k // 4, epoch, seed, key), bound, scale,
             )  # fmt: skip
 
 
@@ -149,12 +161,12 @@ def drop_back(A, D, dA, m, k0, k1, rate):
 
 
 @indirect("F2 F2 I1 i i f i i i", requires="noise in training")
-def add_noise(X, A, rows, k0, k1, deviation, seed, layer, epoch):
+def add_noise(X, A, row_indices, k0, k1, deviation, seed, layer, epoch):
     """A[k0:k1] = X + deviation · N(0, 1), by Box and Muller from pairs of words.   X, A (n, ld)."""
     number = A.dtype.type
     for k in range(k0, k1, 4):
-        for j in range(rows.size):
-            words = _words(k // 4, rows[j], epoch, seed, NOISE_KEY | layer)
+        for j in range(row_indices.size):
+            words = _words(k // 4, row_indices[j], epoch, seed, NOISE_KEY | layer)
             for lane in range(4):
                 if k + lane < k1:
                     first, second = words[lane // 2 * 2], words[lane // 2 * 2 + 1]
