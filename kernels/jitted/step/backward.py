@@ -41,9 +41,10 @@ _relu_rows_below = inlined(relu_rows_below)
 
 @inlined
 def _weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team):
-    """dW (n_out, n_in) of a DENSE row from its dZ (n_out, ld) and the A of the row before it.
+    """Write dW (n_out, n_in) of a DENSE row from its dZ (n_out, ld) and the A of the row before it.
 
-    A thread writes rows of outputs, nearly those whose weights it moves in `update.py`.
+    Outputs go in bands, whose dZ stays in the cache while all features pass; tasks of a band go
+    feature by feature. A thread writes nearly the rows of dW whose weights it moves in `update.py`.
     """
     op, (buffer, ld, offsets) = ops[row], workspace
     packed = offsets.thread_base + team.tid * offsets.thread_size
@@ -52,14 +53,14 @@ def _weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team)
         (op.n_in + FEATURES_PER_TASK - 1) // FEATURES_PER_TASK,
     )
     tile, end = static_partition(down * across, team.tid, team.n_threads)
-    most = min(
+    band = min(
         max(DZ_NUMBERS // (MR * ld), TILES_PER_TASK), (down + team.n_threads - 1) // team.n_threads
     )
     while tile < end:
-        top = tile // (most * across) * most
-        high, inside = min(most, down - top), tile - top * across
-        k, o = inside // high * FEATURES_PER_TASK, top + inside % high
-        count = min(top + high - o, end - tile)
+        top = tile // (band * across) * band
+        height, inside = min(band, down - top), tile - top * across
+        k, o = inside // height * FEATURES_PER_TASK, top + inside % height
+        count = min(top + height - o, end - tile)
         dense.weight_gradient(
             kernel_ptrs, grad, DenseLayer(op.W, op.b, op.n_in, op.n_out),
             Slice(o * MR, min((o + count) * MR, op.n_out)),
@@ -74,7 +75,7 @@ def _weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team)
 def _input_gradient(
     kernel_ptrs, model, row, workspace, dZ_offset, dA_offset, m_padded, fused, epoch, team
 ):
-    """dA (n_in, ld) of the row below a DENSE row, or dZ of that row if `fused`, from its dZ."""
+    """Write dA (n_in, ld) of the row below a DENSE row from its dZ (n_out, ld); dZ if `fused`."""
     op, below = model.ops[row], model.ops[row - 1]
     buffer, ld, offsets = workspace
     packed = offsets.thread_base + team.tid * offsets.thread_size
@@ -122,7 +123,7 @@ def _output_gradient(kernel_ptrs, op, grad, workspace, A, dA, m, m_padded, deriv
 def back_elementwise(
     kernel_ptrs, model, row, grad, workspace, dA_offset, dX_offset, m, epoch, team
 ):
-    """dX (n, ld) of a DROPOUT, NOISE or BATCHNORM row from its dA (n, ld); dγ and dβ in grad.
+    """Write dX (n, ld) of a DROPOUT, NOISE or BATCHNORM row from its dA (n, ld); dγ, dβ in grad.
 
     m: examples of the batch; dA and dX lie at these offsets in the workspace.
     """

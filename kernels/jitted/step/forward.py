@@ -80,7 +80,10 @@ def _lay_out_input(kernel_ptrs, model, workspace, X, row_indices, team):
 
 @inlined
 def _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team):
-    """Z, A (n_out, ld) of a DENSE row from the A (n_in, ld) of the row before it."""
+    """Write Z and A (n_out, ld) of a DENSE row from the A (n_in, ld) of the row before it.
+
+    A task is a column of at most TILES_PER_TASK tiles of MR units, for EXAMPLES_PER_TASK examples.
+    """
     ops, theta = model.ops, model.theta
     buffer, ld = workspace.buffer, workspace.ld
     op = ops[row]
@@ -105,7 +108,7 @@ def _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team):
 
 @indirect("T Model i F2 F2 I1 i Phase Team", requires="elementwise")
 def elementwise(kernel_ptrs, model, row, X, A, row_indices, m_padded, phase, team):
-    """A (n, ld) of a DROPOUT, NOISE or BATCHNORM row from X (n, ld), the A of the row before it."""
+    """Write A (n, ld) of a DROPOUT, NOISE or BATCHNORM row from X (n, ld), the A before it."""
     op, theta, state = model.ops[row], model.theta, model.state
     seed, epoch = phase
     for tile in range(team.tid, (op.n_out + UNITS_PER_TASK - 1) // UNITS_PER_TASK, team.n_threads):
