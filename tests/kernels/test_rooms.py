@@ -60,9 +60,10 @@ def test_imports_inside_jitted_go_down():
 
 
 def test_an_upper_case_name_has_one_value():
-    values = defaultdict(dict)
-    for name, _ in modules():
-        module = importlib.import_module(f"{kernels.__name__}.{name}".removesuffix(".__init__"))
+    paths, values = [f"{kernels.__name__}.{name}" for name, _ in modules()], defaultdict(dict)
+    # All are imported before one is looked at, for some tables grow meanwhile.
+    found = [importlib.import_module(path.removesuffix(".__init__")) for path in paths]
+    for name, module in zip(paths, found, strict=True):
         for key, value in vars(module).items():
             if key.isupper() and not key.startswith("_") and key not in OF_EACH_BACKEND:
                 values[key].setdefault(repr(value), name)
