@@ -25,7 +25,8 @@ LOSS = "gradient.loss_and_output_grad"
 PHASES = {"step.forward": "forward", "step.backward": "backward", "step.update": "update",
           "ops.losses": "loss"}  # fmt: skip
 INPUT = "forward.lay_out_input"  # lays X out
-FIRST = ("driver.forward", "driver.backward")  # the first layer, read where X lies
+#: The first layer, read where X lies.
+FIRST = ("driver.first_layer_forward", "driver.first_layer_backward")
 #: Kernels that are one product of a dense layer: 2 m n_in n_out additions and multiplications.
 PRODUCTS = ("dense.forward", "dense.backward_weights", "dense.backward_input", *FIRST)
 #: Modules whose kernels are traced: all of them, or those that other modules call.

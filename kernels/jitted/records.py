@@ -98,6 +98,53 @@ class FeatureGroup(NamedTuple):
     count: int
 
 
+class Input(NamedTuple):
+    """The user's array X (m, n): where kernels find its elements, and which of them multiply it.
+
+    An array is read by strides. Of CSR rows the first three fields are the addresses of the values,
+    of the row starts and of the column indices.
+    """
+
+    address: int  # of the first element; CSR: of the values (nnz,)
+    row_stride: int  # elements from a row to the next; CSR: address of the starts (m + 1,), int64
+    column_stride: int  # elements from a column to the next; CSR: address of the columns, int32
+    dtype_code: int  # index of the kernel that reads such elements, see `input_descriptor`
+    kind: int  # an `input_descriptor.InputKind`
+
+
+class Features(NamedTuple):
+    """Consecutive columns of X."""
+
+    first: int
+    count: int
+
+
+class Outputs(NamedTuple):
+    """Consecutive outputs of a layer."""
+
+    first: int
+    count: int
+
+
+class InputScaling(NamedTuple):
+    """How an INPUT row scales x: to (x − shift − rest) · factor + offset.
+
+    The vectors hold a number for each feature, one for all, or none where x is not scaled.
+    """
+
+    shift: Array  # the mean or minimum, rounded to the network's dtype
+    factor: Array
+    rest: Array  # what that rounding lost of the shift
+    offset: float
+
+
+class Scaling(NamedTuple):
+    """How an INPUT row scales x if it scales all features alike: to factor · x + offset."""
+
+    factor: float
+    offset: float
+
+
 class Matrix(NamedTuple):
     """A matrix in a flat vector: its element (i, j) is data[offset + i · ld + j]."""
 
@@ -163,6 +210,11 @@ FIELDS = {
     Penalty: "f f",
     BatchNorm: "F1 F1 F1 F1 f",
     FeatureGroup: "i i",
+    Input: "i i i i i",
+    Features: "i i",
+    Outputs: "i i",
+    InputScaling: "F1 F1 F1 f",
+    Scaling: "f f",
     Batch: "X F2 F1 I1",
     StepNumbers: "i f f f f f f i",
     FitLog: "D2 D2 I1",

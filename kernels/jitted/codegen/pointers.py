@@ -6,21 +6,13 @@ shape, which compiles in a third of the time. It is valid as long as the array b
 
 from __future__ import annotations
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from ...csr import SparseRows
-from ...opcodes import READ
 from ..compiler.jit import inlined
-
-DTYPE_CODES = {dtype: code for code, dtype in enumerate(READ)}
-DTYPE_NAMES = {dtype: dtype.name for dtype in READ}
-CSR_CODE = len(READ)  # of sparse rows of float32; those of float64 have the next code
-MARK = 64  # what is added to the code of an array that is read in place, once or more
 
 
 def _view_at(context, builder, kind, source, array, offset, shape):
@@ -150,43 +142,3 @@ def load(typingctx, address, index, dtype):
         return _half_to_single(builder, value) if half else value
 
     return (types.float32 if half else number)(types.intp, types.intp, dtype), codegen
-
-
-def each_csr_dtype(kernel_of):
-    """Return the kernels of sparse rows by what needs them, in the order of the codes."""
-    return {f"sparse {np.dtype(kind).name}": kernel_of(kind) for kind in (np.float32, np.float64)}
-
-
-@inlined
-def csr_row_bounds(X, i):
-    """Where the numbers of a row of sparse X begin and end."""
-    return load(X[1], i, np.int64), load(X[1], i + 1, np.int64)
-
-
-def describe_input(X):
-    """Describe X (m, n) as (address, row step, column step, code); steps count elements.
-
-    Returns the description and the array that must stay alive while it is used. Of sparse rows it
-    is (address of the numbers, of where rows begin, of the columns, code).
-    """
-    if isinstance(X, SparseRows):
-        vectors = (v.__array_interface__["data"][0] for v in (X.data, X.indptr, X.indices))
-        return (*vectors, CSR_CODE + DTYPE_CODES[X.dtype]), X
-    if X.dtype not in DTYPE_CODES:  # of the other byte order, or longer
-        X = X.astype(np.float64)
-    size, flags = X.itemsize, X.flags
-    if not flags.aligned or (not flags.c_contiguous and any(step % size for step in X.strides)):
-        X = X.copy()
-    rows, columns = X.strides
-    return (
-        X.__array_interface__["data"][0],
-        rows // size,
-        columns // size,
-        DTYPE_CODES[X.dtype],
-    ), X
-
-
-def reader_of(X):
-    """What linked kernels that read X are needed for: its dtype, and whether it is sparse."""
-    name = DTYPE_NAMES[X.dtype]  # NumPy takes 2 µs to spell it
-    return f"sparse {name}" if isinstance(X, SparseRows) else name

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from ...debug import DEBUG
 from ...opcodes import require_all
-from ..records import FIELDS, RECORDS
+from ..records import FIELDS, RECORDS, Input
 from ..requirements import in_training
 from .array_abi import abi_type, abi_types
 from .jit import kernel, unwrapped
@@ -47,8 +47,8 @@ _tables = {}  # a `_Table` by Numba's type of the networks' numbers
 #: Whether a call's table holds what the call requires and no more, lest it works only where another
 #: call has had the rest compiled.
 STRICT = DEBUG
-#: By what a kernel requires: the dtypes of the networks for which it exists, if not all.
-REQUIRED_DTYPES = {}
+#: By what kernels require: the dtypes of the networks for which they exist, if not all.
+_dtypes_of = {}
 #: Letters whose types other modules define: op tables, settings, offsets in the workspace.
 EXTRA_TYPES = {}
 
@@ -58,7 +58,7 @@ def _types(signature, number):
     """Return Numba's types of a signature's letters, for networks of the type `number`.
 
     F1, F2: C-contiguous arrays of the network's dtype; D1, D2: of float64; I1: of int64; T: the
-    table of pointers; i, f: an int64 and a float64; X: the description of the user's array; others
+    table of pointers; i, f: an int64 and a float64; X: the user's array, an `Input`; others
     stand in EXTRA_TYPES, or are the names of records.
     """
     letters = {
@@ -70,7 +70,7 @@ def _types(signature, number):
         "T": types.Array(types.int64, 1, "C"),
         "i": types.int64,
         "f": types.float64,
-        "X": types.UniTuple(types.int64, 4),
+        "X": types.NamedUniTuple(types.int64, len(Input._fields), Input),
     } | EXTRA_TYPES
 
     def of(letter):
@@ -155,6 +155,11 @@ def _given(signature, args):
         for kind, given in zip(_types(" ".join(letters), number), args, strict=True)
     ]
     return types.BaseTuple.from_types(wanted), number
+
+
+def restrict_dtypes(requires, dtypes):
+    """Say that kernels which require something exist for networks of these dtypes only."""
+    _dtypes_of[requires] = dtypes
 
 
 def indirect(signature, requires=None):
@@ -265,7 +270,7 @@ def _required(dtype, required_kernels):
     return [
         place
         for place, (_, _, use) in enumerate(indirect_kernels())
-        if use is None or (use in required_kernels and dtype in REQUIRED_DTYPES.get(use, (dtype,)))
+        if use is None or (use in required_kernels and dtype in _dtypes_of.get(use, (dtype,)))
     ]
 
 

@@ -11,7 +11,7 @@ from ...opcodes import METHODS, OP, Kind, Method
 from ...records import Batch
 from ...views import statistics
 from ..api.layout import check_examples, check_shape
-from ..first_layer import strategy
+from ..first_layer.input_descriptor import InputKind
 from ..records import MAX_CHUNKS, Model, Penalty, Phase, Workspace
 from ..threads.scratch import scratch
 from ..threads.team import accumulate_flops, run_parallel
@@ -104,7 +104,8 @@ def _scaled(op, state, X, out):
 
 def _forward_workspace(mode, m, dtype, threads):
     """Return the Workspace of forward-only work on m rows, and how many threads it serves."""
-    rows = min(m, BYTE_ROWS_PER_BLOCK if strategy.summed.py_func(mode.X) else ROWS_PER_BLOCK)
+    is_int8 = mode.X.kind >= InputKind.INT8_PACKED
+    rows = min(m, BYTE_ROWS_PER_BLOCK if is_int8 else ROWS_PER_BLOCK)
     plan = plan_unblocked(mode.ops.tobytes(), rows, dtype.itemsize)
     n_threads = _n_threads(mode.ops, rows, m / max(rows, 1), threads, m // plan.ld)
     buffer = scratch(n_threads * (plan.floats_shared + plan.floats_per_thread), dtype)

@@ -11,8 +11,8 @@ import numpy as np
 from ...backend import one_thread
 from ...opcodes import Kind
 from ...views import aligned_scratch
-from ..codegen.pointers import describe_input, reader_of
 from ..compiler.unrequested import raise_if_called
+from ..first_layer.input_descriptor import describe_input, reader
 from ..threads import row_worker
 from .compiled import compiled_kernels
 from .kernel_selection import kernel_ptrs_of
@@ -53,7 +53,7 @@ def _prepare(ops, theta, state, kind, out, threads):
     work = aligned_scratch(2 * widest + 3, dtype)
     work[-1] = 0  # the order of the units, which `_row_layers` turns round each time
     dense = ops[ops["kind"] == Kind.DENSE]
-    kernel_ptrs = kernel_ptrs_of(ops, dtype, "single", {reader_of(row)})
+    kernel_ptrs = kernel_ptrs_of(ops, dtype, "single", {reader(row)})
     order = np.zeros(1, np.int64)
     args, worker = (kernel_ptrs, ops, theta, state, work, widest, X, order, out), None
     if (dense["n_in"] * dense["n_out"]).sum() < row_worker.MIN_ROW_FLOPS:

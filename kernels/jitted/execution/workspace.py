@@ -10,10 +10,13 @@ import numpy as np
 from ...debug import DEBUG
 from ...opcodes import AS_IT_IS, OP, Kind
 from ...views import aligned_scratch
-from ..first_layer import int8_gemm
-from ..first_layer.driver import BLOCK_NUMBERS
-from ..first_layer.quantize import ROOM
-from ..first_layer.strided_gemm import PARTS, SPAN
+from ..first_layer.sizes import (
+    FEATURE_GROUPS,
+    GATHER_BLOCK_NUMBERS,
+    INT8_SCRATCH,
+    STRIDED_KC,
+)
+from ..first_layer.strategy import has_int8
 from ..partition import CACHE_LINE, pad_to_cache_lines
 from ..records import Workspace, WorkspaceOffsets
 
@@ -71,12 +74,12 @@ def _offsets(ops, ld, itemsize, gradient=0, examples=0):
     widest = ops["n_out"][1:].max()
     if ops["kind"][1] != Kind.DENSE:
         widest = max(widest, ops["n_in"][1])
-    grouped = AS_IT_IS != ops["A"][0] < 0 and first["n_in"] >= PARTS * SPAN
+    grouped = AS_IT_IS != ops["A"][0] < 0 and first["n_in"] >= FEATURE_GROUPS * STRIDED_KC
     starts = [int((np.maximum(inner["A"], inner["Z"]) + inner["n_out"]).max()) * ld]
-    for rows in (2 * widest, 3, loss["n_in"], 2, PARTS * first["n_out"] if grouped else 0):
+    for rows in (2 * widest, 3, loss["n_in"], 2, FEATURE_GROUPS * first["n_out"] if grouped else 0):
         starts.append(starts[-1] + int(rows) * ld)
     output_grads, scratch, targets, weights, group_sums, block_grad = starts
-    integers = ops["A"][0] < 0 and int8_gemm.known(np.dtype(f"f{itemsize}"))
+    integers = ops["A"][0] < 0 and has_int8(np.dtype(f"f{itemsize}"))
     return WorkspaceOffsets(
         output_grads=output_grads,
         output_grads_stride=int(widest) * ld,
@@ -86,7 +89,7 @@ def _offsets(ops, ld, itemsize, gradient=0, examples=0):
         group_sums=group_sums,
         block_grad=block_grad,
         thread_base=block_grad + gradient,
-        thread_size=ROOM if integers else BLOCK_NUMBERS,
+        thread_size=INT8_SCRATCH if integers else GATHER_BLOCK_NUMBERS,
         block_examples=examples,
     )
 

@@ -1,90 +1,75 @@
-"""Sparse rows as they lie in memory: laid out in blocks, or multiplied by weights.
-
-X is (address of the numbers, of where rows begin, of the columns, code), from a `SparseRows`.
-"""
+"""CSR rows, gathered into blocks or multiplied by weights element by element."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ...opcodes import AS_IT_IS
-from ..codegen.pointers import CSR_CODE, MARK, csr_row_bounds, each_csr_dtype, load, view, view_row
-from ..compiler.dispatch_table import in_training_each, indirect, indirect_each
+from ..codegen.pointers import fill_zero, view, view_row
+from ..compiler.dispatch_table import in_training_each, indirect_each
 from ..compiler.jit import exact, inlined
+from ..records import Matrix
 from . import csr_gemm_packed
+from .input_access import (
+    csr_column,
+    csr_find_column,
+    csr_row_bounds,
+    csr_value,
+    each_csr_dtype,
+    scaling_of_features,
+)
+from .input_descriptor import CSR_DTYPE_CODE
 
-OUTPUTS = 4  # outputs for which a number and its column are read once; 8 are no faster
-
-
-@inlined
-def multiplies(op, X):
-    """Tell whether X is sparse and multiplied as it is, `op` being its INPUT row."""
-    return CSR_CODE <= X[3] < MARK and op.A == AS_IT_IS and op.stats == 0
-
-
-@inlined
-def _search(X, i, k0):
-    """The first place in a row whose column is k0 or more."""
-    low, high = csr_row_bounds(X, i)
-    while low < high:
-        middle = (low + high) // 2
-        if load(X[2], middle, np.int32) < k0:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+CSR_NR = 4  # outputs for which an element and its column are read once; 8 are no faster
 
 
 @inlined
-def _scaled(value, wide, k, stats, low, scale, lost, offset):
-    """(value − low − lost) scale + offset; stats 0: as it is."""
-    if stats > 0:
-        q = k if stats > 1 else 0
-        value = (value - wide(low[q]) - wide(lost[q])) * wide(scale[q]) + offset
+def _scaled(value, wide, k, scaling):
+    """The number `value` of the k-th feature, scaled as the type `wide`."""
+    shift, factor, rest, offset = scaling
+    if shift.size > 0:
+        q = k if shift.size > 1 else 0
+        value = (value - wide(shift[q]) - wide(rest[q])) * wide(factor[q]) + offset
     return value
 
 
 @inlined
-def _lay(dtype, wide, X, rows, k0, stats, shift, factor, rest, offset, block):
-    """block (n, w) = X[rows, k0 : k0+w], scaled in `wide`."""
+def _gather(dtype, wide, X, rows, first, scaling, block):
+    """block (n, w) = X[rows, first : first + w], scaled as the type `wide`."""
     number, w = block.dtype.type, block.shape[1]
-    offset = wide(offset)
-    first, n = (k0, w) if stats > 1 else (0, stats)
-    low, scale, lost = view(shift, first, n), view(factor, first, n), view(rest, first, n)
+    own = scaling_of_features(scaling, wide, first, w)
     for j in range(rows.size):
         line = view_row(block, j, 0, w)
         for k in range(w):
-            line[k] = number(_scaled(wide(0), wide, k, stats, low, scale, lost, offset))
-        p, end = _search(X, rows[j], k0), load(X[1], rows[j] + 1, np.int64)
-        while p < end and load(X[2], p, np.int32) < k0 + w:
-            k = np.intp(load(X[2], p, np.int32)) - k0
-            value = wide(load(X[0], p, dtype))
-            line[k] = number(_scaled(value, wide, k, stats, low, scale, lost, offset))
+            line[k] = number(_scaled(wide(0), wide, k, own))
+        p, end = csr_find_column(X, rows[j], first), csr_row_bounds(X, rows[j])[1]
+        while p < end and csr_column(X, p) < first + w:
+            k = np.intp(csr_column(X, p)) - first
+            line[k] = number(_scaled(wide(csr_value(X, p, dtype)), wide, k, own))
             p += 1
 
 
-def gather_of(kind):
-    """Return the kernel for sparse X of a dtype, as those in `gather.py`."""
+def gather_kernel(dtype):
+    """Return the kernel that gathers rows of CSR X, whose values are of a scalar type."""
 
-    def gather(X, rows, k0, stats, shift, factor, rest, offset, block):
-        """block (n, w) = (X[rows, k0 : k0+w] − shift − rest) factor + offset; stats 0: as it is."""
-        _lay(kind, block.dtype.type, X, rows, k0, stats, shift, factor, rest, offset, block)
+    def gather(X, rows, first, scaling, block):
+        """block (n, w) = X[rows, first : first + w], scaled in the network's dtype."""
+        _gather(dtype, block.dtype.type, X, rows, first, scaling, block)
 
-    def gather_wide(X, rows, k0, stats, shift, factor, rest, offset, block):
-        """The same, scaled in float64."""
-        _lay(kind, np.float64, X, rows, k0, stats, shift, factor, rest, offset, block)
+    def gather_wide(X, rows, first, scaling, block):
+        """block (n, w) = X[rows, first : first + w], scaled in float64."""
+        _gather(dtype, np.float64, X, rows, first, scaling, block)
 
-    return gather_wide if kind == np.float64 else gather
+    return gather_wide if dtype == np.float64 else gather
 
 
 @exact  # or LLVM loads by vectors of indices, which takes twice as long
-def _dots(dtype, X, i, w0, w1, w2, w3):
-    """Products of a row of X with four rows of W."""
+def _dot4(dtype, X, i, w0, w1, w2, w3):
+    """Products of row i of X with four rows of weights (n_in,)."""
     number = w0.dtype.type
     a = b = c = d = number(0)
     first, last = csr_row_bounds(X, i)
     for p in range(first, last):
-        k, x = load(X[2], p, np.uint32), number(load(X[0], p, dtype))
+        k, x = csr_column(X, p), number(csr_value(X, p, dtype))
         a += x * w0[k]
         b += x * w1[k]
         c += x * w2[k]
@@ -94,94 +79,118 @@ def _dots(dtype, X, i, w0, w1, w2, w3):
 
 @exact
 def _dot(dtype, X, i, w):
-    """Product of a row of X with a row of W."""
+    """Product of row i of X with a row of weights (n_in,)."""
     number = w.dtype.type
     a = number(0)
     first, last = csr_row_bounds(X, i)
     for p in range(first, last):
-        a += number(load(X[0], p, dtype)) * w[load(X[2], p, np.uint32)]
+        a += number(csr_value(X, p, dtype)) * w[csr_column(X, p)]
     return a
 
 
-def _forward_of(kind):
-    """Return the kernel for sparse X of a dtype."""
+def _forward_kernel(dtype):
+    """Return the kernel for CSR X whose values are of a scalar type."""
 
-    def forward(X, rows, n_out, n_in, theta, W, Z, z, ld):
-        """Z[z + o ld + j] += Σ X[rows[j], k] W[o, k], o < n_out; W (n_out, n_in) at theta[W]."""
-        fours = n_out // OUTPUTS * OUTPUTS
-        for o in range(0, fours, OUTPUTS):
-            w0 = view(theta, W + o * n_in, n_in)
-            w1 = view(theta, W + (o + 1) * n_in, n_in)
-            w2 = view(theta, W + (o + 2) * n_in, n_in)
-            w3 = view(theta, W + (o + 3) * n_in, n_in)
+    def forward(n_out, X, rows, W, Z):
+        """Z[o, j] += Σ X[rows[j], k] W[o, k] for o < n_out.   W (n_out, n_in); Z (n_out, n)."""
+        weights, w, n_in = W
+        out, z, ld = Z
+        fours = n_out // CSR_NR * CSR_NR
+        for o in range(0, fours, CSR_NR):
+            w0 = view(weights, w + o * n_in, n_in)
+            w1 = view(weights, w + (o + 1) * n_in, n_in)
+            w2 = view(weights, w + (o + 2) * n_in, n_in)
+            w3 = view(weights, w + (o + 3) * n_in, n_in)
             for j in range(rows.size):
-                a, b, c, d = _dots(kind, X, rows[j], w0, w1, w2, w3)
+                a, b, c, d = _dot4(dtype, X, rows[j], w0, w1, w2, w3)
                 at = z + o * ld + j
-                Z[at] += a
-                Z[at + ld] += b
-                Z[at + 2 * ld] += c
-                Z[at + 3 * ld] += d
+                out[at] += a
+                out[at + ld] += b
+                out[at + 2 * ld] += c
+                out[at + 3 * ld] += d
         for o in range(fours, n_out):
-            w = view(theta, W + o * n_in, n_in)
+            w0 = view(weights, w + o * n_in, n_in)
             for j in range(rows.size):
-                Z[z + o * ld + j] += _dot(kind, X, rows[j], w)
+                out[z + o * ld + j] += _dot(dtype, X, rows[j], w0)
 
     return forward
 
 
-def _backward_of(kind):
-    """Return the kernel for sparse X of a dtype."""
+@inlined
+def _scatter4(dtype, X, rows, dZ, grad, c, n_in):
+    """Add to grad (4, n_in), from place c on, Σⱼ dZ[o, j] X[rows[j], k] for all four o."""
+    slopes, d, ld = dZ
+    number = grad.dtype.type
+    w0, w1 = view(grad, c, n_in), view(grad, c + n_in, n_in)
+    w2, w3 = view(grad, c + 2 * n_in, n_in), view(grad, c + 3 * n_in, n_in)
+    for j in range(rows.size):
+        at = d + j
+        a, b, e, f = slopes[at], slopes[at + ld], slopes[at + 2 * ld], slopes[at + 3 * ld]
+        first, last = csr_row_bounds(X, rows[j])
+        for p in range(first, last):
+            k, x = csr_column(X, p), number(csr_value(X, p, dtype))
+            w0[k] += x * a
+            w1[k] += x * b
+            w2[k] += x * e
+            w3[k] += x * f
 
-    def backward(X, rows, n, n_in, D, d, ld, grad, W):
-        """dW[o, k] = Σⱼ D[d + o ld + j] X[rows[j], k], o < n ≤ OUTPUTS; dW (n, n_in) at grad[W]."""
+
+def _backward_kernel(dtype):
+    """Return the kernel for CSR X whose values are of a scalar type."""
+
+    def backward(n_out, X, rows, dZ, dW):
+        """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for o < n_out, at most CSR_NR.
+
+        dZ (n_out, n); dW (n_out, n_in), without gaps between its rows.
+        """
+        slopes, d, ld = dZ
+        grad, c, n_in = dW
         number = grad.dtype.type
-        whole = view(grad, W, n * n_in)
-        for k in range(whole.size):
-            whole[k] = 0
-        w0, w1 = view(grad, W, n_in), view(grad, W + n_in, n_in)
-        w2, w3 = view(grad, W + 2 * n_in, n_in), view(grad, W + 3 * n_in, n_in)
-        for j in range(rows.size if n == OUTPUTS else 0):
-            at = d + j
-            a, b, c, e = D[at], D[at + ld], D[at + 2 * ld], D[at + 3 * ld]
-            first, last = csr_row_bounds(X, rows[j])
-            for p in range(first, last):
-                k, x = load(X[2], p, np.uint32), number(load(X[0], p, kind))
-                w0[k] += x * a
-                w1[k] += x * b
-                w2[k] += x * c
-                w3[k] += x * e
-        for o in range(n if n < OUTPUTS else 0):
-            w0 = view(grad, W + o * n_in, n_in)
+        fill_zero(view(grad, c, n_out * n_in))
+        if n_out == CSR_NR:
+            _scatter4(dtype, X, rows, dZ, grad, c, n_in)
+        for o in range(n_out if n_out < CSR_NR else 0):
+            w = view(grad, c + o * n_in, n_in)
             for j in range(rows.size):
-                a = D[d + o * ld + j]
+                a = slopes[d + o * ld + j]
                 first, last = csr_row_bounds(X, rows[j])
                 for p in range(first, last):
-                    w0[load(X[2], p, np.uint32)] += number(load(X[0], p, kind)) * a
+                    w[csr_column(X, p)] += number(csr_value(X, p, dtype)) * a
 
     return backward
 
 
-_forward = indirect_each("X I1 i i F1 i F1 i i", each_csr_dtype(_forward_of))
-_backward = indirect_each("X I1 i i F1 i i F1 i", in_training_each(each_csr_dtype(_backward_of)))
+_forward = indirect_each("i X I1 Matrix Matrix", each_csr_dtype(_forward_kernel))
+_backward = indirect_each(
+    "i X I1 Matrix Matrix", in_training_each(each_csr_dtype(_backward_kernel))
+)
 
 
-@indirect("T X I1 i i F1 i F1 i i i i", requires="sparse")
-def forward(table, X, rows, n_out, n_in, theta, W, Z, z, ld, s, room):
-    """Z[z + o ld + j] += Σ X[rows[j], k] W[o, k], Z the same for all j; scratch at Z[s]."""
-    if csr_gemm_packed.fit(Z, n_out, n_in, room):
-        csr_gemm_packed.forward(table, X, rows, n_out, n_in, theta, W, Z, z, ld, s)
+@inlined
+def csr_forward(table, n_out, X, rows, W, Z, scratch):
+    """Z[o, j] += Σ X[rows[j], k] W[o, k] for o < n_out, where Z[o, :] are equal before.
+
+    W (n_out, n_in), without gaps between its rows; Z (n_out, rows.size).
+    """
+    if csr_gemm_packed.fits(scratch, n_out, W.ld):
+        csr_gemm_packed.csr_packed_forward(table, n_out, X, rows, W, Z, scratch)
     else:
-        _forward(table, X[3] - CSR_CODE, X, rows, n_out, n_in, theta, W, Z, z, ld)
+        _forward(table, X.dtype_code - CSR_DTYPE_CODE, n_out, X, rows, W, Z)
 
 
-@indirect("T X I1 i i F1 i i F1 i i i Team", requires="sparse in training")
-def backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, room, team):
-    """dW (n_out, n_in) at grad[W], shared out: dW[o, k] = Σⱼ D[d + o ld + j] X[rows[j], k]."""
-    narrow = csr_gemm_packed.fit(D, n_out, n_in, room)
-    if narrow:
-        csr_gemm_packed.backward(table, X, rows, n_out, n_in, D, d, ld, grad, W, s, team)
-    for tile in range(team.tid, 0 if narrow else (n_out + OUTPUTS - 1) // OUTPUTS, team.n_threads):
-        o = tile * OUTPUTS
-        n = min(OUTPUTS, n_out - o)
-        at, w = d + o * ld, W + o * n_in
-        _backward(table, X[3] - CSR_CODE, X, rows, n, n_in, D, at, ld, grad, w)
+@inlined
+def csr_backward(table, n_out, X, rows, dZ, dW, scratch, team):
+    """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for a thread's share of the outputs o < n_out.
+
+    dZ (n_out, rows.size); dW (n_out, n_in), without gaps between its rows.
+    """
+    slopes, d, ld = dZ
+    grad, c, n_in = dW
+    packed = csr_gemm_packed.fits(scratch, n_out, n_in)
+    if packed:
+        csr_gemm_packed.csr_packed_backward(table, n_out, X, rows, dZ, dW, scratch, team)
+    for tile in range(team.tid, 0 if packed else (n_out + CSR_NR - 1) // CSR_NR, team.n_threads):
+        o = tile * CSR_NR
+        dZ_o, dW_o = Matrix(slopes, d + o * ld, ld), Matrix(grad, c + o * n_in, n_in)
+        kernel = X.dtype_code - CSR_DTYPE_CODE
+        _backward(table, kernel, min(CSR_NR, n_out - o), X, rows, dZ_o, dW_o)

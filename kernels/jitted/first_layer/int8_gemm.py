@@ -1,262 +1,125 @@
-"""Products of bytes with numbers in digits, summed as integers: exactly, four at a time.
+"""uint8 × quantised float32 products on packed panels, summed exactly as int32 by VNNI.
 
-A CPU with VNNI multiplies 64 bytes with 64 signed ones, and adds up the products by fours, in one
-instruction. Three of them, one for each digit, do what four multiply-adds of floats do, and no byte
-is widened. Only the other factor is rounded, as `digits` says; sums are rounded where three of
-them become a number. So they are nearer to the exact ones than those of float32: by half, with
-12288 numbers of one size.
+A CPU with VNNI multiplies 64 bytes with 64 signed ones and adds up the products by fours in one
+instruction. Three of them, one for each limb, do what four multiply-adds of floats do, and no byte
+is converted. Only the other factor is rounded, as `quantize` says, and then each sum once: the
+results are nearer to the exact ones than those of float32, by half for 12288 numbers of one size.
 
 References: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VPDPBUSD.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from llvmlite import ir
-from numba.extending import intrinsic
-
-from ..codegen.cpu import detect_cpu
-from ..codegen.pointers import emit_prefetch, view
-from ..codegen.simd import (
-    INT32,
-    Vectors,
-    element_pointer,
-    index,
-    index_constant,
-    void,
-)
-from ..codegen.vnni import (
-    INT8_MR,
-    INT8_NR,
-    VECTOR_BYTES,
-    WORD_LANES,
-    WORD_VECTOR,
-    even_chunk,
-    round_up,
-    splat_word,
-)
-from ..compiler.dispatch_table import REQUIRED_DTYPES, in_training, indirect
+from ..codegen.pointers import view
+from ..codegen.vnni import INT8_MR, INT8_NR, VECTOR_BYTES, WORD_LANES, even_chunk, round_up
+from ..compiler.dispatch_table import indirect, restrict_dtypes
 from ..compiler.jit import inlined
 from ..gemm.epilogue import add_offset
-from . import int8_narrow_gemm
-from .int8_packing import lined, mixed, turned
-from .quantize import ROOM, aligned, cut, length, number
+from ..records import Features, Matrix
+from ..requirements import in_training
+from .int8_microkernel import Columns, Operands, Prefetch, column_backward, column_forward
+from .int8_packing import align_start, pack_vnni, pack_vnni_interleaved
+from .quantize import align_cache_line, limbs_ld_by_number, quantize_rows_by_number
+from .sizes import INT8_SCRATCH
+from .strategy import INT8_BACKWARD, INT8_FORWARD, int8_dtypes
 
-NAME, PANELS = "integers", "panels of bytes"  # what calls name: for gradients, and for outputs
-UINT8, DTYPES = np.dtype(np.uint8), (np.dtype(np.float32),) if detect_cpu().vnni else ()
-for use in (PANELS, int8_narrow_gemm.NAME, *map(in_training, (NAME, int8_narrow_gemm.ONE))):
-    REQUIRED_DTYPES[use] = DTYPES
-#: Examples and features at a time, on the way back: a panel for the first cache. To few outputs
-#: twice as many, since 209 rows of 12288 then go to 7 in 0.92 of the time (EPYC).
-EXAMPLES, FEATURES, NARROW = 256, 128, 64
-ASKED = 2 * VECTOR_BYTES  # features that two tiles ask for, of every fourth example
-#: Outputs and examples from which on they take less time than what else reads rows in place:
-#: 209 × 12288 bytes to 5 outputs and back took as long, to 7 0.8 times.
-OUTPUTS, FEW = 6, 32
-#: The same of features and examples where bytes would be laid out first: steps of 784 → 33 and 512
-#: → 10 took 0.79 and 0.95 times as long with 48, 0.58 and 0.79 with 256 (Xeon).
-LONG, MANY = 256, 48
+restrict_dtypes(INT8_FORWARD, int8_dtypes())
+restrict_dtypes(in_training(INT8_BACKWARD), int8_dtypes())
 
-
-def known(dtype):
-    """Tell whether these kernels exist on this CPU for networks of a dtype."""
-    return dtype in DTYPES
+BACK_KC = 256  # examples of a panel in the gradient
+BACK_NC = 128  # features of its panels: with BACK_KC a block for the first-level cache
+#: Outputs up to which a block has 2 · BACK_NC features: the gradient of 209 × 12288 bytes and 7
+#: outputs takes 0.92 of the time (EPYC).
+MAX_OUTPUTS_TWO_NC = 64
+PREFETCHED_FEATURES = 2 * VECTOR_BYTES  # that two tiles prefetch, of every fourth example
 
 
-def multiply(ops, dtype, batch):
-    """Tell whether so many rows of bytes, read in place, go through the first DENSE row so."""
-    n, outputs = ops["n_in"][1], ops["n_out"][1]
-    worth = outputs >= OUTPUTS or int8_narrow_gemm.suit_back.py_func(n, outputs)
-    return batch >= FEW and known(dtype) and worth
+@indirect("i X I1 Features Scaling Matrix Matrix F1", requires=INT8_FORWARD)
+def int8_forward(n_out, X, rows, features, scaling, W, Z, scratch):
+    """Z[o, e] += Σₖ (factor X[rows[e], k] + offset) W[o, k] over the features, for o < n_out.
 
-
-def replace(ops, dtype, batch):
-    """Tell whether that is faster than to lay the bytes out first, where that is done."""
-    worth = ops["n_in"][1] >= LONG and ops["n_out"][1] >= OUTPUTS
-    return batch >= MANY and known(dtype) and worth
-
-
-class _Wish:
-    """Emits the wish for bytes that come next, a cache line in each of a tile's first turns."""
-
-    def __init__(self, builder, X, order, r, m, k, turns, forwards):
-        self.builder, self.order, self.r = builder, order, r
-        self.turns, self.forwards = turns, forwards
-        address, self.step = (builder.extract_value(X, i) for i in range(2))
-        self.place, self.last = builder.add(address, k), builder.sub(m, index_constant(1))
-
-    def __call__(self, turn):
-        """Ask, if there is something left to ask for."""
-        with self.builder.if_then(self.builder.icmp_signed("<", turn, self.turns)):
-            self._ask(turn)
-
-    def _ask(self, turn):
-        """Forwards: the lines of PANEL examples in turn; back: one of every fourth example."""
-        builder, place = self.builder, self.place
-        row = builder.mul(turn, index_constant(4))
-        if self.forwards:
-            row = builder.and_(turn, index_constant(INT8_NR - 1))
-            line = builder.lshr(turn, index_constant(INT8_NR.bit_length() - 1))
-            place = builder.add(place, builder.mul(line, index_constant(VECTOR_BYTES)))
-        row = builder.add(self.r, row)
-        row = builder.select(builder.icmp_signed("<", row, self.last), row, self.last)
-        start = builder.mul(builder.load(builder.gep(self.order, [row])), self.step)
-        pointer = builder.inttoptr(builder.add(place, start), ir.IntType(8).as_pointer())
-        emit_prefetch(builder, pointer)
-
-
-def _sums(builder, v, words, b, rows, wish):
-    """sums[i][j][q]: vector j of the sums of row i's q-th digits."""
-    tall = len(rows)
-    k, sums, end = v.loop(words, 1, [splat_word(0)] * (tall * 6), once=True)
-    wish(k)
-    sums = list(sums)
-    b = builder.gep(b, [builder.mul(k, index_constant(INT8_NR))])
-    octets = [
-        builder.bitcast(v.load(b, index_constant(j * WORD_LANES)), WORD_VECTOR) for j in range(2)
-    ]
-    at, word = builder.mul(k, index_constant(4)), INT32.as_pointer()
-    for i in range(tall):
-        row = builder.bitcast(builder.gep(rows[i], [at]), word)
-        for q in range(3):
-            digit = v.splat(builder.load(builder.gep(row, [index_constant(q)])))
-            for j, line in enumerate(octets):
-                place = (i * 2 + j) * 3 + q
-                values = [sums[place], line, digit]
-                sums[place] = v.call("llvm.x86.avx512.vpdpbusd.512", WORD_VECTOR, values)
-    end(sums)
-    return [[sums[(i * 2 + j) * 3 : (i * 2 + j) * 3 + 3] for j in range(2)] for i in range(tall)]
-
-
-def _tile_of(tall, forwards):
-    """Return the intrinsic that computes so many rows of C in PANEL columns, or fewer columns."""
-
-    @intrinsic
-    def tile(typingctx, B, b, words, d, ldd, factor, C, c, ldc, used, add, X, rows, r, m, k, turns):
-        """C[c + i ldc + j] = (add: itself +) factor Σ digits times bytes, i < tall, j < used.
-
-        A panel of bytes lies at B[b:], lines of digits at B[d:], ldd apart. Asks in so many
-        turns for bytes of X[rows[r …]], of m rows, from the feature k on.
-        """
-        signature = void(B, *(index,) * 4, factor, C, *(index,) * 4, X, rows, *(index,) * 4)
-
-        def codegen(context, builder, sig, args):
-            v = Vectors(context, builder, C.dtype)
-            b, d = (element_pointer(context, builder, B, args[0], args[place]) for place in (1, 3))
-            c, ldc, used = element_pointer(context, builder, C, *args[6:8]), *args[8:10]
-            lines = [builder.gep(d, [builder.mul(index_constant(i), args[4])]) for i in range(tall)]
-            order = element_pointer(context, builder, rows, args[12], index_constant(0))
-            wish = _Wish(builder, args[11], order, *args[13:], forwards)
-            sums = _sums(builder, v, args[2], b, lines, wish)
-            factor = v.splat(builder.fptrunc(args[5], v.scalar))
-            end = builder.sub(args[4], index_constant(WORD_LANES))
-            adds = builder.icmp_signed("!=", args[10], index_constant(0))
-            for i, line in enumerate(lines):
-                unit = v.splat(builder.load(builder.gep(line, [end])))
-                for j in range(2):
-                    rest = builder.sub(used, index_constant(j * WORD_LANES))
-                    mask = v.mask(builder.trunc(rest, INT32))
-                    place = builder.add(
-                        builder.mul(index_constant(i), ldc), index_constant(j * WORD_LANES)
-                    )
-                    start = builder.select(adds, v.load_masked(c, place, mask), v.zero)
-                    total = builder.fmul(number(builder, v, sums[i][j]), unit)  # no subnormal
-                    total = v.multiply_add(total, factor, start)
-                    v.store_masked(total, c, place, mask)
-            return context.get_dummy_value()
-
-        return signature, codegen
-
-    return tile
-
-
-def _tiles_of(forwards):
-    """Return the function that computes all rows of C in up to PANEL columns."""
-    one, two, three, four = (_tile_of(tall, forwards) for tall in range(1, INT8_MR + 1))
-
-    @inlined
-    def tiles(n, words, B, b, d, ldd, factor, C, c, ldc, used, add, X, rows, r, m, k, step, turns):
-        """C[c + o ldc + j] = (add: itself +) factor Σ digits times bytes, o < n, j < used.
-
-        Two tiles ask for bytes that come next, from the features k and k + step on: with that a
-        step of 12288 → 7 takes 7 % less time.
-        """
-        for o in range(0, n, INT8_MR):
-            q, at, tall = d + o * ldd, c + o * ldc, n - o
-            if tall > 3:
-                four(B, b, words, q, ldd, factor, C, at, ldc, used, add, X, rows, r, m, k, turns)
-            elif tall == 3:
-                three(B, b, words, q, ldd, factor, C, at, ldc, used, add, X, rows, r, m, k, turns)
-            elif tall == 2:
-                two(B, b, words, q, ldd, factor, C, at, ldc, used, add, X, rows, r, m, k, turns)
-            else:
-                one(B, b, words, q, ldd, factor, C, at, ldc, used, add, X, rows, r, m, k, turns)
-            k += step
-            turns = turns if o == 0 else 0
-
-    return tiles
-
-
-_tiles_forward, _tiles_back = _tiles_of(True), _tiles_of(False)
-
-
-@indirect("i i X I1 i f f F1 i i F1 i i F1 i", requires=PANELS)
-def forward(n, N, X, rows, k0, scale, offset, W, w, ldw, C, c, ldc, work, p):
-    """C[c + e + o ldc] += Σₖ (scale X[rows[e], k0 + k] + offset) W[w + o ldw + k], o < n, k < N.
-
-    N is at most 2000, for a panel and digits have to fit; work[p:] has ROOM. What is not finite in
-    W makes its output NaN.
+    W (n_out, features.count), Z (n_out, rows.size); scratch (INT8_SCRATCH,). There are at most
+    2000 features, or a panel and limbs do not fit. Z is NaN where W is not finite.
     """
-    words = round_up(N, VECTOR_BYTES) // 4
-    p = aligned(work, p)
-    add_offset(n, N, offset, W, w, ldw, rows.size, C, c, ldc)
-    kept = round_up(rows.size, INT8_NR) * words  # numbers of all panels, if they are laid only once
-    again = kept > ROOM // 2 or n <= (ROOM - WORD_LANES - INT8_NR * words) // length(words)
-    d = p + (INT8_NR * words if again else kept)
-    many = even_chunk(n, (ROOM - WORD_LANES + p - d) // length(words), INT8_MR)
-    for o in range(0, n, many):
-        count = min(many, n - o)
-        cut(count, N, words, W, w + o * ldw, ldw, work, d)
+    k0, count = features
+    weights, w, ldw = W
+    z, ldz = Z.offset, Z.ld
+    n_words, p = round_up(count, VECTOR_BYTES) // 4, align_cache_line(scratch, 0)
+    ld = limbs_ld_by_number(n_words)
+    add_offset(n_out, count, scaling.offset, weights, w, ldw, rows.size, Z.data, z, ldz)
+    all_panels = round_up(rows.size, INT8_NR) * n_words
+    free = INT8_SCRATCH - WORD_LANES
+    # All panels are packed once if they fit and outputs go in several chunks, else one at a time.
+    repack = all_panels > INT8_SCRATCH // 2 or n_out <= (free - INT8_NR * n_words) // ld
+    d = p + (INT8_NR * n_words if repack else all_panels)
+    chunk = even_chunk(n_out, (free + p - d) // ld, INT8_MR)
+    for o in range(0, n_out, chunk):
+        n = min(chunk, n_out - o)
+        quantize_rows_by_number(n, count, n_words, weights, w + o * ldw, ldw, scratch, d)
         for e in range(0, rows.size, INT8_NR):
-            m, b = min(INT8_NR, rows.size - e), p if again else p + e * words
-            for j in range(0, m if again or o == 0 else 0, WORD_LANES):
-                turned(X, view(rows, e + j, m - j), k0, N, work, b + j, min(WORD_LANES, m - j))
-            r, k = (e + INT8_NR, k0) if e + INT8_NR < rows.size else (0, k0 + N)
-            _tiles_forward(
-                count, (N + 3) // 4, work, b, d, length(words), scale, C, c + o * ldc + e, ldc, m,
-                1, X, rows, r, rows.size, k, words // INT8_NR * VECTOR_BYTES, words if again else 0,
+            m, b = min(INT8_NR, rows.size - e), p if repack else p + e * n_words
+            for j in range(0, m if repack or o == 0 else 0, WORD_LANES):
+                used = min(WORD_LANES, m - j)
+                pack_vnni(X, view(rows, e + j, m - j), features, scratch, b + j, used)
+            row, k = (e + INT8_NR, k0) if e + INT8_NR < rows.size else (0, k0 + count)
+            turns, step = n_words if repack else 0, n_words // INT8_NR * VECTOR_BYTES
+            column_forward(
+                n, scratch, Operands(b, (count + 3) // 4, d, ld), scaling.factor,
+                Matrix(Z.data, z + o * ldz + e, ldz), Columns(m, 1), X, rows,
+                Prefetch(row, rows.size, k, turns, step),
             )  # fmt: skip
 
 
-@indirect("i i X I1 i f f F1 i i F1 i i F1 i", requires=in_training(NAME))
-def backward(n, N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc, work, p):
-    """C[c + o ldc + k] = Σⱼ D[d + o ldd + j] (scale X[rows[j], k0 + k] + offset), o < n, k < N.
+@inlined
+def _back_examples(n_out, block, X, rows, features, factor, dW, accumulate, scratch, operands):
+    """dW[o, k] = (accumulate: dW[o, k] +) factor Σⱼ limbs[o, j] X[rows[j], k] over the features.
 
-    work[p:] has ROOM.
+    Blocks of `block` features are packed where the operands' panel begins, from the last on: what
+    the forward pass read last is still in the cache. Each prefetches the features before its own.
     """
-    step, p = even_chunk(rows.size, EXAMPLES, 4), aligned(work, p)
-    most = 2 * FEATURES if n <= NARROW else FEATURES
-    begin = lined(X, k0, most)
-    blocks = (N - begin + most - 1) // most
-    for first in range(0, rows.size, step):
-        m, add = min(step, rows.size - first), 1 if first > 0 else 0
-        words = (m + 3) // 4
-        long, q = round_up(words, WORD_LANES), p + most * words
-        many = even_chunk(n, (ROOM - WORD_LANES - most * words) // length(long), INT8_MR)
-        for o in range(0, n, many):
-            count = min(many, n - o)
-            cut(count, m, long, D, d + o * ldd + first, ldd, work, q)
-            for block in range(blocks - 1, -1, -1):
-                f = max(begin + block * most, 0)
-                wide, k = min(begin + (block + 1) * most, N) - f, k0 + f
-                for e in range(0, m, 4):
-                    own = view(rows, first + e, m - e)
-                    mixed(X, own, k, wide, work, p + e // 4 * INT8_NR, words, min(4, m - e))
-                for j in range(0, wide, INT8_NR):
-                    _tiles_back(
-                        count, words, work, p + j * words, q, length(long), scale, C,
-                        c + o * ldc + f + j, ldc, min(INT8_NR, wide - j), add, X, rows,
-                        first + j // INT8_NR % 4, first + m, k - most + j // ASKED * ASKED,
-                        VECTOR_BYTES, words,
-                    )  # fmt: skip
-    add_offset(n, rows.size, offset, D, d, ldd, N, C, c, ldc)
+    panels, n_words, limbs, ld = operands
+    data, c, ldc = dW
+    k0, count = features
+    begin, m = align_start(X, k0, block), rows.size
+    for i in range((count - begin + block - 1) // block - 1, -1, -1):
+        f = max(begin + i * block, 0)
+        wide, k = min(begin + (i + 1) * block, count) - f, k0 + f
+        for e in range(0, m, 4):
+            place, used = panels + e // 4 * INT8_NR, min(4, m - e)
+            own = view(rows, e, m - e)
+            pack_vnni_interleaved(X, own, Features(k, wide), scratch, place, n_words, used)
+        for j in range(0, wide, INT8_NR):
+            ahead = k - block + j // PREFETCHED_FEATURES * PREFETCHED_FEATURES
+            column_backward(
+                n_out, scratch, Operands(panels + j * n_words, n_words, limbs, ld), factor,
+                Matrix(data, c + f + j, ldc), Columns(min(INT8_NR, wide - j), accumulate), X, rows,
+                Prefetch(j // INT8_NR % 4, m, ahead, n_words, VECTOR_BYTES),
+            )  # fmt: skip
+
+
+@indirect("i X I1 Features Scaling Matrix Matrix F1", requires=in_training(INT8_BACKWARD))
+def int8_backward(n_out, X, rows, features, scaling, dZ, dW, scratch):
+    """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], k] + offset) over the features, for o < n_out.
+
+    dZ (n_out, rows.size), dW (n_out, features.count); scratch (INT8_SCRATCH,).
+    """
+    slopes, d, ldd = dZ
+    data, c, ldc = dW
+    p = align_cache_line(scratch, 0)
+    examples = even_chunk(rows.size, BACK_KC, 4)
+    block = 2 * BACK_NC if n_out <= MAX_OUTPUTS_TWO_NC else BACK_NC
+    for first in range(0, rows.size, examples):
+        m = min(examples, rows.size - first)
+        n_words = (m + 3) // 4
+        padded, limbs = round_up(n_words, WORD_LANES), p + block * n_words
+        ld = limbs_ld_by_number(padded)
+        chunk = even_chunk(n_out, (INT8_SCRATCH - WORD_LANES - block * n_words) // ld, INT8_MR)
+        for o in range(0, n_out, chunk):
+            n = min(chunk, n_out - o)
+            quantize_rows_by_number(n, m, padded, slopes, d + o * ldd + first, ldd, scratch, limbs)
+            _back_examples(
+                n, block, X, view(rows, first, m), features, scaling.factor,
+                Matrix(data, c + o * ldc, ldc), 1 if first > 0 else 0, scratch,
+                Operands(p, n_words, limbs, ld),
+            )  # fmt: skip
+    add_offset(n_out, rows.size, scaling.offset, slopes, d, ldd, features.count, data, c, ldc)

@@ -1,7 +1,8 @@
-"""Numbers in digits: three signed ones, base 256, which hold what 24 bits hold.
+"""Quantisation of rows of float32: block fixed point of 24 bits, split into three signed bytes.
 
-A row is rounded once, to whole multiples of a power of two, in which its largest number takes 23
-bits. Each four numbers are words of four digits: their first ones, their second and their third.
+A row is rounded once, to whole multiples of a power of two, its scale, in which its largest number
+takes 23 bits. Each integer is three signed limbs of 8 bits, x = l₀ + 256 l₁ + 65536 l₂. The q-th
+limbs of four numbers make a word, which VNNI multiplies with four bytes of X.
 """
 
 from __future__ import annotations
@@ -23,51 +24,58 @@ from ..codegen.vnni import (
 )
 from ..compiler.jit import inlined
 
-BASE, MOST = 256.0, 0x7F7F7F  # of digits, and the largest number that three of them make
-ROOM = 112 * 1024  # numbers that a product takes at most for digits, panels, and to begin a line
-CARRY = 0x808080  # makes the bytes of an integer its signed digits, once it is added and taken off
+LIMB_BASE = 256.0  # what a limb counts more than the one below it
+N_LIMBS = 3  # limbs of an integer
+LIMBS_MAX = 0x7F7F7F  # largest integer that N_LIMBS signed limbs hold
+#: Added to an integer, and taken off its bytes by XOR, it turns them into signed limbs.
+LIMB_CARRY = 0x808080
 
 
-def _cut_of(arranged):
-    """Return the intrinsic that cuts a row; `arranged` orders the words of every 64 numbers."""
+def _quantizer(arrange):
+    """Return the intrinsic that quantises a row.
+
+    arrange(builder, four) orders the words of 64 numbers, of which each vector holds 16.
+    """
 
     @intrinsic
-    def cut(typingctx, Y, y, n, D, d, s):
-        """Write n numbers of Y as words of digits, from D[d] on, and their unit.
+    def quantize_one(typingctx, Y, y, n, limbs, offset, scale_place):
+        """Write limbs of Y[y : y+n] as words from limbs[offset] on, their scale at `scale_place`.
 
-        The unit, D[s], is a power of two, so that the largest number takes 23 bits, or 22 where
-        three digits would not hold it: any is rounded by at most 1.01 · 2⁻²³ of the largest, if
-        that is not below 1e-31. It is NaN where a number is not finite.
+        The scale is a power of two: the largest number takes 23 bits, or 22 where three limbs would
+        not hold it. Every number is rounded by at most 1.01 · 2⁻²³ of the largest, unless that is
+        below 1e-31. The scale is NaN where a number is not finite.
         """
-        signature = void(Y, index, index, D, index, index)
+        signature = void(Y, index, index, limbs, index, index)
 
         def codegen(context, builder, sig, args):
-            v = Vectors(context, builder, D.dtype)
+            v = Vectors(context, builder, limbs.dtype)
             y = element_pointer(context, builder, Y, args[0], args[1])
-            d, s = (element_pointer(context, builder, D, args[3], place) for place in args[4:])
-            unit, inverse = _unit(builder, v, _largest(builder, v, y, args[2]))
-            builder.store(unit, s)
+            out, s = (
+                element_pointer(context, builder, limbs, args[3], place) for place in args[4:]
+            )
+            scale, inverse = _scale(builder, v, _largest_bits(builder, v, y, args[2]))
+            builder.store(scale, s)
             inverse = v.splat(inverse)
             k, _, end = v.loop(args[2], VECTOR_BYTES, [])
-            four = [_digits(builder, v, x, inverse) for x in _four(builder, v, y, args[2], k)]
-            lines = arranged(builder, four)
+            four = [_limbs(builder, v, x, inverse) for x in _load_four(builder, v, y, args[2], k)]
+            lines = arrange(builder, four)
             first = builder.mul(
                 builder.udiv(k, index_constant(VECTOR_BYTES)),
                 index_constant(len(lines) * WORD_LANES),
             )
             for i, line in enumerate(lines):
                 place = builder.add(first, index_constant(i * WORD_LANES))
-                v.store(builder.bitcast(line, v.type), d, place)
+                v.store(builder.bitcast(line, v.type), out, place)
             end([])
             return context.get_dummy_value()
 
         return signature, codegen
 
-    return cut
+    return quantize_one
 
 
-def _four(builder, v, y, n, k):
-    """Four vectors of numbers from k on, zero where there are none."""
+def _load_four(builder, v, y, n, k):
+    """Yield four vectors of y[k : n], zero beyond n."""
     bits = remaining_bits(builder, n, k)
     for j in range(4):
         at = builder.add(k, index_constant(j * WORD_LANES))
@@ -77,11 +85,11 @@ def _four(builder, v, y, n, k):
         yield v.load_masked(y, at, wanted)
 
 
-def _largest(builder, v, y, n):
-    """The bits of the largest of n |numbers|; NaN counts as larger than any."""
+def _largest_bits(builder, v, y, n):
+    """The bits of max |y[: n]|; those of NaN are larger than any number's."""
     k, best, end = v.loop(n, VECTOR_BYTES, [splat_word(0)] * 4)
     found = []
-    for x, most in zip(_four(builder, v, y, n, k), best, strict=True):
+    for x, most in zip(_load_four(builder, v, y, n, k), best, strict=True):
         bits = builder.and_(builder.bitcast(x, WORD_VECTOR), splat_word(0x7FFFFFFF))
         found.append(builder.select(builder.icmp_signed(">", bits, most), bits, most))
     end(found)
@@ -91,13 +99,13 @@ def _largest(builder, v, y, n):
     return v.call(f"llvm.vector.reduce.smax.v{WORD_LANES}i32", INT32, found)
 
 
-def _unit(builder, v, bits):
-    """(unit, inverse) as powers of two, from the bits of the largest number.
+def _scale(builder, v, bits):
+    """(scale, 1 / scale), both powers of two, from the bits of the largest number of a row.
 
-    Its exponent is the next one where three digits would not hold it in 23 bits; neither of the two
-    is subnormal.
+    The exponent is one higher where three limbs would not hold that number in 23 bits. Neither of
+    the two is subnormal.
     """
-    exponent = builder.lshr(builder.add(bits, INT32(0xFFFFFF - 2 * MOST)), INT32(23))
+    exponent = builder.lshr(builder.add(bits, INT32(0xFFFFFF - 2 * LIMBS_MAX)), INT32(23))
     up = builder.sub(INT32(2 * 127 + 22), exponent)
     up = builder.select(builder.icmp_signed("<", up, INT32(253)), up, INT32(253))
     down = builder.shl(builder.sub(INT32(254), up), INT32(23))
@@ -106,76 +114,75 @@ def _unit(builder, v, bits):
     return tuple(builder.bitcast(x, v.scalar) for x in (down, builder.shl(up, INT32(23))))
 
 
-def _digits(builder, v, x, inverse):
-    """16 numbers as words: of each four their first digits, their second, third, and no digits."""
-    values = [
-        builder.fmul(x, inverse),
-        splat_word(0),
-        ir.IntType(16)(-1),
-        INT32(4),
-    ]  # 4: to nearest
+def _limbs(builder, v, x, inverse):
+    """16 numbers as 16 words: for each four numbers those of limbs 0, 1 and 2, and one of zeros."""
+    to_nearest = INT32(4)
+    values = [builder.fmul(x, inverse), splat_word(0), ir.IntType(16)(-1), to_nearest]
     steps = v.call("llvm.x86.avx512.mask.cvtps2dq.512", WORD_VECTOR, values)
-    carry = splat_word(CARRY)
+    carry = splat_word(LIMB_CARRY)
     octets = builder.bitcast(builder.xor(builder.add(steps, carry), carry), BYTE_VECTOR)
     places = [
-        lane + 4 * i + digit
+        lane + 4 * i + limb
         for lane in range(0, VECTOR_BYTES, WORD_LANES)
-        for digit in range(4)
+        for limb in range(4)
         for i in range(4)
     ]
     return builder.bitcast(shuffle_lanes(builder, octets, octets, places), WORD_VECTOR)
 
 
-def number(builder, v, sums):
-    """What three sums of digits stand for, as float32."""
+def emit_limbs_value(builder, v, sums):
+    """The float32 numbers that three vectors of sums of limbs stand for, in units of the scale."""
     first, second, third = (builder.sitofp(x, v.type) for x in sums)
-    base = v.splat(v.scalar(BASE))
+    base = v.splat(v.scalar(LIMB_BASE))
     return v.multiply_add(v.multiply_add(third, base, second), base, first)
 
 
-def _in_fours(_builder, four):
-    """Words as they are: those of four numbers side by side, and behind them one of nothing."""
+def _by_number(_builder, four):
+    """Four words for each four numbers side by side: their limbs 0, 1 and 2, and zeros."""
     return four
 
 
-def _in_lines(builder, four):
-    """Three vectors: the first digits of 64 numbers, their second and their third."""
+def _by_limb(builder, four):
+    """Three vectors for each 64 numbers: all their limbs 0, all limbs 1, all limbs 2."""
     halves = [[*range(i, i + 8), *range(WORD_LANES + i, WORD_LANES + i + 8)] for i in (0, 8)]
     lines = []
-    for digits in ((0, 1), (2, 2)):
-        places = [i + q for q in digits for i in range(0, 2 * WORD_LANES, 4)]
+    for limbs in ((0, 1), (2, 2)):
+        places = [i + q for q in limbs for i in range(0, 2 * WORD_LANES, 4)]
         x, y = (shuffle_lanes(builder, *pair, places) for pair in (four[:2], four[2:]))
         lines += [shuffle_lanes(builder, x, y, half) for half in halves]
-    return lines[:3]
+    return lines[:N_LIMBS]
 
 
 @inlined
-def aligned(work, p):
-    """The first place from p on where a cache line begins.
+def align_cache_line(work, p):
+    """The first place from p on in `work`, of float32, where a cache line begins.
 
-    With vectors across lines 12288 → 7 took 8 % longer.
+    Vectors across cache lines cost 8 % of a step of 12288 → 7.
     """
     return p + -(address_of(work) // 4 + p) % WORD_LANES
 
 
-def _rows_of(cut_one, size):
-    """Return `length` and `cut` of rows in digits, so many words to each of bytes."""
+def _row_quantizer(quantize_one, words_per_word):
+    """Return `limbs_ld` and `quantize_rows` for rows that take so many words for four numbers."""
 
     @inlined
-    def length(words):
-        """Numbers that a row of so many words of bytes takes: whole lines, and one behind."""
-        return words * size + WORD_LANES
+    def limbs_ld(n_words):
+        """Return the size of a quantised row of 4 · n_words numbers, with a line for its scale."""
+        return n_words * words_per_word + WORD_LANES
 
     @inlined
-    def cut(n, K, words, Y, y, ldy, D, d):
-        """Write n rows of K numbers in digits at D[d:], each with its unit in the line behind."""
-        for _ in range(n):
-            cut_one(Y, y, K, D, d, d + words * size)
+    def quantize_rows(n_rows, K, n_words, Y, y, ldy, limbs, offset):
+        """Write limbs and scale of the rows Y[y + i ldy : … + K], i < n_rows, into `limbs`.
+
+        Row i begins at offset + i · limbs_ld(n_words); its scale is the first of its last 16.
+        """
+        for _ in range(n_rows):
+            quantize_one(Y, y, K, limbs, offset, offset + n_words * words_per_word)
             y += ldy
-            d += length(words)
+            offset += limbs_ld(n_words)
 
-    return length, cut
+    return limbs_ld, quantize_rows
 
 
-length, cut = _rows_of(_cut_of(_in_fours), 4)
-length_in_lines, cut_in_lines = _rows_of(_cut_of(_in_lines), 3)
+limbs_ld_by_number, quantize_rows_by_number = _row_quantizer(_quantizer(_by_number), 4)
+limbs_ld_by_limb, quantize_rows_by_limb = _row_quantizer(_quantizer(_by_limb), N_LIMBS)

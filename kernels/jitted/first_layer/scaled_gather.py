@@ -1,4 +1,4 @@
-"""Rows of the user's array, whatever dtype they are of, scaled into blocks of numbers."""
+"""Gathers rows of the user's array, of any dtype, into blocks of the network's numbers, scaled."""
 
 from __future__ import annotations
 
@@ -6,98 +6,98 @@ import numpy as np
 
 from ...opcodes import READ, WIDE
 from ..codegen.cpu import CACHE_LINE
-from ..codegen.pointers import each_csr_dtype, load, prefetch, view, view_row
+from ..codegen.pointers import load, prefetch, view_row
 from ..compiler.dispatch_table import indirect_each
 from ..compiler.jit import inlined, kernel
 from . import csr_gemm
+from .input_access import each_csr_dtype, scaling_of_features
 
-#: Rows that are asked for before they are read: 128 of 60,000 images, shuffled, took 32 µs to read
-#: and to turn, 19 so.
-AHEAD = 8
+#: Rows by which a prefetch is ahead of the row that is read. To read and transpose 128 shuffled
+#: rows of 60,000 images took 32 µs without, 19 with it.
+GATHER_PREFETCH_ROWS = 8
 
 
 @inlined
-def _line(dtype, wide, address, start, stride, stats, low, scale, lost, offset, line):
-    """One row of `_gather`; a stride known to be 1 lets LLVM read vectors.
+def _gather_row(dtype, wide, address, start, stride, scaling, line):
+    """Write line (w,) from w numbers of X, scaled as the type `wide`.
 
-    Shift and all lie as `line` does: indices k0 + k, which may be negative for all that LLVM knows,
-    would keep the loop from vectorising (0.9 ns a number for 0.1).
+    They begin `start` numbers behind the address. A stride known to be 1 lets LLVM read vectors.
+    The scaling is that of the line's own features: indices first + k, which may be negative for all
+    that LLVM knows, would keep the loop from being vectorised (0.9 ns a number for 0.1).
     """
     number = line.dtype.type
-    if stats == 0:
+    shift, factor, rest, offset = scaling
+    if shift.size == 0:
         for k in range(line.size):
             line[k] = number(wide(load(address, start + k * stride, dtype)))
-    elif stats > 1:
+    elif shift.size > 1:
         for k in range(line.size):
             value = wide(load(address, start + k * stride, dtype))
-            value = value - wide(low[k]) - wide(lost[k])
-            line[k] = number(value * wide(scale[k]) + offset)
+            value = value - wide(shift[k]) - wide(rest[k])
+            line[k] = number(value * wide(factor[k]) + offset)
     else:
-        first, second, third = wide(low[0]), wide(lost[0]), wide(scale[0])
+        first, second, third = wide(shift[0]), wide(rest[0]), wide(factor[0])
         for k in range(line.size):
             value = wide(load(address, start + k * stride, dtype)) - first - second
             line[k] = number(value * third + offset)
 
 
 @inlined
-def _ask(address, start, n, size):
-    """Ask for n numbers of that size from the start-th on."""
+def _prefetch_row(address, start, n, size):
+    """Prefetch n numbers of `size` bytes from the start-th on."""
     for byte in range(0, n * size, CACHE_LINE):
         prefetch(address + start * size + byte)
 
 
 @inlined
-def _gather(dtype, size, wide, X, rows, k0, stats, shift, factor, rest, offset, block):
-    """block (n, w) = X[rows, k0 : k0+w], scaled.
+def _gather(dtype, size, wide, X, rows, first, scaling, block):
+    """block (n, w) = X[rows, first : first + w], scaled as the type `wide`.
 
-    Numbers are scaled as `wide`: in float64 where float32 does not hold them all, lest a large
-    mean cancels.
+    That is float64 where float32 does not hold all numbers of X: a large mean would cancel. X has a
+    scalar type `dtype` of `size` bytes.
     """
-    address, step, stride, _ = X
-    offset, w = wide(offset), block.shape[1]
-    first, n = (k0, w) if stats > 1 else (0, stats)
-    low, scale, lost = view(shift, first, n), view(factor, first, n), view(rest, first, n)
+    w = block.shape[1]
+    own = scaling_of_features(scaling, wide, first, w)
     for j in range(rows.size):
-        start, line = rows[j] * step + k0 * stride, view_row(block, j, 0, w)
-        if stride == 1 and j + AHEAD < rows.size:
-            _ask(address, rows[j + AHEAD] * step + k0, w, size)
-        if stride == 1:
-            _line(dtype, wide, address, start, 1, stats, low, scale, lost, offset, line)
+        start, line = rows[j] * X.row_stride + first * X.column_stride, view_row(block, j, 0, w)
+        if X.column_stride == 1 and j + GATHER_PREFETCH_ROWS < rows.size:
+            ahead = rows[j + GATHER_PREFETCH_ROWS] * X.row_stride + first
+            _prefetch_row(X.address, ahead, w, size)
+        if X.column_stride == 1:
+            _gather_row(dtype, wide, X.address, start, 1, own, line)
         else:
-            _line(dtype, wide, address, start, stride, stats, low, scale, lost, offset, line)
+            _gather_row(dtype, wide, X.address, start, X.column_stride, own, line)
 
 
-def _gather_of(dtype):
+def _gather_kernel(dtype):
     """Return the kernel for X of a dtype.
 
-    Closures of plain types are found in the cache again; those of intrinsics were not.
+    Closures over plain types are found in the disk cache again; those over intrinsics were not.
     """
     number, size = dtype.type, dtype.itemsize
 
-    def gather(X, rows, k0, stats, shift, factor, rest, offset, block):
-        """block (n, w) = (X[rows, k0 : k0+w] − shift − rest) factor + offset; stats 0: as it is."""
-        _gather(
-            number, size, block.dtype.type, X, rows, k0, stats, shift, factor, rest, offset, block
-        )
+    def gather(X, rows, first, scaling, block):
+        """block (n, w) = X[rows, first : first + w], scaled in the network's dtype."""
+        _gather(number, size, block.dtype.type, X, rows, first, scaling, block)
 
-    def gather_wide(X, rows, k0, stats, shift, factor, rest, offset, block):
-        """The same, scaled in float64."""
-        _gather(number, size, np.float64, X, rows, k0, stats, shift, factor, rest, offset, block)
+    def gather_wide(X, rows, first, scaling, block):
+        """block (n, w) = X[rows, first : first + w], scaled in float64."""
+        _gather(number, size, np.float64, X, rows, first, scaling, block)
 
     return gather_wide if dtype in WIDE else gather
 
 
-#: By the code of X: the dtypes of arrays, then those of sparse rows.
+#: By `Input.dtype_code`: the dtypes of arrays, then those of CSR rows.
 _gathers = indirect_each(
-    "X I1 i i F1 F1 F1 f F2",
-    {dtype.name: _gather_of(dtype) for dtype in READ} | each_csr_dtype(csr_gemm.gather_of),
+    "X I1 i InputScaling F2",
+    {dtype.name: _gather_kernel(dtype) for dtype in READ} | each_csr_dtype(csr_gemm.gather_kernel),
 )
 
 
 @inlined
-def gather(table, X, rows, k0, stats, shift, factor, rest, offset, block):
-    """block (n, w) = (X[rows, k0 : k0+w] − shift − rest) factor + offset; stats 0: as it is."""
-    _gathers(table, X[3], X, rows, k0, stats, shift, factor, rest, offset, block)
+def gather(table, X, rows, first, scaling, block):
+    """block (n, w) = X[rows, first : first + w], scaled by an InputScaling."""
+    _gathers(table, X.dtype_code, X, rows, first, scaling, block)
 
 
 @kernel

@@ -1,25 +1,25 @@
-"""Products over rows of X as they lie in memory, picked by index: narrow first layers.
+"""Products with rows of X where they lie in memory, picked by index, for narrow first layers.
 
-Numbers are widened in registers, again for every tile's outputs, up to 10 with 32 registers: each
-number of outputs has tiles of its own, of which a network's one or two are compiled. What scales
-all numbers alike is applied to the sums. To lay images down as numbers, block by block, takes
-longer up to 24 outputs at least, and 2.5 times as long for one.
+Numbers are converted in registers, again for each tile of up to 10 outputs (6 with 16 registers);
+every number of outputs has tiles of its own, of which a network compiles one or two. A factor that
+scales all features alike is applied to the sums. Converting images block by block takes longer up
+to 24 outputs at least, and 2.5 times as long for one.
 """
 
 from __future__ import annotations
 
-import numpy as np
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ...opcodes import READ
-from ...views import statistics
 from ..codegen.cpu import CACHE_LINE, block_sizes
-from ..codegen.pointers import DTYPE_CODES, DTYPE_NAMES, MARK, emit_prefetch, view
+from ..codegen.pointers import emit_prefetch, view
 from ..codegen.simd import (
     Vectors,
     clamp_index,
     element_pointer,
+    emit_matrix,
+    emit_record,
     index,
     index_constant,
     void,
@@ -29,92 +29,81 @@ from ..compiler.jit import inlined
 from ..gemm.epilogue import add_offset
 from ..gemm.inner_product import accumulate_dots, store_totals
 from ..gemm.packing import lane_count
+from ..records import Matrix
+from .sizes import FEATURE_GROUPS, STRIDED_KC
+from .strategy import STRIDED_DTYPES, strided_requirement
 
-KINDS = READ[:3]  # dtypes that are read so, by the code of X: float32, float64, uint8
-DOUBLE, BYTES = DTYPE_CODES[np.dtype(np.float64)], DTYPE_CODES[np.dtype(np.uint8)]
-PARTS = 8  # groups of features that long rows are summed in, whatever the batch
-#: Features at a time, at most, or twice as many for outputs whose weights (this many numbers, of
-#: float32) still stay in the first cache. Rows of less than two SPAN go whole.
-SPAN, NUMBERS = 768, 12_000
-FAR = 2.0**30  # factors, and their inverse, up to which numbers may be scaled after they are summed
-UNITS = 8.0  # that bytes may span once they are scaled: with more, sums of sx and o would cancel
-FEWEST = 64  # features that are read so
-LANES = 16  # numbers that any vector holds at most
-FLOATS = "floats in place"  # what networks name that read X so
+#: Weights of a tile's outputs that still stay in the first-level cache, as numbers of float32.
+L1_WEIGHTS = 12_000
+#: Vectors of features that STRIDED_MIN_FEATURES fill on any CPU, for the ends of rows.
+NARROW_VECTORS = 4
 
-#: For 1, 2 … outputs: the rows of X of a tile on the way forward, and its vectors of features on
-#: the way back. Sums, what is read and a factor fill the registers.
-TALL, WIDE = block_sizes().STRIDED_MR, block_sizes().STRIDED_NR_VECTORS
-MOST = len(TALL)  # outputs of a tile
+#: For 1, 2 … outputs: rows of X of a tile forward, and its vectors of features in the gradient.
+STRIDED_MR, STRIDED_NR_VECTORS = block_sizes().STRIDED_MR, block_sizes().STRIDED_NR_VECTORS
+STRIDED_MAX_OUTPUTS = len(STRIDED_MR)  # of a tile
 
 
-def uses(dtype, n):
-    """What linked kernels n outputs of X of a dtype need: they are shared out nearly evenly."""
-    parts = -(-n // MOST)
-    return {"in place", FLOATS}.union(_use(dtype, count) for count in (n // parts, -(-n // parts)))
+class _StridedRows:
+    """Emits loads of vectors of X[rows[j], k] from a feature on, as the network's numbers.
 
+    v: the Vectors of the network's dtype; args: the Input as a record of LLVM values, the address
+    of the row indices, the first feature; kind: Numba's type of an element of X.
+    """
 
-def _use(dtype, count):
-    """What the linked kernels of a dtype and so many outputs at once are needed for."""
-    return f"{DTYPE_NAMES[dtype]} in place for {count}"
-
-
-class _Rows:
-    """Emits what both tiles read: vectors of the numbers behind X[rows[j], k], of a Numba type."""
-
-    def __init__(self, context, builder, v, X, rows, k, kind):
-        self.builder, self.v, self.rows, self.k, self.kind = builder, v, rows, k, kind
-        self.address, self.step = (builder.extract_value(X, i) for i in range(2))
+    def __init__(self, context, builder, v, args, kind):
+        X, self.rows, self.first = args
+        self.builder, self.v, self.kind = builder, v, kind
+        self.address, self.stride = X.address, X.row_stride
         self.pointers = context.get_data_type(kind).as_pointer()
 
     def pointer(self, j):
-        """Address of the first number of an example, j counted in `rows`."""
+        """Address of the first number of the j-th row."""
         builder = self.builder
         row = builder.load(builder.gep(self.rows, [j]))
-        place = builder.add(builder.mul(row, self.step), self.k)
+        place = builder.add(builder.mul(row, self.stride), self.first)
         place = builder.mul(place, index_constant(self.kind.bitwidth // 8))
         return builder.inttoptr(builder.add(self.address, place), self.pointers)
 
     def read(self, pointer, offset, mask=None):
-        """A vector of them as numbers."""
+        """The vector at an offset from a pointer, converted."""
         return self.v.load_converted(self.kind, self.builder.gep(pointer, [offset]), mask)
 
-    def ask(self, pointer, count):
-        """Ask for the cache lines that hold so many numbers."""
+    def prefetch(self, pointer, count):
+        """Prefetch the cache lines of so many numbers."""
         for place in range(0, count, CACHE_LINE // (self.kind.bitwidth // 8)):
             emit_prefetch(self.builder, self.builder.gep(pointer, [index_constant(place)]))
 
 
-def _begun(context, builder, kinds, args):
-    """The vectors, the rows of X, the scale, and where the other factor and C begin."""
-    kind, rows, other, C = kinds
-    v = Vectors(context, builder, C.dtype)
+def _emit_operands(context, builder, kinds, args):
+    """(Vectors, _StridedRows, factor as a scalar) of a tile's arguments X, rows, first, factor."""
+    X, rows, C, dtype = kinds
+    v = Vectors(context, builder, C.types[0].dtype)
     order = element_pointer(context, builder, rows, args[1], index_constant(0))
-    lines = _Rows(context, builder, v, args[0], order, args[2], kind.instance_type)
-    scale = v.from_float64(args[3])
-    places = (
-        element_pointer(context, builder, one, args[i], args[i + 1])
-        for i, one in ((4, other), (7, C))
-    )
-    return v, lines, scale, *places
+    source = emit_record(builder, X, args[0]), order, args[2]
+    lines = _StridedRows(context, builder, v, source, dtype.instance_type)
+    return v, lines, v.from_float64(args[3])
 
 
 @intrinsic(prefer_literal=True)
-def _forward_tile(typingctx, X, rows, k0, scale, W, w, ldw, C, c, co, K, used, count, kind):
-    """C[c + e + o co] += scale Σₖ X[rows[e], k0 + k] W[w + o ldw + k] for e < used, o < count."""
-    tall, wide, counts = TALL[count.literal_value - 1], count.literal_value, (index,) * 4
-    signature = void(X, rows, index, types.float64, W, index, index, C, *counts, count, kind)
+def _forward_tile(typingctx, X, rows, features, factor, W, Z, used, n_out, dtype):
+    """Z[o, e] += factor Σₖ X[rows[e], k] W[o, k] over the features, for e < used, o < n_out."""
+    tall, wide = STRIDED_MR[n_out.literal_value - 1], n_out.literal_value
+    signature = void(X, rows, features, types.float64, W, Z, index, n_out, dtype)
 
     def codegen(context, builder, sig, args):
-        v, lines, scale, w, c = _begun(context, builder, (kind, rows, W, C), args)
-        tops = [clamp_index(builder, e, args[11]) for e in range(tall)]
+        first, count = cgutils.unpack_tuple(builder, args[2])
+        given = (*args[:2], first, args[3])
+        v, lines, factor = _emit_operands(context, builder, (X, rows, Z, dtype), given)
+        (_, _, ldw), w = emit_matrix(context, builder, W, args[4])
+        (_, _, ldz), z = emit_matrix(context, builder, Z, args[5])
+        tops = [clamp_index(builder, e, args[6]) for e in range(tall)]
         xs = [lines.pointer(e) for e in tops]
-        ws = [builder.gep(w, [builder.mul(index_constant(o), args[6])]) for o in range(wide)]
-        sums = accumulate_dots(builder, v, xs, ws, args[10], lines.read)
-        columns = [builder.mul(index_constant(o), args[9]) for o in range(wide)]
-        cells = [builder.gep(c, [builder.add(e, column)]) for e in tops for column in columns]
+        ws = [builder.gep(w, [builder.mul(index_constant(o), ldw)]) for o in range(wide)]
+        sums = accumulate_dots(builder, v, xs, ws, count, lines.read)
+        columns = [builder.mul(index_constant(o), ldz) for o in range(wide)]
+        cells = [builder.gep(z, [builder.add(e, column)]) for e in tops for column in columns]
         starts = [builder.load(cell) for cell in cells]
-        scaled = [builder.fmul(x, v.splat(scale)) for x in sums]
+        scaled = [builder.fmul(x, v.splat(factor)) for x in sums]
         store_totals(builder, v, scaled, starts, cells)
         return context.get_dummy_value()
 
@@ -122,175 +111,154 @@ def _forward_tile(typingctx, X, rows, k0, scale, W, w, ldw, C, c, co, K, used, c
 
 
 @intrinsic(prefer_literal=True)
-def _backward_tile(
-    typingctx, X, rows, k0, scale, D, d, ldd, C, c, ldc, m, ahead, count, wide, kind
-):
-    """C[c + i ldc + j] = scale Σₖ D[d + i ldd + k] X[rows[k], k0 + j], i < count, k < m.
+def _backward_tile(typingctx, X, rows, places, factor, dZ, dW, n_out, vectors, dtype):
+    """dW[o, j] = factor Σₖ dZ[o, k] X[rows[k], first + j] for o < n_out, over all rows.
 
-    j goes over `wide` vectors. Asks for the features `ahead` before these, which come next: 12288 →
-    7 and → 20 take 2 to 3 % less time so; for one output nothing, → 1 took 10 % more.
+    j goes over so many vectors; places: (first, ahead). Prefetches the features `ahead` before
+    these, which come next: 12288 → 7 and → 20 take 2 to 3 % less time. For one output it prefetches
+    nothing: → 1 took 10 % more.
     """
-    tall, vectors, counts = count.literal_value, wide.literal_value, (index,) * 4
-    signature = void(X, rows, index, types.float64, D, index, index, C, *counts, count, wide, kind)
+    tall, wide = n_out.literal_value, vectors.literal_value
+    signature = void(X, rows, places, types.float64, dZ, dW, n_out, vectors, dtype)
 
     def codegen(context, builder, sig, args):
-        v, lines, scale, d, c = _begun(context, builder, (kind, rows, D, C), args)
-        ds = [builder.gep(d, [builder.mul(index_constant(i), args[6])]) for i in range(tall)]
-        k, sums, end = v.loop(args[10], 1, [v.zero] * (tall * vectors), once=True)
+        first, ahead = cgutils.unpack_tuple(builder, args[2])
+        given = (*args[:2], first, args[3])
+        v, lines, factor = _emit_operands(context, builder, (X, rows, dW, dtype), given)
+        (_, _, ldd), d = emit_matrix(context, builder, dZ, args[4])
+        (_, _, ldc), c = emit_matrix(context, builder, dW, args[5])
+        m = builder.extract_value(context.make_array(rows)(context, builder, args[1]).shape, 0)
+        ds = [builder.gep(d, [builder.mul(index_constant(i), ldd)]) for i in range(tall)]
+        k, sums, end = v.loop(m, 1, [v.zero] * (tall * wide), once=True)
         sums, x = list(sums), lines.pointer(k)
-        read = [lines.read(x, index_constant(j * v.lanes)) for j in range(vectors)]
+        read = [lines.read(x, index_constant(j * v.lanes)) for j in range(wide)]
         if tall > 1:
-            lines.ask(builder.gep(x, [builder.neg(args[11])]), vectors * v.lanes)
+            lines.prefetch(builder.gep(x, [builder.neg(ahead)]), wide * v.lanes)
         for i, pointer in enumerate(ds):
-            factor = v.splat(builder.load(builder.gep(pointer, [k])))
-            for j, line in enumerate(read, i * vectors):
-                sums[j] = v.multiply_add(factor, line, sums[j])
+            slope = v.splat(builder.load(builder.gep(pointer, [k])))
+            for j, line in enumerate(read, i * wide):
+                sums[j] = v.multiply_add(slope, line, sums[j])
         end(sums)
-        rows_of_c = [builder.mul(index_constant(i), args[9]) for i in range(tall)]
-        columns = [index_constant(j * v.lanes) for j in range(vectors)]
+        rows_of_c = [builder.mul(index_constant(i), ldc) for i in range(tall)]
+        columns = [index_constant(j * v.lanes) for j in range(wide)]
         cells = [builder.add(row, column) for row in rows_of_c for column in columns]
         for cell, x in zip(cells, sums, strict=True):
-            v.store(builder.fmul(x, v.splat(scale)), c, cell)
+            v.store(builder.fmul(x, v.splat(factor)), c, cell)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 @inlined
-def line(op, state):
-    """The factor and offset of an INPUT row that scales all features alike."""
-    if op.stats == 0:
-        return 1.0, 0.0
-    low = np.float64(state[op.state]) + np.float64(state[op.state + 2])
-    factor = np.float64(state[op.state + 1])
-    return factor, op.offset - low * factor
-
-
-def mark(X, op, state):
-    """Return X's description, marked where X can be read where it lies; op: its INPUT row.
-
-    Not where numbers are shifted, or scaled by so much, or scaled that lose digits in the network's
-    dtype: sums of what is large or vanishes before would be wrong.
-    """
-    address, rows, columns, code = X
-    if op["stats"] > 1 or code > BYTES or columns != 1 or op["n_out"] < FEWEST:
-        return X
-    if op["stats"]:
-        low, factor, rest = (float(part[0]) for part in statistics(state, op))
-        shifted = op["offset"] != (low + rest) * factor
-        wide = abs(factor) * 255 > UNITS if code == BYTES else True
-        far = code != BYTES and not 1 / FAR <= abs(factor) <= FAR
-        if (shifted and wide) or far or (code == DOUBLE and state.itemsize == 4):
-            return X
-    return address, rows, columns, MARK + code
-
-
-@inlined
-def marked(X):
-    """Tell whether X is read where it lies."""
-    return X[3] >= MARK
-
-
-@inlined
-def tiles(n, outputs):
-    """How many tiles rows of n features go in: as many for each half, for long rows each eighth."""
-    if n < 2 * SPAN:
+def n_strided_tiles(n_features, n_out):
+    """Return how many tiles rows have: as many in each half, or eighth of long rows."""
+    if n_features < 2 * STRIDED_KC:
         return 1
-    shares = PARTS if n >= PARTS * SPAN else 2
-    longest = shares * (2 * SPAN if 2 * SPAN * outputs <= NUMBERS else SPAN)
-    return (n + longest - 1) // longest * shares
+    groups = FEATURE_GROUPS if n_features >= FEATURE_GROUPS * STRIDED_KC else 2
+    longest = groups * (2 * STRIDED_KC if 2 * STRIDED_KC * n_out <= L1_WEIGHTS else STRIDED_KC)
+    return (n_features + longest - 1) // longest * groups
 
 
-@inlined
-def span(n, outputs, tile):
-    """Where a tile of n features begins and how many it has, whole vectors but in the last."""
-    count = tiles(n, outputs)
-    begin, end = n * tile // count // LANES * LANES, n * (tile + 1) // count // LANES * LANES
-    return begin, n - begin if tile + 1 == count else end - begin
-
-
-def _forward_of(dtype, count):
+def _forward_kernel(dtype, n_out):
     """Return the kernel for X of a dtype and so many outputs."""
-    kind, tall = dtype.type, TALL[count - 1]
+    number, tall = dtype.type, STRIDED_MR[n_out - 1]
 
-    def forward(K, X, rows, k0, scale, offset, W, w, ldw, C, c, co):
-        """C[c + e + o co] += Σₖ (scale X[rows[e], k0 + k] + offset) W[w + o ldw + k], o < count."""
+    def forward(X, rows, features, scaling, W, Z):
+        """Z[o, e] += Σₖ (factor X[rows[e], k] + offset) W[o, k] over the features, for all o.
+
+        W (n_out, features.count); Z (n_out, rows.size).
+        """
         m = rows.size
-        add_offset(count, K, offset, W, w, ldw, m, C, c, co)
+        weights, w, ldw = W
+        out, z, ldz = Z
+        add_offset(n_out, features.count, scaling.offset, weights, w, ldw, m, out, z, ldz)
         for e in range(0, m, tall):
+            own, target = view(rows, e, m - e), Matrix(out, z + e, ldz)
             _forward_tile(
-                X, view(rows, e, m - e), k0, scale, W, w, ldw, C, c + e, co, K, min(tall, m - e),
-                count, kind,
-            )  # fmt: skip
+                X, own, features, scaling.factor, W, target, min(tall, m - e), n_out, number
+            )
 
     return forward
 
 
-def _backward_of(dtype, count):
+def _backward_kernel(dtype, n_out):
     """Return the kernel for X of a dtype and so many outputs."""
-    kind, wide = dtype.type, WIDE[count - 1]
-    narrow = min(wide, 4)  # vectors that FEWEST features fill, of any CPU
+    number, vectors = dtype.type, STRIDED_NR_VECTORS[n_out - 1]
+    narrow = min(vectors, NARROW_VECTORS)
 
-    def backward(N, X, rows, k0, scale, offset, D, d, ldd, C, c, ldc):
-        """C[c + o ldc + k] = Σⱼ D[d + o ldd + j] (scale X[rows[j], k0 + k] + offset), o < count.
+    def backward(X, rows, features, scaling, dZ, dW):
+        """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], k] + offset) over the features, for all o.
 
-        N, the count of k, is at least FEWEST; rows holds at least one. The last tile ends where
-        the row does: where tiles overlap, the same is written again.
+        dZ (n_out, rows.size), dW (n_out, features.count); STRIDED_MIN_FEATURES and a row at least.
+        The last tile ends where the row does: where tiles overlap, they write the same.
         """
-        m, many, few = rows.size, wide * lane_count(C), narrow * lane_count(C)
-        whole, ahead = N // many * many if wide > narrow else 0, min(k0, N)
-        for j in range(0, whole, many):
+        k0, count = features
+        slopes, d, ldd = dZ
+        out, c, ldc = dW
+        wide, short = vectors * lane_count(out), narrow * lane_count(out)
+        whole, ahead = count // wide * wide if vectors > narrow else 0, min(k0, count)
+        for j in range(0, whole, wide):
+            target = Matrix(out, c + j, ldc)
             _backward_tile(
-                X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, ahead, count, wide, kind
+                X, rows, (k0 + j, ahead), scaling.factor, dZ, target, n_out, vectors, number
             )
-        for k in range(whole, N, few):
-            j = min(k, N - few)
+        for k in range(whole, count, short):
+            j = min(k, count - short)
+            target = Matrix(out, c + j, ldc)
             _backward_tile(
-                X, rows, k0 + j, scale, D, d, ldd, C, c + j, ldc, m, ahead, count, narrow, kind
+                X, rows, (k0 + j, ahead), scaling.factor, dZ, target, n_out, narrow, number
             )
-        add_offset(count, m, offset, D, d, ldd, N, C, c, ldc)
+        add_offset(n_out, rows.size, scaling.offset, slopes, d, ldd, count, out, c, ldc)
 
     return backward
 
 
 def _each(kernel_of):
-    """The kernels of all dtypes and counts of outputs, by what needs them."""
-    counts = range(1, MOST + 1)
-    return {_use(kind, count): kernel_of(kind, count) for kind in KINDS for count in counts}
+    """The kernels of all dtypes and numbers of outputs, by their requirements."""
+    counts = range(1, STRIDED_MAX_OUTPUTS + 1)
+    return {
+        strided_requirement(dtype, n): kernel_of(dtype, n)
+        for dtype in STRIDED_DTYPES
+        for n in counts
+    }
 
 
-_SIGNATURE = "i X I1 i f f F1 i i F1 i i"
-_forward_by = indirect_each(_SIGNATURE, _each(_forward_of))
-_backward_by = indirect_each(_SIGNATURE, in_training_each(_each(_backward_of)))
-
-
-@inlined
-def _shared(n, i):
-    """The first of the outputs that the i-th tile of n outputs' computes: nearly as many each."""
-    return n * i // ((n + MOST - 1) // MOST)
-
-
-@inlined
-def forward(table, op, n, N, X, rows, k0, state, W, w, ldw, C, c, ldc):
-    """C[c + e + o ldc] += Σₖ X[rows[e], k0 + k] W[w + o ldw + k], o < n, k < N; X scaled by op."""
-    scale, offset = line(op, state)
-    first = X[3] % MARK * MOST - 1
-    for i in range((n + MOST - 1) // MOST):
-        o = _shared(n, i)
-        _forward_by(
-            table, first + _shared(n, i + 1) - o, N, X, rows, k0, scale, offset, W, w + o * ldw,
-            ldw, C, c + o * ldc, ldc,
-        )  # fmt: skip
+_SIGNATURE = "X I1 Features Scaling Matrix Matrix"
+_forward_by = indirect_each(_SIGNATURE, _each(_forward_kernel))
+_backward_by = indirect_each(_SIGNATURE, in_training_each(_each(_backward_kernel)))
 
 
 @inlined
-def backward(table, op, n, N, X, rows, k0, state, D, d, ldd, C, c, ldc):
-    """C[c + o ldc + k] = Σⱼ D[d + o ldd + j] X[rows[j], k0 + k], o < n, k < N; X scaled by op."""
-    scale, offset = line(op, state)
-    first = X[3] % MARK * MOST - 1
-    for i in range((n + MOST - 1) // MOST):
-        o = _shared(n, i)
-        _backward_by(
-            table, first + _shared(n, i + 1) - o, N, X, rows, k0, scale, offset, D, d + o * ldd,
-            ldd, C, c + o * ldc, ldc,
-        )  # fmt: skip
+def _first_output(n_out, i):
+    """The first of the outputs that the i-th kernel for n_out outputs computes: evenly shared."""
+    return n_out * i // ((n_out + STRIDED_MAX_OUTPUTS - 1) // STRIDED_MAX_OUTPUTS)
+
+
+@inlined
+def strided_forward(table, n_out, X, rows, features, scaling, W, Z):
+    """Z[o, e] += Σₖ (factor X[rows[e], k] + offset) W[o, k] over the features, for o < n_out.
+
+    W (n_out, features.count); Z (n_out, rows.size).
+    """
+    weights, w, ldw = W
+    out, z, ldz = Z
+    first = X.dtype_code * STRIDED_MAX_OUTPUTS - 1
+    for i in range((n_out + STRIDED_MAX_OUTPUTS - 1) // STRIDED_MAX_OUTPUTS):
+        o, end = _first_output(n_out, i), _first_output(n_out, i + 1)
+        W_o, Z_o = Matrix(weights, w + o * ldw, ldw), Matrix(out, z + o * ldz, ldz)
+        _forward_by(table, first + end - o, X, rows, features, scaling, W_o, Z_o)
+
+
+@inlined
+def strided_backward(table, n_out, X, rows, features, scaling, dZ, dW):
+    """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], k] + offset) over the features, for o < n_out.
+
+    dZ (n_out, rows.size); dW (n_out, features.count).
+    """
+    slopes, d, ldd = dZ
+    out, c, ldc = dW
+    first = X.dtype_code * STRIDED_MAX_OUTPUTS - 1
+    for i in range((n_out + STRIDED_MAX_OUTPUTS - 1) // STRIDED_MAX_OUTPUTS):
+        o, end = _first_output(n_out, i), _first_output(n_out, i + 1)
+        dZ_o, dW_o = Matrix(slopes, d + o * ldd, ldd), Matrix(out, c + o * ldc, ldc)
+        _backward_by(table, first + end - o, X, rows, features, scaling, dZ_o, dW_o)

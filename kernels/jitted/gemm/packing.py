@@ -99,7 +99,7 @@ _transpose_exact, _transpose_padded = _transpose_part(True), _transpose_part(Fal
 def _gather_square(typingctx, X, rows, k, Y, y, ldy, m, n):
     """Y[y + q ldy + j] = X[rows[j], k + q] for j < m, q < n; m, n ≤ lanes of a vector.
 
-    X: the described input. Rows of Y are written as whole vectors, in which the last row repeats.
+    X is an Input. Rows of Y are written as whole vectors, in which the last row repeats.
     """
     signature = void(X, rows, index, Y, index, index, index, index)
 
@@ -149,7 +149,7 @@ def gather_rows(X, rows, n, Y, y, ldy):
         ahead = j + PREFETCH_DISTANCE
         for i in range(ahead, min(ahead + step, rows.size) if n * size >= CACHE_LINE else 0):
             for byte in range(0, n * size, CACHE_LINE):
-                prefetch(X[0] + rows[i] * X[1] * size + byte)
+                prefetch(X.address + rows[i] * X.row_stride * size + byte)
         for k in range(0, n, step):
             at = y + k * ldy + j
             _gather_square(X, view(rows, j, tall), k, Y, at, ldy, tall, min(step, n - k))

@@ -171,7 +171,7 @@ def backward_pass(kernel_ptrs, model, last, grad, workspace, X, row_indices, epo
             fused = _relu_rows_below(ops, row)
             _output_gradient(kernel_ptrs, op, grad, workspace, A, dA, m, m_padded, derived, team)
             if row == 1 and ops[0].A < 0:
-                driver.backward(
+                driver.first_layer_backward(
                     kernel_ptrs, model, grad, workspace, dA_offset, X, row_indices, team
                 )
             else:

@@ -17,11 +17,8 @@ from ..codegen.pointers import fill_zero, view, view_matrix
 from ..compiler.dispatch_table import EXTRA_TYPES, indirect
 from ..compiler.jit import inlined
 from ..first_layer import driver
-from ..first_layer.driver import (
-    BLOCK_FEATURES,
-    BLOCK_NUMBERS,
-    read_block,
-)
+from ..first_layer.driver import read_block
+from ..first_layer.sizes import GATHER_BLOCK_FEATURES, GATHER_BLOCK_ROWS
 from ..gemm.microkernel import MR
 from ..gemm.packing import gather_rows, lane_count, transpose
 from ..ops import batchnorm, dense
@@ -57,14 +54,18 @@ def _lay_out_input(kernel_ptrs, model, workspace, X, row_indices, team):
     block_offset = offsets.thread_base + team.tid * offsets.thread_size
     m, m_padded = row_indices.size, pad_to_cache_lines(row_indices.size, buffer.itemsize)
     first, last = partition_cache_lines(m, buffer.itemsize, team.tid, team.n_threads)
-    width = min(op.n_out, BLOCK_FEATURES)
+    width = min(op.n_out, GATHER_BLOCK_FEATURES)
     # Rows of the network's own dtype that are not scaled are gathered without a conversion.
-    unconverted = op.stats == 0 and X[2] == 1 and X[3] == (0 if buffer.itemsize == 4 else 1)
+    unconverted = (
+        op.stats == 0
+        and X.column_stride == 1
+        and X.dtype_code == (0 if buffer.itemsize == 4 else 1)
+    )
     if unconverted:
         own = view(row_indices, first, last - first)
         gather_rows(kernel_ptrs, X, own, op.n_out, buffer, op.A * ld + first, ld)
-    for j in range(first, first if unconverted else last, BLOCK_NUMBERS // BLOCK_FEATURES):
-        n = min(BLOCK_NUMBERS // BLOCK_FEATURES, last - j)
+    for j in range(first, first if unconverted else last, GATHER_BLOCK_ROWS):
+        n = min(GATHER_BLOCK_ROWS, last - j)
         for k in range(0, op.n_out, width):
             w = min(width, op.n_out - k)
             block = view_matrix(buffer, block_offset, n, w)
@@ -153,7 +154,7 @@ def forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, repack, ph
         Z = view_matrix(buffer, op.Z * ld, op.n_out, ld)
         before = view_matrix(buffer, ops[row - 1].A * ld, op.n_in, ld)
         if row == 1 and ops[0].A < 0:
-            driver.forward(kernel_ptrs, model, workspace, X, row_indices, team)
+            driver.first_layer_forward(kernel_ptrs, model, workspace, X, row_indices, team)
         elif op.kind == DENSE:
             _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team)
         elif op.kind != ACTIVATION:

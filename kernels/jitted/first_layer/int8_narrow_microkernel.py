@@ -1,0 +1,213 @@
+"""Tiles of uint8 × quantised float32 products by VNNI, on bytes of X where they lie."""
+
+from __future__ import annotations
+
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ..codegen.simd import INT32, INT64, Vectors, emit_matrix, index, index_constant, void
+from ..codegen.vnni import (
+    VECTOR_BYTES,
+    WORD_LANES,
+    WORD_VECTOR,
+    mask_from_bits,
+    remaining_bits,
+    shuffle_lanes,
+    splat_word,
+)
+from .int8_packing import ByteRows, interleave4
+from .quantize import N_LIMBS, emit_limbs_value
+
+NARROW_MR = 4  # examples of a tile: with two outputs 24 sums, and what they are made of
+NARROW_BACK_NC = 2 * VECTOR_BYTES  # features of its tile
+
+
+def _add_halves(builder, x, y, width):
+    """Add the halves of every group of 2·width lanes, those of x and y side by side."""
+    lanes = range(WORD_LANES)
+    kept = [lane if lane & width == 0 else WORD_LANES + lane for lane in lanes]
+    swapped = [lane + width if lane & width == 0 else WORD_LANES + lane - width for lane in lanes]
+    return builder.add(shuffle_lanes(builder, x, y, kept), shuffle_lanes(builder, x, y, swapped))
+
+
+def _lane_sums(builder, vectors):
+    """One vector whose lanes hold the sums of up to 16 vectors of int32, one after the other.
+
+    Where there are fewer than 16, their sums come again in the lanes behind them.
+    """
+    width = WORD_LANES // 2
+    while width:
+        half = (len(vectors) + 1) // 2
+        pairs = zip(vectors[:half], vectors[-half:], strict=True)
+        vectors = [_add_halves(builder, x, y, width) for x, y in pairs]
+        width //= 2
+    return vectors[0]
+
+
+def _sums(builder, v, n_features, lines, source):
+    """Vectors of int32: sums[(q · rows of limbs + i) · NARROW_MR + e] for limb q of each row."""
+    count = len(lines) * N_LIMBS
+    k, sums, end = v.loop(
+        n_features, VECTOR_BYTES, [splat_word(0)] * (count * NARROW_MR), once=True
+    )
+    sums = list(sums)
+    at = builder.mul(
+        builder.udiv(k, index_constant(VECTOR_BYTES)), index_constant(N_LIMBS * WORD_LANES)
+    )
+    limbs = [
+        v.load(line, builder.add(at, index_constant(q * WORD_LANES)))
+        for q in range(N_LIMBS)
+        for line in lines
+    ]
+    for e, octets in enumerate(source.loads(k)):
+        for i, limb in enumerate(limbs):
+            values = [
+                sums[i * NARROW_MR + e],
+                *(builder.bitcast(x, WORD_VECTOR) for x in (octets, limb)),
+            ]
+            place = i * NARROW_MR + e
+            sums[place] = v.call("llvm.x86.avx512.vpdpbusd.512", WORD_VECTOR, values)
+    end(sums)
+    return sums
+
+
+def _tile_kernel(n_out):
+    """Return the intrinsic that computes up to NARROW_MR examples of so many outputs."""
+
+    @intrinsic
+    def tile(typingctx, X, rows, features, limbs, factor, Z, used):
+        """Z[o, e] += factor Σₖ X[rows[e], k] limbs[o, k] for e < used, o < n_out.
+
+        limbs is a Matrix of quantised rows `by limb`, Z a Matrix (n_out, used).
+        """
+        signature = void(X, rows, features, limbs, factor, Z, index)
+
+        def codegen(context, builder, sig, args):
+            source = ByteRows(context, builder, (X, rows, features), args[:3], NARROW_MR, args[6])
+            v, count = source.v, NARROW_MR * n_out
+            (_, _, ldd), d = emit_matrix(context, builder, limbs, args[3])
+            (_, _, ldz), z = emit_matrix(context, builder, Z, args[5])
+            lines = [builder.gep(d, [builder.mul(index_constant(o), ldd)]) for o in range(n_out)]
+            sums = _sums(builder, v, source.n_features, lines, source)
+            sums = [_lane_sums(builder, sums[i * count : (i + 1) * count]) for i in range(N_LIMBS)]
+            total = emit_limbs_value(builder, v, sums)
+            factor = v.splat(v.from_float64(args[4]))
+            columns = v.mask(builder.trunc(args[6], INT32))
+            for o, line in enumerate(lines):
+                end = builder.sub(ldd, index_constant(WORD_LANES))
+                scale = builder.load(builder.gep(line, [end]))
+                lanes = [
+                    (o * NARROW_MR + e) % count * (WORD_LANES // count) for e in range(WORD_LANES)
+                ]
+                x = builder.fmul(v.shuffle(total, total, lanes), v.splat(scale))  # no subnormal
+                place = builder.mul(index_constant(o), ldz)
+                start = v.load_masked(z, place, columns)
+                v.store_masked(v.multiply_add(x, factor, start), z, place, columns)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return tile
+
+
+one_output, two_outputs = _tile_kernel(1), _tile_kernel(2)
+
+
+def _in_order(v, vectors):
+    """Four vectors in the order of their features, from those that `interleave4` leads to."""
+
+    def quarters(x, y, places):
+        return v.shuffle(x, y, [4 * place + i for place in places for i in range(4)])
+
+    pairs = [
+        quarters(x, y, places)
+        for places in ((0, 1, 4, 5), (2, 3, 6, 7))
+        for x, y in (vectors[:2], vectors[2:])
+    ]
+    return [
+        quarters(x, y, places)
+        for x, y in (pairs[:2], pairs[2:])
+        for places in ((0, 2, 4, 6), (1, 3, 5, 7))
+    ]
+
+
+def _back_sums(builder, v, m, source_of, masks, limbs):
+    """Vectors of int32 over m examples: sums[line · N_LIMBS + q] for lines of 16 features.
+
+    source_of(j) is the ByteRows of the examples j … j+3; masks: of the features of each vector of
+    bytes; limbs: pointer to a row of limbs. Prefetches the features before these.
+    """
+    n_sums = NARROW_BACK_NC // WORD_LANES * N_LIMBS
+    j, sums, end = v.loop(m, 4, [splat_word(0)] * n_sums, once=True)
+    source, words = source_of(j), []
+    for i, mask in enumerate(masks):
+        words += interleave4(builder, source.loads(index_constant(i * VECTOR_BYTES), mask))
+        source.prefetch(index_constant(i * VECTOR_BYTES - NARROW_BACK_NC))
+    place = builder.bitcast(builder.gep(limbs, [j]), INT32.as_pointer())
+    factors = [
+        v.splat(builder.load(builder.gep(place, [index_constant(q)]))) for q in range(N_LIMBS)
+    ]
+    sums = [
+        v.call("llvm.x86.avx512.vpdpbusd.512", WORD_VECTOR, [sums[i * N_LIMBS + q], line, limb])
+        for i, line in enumerate(words)
+        for q, limb in enumerate(factors)
+    ]
+    end(sums)
+    return sums
+
+
+def _feature_masks(builder, n_features):
+    """Masks of the features in each of the two vectors of bytes that NARROW_BACK_NC ones take."""
+    zero = INT64(0)
+    second = builder.icmp_signed(">", n_features, index_constant(VECTOR_BYTES))
+    end = builder.select(second, n_features, index_constant(NARROW_BACK_NC))
+    last = remaining_bits(builder, end, index_constant(VECTOR_BYTES))
+    first = remaining_bits(builder, n_features, zero)
+    return [
+        mask_from_bits(builder, bits, VECTOR_BYTES)
+        for bits in (first, builder.select(second, last, zero))
+    ]
+
+
+@intrinsic
+def backward_tile(typingctx, X, rows, features, limbs, factor, dW, accumulate):
+    """dW[0, k] = (accumulate: dW[0, k] +) factor Σⱼ X[rows[j], k] limbs[0, j] over the features.
+
+    limbs is a Matrix of one row that is quantised `by number`; there are at most NARROW_BACK_NC
+    features. Prefetches those before them, which come next.
+    """
+    signature = void(X, rows, features, limbs, factor, dW, index)
+
+    def codegen(context, builder, sig, args):
+        v = Vectors(context, builder, dW.types[0].dtype)
+        _, n_features = cgutils.unpack_tuple(builder, args[2])
+        (_, _, ldd), d = emit_matrix(context, builder, limbs, args[3])
+        _, c = emit_matrix(context, builder, dW, args[5])
+        m = cgutils.unpack_tuple(
+            builder, context.make_array(rows)(context, builder, args[1]).shape
+        )[0]
+
+        def source_of(j):
+            return ByteRows(
+                context, builder, (X, rows, features), args[:3], 4, builder.sub(m, j), j
+            )
+
+        masks = _feature_masks(builder, n_features)
+        sums = _back_sums(builder, v, m, source_of, masks, d)
+        numbers = [
+            emit_limbs_value(builder, v, sums[i : i + N_LIMBS])
+            for i in range(0, len(sums), N_LIMBS)
+        ]
+        end = builder.sub(ldd, index_constant(WORD_LANES))
+        scale = v.splat(builder.load(builder.gep(d, [end])))
+        factor = v.splat(v.from_float64(args[4]))
+        adds = builder.icmp_signed("!=", args[6], INT64(0))
+        for i, x in enumerate(_in_order(v, numbers[:4]) + _in_order(v, numbers[4:])):
+            at = index_constant(i * WORD_LANES)
+            columns = v.mask(builder.trunc(builder.sub(n_features, at), INT32))
+            start = builder.select(adds, v.load_masked(c, at, columns), v.zero)
+            x = v.multiply_add(builder.fmul(x, scale), factor, start)
+            v.store_masked(x, c, at, columns)
+        return context.get_dummy_value()
+
+    return signature, codegen

@@ -1,0 +1,221 @@
+"""The kernels that multiply an `Input`, by its kind: one signature forward, one for the gradient.
+
+`strategy.KERNELS` says which kernel serves which kind; here stands what each of them computes.
+"""
+
+from __future__ import annotations
+
+from ..codegen.partition import static_partition
+from ..codegen.pointers import view, view_matrix
+from ..codegen.vnni import VECTOR_BYTES
+from ..compiler.dispatch_table import in_training_each, indirect_each
+from ..compiler.jit import inlined
+from ..gemm.epilogue import BETA_ONE, BETA_ZERO, EPILOGUE_NONE
+from ..gemm.inner_product import multiply_inner
+from ..gemm.microkernel import multiply_tiles
+from ..records import Beta, Epilogue, Features, Matrix, Operand
+from . import strategy
+from .csr_gemm import csr_backward, csr_forward
+from .input_access import common_scaling, input_scaling, tile_range
+from .input_descriptor import InputKind
+from .int8_gemm import int8_backward, int8_forward
+from .int8_narrow_gemm import int8_narrow_backward, int8_narrow_forward, n_narrow_tiles
+from .scaled_gather import gather
+from .sizes import GATHER_BLOCK_FEATURES, GATHER_BLOCK_NUMBERS, GATHER_BLOCK_ROWS
+from .strided_gemm import L1_WEIGHTS, n_strided_tiles, strided_backward, strided_forward
+
+MAX_LANES = 16  # numbers that any CPU's vector holds at most: tiles of STRIDED begin at multiples
+
+
+@inlined
+def _weights(model, outputs, first):
+    """The weights of a range of outputs, from a feature on, as a Matrix."""
+    op = model.ops[1]
+    return Matrix(model.theta, op.W + outputs.first * op.n_in + first, op.n_in)
+
+
+@inlined
+def _group_tiles(n_tiles, group):
+    """Return first and last + 1 of the tiles in a group of features."""
+    return n_tiles * group.index // group.count, n_tiles * (group.index + 1) // group.count
+
+
+def _forward_blocks(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
+    """Add the products of all features to Z (outputs, rows), read and scaled block by block."""
+    op, scaling = model.ops[1], input_scaling(model.ops[0], model.state)
+    buffer, z, ld = Z
+    for k in range(0, op.n_in, GATHER_BLOCK_FEATURES):
+        w = min(GATHER_BLOCK_FEATURES, op.n_in - k)
+        for j in range(0, row_indices.size, GATHER_BLOCK_ROWS):
+            n = min(GATHER_BLOCK_ROWS, row_indices.size - j)
+            own, block = view(row_indices, j, n), view_matrix(scratch, 0, n, w)
+            gather(kernel_ptrs, X, own, k, scaling, block)
+            multiply_inner(
+                kernel_ptrs, n, op.n_out, w, Matrix(scratch, 0, w),
+                Matrix(model.theta, op.W + k, op.n_in), Operand(buffer, z + j, 1, ld), 1,
+            )  # fmt: skip
+
+
+def _backward_blocks(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
+    """Write dW (n_out, n_in) from blocks of X, read and scaled: threads take turns at them."""
+    op, scaling = model.ops[1], input_scaling(model.ops[0], model.state)
+    buffer, d, ld = dZ
+    grad, c, n_in = dW
+    n_blocks = (n_in + GATHER_BLOCK_FEATURES - 1) // GATHER_BLOCK_FEATURES
+    for i in range(team.tid, n_blocks, team.n_threads):
+        k = i * GATHER_BLOCK_FEATURES
+        w = min(GATHER_BLOCK_FEATURES, n_in - k)
+        for j in range(0, row_indices.size, GATHER_BLOCK_ROWS):
+            n = min(GATHER_BLOCK_ROWS, row_indices.size - j)
+            own, block = view(row_indices, j, n), view_matrix(scratch, 0, n, w)
+            gather(kernel_ptrs, X, own, k, scaling, block)
+            multiply_tiles(
+                kernel_ptrs, op.n_out, w, n, Operand(buffer, d + j, ld, 1),
+                Matrix(scratch, 0, w), Matrix(grad, c + k, n_in),
+                Beta(BETA_ZERO if j == 0 else BETA_ONE, grad, 0), Epilogue(EPILOGUE_NONE, 0, 1.0),
+            )  # fmt: skip
+
+
+def _forward_csr(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
+    """Add the products of all features to Z (outputs, rows) from CSR rows."""
+    work = view(scratch, 0, GATHER_BLOCK_NUMBERS)
+    W = _weights(model, outputs, 0)
+    csr_forward(kernel_ptrs, outputs.count, X, row_indices, W, Z, work)
+
+
+def _backward_csr(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
+    """Write a thread's outputs of dW (n_out, n_in) from CSR rows."""
+    work = view(scratch, 0, GATHER_BLOCK_NUMBERS)
+    csr_backward(kernel_ptrs, model.ops[1].n_out, X, row_indices, dZ, dW, work, team)
+
+
+def _forward_strided(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
+    """Add the products of a group of features to Z (outputs, rows), from X where it lies."""
+    op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
+    n_tiles = n_strided_tiles(op.n_in, op.n_out)
+    first, last = _group_tiles(n_tiles, group)
+    for tile in range(first, last):
+        k, count = tile_range(op.n_in, n_tiles, tile, MAX_LANES)
+        W, features = _weights(model, outputs, k), Features(k, count)
+        strided_forward(kernel_ptrs, outputs.count, X, row_indices, features, scaling, W, Z)
+
+
+def _backward_strided(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
+    """Write a thread's features of dW (n_out, n_in), from X where it lies."""
+    op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
+    grad, c, n_in = dW
+    n_tiles = n_strided_tiles(n_in, op.n_out)
+    first, last = static_partition(n_tiles, team.tid, team.n_threads)
+    for tile in range(last - 1, first - 1, -1):  # what was read last is still in the cache
+        k, count = tile_range(n_in, n_tiles, tile, MAX_LANES)
+        target, features = Matrix(grad, c + k, n_in), Features(k, count)
+        strided_backward(kernel_ptrs, op.n_out, X, row_indices, features, scaling, dZ, target)
+
+
+def _forward_int8(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
+    """Add the products of a group of features to Z (outputs, rows), from packed bytes.
+
+    Tiles are short ones, however few outputs there are: a panel and limbs have to fit.
+    """
+    op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
+    n_tiles = n_strided_tiles(op.n_in, L1_WEIGHTS)
+    first, last = _group_tiles(n_tiles, group)
+    for tile in range(first, last):
+        k, count = tile_range(op.n_in, n_tiles, tile, MAX_LANES)
+        W, features = _weights(model, outputs, k), Features(k, count)
+        int8_forward(kernel_ptrs, outputs.count, X, row_indices, features, scaling, W, Z, scratch)
+
+
+def _forward_int8_narrow(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
+    """Add the products of a group of features to Z (outputs, rows), from bytes where they lie."""
+    op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
+    n_tiles = n_narrow_tiles(op.n_in, op.n_out)
+    first, last = _group_tiles(n_tiles, group)
+    for tile in range(first, last):
+        k, count = tile_range(op.n_in, n_tiles, tile, VECTOR_BYTES)
+        W, features = _weights(model, outputs, k), Features(k, count)
+        int8_narrow_forward(
+            kernel_ptrs, outputs.count, X, row_indices, features, scaling, W, Z, scratch
+        )
+
+
+@inlined
+def _own_features(n_features, team):
+    """Return the Features of a thread: whole vectors of bytes, or none."""
+    vectors = (n_features + VECTOR_BYTES - 1) // VECTOR_BYTES
+    first, last = static_partition(vectors, team.tid, team.n_threads)
+    begin = first * VECTOR_BYTES
+    return Features(begin, min(last * VECTOR_BYTES, n_features) - begin)
+
+
+def _backward_int8(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
+    """Write a thread's features of dW (n_out, n_in), from packed bytes."""
+    op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
+    features = _own_features(op.n_in, team)
+    target = Matrix(dW.data, dW.offset + features.first, dW.ld)
+    if features.count > 0:
+        int8_backward(kernel_ptrs, op.n_out, X, row_indices, features, scaling, dZ, target, scratch)
+
+
+def _backward_int8_narrow(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
+    """Write a thread's features of dW (1, n_in), from bytes where they lie."""
+    op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
+    features = _own_features(op.n_in, team)
+    target = Matrix(dW.data, dW.offset + features.first, dW.ld)
+    if features.count > 0:
+        int8_narrow_backward(
+            kernel_ptrs, op.n_out, X, row_indices, features, scaling, dZ, target, scratch
+        )
+
+
+FORWARD = {
+    strategy.GATHER_BLOCKS: _forward_blocks,
+    strategy.SPARSE: _forward_csr,
+    strategy.STRIDED_ROWS: _forward_strided,
+    strategy.INT8_FORWARD: _forward_int8,
+    strategy.INT8_NARROW_FORWARD: _forward_int8_narrow,
+}
+BACKWARD = {
+    strategy.GATHER_BLOCKS: _backward_blocks,
+    strategy.SPARSE: _backward_csr,
+    strategy.STRIDED_ROWS: _backward_strided,
+    strategy.INT8_BACKWARD: _backward_int8,
+    strategy.INT8_NARROW_BACKWARD: _backward_int8_narrow,
+}
+
+
+def places_of(names, functions):
+    """Return the places in a table of functions of the kernels of all kinds from BLOCKS on.
+
+    names: by kind, the requirement of its kernel; functions: by requirement, a kernel.
+    """
+    kinds = [kind for kind in InputKind if kind != InputKind.LAID_OUT]
+    missing = [kind.name for kind in kinds if names.get(kind) not in functions]
+    if missing:
+        raise NotImplementedError(f"strategy.KERNELS names no kernel for {', '.join(missing)}")
+    return tuple([*functions].index(names[kind]) for kind in kinds)
+
+
+_FIRST_KIND = int(InputKind.BLOCKS)
+_FORWARD_PLACES = places_of({k: names.forward for k, names in strategy.KERNELS.items()}, FORWARD)
+_BACKWARD_PLACES = places_of({k: names.backward for k, names in strategy.KERNELS.items()}, BACKWARD)
+
+_forward = indirect_each("T Model X I1 FeatureGroup Outputs Matrix F1", FORWARD)
+_backward = indirect_each("T Model X I1 Matrix Matrix F1 Team", in_training_each(BACKWARD))
+
+
+@inlined
+def add_products(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
+    """Add the products of a group of features to Z (outputs, rows) of the first DENSE row.
+
+    BLOCKS and CSR know one group, of all features. scratch: the thread's own.
+    """
+    kernel = _FORWARD_PLACES[X.kind - _FIRST_KIND]
+    _forward(kernel_ptrs, kernel, model, X, row_indices, group, outputs, Z, scratch)
+
+
+@inlined
+def input_weight_gradient(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
+    """Write a thread's part of dW (n_out, n_in) from dZ (n_out, rows) of the first DENSE row."""
+    kernel = _BACKWARD_PLACES[X.kind - _FIRST_KIND]
+    _backward(kernel_ptrs, kernel, model, X, row_indices, dZ, dW, scratch, team)
