@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted.execution import input_mode
+from fastnn.kernels.jitted.first_layer import strategy
 
 import fastnn
 
@@ -22,7 +22,7 @@ S = sparse.csr_array(X)
 @pytest.fixture
 def multiplied(monkeypatch):
     """Sparse rows are multiplied as they are, although half of their numbers are held."""
-    monkeypatch.setattr(input_mode, "MAX_DENSITY", 1)
+    monkeypatch.setattr(strategy, "CSR_MAX_DENSITY", 1)
 
 
 def assert_same(found, expected):

@@ -5,7 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 from fastnn.kernels.csr import SparseRows
-from fastnn.kernels.jitted.execution import entry, input_mode
+from fastnn.kernels.jitted.execution import entry
+from fastnn.kernels.jitted.first_layer import strategy
 from fastnn.kernels.jitted.threads import team
 
 import fastnn
@@ -44,7 +45,7 @@ def sparse(X, index=np.int32):
 @pytest.fixture(params=["multiplied", "laid out"])
 def way(request, monkeypatch):
     """Whichever way sparse rows take into a first dense layer."""
-    monkeypatch.setattr(input_mode, "MAX_DENSITY", 1 if request.param == "multiplied" else 0)
+    monkeypatch.setattr(strategy, "CSR_MAX_DENSITY", 1 if request.param == "multiplied" else 0)
     return request.param
 
 
@@ -88,7 +89,7 @@ def test_the_other_backends_index_them(first, backend):
 @pytest.mark.parametrize("units", [1, 2, 3, 4, 5, 8, 9])
 @pytest.mark.parametrize("m", [1, 2, 17])
 def test_products_equal_the_looped_specification(m, units, dtype, monkeypatch):
-    monkeypatch.setattr(input_mode, "MAX_DENSITY", 1)
+    monkeypatch.setattr(strategy, "CSR_MAX_DENSITY", 1)
     X = array(13, m=m)
     net = Network([Dense(units, "tanh"), Dense(1, "sigmoid")], inputs=13, dtype=dtype)
     cost, slopes = net.cost_and_gradients(sparse(X), y[:m])
@@ -102,7 +103,7 @@ def test_products_equal_the_looped_specification(m, units, dtype, monkeypatch):
 
 
 def test_rows_of_one_number_and_of_none(monkeypatch):
-    monkeypatch.setattr(input_mode, "MAX_DENSITY", 1)
+    monkeypatch.setattr(strategy, "CSR_MAX_DENSITY", 1)
     for X in (np.eye(6), np.zeros((6, 6)), np.eye(6)[::-1] * [0, 0, 0, 0, 0, 2]):
         net = Network([Dense(5, "relu"), Dense(1)], inputs=6, dtype="float64")
         net.parameters["b1"] = np.arange(5)
@@ -142,7 +143,7 @@ def test_a_team_gives_the_same_bits(n, first, units, dtype, monkeypatch):
 @pytest.mark.parametrize("backend", kernels.BACKENDS)
 @pytest.mark.parametrize("features", [40, 100])  # from 64 on, rows before 3 units are read in place
 def test_arrays_and_sparse_rows_may_meet_in_a_fit(backend, features, monkeypatch):
-    monkeypatch.setattr(input_mode, "MAX_DENSITY", 1)
+    monkeypatch.setattr(strategy, "CSR_MAX_DENSITY", 1)
     X = array(features)
     for units in (3, 40):
         curves = []
@@ -174,7 +175,7 @@ def test_gradients_are_right():
 
 
 def test_divergence_names_the_step_and_the_layer_of_an_array(monkeypatch):
-    monkeypatch.setattr(input_mode, "MAX_DENSITY", 1)
+    monkeypatch.setattr(strategy, "CSR_MAX_DENSITY", 1)
     said = []
     for Z in (array(30), sparse(array(30))):
         net = Network([Dense(8, "relu"), Dense(1)], dtype="float64")

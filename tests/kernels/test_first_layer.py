@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from fastnn.kernels.jitted.execution import entry, gradient_check
-from fastnn.kernels.jitted.first_layer.strided_gemm import FEWEST, PARTS, SPAN
+from fastnn.kernels.jitted.first_layer.sizes import FEATURE_GROUPS, STRIDED_KC
+from fastnn.kernels.jitted.first_layer.strategy import STRIDED_MIN_FEATURES
 
 import fastnn
 from fastnn import GradientDescent, Network, kernels
@@ -12,7 +13,7 @@ jitted = kernels.get("jitted")
 
 pytestmark = pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
 
-LONG = PARTS * SPAN  # features from which on they go in groups
+LONG = FEATURE_GROUPS * STRIDED_KC  # features from which on they go in groups
 
 
 def fitted(features, kind, units, batch, threads=1):
@@ -34,7 +35,9 @@ def fitted(features, kind, units, batch, threads=1):
 
 @pytest.mark.medium
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
-@pytest.mark.parametrize("features", [LONG - 1, LONG, LONG + 1, LONG + SPAN - 1, 2 * LONG + 701])
+@pytest.mark.parametrize(
+    "features", [LONG - 1, LONG, LONG + 1, LONG + STRIDED_KC - 1, 2 * LONG + 701]
+)
 @pytest.mark.parametrize("units", [(2,), (9, 3)])
 @pytest.mark.parametrize("batch", [None, 16])
 def test_long_rows_give_what_numpy_gives(features, kind, units, batch):
@@ -47,7 +50,7 @@ def test_long_rows_give_what_numpy_gives(features, kind, units, batch):
 
 @pytest.mark.medium
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("features", [FEWEST, 95, 96, 97, 129, 300])
+@pytest.mark.parametrize("features", [STRIDED_MIN_FEATURES, 95, 96, 97, 129, 300])
 def test_any_number_of_outputs_finds_its_tiles(features, dtype):
     rng = np.random.default_rng(1)
     X = rng.integers(0, 256, (21, features)).astype(np.uint8)
@@ -66,7 +69,7 @@ def test_any_number_of_outputs_finds_its_tiles(features, dtype):
 
 @pytest.mark.medium
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
-@pytest.mark.parametrize("threads", [2, 3, PARTS + 1])  # more members than groups too
+@pytest.mark.parametrize("threads", [2, 3, FEATURE_GROUPS + 1])  # more threads than groups too
 def test_any_number_of_members_gives_the_same_bits(kind, threads, monkeypatch):
     monkeypatch.setattr(entry, "MIN_FLOPS_PER_STEP", 0)
     for features in (LONG - 1, LONG + 5):
@@ -77,14 +80,14 @@ def test_any_number_of_members_gives_the_same_bits(kind, threads, monkeypatch):
 
 
 def test_a_gradient_check_names_the_kernels_that_read_X(monkeypatch):
-    named, addresses = set(), gradient_check.addresses
+    named, kernel_ptrs_of = set(), gradient_check.kernel_ptrs_of
 
-    def spied(ops, dtype, purpose, needs, settings):
-        named.update(needs)
-        return addresses(ops, dtype, purpose, needs, settings)
+    def spied(ops, dtype, purpose, required_kernels, settings):
+        named.update(required_kernels)
+        return kernel_ptrs_of(ops, dtype, purpose, required_kernels, settings)
 
-    monkeypatch.setattr(gradient_check, "addresses", spied)
+    monkeypatch.setattr(gradient_check, "kernel_ptrs_of", spied)
     net = Network([fastnn.Rescaling(1 / 255), fastnn.Dense(3, "softmax")], inputs=70)
     X = np.random.default_rng(0).integers(0, 256, (9, 70)).astype(np.uint8)
     assert fastnn.check_gradients(net, X, np.arange(9) % 3)
-    assert named == {"in place", "floats in place", "uint8 in place for 3"}
+    assert named == {"feature groups", "strided", "strided uint8 for 3"}

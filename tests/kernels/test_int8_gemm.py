@@ -6,12 +6,20 @@ import sys
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted.codegen import pointers
 from fastnn.kernels.jitted.codegen.cpu import detect_cpu
 from fastnn.kernels.jitted.codegen.vnni import INT8_NR, VECTOR_BYTES, WORD_LANES
 from fastnn.kernels.jitted.compiler import dispatch_table
 from fastnn.kernels.jitted.execution import entry, input_mode
-from fastnn.kernels.jitted.first_layer import int8_gemm, int8_narrow_gemm, quantize
+from fastnn.kernels.jitted.first_layer import quantize, strategy
+from fastnn.kernels.jitted.first_layer.input_descriptor import describe_input
+from fastnn.kernels.jitted.first_layer.int8_gemm import int8_backward, int8_forward
+from fastnn.kernels.jitted.first_layer.int8_narrow_gemm import (
+    int8_narrow_backward,
+    int8_narrow_forward,
+)
+from fastnn.kernels.jitted.first_layer.sizes import INT8_SCRATCH
+from fastnn.kernels.jitted.records import Features, Matrix, Scaling
+from fastnn.kernels.jitted.requirements import in_training
 
 import fastnn
 from fastnn import Dense, GradientDescent, Network, Rescaling, kernels
@@ -26,8 +34,8 @@ pytestmark = pytest.mark.skipif(
 def in_digits(y):
     """(whole numbers, their unit) of a row, put together again from its words."""
     words = -(-len(y) // VECTOR_BYTES) * WORD_LANES
-    room = np.full(quantize.length.py_func(words) + 1, np.nan, np.float32)
-    quantize.cut(1, len(y), words, y, 0, len(y), room, 0)
+    room = np.full(quantize.limbs_ld_by_number.py_func(words) + 1, np.nan, np.float32)
+    quantize.quantize_rows_by_number(1, len(y), words, y, 0, len(y), room, 0)
     assert np.isnan(room[-1])
     fours = room[: 4 * words].view(np.int8).reshape(-1, 4, 4)[:, :3]
     return fours.transpose(0, 2, 1).reshape(-1, 3) @ np.array([1, 256, 65536]), room[4 * words]
@@ -46,7 +54,7 @@ def test_digits_make_a_row_again_up_to_a_step(n, size):
 
 def test_digits_hold_every_largest_number():
     """Of those next to a power of two, and of those that three digits hold just and no more."""
-    for top in (quantize.MOST, 2**23 - 1, 2**23 - 2):
+    for top in (quantize.LIMBS_MAX, 2**23 - 1, 2**23 - 2):
         for offset in range(-3, 4):
             largest = np.ldexp(np.float32(min(top + offset, 2**23 - 1)), -22)
             for sign in (1, -1):
@@ -72,8 +80,8 @@ def test_the_unit_of_a_row_that_is_not_finite_is_nan(bad, place):
 
 GUARD = np.float32(-77)
 KERNELS = {
-    "forward": int8_gemm.forward, "by rows": int8_narrow_gemm.forward,
-    "backward": int8_gemm.backward, "backward for one": int8_narrow_gemm.backward,
+    "forward": int8_forward, "narrow forward": int8_narrow_forward,
+    "backward": int8_backward, "backward for one": int8_narrow_backward,
 }  # fmt: skip
 
 
@@ -82,7 +90,7 @@ def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
     rng = np.random.default_rng([n, m, N])
     images = rng.integers(0, 256, (m + 5, N + extent)).astype(np.uint8)
     order = rng.permutation(m + 5)[:m]
-    work = np.full(3 + quantize.ROOM + 64, GUARD, np.float32)
+    work = np.full(3 + INT8_SCRATCH + 64, GUARD, np.float32)
     back, one = way.startswith("backward"), way.endswith("one")
     n = 1 if one else n
     wide, long = (N, m) if back else (m, N)
@@ -90,14 +98,13 @@ def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
     C = np.full((n + 1, wide + 4), GUARD)
     C[:n, :wide] = start
     kernel = KERNELS[way].kernel
-    x = pointers.describe_input(images)[0]
-    args = N, x, order, extent, 0.5, offset, Y.reshape(-1), 0
-    if one:
-        kernel(*args, C.reshape(-1), 0, work, 3)
-    else:
-        kernel(n, *args, long + 3, C.reshape(-1), 0, wide + 4, work, 3)
+    kernel(
+        n, describe_input(images)[0], order, Features(extent, N), Scaling(0.5, offset),
+        Matrix(Y.reshape(-1), 0, long + 3), Matrix(C.reshape(-1), 0, wide + 4),
+        work[3 : 3 + INT8_SCRATCH],
+    )  # fmt: skip
     assert (work[:3] == GUARD).all()
-    assert (work[3 + quantize.ROOM :] == GUARD).all()
+    assert (work[3 + INT8_SCRATCH :] == GUARD).all()
     assert (C[n:] == GUARD).all()
     assert (C[:, wide:] == GUARD).all()
     X = 0.5 * images[order, extent:].astype(np.float64) + offset
@@ -203,14 +210,14 @@ def summed(monkeypatch):
 def test_networks_give_what_numpy_gives(features, units, batch, summed):
     found = fitted(features, units, batch)
     rows, one = (
-        suit.py_func(features, units[0])
-        for suit in (int8_narrow_gemm.suit, int8_narrow_gemm.suit_back)
+        prefers(features, units[0])
+        for prefers in (strategy.prefers_narrow_forward, strategy.prefers_narrow_backward)
     )
-    many = units[0] >= int8_gemm.OUTPUTS
-    assert (int8_narrow_gemm.NAME in summed) == (one or (rows and many))
-    assert (int8_narrow_gemm.ONE in summed) == one
-    assert (int8_gemm.PANELS in summed) == (many and not rows)
-    assert (int8_gemm.NAME in summed) == many
+    many = units[0] >= strategy.INT8_MIN_OUTPUTS
+    assert (strategy.INT8_NARROW_FORWARD in summed) == (one or (rows and many))
+    assert (strategy.INT8_NARROW_BACKWARD in summed) == one
+    assert (strategy.INT8_FORWARD in summed) == (many and not rows)
+    assert (strategy.INT8_BACKWARD in summed) == many
     with fastnn.backend("vectorized"):
         expected = fitted(features, units, batch)
     for one, other in zip(found, expected, strict=True):
@@ -262,16 +269,16 @@ def test_nothing_behind_the_user_s_array_is_read(walled, features, units, thread
 
 @pytest.mark.medium
 def test_small_batches_float64_and_few_outputs_are_read_otherwise(summed):
-    fitted(300, (7, 3), int8_gemm.FEW - 1)
-    fitted(300, (40, 3), int8_gemm.MANY - 1)
-    assert int8_gemm.NAME in summed  # as they predict more rows
+    fitted(300, (7, 3), strategy.INT8_MIN_BATCH - 1)
+    fitted(300, (40, 3), strategy.INT8_DIRECT_MIN_BATCH - 1)
+    assert strategy.INT8_BACKWARD in summed  # as they predict more rows
     summed.clear()
     fitted(300, (7, 3), None, dtype="float64")
     fitted(300, (40, 3), None, dtype="float64")
-    fitted(300, (int8_gemm.OUTPUTS - 1, 3), None)
-    assert int8_gemm.NAME not in summed
-    fitted(300, (int8_gemm.OUTPUTS, 3), None)
-    assert int8_gemm.NAME in summed
+    fitted(300, (strategy.INT8_MIN_OUTPUTS - 1, 3), None)
+    assert strategy.INT8_BACKWARD not in summed
+    fitted(300, (strategy.INT8_MIN_OUTPUTS, 3), None)
+    assert strategy.INT8_BACKWARD in summed
 
 
 @pytest.mark.parametrize("features", [300, 2100])
@@ -280,9 +287,9 @@ def test_a_row_does_not_depend_on_its_neighbours_among_many(features):
     for units in (9, 50):
         net = Network([Rescaling(1 / 255), Dense(units, "tanh"), Dense(2)], inputs=features)
         whole = net.build(features).predict(X)
-        for begin, end in ((0, int8_gemm.MANY), (17, 133), (200, 300)):
+        for begin, end in ((0, strategy.INT8_DIRECT_MIN_BATCH), (17, 133), (200, 300)):
             np.testing.assert_array_equal(net.predict(X[begin:end]), whole[begin:end])
-        few = net.predict(X[: int8_gemm.FEW - 1])
+        few = net.predict(X[: strategy.INT8_MIN_BATCH - 1])
         np.testing.assert_array_equal(net.predict(X[3:9]), few[3:9])
         np.testing.assert_allclose(few, whole[: len(few)], rtol=1e-5, atol=1e-5)
 
@@ -299,9 +306,9 @@ def test_a_weight_that_is_not_finite_is_seen(bad, units, features):
 
 
 def test_float64_and_other_cpus_have_no_such_kernels():
-    assert set(int8_gemm.DTYPES) == {np.dtype(np.float32)}
-    back = map(dispatch_table.in_training, (int8_gemm.NAME, int8_narrow_gemm.ONE))
-    names = frozenset({int8_gemm.PANELS, int8_narrow_gemm.NAME, *back})
+    assert set(strategy.int8_dtypes()) == {np.dtype(np.float32)}
+    back = map(in_training, (strategy.INT8_BACKWARD, strategy.INT8_NARROW_BACKWARD))
+    names = frozenset({strategy.INT8_FORWARD, strategy.INT8_NARROW_FORWARD, *back})
     places = [i for i, (_, _, use) in enumerate(dispatch_table.indirect_kernels()) if use in names]
     assert len(places) == 8  # two of each: for a group or a member, and for a tile
     for dtype, exist in ((np.dtype(np.float64), False), (np.dtype(np.float32), True)):
@@ -316,7 +323,7 @@ def test_what_is_scaled_by_feature_or_shifted_far_is_not_summed_so(scaler, summe
         net = Network([scaler, Dense(units, "relu"), Dense(2, "softmax")])
         net.fit(X, np.arange(60) % 2, epochs=1, progress=False)
         net.predict(X)
-    assert int8_gemm.NAME not in summed
+    assert strategy.INT8_BACKWARD not in summed
 
 
 @pytest.mark.parametrize("kind", ["plain", "normalized", "shifted far", "by columns"])

@@ -10,7 +10,7 @@ import pytest
 from fastnn.kernels import jitted
 from fastnn.kernels.jitted.compiler import dispatch_table
 from fastnn.kernels.jitted.execution import kernel_selection
-from fastnn.kernels.jitted.first_layer import strided_gemm
+from fastnn.kernels.jitted.first_layer import strategy
 
 import fastnn
 from fastnn import BatchNorm, Dense, Dropout, GaussianNoise, Network
@@ -22,7 +22,7 @@ Y = np.arange(20) % 2
 @pytest.fixture
 def forgetful(monkeypatch):
     """Programs that do not name the kernels which read rows in place."""
-    monkeypatch.setattr(strided_gemm, "uses", lambda dtype, n: frozenset())
+    monkeypatch.setattr(strategy, "required_kernels", lambda kind, X, n_out: set())
     kernel_selection._kernel_ptrs.cache_clear()
     yield
     kernel_selection._kernel_ptrs.cache_clear()
@@ -80,7 +80,7 @@ def test_a_prediction_names_nothing_of_training(named, rows):
 def test_a_row_alone_names_no_products_of_batches(named):
     Network([Dense(7, "tanh"), Dense(2, "softmax")], inputs=80).predict(X[:1])
     assert "activation tanh" in named
-    assert not named & {"batch", "tiles", "reading", "pick", "in place"}
+    assert not named & {"batch", "tiles", "reading", "pick", "feature groups"}
 
 
 def test_an_evaluation_names_its_cost_and_nothing_of_training(named):
