@@ -28,7 +28,7 @@ INPUT = "forward.lay_out_input"  # lays X out
 #: The first layer, read where X lies.
 FIRST = ("driver.first_layer_forward", "driver.first_layer_backward")
 #: Kernels that are one product of a dense layer: 2 m n_in n_out additions and multiplications.
-PRODUCTS = ("dense.forward", "dense.backward_weights", "dense.backward_input", *FIRST)
+PRODUCTS = ("dense.layer_outputs", "dense.weight_gradient", "dense.input_gradient", *FIRST)
 #: Modules whose kernels are traced: all of them, or those that other modules call.
 WHOLE = ("step.forward", "step.gradient", "step.backward", "ops.dense", "ops.activations",
          "ops.batchnorm", "ops.losses", "ops.random")  # fmt: skip
