@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from fastnn.kernels.jitted.compiler import dispatch_table
+from fastnn.kernels.jitted.compiler import dispatch_table, signatures
 from fastnn.kernels.jitted.compiler.array_abi import abi_types
 from fastnn.kernels.jitted.execution import kernel_selection
 from llvmlite import ir
@@ -70,7 +70,7 @@ def kernels() -> list[Kernel]:
         function = compiled.py_func
         room = function.__module__.partition(".jitted.")[2]
         names = list(inspect.signature(function).parameters)
-        tag = _tag(names, dispatch_table._types(signature, types.float64))
+        tag = _tag(names, signatures.argument_types(signature, types.float64))
         found.append(Kernel(place, room, function.__name__, tag))
     return found
 
@@ -159,7 +159,7 @@ class Trace:
         """Compile a function that calls the one at an address and writes a record of the call."""
         compiled, signature, _ = dispatch_table.indirect_kernels()[kernel.place]
         context = compiled.targetctx
-        kinds = abi_types(dispatch_table._types(signature, dispatch_table._number(dtype)))
+        kinds = abi_types(signatures.argument_types(signature, dispatch_table._number(dtype)))
         kind = context.call_conv.get_function_type(types.none, kinds)
         name = f"fastnn_traced_{kernel.place}"
         library = codegen().create_library(name)

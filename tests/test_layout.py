@@ -12,17 +12,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted([*ROOT.glob("fastnn/**/*.py"), *ROOT.glob("kernels/**/*.py")])
 CODE = sorted([*SOURCES, *ROOT.glob("bench/**/*.py"), *ROOT.glob("tests/**/*.py")])
 
-#: What a fit needs at run time is to need no compiler. These still import one, 30 November 2026;
-#: the list only shrinks.
-NEED_A_COMPILER = {
-    "fastnn.kernels.jitted.execution.entry",
-    "fastnn.kernels.jitted.execution.gradient_check",
-    "fastnn.kernels.jitted.execution.input_mode",
-    "fastnn.kernels.jitted.execution.single_row",
-    "fastnn.kernels.jitted.execution.workspace",
-}
-
-
 @cache
 def tree_of(path):
     """The syntax tree of a file; each is parsed once."""
@@ -82,11 +71,7 @@ class TestImports:
         rooms = ("execution", "threads")
         names = [n for n in import_graph.modules() if import_graph.jitted_room_of(n) in rooms]
         paths = {name: import_graph.path_to_compiler(name, graph) for name in names}
-        none(
-            " → ".join(path) for name, path in paths.items() if path and name not in NEED_A_COMPILER
-        )
-        stale = {name for name in NEED_A_COMPILER if not paths.get(name)}
-        assert not stale, f"take out of NEED_A_COMPILER: {stale}"
+        none(" → ".join(path) for path in paths.values() if path)
 
     def test_of_kernels_never_name_fastnn(self):
         """`kernels` is `fastnn.kernels` once installed, and imports by relative names alone."""

@@ -18,11 +18,10 @@ from numba.extending import intrinsic
 
 from ...debug import DEBUG
 from ...opcodes import require_all
-from ..records import FIELDS, RECORDS, Input
 from ..requirements import in_training
-from .array_abi import abi_type, abi_types
 from .jit import kernel, unwrapped
 from .parallel_compile import started_helpers
+from .signatures import abi_argument_types, cast_types
 from .unrequested import stand_in
 
 
@@ -30,7 +29,7 @@ class _Indirect(NamedTuple):
     """A kernel of the tables; its place is the same in each."""
 
     compiled: object  # Numba's dispatcher
-    signature: str  # letters of its arguments, as `_types` reads them
+    signature: str  # letters of its arguments, as `signatures` reads them
     requires: str | None  # what a program must name for it to be compiled; None: every program's
 
 
@@ -49,46 +48,6 @@ _tables = {}  # a `_Table` by Numba's type of the networks' numbers
 STRICT = DEBUG
 #: By what kernels require: the dtypes of the networks for which they exist, if not all.
 _dtypes_of = {}
-#: Letters whose types other modules define: op tables, settings, offsets in the workspace.
-EXTRA_TYPES = {}
-
-
-@cache
-def _types(signature, number):
-    """Return Numba's types of a signature's letters, for networks of the type `number`.
-
-    F1, F2: C-contiguous arrays of the network's dtype; D1, D2: of float64; I1: of int64; T: the
-    table of pointers; i, f: an int64 and a float64; X: the user's array, an `Input`; others
-    stand in EXTRA_TYPES, or are the names of records.
-    """
-    letters = {
-        "F1": types.Array(number, 1, "C"),
-        "F2": types.Array(number, 2, "C"),
-        "D1": types.Array(types.float64, 1, "C"),
-        "D2": types.Array(types.float64, 2, "C"),
-        "I1": types.Array(types.int64, 1, "C"),
-        "T": types.Array(types.int64, 1, "C"),
-        "i": types.int64,
-        "f": types.float64,
-        "X": types.NamedUniTuple(types.int64, len(Input._fields), Input),
-    } | EXTRA_TYPES
-
-    def of(letter):
-        record = RECORDS.get(letter)
-        return record_type(record, number) if record else letters[letter]
-
-    return tuple(map(of, signature.split()))
-
-
-def record_type(record, number):
-    """Numba's type of a record, for networks of float32 or float64 (`number`)."""
-    return types.BaseTuple.from_types(_types(FIELDS[record], number), record)
-
-
-@cache
-def _abi_types(signature, number):
-    """Return Numba's types of a signature's letters as compiled kernels take them."""
-    return abi_types(_types(signature, number))
 
 
 @cache
@@ -125,7 +84,7 @@ def _define(module, function, signature, requires):
 def _call(context, builder, table, place, values, signature, number):
     """Emit a call of the kernel at a place of a table (its type and value) with a tuple's items."""
     letters, (kind, pointers) = signature.split(), table
-    expected = _abi_types(signature, number)
+    expected = abi_argument_types(signature, number)
     data = context.make_array(kind)(context, builder, pointers).data
     wanted = context.call_conv.get_function_type(types.none, expected)
     pointer = builder.inttoptr(builder.load(builder.gep(data, [place])), wanted.as_pointer())
@@ -135,26 +94,6 @@ def _call(context, builder, table, place, values, signature, number):
         with cgutils.if_unlikely(builder, call[0].is_error):
             context.call_conv.return_status_propagate(builder, call[0])
     return context.get_dummy_value()
-
-
-def _network_numbers(letters, kinds):
-    """Yield the dtype of each argument that is of the network's dtype, of a record's fields too."""
-    for letter, kind in zip(letters, kinds, strict=True):
-        if letter in ("F1", "F2"):
-            yield kind.dtype
-        elif letter in RECORDS:
-            yield from _network_numbers(FIELDS[RECORDS[letter]].split(), kind.types)
-
-
-def _given(signature, args):
-    """Return the tuple that arguments are cast to, and the network's type, from their types."""
-    letters = [letter for letter in signature.split() if letter != "T"]
-    number = next(_network_numbers(letters, args), types.float64)
-    wanted = [
-        given if abi_type(given) == abi_type(kind) else kind
-        for kind, given in zip(_types(" ".join(letters), number), args, strict=True)
-    ]
-    return types.BaseTuple.from_types(wanted), number
 
 
 def restrict_dtypes(requires, dtypes):
@@ -175,7 +114,7 @@ def indirect(signature, requires=None):
 
         @intrinsic
         def call(typingctx, table, *args):
-            shape, number = _given(signature, args)
+            shape, number = cast_types(signature, args)
 
             def codegen(context, builder, sig, values):
                 found, position = (table, values[0]), cgutils.intp_t(_places().index(definition))
@@ -207,7 +146,7 @@ def indirect_each(signature, functions):
 
     @intrinsic
     def call(typingctx, table, which, *args):
-        shape, number = _given(signature, args)
+        shape, number = cast_types(signature, args)
 
         def codegen(context, builder, sig, values):
             found, start = (table, values[0]), cgutils.intp_t(_places().index(first))
@@ -238,13 +177,13 @@ def _number(dtype):
 def _is_kept(number, place):
     """Tell whether the cache holds the kernel at a place."""
     compiled, signature, _ = indirect_kernels()[place]
-    return compiled._cache.holds(_abi_types(signature, number), compiled.targetctx)
+    return compiled._cache.holds(abi_argument_types(signature, number), compiled.targetctx)
 
 
 def _compile(number, place):
     """Return the kernel at a place, compiled or loaded."""
     compiled, signature, _ = indirect_kernels()[place]
-    expected = _abi_types(signature, number)
+    expected = abi_argument_types(signature, number)
     compiled.compile(expected)
     return compiled.overloads[expected]
 
