@@ -249,7 +249,7 @@ class Interpreter(Backend):
         X, Z, A = arrays
         if op["kind"] in (Kind.DROPOUT, Kind.NOISE):
             return dA
-        dX = np.empty(X.shape, X.dtype)
+        dX: Any = np.empty(X.shape, X.dtype)
         if op["kind"] == Kind.BATCHNORM:
             _, _, mean, variance = moments(state, op)
             gamma, epsilon = scales(theta, op)[0], float(op["offset"])

@@ -48,13 +48,13 @@ def _words(m, n, rows, epoch, seed, purpose, layer):
 
 def dropout(X, rows, rate, seed, layer, epoch, A):
     """A = X / (1 − rate) where the unit's word is at least rate · 2³², else 0. As in `loops`."""
-    words = _words(*X.shape, rows, epoch, seed, Purpose.DROPOUT, layer)[:, : X.shape[1]]
+    words = _words(len(X), X.shape[1], rows, epoch, seed, Purpose.DROPOUT, layer)[:, : X.shape[1]]
     A[...] = np.where(words >= np.uint64(rate * 2**32), X * X.dtype.type(1 / (1 - rate)), 0)
 
 
 def noise(X, rows, deviation, seed, layer, epoch, A):
     """A = X + deviation · normal numbers, by Box and Muller. As in `loops`."""
-    words = _words(*X.shape, rows, epoch, seed, Purpose.NOISE, layer).astype(np.float64)
+    words = _words(len(X), X.shape[1], rows, epoch, seed, Purpose.NOISE, layer).astype(np.float64)
     radius = np.sqrt(-2 * np.log((words[:, 0::2] + 1) / 2**32))
     angle = 2 * np.pi * words[:, 1::2] / 2**32
     normal = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=2)

@@ -42,7 +42,8 @@ def check(op, names, arguments):
     ValueError
         Naming the op and the argument that does not fit those before it.
     """
-    sizes, dtype = {}, None
+    sizes: dict[str, int] = {}
+    dtype = None
     for name, argument, expected in zip(names, arguments, _shapes()[op], strict=True):
         if expected is None or argument is None:
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
@@ -64,7 +66,7 @@ class Outputs:
         self.arrays = arrays
 
     def __enter__(self):
-        self.laid = [None if a is None else self._lay(a) for a in self.arrays]
+        self.laid: list[Any] = [None if a is None else self._lay(a) for a in self.arrays]
         return self.laid
 
     @staticmethod

@@ -29,7 +29,7 @@ def _step(method):
 
     def step(theta, grad, slots, n):
         empty = np.empty(0, theta.dtype)
-        n = StepNumbers(int(n.t), *map(float, n[1:7]), int(n.n_decayed))
+        n = StepNumbers._make((int(n.t), *map(float, n[1:7]), int(n.n_decayed)))
         with Outputs(theta, *slots) as (p, *laid):
             kernel(p, contiguous(grad), *laid, *[empty] * (2 - len(laid)), n)
 

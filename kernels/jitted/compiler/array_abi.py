@@ -6,6 +6,8 @@ loaded by the callee. That was a sixth of the step of a small net, which makes s
 
 from __future__ import annotations
 
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -44,7 +46,8 @@ class _Model(ArrayModel):
         """Return the array's value from its arguments: strides and sizes follow from the shape."""
         data = self._member("data").from_argument(builder, value[0])
         shape = self._member("shape").from_argument(builder, value[1])
-        dtype, strides = self._fe_type.dtype, []
+        dtype = self._fe_type.dtype
+        strides: list[Any] = []
         itemsize = dtype.size if isinstance(dtype, types.Record) else dtype.bitwidth // 8
         numbers, step = cgutils.intp_t(1), cgutils.intp_t(itemsize)
         for width in reversed(cgutils.unpack_tuple(builder, shape)):

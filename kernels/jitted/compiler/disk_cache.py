@@ -18,6 +18,7 @@ import sys
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import llvmlite
 import numba
@@ -34,7 +35,7 @@ from . import private_folder
 
 #: Holds at most one function, to be called before the first compilation that no cache saves; False
 #: once that has happened.
-_listeners = []
+_listeners: list[Any] = []
 
 
 def listen(listener):

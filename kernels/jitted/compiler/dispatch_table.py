@@ -36,8 +36,8 @@ class _Indirect(NamedTuple):
 class _Table(NamedTuple):
     """The kernels for networks of one dtype."""
 
-    pointers: np.ndarray  # (kernels,) int64: a compiled kernel's address, or its stand-in's
-    compiled: set  # places of the compiled ones
+    pointers: Any  # (kernels,) int64: a compiled kernel's address, or its stand-in's
+    compiled: set[int]  # places of the compiled ones
 
 
 _defined = []  # the module of each `_Indirect` and itself, in the order of definition

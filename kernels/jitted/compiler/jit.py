@@ -40,7 +40,7 @@ def _wake():
         gc.enable()
 
 
-_resting = []  # whether the collector waits for a compilation
+_resting: list[bool] = []  # whether the collector waits for a compilation
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_wake)
 

@@ -32,7 +32,8 @@ sys.path[:], *arguments = json.loads(sys.argv[1])
 importlib.import_module("{__package__}.dispatch_table").compile_share(*arguments)
 """
 
-_threads_with_helpers = []  # True for each thread that waits for helpers; one has them at a time
+#: True for each thread that waits for helpers; one has them at a time.
+_threads_with_helpers: list[bool] = []
 
 
 def _may_start_helpers():
@@ -61,7 +62,7 @@ def _start(dtype, indices):
     It gets this interpreter's own flags of isolation, and -P: it never imports from the folder
     where this process stands.
     """
-    flags = subprocess._args_from_interpreter_flags()
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     message = json.dumps([[str(path) for path in sys.path], dtype, indices])
     return subprocess.Popen(
         [sys.executable, *flags, "-P", "-c", HELPER_CODE, message],

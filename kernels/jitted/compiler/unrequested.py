@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from typing import Any
 
-called = []  # names of kernels whose stand-ins were called since the last report
-_alive = []  # the stand-ins, whose code must not be freed
+called: list[str] = []  # names of kernels whose stand-ins were called since the last report
+_alive: list[Any] = []  # the stand-ins, whose code must not be freed
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class _Kept(threading.local):
     """What each thread keeps: by op table and dtypes, a row to copy into and all it needs."""
 
     def __init__(self):
-        self.prepared = {}
+        self.prepared: dict[Any, Any] = {}
 
 
 _kept = _Kept()
@@ -73,7 +74,7 @@ def predict_row(ops, key, theta, state, X, out, threads=one_thread):
     as in `predict`.
     """
     name = key, theta.dtype, X.dtype
-    found = _kept.prepared.get(name)
+    found: Any = _kept.prepared.get(name)
     is_first = found is None
     if is_first:
         if len(_kept.prepared) >= MAX_NETWORKS:

@@ -12,6 +12,7 @@ import atexit
 import os
 import threading
 import time
+from typing import Any
 
 import numpy as np
 

@@ -12,6 +12,7 @@ import contextlib
 import os
 import queue
 import threading
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,8 @@ class _Worker:
     """A thread that runs what it is given and sleeps in between."""
 
     def __init__(self):
-        self.jobs, self.replies = queue.SimpleQueue(), queue.SimpleQueue()
+        self.jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._serve, daemon=True, name="fastnn")
 
     def end(self):
@@ -85,6 +87,10 @@ class _Pool:
             raise raised
 
 
+_own: threading.local  # its `team` is the one of the thread that asks
+_lock: threading.Lock  # held while a team's size is settled
+
+
 def _forget():
     """Begin without workers: a forked child has none of its parent's threads."""
     global _own, _lock
@@ -92,8 +98,9 @@ def _forget():
     _claims.clear()
 
 
-_claims = {}  # how many threads every thread that computes uses, itself included
-_ready = set()  # functions, each with the types of its arguments, that need no compiler any more
+_claims: dict[int, int] = {}  # how many threads every thread that computes uses, itself included
+#: Functions, each with the types of its arguments, that need no compiler any more.
+_ready: set[Any] = set()
 _forget()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
