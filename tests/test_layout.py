@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted([*ROOT.glob("fastnn/**/*.py"), *ROOT.glob("kernels/**/*.py")])
 CODE = sorted([*SOURCES, *ROOT.glob("bench/**/*.py"), *ROOT.glob("tests/**/*.py")])
 
+
 @cache
 def tree_of(path):
     """The syntax tree of a file; each is parsed once."""

@@ -94,8 +94,8 @@ class BatchNorm(NamedTuple):
 class FeatureGroup(NamedTuple):
     """A group of features whose products the first layer sums apart."""
 
-    index: int  # from 0 to count − 1
-    count: int
+    number: int  # from 0 to n_groups − 1
+    n_groups: int
 
 
 class Input(NamedTuple):
@@ -116,14 +116,14 @@ class Features(NamedTuple):
     """Consecutive columns of X."""
 
     first: int
-    count: int
+    n: int
 
 
 class Outputs(NamedTuple):
     """Consecutive outputs of a layer."""
 
     first: int
-    count: int
+    n: int
 
 
 class InputScaling(NamedTuple):

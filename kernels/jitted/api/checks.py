@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache, wraps
 from inspect import signature
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,8 @@ def checked(op, function):
     Shapes and dtypes that have passed once are remembered: the check takes some 8 µs, looking them
     up a tenth of that.
     """
-    names, passed = tuple(signature(function).parameters), set()
+    names = tuple(signature(function).parameters)
+    passed: set[Any] = set()
 
     @wraps(function)
     def call(*arguments):

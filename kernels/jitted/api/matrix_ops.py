@@ -191,7 +191,8 @@ def batch_moments(X, mean, variance):
 
 def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):
     """A = γ (X − μ) / √(σ² + ε) + β.   A (m, n) out; X (m, n); the others (n,)."""
-    norm = BatchNorm(*map(contiguous, (mean, variance, gamma, beta)), float(epsilon))
+    mean, variance, gamma, beta = map(contiguous, (mean, variance, gamma, beta))
+    norm = BatchNorm(mean, variance, gamma, beta, float(epsilon))
     with Outputs(A) as (At,):
         batchnorm.normalize.kernel(feature_major(X), len(X), norm, At, 0, len(mean))
 

@@ -80,7 +80,7 @@ def float_overload(in_python=None):
             return implementation_for(_FLOAT32 if args[-1] == types.float32 else _FLOAT64)
 
         update_wrapper(stub, implementation_for)
-        del stub.__wrapped__  # whose arguments are not those of the stub
+        del stub.__dict__["__wrapped__"]  # whose arguments are not those of the stub
         return stub
 
     return decorate

@@ -206,7 +206,8 @@ class Vectors:
 
     def _add_halves(self, x, y, width):
         """Add the halves of every group of 2·width lanes; a group of x, then one of y."""
-        low, high = [], []
+        low: list[int] = []
+        high: list[int] = []
         for start in range(0, self.lanes, 2 * width):
             for base in (start, self.lanes + start):
                 low += range(base, base + width)

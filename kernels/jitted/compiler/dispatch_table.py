@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -40,14 +40,14 @@ class _Table(NamedTuple):
     compiled: set[int]  # places of the compiled ones
 
 
-_defined = []  # the module of each `_Indirect` and itself, in the order of definition
-_tables = {}  # a `_Table` by Numba's type of the networks' numbers
+_defined: list[Any] = []  # the module of each `_Indirect` and itself, in the order of definition
+_tables: dict[Any, _Table] = {}  # a `_Table` by Numba's type of the networks' numbers
 
 #: Whether a call's table holds what the call requires and no more, lest it works only where another
 #: call has had the rest compiled.
 STRICT = DEBUG
 #: By what kernels require: the dtypes of the networks for which they exist, if not all.
-_dtypes_of = {}
+_dtypes_of: dict[str, Any] = {}
 
 
 @cache

@@ -6,6 +6,7 @@ One signature serves networks of float32 and of float64, whose type is put in fo
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from numba import types
 
@@ -13,7 +14,7 @@ from ..records import FIELDS, RECORDS, Input
 from .array_abi import abi_type, abi_types
 
 #: Letters whose types other modules define: op tables, settings, offsets in the workspace.
-EXTRA_TYPES = {}
+EXTRA_TYPES: dict[str, Any] = {}
 
 
 @cache

@@ -45,8 +45,8 @@ def _for_rows(ops, purpose):
         done = (Activation.IDENTITY, Activation.RELU) if in_product else (Activation.IDENTITY,)
         if kind == Kind.ACTIVATION or (kind == Kind.DENSE and code not in done):
             required_kernels.add(of_activation(code))
-        elif KINDS[kind]:
-            required_kernels |= {KINDS[kind], "elementwise"}
+        elif own := KINDS[Kind(kind)]:
+            required_kernels |= {own, "elementwise"}
     return required_kernels
 
 

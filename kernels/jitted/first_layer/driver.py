@@ -100,7 +100,7 @@ def _forward_groups(kernel_ptrs, model, workspace, X, row_indices, outputs, firs
     n_groups = _n_feature_groups(op, X, (offsets.block_grad - sums) // size)
     scratch = _thread_scratch(workspace, team)
     Z = Matrix(buffer, (op.Z + outputs.first) * ld + first, ld)
-    begin, end, j0, j1 = 0, min(1, (last - first) * outputs.count), first, last
+    begin, end, j0, j1 = 0, min(1, (last - first) * outputs.n), first, last
     if n_groups > 0:
         begin, end, j0, j1 = _group_shares(n_groups, row_indices.size, buffer.itemsize, team)
     own = view(row_indices, j0, j1 - j0)

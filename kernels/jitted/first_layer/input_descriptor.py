@@ -43,8 +43,9 @@ def describe_input(X: np.ndarray[Any, Any] | SparseRows) -> tuple[Input, Any]:
     """
     kind = int(InputKind.LAID_OUT)
     if isinstance(X, SparseRows):
-        vectors = (v.__array_interface__["data"][0] for v in (X.data, X.indptr, X.indices))
-        return Input(*vectors, CSR_DTYPE_CODE + DTYPE_CODES[X.dtype], kind), X
+        vectors = X.data, X.indptr, X.indices
+        values, starts, columns = (v.__array_interface__["data"][0] for v in vectors)
+        return Input(values, starts, columns, CSR_DTYPE_CODE + DTYPE_CODES[X.dtype], kind), X
     if X.dtype not in DTYPE_CODES:
         X = X.astype(np.float64)
     size, flags = X.itemsize, X.flags

@@ -38,7 +38,7 @@ PREFETCHED_FEATURES = 2 * VECTOR_BYTES  # that two tiles prefetch, of every four
 def int8_forward(n_out, X, rows, features, scaling, W, Z, scratch):
     """Z[o, e] += Σₖ (factor X[rows[e], k] + offset) W[o, k] over the features, for o < n_out.
 
-    W (n_out, features.count), Z (n_out, rows.size); scratch (INT8_SCRATCH,). There are at most
+    W (n_out, features.n), Z (n_out, rows.size); scratch (INT8_SCRATCH,). There are at most
     2000 features, or a panel and limbs do not fit. Z is NaN where W is not finite.
     """
     k0, count = features
@@ -101,7 +101,7 @@ def _back_examples(n_out, block, X, rows, features, factor, dW, accumulate, scra
 def int8_backward(n_out, X, rows, features, scaling, dZ, dW, scratch):
     """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], k] + offset) over the features, for o < n_out.
 
-    dZ (n_out, rows.size), dW (n_out, features.count); scratch (INT8_SCRATCH,).
+    dZ (n_out, rows.size), dW (n_out, features.n); scratch (INT8_SCRATCH,).
     """
     slopes, d, ldd = dZ
     data, c, ldc = dW
@@ -122,4 +122,4 @@ def int8_backward(n_out, X, rows, features, scaling, dZ, dW, scratch):
                 Matrix(data, c + o * ldc, ldc), 1 if first > 0 else 0, scratch,
                 Operands(p, n_words, limbs, ld),
             )  # fmt: skip
-    add_offset(n_out, rows.size, scaling.offset, slopes, d, ldd, features.count, data, c, ldc)
+    add_offset(n_out, rows.size, scaling.offset, slopes, d, ldd, features.n, data, c, ldc)

@@ -42,7 +42,7 @@ class Operands(NamedTuple):
 class Columns(NamedTuple):
     """Columns of C that a tile writes."""
 
-    count: int  # at most INT8_NR
+    n: int  # at most INT8_NR
     accumulate: int  # 1: add to C, 0: overwrite it
 
 
@@ -127,7 +127,7 @@ def _write_tile(builder, v, scales, sums, factor, target, columns):
     for i, scale_pointer in enumerate(scales):
         scale = v.splat(builder.load(scale_pointer))
         for j in range(2):
-            rest = builder.sub(columns.count, index_constant(j * WORD_LANES))
+            rest = builder.sub(columns.n, index_constant(j * WORD_LANES))
             mask = v.mask(builder.trunc(rest, INT32))
             place = builder.add(builder.mul(index_constant(i), ldc), index_constant(j * WORD_LANES))
             start = builder.select(adds, v.load_masked(c, place, mask), v.zero)

@@ -58,10 +58,10 @@ def n_narrow_tiles(n_features, n_out):
 def int8_narrow_forward(n_out, X, rows, features, scaling, W, Z, scratch):
     """Z[o, e] += Σₖ (factor X[rows[e], k] + offset) W[o, k] over the features, for o < n_out.
 
-    W (n_out, features.count), Z (n_out, rows.size); scratch (INT8_SCRATCH,). There are at most
+    W (n_out, features.n), Z (n_out, rows.size); scratch (INT8_SCRATCH,). There are at most
     NARROW_KC features and a vector. Z is NaN where W is not finite.
     """
-    count, factor = features.count, scaling.factor
+    count, factor = features.n, scaling.factor
     weights, w, ldw = W
     out, z, ldz = Z
     add_offset(n_out, count, scaling.offset, weights, w, ldw, rows.size, out, z, ldz)
@@ -86,7 +86,7 @@ def int8_narrow_forward(n_out, X, rows, features, scaling, W, Z, scratch):
 def int8_narrow_backward(n_out, X, rows, features, scaling, dZ, dW, scratch):
     """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], k] + offset) over the features, for n_out = 1.
 
-    dZ (1, rows.size), dW (1, features.count); scratch (INT8_SCRATCH,).
+    dZ (1, rows.size), dW (1, features.n); scratch (INT8_SCRATCH,).
     """
     slopes, d, ldd = dZ
     data, c, ldc = dW

@@ -45,7 +45,7 @@ class ByteRows:
     def __init__(self, context, builder, kinds, args, count, used, start=None):
         X, features = (emit_record(builder, kinds[i], args[i]) for i in (0, 2))
         self.builder, self.v = builder, Vectors(context, builder, types.float32)
-        self.n_features = features.count
+        self.n_features = features.n
         start = index_constant(0) if start is None else start
         order = element_pointer(context, builder, kinds[1], args[1], start)
         first, self.heads = builder.add(X.address, features.first), []

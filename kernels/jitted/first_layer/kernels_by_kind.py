@@ -37,7 +37,7 @@ def _weights(model, outputs, first):
 @inlined
 def _group_tiles(n_tiles, group):
     """Return first and last + 1 of the tiles in a group of features."""
-    return n_tiles * group.index // group.count, n_tiles * (group.index + 1) // group.count
+    return n_tiles * group.number // group.n_groups, n_tiles * (group.number + 1) // group.n_groups
 
 
 def _forward_blocks(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
@@ -80,7 +80,7 @@ def _forward_csr(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch)
     """Add the products of all features to Z (outputs, rows) from CSR rows."""
     work = view(scratch, 0, GATHER_BLOCK_NUMBERS)
     W = _weights(model, outputs, 0)
-    csr_forward(kernel_ptrs, outputs.count, X, row_indices, W, Z, work)
+    csr_forward(kernel_ptrs, outputs.n, X, row_indices, W, Z, work)
 
 
 def _backward_csr(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
@@ -97,7 +97,7 @@ def _forward_strided(kernel_ptrs, model, X, row_indices, group, outputs, Z, scra
     for tile in range(first, last):
         k, count = tile_range(op.n_in, n_tiles, tile, MAX_LANES)
         W, features = _weights(model, outputs, k), Features(k, count)
-        strided_forward(kernel_ptrs, outputs.count, X, row_indices, features, scaling, W, Z)
+        strided_forward(kernel_ptrs, outputs.n, X, row_indices, features, scaling, W, Z)
 
 
 def _backward_strided(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
@@ -123,7 +123,7 @@ def _forward_int8(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch
     for tile in range(first, last):
         k, count = tile_range(op.n_in, n_tiles, tile, MAX_LANES)
         W, features = _weights(model, outputs, k), Features(k, count)
-        int8_forward(kernel_ptrs, outputs.count, X, row_indices, features, scaling, W, Z, scratch)
+        int8_forward(kernel_ptrs, outputs.n, X, row_indices, features, scaling, W, Z, scratch)
 
 
 def _forward_int8_narrow(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
@@ -135,7 +135,7 @@ def _forward_int8_narrow(kernel_ptrs, model, X, row_indices, group, outputs, Z, 
         k, count = tile_range(op.n_in, n_tiles, tile, VECTOR_BYTES)
         W, features = _weights(model, outputs, k), Features(k, count)
         int8_narrow_forward(
-            kernel_ptrs, outputs.count, X, row_indices, features, scaling, W, Z, scratch
+            kernel_ptrs, outputs.n, X, row_indices, features, scaling, W, Z, scratch
         )
 
 
@@ -153,7 +153,7 @@ def _backward_int8(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     features = _own_features(op.n_in, team)
     target = Matrix(dW.data, dW.offset + features.first, dW.ld)
-    if features.count > 0:
+    if features.n > 0:
         int8_backward(kernel_ptrs, op.n_out, X, row_indices, features, scaling, dZ, target, scratch)
 
 
@@ -162,7 +162,7 @@ def _backward_int8_narrow(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, t
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     features = _own_features(op.n_in, team)
     target = Matrix(dW.data, dW.offset + features.first, dW.ld)
-    if features.count > 0:
+    if features.n > 0:
         int8_narrow_backward(
             kernel_ptrs, op.n_out, X, row_indices, features, scaling, dZ, target, scratch
         )

@@ -148,7 +148,8 @@ def _by_limb(builder, four):
     lines = []
     for limbs in ((0, 1), (2, 2)):
         places = [i + q for q in limbs for i in range(0, 2 * WORD_LANES, 4)]
-        x, y = (shuffle_lanes(builder, *pair, places) for pair in (four[:2], four[2:]))
+        x = shuffle_lanes(builder, four[0], four[1], places)
+        y = shuffle_lanes(builder, four[2], four[3], places)
         lines += [shuffle_lanes(builder, x, y, half) for half in halves]
     return lines[:N_LIMBS]
 

@@ -166,12 +166,12 @@ def _forward_kernel(dtype, n_out):
     def forward(X, rows, features, scaling, W, Z):
         """Z[o, e] += Σₖ (factor X[rows[e], k] + offset) W[o, k] over the features, for all o.
 
-        W (n_out, features.count); Z (n_out, rows.size).
+        W (n_out, features.n); Z (n_out, rows.size).
         """
         m = rows.size
         weights, w, ldw = W
         out, z, ldz = Z
-        add_offset(n_out, features.count, scaling.offset, weights, w, ldw, m, out, z, ldz)
+        add_offset(n_out, features.n, scaling.offset, weights, w, ldw, m, out, z, ldz)
         for e in range(0, m, tall):
             own, target = view(rows, e, m - e), Matrix(out, z + e, ldz)
             _forward_tile(
@@ -189,7 +189,7 @@ def _backward_kernel(dtype, n_out):
     def backward(X, rows, features, scaling, dZ, dW):
         """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], k] + offset) over the features, for all o.
 
-        dZ (n_out, rows.size), dW (n_out, features.count); STRIDED_MIN_FEATURES and a row at least.
+        dZ (n_out, rows.size), dW (n_out, features.n); STRIDED_MIN_FEATURES and a row at least.
         The last tile ends where the row does: where tiles overlap, they write the same.
         """
         k0, count = features
@@ -238,7 +238,7 @@ def _first_output(n_out, i):
 def strided_forward(table, n_out, X, rows, features, scaling, W, Z):
     """Z[o, e] += Σₖ (factor X[rows[e], k] + offset) W[o, k] over the features, for o < n_out.
 
-    W (n_out, features.count); Z (n_out, rows.size).
+    W (n_out, features.n); Z (n_out, rows.size).
     """
     weights, w, ldw = W
     out, z, ldz = Z
@@ -253,7 +253,7 @@ def strided_forward(table, n_out, X, rows, features, scaling, W, Z):
 def strided_backward(table, n_out, X, rows, features, scaling, dZ, dW):
     """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], k] + offset) over the features, for o < n_out.
 
-    dZ (n_out, rows.size); dW (n_out, features.count).
+    dZ (n_out, rows.size); dW (n_out, features.n).
     """
     slopes, d, ldd = dZ
     out, c, ldc = dW

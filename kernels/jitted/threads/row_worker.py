@@ -34,7 +34,7 @@ GONE, WAITING, COMPUTING = 0, 1, 2
 OWNER = STATE + 1  # address of the parameters that the worker reads; 0: it is dismissed
 END = STATE + 2  # 1: it must not wait any longer
 
-_current = []  # (thread, barrier) of this process's row worker, for there are never two
+_current: list[Any] = []  # (thread, barrier) of this process's row worker, for there are never two
 _starting = threading.Lock()  # in a child forked meanwhile for ever, which then does without
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_current.clear)
