@@ -169,11 +169,6 @@ def indirect_for(codes, signature, functions, requires):
     return indirect_each(signature, {requires(code): functions[code] for code in codes})
 
 
-def _number(dtype):
-    """Return Numba's type of a network's numbers, from a dtype or its name."""
-    return types.float32 if np.dtype(dtype) == np.float32 else types.float64
-
-
 def _is_kept(number, place):
     """Tell whether the cache holds the kernel at a place."""
     compiled, signature, _ = indirect_kernels()[place]
@@ -190,7 +185,7 @@ def _compile(number, place):
 
 def compile_share(dtype, places):
     """Compile kernels into the cache, but those that another process has compiled meanwhile."""
-    number = _number(dtype)
+    number = network_type(dtype)
     for place in places:
         if not _is_kept(number, place):
             _compile(number, place)
@@ -219,7 +214,7 @@ def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
 
     required_kernels: what the call names; processes: how many may compile at once.
     """
-    number = _number(dtype)
+    number = network_type(dtype)
     table = _tables.setdefault(number, _Table(_stand_ins(), set()))
     required = _required(dtype, required_kernels)
     missing = [place for place in required if place not in table.compiled]
@@ -241,7 +236,7 @@ def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
 
 def is_compiled(dtype, place):
     """Tell whether the table for networks of a dtype holds a compiled kernel at a place."""
-    number = _number(dtype)
+    number = network_type(dtype)
     return number in _tables and place in _tables[number].compiled
 
 

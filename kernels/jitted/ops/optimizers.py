@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
-from numba import types
 
-from ...opcodes import SETTINGS, Method
+from ...opcodes import Method
 from ..codegen.float_bits import abs_bits, from_abs_bits
 from ..codegen.pointers import view_row
 from ..compiler.dispatch_table import indirect, indirect_for
 from ..compiler.jit import inlined, kernel
 from ..compiler.signatures import EXTRA_TYPES
 from ..requirements import of_method
-
-EXTRA_TYPES["S"] = types.Array(numba.from_dtype(SETTINGS), 1, "C")
 
 
 @inlined

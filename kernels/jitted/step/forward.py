@@ -7,10 +7,7 @@ columns beyond the batch are finite, and dZ = 0 there, so they add nothing to a 
 
 from __future__ import annotations
 
-import numba
-from numba import types
-
-from ...opcodes import OP, Activation, Kind, Mode
+from ...opcodes import Activation, Kind, Mode
 from ..codegen.barrier import barrier_wait
 from ..codegen.partition import pad_to_cache_lines, partition_cache_lines, static_partition
 from ..codegen.pointers import fill_zero, view, view_matrix
@@ -37,8 +34,6 @@ UNITS_PER_TASK = 24  # units that a thread takes at a time in rows that are no m
 #: with 16; 2048 → 2048 took 125 and 140 (Xeon, batches of 256).
 TILES_PER_TASK = 16
 EXAMPLES_PER_TASK = 512  # examples that a task of a product holds at most
-
-EXTRA_TYPES["O"] = types.Array(numba.from_dtype(OP), 1, "C")
 
 
 @inlined

@@ -1,4 +1,4 @@
-"""The rooms of the kernels: what they import, and that a name means one thing in all of them."""
+"""Names of the kernels: one means one thing in all of their rooms."""
 
 import ast
 import importlib
@@ -8,20 +8,6 @@ from pathlib import Path
 from fastnn import kernels
 
 FOLDER = Path(kernels.__file__).parent
-#: Rooms of jitted from the ground up; those of one floor import nothing of each other.
-FLOORS = [
-    {"records", "partition", "requirements"},
-    {"compiler"},
-    {"codegen", "threads"},
-    {"gemm"},
-    {"ops"},
-    {"first_layer"},
-    {"step", "api"},
-    {"execution"},
-    {"backend"},
-    {"__init__"},
-]
-FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
 #: Tables and records that every backend has under one name, and the numbers of `erfc`.
 OF_EACH_BACKEND = {"ACTIVATIONS", "LOSSES", "METHODS", "BACKEND", "KINDS"}
 
@@ -31,32 +17,6 @@ def modules():
     for path in sorted(FOLDER.rglob("*.py")):
         name = path.relative_to(FOLDER).with_suffix("")
         yield ".".join(name.parts), ast.parse(path.read_text(encoding="utf-8"))
-
-
-def imported_rooms(name, tree):
-    """Yield the rooms of jitted that one of its modules imports."""
-    package = name.split(".")[:-1]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1]
-            module = [*base, *(node.module or "").split(".")] if node.module else base
-            for alias in node.names if module == ["jitted"] else [None]:
-                target = [*module, alias.name] if alias else module
-                if target[:1] == ["jitted"]:
-                    yield target[1]
-
-
-def test_imports_inside_jitted_go_down():
-    wrong = []
-    for name, tree in modules():
-        if name.startswith("jitted."):
-            room = name.split(".")[1]
-            wrong += [
-                f"{name} imports {other}"
-                for other in imported_rooms(name, tree)
-                if other != room and FLOOR[other] >= FLOOR[room]
-            ]
-    assert not wrong
 
 
 def test_an_upper_case_name_has_one_value():
