@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from fastnn.kernels.jitted.compiler import dispatch_table, signatures
-from fastnn.kernels.jitted.compiler.array_abi import abi_types
 from fastnn.kernels.jitted.execution import kernel_selection
 from llvmlite import ir
 from numba import types
@@ -159,7 +158,7 @@ class Trace:
         """Compile a function that calls the one at an address and writes a record of the call."""
         compiled, signature, _ = dispatch_table.indirect_kernels()[kernel.place]
         context = compiled.targetctx
-        kinds = abi_types(signatures.argument_types(signature, dispatch_table._number(dtype)))
+        kinds = signatures.abi_argument_types(signature, signatures.network_type(dtype))
         kind = context.call_conv.get_function_type(types.none, kinds)
         name = f"fastnn_traced_{kernel.place}"
         library = codegen().create_library(name)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fastnn.kernels import jitted
-from fastnn.kernels.jitted.compiler import dispatch_table, signatures
+from fastnn.kernels.jitted import records
+from fastnn.kernels.jitted.compiler import dispatch_table
 from fastnn.kernels.jitted.execution import kernel_selection
 from fastnn.kernels.jitted.first_layer import strategy
 
@@ -110,13 +111,10 @@ def test_a_fit_names_no_activation_behind_its_loss_nor_what_products_end_with(na
     assert {re.sub(" in training| back", "", name) for name in active} == {"activation relu"}
 
 
-@pytest.mark.parametrize("letter", signatures.EXTRA_TYPES)
-def test_a_named_tuple_of_signatures_is_found_by_its_name(letter):
+@pytest.mark.parametrize("record", records.RECORDS.values())
+def test_a_record_is_found_by_its_name(record):
     """Another process that loads a kernel from the cache would take it for another type else."""
-    tuple_class = getattr(signatures.EXTRA_TYPES[letter], "instance_class", None)
-    if tuple_class:
-        module = sys.modules[tuple_class.__module__]
-        assert getattr(module, tuple_class.__name__, None) is tuple_class
+    assert getattr(sys.modules[record.__module__], record.__name__, None) is record
 
 
 def test_every_name_is_that_of_a_kernel(named):

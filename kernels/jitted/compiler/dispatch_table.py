@@ -21,7 +21,7 @@ from ...opcodes import require_all
 from ..requirements import in_training
 from .jit import kernel, unwrapped
 from .parallel_compile import started_helpers
-from .signatures import abi_argument_types, cast_types
+from .signatures import abi_argument_types, call_types, network_type
 from .unrequested import stand_in
 
 
@@ -114,7 +114,7 @@ def indirect(signature, requires=None):
 
         @intrinsic
         def call(typingctx, table, *args):
-            shape, number = cast_types(signature, args)
+            shape, number = call_types(signature, args)
 
             def codegen(context, builder, sig, values):
                 found, position = (table, values[0]), cgutils.intp_t(_places().index(definition))
@@ -146,7 +146,7 @@ def indirect_each(signature, functions):
 
     @intrinsic
     def call(typingctx, table, which, *args):
-        shape, number = cast_types(signature, args)
+        shape, number = call_types(signature, args)
 
         def codegen(context, builder, sig, values):
             found, start = (table, values[0]), cgutils.intp_t(_places().index(first))

@@ -1,20 +1,16 @@
-"""Signatures of indirect kernels: letters for the types of their arguments.
-
-One signature serves networks of float32 and of float64, whose type is put in for its letters F.
-"""
+"""Signatures of indirect kernels: a string of letters, and the Numba types that they stand for."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
+import numba
+import numpy as np
 from numba import types
 
-from ..records import FIELDS, RECORDS, Input
+from ...opcodes import OP, SETTINGS
+from ..records import FIELDS, RECORDS
 from .array_abi import abi_type, abi_types
-
-#: Letters whose types other modules define: op tables, settings, offsets in the workspace.
-EXTRA_TYPES: dict[str, Any] = {}
 
 
 @cache
@@ -22,8 +18,8 @@ def argument_types(signature, number):
     """Return Numba's types of a signature's letters, for networks of the type `number`.
 
     F1, F2: C-contiguous arrays of the network's dtype; D1, D2: of float64; I1: of int64; T: the
-    table of pointers; i, f: an int64 and a float64; X: the user's array, an `Input`; others
-    stand in EXTRA_TYPES, or are the names of records.
+    table of pointers; i, f: an int64 and a float64; X: the user's array, an `Input`; O: an op
+    table; S: settings (1,); others are the names of records.
     """
     letters = {
         "F1": types.Array(number, 1, "C"),
@@ -32,20 +28,21 @@ def argument_types(signature, number):
         "D2": types.Array(types.float64, 2, "C"),
         "I1": types.Array(types.int64, 1, "C"),
         "T": types.Array(types.int64, 1, "C"),
+        "O": types.Array(numba.from_dtype(OP), 1, "C"),
+        "S": types.Array(numba.from_dtype(SETTINGS), 1, "C"),
         "i": types.int64,
         "f": types.float64,
-        "X": types.NamedUniTuple(types.int64, len(Input._fields), Input),
-    } | EXTRA_TYPES
+    }
 
     def of(letter):
-        record = RECORDS.get(letter)
+        record = RECORDS.get("Input" if letter == "X" else letter)
         return record_type(record, number) if record else letters[letter]
 
     return tuple(map(of, signature.split()))
 
 
 def record_type(record, number):
-    """Numba's type of a record, for networks of float32 or float64 (`number`)."""
+    """Return Numba's type of a record, for networks of the type `number`."""
     return types.BaseTuple.from_types(argument_types(FIELDS[record], number), record)
 
 
@@ -55,21 +52,26 @@ def abi_argument_types(signature, number):
     return abi_types(argument_types(signature, number))
 
 
-def _network_numbers(letters, kinds):
+def _network_types(letters, kinds):
     """Yield the dtype of each argument that is of the network's dtype, of a record's fields too."""
     for letter, kind in zip(letters, kinds, strict=True):
         if letter in ("F1", "F2"):
             yield kind.dtype
         elif letter in RECORDS:
-            yield from _network_numbers(FIELDS[RECORDS[letter]].split(), kind.types)
+            yield from _network_types(FIELDS[RECORDS[letter]].split(), kind.types)
 
 
-def cast_types(signature, args):
+def call_types(signature, args):
     """Return the tuple that arguments are cast to, and the network's type, from their types."""
     letters = [letter for letter in signature.split() if letter != "T"]
-    number = next(_network_numbers(letters, args), types.float64)
+    number = next(_network_types(letters, args), types.float64)
     wanted = [
         given if abi_type(given) == abi_type(kind) else kind
         for kind, given in zip(argument_types(" ".join(letters), number), args, strict=True)
     ]
     return types.BaseTuple.from_types(wanted), number
+
+
+def network_type(dtype):
+    """Return Numba's type of a network's numbers, from a dtype or its name."""
+    return types.float32 if np.dtype(dtype) == np.float32 else types.float64

@@ -9,7 +9,6 @@ from ..codegen.float_bits import abs_bits, from_abs_bits
 from ..codegen.pointers import view_row
 from ..compiler.dispatch_table import indirect, indirect_for
 from ..compiler.jit import inlined, kernel
-from ..compiler.signatures import EXTRA_TYPES
 from ..requirements import of_method
 
 

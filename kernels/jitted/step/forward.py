@@ -13,7 +13,6 @@ from ..codegen.partition import pad_to_cache_lines, partition_cache_lines, stati
 from ..codegen.pointers import fill_zero, view, view_matrix
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import inlined
-from ..compiler.signatures import EXTRA_TYPES
 from ..first_layer import driver
 from ..first_layer.driver import read_block
 from ..first_layer.sizes import GATHER_BLOCK_FEATURES, GATHER_BLOCK_ROWS
