@@ -35,10 +35,10 @@ def test_lines_add_up_to_the_step(row, profiled):
     assert step.rest > 0
     assert step.threads == 1
     seen = {(line.phase, line.row, line.kernel) for line in step.lines}
-    forward = {("forward", layer, "dense.forward") for layer in (1, 2, 3)}
-    weights = {("backward", layer, "dense.backward_weights") for layer in (1, 2, 3)}
+    forward = {("forward", layer, "dense.layer_outputs") for layer in (1, 2, 3)}
+    weights = {("backward", layer, "dense.weight_gradient") for layer in (1, 2, 3)}
     assert forward | weights <= seen
-    assert ("backward", 1, "dense.backward_input") not in seen  # X needs no gradient
+    assert ("backward", 1, "dense.input_gradient") not in seen  # X needs no gradient
     assert {line.phase for line in step.lines} == {"forward", "loss", "backward", "update"}
     shares = re.findall(r"([\d.]+) %", "\n".join(profile.report(row, profiled)))
     assert float(shares[0]) < 100
@@ -53,9 +53,9 @@ def test_calls_of_a_step_are_counted(profiled):
         count[names[place]] += 1
     steps = profiled.fit.epochs * len(profiled.fit.row.batches)
     assert count[breakdown.GRADIENT] == steps
-    assert count["update.update"] == steps
-    assert count["dense.forward"] == count["dense.backward_weights"] == 3 * steps
-    assert count["dense.backward_input"] == 2 * steps
+    assert count["update.update_parameters"] == steps
+    assert count["dense.layer_outputs"] == count["dense.weight_gradient"] == 3 * steps
+    assert count["dense.input_gradient"] == 2 * steps
 
 
 def test_layers_in_place_and_what_is_no_product_have_their_rows():
@@ -71,7 +71,7 @@ def test_layers_in_place_and_what_is_no_product_have_their_rows():
         ("forward", 1, "driver.first_layer_forward"),
         ("forward", 1, "activations.tanh"),
     } <= seen
-    assert {("forward", 2, "random.dropout"), ("backward", 2, "random.drop_back")} <= seen
+    assert {("forward", 2, "random.drop_units"), ("backward", 2, "random.drop_back")} <= seen
     assert {
         ("backward", 1, "activations.tanh_back"),
         ("backward", 1, "driver.first_layer_backward"),
