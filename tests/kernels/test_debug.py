@@ -45,7 +45,7 @@ def call(pointers, x):
     return 1
 
 @kernel
-def call_as_a_member(pointers, x, meeting, tid, n_threads):
+def call_in_a_team(pointers, x, team):
     write_behind(pointers, x)
 
 @kernel
@@ -88,7 +88,7 @@ OUTSIDE = "IndexError: index is out of bounds"
     [
         "behind(x)",
         "call(pointers('wrong'), x)",
-        "run_parallel(call_as_a_member, (pointers('wrong'), x), 2)",
+        "run_parallel(call_in_a_team, (pointers('wrong'), x), 2)",
     ],
 )
 def test_an_index_outside_is_an_error(run, code):
@@ -98,7 +98,7 @@ def test_an_index_outside_is_an_error(run, code):
 
 def test_a_kernel_that_is_not_requested_is_an_error(run):
     """Though another call of the process has had it compiled."""
-    code = "pointers('wrong')\nrun_parallel(call_as_a_member, (pointers(), x), 1)\n"
+    code = "pointers('wrong')\nrun_parallel(call_in_a_team, (pointers(), x), 1)\n"
     _, error = run(code)
     assert error.startswith("RuntimeError: a call reached kernels that it did not request: ")
     assert "write_behind" in error
