@@ -278,7 +278,7 @@ class TestCacheTrouble:
     def test_a_folder_is_where_it_was_at_first(self, tmp_path):
         first, second = tmp_path / "first", tmp_path / "second"
         first.mkdir(), second.mkdir()
-        code = f"import os; os.chdir({str(first)!r}); import fastnn.kernels.jitted\n"
+        code = f"import os; os.chdir({str(first)!r}); import fastnn.kernels.jitted.backend\n"
         code += f"os.chdir({str(second)!r})\n"
         python(code + BOTH, FASTNN_CACHE_DIR="cache")
         assert list(first.rglob("dense.dot*"))
