@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 __all__ = [
@@ -60,6 +61,10 @@ class DivergenceError(FastnnError):
         super().__init__(message)
         self.layer = layer
         self.history = history
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let processes hand the error on: pickle alone would call it with the message alone."""
+        return partial(type(self), layer=self.layer, history=self.history), self.args
 
 
 class MissingExtraError(FastnnError, ImportError):

@@ -1,6 +1,7 @@
 """How fits end, and whether they say so: divergence, convergence, limits, and no work at all."""
 
 import copy
+import pickle
 import types
 import warnings
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import LBFGS, Dense, Network
+from fastnn import LBFGS, Dense, History, Network, errors
 from fastnn.data import moons
 from fastnn.errors import DivergenceError
 from fastnn.network.description import state_of
@@ -408,3 +409,15 @@ class TestEstimators:
         model = fastnn.MLPRegressor(hidden_layer_sizes=(4,), solver=solver, random_state=0)
         with pytest.raises(DivergenceError):
             model.fit(X, T * 1e200)
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_errors_go_from_process_to_process(name):
+    kind, details = getattr(errors, name), {}
+    if kind is DivergenceError:
+        details = {"layer": "hidden1", "history": History()}
+    error = pickle.loads(pickle.dumps(kind("what happened", **details)))
+    assert type(error) is kind
+    assert str(error) == "what happened"
+    assert vars(error).keys() == details.keys()
+    assert getattr(error, "layer", "hidden1") == "hidden1"
