@@ -1,7 +1,8 @@
-"""The macro-kernel: products of whole matrices in blocks that stay in the caches.
+"""The macro-kernel: C (M, N) = A (M, K) B (K, N), in blocks that stay in the caches.
 
-Loops over NC columns of B, KC rows of B and MC rows of A surround the micro-kernel, as in BLIS; the
-packed panel of B is as wide as a tile and stays in the second-level cache.
+As in BLIS, loops over NC columns of B, then KC or KC_LARGE rows of B, then MC rows of A surround
+the micro-kernel. B is packed in panels that are as wide as a tile of C and stay in the second-level
+cache while all blocks of A meet them.
 """
 
 from __future__ import annotations
@@ -16,19 +17,33 @@ from .microkernel import KC, NR_VECTORS, multiply_tiles
 from .packing import lane_count, pack_panel, transpose
 
 _sizes = block_sizes()
-MC, KC_LARGE, NC = _sizes.MC, _sizes.KC_LARGE, _sizes.NC  # rows of A and B, columns of B in a block
-KC_LARGE_MIN_M = _sizes.KC_LARGE_MIN_M  # rows of C from which on a block has KC_LARGE rows of B
-MAX_M_UNPACKED = _sizes.MAX_M_UNPACKED  # rows of C up to which a row-major B is not packed
-MIN_STRIDE_PACK_A = _sizes.MIN_STRIDE_PACK_A  # bytes between columns of A from which on A is packed
-MAX_N_DOT = _sizes.MAX_N_DOT  # columns of C up to which C or Cᵀ is dot products
-MAX_M_DOT = _sizes.MAX_M_DOT  # rows of C up to which it is dot products where B is column-major
-MIN_K_DOT = _sizes.MIN_K_DOT  # terms of a sum from which on it is a dot product
-PACK_SIZE = NC * KC_LARGE + MC * KC_LARGE  # elements of the packed blocks of B and A
+# The measurements that chose these sizes stand in `codegen/cpu.py`.
+#: A block, in elements: MC rows of A, KC_LARGE rows of B (or KC, by KC_LARGE_MIN_M), NC columns
+#: of B.
+MC, KC_LARGE, NC = _sizes.MC, _sizes.KC_LARGE, _sizes.NC
+#: Fewest rows of C with which a block has KC_LARGE rows of B, not KC: many rows of C then pass
+#: through the caches half as often.
+KC_LARGE_MIN_M = _sizes.KC_LARGE_MIN_M
+#: Most rows of C with which whole tiles of a row-major B are read in place. With more, B is read so
+#: often that packing pays, which puts its vectors inside cache lines.
+MAX_M_UNPACKED = _sizes.MAX_M_UNPACKED
+#: Fewest bytes between the columns of a column-major A with which A is packed.
+MIN_STRIDE_PACK_A = _sizes.MIN_STRIDE_PACK_A
+#: `multiply_matrices` takes dot products if K ≥ MIN_K_DOT and C has at most MAX_N_DOT columns, or
+#: at most MAX_M_DOT rows and B is column-major.
+MAX_N_DOT = _sizes.MAX_N_DOT
+MAX_M_DOT = _sizes.MAX_M_DOT
+MIN_K_DOT = _sizes.MIN_K_DOT
+PACK_SIZE = NC * KC_LARGE + MC * KC_LARGE  # elements of the packed blocks of B and A together
 
 
 @inlined
 def _block_of_A(kernel_ptrs, A, i, k, height, depth, packs, packed, p):
-    """Return A[i : i + height, k : k + depth], as it is or packed at packed[p:], ld KC_LARGE."""
+    """Return the block A[i : i + height, k : k + depth] as an Operand (height, depth).
+
+    packs: true to copy the block, from a column-major A, to packed[p:], where it is row-major with
+    leading dimension KC_LARGE; false to return a view of A itself: packed and p are unused.
+    """
     data, offset = A.data, A.offset + i * A.row_stride + k * A.column_stride
     row_stride, column_stride = A.row_stride, A.column_stride
     if packs:
@@ -39,10 +54,11 @@ def _block_of_A(kernel_ptrs, A, i, k, height, depth, packs, packed, p):
 
 @indirect("T i i i Operand Operand Matrix i F1 i", requires="product")
 def multiply_blocked(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed, p):
-    """C (M, N) = (C +) A (M, K) B (K, N), each of A and B row-major or column-major.
+    """C (M, N) = A (M, K) B (K, N), plus the old C[i, j] if beta_mode is BETA_ONE, not BETA_ZERO.
 
-    beta_mode: BETA_ZERO or BETA_ONE. packed[p:] is scratch: KC_LARGE elements for each column of a
-    whole tile, for up to NC columns, and PACK_SIZE in all where A is packed.
+    A, B: Operand, each row-major or column-major; C: Matrix. packed[p:] is scratch for the panels
+    of B: KC_LARGE elements for each of min(N, NC) columns, rounded up to whole tiles. A packed
+    block of A lies behind NC columns of B: then scratch has PACK_SIZE elements.
     """
     lanes = lane_count(C.data)
     width = NR_VECTORS * lanes
@@ -78,7 +94,11 @@ def multiply_blocked(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed, p):
 
 @inlined
 def _multiply_dots(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
-    """C (M, N) = (C +) A (M, K) B (K, N) by dot products; a row-major B is transposed for them."""
+    """C (M, N) = A (M, K) B (K, N) by dot products, plus the old C[i, j] if beta_mode is BETA_ONE.
+
+    A, B: Operand that begins at offset 0, A row-major; C: vector (M · N,), row-major. packed: (N,
+    KC_LARGE) scratch for Bᵀ, KC_LARGE rows of B at a time, where B is row-major; else unused.
+    """
     is_column_major = B.row_stride == 1
     kc = K if is_column_major else KC_LARGE
     for k in range(0, K, kc):
@@ -97,10 +117,12 @@ def _multiply_dots(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
 
 @inlined
 def _multiply_transposed(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
-    """C (M, N) = (C +) A (M, K) B (K, N) as Cᵀ = Bᵀ Aᵀ for few columns: its vectors are whole.
+    """C (M, N) = A (M, K) B (K, N) as Cᵀ = Bᵀ Aᵀ, plus the old C[i, j] if beta_mode is BETA_ONE.
 
-    NC columns of Cᵀ lie behind the packed panels at a time. Rows of B are at most MAX_N_DOT long,
-    less than what Bᵀ is packed for.
+    For N ≤ MAX_N_DOT columns and a column-major A: vectors along M are full, along N they would not
+    be. A, B: Operand that begins at offset 0; C: vector (M · N,), row-major. packed: (PACK_SIZE,)
+    scratch for panels of Aᵀ and, behind them, NC columns of Cᵀ (N, NC) at a time. Bᵀ is never
+    packed, for its columns lie less than MIN_STRIDE_PACK_A bytes apart.
     """
     q, lanes = NC * min(K, KC_LARGE), lane_count(C)
     for i in range(0, M, NC):
@@ -111,7 +133,9 @@ def _multiply_transposed(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
             kernel_ptrs, N, n, K, Operand(B.data, 0, B.column_stride, B.row_stride),
             Operand(A.data, i, A.column_stride, 1), Matrix(packed, q, NC), beta_mode, packed, 0,
         )  # fmt: skip
-        # Rows are written as whole vectors, beyond which the next row follows; the last do not.
+        # A row of C that is stored as a whole vector spills into the next rows, which are stored
+        # after it. The last rows have too few behind them, and a row that is longer than a vector
+        # is stored in two turns: these are stored to exactly N columns.
         exact = min(n, lanes) if lanes >= N else n
         transpose(kernel_ptrs, N, n - exact, packed, q, NC, C, i * N, N, 1)
         transpose(kernel_ptrs, N, exact, packed, q + n - exact, NC, C, (i + n - exact) * N, N, 0)
@@ -122,11 +146,12 @@ def multiply_matrices(
     kernel_ptrs, M, N, K, A, A_row_stride, A_column_stride, B, B_row_stride, B_column_stride, C,
     beta_mode, packed,
 ):  # fmt: skip
-    """C (M, N) = (C +) A (M, K) B (K, N), all as flat vectors, in the fastest way.
+    """C (M, N) = A (M, K) B (K, N), plus the old C[i, j] if beta_mode is BETA_ONE, not BETA_ZERO.
 
-    One stride of A and one of B is 1, C is row-major; beta_mode: BETA_ZERO or BETA_ONE. packed
-    (PACK_SIZE,) is scratch and begins on a cache line: where vectors cross lines, tiles lose 2 %.
-    Python calls this with plain arguments, which it hands over faster than named tuples.
+    A, B and C are flat vectors. A[i, k] is at i · A_row_stride + k · A_column_stride, and one of
+    the two strides is 1; the strides of B work alike; C is row-major. packed: (PACK_SIZE,) scratch
+    that begins on a cache line, for tiles lose 2 % where vectors cross lines. The arguments are
+    plain because Python hands them over faster than named tuples.
     """
     A_operand = Operand(A, 0, A_row_stride, A_column_stride)
     B_operand = Operand(B, 0, B_row_stride, B_column_stride)

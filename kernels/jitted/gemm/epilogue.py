@@ -1,6 +1,7 @@
-"""What products start from and end with: biases, relu and its gradient, offsets of scaled factors.
+"""What a product adds its sums to (0, C, a bias) and how it ends (nothing, relu, relu's gradient).
 
-Both are fused: elements of C are still in registers when they get them.
+Both are fused into the product: they act on elements of C while these are in registers.
+`add_offset` turns a finished product with X into a product with X + offset.
 """
 
 from __future__ import annotations
@@ -8,16 +9,21 @@ from __future__ import annotations
 from ..codegen.simd import element_pointer, emit_phis, emit_record, index_constant
 from ..compiler.jit import inlined
 
-#: What the sums are added to: 0, C itself, or a bias for each row of C.
+#: Values of `Beta.mode`, by which the sum of C[i, j] is added to 0, to the old C[i, j] or to the
+#: bias of row i, bias[bias_offset + i].
 BETA_ZERO, BETA_ONE, BETA_BIAS = 0, 1, 2
-#: What is stored: the sum; max(sum, 0); or mask_scale · sum where a mask is positive, else 0.
+#: Values of `Epilogue.kind`, by which a sum s is stored as s, as max(s, 0), or as mask_scale · s
+#: where mask[i, j] > 0 and 0 elsewhere. The mask is relu's output, or dropout's behind that relu,
+#: whose factor is mask_scale.
 EPILOGUE_NONE, EPILOGUE_RELU, EPILOGUE_RELU_GRAD = 0, 1, 2
 
 
 class EpilogueEmitter:
-    """Emits what an `Epilogue` does to vectors of sums.
+    """Emits the epilogue of a tile of C: it turns vectors of sums into the vectors to store.
 
-    row: of C, at which the vectors' offsets begin, and the mask's.
+    v: `Vectors` of C's dtype; C, data: Numba type and LLVM value of the flat vector that holds C
+    and the mask; epilogue: (Numba type, LLVM value) of an `Epilogue`; row_offset: elements from row
+    0 of C to the tile's first row. The mask has C's leading dimension.
     """
 
     def __init__(self, context, builder, v, C, data, epilogue, row_offset):
@@ -34,7 +40,10 @@ class EpilogueEmitter:
         return self.builder.icmp_signed("==", epilogue.kind, index_constant(kind))
 
     def __call__(self, sums, offsets):
-        """Return the vectors to store; offsets: of each in C and in the mask."""
+        """Emit the epilogue of `sums` and return the vectors to store in their places.
+
+        offsets[i]: elements from the tile's first row to the place of sums[i], in C and the mask.
+        """
         builder, v = self.builder, self.v
         sums = [v.relu_clamp(x, self.bound) for x in sums]
         before = builder.block
@@ -51,12 +60,13 @@ class EpilogueEmitter:
 
 @inlined
 def add_offset(n, K, offset, Y, y, ldy, L, C, c, ldc):
-    """C[c + i + o ldc] += offset Σₖ Y[y + o ldy + k], o < n, i < L, k < K.
+    """C[o, i] += offset · Σₖ Y[o, k] for o < n, i < L, k < K: one number for all of row o of C.
 
-    This completes a product with X + offset instead of X.
+    It turns C = Y Xᵀ into Y (X + offset)ᵀ, X (L, K). Y[o, k] is at y + o · ldy + k of the flat
+    vector Y, C[o, i] at c + o · ldc + i of the flat vector C. An offset of 0 changes nothing.
     """
     for o in range(n if offset != 0 else 0):
-        total = 0.0  # in float64: sums of float32 over 6144 features lost two digits
+        total = 0.0  # This is a float64: sums of float32 over 6144 features lost two digits.
         for k in range(K):
             total += Y[y + o * ldy + k]
         for i in range(L):

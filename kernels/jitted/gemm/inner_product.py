@@ -1,6 +1,7 @@
-"""Products by dot products: vector lanes run along the terms of a sum, rows of both factors.
+"""C (m, n) = X (m, K) Wᵀ by dot products of rows of X and W (n, K), with the vector lanes along K.
 
-Where a layer is wide on one side and narrow on the other, no factor has to be packed for this.
+Rows of both factors are contiguous and neither has to be packed, which suits layers that are wide
+on one side and narrow on the other.
 """
 
 from __future__ import annotations
@@ -20,19 +21,25 @@ from ..codegen.simd import (
 )
 from ..compiler.dispatch_table import indirect
 
-#: (rows of X, rows of W) of a tile: for many rows of W, for a few, for two and for one.
+#: Tiles of dot products, each (rows of X, rows of W): WIDE if more than DOT_TILE[1] rows of W are
+#: left, DOT_TILE if three or more, TWO and ONE for two and for one. A tile's vectors of sums and of
+#: its factors fit into the vector registers of the instruction set.
 DOT_TILE_WIDE, DOT_TILE = block_sizes().DOT_TILE_WIDE, block_sizes().DOT_TILE
 DOT_TILE_TWO, DOT_TILE_ONE = block_sizes().DOT_TILE_TWO, block_sizes().DOT_TILE_ONE
 
 
 def _tile(n_X_rows, n_W_rows):
-    """Return the intrinsic of tiles of n_X_rows × n_W_rows dot products, or fewer."""
+    """Return the intrinsic that computes a tile of n_X_rows × n_W_rows dot products.
+
+    At an edge of C it computes fewer: rows of X and W beyond the edge repeat the last one.
+    """
 
     @intrinsic
     def tile(typingctx, X, W, C, first_e, first_o, n_e, n_o, K, accumulate):
-        """C[e, o] = (C[e, o] +) Σₖ X[e, k] W[o, k] for n_e rows from first_e, n_o from first_o.
+        """C[e, o] = Σₖ X[e, k] W[o, k], k < K, plus the old C[e, o] if accumulate is not 0.
 
-        X, W: Matrix; C: Operand; accumulate: whether C is added to.
+        first_e ≤ e < first_e + n_e and first_o ≤ o < first_o + n_o, where 1 ≤ n_e ≤ n_X_rows and
+        1 ≤ n_o ≤ n_W_rows. X, W: Matrix; C: Operand.
         """
         signature = void(X, W, C, *(index,) * 6)
 
@@ -64,22 +71,27 @@ def _tile(n_X_rows, n_W_rows):
 
 
 def store_totals(builder, v, sums, starts, cells):
-    """Emit cells[i] = starts[i] + Σ lanes of sums[i]; cells: addresses, starts: scalars."""
+    """Emit cells[i] = starts[i] + the sum of the lanes of sums[i], for all i.
+
+    sums: vectors; starts: scalars; cells: addresses of elements of C.
+    """
     totals = []
     for i in range(0, len(sums), v.lanes):
         group = sums[i : i + v.lanes]
         packed = v.sum_lanes(group)
         totals += [builder.extract_element(packed, INT32(lane)) for lane in range(len(group))]
-    # Rows beyond an edge repeat the last one, so what is stored twice is the same.
+    # At an edge of C rows repeat the last one: a cell may occur twice, with equal totals.
     for cell, start, total in zip(cells, starts, totals, strict=True):
         builder.store(builder.fadd(start, total), cell)
 
 
 def accumulate_dots(builder, v, xs, ws, K, load):
-    """Return vectors whose lanes add up to Σₖ xs[e][k] ws[o][k], that of (e, o) at e · n_ws + o.
+    """Emit dot products: return vectors, each with lanes that add up to Σₖ xs[e][k] ws[o][k].
 
-    xs, ws: addresses; load(pointer, offset, mask) emits a load behind a pointer of xs, of all lanes
-    for a mask of None. The last terms are loaded by mask.
+    The vector of the pair (e, o) is element e · len(ws) + o of the list. xs, ws: addresses of rows;
+    K: an LLVM integer, the elements of a row. load(pointer, offset, mask) emits a vector of xs,
+    `offset` elements behind a row's address: all lanes if the mask is None. The last elements,
+    which do not fill a vector, are loaded by mask, with 0 in the other lanes.
     """
     count = builder.and_(K, index_constant(-v.lanes))
     sums = [v.zero] * (len(xs) * len(ws))
@@ -108,7 +120,11 @@ def accumulate_dots(builder, v, xs, ws, K, load):
 
 
 def _add_vectors(v, xs, ws, k, mask, sums):
-    """Return the sums plus the products of vectors xs with those at k of every row of ws."""
+    """Emit and return sums[e · n_ws + o] + xs[e] · W(o) for all e and o, lane by lane.
+
+    W(o) is the vector at ws[o] + k. xs: vectors; ws: addresses of rows; k: an index of elements;
+    mask: the lanes of W(o) to load, the others are 0; None for all.
+    """
     sums, n_ws = list(sums), len(ws)
     for o, w in enumerate(ws):
         vector = v.load(w, k, mask)
@@ -117,13 +133,17 @@ def _add_vectors(v, xs, ws, k, mask, sums):
     return sums
 
 
+#: The tiles that `multiply_inner` chooses from, by how many rows of W are left.
 _wide, _few = _tile(*DOT_TILE_WIDE), _tile(*DOT_TILE)
 _two, _one = _tile(*DOT_TILE_TWO), _tile(*DOT_TILE_ONE)
 
 
 @indirect("i i i Matrix Matrix Operand i")
 def multiply_inner(m, n, K, X, W, C, accumulate):
-    """C (m, n) = (C +) X (m, K) W (n, K)ᵀ; accumulate: 1 to add to C, 0 to overwrite it."""
+    """C (m, n) = X (m, K) Wᵀ, W (n, K), plus the old C[e, o] if accumulate is 1, not 0.
+
+    X, W: Matrix; C: Operand, so that it can be written transposed.
+    """
     o = 0
     while o < n:
         left = n - o

@@ -1,8 +1,9 @@
-"""The micro-kernel: C (+)= A B in register tiles, with the columns of B and C on the vector lanes.
+"""The micro-kernel: C (M, N) = A (M, K) B (K, N) in register tiles, with the vector lanes along N.
 
-A tile holds MR rows and NR_VECTORS vectors of C in registers, broadcasts elements of A and streams
-rows of B. Each element of C is one chain of multiply-adds in the order of k, whatever tile it
-belongs to: no result depends on its neighbours or on how the work is cut.
+A tile keeps MR rows of NR_VECTORS vectors of C in registers. For each k it loads a row of B and
+adds its product with A[i, k], broadcast to all lanes, to each row i of the tile. Each element of C
+is one chain of multiply-adds in the order of k, whatever tile it belongs to: no result depends on
+its neighbours or on how the work is cut.
 """
 
 from __future__ import annotations
@@ -29,11 +30,16 @@ from .packing import lane_count
 from .small_k import multiply_small_k
 
 _sizes = block_sizes()
-MR, NR_VECTORS = _sizes.MR, _sizes.NR_VECTORS  # rows of C in a tile, and vectors of each
-MR_TALL = 2 * MR  # rows of a tile of one vector: with fewer, each sum would wait for the last
-NR_MAX = _sizes.NR_MAX  # elements of a row of the widest tile of any dtype
-KC = _sizes.KC  # rows of B that a tile takes at a time
-#: Most rows of B for `multiply_small_k`: for one row of C, for SMALL_K_MAX_M rows, for more.
+#: A tile of C: its rows, and the vectors of each row. The sums, a row of B and a broadcast element
+#: of A fill the vector registers.
+MR, NR_VECTORS = _sizes.MR, _sizes.NR_VECTORS
+#: Rows of a tile that is one vector wide: MR sums would be too few to hide the latency of
+#: multiply-adds, each of which waits for the one before it in its chain.
+MR_TALL = 2 * MR
+NR_MAX = _sizes.NR_MAX  # most elements in a row of a tile, over all instruction sets and dtypes
+KC = _sizes.KC  # rows of B at a time: KC rows as wide as a tile stay in the first-level cache
+#: Largest K with which `multiply_small_k` computes C instead of tiles, which take longer: if C has
+#: one row, up to SMALL_K_MAX_M rows, or more. `codegen/cpu.py` tells the measurement.
 SMALL_K_MAX_ONE_ROW = _sizes.SMALL_K_MAX_ONE_ROW
 SMALL_K_MAX = _sizes.SMALL_K_MAX
 SMALL_K_MAX_MANY_ROWS = _sizes.SMALL_K_MAX_MANY_ROWS
@@ -41,10 +47,11 @@ SMALL_K_MAX_M = _sizes.SMALL_K_MAX_M
 
 
 class _Tile:
-    """Emits one tile: the rows of C from `row` on, n_rows of them, and its first `width` columns.
+    """Emits a tile of C: n_rows rows from row `row` on, and the first `width` columns of C.
 
-    An edge in a tile costs no second kind of code: rows beyond it repeat the last one, columns
-    beyond it are masked.
+    kinds: Numba types of A, B and C; args: LLVM values of the arguments of `tile`; shape: (rows,
+    vectors of a row) of a full tile. At the edges of C the code of a full tile computes fewer
+    elements: rows beyond n_rows repeat the last one, columns beyond `width` are masked.
     """
 
     def __init__(self, context, builder, kinds, args, shape):
@@ -69,11 +76,14 @@ class _Tile:
         ]
 
     def flat_offsets(self):
-        """Offsets of all vectors of the tile in C, row by row."""
+        """Return each vector's offset in C from the tile's first row, in elements, row by row."""
         return [offset for row in self.offsets for offset in row]
 
     def start(self, kind, value):
-        """What the sums start from, row by row: zero, C or the biases, by a `Beta`."""
+        """Emit and return the vectors that the sums start from, row by row: 0, old C or biases.
+
+        kind, value: Numba type and LLVM value of the `Beta` that says which of them.
+        """
         builder, v, beta = self.builder, self.v, emit_record(self.builder, kind, value)
         n_vectors = len(self.columns)
         bias_offset = builder.add(beta.bias_offset, self.row)
@@ -103,7 +113,11 @@ class _Tile:
         return self._merge(sources)
 
     def _merge(self, sources):
-        """Phis of what the sums start from, row by row; sources: (vectors by row, block) each."""
+        """Emit and return a phi for each vector that the sums start from, row by row.
+
+        sources: for each case of `start`, a pair of the vectors, [i][j] for the j-th vector of row
+        i, and the LLVM block that computes them.
+        """
         starts = []
         for i in range(len(self.rows)):
             for j in range(len(self.columns)):
@@ -113,7 +127,7 @@ class _Tile:
         return starts
 
     def add_products(self, sums):
-        """The sums plus all K products of each."""
+        """Emit and return sums[i, j] + Σₖ A[i, k] B[k, j], k < K, as vectors, row by row; K > 0."""
         builder, v = self.builder, self.v
         A_rows = [builder.mul(i, self.A.row_stride) for i in self.rows]
         _, carried, close = v.loop(self.K, 1, [*sums, self.a, self.b], once=True)
@@ -127,9 +141,10 @@ class _Tile:
         return sums
 
     def store(self, sums):
-        """Store the tile; if C ends inside of it, only its last vector by mask, which is slow.
+        """Emit C[row + i, j] = sums for the whole tile; sums: vectors, row by row.
 
-        Rows beyond the edge repeat the last one, so what is stored twice is the same.
+        If the columns of C end inside the tile, only the last vector of a row is stored by mask,
+        which is slow. Rows beyond n_rows repeat the last one, whose values are stored again.
         """
         builder, v = self.builder, self.v
         with builder.if_else(self.is_full) as (full, edge):
@@ -145,7 +160,11 @@ class _Tile:
                     self._store_column(column, j, mask)
 
     def _store_column(self, column, j, mask):
-        """Store (vector, offset) pairs, which are the j-th vector of every row, up to `width`."""
+        """Emit the stores of the j-th vector of every row, up to column `width` of the tile.
+
+        column: a (vector, offset in C) for each row; mask: its lanes below `width`, used only if
+        `width` ends inside the vector. A vector beyond `width` is not stored.
+        """
         builder, v = self.builder, self.v
         some = builder.icmp_signed("<", index_constant(j * v.lanes), self.width)
         all_lanes = builder.icmp_signed("<=", index_constant((j + 1) * v.lanes), self.width)
@@ -159,13 +178,15 @@ class _Tile:
 
 
 def _tile(n_tile_rows, n_vectors):
-    """Return the intrinsic of tiles of that many rows and vectors of C, or fewer."""
+    """Return the intrinsic that computes a tile of C, n_tile_rows rows of n_vectors vectors."""
 
     @intrinsic
     def tile(typingctx, A, B, C, beta, epilogue, row, K, n_rows, width):
         """C[row + i, j] = epilogue(start + Σₖ A[row + i, k] B[k, j]), i < n_rows, j < width, k < K.
 
-        A: Operand; B, C: Matrix; beta, which says what the start is: Beta; epilogue: Epilogue.
+        A: Operand; B, C: Matrix. beta: a Beta, by which start is 0, the old C[row + i, j] or the
+        row's bias; epilogue: an Epilogue. 1 ≤ n_rows ≤ n_tile_rows; columns beyond n_vectors
+        vectors are left out.
         """
         signature = void(A, B, C, beta, epilogue, index, index, index, index)
 
@@ -184,6 +205,7 @@ def _tile(n_tile_rows, n_vectors):
     return tile
 
 
+#: The tiles that `_column_of_tiles` chooses from: _wide ones have NR_VECTORS vectors in a row.
 _wide, _wide_3_rows, _wide_1_row = (_tile(n_rows, NR_VECTORS) for n_rows in (MR, 3, 1))
 _two_vectors, _one_vector_tall = _tile(MR, 2), _tile(MR_TALL, 1)
 _one_vector, _one_vector_1_row = _tile(MR, 1), _tile(1, 1)
@@ -191,7 +213,11 @@ _one_vector, _one_vector_1_row = _tile(MR, 1), _tile(1, 1)
 
 @inlined
 def _column_of_tiles(A, B, C, beta, epilogue, K, M, width):
-    """C (M, width) by tiles above each other: NR_VECTORS wide, two vectors or one."""
+    """C (M, width) = epilogue(start + A (M, K) B (K, width)), by tiles one below the other.
+
+    A tile is one or two vectors wide if `width` needs no more, else NR_VECTORS; columns beyond
+    NR_VECTORS vectors are left out. start is 0, the old C[i, j] or a bias a row, by `beta`.
+    """
     lanes = lane_count(C.data)
     tall = MR_TALL if width <= lanes else MR
     for i in range(0, M, tall):
@@ -215,9 +241,12 @@ def _column_of_tiles(A, B, C, beta, epilogue, K, M, width):
 
 @indirect("i i i Operand Matrix Matrix Beta Epilogue", requires="tiles")
 def multiply_tiles(M, N, K, A, B, C, beta, epilogue):
-    """C (M, N) = epilogue(start + A (M, K) B (K, N)), where beta says what the start is.
+    """C (M, N) = epilogue(start + A (M, K) B (K, N)), K > 0.
 
-    B is read up to whole vectors, C is written to N exactly. K > 0.
+    A: Operand; B, C: Matrix. beta: a Beta, by which start is 0, the old C[i, j] or a bias a row;
+    epilogue: an Epilogue, by which relu, relu's gradient or nothing follows. Rows of B are read
+    beyond N, up to the width of a tile; C is written to exactly N columns. For small K and N in
+    whole vectors `multiply_small_k` computes the same bits in less time.
     """
     lanes = lane_count(C.data)
     max_k = SMALL_K_MAX if M <= SMALL_K_MAX_M else SMALL_K_MAX_MANY_ROWS

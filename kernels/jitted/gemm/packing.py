@@ -1,4 +1,8 @@
-"""Packing: panels for the micro-kernel, transposes and gathered rows, by squares of vectors."""
+"""Packing: panels of B for the micro-kernel, transposed matrices, gathered examples of X.
+
+A transpose goes by squares of lanes × lanes elements, where lanes is the number of elements that a
+vector holds: a square is loaded as vectors, transposed in registers and stored as vectors.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,15 @@ from ..codegen.simd import (
 )
 from ..compiler.dispatch_table import indirect
 
-PREFETCH_DISTANCE = block_sizes().PREFETCH_DISTANCE  # rows that are prefetched before their turn
+#: Examples: while `gather_rows` copies example j of a batch, it prefetches j + PREFETCH_DISTANCE,
+#: if one fills a cache line (256 rows of 54 numbers of a large table took 6.9 µs without, 2.6
+#: with).
+PREFETCH_DISTANCE = block_sizes().PREFETCH_DISTANCE
 
 
 @intrinsic
 def lane_count(typingctx, A):
-    """The number of elements of the array A that a vector holds."""
+    """Return how many elements of the dtype of array A a vector holds."""
     count = lanes(A.dtype)
 
     def codegen(context, builder, signature, args):
@@ -34,7 +41,10 @@ def lane_count(typingctx, A):
 
 @intrinsic
 def _transpose_square(typingctx, X, x, ldx, Y, y, ldy):
-    """Y[y + k ldy + j] = X[x + j ldx + k] for j, k < lanes of a vector."""
+    """Y[k, j] = X[j, k] for j, k < lanes: a full square, lanes elements to a vector.
+
+    X[j, k] is at x + j · ldx + k of the flat vector X, Y[k, j] at y + k · ldy + j of the vector Y.
+    """
     signature = void(X, index, index, Y, index, index)
 
     def codegen(context, builder, sig, args):
@@ -50,10 +60,11 @@ def _transpose_square(typingctx, X, x, ldx, Y, y, ldy):
 
 
 def _store_transposed(builder, v, rows, n, y, ldy, m=None):
-    """Emit y[k ldy + j] = rows[j][k] for k < n, j < m; rows: addresses, one for each lane.
+    """Emit y[k · ldy + j] = rows[j][k] for k < n and j < m; m: an LLVM integer, or None.
 
-    Without m, rows of y are written as whole vectors, beyond m columns: stores by mask are slow (2
-    × 256 elements took 2.5 µs, 0.8 without).
+    rows: an address for each lane; v: `Vectors`; y: an address. m None: j runs over all lanes, so
+    that rows of y are stored as whole vectors: stores by mask are slow (2 × 256 elements took 2.5
+    µs, 0.8 without).
     """
     row_mask = v.mask(builder.trunc(n, INT32))
     column_mask = None if m is None else v.mask(builder.trunc(m, INT32))
@@ -68,14 +79,18 @@ def _store_transposed(builder, v, rows, n, y, ldy, m=None):
 
 
 def _transpose_part(exact):
-    """Return the intrinsic that transposes a part of a square of `lanes` vectors.
+    """Return the intrinsic that transposes m × n elements, a part of a square of lanes × lanes.
 
-    exact: rows of Y are written to m elements, else to whole vectors.
+    exact: true to write m elements of each row of Y; false to write whole vectors, in which the
+    last row of X repeats beyond m.
     """
 
     @intrinsic
     def transpose_part(typingctx, X, x, ldx, Y, y, ldy, m, n):
-        """Y[y + k ldy + j] = X[x + j ldx + k], k < n, j < m; m, n ≤ lanes."""
+        """Y[k, j] = X[j, k] for j < m, k < n; 1 ≤ m, n ≤ lanes of a vector.
+
+        X[j, k] is at x + j · ldx + k of the flat vector X, Y[k, j] at y + k · ldy + j of Y.
+        """
         signature = void(X, index, index, Y, index, index, index, index)
 
         def codegen(context, builder, sig, args):
@@ -97,9 +112,11 @@ _transpose_exact, _transpose_padded = _transpose_part(True), _transpose_part(Fal
 
 @intrinsic
 def _gather_square(typingctx, X, rows, k, Y, y, ldy, m, n):
-    """Y[y + q ldy + j] = X[rows[j], k + q] for j < m, q < n; m, n ≤ lanes of a vector.
+    """Y[q, j] = X[rows[j], k + q] for j < m, q < n; 1 ≤ m, n ≤ lanes of a vector.
 
-    X is an Input. Rows of Y are written as whole vectors, in which the last row repeats.
+    X: an Input of the network's dtype with column stride 1; rows: indices of its examples; Y[q, j]
+    is at y + q · ldy + j of the flat vector Y. Rows of Y are written as whole vectors, in which
+    example m − 1 repeats beyond m.
     """
     signature = void(X, rows, index, Y, index, index, index, index)
 
@@ -120,9 +137,10 @@ def _gather_square(typingctx, X, rows, k, Y, y, ldy, m, n):
 
 @indirect("i i F1 i i F1 i i i", requires="tiles")
 def transpose(m, n, X, x, ldx, Y, y, ldy, padded):
-    """Y[y + k ldy + j] = X[x + j ldx + k] for j < m, k < n.   Y (n, ldy) at y; X (m, ldx) at x.
+    """Y[k, j] = X[j, k] for j < m, k < n: Y (n, ldy) out, X (m, ldx).
 
-    padded: 1 where rows of Y may be written up to whole vectors.
+    X[j, k] is at x + j · ldx + k of the flat vector X, Y[k, j] at y + k · ldy + j of Y. padded: 1
+    if rows of Y may be written beyond m, up to a whole vector, which is faster; 0 if not.
     """
     step = lane_count(X)
     for j in range(0, m, step):
@@ -139,9 +157,11 @@ def transpose(m, n, X, x, ldx, Y, y, ldy, padded):
 
 @indirect("X I1 i F1 i i", requires="pick")
 def gather_rows(X, rows, n, Y, y, ldy):
-    """Y[y + k ldy + j] = X[rows[j], k] for k < n.   Y (n, ldy) at y.
+    """Y[k, j] = X[rows[j], k] for k < n: example rows[j] of X becomes column j of Y (n, ldy).
 
-    X has the network's dtype and its columns side by side. Rows of Y are written as whole vectors.
+    X: an Input of the network's dtype with column stride 1; rows: int64; Y[k, j] is at y + k · ldy
+    + j of the flat vector Y. Rows of Y are written as whole vectors: beyond the examples the last
+    one repeats.
     """
     step, size = lane_count(Y), Y.itemsize
     for j in range(0, rows.size, step):
@@ -157,7 +177,7 @@ def gather_rows(X, rows, n, Y, y, ldy):
 
 @intrinsic
 def _copy_vector(typingctx, X, x, n, Y, y):
-    """Y[y : y + lanes] = X[x : x + n] followed by zeros; n ≤ lanes."""
+    """Y[y : y + lanes] = X[x : x + n] followed by zeros; n ≤ lanes, the elements of a vector."""
     signature = void(X, index, index, Y, index)
 
     def codegen(context, builder, sig, args):
@@ -174,9 +194,10 @@ def _copy_vector(typingctx, X, x, n, Y, y):
 
 @indirect("T i i Operand Matrix", requires="product")
 def pack_panel(kernel_ptrs, K, N, B, panel):
-    """panel[k, j] = B[k, j] for k < K, j < N; panel.ld is N in whole vectors.
+    """panel[k, j] = B[k, j] for k < K, j < N.   panel: Matrix (K, ld) out; B: Operand (K, N).
 
-    B is row-major or column-major; no element beside it is read.
+    panel.ld is N rounded up to whole vectors; columns from N on hold 0 if B is row-major, else they
+    repeat column N − 1. Nothing outside of B (K, N) is read.
     """
     lanes = lane_count(panel.data)
     if B.row_stride == 1:

@@ -1,7 +1,8 @@
-"""Products with small K: elements of A stay in registers while whole rows of B and C pass.
+"""C (M, N) = A (M, K) B (K, N) for small K: A's elements stay in registers while B and C stream.
 
-In layers of a few units a tile of `microkernel.py` spends most of its time on its start and its
-end.
+A band is SMALL_K_MR rows of C. Its elements of A are broadcast to registers once; then rows of B
+and of C pass vector by vector, from the first column to the last. In layers of a few units a
+register tile (`microkernel.py`) spends most of its time on its start and its end instead.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from ..compiler.jit import inlined
 from ..records import Beta, Epilogue, Matrix, Operand
 from .epilogue import BETA_BIAS, BETA_ONE, EPILOGUE_NONE, EpilogueEmitter
 
-#: Rows and columns of A whose elements the registers hold at once.
+#: Most rows of C in a band, and most rows of B that a band takes at a time: SMALL_K_MR · SMALL_K_KC
+#: elements of A fill registers, one in all lanes of each.
 SMALL_K_MR, SMALL_K_KC = block_sizes().SMALL_K_MR, block_sizes().SMALL_K_KC
 
 
 class _Band:
-    """Emits bands of rows of C: as many rows and columns of A as the caller says."""
+    """Emits a band of C: n_rows rows from row `row` on, N columns.
+
+    kinds: Numba types of A, B, C and beta; args: LLVM values of the arguments of `_band`.
+    """
 
     def __init__(self, context, builder, kinds, args):
         self.builder = builder
@@ -50,7 +55,10 @@ class _Band:
         self.biases = element_pointer(context, builder, kinds[3].types[1], beta.bias, bias_offset)
 
     def factors(self, rows, depth):
-        """Vectors (rows, depth) of the elements of A, each in every lane."""
+        """Emit and return vectors f[i][k] that hold A[i, k] in every lane, for k < depth.
+
+        rows: the LLVM indices i, counted from the band's first row.
+        """
         builder = self.builder
         starts = [builder.gep(self.a, [builder.mul(i, self.A.row_stride)]) for i in rows]
         steps = [builder.mul(self.A.column_stride, index_constant(k)) for k in range(depth)]
@@ -60,7 +68,11 @@ class _Band:
         ]
 
     def stream(self, rows, depth, finish):
-        """C[rows] = finish(start + A[rows, :depth] B[:depth]), vector by vector."""
+        """Emit C[i, j] = finish(start + Σₖ A[i, k] B[k, j]) for i in `rows`, j < N, k < depth.
+
+        start: 0, the old C[i, j] or the bias of row i, by `Beta`. finish: an `EpilogueEmitter`.
+        rows: LLVM indices, counted from the band's first row.
+        """
         builder, v = self.builder, self.v
         factors = self.factors(rows, depth)
         biases = (builder.load(builder.gep(self.biases, [i])) for i in rows)
@@ -84,7 +96,9 @@ class _Band:
 def _band(typingctx, A, B, C, beta, epilogue, row, n_rows, N, K):
     """C[row + i, j] = epilogue(start + Σₖ A[row + i, k] B[k, j]), i < n_rows, j < N, k < K.
 
-    n_rows ≤ SMALL_K_MR, K ≤ SMALL_K_KC, N whole vectors.
+    A: Operand; B, C: Matrix. beta: a Beta, by which start is 0, the old C[row + i, j] or the row's
+    bias; epilogue: an Epilogue. 1 ≤ n_rows ≤ SMALL_K_MR, 1 ≤ K ≤ SMALL_K_KC; N fills whole vectors.
+    One row has code of its own; in a band of several, rows beyond n_rows repeat the last one.
     """
     signature = void(A, B, C, beta, epilogue, index, index, index, index)
 
@@ -114,9 +128,11 @@ def _band(typingctx, A, B, C, beta, epilogue, row, n_rows, N, K):
 
 @inlined
 def multiply_small_k(M, N, K, A, B, C, beta, epilogue):
-    """C (M, N) = epilogue(start + A (M, K) B (K, N)), N whole vectors, where beta says the start.
+    """C (M, N) = epilogue(start + A (M, K) B (K, N)), where N fills whole vectors.
 
-    Bands of SMALL_K_MR rows of A take SMALL_K_KC rows of B at a time.
+    A: Operand; B, C: Matrix. beta: a Beta, by which start is 0, the old C[i, j] or a bias a row;
+    epilogue: an Epilogue, applied after the last k. A band of SMALL_K_MR rows of C takes SMALL_K_KC
+    rows of B at a time.
     """
     for k in range(0, K, SMALL_K_KC):
         depth = min(SMALL_K_KC, K - k)

@@ -1,9 +1,11 @@
-"""The activations and their derivatives, over feature-major arrays, A (n_out, ld).
+"""The activations A = g(Z) and their derivatives, over feature-major arrays (n_out, ld).
 
-Each is a kernel of its own, compiled only for networks that use it: closures over their formulas
-would not be found in the cache again. A forward kernel writes A[o0:o1, j0:j0+n] = g(Z) of the same
-place, and Z may be A. A backward kernel writes dZ[o0:o1, :n] = dA g'(Z), from A = g(Z), and dZ may
-be dA. scratch (3, ld) is used by kernels that need all units of an example at once.
+A forward kernel writes A[o, j] = g(Z[o, j]) for units o0 ≤ o < o1 and columns j0 ≤ j < j0 + n; Z
+may be A itself. A backward kernel writes dZ[o, j] = dA[o, j] g'(Z[o, j]) for o0 ≤ o < o1, j < n,
+from A if g' can be had from A = g(Z), else from Z; dZ may be dA itself. Only softmax, which needs
+all units of an example at once, uses scratch (3, ld).
+Each activation has a kernel of its own, compiled only for networks that use it: a closure over g
+would not be found in the cache on disk again.
 """
 
 from __future__ import annotations
@@ -16,12 +18,15 @@ from ..compiler.dispatch_table import indirect_for
 from ..compiler.jit import inlined, kernel
 from ..requirements import of_activation, of_derivative
 
-SELU_LOW = SELU_SCALE * SELU_ALPHA
+SELU_LOW = SELU_SCALE * SELU_ALPHA  # selu(z) = SELU_LOW (eᶻ − 1) for z < 0, else SELU_SCALE z
 
 
 @inlined
 def _copy(x, y):
-    """y = x (n,), unless both are one array: loops in place need no check for overlaps in LLVM."""
+    """y[j] = x[j], both (n,), unless they are one array: kernels then work in place on y.
+
+    LLVM emits no check for overlaps in a loop over one array.
+    """
     if address_of(x) != address_of(y):
         for j in range(y.size):
             y[j] = x[j]
@@ -29,7 +34,7 @@ def _copy(x, y):
 
 @inlined
 def _copied_row(Z, A, o, j0, n):
-    """Return A[o, j0 : j0+n] (n,), a view, after Z's numbers were copied there."""
+    """Copy Z[o, j0 : j0+n] to A[o, j0 : j0+n] and return this view (n,).   Z, A (n_out, ld)."""
     prefer_full_width()
     a = view_row(A, o, j0, n)
     _copy(view_row(Z, o, j0, n), a)
@@ -73,7 +78,11 @@ def _leaky_relu(Z, A, j0, n, o0, o1, scratch):
 
 @kernel
 def softmax_of_columns(Z, A, m, top, total):
-    """A = exp(Z) / Σ exp(Z) over the rows k.   Z, A (K, ld); top, total (m,) out: max and Σ."""
+    """A[k, j] = exp(Z[k, j]) / Σₖ exp(Z[k, j]) for examples j < m.   Z, A (K, ld), or one array.
+
+    top[j] = maxₖ Z[k, j], which is subtracted before exp, and total[j] = Σₖ exp(Z[k, j] − top[j]),
+    both (m,), are written too.
+    """
     prefer_full_width()
     K = A.shape[0]
     for k in range(K):
@@ -84,7 +93,7 @@ def softmax_of_columns(Z, A, m, top, total):
     for k in range(1, K):
         a = view_row(A, k, 0, m)
         for j in range(m):
-            # NaN must win, as NumPy's maximum lets it.
+            # NaN wins, as in NumPy's maximum.
             top[j] = top[j] if top[j] > a[j] or top[j] != top[j] else a[j]
     for k in range(K):
         a = view_row(A, k, 0, m)
@@ -98,7 +107,7 @@ def softmax_of_columns(Z, A, m, top, total):
 
 
 def _softmax(Z, A, j0, n, o0, o1, scratch):
-    """All units at once, whatever o0 and o1 are; scratch holds maxima and sums."""
+    """A[k, j] = exp(Z[k, j]) / Σₖ exp(Z[k, j]) for j < n, all k; j0, o0, o1 are unused."""
     softmax_of_columns(Z, A, n, view_row(scratch, 0, 0, n), view_row(scratch, 1, 0, n))
 
 
@@ -192,7 +201,7 @@ def _leaky_relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
 
 @inlined
 def _softmax_gradient(A, D, m, inner):
-    """D = A (D − Σ D A) over the rows k.   A, D (K, ld); inner (m,) scratch."""
+    """D[k, j] ← A[k, j] (D[k, j] − Σₖ D[k, j] A[k, j]), j < m.   A, D (K, ld); scratch: inner."""
     for j in range(m):
         inner[j] = 0
     for k in range(A.shape[0]):
@@ -206,7 +215,7 @@ def _softmax_gradient(A, D, m, inner):
 
 
 def _softmax_back(dA, Z, A, dZ, n, o0, o1, scratch):
-    """All units at once, whatever o0 and o1 are; scratch holds Σ dA A."""
+    """dZ[k, j] = A[k, j] (dA[k, j] − Σₖ dA[k, j] A[k, j]) for j < n, all k; Z, o0, o1 unused."""
     for o in range(A.shape[0]):
         _copied_row(dA, dZ, o, 0, n)
     _softmax_gradient(A, dZ, n, view_row(scratch, 0, 0, n))
@@ -284,5 +293,7 @@ _KERNELS = {
     Activation.EXP: (_exp, _exp_back),
 }
 _forward, _back = ({code: pair[i] for code, pair in _KERNELS.items()} for i in (0, 1))
+#: activate(kernel_pointers, activation, Z, A, j0, n, o0, o1, scratch) calls a forward kernel,
+#: derive(kernel_pointers, activation, dA, Z, A, dZ, n, o0, o1, scratch) a backward kernel.
 activate = indirect_for(Activation, "F2 F2 i i i i F2", _forward, of_activation)
 derive = indirect_for(Activation, "F2 F2 F2 F2 i i i F2", _back, of_derivative)

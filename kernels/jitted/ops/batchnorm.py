@@ -1,4 +1,7 @@
-"""Batch normalisation over feature-major arrays, X (n_out, ld); formulas as in `kernels/loops`."""
+"""Batch normalisation, A = γ (X − μ) / √(σ² + ε) + β, over feature-major arrays X (n_out, ld).
+
+Each feature has its own mean μ, biased variance σ², γ and β: Ioffe and Szegedy, arXiv:1502.03167.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from ..compiler.dispatch_table import indirect
 
 @indirect("F2 i F1 F1 i i", requires="batchnorm in training")
 def mean_and_variance(X, m, mean, variance, k0, k1):
-    """Write mean and biased variance (n_out,) of the rows k0 … k1−1 of X over m examples.
+    """Write mean[k] and biased variance[k] of feature X[k, :m] over m examples, for k0 ≤ k < k1.
 
-    Sums are of float64.
+    X (n_out, ld); mean, variance (n_out,) out. Sums are in float64; for m = 0 both are 0.
     """
     for k in range(k0, k1):
         x, total = view_row(X, k, 0, m), 0.0
@@ -27,7 +30,10 @@ def mean_and_variance(X, m, mean, variance, k0, k1):
 
 @indirect("F2 i BatchNorm F2 i i", requires="batchnorm")
 def normalize(X, n, norm, A, k0, k1):
-    """A[k0:k1, :n] = γ (X − μ) / √(σ² + ε) + β.   X, A (n_out, ld)."""
+    """A[k, j] = γ[k] (X[k, j] − μ[k]) / √(σ²[k] + ε) + β[k] for k0 ≤ k < k1, j < n.
+
+    X, A (n_out, ld), A out; norm: a BatchNorm record of μ, σ², γ, β (n_out,) each and ε.
+    """
     mean, variance, gamma, beta, epsilon = norm
     for k in range(k0, k1):
         x, a = view_row(X, k, 0, n), view_row(A, k, 0, n)
@@ -38,10 +44,11 @@ def normalize(X, n, norm, A, k0, k1):
 
 @indirect("F2 i i BatchNorm F2 F2 F1 F1 i i", requires="batchnorm in training")
 def differentiate(X, m, n, norm, dA, dX, dgamma, dbeta, k0, k1):
-    """Write dX (n_out, ld), dγ and dβ (n_out,) of the rows k0 … k1−1 from dA (n_out, ld).
+    """Write dβ = Σ dA, dγ = Σ dA x̂ and dX = γ/√(σ² + ε) (dA − dβ/m − x̂ dγ/m), for k0 ≤ k < k1.
 
-    norm: with μ and σ² of these m examples, which are functions of X. dX is zero in the columns
-    m … n−1, beyond the batch.
+    x̂ = (X − μ)/√(σ² + ε); sums go over the m examples. norm: a BatchNorm record with μ and σ² of
+    these examples, so that dX contains their derivatives too. X, dA, dX (n_out, ld), dgamma, dbeta
+    (n_out,); the last three out. Columns m … n−1 of dX, beyond the batch, become 0.
     """
     mean, variance, gamma, _, epsilon = norm
     for k in range(k0, k1):

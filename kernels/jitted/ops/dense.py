@@ -1,7 +1,8 @@
-"""The products of a dense layer over feature-major activations, A (n, ld).
+"""The products of a dense layer: Z = W A + b, dA = Wᵀ dZ, dW = dZ Aᵀ, db = Σ dZ.
 
-W is (n_out, n_in). Examples are on the vector lanes in both directions; dW is dot products along
-the examples, or a product with packed A: whichever takes less time.
+W is (n_out, n_in); A, dA (n_in, ld) and Z, dZ (n_out, ld) are feature-major. Examples are on the
+vector lanes for Z and dA. dW is computed by dot products along the examples or by a product with
+packed A, whichever takes less time.
 """
 
 from __future__ import annotations
@@ -23,15 +24,19 @@ from ..gemm.packing import lane_count, transpose
 from ..records import Beta, Epilogue, Matrix, Operand
 from ..requirements import MIN_PACKED_ENTRIES
 
-#: Bytes of a row of W from which on W is transposed, KC rows at a time, for the input's gradient.
+#: Fewest bytes of a row of W with which `input_gradient` transposes W, KC rows at a time: a column
+#: of W then meets too few sets of the first-level cache and too many pages. `codegen/cpu.py` holds
+#: the measurement.
 MIN_STRIDE_PACK_W = block_sizes().MIN_STRIDE_PACK_W
 
 
 @indirect("T F1 DenseLayer Slice Matrix Matrix i i", requires="batch")
 def layer_outputs(kernel_ptrs, theta, layer, units, A, Z, n, relu):
-    """Z[units, :n] = b + W[units] A[:, :n], or max(that, 0) for relu = 1.
+    """Z[o, j] = b[o] + Σₖ W[o, k] A[k, j] for units.begin ≤ o < units.end, j < n.
 
-    A (n_in, ld); Z (n_out, ld); theta holds W and b, `layer` says where.
+    If relu is 1, not 0, max(0, Z[o, j]) is stored instead. A (n_in, ld), Z (n_out, ld) out: Matrix.
+    theta holds W (n_out, n_in) at layer.W and b (n_out,) at layer.b; a negative layer.b means that
+    there is no b. units: Slice.
     """
     row = units.begin
     multiply_tiles(
@@ -46,10 +51,12 @@ def layer_outputs(kernel_ptrs, theta, layer, units, A, Z, n, relu):
 
 @indirect("T F1 DenseLayer Slice Matrix Matrix i Epilogue F1 i", requires="training")
 def input_gradient(kernel_ptrs, theta, layer, units, dZ, dA, n, epilogue, packed, p):
-    """dA[units, :n] = epilogue(W[:, units]ᵀ dZ[:, :n]); units: of the layer's inputs.
+    """dA[k, j] = epilogue(Σₒ W[o, k] dZ[o, j]) for units.begin ≤ k < units.end, j < n.
 
-    dZ (n_out, ld); dA (n_in, ld); the mask of the epilogue is that of row 0. packed[p:] is scratch
-    of (units, KC) elements.
+    units: Slice of the layer's inputs. dZ (n_out, ld), dA (n_in, ld) out: Matrix. theta holds W
+    (n_out, n_in) at layer.W. epilogue: an Epilogue; its mask_offset is where the mask of input 0
+    begins. packed[p:]: scratch for Wᵀ, KC elements for each of `units`, used if a row of W has
+    MIN_STRIDE_PACK_W bytes or more.
     """
     height, n_in = units.end - units.begin, layer.n_in
     packs = n_in * theta.itemsize >= MIN_STRIDE_PACK_W
@@ -76,11 +83,13 @@ def input_gradient(kernel_ptrs, theta, layer, units, dZ, dA, n, epilogue, packed
 
 @inlined
 def _packs(n_in, n_out, m, lanes):
-    """Tell whether dW of m examples takes less time as a product than as dot products.
+    """Tell whether dW (n_out, n_in) takes less time as a product than as dot products.
 
-    Both sides count sixths of a nanosecond, fitted to layers of 2 to 1000 units on 1 to 1000
-    examples. A dot product costs its vectors and a sum of lanes; a product costs its vectors and
-    packing A, for which features that do not fill a vector cost as much again.
+    The product packs A (n_in, m), m examples. lanes: elements of a vector. The answer is no if dW
+    has fewer than MIN_PACKED_ENTRIES entries. Costs are sixths of a nanosecond, fitted to layers of
+    2 to 1000 units on 1 to 1000 examples. A dot product costs 1 for each vector of examples and 4
+    for the sum of its lanes. The product costs 450 and, for each example, 7/8 for each vector of
+    dW, 10 for each vector of A that is packed, and 10 more if the features do not fill the last.
     """
     if n_in * n_out < MIN_PACKED_ENTRIES:
         return False
@@ -91,10 +100,11 @@ def _packs(n_in, n_out, m, lanes):
 
 @indirect("T F1 DenseLayer Slice Slice Matrix Matrix i F1 i", requires="training")
 def weight_gradient(kernel_ptrs, grad, layer, units, inputs, dZ, A, m, packed, p):
-    """dW[units, inputs] = dZ[units, :m] A[inputs, :m]ᵀ.   dZ (n_out, ld); A (n_in, ld).
+    """dW[o, k] = Σⱼ dZ[o, j] A[k, j] over examples j < m, for o in `units` and k in `inputs`.
 
-    grad holds dW, `layer` says where. Columns of dZ are 0 from m up to whole vectors. There are at
-    most NR_MAX inputs; packed[p:] is scratch of KC_LARGE elements for each.
+    units, inputs: Slice; at most NR_MAX inputs. dZ (n_out, ld), A (n_in, ld): Matrix; columns of
+    dZ are 0 from m up to whole vectors. grad receives dW (n_out, n_in) at layer.W. packed[p:]:
+    scratch of NR_MAX · KC_LARGE elements, unused if dW is computed by dot products.
     """
     lanes, n_in = lane_count(grad), layer.n_in
     m_padded = (m + lanes - 1) // lanes * lanes
@@ -109,7 +119,7 @@ def weight_gradient(kernel_ptrs, grad, layer, units, inputs, dZ, A, m, packed, p
             Operand(A_rows.data, A_rows.offset, 1, A.ld),
             Matrix(grad, W, n_in), BETA_ZERO, packed, p,
         )  # fmt: skip
-    elif layer.n_out == 1:  # tiles hold few rows of the first factor, or many for one of the second
+    elif layer.n_out == 1:  # dZ is the second factor: tiles with one row of it hold many of A.
         multiply_inner(
             kernel_ptrs, n_columns, 1, m_padded, A_rows, dZ_rows, Operand(grad, W, 1, n_in), 0
         )
@@ -122,7 +132,7 @@ def weight_gradient(kernel_ptrs, grad, layer, units, inputs, dZ, A, m, packed, p
 
 @indirect("F2 i F1 i i", requires="training")
 def bias_gradient(dZ, m, db, o0, o1):
-    """db[o0:o1] = Σ dZ[o0:o1, :m] over the examples.   dZ (n_out, ·); db (n_out,)."""
+    """db[o] = Σⱼ dZ[o, j] over examples j < m, for o0 ≤ o < o1.   dZ (n_out, ld); db (n_out,)."""
     for o in range(o0, o1):
         s = db.dtype.type(0)
         for j in range(m):
@@ -132,9 +142,10 @@ def bias_gradient(dZ, m, db, o0, o1):
 
 @kernel
 def dot(x, y):
-    """Return Σ xᵢ yᵢ.   x, y (n,).
+    """Return Σᵢ x[i] y[i], in the dtype of x.   x, y (n,).
 
-    Each is read as four streams: 10 to 20 % faster than one.
+    The four quarters of x and y are read side by side and summed apart, which is 10 to 20 % faster
+    than one pass from front to end.
     """
     zero, n = x.dtype.type(0), x.size // 4
     a = b = c = d = zero

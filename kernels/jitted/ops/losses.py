@@ -1,6 +1,8 @@
-"""Losses and their gradients in one pass, over feature-major outputs A or logits Z, (K, ld).
+"""Losses ℓ and their gradients in one pass, over feature-major outputs A or logits Z, (K, ld).
 
-Targets Y are (K, ld), share = w/Σw and w are (m,) for m examples. Costs add up in float64.
+K is the number of outputs, m that of examples; targets Y are (K, ld). w (m,) are the weights of the
+examples, share (m,) = w/Σw. A cost is Σⱼ share[j] Σₖ ℓ, summed in float64. Hits are Σ w of the
+examples that are classified right.
 """
 
 from __future__ import annotations
@@ -16,12 +18,16 @@ from ..compiler.jit import inlined, kernel
 from ..requirements import of_loss
 from .activations import softmax_of_columns
 
+#: Members of Loss that `_point` compares its code with, as integers for compiled code.
 ABSOLUTE, HUBER, QUANTILE = int(Loss.ABSOLUTE_ERROR), int(Loss.HUBER), int(Loss.QUANTILE)
 
 
 @inlined
 def _squared_cost(A, Y, share, m, dA):
-    """Return Σ share ½(A − Y)² and write its gradient dA (K, ld)."""
+    """Return Σⱼₖ share[j] (A[k, j] − Y[k, j])²/2 and write dA[k, j] = share[j] (A[k, j] − Y[k, j]).
+
+    A, Y, dA (K, ld); share (m,); m examples.
+    """
     cost = 0.0
     for k in range(A.shape[0]):
         a, y, d = view_row(A, k, 0, m), view_row(Y, k, 0, m), view_row(dA, k, 0, m)
@@ -34,7 +40,12 @@ def _squared_cost(A, Y, share, m, dA):
 
 @kernel
 def _point(code, a, y, rate):
-    """Return ℓ(a, y) and dℓ/da of the losses with a parameter, and of Poisson's, in float64."""
+    """Return ℓ(a, y) and dℓ/da of one output a and target y, in float64; e = a − y.
+
+    code: a Loss; rate: its parameter, δ of HUBER or τ of QUANTILE, else unused. ABSOLUTE_ERROR has
+    ℓ = |e|; HUBER e²/2 if |e| ≤ δ, else δ (|e| − δ/2); QUANTILE −τ e if e < 0, else (1 − τ) e;
+    POISSON, as which any other code counts, a if y = 0, else a − y ln a.
+    """
     e = a - y
     if code == ABSOLUTE:
         return abs(e), (1.0 if e > 0 else (-1.0 if e < 0 else e * 0))
@@ -51,7 +62,11 @@ def _point(code, a, y, rate):
 
 @inlined
 def _pointwise_cost(code, A, Y, share, m, rate, dA):
-    """Return Σ share ℓ(a, y) of the loss of that code, and write its gradient dA (K, ld)."""
+    """Return Σⱼₖ share[j] ℓ(A[k, j], Y[k, j]) and write dA[k, j] = share[j] dℓ/da.
+
+    ℓ: the loss that `_point` computes for `code` and its parameter `rate`. A, Y, dA (K, ld); share
+    (m,); m examples.
+    """
     cost = 0.0
     for k in range(A.shape[0]):
         for j in range(m):
@@ -63,16 +78,17 @@ def _pointwise_cost(code, A, Y, share, m, rate, dA):
 
 @inlined
 def _binary_cost(Z, Y, share, m, dZ):
-    """Return Σ share (max(z, 0) − z y + ln(1 + e^−|z|)); write dZ (K, ld) = share (σ(z) − y).
+    """Return Σⱼₖ share[j] (max(z, 0) − z y + ln(1 + e^−|z|)); write dZ[k, j] = share[j] (σ(z) − y).
 
-    dZ is none of the other arrays.
+    z = Z[k, j], y = Y[k, j]. Z, Y, dZ (K, ld); share (m,); m examples. dZ must not be Z or Y, for
+    it holds e^−|z| in between.
     """
     prefer_full_width()
     number = Z.dtype.type
     one, zero, cost = number(1), number(0), 0.0
     for k in range(Z.shape[0]):
         z, y, d = view_row(Z, k, 0, m), view_row(Y, k, 0, m), view_row(dZ, k, 0, m)
-        # In three loops: where float64 is added, LLVM takes half as many lanes of everything.
+        # These are three loops because LLVM halves the lanes of a loop that adds float64.
         for j in range(m):
             d[j] = elementary.exp(-abs(z[j]))
         for j in range(m):
@@ -85,9 +101,10 @@ def _binary_cost(Z, Y, share, m, dZ):
 
 @inlined
 def _categorical_cost(Z, Y, share, m, dZ, scratch):
-    """Return −Σ share Σₖ yₖ ln softmax(z)ₖ; write dZ = share (softmax(z) Σₖ yₖ − y).
+    """Return −Σⱼₖ share[j] Y[k, j] ln S[k, j], where S = softmax(Z) over the outputs k.
 
-    dZ, Z, Y (K, ld); scratch (3, ld).
+    dZ[k, j] = share[j] (S[k, j] Σₖ Y[k, j] − Y[k, j]) is written. Z, Y, dZ (K, ld); share (m,); m
+    examples; scratch (3, ld): maxima of Z, ln Σ exp and Σ Y of the examples.
     """
     prefer_full_width()
     top, total, mass = (
@@ -114,9 +131,12 @@ def _categorical_cost(Z, Y, share, m, dZ, scratch):
 
 @inlined
 def _binary_hits(Z, Y, w, m):
-    """Return Σ w over the examples whose every z > 0 agrees with y > ½.   Z, Y (K, ld)."""
+    """Return Σ w[j] of the examples j < m with (Z[k, j] > 0) = (Y[k, j] > ½) for every output k.
+
+    Z (K, ld): logits; Y (K, ld): targets; w (m,).
+    """
     half, zero, hits = Y.dtype.type(0.5), Z.dtype.type(0), 0.0
-    if Z.shape[0] == 1:  # one loop, which vectorises
+    if Z.shape[0] == 1:  # A single loop is vectorised by LLVM.
         z, y = view_row(Z, 0, 0, m), view_row(Y, 0, 0, m)
         for j in range(m):
             hits += np.float64(w[j]) if (z[j] > zero) == (y[j] > half) else 0.0
@@ -131,7 +151,10 @@ def _binary_hits(Z, Y, w, m):
 
 @inlined
 def _column_maximum(X, m, top):
-    """top (m,) = the largest number of each column of X (K, ld); NaN only where it comes first."""
+    """top[j] = maxₖ X[k, j] for j < m.   X (K, ld); top (m,) out.
+
+    NaN is passed over, but if X[0, j] is NaN, top[j] is.
+    """
     for j in range(m):
         top[j] = X[0, j]
     for k in range(1, X.shape[0]):
@@ -142,10 +165,12 @@ def _column_maximum(X, m, top):
 
 @inlined
 def _categorical_hits(Z, Y, w, m, scratch):
-    """Return Σ w over the examples whose largest z and y stand in one row, the first of equals.
+    """Return Σ w[j] of the examples j < m whose argmaxₖ Z[k, j] equals argmaxₖ Y[k, j].
 
-    Z, Y (K, ld); scratch (3, ld). Row by row, for that vectorises: an example is settled by the
-    first row that holds one of its largest numbers, and right if it holds both.
+    Of equal numbers the first counts; NaN counts as the largest only at k = 0. Z, Y (K, ld); w
+    (m,); scratch (3, ld): maxima of Z, of Y, and 1 for examples that are not decided yet. LLVM
+    vectorises loops over the examples, hence k runs outside: the first k that has the largest
+    number of Z or of Y decides, and the example is right if it has both.
     """
     best, truth, open_ = (
         view_row(scratch, 0, 0, m),
@@ -168,29 +193,35 @@ def _categorical_hits(Z, Y, w, m, scratch):
 
 
 def _squared(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
+    """Write loss_hits = (cost of the squared error, 0) and its gradient dA; scratch is unused."""
     loss_hits[0] = _squared_cost(A, Y, view_row(weights, 0, 0, m), m, dA)
     loss_hits[1] = 0.0
 
 
 def _binary(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
+    """Write loss_hits = (cost, hits) of binary cross-entropy and dA; A: logits; scratch unused."""
     loss_hits[0] = _binary_cost(A, Y, view_row(weights, 0, 0, m), m, dA)
     loss_hits[1] = _binary_hits(A, Y, view_row(weights, 1, 0, m), m)
 
 
 def _categorical(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
+    """Write loss_hits = (cost, hits) of categorical cross-entropy and dA; A: logits."""
     loss_hits[0] = _categorical_cost(A, Y, view_row(weights, 0, 0, m), m, dA, scratch)
     loss_hits[1] = _categorical_hits(A, Y, view_row(weights, 1, 0, m), m, scratch)
 
 
 def _pointwise(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
+    """Write loss_hits = (cost of the loss `code`, 0) and its gradient dA; scratch is unused."""
     loss_hits[0] = _pointwise_cost(code, A, Y, view_row(weights, 0, 0, m), m, rate, dA)
     loss_hits[1] = 0.0
 
 
-#: Write the gradient dA (K, ld) and loss_hits (2,) = (cost, Σ w of right examples) of the loss of a
-#: code, which kernels that several losses share get once more. rate: the loss's parameter; A, Y
-#: (K, ld): outputs, for cross-entropies logits, and targets; weights (2, ld): w/Σw, and w itself,
-#: in which counts stay exact; m: examples; scratch (3, ld).
+#: cost_and_hits(kernel_pointers, loss, code, rate, A, Y, weights, m, dA, scratch, loss_hits) writes
+#: the gradient dA (K, ld) of a Loss and loss_hits (2,): the cost, and Σ w of the examples that are
+#: classified right, 0 if the loss does not classify. code: the Loss once more, because a kernel may
+#: serve several; rate: its parameter. A (K, ld): outputs, for cross-entropies the logits;
+#: Y (K, ld): targets; weights (2, ld): w/Σw, and w, whose sums are exact for whole numbers;
+#: m: examples; scratch (3, ld).
 cost_and_hits = indirect_for(
     Loss,
     "i f F2 F2 F2 i F2 F2 D1",

@@ -1,4 +1,10 @@
-"""Counter-based random numbers, Philox-4x32-10: pure functions of a key and a counter."""
+"""Random numbers by Philox-4x32-10, a pure function of a counter and a key, and what uses them.
+
+Four 32-bit integers as counter and two as key give four random 32-bit integers: Salmon, Moraes,
+Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Shuffles depend on seed and
+epoch; dropout and noise also on the layer, the unit and the example's index in the user's X, and
+not on batches or threads.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +24,22 @@ from ..compiler.jit import inlined
 from ..gemm.packing import lane_count
 from ..records import Matrix
 
+#: Second integer of the key: a `Purpose` in its upper 16 bits, the number of the layer among those
+#: that draw random numbers in the lower ones. The first integer is the seed.
 SHUFFLE_KEY = int(Purpose.SHUFFLE) << 16
 DROPOUT_KEY, NOISE_KEY = int(Purpose.DROPOUT) << 16, int(Purpose.NOISE) << 16
 
-
+#: Philox's constants: each round multiplies integers 0 and 2 of the counter by the first two and
+#: then increases the integers of the key by the others.
 MULTIPLIERS, INCREMENTS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 
 
 @inlined
 def philox_words(c0, c1, c2, c3, k0, k1):
-    """Return four random 32-bit words, as uint64, of a counter of four words and a key of two."""
+    """Return four random 32-bit integers, as uint64, by ten rounds of Philox.
+
+    c0 … c3: the counter, four 32-bit integers; k0, k1: the key, two 32-bit integers.
+    """
     a, b, c, d = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
     k0, k1 = np.uint64(k0), np.uint64(k1)
     mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -40,13 +52,20 @@ def philox_words(c0, c1, c2, c3, k0, k1):
 
 @inlined
 def _words(group, row, epoch, seed, key):
-    """Return four words for the units 4·group … 4·group+3 of an example, by its row in X."""
+    """Return four random 32-bit integers, as uint64, for units 4·group … 4·group + 3 of an example.
+
+    row: index of the example in the user's X; key: DROPOUT_KEY or NOISE_KEY, or-ed with the layer.
+    """
     return philox_words(group, row & 0xFFFFFFFF, epoch, row >> 32, seed, key)
 
 
 @indirect("I1 i i", requires="shuffle")
 def shuffle(order, seed, epoch):
-    """Fill order (m,) with the permutation that belongs to (seed, epoch)."""
+    """Fill order (m,) with a permutation of 0 … m − 1, a pure function of seed and epoch.
+
+    Fisher and Yates: from the end, place i is swapped with place ⌊u (i + 1) / 2³²⌋, where u is the
+    random 32-bit integer of i. Philox returns those of four places at once.
+    """
     m = order.size
     for i in range(m):
         order[i] = i
@@ -60,7 +79,11 @@ def shuffle(order, seed, epoch):
 
 
 def _rounds(builder, counter, keys):
-    """Emit ten rounds on a counter of four vectors of 32-bit words, in 64 bits each; keys: two."""
+    """Emit ten rounds of Philox and return four vectors of random 32-bit integers.
+
+    counter: four vectors; keys: two vectors. Each lane is 64 bits wide, for products of 32-bit
+    integers, and holds one 32-bit integer.
+    """
     kind = counter[0].type
 
     def splat(value):
@@ -81,7 +104,10 @@ def _rounds(builder, counter, keys):
 
 
 def _kept_or_marked(builder, v, x, kept):
-    """Return x with +0 for −0 where it is kept, else −0, which marks what is dropped."""
+    """Emit and return a vector: x in the lanes of `kept`, with +0 instead of −0; −0 in the others.
+
+    −0 marks units that are dropped. kept: a vector of bits.
+    """
     kind = ir.VectorType(ir.IntType(8 * v.itemsize), v.lanes)
     sign, zero = (ir.Constant(kind, [n] * v.lanes) for n in (1 << (8 * v.itemsize - 1), 0))
     bits = builder.bitcast(x, kind)
@@ -90,19 +116,20 @@ def _kept_or_marked(builder, v, x, kept):
 
 
 class Draw(NamedTuple):
-    """What the random words of four units of a layer depend on, beside the example's row in X."""
+    """What the random integers of four units depend on, beside the example's index in X."""
 
-    group: int  # index of the first unit, divided by 4
-    epoch: int
-    seed: int
-    key: int  # of the purpose and the layer
+    group: int  # index of the first of the four units, divided by 4
+    epoch: int  # number of the epoch, from 0 on
+    seed: int  # the user's seed, the first integer of Philox's key
+    key: int  # the second one: DROPOUT_KEY or-ed with the number of the layer
 
 
 @intrinsic
 def _drop(typingctx, X, A, row_indices, n, units, draw, bound, scale):
-    """A[i, j] = scale X[i, j] where the word of unit i, example j reaches bound, else −0.
+    """A[i, j] = scale · X[i, j] if the random integer of unit i, example j is ≥ bound, else −0.
 
-    X, A: a Matrix each; i < units ≤ 4; j < n, at most a vector of examples; row_indices (n,).
+    X, A: Matrix of units × examples. i < units ≤ 4; j < n ≤ lanes of a vector; row_indices (n,):
+    the examples' indices in the user's X; draw: a Draw, the rest of what the integers depend on.
     """
     signature = void(X, A, row_indices, index, index, draw, index, types.float64)
 
@@ -134,10 +161,12 @@ def _drop(typingctx, X, A, row_indices, n, units, draw, bound, scale):
 
 @indirect("F2 F2 I1 i i f i i i", requires="dropout in training")
 def drop_units(X, A, row_indices, k0, k1, rate, seed, layer, epoch):
-    """A[k0:k1] = X / (1 − rate) where the unit's word is at least rate · 2³², else −0.
+    """A[k, j] = X[k, j] / (1 − rate) if the random integer of unit k, example j is ≥ rate · 2³².
 
-    X, A (n, ld), which may be the same; row_indices (m,); k0 is a multiple of 4, for words come in
-    fours. No number that is kept becomes −0, so that `drop_back` need not draw the words again.
+    Else A[k, j] = −0. A kept number is never −0, by which `drop_back` knows the dropped ones. k0 ≤
+    k < k1, j < m; k0 is a multiple of 4, for Philox returns four integers. X, A (n, ld), or one
+    array; row_indices (m,): the examples' indices in the user's X; layer: its number among layers
+    that draw random numbers.
     """
     bound, key, scale = np.int64(rate * 2.0**32), DROPOUT_KEY | layer, 1 / (1 - rate)
     ldx, lda, step, m = X.shape[1], A.shape[1], lane_count(A), row_indices.size
@@ -151,18 +180,26 @@ def drop_units(X, A, row_indices, k0, k1, rate, seed, layer, epoch):
 
 
 @indirect("F2 F2 F2 i i i f", requires="dropout in training")
-def drop_back(A, D, dA, m, k0, k1, rate):
-    """dA[k0:k1, :m] = D / (1 − rate) where `drop_units` kept A, else 0.   A, D, dA (n, ld)."""
+def drop_back(A, dA, dX, m, k0, k1, rate):
+    """dX[k, j] = dA[k, j] / (1 − rate) where A[k, j] is not −0, the mark of dropped units; else 0.
+
+    k0 ≤ k < k1, j < m. A: the output of `drop_units`. A, dA, dX (n, ld), dX out.
+    """
     zero, scale = A.dtype.type(0), A.dtype.type(1 / (1 - rate))
     for k in range(k0, k1):
-        a, d, da = view_row(A, k, 0, m), view_row(D, k, 0, m), view_row(dA, k, 0, m)
+        a, da, dx = view_row(A, k, 0, m), view_row(dA, k, 0, m), view_row(dX, k, 0, m)
         for j in range(m):
-            da[j] = zero if is_negative_zero(a[j]) else d[j] * scale
+            dx[j] = zero if is_negative_zero(a[j]) else da[j] * scale
 
 
 @indirect("F2 F2 I1 i i f i i i", requires="noise in training")
 def add_noise(X, A, row_indices, k0, k1, deviation, seed, layer, epoch):
-    """A[k0:k1] = X + deviation · N(0, 1), by Box and Muller from pairs of words.   X, A (n, ld)."""
+    """A[k, j] = X[k, j] + deviation · N, N standard normal, for k0 ≤ k < k1 and all m examples j.
+
+    Box and Muller: a pair of random integers gives the N of units k and k + 1. k0 is a multiple of
+    4, for Philox returns four integers. X, A (n, ld); row_indices (m,): the examples' indices in
+    the user's X; layer: its number among layers that draw random numbers.
+    """
     number = A.dtype.type
     for k in range(k0, k1, 4):
         for j in range(row_indices.size):
