@@ -1,1 +1,1 @@
-"""The first dense layer, straight from the user's array whatever its dtype and strides."""
+"""The first dense layer: products with the user's array X, whatever its dtype and strides."""

@@ -1,4 +1,8 @@
-"""CSR rows, gathered into blocks or multiplied by weights element by element."""
+"""CSR rows times dense weights: each stored element of X is multiplied by weights of 4 units.
+
+Z[o, j] = Σₖ X[rows[j], k] W[o, k]; in the gradient dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k]. `rows` are
+indices of examples, o counts units. Kernels here also copy CSR rows into dense blocks.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +23,17 @@ from .input_access import (
 )
 from .input_descriptor import CSR_DTYPE_CODE
 
-CSR_NR = 4  # outputs for which an element and its column are read once; 8 are no faster
+#: Units whose weights an element of X is multiplied by, once it is read; 8 units were no faster.
+CSR_NR = 4
 
 
 @inlined
 def _scaled(value, wide, k, scaling):
-    """The number `value` of the k-th feature, scaled as the type `wide`."""
+    """Return (value − shift[k] − rest[k]) factor[k] + offset; value: an element of feature k.
+
+    It is computed in the scalar type `wide`. scaling: an InputScaling of one number for all
+    features or one a feature; where it has none, the value is returned.
+    """
     shift, factor, rest, offset = scaling
     if shift.size > 0:
         q = k if shift.size > 1 else 0
@@ -34,7 +43,10 @@ def _scaled(value, wide, k, scaling):
 
 @inlined
 def _gather(dtype, wide, X, rows, first, scaling, block):
-    """block (n, w) = X[rows, first : first + w], scaled as the type `wide`."""
+    """Block (n, w) = X[rows, first : first + w], scaled by an InputScaling; rows (n,).
+
+    dtype, wide: the scalar types of the values of the CSR array X and of the scaling's arithmetic.
+    """
     number, w = block.dtype.type, block.shape[1]
     own = scaling_of_features(scaling, wide, first, w)
     for j in range(rows.size):
@@ -49,22 +61,28 @@ def _gather(dtype, wide, X, rows, first, scaling, block):
 
 
 def gather_kernel(dtype):
-    """Return the kernel that gathers rows of CSR X, whose values are of a scalar type."""
+    """Return the kernel that copies blocks of a CSR array with values of NumPy scalar type dtype.
+
+    It scales them in float64 if the values are float64, else in the network's dtype.
+    """
 
     def gather(X, rows, first, scaling, block):
-        """block (n, w) = X[rows, first : first + w], scaled in the network's dtype."""
+        """Block (n, w) = X[rows, first : first + w], scaled in the network's dtype; rows (n,)."""
         _gather(dtype, block.dtype.type, X, rows, first, scaling, block)
 
     def gather_wide(X, rows, first, scaling, block):
-        """block (n, w) = X[rows, first : first + w], scaled in float64."""
+        """Block (n, w) = X[rows, first : first + w], scaled in float64; rows (n,)."""
         _gather(dtype, np.float64, X, rows, first, scaling, block)
 
     return gather_wide if dtype == np.float64 else gather
 
 
-@exact  # or LLVM loads by vectors of indices, which takes twice as long
+@exact  # LLVM would otherwise gather by vectors of indices, which takes twice as long.
 def _dot4(dtype, X, i, w0, w1, w2, w3):
-    """Products of row i of X with four rows of weights (n_in,)."""
+    """Return Σₖ X[i, k] wⱼ[k] for j = 0 … 3: example i of CSR X times the weights of four units.
+
+    w0 … w3 (n_in,). dtype: NumPy scalar type of the values of X.
+    """
     number = w0.dtype.type
     a = b = c = d = number(0)
     first, last = csr_row_bounds(X, i)
@@ -79,7 +97,7 @@ def _dot4(dtype, X, i, w0, w1, w2, w3):
 
 @exact
 def _dot(dtype, X, i, w):
-    """Product of row i of X with a row of weights (n_in,)."""
+    """Return Σₖ X[i, k] w[k]: example i of the CSR array X times a unit's weights w (n_in,)."""
     number = w.dtype.type
     a = number(0)
     first, last = csr_row_bounds(X, i)
@@ -89,10 +107,13 @@ def _dot(dtype, X, i, w):
 
 
 def _forward_kernel(dtype):
-    """Return the kernel for CSR X whose values are of a scalar type."""
+    """Return the kernel of Z += W X[rows]ᵀ for CSR rows with values of NumPy scalar type dtype."""
 
     def forward(n_out, X, rows, W, Z):
-        """Z[o, j] += Σ X[rows[j], k] W[o, k] for o < n_out.   W (n_out, n_in); Z (n_out, n)."""
+        """Z[o, j] += Σₖ X[rows[j], k] W[o, k] for o < n_out.   W (n_out, n_in); Z (n_out, m).
+
+        rows (m,): indices of examples of X. W is contiguous: its leading dimension is n_in.
+        """
         weights, w, n_in = W
         out, z, ld = Z
         fours = n_out // CSR_NR * CSR_NR
@@ -118,7 +139,10 @@ def _forward_kernel(dtype):
 
 @inlined
 def _scatter4(dtype, X, rows, dZ, grad, c, n_in):
-    """Add to grad (4, n_in), from place c on, Σⱼ dZ[o, j] X[rows[j], k] for all four o."""
+    """grad[c + o · n_in + k] += Σⱼ dZ[o, j] X[rows[j], k] for four units o and all features k.
+
+    dZ: a Matrix (4, rows.size). dtype: NumPy scalar type of the values of the CSR array X.
+    """
     slopes, d, ld = dZ
     number = grad.dtype.type
     w0, w1 = view(grad, c, n_in), view(grad, c + n_in, n_in)
@@ -136,12 +160,12 @@ def _scatter4(dtype, X, rows, dZ, grad, c, n_in):
 
 
 def _backward_kernel(dtype):
-    """Return the kernel for CSR X whose values are of a scalar type."""
+    """Return the kernel of dW = dZ X[rows] for CSR rows with values of NumPy scalar type dtype."""
 
     def backward(n_out, X, rows, dZ, dW):
-        """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for o < n_out, at most CSR_NR.
+        """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for o < n_out ≤ CSR_NR.
 
-        dZ (n_out, n); dW (n_out, n_in), without gaps between its rows.
+        dZ (n_out, rows.size); dW (n_out, n_in), contiguous.
         """
         slopes, d, ld = dZ
         grad, c, n_in = dW
@@ -168,9 +192,11 @@ _backward = indirect_each(
 
 @inlined
 def csr_forward(table, n_out, X, rows, W, Z, scratch):
-    """Z[o, j] += Σ X[rows[j], k] W[o, k] for o < n_out, where Z[o, :] are equal before.
+    """Z[o, j] += Σₖ X[rows[j], k] W[o, k] for o < n_out.   W (n_out, n_in); Z (n_out, rows.size).
 
-    W (n_out, n_in), without gaps between its rows; Z (n_out, rows.size).
+    Before the call all examples of a unit hold one number, its bias: Z[o, j] = Z[o, 0]. W is
+    contiguous. table: the kernel pointers. scratch (size,): room for packed weights, which are used
+    if they fit.
     """
     if csr_gemm_packed.fits(scratch, n_out, W.ld):
         csr_gemm_packed.csr_packed_forward(table, n_out, X, rows, W, Z, scratch)
@@ -180,9 +206,10 @@ def csr_forward(table, n_out, X, rows, W, Z, scratch):
 
 @inlined
 def csr_backward(table, n_out, X, rows, dZ, dW, scratch, team):
-    """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for a thread's share of the outputs o < n_out.
+    """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for this thread's share of the units o < n_out.
 
-    dZ (n_out, rows.size); dW (n_out, n_in), without gaps between its rows.
+    dZ (n_out, rows.size); dW (n_out, n_in), contiguous. scratch (size,): room for a packed
+    gradient, which is used if it fits. The threads of the team take tiles of units in turn.
     """
     slopes, d, ld = dZ
     grad, c, n_in = dW

@@ -1,9 +1,9 @@
-"""First DENSE rows that multiply the user's array directly, by kernels of its kind.
+"""The first DENSE op row of a network when it multiplies the user's array X directly.
 
-A team shares out examples or outputs, or groups of features where rows are long; and features in
-the gradient. Where groups can be shared evenly, a thread gets the same features both times: two
-threads took 0.7 times as long for logistic regression on images then. Sums over groups are added up
-in one order, whichever thread computed them.
+Forward, the threads of a team share the examples, the units, or, where there are many features,
+groups of features; in the gradient they share the features. If groups divide evenly, a thread reads
+the same features in both passes: logistic regression on images took 0.7 of the time on two threads.
+The sums of groups are added up in the order of the groups, whichever thread computed them.
 """
 
 from __future__ import annotations
@@ -31,15 +31,24 @@ INT8_NARROW = int(InputKind.INT8_NARROW)
 
 @inlined
 def read_block(kernel_ptrs, op, state, X, row_indices, k0, block):
-    """Block (n, w) = features k0 … k0+w−1 of X[row_indices], scaled as the INPUT row `op` says."""
+    """Block (n, w) = X[row_indices, k0 : k0 + w], scaled by the INPUT op row `op`.
+
+    row_indices (n,): indices of examples. state: the vector with the statistics of the scaling.
+    """
     gather(kernel_ptrs, X, row_indices, k0, input_scaling(op, state), block)
 
 
 @inlined
 def _forward_shares(ops, X, m, itemsize, team):
-    """Return first and last + 1 output, first and last + 1 example of a thread: all of one kind."""
+    """Return a thread's share of Z (n_out, m): (first unit, last + 1, first example, last + 1).
+
+    A thread has either all units of some examples (whole cache lines of Z), or all examples of some
+    units: the latter where bytes of X replace a laid-out INPUT op row (A = AS_IT_IS) as int8
+    products.
+    """
     n = ops[1].n_out
-    if X.kind >= INT8_PACKED and ops[0].A == AS_IT_IS:  # else all threads quantise all weights
+    if X.kind >= INT8_PACKED and ops[0].A == AS_IT_IS:
+        # Sharing examples would make every thread quantise all weights.
         first, last = static_partition((n + INT8_MR - 1) // INT8_MR, team.tid, team.n_threads)
         return first * INT8_MR, min(last * INT8_MR, n), 0, m
     first, last = partition_cache_lines(m, itemsize, team.tid, team.n_threads)
@@ -48,9 +57,10 @@ def _forward_shares(ops, X, m, itemsize, team):
 
 @inlined
 def _group_shares(n_groups, m, itemsize, team):
-    """Return first and last + 1 group of features that a thread sums, and of examples.
+    """Return what a thread sums: (first group of features, last + 1, first example, last + 1).
 
-    Where threads outnumber groups, several take examples of the same one.
+    With fewer than two threads a group, a thread takes all m examples of its groups; otherwise
+    several threads take shares of the examples of one group, in whole cache lines.
     """
     tid, across = team.tid, team.n_threads // n_groups
     if across <= 1:
@@ -62,22 +72,27 @@ def _group_shares(n_groups, m, itemsize, team):
 
 @inlined
 def _n_feature_groups(op, X, capacity):
-    """Return how many groups of features are summed apart: at most the workspace's capacity."""
+    """Return the number of groups of features that are summed apart, at most `capacity`.
+
+    capacity: groups for which the workspace has room; 0: all features are summed at once. op: the
+    DENSE op row.
+    """
     return min(capacity, n_narrow_tiles(op.n_in, op.n_out)) if X.kind >= INT8_NARROW else capacity
 
 
 @inlined
 def _thread_scratch(workspace, team):
-    """Return the scratch of a thread (thread_size,)."""
+    """Return this thread's own scratch, a view (thread_size,) of the workspace."""
     buffer, _, offsets = workspace
     return view(buffer, offsets.thread_base + team.tid * offsets.thread_size, offsets.thread_size)
 
 
 @inlined
 def _add_group_sums(Z, sums, n_out, n_groups, m):
-    """Add the sums of all groups to Z (n_out, m), in the order of the groups.
+    """Z[o, j] += sums[g, o, j] for each group g = 0 … n_groups − 1 in turn, o < n_out, j < m.
 
-    sums: offset of those of the first group, (n_out, m) as Z; groups follow without a gap.
+    Z: a Matrix. sums: offset in Z's vector at which the array (n_groups, n_out, ld) begins, with
+    the ld of Z.
     """
     buffer, z, ld = Z
     for o in range(n_out):
@@ -90,10 +105,12 @@ def _add_group_sums(Z, sums, n_out, n_groups, m):
 
 @indirect("T Model Workspace X I1 Outputs i i Team", requires=GROUP_FEATURES)
 def _forward_groups(kernel_ptrs, model, workspace, X, row_indices, outputs, first, last, team):
-    """Add the products with X[row_indices] to a thread's outputs and examples of Z (n_out, ld).
+    """Z[o, j] += Σₖ x[j, k] W[o, k] for a thread's units o and its examples j = first … last − 1.
 
-    first, last: first example of the thread, and the last one + 1. Features are outermost: their
-    weights stay in the cache while the examples pass.
+    x (m, n_in): X[row_indices], scaled; Z (n_out, ld) in the workspace. outputs: the thread's
+    units. With room for groups of features, threads first sum groups into the workspace, for
+    examples that may differ from first … last − 1, and after a barrier add them to Z. Loops over
+    features are outermost: weights of a tile stay in the cache while the examples pass.
     """
     op, (buffer, ld, offsets) = model.ops[1], workspace
     sums, size = offsets.group_sums, op.n_out * ld
@@ -118,7 +135,11 @@ def _forward_groups(kernel_ptrs, model, workspace, X, row_indices, outputs, firs
 
 @indirect("T Model Workspace X I1 Team", requires="reading")
 def first_layer_forward(kernel_ptrs, model, workspace, X, row_indices, team):
-    """Write Z and A (n_out, ld) of the first DENSE row from X[row_indices]."""
+    """Z = W xᵀ + b and A = g(Z) of the first DENSE op row; x (m, n_in) is X[row_indices], scaled.
+
+    Z, A (n_out, ld) lie in the workspace; a thread of the team writes its share. Where g is softmax
+    or the identity, only Z is written. b = 0 if the layer has no bias.
+    """
     (ops, theta, _), (buffer, ld, offsets) = model, workspace
     op = ops[1]
     Z = view_matrix(buffer, op.Z * ld, op.n_out, ld)
@@ -145,7 +166,11 @@ def first_layer_forward(kernel_ptrs, model, workspace, X, row_indices, team):
 
 @indirect("T Model F1 Workspace i X I1 Team", requires="reading in training")
 def first_layer_backward(kernel_ptrs, model, grad, workspace, dZ_offset, X, row_indices, team):
-    """Write dW of the first DENSE row from its dZ (n_out, ld) at dZ_offset and X[row_indices]."""
+    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] of the first DENSE op row, for x = X[row_indices], scaled.
+
+    dZ (n_out, ld) begins at dZ_offset of the workspace's buffer; dW (n_out, n_in) lies in the
+    vector grad at op.W. A thread of the team writes its share of dW.
+    """
     op, scratch = model.ops[1], _thread_scratch(workspace, team)
     dZ, dW = Matrix(workspace.buffer, dZ_offset, workspace.ld), Matrix(grad, op.W, op.n_in)
     input_weight_gradient(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team)

@@ -1,4 +1,8 @@
-"""What kernels read of an `Input` and of its INPUT row: elements of CSR rows, and the scaling."""
+"""Accessors of kernels: the elements of an `Input` of CSR rows, the scaling of an INPUT op row.
+
+A CSR row is an example. "Element p" is the p-th stored element of the whole array: its value is
+values[p], its feature columns[p].
+"""
 
 from __future__ import annotations
 
@@ -10,35 +14,40 @@ from ..records import InputScaling, Scaling
 
 
 def each_csr_dtype(kernel_of):
-    """Return the kernels of CSR rows by their requirements, in the order of the dtype codes.
+    """Return {requirement: kernel_of(dtype)} for CSR values of float32, then of float64.
 
-    kernel_of(dtype) returns the kernel for values of a scalar type of NumPy.
+    A requirement is the name by which a program requests a kernel. kernel_of(dtype) returns the
+    kernel for values of the NumPy scalar type dtype. The order is that of `Input.dtype_code`.
     """
     return {f"sparse {np.dtype(kind).name}": kernel_of(kind) for kind in (np.float32, np.float64)}
 
 
 @inlined
 def csr_row_bounds(X, i):
-    """Return the first element of row i of CSR X, and the first one behind the row."""
+    """Return (begin, end): example i of the CSR array X has the elements begin … end − 1."""
     starts = X.row_stride
     return load(starts, i, np.int64), load(starts, i + 1, np.int64)
 
 
 @inlined
 def csr_column(X, p):
-    """Return the column of the p-th element of CSR X: unsigned, lest LLVM extends a sign."""
+    """Return the feature of element p of the CSR array X, as uint32: LLVM extends no sign then."""
     return load(X.column_stride, p, np.uint32)
 
 
 @inlined
 def csr_value(X, p, dtype):
-    """Return the p-th element of CSR X, whose values are of a scalar type."""
+    """Return the value of element p of the CSR array X; dtype: NumPy scalar type of its values."""
     return load(X.address, p, dtype)
 
 
 @inlined
 def csr_find_column(X, i, column):
-    """Return the first element of row i whose column is not below `column`, by bisection."""
+    """Return the first element of example i of the CSR array X whose feature is ≥ `column`.
+
+    This is the end of the example if all its features are smaller. The elements of an example are
+    sorted by feature, and searched by bisection.
+    """
     low, high = csr_row_bounds(X, i)
     while low < high:
         middle = (low + high) // 2
@@ -51,7 +60,7 @@ def csr_find_column(X, i, column):
 
 @inlined
 def input_scaling(op, state):
-    """Return the InputScaling of an INPUT row."""
+    """Return the InputScaling of the INPUT op row `op`: views (op.stats,) of the vector `state`."""
     n, first = op.stats, op.state
     return InputScaling(
         view(state, first, n), view(state, first + n, n), view(state, first + 2 * n, n), op.offset
@@ -60,7 +69,11 @@ def input_scaling(op, state):
 
 @inlined
 def scaling_of_features(scaling, number, first, count):
-    """Return the InputScaling of `count` features from `first` on, its offset of a scalar type."""
+    """Return the InputScaling of the features first … first + count − 1 alone.
+
+    Vectors with one number for all features, or with none, are returned whole. number: the NumPy
+    scalar type to which the offset is converted.
+    """
     start, n = (first, count) if scaling.shift.size > 1 else (0, scaling.shift.size)
     shift, factor = view(scaling.shift, start, n), view(scaling.factor, start, n)
     return InputScaling(shift, factor, view(scaling.rest, start, n), number(scaling.offset))
@@ -68,7 +81,10 @@ def scaling_of_features(scaling, number, first, count):
 
 @inlined
 def common_scaling(op, state):
-    """Return the Scaling of an INPUT row that scales all features alike."""
+    """Return Scaling(factor, offset), x → factor · x + offset, of the INPUT op row `op`.
+
+    op scales all features alike (op.stats = 1) or not at all (op.stats = 0: factor 1, offset 0).
+    """
     if op.stats == 0:
         return Scaling(1.0, 0.0)
     low = np.float64(state[op.state]) + np.float64(state[op.state + 2])
@@ -78,7 +94,10 @@ def common_scaling(op, state):
 
 @inlined
 def tile_range(n_features, n_tiles, tile, multiple):
-    """Return (first feature of a tile, features of it): a multiple but for the last tile's end."""
+    """Return (first feature, number of features) of one of n_tiles nearly equal tiles.
+
+    tile: its index. Every tile begins at a multiple of `multiple`; the last ends at n_features.
+    """
     begin = n_features * tile // n_tiles // multiple * multiple
     end = n_features * (tile + 1) // n_tiles // multiple * multiple
     return begin, n_features - begin if tile + 1 == n_tiles else end - begin

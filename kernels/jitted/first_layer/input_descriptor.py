@@ -1,7 +1,7 @@
 """The descriptor of the user's array: an `Input`, whose `kind` says how the first layer reads it.
 
-`strategy` chooses the kind once for a run; kernels branch on it and decide nothing themselves. This
-module needs no Numba.
+`strategy.py` chooses the kind once for a run, and kernels branch on it. This module imports no
+Numba.
 """
 
 from __future__ import annotations
@@ -15,31 +15,35 @@ from ...csr import SparseRows
 from ...opcodes import READ
 from ..records import Input
 
-#: The `Input.dtype_code` of an array by its dtype.
+#: {dtype: `Input.dtype_code`} of arrays.
 DTYPE_CODES = {dtype: code for code, dtype in enumerate(READ)}
-#: The `Input.dtype_code` of CSR rows of float32; the next one stands for those of float64.
+#: The `Input.dtype_code` of CSR rows with float32 values; float64 values have CSR_DTYPE_CODE + 1.
 CSR_DTYPE_CODE = len(READ)
-#: Names of the dtypes, which NumPy takes 2 µs to spell.
+#: {dtype: name}. A look-up here is faster than `dtype.name`, for which NumPy takes 2 µs.
 DTYPE_NAMES = {dtype: dtype.name for dtype in READ}
 
 
 class InputKind(IntEnum):
-    """How kernels read X. Kinds from STRIDED on sum the features of long rows in groups."""
+    """How the kernels of the first layer read X (m, n).
 
-    LAID_OUT = 0  # converted, scaled and transposed into the workspace, as A of the INPUT row
-    BLOCKS = 1  # gathered, converted and scaled block by block
-    CSR = 2  # multiplied by the weights element by element; X is sparse
-    STRIDED = 3  # multiplied where it lies, converted to the network's dtype in registers
-    INT8_PACKED = 4  # bytes in VNNI panels times weights in three limbs, summed as int32
-    INT8_NARROW = 5  # forward by bytes where they lie, backward as INT8_PACKED
-    INT8_SINGLE_OUTPUT = 6  # forward and backward by bytes where they lie
+    Kinds from STRIDED on cut many features into groups and sum the products of each group apart.
+    """
+
+    LAID_OUT = 0  # X is converted, scaled and transposed into A of the INPUT op row
+    BLOCKS = 1  # blocks of X are copied to scratch, converted and scaled
+    CSR = 2  # each stored element of the sparse X is multiplied by weights
+    STRIDED = 3  # X is read in place and converted to the network's dtype in registers
+    INT8_PACKED = 4  # bytes of X are packed for VNNI; sums of int32 of bytes × signed bytes
+    INT8_NARROW = 5  # int8 products: forward reads X in place, the gradient packs it
+    INT8_SINGLE_OUTPUT = 6  # int8 products of one unit: forward and gradient read X in place
 
 
 def describe_input(X: np.ndarray[Any, Any] | SparseRows) -> tuple[Input, Any]:
-    """Return X (m, n) as an Input that is laid out, and the array that must outlive it.
+    """Return (an Input of kind LAID_OUT that describes X (m, n), the array it points into).
 
-    Other byte orders and dtypes become float64; an array whose strides are no multiples of its
-    itemsize is copied.
+    The caller keeps that array alive while the Input is used. It is X itself, or a copy: in float64
+    if no kernel reads the dtype or byte order of X; in C order if X is not aligned or its strides
+    are not multiples of its itemsize.
     """
     kind = int(InputKind.LAID_OUT)
     if isinstance(X, SparseRows):
@@ -57,6 +61,9 @@ def describe_input(X: np.ndarray[Any, Any] | SparseRows) -> tuple[Input, Any]:
 
 
 def reader(X: np.ndarray[Any, Any] | SparseRows) -> str:
-    """Return the requirement of the linked kernels that read X, as its dtype and format name it."""
+    """Return the name by which a program requests the kernels that read X.
+
+    Of an array it is the dtype's name ("uint8"), of CSR rows "sparse float32" or "sparse float64".
+    """
     name = DTYPE_NAMES[X.dtype]
     return f"sparse {name}" if isinstance(X, SparseRows) else name

@@ -1,9 +1,9 @@
-"""uint8 × quantised float32 products on packed panels, summed exactly as int32 by VNNI.
+"""Products of uint8 X, packed, and quantised float32 W or dZ; VNNI sums them exactly in int32.
 
-A CPU with VNNI multiplies 64 bytes with 64 signed ones and adds up the products by fours in one
-instruction. Three of them, one for each limb, do what four multiply-adds of floats do, and no byte
-is converted. Only the other factor is rounded, as `quantize` says, and then each sum once: the
-results are nearer to the exact ones than those of float32, by half for 12288 numbers of one size.
+One instruction of VNNI multiplies 64 uint8 by 64 int8 and adds the products up in fours. A number
+of W or dZ is quantised to three limbs (signed bytes, `quantize.py`): three instructions replace
+four float multiply-adds, and no byte of X is converted. Only the quantised factor and each final
+sum are rounded: for 12288 numbers of one size, errors are half of those of a float32 product.
 
 References: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VPDPBUSD.
 """
@@ -26,20 +26,24 @@ from .strategy import INT8_BACKWARD, INT8_FORWARD, int8_dtypes
 restrict_dtypes(INT8_FORWARD, int8_dtypes())
 restrict_dtypes(in_training(INT8_BACKWARD), int8_dtypes())
 
-BACK_KC = 256  # examples of a panel in the gradient
-BACK_NC = 128  # features of its panels: with BACK_KC a block for the first-level cache
-#: Outputs up to which a block has 2 · BACK_NC features: the gradient of 209 × 12288 bytes and 7
-#: outputs takes 0.92 of the time (EPYC).
+#: Largest number of examples that a panel of the gradient packs.
+BACK_KC = 256
+#: Features of a block of panels in the gradient: BACK_KC × BACK_NC bytes fit the first-level cache.
+BACK_NC = 128
+#: Largest number of units for which a block has 2 · BACK_NC features instead of BACK_NC: the
+#: gradient of 209 × 12288 bytes and 7 units takes 0.92 of the time then (EPYC).
 MAX_OUTPUTS_TWO_NC = 64
-PREFETCHED_FEATURES = 2 * VECTOR_BYTES  # that two tiles prefetch, of every fourth example
+#: Features that the first two tiles of a panel prefetch in the gradient, a cache line each.
+PREFETCHED_FEATURES = 2 * VECTOR_BYTES
 
 
 @indirect("i X I1 Features Scaling Matrix Matrix F1", requires=INT8_FORWARD)
 def int8_forward(n_out, X, rows, features, scaling, W, Z, scratch):
-    """Z[o, e] += Σₖ (factor X[rows[e], k] + offset) W[o, k] over the features, for o < n_out.
+    """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for k < n and o < n_out.
 
-    W (n_out, features.n), Z (n_out, rows.size); scratch (INT8_SCRATCH,). There are at most
-    2000 features, or a panel and limbs do not fit. Z is NaN where W is not finite.
+    (first, n) = features, (factor, offset) = scaling. W (n_out, n), Z (n_out, rows.size).
+    scratch (INT8_SCRATCH,) holds packed bytes of X and limbs (signed bytes) of W, for n ≤ 2000.
+    Z[o] becomes NaN if W[o] is not finite.
     """
     k0, count = features
     weights, w, ldw = W
@@ -49,7 +53,8 @@ def int8_forward(n_out, X, rows, features, scaling, W, Z, scratch):
     add_offset(n_out, count, scaling.offset, weights, w, ldw, rows.size, Z.data, z, ldz)
     all_panels = round_up(rows.size, INT8_NR) * n_words
     free = INT8_SCRATCH - WORD_LANES
-    # All panels are packed once if they fit and outputs go in several chunks, else one at a time.
+    # All panels are packed once if they fit and if W is quantised in several chunks of units. Else
+    # each panel is packed again for each chunk.
     repack = all_panels > INT8_SCRATCH // 2 or n_out <= (free - INT8_NR * n_words) // ld
     d = p + (INT8_NR * n_words if repack else all_panels)
     chunk = even_chunk(n_out, (free + p - d) // ld, INT8_MR)
@@ -72,10 +77,12 @@ def int8_forward(n_out, X, rows, features, scaling, W, Z, scratch):
 
 @inlined
 def _back_examples(n_out, block, X, rows, features, factor, dW, accumulate, scratch, operands):
-    """dW[o, k] = (accumulate: dW[o, k] +) factor Σⱼ limbs[o, j] X[rows[j], k] over the features.
+    """dW[o, k] = factor Σⱼ dZ[o, j] X[rows[j], first + k], plus the old dW[o, k] if accumulate.
 
-    Blocks of `block` features are packed where the operands' panel begins, from the last on: what
-    the forward pass read last is still in the cache. Each prefetches the features before its own.
+    (first, n) = features, k < n, o < n_out; accumulate: 1 or 0. `operands` says where in scratch
+    the limbs (signed bytes) of dZ lie, and where X is packed by `block` features. Blocks go from
+    the last to the first: the end of X is still in the cache from the forward pass. The product of
+    a block prefetches the block before it.
     """
     panels, n_words, limbs, ld = operands
     data, c, ldc = dW
@@ -99,9 +106,10 @@ def _back_examples(n_out, block, X, rows, features, factor, dW, accumulate, scra
 
 @indirect("i X I1 Features Scaling Matrix Matrix F1", requires=in_training(INT8_BACKWARD))
 def int8_backward(n_out, X, rows, features, scaling, dZ, dW, scratch):
-    """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], k] + offset) over the features, for o < n_out.
+    """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], first + k] + offset) for k < n and o < n_out.
 
-    dZ (n_out, rows.size), dW (n_out, features.n); scratch (INT8_SCRATCH,).
+    (first, n) = features, (factor, offset) = scaling. dZ (n_out, rows.size), dW (n_out, n).
+    scratch (INT8_SCRATCH,) holds packed bytes of X and limbs (signed bytes) of dZ.
     """
     slopes, d, ldd = dZ
     data, c, ldc = dW

@@ -1,4 +1,9 @@
-"""Tiles of uint8 × quantised float32 products by VNNI, on a packed panel of bytes."""
+"""Micro-kernel C[i, j] = factor Σₖ y[i, k] x[k, j] by VNNI: x packed bytes of X, y quantised.
+
+y[i, k] = scale[i] (l₀ + 256 l₁ + 65536 l₂), where l₀, l₁, l₂ are limbs (signed bytes); y is W
+forward and dZ in the gradient. Sums of each limb are exact in int32. A tile has up to INT8_MR rows
+and INT8_NR columns of C, to which it can also add.
+"""
 
 from __future__ import annotations
 
@@ -31,36 +36,44 @@ from .quantize import N_LIMBS, emit_limbs_value
 
 
 class Operands(NamedTuple):
-    """Factors of a tile in scratch: a panel (n_words, INT8_NR) of bytes and rows of limbs."""
+    """Where the factors of a tile lie in scratch; offsets count 32-bit numbers.
 
-    panel: int  # offset
-    n_words: int  # height of the panel
-    limbs: int  # offset
-    limbs_ld: int  # numbers from a row of limbs to the next
+    The panel (n_words, INT8_NR) of 32-bit integers holds four bytes of X in each. A row of limbs
+    (signed bytes), (limbs_ld,), is a quantised row of the other factor, with its scale.
+    """
+
+    panel: int  # offset of the panel
+    n_words: int  # rows of the panel, four terms of the sum each
+    limbs: int  # offset of the first row of limbs
+    limbs_ld: int  # 32-bit numbers from a row of limbs to the next
 
 
 class Columns(NamedTuple):
-    """Columns of C that a tile writes."""
+    """How many columns of C a tile writes, and whether it adds to them."""
 
-    n: int  # at most INT8_NR
-    accumulate: int  # 1: add to C, 0: overwrite it
+    n: int  # 1 to INT8_NR; the tile writes no column from n on
+    accumulate: int  # 1: add to C, 0: overwrite C
 
 
 class Prefetch(NamedTuple):
-    """Bytes of X that tiles prefetch while they multiply."""
+    """The bytes of X that the first two tiles of a panel prefetch while they multiply.
 
-    row: int  # first of the row indices
-    end_row: int  # rows from this one on stand for the last before it
-    feature: int
-    n_turns: int  # cache lines that each of the first two tiles prefetches, one a turn of its loop
-    feature_step: int  # from the first feature of the first tile to that of the second
+    Positions count in the indices of examples.
+    """
+
+    row: int  # position of the first example
+    end_row: int  # number of positions; the last one stands for any beyond
+    feature: int  # first feature that the first tile prefetches
+    n_turns: int  # cache lines that each of the two tiles prefetches, one a turn of its loop
+    feature_step: int  # features from the first of the first tile to the first of the second
 
 
 class _Prefetcher:
-    """Emits prefetches of X, one in each of the first turns of a tile's loop over words.
+    """Emits a prefetch of a cache line of X in each of the first n_turns turns of a tile's loop.
 
-    X, prefetch: records of LLVM values. tile: the tile's number in its column; only the tiles 0 and
-    1 prefetch.
+    X, prefetch: an Input and a Prefetch as records of LLVM values. order: address of the indices of
+    examples. tile: number of the tile among those of its panel; tiles from 2 on prefetch nothing.
+    forwards: Python bool, chooses which lines belong to which turn (`_prefetch`).
     """
 
     def __init__(self, builder, X, order, prefetch, tile, forwards):
@@ -73,12 +86,16 @@ class _Prefetcher:
         self.last = builder.sub(prefetch.end_row, index_constant(1))
 
     def __call__(self, turn):
-        """Prefetch the cache line of this turn, if it has one."""
+        """Emit the prefetch of turn number `turn`, an LLVM integer; none from n_turns on."""
         with self.builder.if_then(self.builder.icmp_signed("<", turn, self.n_turns)):
             self._prefetch(turn)
 
     def _prefetch(self, turn):
-        """Forward take a line of INT8_NR examples in turn, backward one of every fourth example."""
+        """Emit the prefetch of turn t, unconditionally.
+
+        Forward it is line t // INT8_NR of example row + t % INT8_NR, backward the only line of
+        example row + 4 t; examples beyond the last repeat it.
+        """
         builder, place = self.builder, self.place
         row = builder.mul(turn, index_constant(4))
         if self.forwards:
@@ -93,7 +110,12 @@ class _Prefetcher:
 
 
 def _sums(builder, v, n_words, panel, rows, prefetcher):
-    """Vectors of int32: sums[i][j][q] for limb q of row i and the j-th half of the columns."""
+    """Emit sums[i][h][q] = Σₖ limb q of y[i, k] · x[k, j]: vectors of 16 int32, one a column j.
+
+    h: half of the columns, j = 16 h … 16 h + 15. panel: address of x, (n_words, INT8_NR) of 32-bit
+    integers with four bytes each; rows: addresses of the rows y[i] of limbs (signed bytes).
+    prefetcher(turn) emits a prefetch in each turn of the loop over n_words.
+    """
     tall = len(rows)
     k, sums, end = v.loop(n_words, 1, [splat_word(0)] * (tall * 2 * N_LIMBS), once=True)
     prefetcher(k)
@@ -118,9 +140,11 @@ def _sums(builder, v, n_words, panel, rows, prefetcher):
 
 
 def _write_tile(builder, v, scales, sums, factor, target, columns):
-    """Emit C = (accumulate: C +) factor · scale · sums for the rows of a tile.
+    """Emit C[i, j] = factor · scale[i] · s[i, j], plus the old C[i, j] if columns.accumulate.
 
-    scales: a pointer to the scale of each row of limbs; target: pointer to C and its ld.
+    s = s₀ + 256 s₁ + 65536 s₂ of sums[i][h][q], vectors of 16 columns for half h of the columns and
+    limb q. scales: addresses of scale[i]; target: (address of C[0, 0], ld). Columns from columns.n
+    on are masked.
     """
     c, ldc = target
     adds = builder.icmp_signed("!=", columns.accumulate, index_constant(0))
@@ -131,19 +155,23 @@ def _write_tile(builder, v, scales, sums, factor, target, columns):
             mask = v.mask(builder.trunc(rest, INT32))
             place = builder.add(builder.mul(index_constant(i), ldc), index_constant(j * WORD_LANES))
             start = builder.select(adds, v.load_masked(c, place, mask), v.zero)
-            total = builder.fmul(emit_limbs_value(builder, v, sums[i][j]), scale)  # no subnormal
+            # An integer times a normal power of two is never subnormal.
+            total = builder.fmul(emit_limbs_value(builder, v, sums[i][j]), scale)
             v.store_masked(v.multiply_add(total, factor, start), c, place, mask)
 
 
 def _tile_kernel(tall, forwards):
-    """Return the intrinsic that computes `tall` rows of C in up to INT8_NR columns."""
+    """Return the intrinsic that computes a tile of C: `tall` (1 to INT8_MR) rows, INT8_NR columns.
+
+    forwards: whether it is the forward pass; only prefetching depends on it.
+    """
 
     @intrinsic
     def tile(typingctx, o, scratch, operands, factor, C, columns, X, rows, prefetch):
-        """C[o+i, j] = (accumulate: C[o+i, j] +) factor Σ limbs[o+i, k] panel[k, j] for i < tall.
+        """C[o + i, j] = factor Σₖ y[o + i, k] x[k, j], plus its old value if columns.accumulate.
 
-        o is a multiple of INT8_MR. The operands are Operands in scratch, C is a Matrix; X[rows] is
-        prefetched from.
+        i < tall, j < columns.n, INT8_MR divides o; Operands of quantised y and packed bytes x in
+        scratch; C: a Matrix. prefetch: which bytes of X[rows] are prefetched.
         """
         signature = void(index, scratch, operands, factor, C, columns, X, rows, prefetch)
 
@@ -182,15 +210,19 @@ def _tile_kernel(tall, forwards):
 
 
 def _column_kernel(forwards):
-    """Return the function that computes all rows of C in up to INT8_NR columns."""
+    """Return the function that computes all rows of C in up to INT8_NR columns, tile by tile.
+
+    forwards: whether it is the forward pass; only prefetching depends on it.
+    """
     one, two, three, four = (_tile_kernel(tall, forwards) for tall in range(1, INT8_MR + 1))
 
     @inlined
     def column(n_out, scratch, operands, factor, C, columns, X, rows, prefetch):
-        """C[o, j] = (accumulate: C[o, j] +) factor Σ limbs[o, k] panel[k, j] for o < n_out.
+        """C[o, j] = factor Σₖ y[o, k] x[k, j], plus the old C[o, j] if columns.accumulate.
 
-        The first two tiles prefetch bytes that are packed next, from features a step apart: a
-        training step of 12288 → 7 takes 7 % less time.
+        o < n_out, j < columns.n. operands: where in scratch the limbs (signed bytes) of quantised y
+        and the panel of packed bytes x lie. C: a Matrix. The first two tiles prefetch those bytes
+        of X[rows] that are packed next: a training step of 12288 → 7 takes 7 % less time.
         """
         for o in range(0, n_out, INT8_MR):
             if n_out - o > 3:

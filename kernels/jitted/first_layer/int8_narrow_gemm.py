@@ -1,8 +1,8 @@
-"""uint8 × quantised float32 products of long rows and few outputs, without packing the bytes.
+"""Products of uint8 X, read in place, and quantised float32 W or dZ: many features, few units.
 
-Packing long rows takes as long as multiplying them for three or four outputs. Forward, the sums of
-a tile span thousands of features, and only their last step rounds. In the gradient of one output,
-the bytes of four examples are interleaved in registers.
+To pack an example of thousands of features takes as long as to multiply it for three or four units.
+Forward, int32 sums span all features of a tile, and only the final sum is rounded. The gradient is
+for one unit: the bytes of four examples are interleaved in registers.
 """
 
 from __future__ import annotations
@@ -35,18 +35,21 @@ from .strategy import INT8_NARROW_BACKWARD, INT8_NARROW_FORWARD, NARROW_MIN_FEAT
 restrict_dtypes(INT8_NARROW_FORWARD, int8_dtypes())
 restrict_dtypes(in_training(INT8_NARROW_BACKWARD), int8_dtypes())
 
-#: Features of a tile at most, but for a vector: int32 sums of up to 65,793 do not overflow.
+#: Largest number of features of a tile, up to rounding to a vector of bytes. int32 sums of products
+#: of uint8 and int8 do not overflow up to 65,793 features.
 NARROW_KC = 6144
-NARROW_BACK_KC = 2048  # examples that the gradient takes at a time
+#: Largest number of examples that the gradient quantises and sums at a time.
+NARROW_BACK_KC = 2048
 
 
 @inlined
 def n_narrow_tiles(n_features, n_out):
-    """How many tiles rows of so many features have: as many in each half, fourth or eighth.
+    """Return the number of tiles of n_features: equally many in each of 1, 2, 4 or 8 groups.
 
-    Long runs of a row take less time: 209 rows of 12288 to 7 outputs 0.92 and 0.96 of it in halves,
-    on one thread and two. To one output a tile should stay in the second-level cache: a step on two
-    threads took 77 to 81 µs in fourths in ten of twelve processes, 67 to 114 in halves (EPYC).
+    Long tiles are faster: in halves, 209 examples of 12288 features to 7 units took 0.92 of the
+    time on one thread, 0.96 on two. For one unit a tile should stay in the second-level cache: a
+    step on two threads took 77 to 81 µs in fourths in ten of twelve processes, 67 to 114 µs in
+    halves (EPYC).
     """
     groups, shortest = 1, NARROW_MIN_FEATURES if n_out == 1 else 2 * NARROW_MIN_FEATURES
     while groups < FEATURE_GROUPS and n_features >= 2 * groups * shortest:
@@ -56,10 +59,11 @@ def n_narrow_tiles(n_features, n_out):
 
 @indirect("i X I1 Features Scaling Matrix Matrix F1", requires=INT8_NARROW_FORWARD)
 def int8_narrow_forward(n_out, X, rows, features, scaling, W, Z, scratch):
-    """Z[o, e] += Σₖ (factor X[rows[e], k] + offset) W[o, k] over the features, for o < n_out.
+    """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for k < n and o < n_out.
 
-    W (n_out, features.n), Z (n_out, rows.size); scratch (INT8_SCRATCH,). There are at most
-    NARROW_KC features and a vector. Z is NaN where W is not finite.
+    (first, n) = features, (factor, offset) = scaling. W (n_out, n), Z (n_out, rows.size).
+    scratch (INT8_SCRATCH,) holds limbs (signed bytes) of W, for n ≤ NARROW_KC + VECTOR_BYTES.
+    Z[o] becomes NaN if W[o] is not finite.
     """
     count, factor = features.n, scaling.factor
     weights, w, ldw = W
@@ -84,9 +88,11 @@ def int8_narrow_forward(n_out, X, rows, features, scaling, W, Z, scratch):
 
 @indirect("i X I1 Features Scaling Matrix Matrix F1", requires=in_training(INT8_NARROW_BACKWARD))
 def int8_narrow_backward(n_out, X, rows, features, scaling, dZ, dW, scratch):
-    """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], k] + offset) over the features, for n_out = 1.
+    """dW[0, k] = Σⱼ dZ[0, j] (factor X[rows[j], first + k] + offset) for k < n; n_out is 1.
 
-    dZ (1, rows.size), dW (1, features.n); scratch (INT8_SCRATCH,).
+    (first, n) = features, (factor, offset) = scaling. dZ (1, rows.size), dW (1, n). scratch
+    (INT8_SCRATCH,) holds limbs (signed bytes) of dZ. Tiles of features go from the last to the
+    first.
     """
     slopes, d, ldd = dZ
     data, c, ldc = dW

@@ -1,4 +1,8 @@
-"""Tiles of uint8 × quantised float32 products by VNNI, on bytes of X where they lie."""
+"""Micro-kernels of uint8 X, read in place, times quantised float32 W or dZ, by VNNI.
+
+A number of W or dZ is scale · (l₀ + 256 l₁ + 65536 l₂), where l₀, l₁, l₂ are limbs (signed bytes);
+a row of it is followed by its scale. Sums of each limb are exact in int32.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,18 @@ from ..codegen.vnni import (
 from .int8_packing import ByteRows, interleave4
 from .quantize import N_LIMBS, emit_limbs_value
 
-NARROW_MR = 4  # examples of a tile: with two outputs 24 sums, and what they are made of
-NARROW_BACK_NC = 2 * VECTOR_BYTES  # features of its tile
+#: Examples of a forward tile. With two units it has 4 · 2 · N_LIMBS = 24 vectors of sums; bytes of
+#: X and limbs of W take the rest of the 32 vector registers.
+NARROW_MR = 4
+#: Features of a tile of the gradient, a byte each: two vectors.
+NARROW_BACK_NC = 2 * VECTOR_BYTES
 
 
 def _add_halves(builder, x, y, width):
-    """Add the halves of every group of 2·width lanes, those of x and y side by side."""
+    """Emit sums of lanes that are `width` (a power of two) apart, of x and y in one vector.
+
+    Lane l of the result is x[l] + x[l + width] if l & width = 0, else y[l − width] + y[l].
+    """
     lanes = range(WORD_LANES)
     kept = [lane if lane & width == 0 else WORD_LANES + lane for lane in lanes]
     swapped = [lane + width if lane & width == 0 else WORD_LANES + lane - width for lane in lanes]
@@ -31,9 +41,9 @@ def _add_halves(builder, x, y, width):
 
 
 def _lane_sums(builder, vectors):
-    """One vector whose lanes hold the sums of up to 16 vectors of int32, one after the other.
+    """Emit a vector whose lanes hold the sums over all lanes of n vectors of 16 int32.
 
-    Where there are fewer than 16, their sums come again in the lanes behind them.
+    n is a power of two up to 16. The sum of vector i stands in the 16 / n lanes from i · 16 / n on.
     """
     width = WORD_LANES // 2
     while width:
@@ -45,7 +55,12 @@ def _lane_sums(builder, vectors):
 
 
 def _sums(builder, v, n_features, lines, source):
-    """Vectors of int32: sums[(q · rows of limbs + i) · NARROW_MR + e] for limb q of each row."""
+    """Emit vectors of 16 int32 whose lanes add up to Σₖ X[e, k] · (limb q of W[o, k]).
+
+    The one of limb q, unit o and example e is at index (q · units + o) · NARROW_MR + e. lines:
+    addresses of the units' limbs (signed bytes), quantised by limb; source: the ByteRows of the
+    examples; n_features: an LLVM integer, at least 1.
+    """
     count = len(lines) * N_LIMBS
     k, sums, end = v.loop(
         n_features, VECTOR_BYTES, [splat_word(0)] * (count * NARROW_MR), once=True
@@ -72,13 +87,14 @@ def _sums(builder, v, n_features, lines, source):
 
 
 def _tile_kernel(n_out):
-    """Return the intrinsic that computes up to NARROW_MR examples of so many outputs."""
+    """Return the intrinsic that computes Z of n_out (1 or 2) units and up to NARROW_MR examples."""
 
     @intrinsic
     def tile(typingctx, X, rows, features, limbs, factor, Z, used):
-        """Z[o, e] += factor Σₖ X[rows[e], k] limbs[o, k] for e < used, o < n_out.
+        """Z[o, e] += factor Σₖ X[rows[e], first + k] W[o, k] for k < n, e < used and o < n_out.
 
-        limbs is a Matrix of quantised rows `by limb`, Z a Matrix (n_out, used).
+        (first, n) = features. limbs: a Matrix of the rows W[o], quantised by limb
+        (`quantize_rows_by_limb`); Z: a Matrix (n_out, used). used: 1 to NARROW_MR.
         """
         signature = void(X, rows, features, limbs, factor, Z, index)
 
@@ -99,7 +115,8 @@ def _tile_kernel(n_out):
                 lanes = [
                     (o * NARROW_MR + e) % count * (WORD_LANES // count) for e in range(WORD_LANES)
                 ]
-                x = builder.fmul(v.shuffle(total, total, lanes), v.splat(scale))  # no subnormal
+                # An integer times a normal power of two is never subnormal.
+                x = builder.fmul(v.shuffle(total, total, lanes), v.splat(scale))
                 place = builder.mul(index_constant(o), ldz)
                 start = v.load_masked(z, place, columns)
                 v.store_masked(v.multiply_add(x, factor, start), z, place, columns)
@@ -114,9 +131,14 @@ one_output, two_outputs = _tile_kernel(1), _tile_kernel(2)
 
 
 def _in_order(v, vectors):
-    """Four vectors in the order of their features, from those that `interleave4` leads to."""
+    """Emit a permutation of 64 numbers, one a feature, into the order of their features.
+
+    vectors: four of 16 numbers, in the order that `interleave4` leaves: vector i holds features
+    4 i … 4 i + 3 of each quarter. Vector i of the result holds features 16 i … 16 i + 15.
+    """
 
     def quarters(x, y, places):
+        """Emit the quarters `places` (4 lanes each) of x (0 to 3) and y (4 to 7) as a vector."""
         return v.shuffle(x, y, [4 * place + i for place in places for i in range(4)])
 
     pairs = [
@@ -132,10 +154,12 @@ def _in_order(v, vectors):
 
 
 def _back_sums(builder, v, m, source_of, masks, limbs):
-    """Vectors of int32 over m examples: sums[line · N_LIMBS + q] for lines of 16 features.
+    """Emit sums[i · N_LIMBS + q] = Σⱼ X[j, k] · (limb q of dZ[j]), vectors of 16 int32.
 
-    source_of(j) is the ByteRows of the examples j … j+3; masks: of the features of each vector of
-    bytes; limbs: pointer to a row of limbs. Prefetches the features before these.
+    j runs over m examples, vector i over 16 of NARROW_BACK_NC features k, in interleave4's order.
+    source_of(j) returns the ByteRows of examples j … j + 3; masks: of the features to load, for
+    each vector of bytes; limbs: address of dZ (m,), limbs quantised by number. The features just
+    before these are prefetched.
     """
     n_sums = NARROW_BACK_NC // WORD_LANES * N_LIMBS
     j, sums, end = v.loop(m, 4, [splat_word(0)] * n_sums, once=True)
@@ -157,7 +181,10 @@ def _back_sums(builder, v, m, source_of, masks, limbs):
 
 
 def _feature_masks(builder, n_features):
-    """Masks of the features in each of the two vectors of bytes that NARROW_BACK_NC ones take."""
+    """Emit two masks of 64 lanes: which of NARROW_BACK_NC features are below n_features (≥ 1).
+
+    The first mask is of features 0 … 63, the second of features 64 … 127.
+    """
     zero = INT64(0)
     second = builder.icmp_signed(">", n_features, index_constant(VECTOR_BYTES))
     end = builder.select(second, n_features, index_constant(NARROW_BACK_NC))
@@ -171,10 +198,11 @@ def _feature_masks(builder, n_features):
 
 @intrinsic
 def backward_tile(typingctx, X, rows, features, limbs, factor, dW, accumulate):
-    """dW[0, k] = (accumulate: dW[0, k] +) factor Σⱼ X[rows[j], k] limbs[0, j] over the features.
+    """dW[0, k] = factor Σⱼ X[rows[j], first + k] dZ[0, j], plus the old dW[0, k] if accumulate ≠ 0.
 
-    limbs is a Matrix of one row that is quantised `by number`; there are at most NARROW_BACK_NC
-    features. Prefetches those before them, which come next.
+    (first, n) = features, k < n, 1 ≤ n ≤ NARROW_BACK_NC. limbs: a Matrix of the one row dZ[0],
+    (rows.size,), quantised by number (`quantize_rows_by_number`). The features before `first`,
+    whose tile comes next, are prefetched.
     """
     signature = void(X, rows, features, limbs, factor, dW, index)
 
@@ -188,6 +216,7 @@ def backward_tile(typingctx, X, rows, features, limbs, factor, dW, accumulate):
         )[0]
 
         def source_of(j):
+            """Return the ByteRows of examples j … j + 3; beyond the last example it repeats."""
             return ByteRows(
                 context, builder, (X, rows, features), args[:3], 4, builder.sub(m, j), j
             )

@@ -1,7 +1,8 @@
-"""Packing of bytes of X into panels for VNNI: words of four bytes that one instruction multiplies.
+"""Packing of bytes of X for VNNI, whose vpdpbusd sums products of four uint8 and four int8.
 
-A panel holds INT8_NR words side by side. Forward a word holds four features of one example, in the
-gradient of the weights one feature of four examples.
+A panel is a matrix (n_words, INT8_NR) of 32-bit integers, each of which holds four bytes of X:
+forward, four features of one example, one example a column; in the gradient of the weights, one
+feature of four examples, one feature a column.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ from ..compiler.jit import inlined
 
 
 class ByteRows:
-    """Emits loads of 64 bytes of each of `count` rows of X, from a feature on.
+    """Emits loads of 64 features, a byte each, of `count` examples of X.
 
-    kinds, args: Numba's types and LLVM's values of an Input, of the row indices and of the Features
-    to load. used: how many rows there are, at least 1; rows beyond are the last one again. start:
-    the first of them that is taken, by default the 0-th.
+    kinds, args: Numba types and LLVM values of three arguments: an Input, the indices of examples,
+    and the Features that are read. start: position of the first index that is used, by default 0.
+    used: number of indices from there on, at least 1; if it is below `count`, the last repeats.
     """
 
     def __init__(self, context, builder, kinds, args, count, used, start=None):
@@ -54,9 +55,10 @@ class ByteRows:
             self.heads.append(builder.add(first, builder.mul(row, X.row_stride)))
 
     def loads(self, k, wanted=None):
-        """Vectors of the bytes of all rows from feature k on; zero and unread beyond the last one.
+        """Emit loads of features k … k + 63 of all examples: a vector of 64 bytes each.
 
-        wanted: a mask of the bytes to load, by default of those within the features.
+        k counts from the first of the Features. wanted: mask of the bytes to load, by default those
+        that the Features hold; other bytes are not read and become 0.
         """
         builder = self.builder
         if wanted is None:
@@ -71,9 +73,10 @@ class ByteRows:
         return octets
 
     def prefetch(self, k):
-        """Prefetch these bytes into the second-level cache.
+        """Emit prefetches of feature k of all examples into the second-level cache.
 
-        In the first-level one, rows of 4096 bytes would share a set.
+        k counts from the first of the Features. In the first-level cache, examples that are 4096
+        bytes apart would compete for one set.
         """
         for head in self.heads:
             pointer = self.builder.inttoptr(self.builder.add(head, k), BYTE_VECTOR.as_pointer())
@@ -82,10 +85,11 @@ class ByteRows:
 
 @intrinsic
 def pack_vnni(typingctx, X, rows, features, panel, offset, used):
-    """Write words of four features of up to 16 examples into a panel.
+    """panel[offset + q · INT8_NR + j] = the four bytes X[rows[j], first + 4 q … first + 4 q + 3].
 
-    panel[offset + q INT8_NR + j] = the bytes X[rows[j], 4q … 4q+3] for j < used, 4q < the count of
-    the features, which 4q is counted from; bytes beyond them are 0.
+    features = (first, n), n ≥ 1; q counts the groups of four features up to n rounded up to 64, and
+    bytes beyond n are 0. j = 0 … 15: from j = used (≥ 1) on, the last example repeats. panel: a
+    vector of 32-bit numbers.
     """
     signature = void(X, rows, features, panel, index, index)
 
@@ -105,11 +109,11 @@ def pack_vnni(typingctx, X, rows, features, panel, offset, used):
 
 @intrinsic
 def pack_vnni_interleaved(typingctx, X, rows, features, panels, offset, n_words, used):
-    """Write words of one feature of four examples into panels that are n_words high.
+    """Write the four bytes X[rows[0 … 3], first + k] as one 32-bit integer for each feature k.
 
-    panels[offset + (k // INT8_NR) n_words INT8_NR + k % INT8_NR] = the bytes X[rows[0 … 3], k] for
-    each k of the features, counted from the first. used: how many rows there are, at most 4; the
-    bytes of others are unspecified.
+    It goes to panels[offset + (k // INT8_NR) · n_words · INT8_NR + k % INT8_NR]: a row of each
+    panel (n_words, INT8_NR). features = (first, n), n ≥ 1; k runs to n rounded up to 64, with zeros
+    from n on. used: number of examples, 1 to 4; the bytes of missing ones are unspecified.
     """
     signature = void(X, rows, features, panels, index, index, index)
 
@@ -117,6 +121,7 @@ def pack_vnni_interleaved(typingctx, X, rows, features, panels, offset, n_words,
         source = ByteRows(context, builder, (X, rows, features), args[:3], 4, args[6])
         v, b = source.v, element_pointer(context, builder, panels, args[3], args[4])
         k, _, end = v.loop(source.n_features, VECTOR_BYTES, [])
+        # The integers are transposed as 4 × 4: then the features leave interleave4 in order.
         spread, lines = [i % 4 * 4 + i // 4 for i in range(WORD_LANES)], []
         for octets in source.loads(k):
             line = builder.bitcast(octets, WORD_VECTOR)
@@ -134,10 +139,10 @@ def pack_vnni_interleaved(typingctx, X, rows, features, panels, offset, n_words,
 
 
 def interleave4(builder, octets):
-    """Interleave the bytes of four vectors: four vectors of words, a byte of each example in each.
+    """Emit four vectors of 16 32-bit integers, each with one feature of four examples.
 
-    Vector i holds the features 4i … 4i+3 of every quarter of the 64. pack_vnni_interleaved spreads
-    the words of the features over the quarters first, and so gets the features in order.
+    octets: a vector of 64 features, a byte each, for each of the four examples. Vector i of the
+    result holds features 4 i … 4 i + 3 of each of the four quarters (16 features) of the 64.
     """
     pairs = ir.VectorType(ir.IntType(16), VECTOR_BYTES // 2)
     halves = [
@@ -154,7 +159,10 @@ def interleave4(builder, octets):
 
 
 def _unpack_places(count, group, high):
-    """Indices that interleave the low or high halves of each group of x and y, as PUNPCK does."""
+    """Return the shuffle of two vectors of `count` elements that PUNPCKL* or PUNPCKH* does.
+
+    Of each group of `group` elements, the low (high = 0) or high (high = 1) halves are interleaved.
+    """
     starts = range(high * group // 2, count, group)
     return [side + i for start in starts for i in range(start, start + group // 2)
             for side in (0, count)]  # fmt: skip
@@ -162,10 +170,11 @@ def _unpack_places(count, group, high):
 
 @inlined
 def align_start(X, first, step):
-    """Where steps over the features begin, relative to `first`: 0 or less.
+    """Return the begin ≤ 0, relative to feature `first` of X, of blocks of `step` features.
 
-    Each step but the first then begins a cache line of every row. 0 where rows are not all aligned
-    alike.
+    The second block and all later ones then begin at a cache line in every example; the caller cuts
+    the first block off at 0. If row_stride is no multiple of a cache line, begin is 0. step is a
+    multiple of VECTOR_BYTES.
     """
     ahead = -(X.address + first) % VECTOR_BYTES if X.row_stride % VECTOR_BYTES == 0 else 0
     return ahead - step if ahead > 0 else 0

@@ -1,6 +1,8 @@
 """The kernels that multiply an `Input`, by its kind: one signature forward, one for the gradient.
 
-`strategy.KERNELS` says which kernel serves which kind; here stands what each of them computes.
+x (m, n_in) stands for X[row_indices], scaled by the INPUT op row; m = row_indices.size. Forward:
+Z[o, j] += Σₖ x[j, k] W[o, k]; gradient: dW[o, k] = Σⱼ dZ[o, j] x[j, k] (o unit, j example, k
+feature). `strategy.KERNELS` says which kernel serves which kind.
 """
 
 from __future__ import annotations
@@ -24,24 +26,30 @@ from .scaled_gather import gather
 from .sizes import GATHER_BLOCK_FEATURES, GATHER_BLOCK_NUMBERS, GATHER_BLOCK_ROWS
 from .strided_gemm import L1_WEIGHTS, n_strided_tiles, strided_backward, strided_forward
 
-MAX_LANES = 16  # numbers that any CPU's vector holds at most: tiles of STRIDED begin at multiples
+#: Largest number of lanes of a vector on any CPU. Tiles of features begin at multiples of it.
+MAX_LANES = 16
 
 
 @inlined
 def _weights(model, outputs, first):
-    """The weights of a range of outputs, from a feature on, as a Matrix."""
+    """Return W[outputs.first :, first :] of the first DENSE op row, a Matrix; first: a feature."""
     op = model.ops[1]
     return Matrix(model.theta, op.W + outputs.first * op.n_in + first, op.n_in)
 
 
 @inlined
 def _group_tiles(n_tiles, group):
-    """Return first and last + 1 of the tiles in a group of features."""
+    """Return (first tile, last + 1) of a FeatureGroup, where all features are cut in n_tiles."""
     return n_tiles * group.number // group.n_groups, n_tiles * (group.number + 1) // group.n_groups
 
 
 def _forward_blocks(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Add the products of all features to Z (outputs, rows), read and scaled block by block."""
+    """Z[o, j] += Σₖ x[j, k] W[o, k] over all features k and units o; Z (n_out, m).
+
+    x (m, n_in): X[row_indices], scaled by the INPUT op row.
+    Blocks of X are copied to scratch and scaled, up to GATHER_BLOCK_ROWS × GATHER_BLOCK_FEATURES
+    each. group and outputs are unused.
+    """
     op, scaling = model.ops[1], input_scaling(model.ops[0], model.state)
     buffer, z, ld = Z
     for k in range(0, op.n_in, GATHER_BLOCK_FEATURES):
@@ -57,7 +65,12 @@ def _forward_blocks(kernel_ptrs, model, X, row_indices, group, outputs, Z, scrat
 
 
 def _backward_blocks(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """Write dW (n_out, n_in) from blocks of X, read and scaled: threads take turns at them."""
+    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for a thread's features k; dZ (n_out, m), dW (n_out, n_in).
+
+    x (m, n_in): X[row_indices], scaled by the INPUT op row.
+    The threads of the team take blocks of GATHER_BLOCK_FEATURES features in turn, copy them from X
+    to scratch and scale them.
+    """
     op, scaling = model.ops[1], input_scaling(model.ops[0], model.state)
     buffer, d, ld = dZ
     grad, c, n_in = dW
@@ -77,20 +90,30 @@ def _backward_blocks(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
 
 
 def _forward_csr(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Add the products of all features to Z (outputs, rows) from CSR rows."""
+    """Z[o, j] += Σₖ X[row_indices[j], k] W[o, k] over all features k, for X of unscaled CSR rows.
+
+    Z (outputs.n, m), m = row_indices.size. group is unused. scratch: room for packed weights.
+    """
     work = view(scratch, 0, GATHER_BLOCK_NUMBERS)
     W = _weights(model, outputs, 0)
     csr_forward(kernel_ptrs, outputs.n, X, row_indices, W, Z, work)
 
 
 def _backward_csr(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """Write a thread's outputs of dW (n_out, n_in) from CSR rows."""
+    """dW[o, k] = Σⱼ dZ[o, j] X[row_indices[j], k] for a thread's units o; X: unscaled CSR rows.
+
+    dZ (n_out, m), dW (n_out, n_in); m = row_indices.size. scratch: room for a packed gradient.
+    """
     work = view(scratch, 0, GATHER_BLOCK_NUMBERS)
     csr_backward(kernel_ptrs, model.ops[1].n_out, X, row_indices, dZ, dW, work, team)
 
 
 def _forward_strided(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Add the products of a group of features to Z (outputs, rows), from X where it lies."""
+    """Z[o, j] += Σₖ x[j, k] W[o, k] over the features k of a group; Z (outputs.n, m).
+
+    x (m, n_in): X[row_indices], scaled by the INPUT op row.
+    X is read in place. scratch is unused.
+    """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     n_tiles = n_strided_tiles(op.n_in, op.n_out)
     first, last = _group_tiles(n_tiles, group)
@@ -101,21 +124,27 @@ def _forward_strided(kernel_ptrs, model, X, row_indices, group, outputs, Z, scra
 
 
 def _backward_strided(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """Write a thread's features of dW (n_out, n_in), from X where it lies."""
+    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for a thread's features k; dZ (n_out, m), dW (n_out, n_in).
+
+    x (m, n_in): X[row_indices], scaled by the INPUT op row.
+    X is read in place. scratch is unused.
+    """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     grad, c, n_in = dW
     n_tiles = n_strided_tiles(n_in, op.n_out)
     first, last = static_partition(n_tiles, team.tid, team.n_threads)
-    for tile in range(last - 1, first - 1, -1):  # what was read last is still in the cache
+    for tile in range(last - 1, first - 1, -1):  # The cache still holds what forward read last.
         k, count = tile_range(n_in, n_tiles, tile, MAX_LANES)
         target, features = Matrix(grad, c + k, n_in), Features(k, count)
         strided_backward(kernel_ptrs, op.n_out, X, row_indices, features, scaling, dZ, target)
 
 
 def _forward_int8(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Add the products of a group of features to Z (outputs, rows), from packed bytes.
+    """Z[o, j] += Σₖ x[j, k] W[o, k] over the features k of a group; Z (outputs.n, m).
 
-    Tiles are short ones, however few outputs there are: a panel and limbs have to fit.
+    x (m, n_in): X[row_indices], scaled by the INPUT op row.
+    Bytes of X are packed into scratch. Tiles of features are short for any number of units, because
+    scratch has to hold a panel of X and quantised weights.
     """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     n_tiles = n_strided_tiles(op.n_in, L1_WEIGHTS)
@@ -127,7 +156,11 @@ def _forward_int8(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch
 
 
 def _forward_int8_narrow(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Add the products of a group of features to Z (outputs, rows), from bytes where they lie."""
+    """Z[o, j] += Σₖ x[j, k] W[o, k] over the features k of a group; Z (outputs.n, m).
+
+    x (m, n_in): X[row_indices], scaled by the INPUT op row.
+    The bytes of X are read in place; scratch holds quantised weights.
+    """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     n_tiles = n_narrow_tiles(op.n_in, op.n_out)
     first, last = _group_tiles(n_tiles, group)
@@ -141,7 +174,7 @@ def _forward_int8_narrow(kernel_ptrs, model, X, row_indices, group, outputs, Z, 
 
 @inlined
 def _own_features(n_features, team):
-    """Return the Features of a thread: whole vectors of bytes, or none."""
+    """Return a thread's share of n_features as Features: multiples of VECTOR_BYTES; n may be 0."""
     vectors = (n_features + VECTOR_BYTES - 1) // VECTOR_BYTES
     first, last = static_partition(vectors, team.tid, team.n_threads)
     begin = first * VECTOR_BYTES
@@ -149,7 +182,11 @@ def _own_features(n_features, team):
 
 
 def _backward_int8(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """Write a thread's features of dW (n_out, n_in), from packed bytes."""
+    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for a thread's features k; dZ (n_out, m), dW (n_out, n_in).
+
+    x (m, n_in): X[row_indices], scaled by the INPUT op row.
+    Bytes of X are packed into scratch, beside quantised dZ.
+    """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     features = _own_features(op.n_in, team)
     target = Matrix(dW.data, dW.offset + features.first, dW.ld)
@@ -158,7 +195,11 @@ def _backward_int8(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
 
 
 def _backward_int8_narrow(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """Write a thread's features of dW (1, n_in), from bytes where they lie."""
+    """dW[0, k] = Σⱼ dZ[0, j] x[j, k] for a thread's features k; dZ (1, m), dW (1, n_in).
+
+    x (m, n_in): X[row_indices], scaled by the INPUT op row.
+    The bytes of X are read in place; scratch holds quantised dZ.
+    """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     features = _own_features(op.n_in, team)
     target = Matrix(dW.data, dW.offset + features.first, dW.ld)
@@ -185,9 +226,10 @@ BACKWARD = {
 
 
 def places_of(names, functions):
-    """Return the places in a table of functions of the kernels of all kinds from BLOCKS on.
+    """Return, for each kind from BLOCKS on, the index of its kernel in the dict `functions`.
 
-    names: by kind, the requirement of its kernel; functions: by requirement, a kernel.
+    names: {kind: requirement of its kernel}; functions: {requirement: kernel}. A kind without a
+    kernel raises NotImplementedError.
     """
     kinds = [kind for kind in InputKind if kind != InputKind.LAID_OUT]
     missing = [kind.name for kind in kinds if names.get(kind) not in functions]
@@ -206,9 +248,11 @@ _backward = indirect_each("T Model X I1 Matrix Matrix F1 Team", in_training_each
 
 @inlined
 def add_products(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Add the products of a group of features to Z (outputs, rows) of the first DENSE row.
+    """Z[o, j] += Σₖ x[j, k] W[o, k] over the features k of a group, for the units `outputs`.
 
-    BLOCKS and CSR know one group, of all features. scratch: the thread's own.
+    x (m, n_in): X[row_indices], scaled by the INPUT op row; Z (outputs.n, m). For the kinds BLOCKS
+    and CSR the group holds all features, for BLOCKS `outputs` all units. scratch: this thread's
+    own, (thread_size,).
     """
     kernel = _FORWARD_PLACES[X.kind - _FIRST_KIND]
     _forward(kernel_ptrs, kernel, model, X, row_indices, group, outputs, Z, scratch)
@@ -216,6 +260,10 @@ def add_products(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch)
 
 @inlined
 def input_weight_gradient(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """Write a thread's part of dW (n_out, n_in) from dZ (n_out, rows) of the first DENSE row."""
+    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for this thread's share of dW (n_out, n_in).
+
+    x (m, n_in): X[row_indices], scaled by the INPUT op row; dZ (n_out, m). scratch: this thread's
+    own, (thread_size,).
+    """
     kernel = _BACKWARD_PLACES[X.kind - _FIRST_KIND]
     _backward(kernel_ptrs, kernel, model, X, row_indices, dZ, dW, scratch, team)

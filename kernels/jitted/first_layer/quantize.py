@@ -1,8 +1,8 @@
-"""Quantisation of rows of float32: block fixed point of 24 bits, split into three signed bytes.
+"""Quantisation of rows of float32 to block fixed point: y = scale · (l₀ + 256 l₁ + 65536 l₂).
 
-A row is rounded once, to whole multiples of a power of two, its scale, in which its largest number
-takes 23 bits. Each integer is three signed limbs of 8 bits, x = l₀ + 256 l₁ + 65536 l₂. The q-th
-limbs of four numbers make a word, which VNNI multiplies with four bytes of X.
+A row (of W or dZ) is rounded to integral multiples of its scale, a power of two for which the
+largest integer of the row takes 23 bits. An integer is split into three limbs l₀, l₁, l₂, signed
+bytes. Limb q of four numbers fills a 32-bit integer, which VNNI multiplies by four bytes of X.
 """
 
 from __future__ import annotations
@@ -24,26 +24,28 @@ from ..codegen.vnni import (
 )
 from ..compiler.jit import inlined
 
-LIMB_BASE = 256.0  # what a limb counts more than the one below it
-N_LIMBS = 3  # limbs of an integer
-LIMBS_MAX = 0x7F7F7F  # largest integer that N_LIMBS signed limbs hold
-#: Added to an integer, and taken off its bytes by XOR, it turns them into signed limbs.
+LIMB_BASE = 256.0  # weight of a limb (signed byte of an integer) relative to the limb below it
+N_LIMBS = 3  # limbs (signed bytes) of a quantised number
+LIMBS_MAX = 0x7F7F7F  # largest integer that N_LIMBS signed bytes hold: 127 in each
+#: 128 in each of N_LIMBS bytes. (x + LIMB_CARRY) XOR LIMB_CARRY turns the bytes of x into signed
+#: limbs: the sum carries into the next limb, XOR subtracts 128 from each.
 LIMB_CARRY = 0x808080
 
 
 def _quantizer(arrange):
-    """Return the intrinsic that quantises a row.
+    """Return the intrinsic that quantises a row y (n,) of float32.
 
-    arrange(builder, four) orders the words of 64 numbers, of which each vector holds 16.
+    arrange(builder, four) emits the order in which limbs are stored: `four` vectors of 16 32-bit
+    integers hold the limbs of 64 numbers, number by number. It returns the vectors to store.
     """
 
     @intrinsic
     def quantize_one(typingctx, Y, y, n, limbs, offset, scale_place):
-        """Write limbs of Y[y : y+n] as words from limbs[offset] on, their scale at `scale_place`.
+        """Write the limbs (signed bytes) of Y[y : y + n], n > 0, from limbs[offset] on.
 
-        The scale is a power of two: the largest number takes 23 bits, or 22 where three limbs would
-        not hold it. Every number is rounded by at most 1.01 · 2⁻²³ of the largest, unless that is
-        below 1e-31. The scale is NaN where a number is not finite.
+        limbs[scale_place] = scale: a power of two, the largest number takes 23 bits, or 22 if three
+        limbs would not hold it; NaN if a number is not finite. If the largest is ≥ 1e-31, errors
+        are at most 1.01 · 2⁻²³ of it. Zeros follow up to a multiple of 64 numbers.
         """
         signature = void(Y, index, index, limbs, index, index)
 
@@ -75,7 +77,7 @@ def _quantizer(arrange):
 
 
 def _load_four(builder, v, y, n, k):
-    """Yield four vectors of y[k : n], zero beyond n."""
+    """Emit loads of y[k : k + 64] and yield them as four vectors (16,), zeros from y[n] on."""
     bits = remaining_bits(builder, n, k)
     for j in range(4):
         at = builder.add(k, index_constant(j * WORD_LANES))
@@ -86,7 +88,7 @@ def _load_four(builder, v, y, n, k):
 
 
 def _largest_bits(builder, v, y, n):
-    """The bits of max |y[: n]|; those of NaN are larger than any number's."""
+    """Emit max |y[: n]| as the bits of a float32, an int32; bits of NaN exceed those of numbers."""
     k, best, end = v.loop(n, VECTOR_BYTES, [splat_word(0)] * 4)
     found = []
     for x, most in zip(_load_four(builder, v, y, n, k), best, strict=True):
@@ -100,10 +102,10 @@ def _largest_bits(builder, v, y, n):
 
 
 def _scale(builder, v, bits):
-    """(scale, 1 / scale), both powers of two, from the bits of the largest number of a row.
+    """Emit (scale, 1 / scale) of a row, both normal powers of two.
 
-    The exponent is one higher where three limbs would not hold that number in 23 bits. Neither of
-    the two is subnormal.
+    bits: the row's max |y| as the bits of a float32. The largest integer takes 23 bits, or 22 where
+    three limbs would not hold it. The scale is NaN if max |y| is infinite or NaN.
     """
     exponent = builder.lshr(builder.add(bits, INT32(0xFFFFFF - 2 * LIMBS_MAX)), INT32(23))
     up = builder.sub(INT32(2 * 127 + 22), exponent)
@@ -115,7 +117,11 @@ def _scale(builder, v, bits):
 
 
 def _limbs(builder, v, x, inverse):
-    """16 numbers as 16 words: for each four numbers those of limbs 0, 1 and 2, and one of zeros."""
+    """Emit the limbs (signed bytes) of round(x · inverse) as a vector of 16 32-bit integers.
+
+    x, inverse: vectors of 16 float32; inverse: 1 / scale in each lane. The integers 4 i … 4 i + 3
+    hold, of the numbers x[4 i] … x[4 i + 3], the four limbs 0, the limbs 1, the limbs 2, and zeros.
+    """
     to_nearest = INT32(4)
     values = [builder.fmul(x, inverse), splat_word(0), ir.IntType(16)(-1), to_nearest]
     steps = v.call("llvm.x86.avx512.mask.cvtps2dq.512", WORD_VECTOR, values)
@@ -131,19 +137,25 @@ def _limbs(builder, v, x, inverse):
 
 
 def emit_limbs_value(builder, v, sums):
-    """The float32 numbers that three vectors of sums of limbs stand for, in units of the scale."""
+    """Emit sums[0] + 256 sums[1] + 65536 sums[2] in float32; sums: vectors of int32, one a limb."""
     first, second, third = (builder.sitofp(x, v.type) for x in sums)
     base = v.splat(v.scalar(LIMB_BASE))
     return v.multiply_add(v.multiply_add(third, base, second), base, first)
 
 
 def _by_number(_builder, four):
-    """Four words for each four numbers side by side: their limbs 0, 1 and 2, and zeros."""
+    """Return the four vectors in the order given: number by number.
+
+    Each four numbers take four 32-bit integers: their limbs 0, limbs 1, limbs 2, and zeros.
+    """
     return four
 
 
 def _by_limb(builder, four):
-    """Three vectors for each 64 numbers: all their limbs 0, all limbs 1, all limbs 2."""
+    """Emit three vectors of the 64 numbers in `four`: all limbs 0, all limbs 1, all limbs 2.
+
+    Each vector holds 64 limbs (signed bytes) as 16 32-bit integers, in the order of the numbers.
+    """
     halves = [[*range(i, i + 8), *range(WORD_LANES + i, WORD_LANES + i + 8)] for i in (0, 8)]
     lines = []
     for limbs in ((0, 1), (2, 2)):
@@ -156,29 +168,38 @@ def _by_limb(builder, four):
 
 @inlined
 def align_cache_line(work, p):
-    """The first place from p on in `work`, of float32, where a cache line begins.
+    """Return the least index ≥ p of the float32 vector `work` at which a cache line begins.
 
-    Vectors across cache lines cost 8 % of a step of 12288 → 7.
+    Loads of vectors that cross cache lines cost 8 % of a step of 12288 → 7.
     """
     return p + -(address_of(work) // 4 + p) % WORD_LANES
 
 
-def _row_quantizer(quantize_one, words_per_word):
-    """Return `limbs_ld` and `quantize_rows` for rows that take so many words for four numbers."""
+def _row_quantizer(quantize_one, ints_per_four):
+    """Return the functions (limbs_ld, quantize_rows) for one order of the limbs of a row.
+
+    quantize_one: the intrinsic that quantises a row in that order. ints_per_four: 32-bit integers
+    that the limbs of four numbers take.
+    """
 
     @inlined
     def limbs_ld(n_words):
-        """Return the size of a quantised row of 4 · n_words numbers, with a line for its scale."""
-        return n_words * words_per_word + WORD_LANES
+        """Return the length of a quantised row of 4 · n_words numbers, in 32-bit numbers.
+
+        This includes the cache line at its end, which begins with the scale.
+        """
+        return n_words * ints_per_four + WORD_LANES
 
     @inlined
     def quantize_rows(n_rows, K, n_words, Y, y, ldy, limbs, offset):
-        """Write limbs and scale of the rows Y[y + i ldy : … + K], i < n_rows, into `limbs`.
+        """Quantise the rows Y[y + i · ldy : y + i · ldy + K] of float32, i < n_rows.
 
-        Row i begins at offset + i · limbs_ld(n_words); its scale is the first of its last 16.
+        Row i of the result is limbs[offset + i · ld :], (ld,) for ld = limbs_ld(n_words): limbs
+        (signed bytes, four in a 32-bit number) of 4 · n_words ≥ K numbers, zeros beyond K, and its
+        scale at ld − 16. n_words is a multiple of 16.
         """
         for _ in range(n_rows):
-            quantize_one(Y, y, K, limbs, offset, offset + n_words * words_per_word)
+            quantize_one(Y, y, K, limbs, offset, offset + n_words * ints_per_four)
             y += ldy
             offset += limbs_ld(n_words)
 

@@ -1,4 +1,7 @@
-"""Gathers rows of the user's array, of any dtype, into blocks of the network's numbers, scaled."""
+"""Copies of blocks of the user's array X: block (n, w) = X[rows, first : first + w], scaled.
+
+`rows` (n,) are indices of examples. The block has the network's dtype, X any dtype.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,19 @@ from ..compiler.jit import inlined, kernel
 from . import csr_gemm
 from .input_access import each_csr_dtype, scaling_of_features
 
-#: Rows by which a prefetch is ahead of the row that is read. To read and transpose 128 shuffled
-#: rows of 60,000 images took 32 µs without, 19 with it.
+#: Examples between the one that is read and the one that is prefetched. To read and transpose 128
+#: shuffled examples of 60,000 images took 32 µs without prefetching, 19 µs with it.
 GATHER_PREFETCH_ROWS = 8
 
 
 @inlined
 def _gather_row(dtype, wide, address, start, stride, scaling, line):
-    """Write line (w,) from w numbers of X, scaled as the type `wide`.
+    """line[k] = (x[start + k · stride] − shift[k] − rest[k]) factor[k] + offset;   line (w,).
 
-    They begin `start` numbers behind the address. A stride known to be 1 lets LLVM read vectors.
-    The scaling is that of the line's own features: indices first + k, which may be negative for all
-    that LLVM knows, would keep the loop from being vectorised (0.9 ns a number for 0.1).
+    x: the elements of NumPy scalar type dtype behind `address`. wide: the scalar type in which they
+    are scaled. scaling: an InputScaling whose vectors are (w,), (1,) for one scaling of all
+    features, or empty for none. LLVM vectorises the loops because shift[k] begins at 0, and where
+    `stride` is the constant 1: 0.1 ns a number instead of 0.9.
     """
     number = line.dtype.type
     shift, factor, rest, offset = scaling
@@ -44,17 +48,18 @@ def _gather_row(dtype, wide, address, start, stride, scaling, line):
 
 @inlined
 def _prefetch_row(address, start, n, size):
-    """Prefetch n numbers of `size` bytes from the start-th on."""
+    """Prefetch the elements start … start + n − 1, of `size` bytes each, behind `address`."""
     for byte in range(0, n * size, CACHE_LINE):
         prefetch(address + start * size + byte)
 
 
 @inlined
 def _gather(dtype, size, wide, X, rows, first, scaling, block):
-    """block (n, w) = X[rows, first : first + w], scaled as the type `wide`.
+    """Block (n, w) = X[rows, first : first + w], scaled by an InputScaling; rows (n,).
 
-    That is float64 where float32 does not hold all numbers of X: a large mean would cancel. X has a
-    scalar type `dtype` of `size` bytes.
+    dtype, size: NumPy scalar type of the elements of X, and its bytes. wide: the scalar type in
+    which they are scaled. It is float64 where float32 does not hold every element exactly: to
+    subtract a large mean would lose digits.
     """
     w = block.shape[1]
     own = scaling_of_features(scaling, wide, first, w)
@@ -70,24 +75,24 @@ def _gather(dtype, size, wide, X, rows, first, scaling, block):
 
 
 def _gather_kernel(dtype):
-    """Return the kernel for X of a dtype.
+    """Return the kernel that gathers blocks of X, for X of a dtype.
 
-    Closures over plain types are found in the disk cache again; those over intrinsics were not.
+    It is a closure over types, not over intrinsics: the disk cache did not find those again.
     """
     number, size = dtype.type, dtype.itemsize
 
     def gather(X, rows, first, scaling, block):
-        """block (n, w) = X[rows, first : first + w], scaled in the network's dtype."""
+        """Block (n, w) = X[rows, first : first + w], scaled in the network's dtype; rows (n,)."""
         _gather(number, size, block.dtype.type, X, rows, first, scaling, block)
 
     def gather_wide(X, rows, first, scaling, block):
-        """block (n, w) = X[rows, first : first + w], scaled in float64."""
+        """Block (n, w) = X[rows, first : first + w], scaled in float64; rows (n,)."""
         _gather(number, size, np.float64, X, rows, first, scaling, block)
 
     return gather_wide if dtype in WIDE else gather
 
 
-#: By `Input.dtype_code`: the dtypes of arrays, then those of CSR rows.
+#: The kernels that gather blocks, at index `Input.dtype_code`: arrays by dtype, then CSR rows.
 _gathers = indirect_each(
     "X I1 i InputScaling F2",
     {dtype.name: _gather_kernel(dtype) for dtype in READ} | each_csr_dtype(csr_gemm.gather_kernel),
@@ -96,13 +101,19 @@ _gathers = indirect_each(
 
 @inlined
 def gather(table, X, rows, first, scaling, block):
-    """block (n, w) = X[rows, first : first + w], scaled by an InputScaling."""
+    """Block (n, w) = X[rows, first : first + w], scaled by an InputScaling; rows (n,).
+
+    table: the kernel pointers. X: an Input of any dtype, or of CSR rows.
+    """
     _gathers(table, X.dtype_code, X, rows, first, scaling, block)
 
 
 @kernel
 def standardize(X, shift, factor, offset, A):
-    """A = (X − shift) factor + offset.   X, A (m, n); shift, factor (n,) or (1,)."""
+    """A[i, k] = (X[i, k] − shift[k]) factor[k] + offset.   X, A (m, n); shift, factor (n,) or (1,).
+
+    With (1,), one shift and factor serve all features.
+    """
     offset = A.dtype.type(offset)
     for i in range(A.shape[0]):
         x, a = view_row(X, i, 0, A.shape[1]), view_row(A, i, 0, A.shape[1])

@@ -1,7 +1,8 @@
-"""Which kernels multiply the user's array in the first layer: chosen once for a run.
+"""Chooses, once for a run, the kernels that multiply the user's array X in the first layer.
 
-`select_strategy` returns an `Input` whose kind the kernels branch on, and the requirements of the
-kernels of that kind (`KERNELS`). Nothing here needs Numba until a CPU is asked about.
+`select_strategy` returns an `Input`, whose kind the kernels branch on, and the requirements of the
+kernels of that kind. A requirement is the name by which a program requests a kernel; kernels that
+no program requests are not compiled. Numba is imported only when the CPU's features are needed.
 """
 
 from __future__ import annotations
@@ -17,23 +18,24 @@ from ..codegen.cpu import block_sizes, detect_cpu
 from .input_descriptor import DTYPE_CODES, DTYPE_NAMES, InputKind, describe_input, reader
 
 FLOAT64, UINT8 = np.dtype(np.float64), np.dtype(np.uint8)
-#: Dtypes of arrays that are STRIDED: those of the first `Input.dtype_code`s.
+#: The dtypes of X that STRIDED kernels read, at the indices `Input.dtype_code`.
 STRIDED_DTYPES = tuple(DTYPE_CODES)[: DTYPE_CODES[UINT8] + 1]
 
-#: Requirements of the linked kernels; those of gradients are required in training only.
+#: Names by which programs request kernels. Kernels of gradients are requested in training only.
 GATHER_BLOCKS, SPARSE, STRIDED_ROWS = "gather blocks", "sparse", "strided"
 INT8_FORWARD, INT8_BACKWARD = "int8 forward", "int8 backward"
 INT8_NARROW_FORWARD, INT8_NARROW_BACKWARD = "int8 narrow forward", "int8 narrow backward"
-GROUP_FEATURES = "feature groups"  # of the kinds from STRIDED on
+GROUP_FEATURES = "feature groups"  # the loop over groups of features, for kinds from STRIDED on
 
 
 class Kernels(NamedTuple):
-    """Requirements of the kernels that multiply an input of some kind."""
+    """Requirements (names) of the two kernels that multiply an `Input` of one kind."""
 
     forward: str
     backward: str
 
 
+#: {InputKind: requirements of its kernels}. LAID_OUT has none: it is an ordinary dense layer.
 KERNELS = {
     InputKind.BLOCKS: Kernels(GATHER_BLOCKS, GATHER_BLOCKS),
     InputKind.CSR: Kernels(SPARSE, SPARSE),
@@ -43,71 +45,86 @@ KERNELS = {
     InputKind.INT8_SINGLE_OUTPUT: Kernels(INT8_NARROW_FORWARD, INT8_NARROW_BACKWARD),
 }
 
-#: Share of nonzero elements up to which CSR rows are multiplied element by element. To lay a batch
-#: out was as fast at 1/22 for 8000 features in float32, at 1/8 for 2000.
+#: Largest share of stored elements at which CSR rows are multiplied element by element. To convert
+#: a batch to a dense matrix first was as fast at 1/22 with 8000 features in float32, at 1/8 with
+#: 2000.
 CSR_MAX_DENSITY = 1 / 16
 
-STRIDED_MIN_FEATURES = 64  # features from which on arrays are STRIDED
-#: Largest factor, and inverse of the smallest, that may scale sums instead of numbers.
+STRIDED_MIN_FEATURES = 64  # smallest number of features for STRIDED and the int8 kinds
+#: Largest factor of the scaling, and inverse of the smallest, that may multiply the sums instead of
+#: the elements of X.
 STRIDED_MAX_FACTOR = 2.0**30
-#: Largest range of scaled, shifted bytes: in a wider one sums of factor · x and offset cancel.
+#: Largest range, |factor| · 255, of bytes that are scaled and shifted in the sums: with a wider one
+#: the sums of factor · x and of the offset would cancel and lose digits.
 STRIDED_MAX_BYTE_RANGE = 8.0
 
-#: Outputs and examples of a batch from which on int8 kinds take less time than STRIDED: 209 × 12288
-#: bytes to 5 outputs and back took as long, to 7 0.8 times (EPYC).
+#: Smallest numbers of units, and of examples of a batch, for which int8 kinds are faster than
+#: STRIDED. Forward pass and gradient of 209 × 12288 bytes took as long for 5 units, 0.8 of the time
+#: for 7 (EPYC).
 INT8_MIN_OUTPUTS, INT8_MIN_BATCH = 6, 32
-#: Features and examples from which on they take less time than to lay bytes out: steps of 784 → 33
-#: and 512 → 10 took 0.79 and 0.95 of it with 48 examples, 0.58 and 0.79 with 256 (Xeon).
+#: Smallest numbers of features, and of examples of a batch, for which int8 kinds are faster than a
+#: dense layer on converted bytes. Steps of 784 → 33 and of 512 → 10 took 0.79 and 0.95 of the time
+#: with 48 examples, 0.58 and 0.79 with 256 (Xeon).
 INT8_DIRECT_MIN_FEATURES, INT8_DIRECT_MIN_BATCH = 256, 48
-#: INT8_NARROW takes rows of so many features, and for each output; and so many outputs at most.
-#: INT8_PACKED took 1.25 of its time for 12288 → 7, 1.05 for → 20, the same for 3072 → 16, and 0.94
-#: for → 32 (EPYC).
+#: Bounds of INT8_NARROW: smallest number of features, smallest number of features for each unit,
+#: largest number of units. INT8_PACKED took 1.25 of the time of INT8_NARROW for 12288 → 7, 1.05 for
+#: 12288 → 20, as long for 3072 → 16, and 0.94 for 32 units (EPYC).
 NARROW_MIN_FEATURES, NARROW_MIN_FEATURES_PER_OUTPUT, NARROW_MAX_OUTPUTS = 2048, 256, 32
 
 
 def int8_dtypes():
-    """Return the dtypes of the networks for which this CPU has int8 kernels."""
+    """Return the dtypes of networks that int8 kernels serve on this CPU: float32, or none."""
     return (np.dtype(np.float32),) if detect_cpu().vnni else ()
 
 
 def has_int8(dtype):
-    """Tell whether this CPU has int8 kernels for networks of a dtype."""
+    """Tell whether int8 kernels serve networks of a dtype on this CPU."""
     return dtype in int8_dtypes()
 
 
 def prefers_narrow_forward(n_features, n_out):
-    """Tell whether bytes that int8 kernels multiply are not packed forward."""
+    """Tell whether the int8 kernel of the forward pass reads X in place instead of packing it.
+
+    n_features, n_out: sizes of the first DENSE op row.
+    """
     shortest = max(NARROW_MIN_FEATURES, NARROW_MIN_FEATURES_PER_OUTPUT * n_out)
     return n_features >= shortest and n_out <= NARROW_MAX_OUTPUTS
 
 
 def prefers_narrow_backward(n_features, n_out):
-    """Tell whether bytes that int8 kernels multiply are not packed in the gradient either.
+    """Tell whether the int8 kernel of the gradient also reads X in place instead of packing it.
 
-    The gradient of 209 rows of 12288 and one output took 81 µs, with packed bytes 152 (EPYC).
+    n_features, n_out: sizes of the first DENSE op row. The gradient of 209 × 12288 bytes and one
+    unit took 81 µs, with packed bytes 152 µs (EPYC).
     """
     return n_features >= NARROW_MIN_FEATURES and n_out == 1
 
 
 def should_use_int8(ops, dtype, batch):
-    """Tell whether int8 kernels multiply bytes faster than STRIDED, in a batch of that size."""
+    """Tell whether int8 kernels multiply bytes faster than STRIDED in batches of `batch` examples.
+
+    ops: the op table; dtype: the network's.
+    """
     n_features, n_out = ops["n_in"][1], ops["n_out"][1]
     worth = n_out >= INT8_MIN_OUTPUTS or prefers_narrow_backward(n_features, n_out)
     return batch >= INT8_MIN_BATCH and has_int8(dtype) and worth
 
 
 def int8_beats_copy(ops, dtype, batch):
-    """Tell whether int8 kernels multiply bytes faster than they are laid out and multiplied."""
+    """Tell whether int8 products take less time than to convert bytes and multiply them densely.
+
+    ops: the op table; dtype: the network's; batch: examples of a step or prediction.
+    """
     worth = ops["n_in"][1] >= INT8_DIRECT_MIN_FEATURES and ops["n_out"][1] >= INT8_MIN_OUTPUTS
     return batch >= INT8_DIRECT_MIN_BATCH and has_int8(dtype) and worth
 
 
 def can_multiply_strided(x, op, state):
-    """Tell whether the INPUT row `op` leaves an Input x to be multiplied where it lies.
+    """Tell whether a kernel may multiply the Input x in place and scale the sums afterwards.
 
-    It does not where features are scaled apart, nor where sums of unscaled numbers would lose
-    digits that scaled ones keep: with shifted numbers of a wide range, far factors, and float64
-    scaled in a network of float32.
+    op: the INPUT op row, whose scaling `state` holds. It may not if features are scaled one by one,
+    or if sums of unscaled numbers would lose digits: if numbers other than bytes of a small range
+    are shifted, if the factor is far from 1, or if float64 is scaled in a float32 network.
     """
     if op["stats"] > 1 or op["n_out"] < STRIDED_MIN_FEATURES:
         return False
@@ -125,10 +142,11 @@ def can_multiply_strided(x, op, state):
 
 
 def multiplies_input_directly(ops, X, state, dtype, batch):
-    """Tell whether the first DENSE row multiplies X instead of the INPUT row, where ops have one.
+    """Tell whether the first DENSE op row multiplies X in place of the output of an INPUT op row.
 
-    That is CSR of few elements that nothing is subtracted from, and bytes for int8 kernels.
-    state: None where it is not known yet.
+    It does for unscaled CSR rows of few elements, and for bytes that int8 kernels multiply faster.
+    ops: the op table, from its INPUT op row on; state: the vector of scalings, None if not known
+    yet; batch: examples of a step or prediction. If X is None (not known yet), the answer is False.
     """
     if X is None or ops["kind"][1] != Kind.DENSE:
         return False
@@ -140,7 +158,10 @@ def multiplies_input_directly(ops, X, state, dtype, batch):
 
 
 def select_kind(ops, state, X, x, dtype, batch):
-    """Return the InputKind of X, whose Input is x, in a run of these ops."""
+    """Return the InputKind of X (m, n), described by the Input x, for a run of the op table ops.
+
+    state: the vector of scalings; dtype: the network's; batch: examples of a step or prediction.
+    """
     if ops["A"][0] >= 0:
         return InputKind.LAID_OUT
     if isinstance(X, SparseRows):
@@ -159,18 +180,18 @@ def select_kind(ops, state, X, x, dtype, batch):
 
 
 def strided_requirement(dtype, n_out):
-    """The requirement of the STRIDED tiles for X of a dtype and so many outputs at once."""
+    """Return the requirement (name) of the STRIDED kernel for X of a dtype and n_out units."""
     return f"strided {DTYPE_NAMES[dtype]} for {n_out}"
 
 
 def required_kernels(kind, X, n_out):
-    """Return the requirements of the linked kernels that read X as this kind, for n_out outputs."""
+    """Return the requirements (names) of the kernels that read X as this kind, for n_out units."""
     if kind == InputKind.LAID_OUT:
         return {reader(X), "input"}
     required = {*KERNELS[kind]}
     if kind < InputKind.STRIDED:
         return required | {reader(X)}
-    if kind == InputKind.STRIDED:  # tiles share the outputs out nearly evenly
+    if kind == InputKind.STRIDED:  # Units are cut into nearly equal tiles, of one or two sizes.
         n_tiles = -(-n_out // len(block_sizes().STRIDED_MR))
         sizes = {n_out // n_tiles, -(-n_out // n_tiles)}
         required.update(strided_requirement(X.dtype, size) for size in sizes)
@@ -178,10 +199,11 @@ def required_kernels(kind, X, n_out):
 
 
 def select_strategy(ops, state, X, dtype, batch):
-    """Return (Input, array that must outlive it, requirements of its kernels) of X in a run.
+    """Return (Input of X, the array that it points into, requirements of its kernels) for a run.
 
-    ops: the op table of the run, which may lay X out; dtype: the network's; batch: examples of a
-    step, or of a prediction.
+    X (m, n): an array or CSR rows. The caller keeps the array alive while the Input is used. ops:
+    the op table of the run; state: the vector of scalings; dtype: the network's; batch: examples of
+    a step or prediction.
     """
     x, keepalive = describe_input(X)
     kind = select_kind(ops, state, keepalive, x, dtype, batch)

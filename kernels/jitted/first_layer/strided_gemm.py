@@ -1,9 +1,10 @@
-"""Products with rows of X where they lie in memory, picked by index, for narrow first layers.
+"""Products of X[rows] with W or dZ that read X in place, for first layers of few units.
 
-Numbers are converted in registers, again for each tile of up to 10 outputs (6 with 16 registers);
-every number of outputs has tiles of its own, of which a network compiles one or two. A factor that
-scales all features alike is applied to the sums. Converting images block by block takes longer up
-to 24 outputs at least, and 2.5 times as long for one.
+The elements of X are converted to the network's dtype in registers, once for each tile of up to 10
+units (6 units on CPUs with 16 vector registers). A kernel is compiled for each number of units of a
+tile; a network needs one or two of them. One factor scales all features: it multiplies the sums.
+To copy and convert blocks of images first takes longer up to at least 24 units, and 2.5 times as
+long for one unit.
 """
 
 from __future__ import annotations
@@ -33,21 +34,23 @@ from ..records import Matrix
 from .sizes import FEATURE_GROUPS, STRIDED_KC
 from .strategy import STRIDED_DTYPES, strided_requirement
 
-#: Weights of a tile's outputs that still stay in the first-level cache, as numbers of float32.
+#: Largest number of float32 weights (units × features of a tile) for the first-level cache.
 L1_WEIGHTS = 12_000
-#: Vectors of features that STRIDED_MIN_FEATURES fill on any CPU, for the ends of rows.
+#: Vectors of features of the gradient's narrow tile, which covers what wide tiles leave. On any CPU
+#: they hold at most STRIDED_MIN_FEATURES features, because a vector has at most 16 lanes.
 NARROW_VECTORS = 4
 
-#: For 1, 2 … outputs: rows of X of a tile forward, and its vectors of features in the gradient.
+#: At index n − 1, for a tile of n units: its examples forward, and its vectors of features in the
+#: gradient.
 STRIDED_MR, STRIDED_NR_VECTORS = block_sizes().STRIDED_MR, block_sizes().STRIDED_NR_VECTORS
-STRIDED_MAX_OUTPUTS = len(STRIDED_MR)  # of a tile
+STRIDED_MAX_OUTPUTS = len(STRIDED_MR)  # largest number of units of a tile
 
 
 class _StridedRows:
-    """Emits loads of vectors of X[rows[j], k] from a feature on, as the network's numbers.
+    """Emits loads of vectors of features of X[rows[j]], converted to the network's dtype.
 
-    v: the Vectors of the network's dtype; args: the Input as a record of LLVM values, the address
-    of the row indices, the first feature; kind: Numba's type of an element of X.
+    v: the Vectors of that dtype. args: (X, rows, first), the Input as a record of LLVM values, the
+    address of the indices of examples, and the first feature. kind: Numba type of an element of X.
     """
 
     def __init__(self, context, builder, v, args, kind):
@@ -57,7 +60,7 @@ class _StridedRows:
         self.pointers = context.get_data_type(kind).as_pointer()
 
     def pointer(self, j):
-        """Address of the first number of the j-th row."""
+        """Emit the address of X[rows[j], first]; j: an LLVM integer."""
         builder = self.builder
         row = builder.load(builder.gep(self.rows, [j]))
         place = builder.add(builder.mul(row, self.stride), self.first)
@@ -65,17 +68,24 @@ class _StridedRows:
         return builder.inttoptr(builder.add(self.address, place), self.pointers)
 
     def read(self, pointer, offset, mask=None):
-        """The vector at an offset from a pointer, converted."""
+        """Emit the load of the vector `offset` elements behind a pointer, and its conversion.
+
+        mask: lanes to load, the others become 0; None: all lanes.
+        """
         return self.v.load_converted(self.kind, self.builder.gep(pointer, [offset]), mask)
 
     def prefetch(self, pointer, count):
-        """Prefetch the cache lines of so many numbers."""
+        """Emit prefetches of the cache lines of the `count` elements behind a pointer."""
         for place in range(0, count, CACHE_LINE // (self.kind.bitwidth // 8)):
             emit_prefetch(self.builder, self.builder.gep(pointer, [index_constant(place)]))
 
 
 def _emit_operands(context, builder, kinds, args):
-    """(Vectors, _StridedRows, factor as a scalar) of a tile's arguments X, rows, first, factor."""
+    """Emit the operands of a tile: (Vectors of C's dtype, _StridedRows of X, factor as a scalar).
+
+    kinds: Numba types of X, rows, C and of an element of X; args: LLVM values of the Input X, the
+    indices of examples, the first feature, and the factor (float64).
+    """
     X, rows, C, dtype = kinds
     v = Vectors(context, builder, C.types[0].dtype)
     order = element_pointer(context, builder, rows, args[1], index_constant(0))
@@ -86,7 +96,12 @@ def _emit_operands(context, builder, kinds, args):
 
 @intrinsic(prefer_literal=True)
 def _forward_tile(typingctx, X, rows, features, factor, W, Z, used, n_out, dtype):
-    """Z[o, e] += factor Σₖ X[rows[e], k] W[o, k] over the features, for e < used, o < n_out."""
+    """Z[o, e] += factor Σₖ X[rows[e], first + k] W[o, k] for k < n, e < used and o < n_out.
+
+    features = (first, n). W, Z: Matrices (n_out, n) and (n_out, used). used: 1 to
+    STRIDED_MR[n_out − 1] examples; if fewer, the tile computes the last one several times. n_out: a
+    literal, 1 to STRIDED_MAX_OUTPUTS. dtype: NumPy scalar type of the elements of X.
+    """
     tall, wide = STRIDED_MR[n_out.literal_value - 1], n_out.literal_value
     signature = void(X, rows, features, types.float64, W, Z, index, n_out, dtype)
 
@@ -112,11 +127,12 @@ def _forward_tile(typingctx, X, rows, features, factor, W, Z, used, n_out, dtype
 
 @intrinsic(prefer_literal=True)
 def _backward_tile(typingctx, X, rows, places, factor, dZ, dW, n_out, vectors, dtype):
-    """dW[o, j] = factor Σₖ dZ[o, k] X[rows[k], first + j] for o < n_out, over all rows.
+    """dW[o, j] = factor Σₖ dZ[o, k] X[rows[k], first + j] over all examples k, for o < n_out.
 
-    j goes over so many vectors; places: (first, ahead). Prefetches the features `ahead` before
-    these, which come next: 12288 → 7 and → 20 take 2 to 3 % less time. For one output it prefetches
-    nothing: → 1 took 10 % more.
+    j runs over the features of `vectors` vectors; n_out and vectors are literals. dZ, dW: Matrices
+    (n_out, rows.size) and (n_out, features). dtype: NumPy scalar type of the elements of X. places
+    = (first, ahead): the features from first − ahead on, which come next, are prefetched; 12288 → 7
+    and → 20 take 2 to 3 % less time. For one unit nothing is: → 1 took 10 % more.
     """
     tall, wide = n_out.literal_value, vectors.literal_value
     signature = void(X, rows, places, types.float64, dZ, dW, n_out, vectors, dtype)
@@ -151,7 +167,11 @@ def _backward_tile(typingctx, X, rows, places, factor, dZ, dW, n_out, vectors, d
 
 @inlined
 def n_strided_tiles(n_features, n_out):
-    """Return how many tiles rows have: as many in each half, or eighth of long rows."""
+    """Return the number of tiles that n_features are cut into, to be summed one after another.
+
+    Below 2 · STRIDED_KC features it is 1, else a multiple of 2, or of FEATURE_GROUPS for many
+    features: equally many tiles in each group. Few units (n_out) have tiles of twice the length.
+    """
     if n_features < 2 * STRIDED_KC:
         return 1
     groups = FEATURE_GROUPS if n_features >= FEATURE_GROUPS * STRIDED_KC else 2
@@ -160,13 +180,13 @@ def n_strided_tiles(n_features, n_out):
 
 
 def _forward_kernel(dtype, n_out):
-    """Return the kernel for X of a dtype and so many outputs."""
+    """Return the kernel that adds X[rows] Wᵀ to n_out units of Z, for X of a dtype."""
     number, tall = dtype.type, STRIDED_MR[n_out - 1]
 
     def forward(X, rows, features, scaling, W, Z):
-        """Z[o, e] += Σₖ (factor X[rows[e], k] + offset) W[o, k] over the features, for all o.
+        """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for k < n and o < n_out.
 
-        W (n_out, features.n); Z (n_out, rows.size).
+        (first, n) = features, (factor, offset) = scaling. W (n_out, n), Z (n_out, rows.size).
         """
         m = rows.size
         weights, w, ldw = W
@@ -182,15 +202,16 @@ def _forward_kernel(dtype, n_out):
 
 
 def _backward_kernel(dtype, n_out):
-    """Return the kernel for X of a dtype and so many outputs."""
+    """Return the kernel that writes dW of n_out units from X[rows] and dZ, for X of a dtype."""
     number, vectors = dtype.type, STRIDED_NR_VECTORS[n_out - 1]
     narrow = min(vectors, NARROW_VECTORS)
 
     def backward(X, rows, features, scaling, dZ, dW):
-        """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], k] + offset) over the features, for all o.
+        """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], first + k] + offset) for k < n and o < n_out.
 
-        dZ (n_out, rows.size), dW (n_out, features.n); STRIDED_MIN_FEATURES and a row at least.
-        The last tile ends where the row does: where tiles overlap, they write the same.
+        (first, n) = features, (factor, offset) = scaling. dZ (n_out, rows.size), dW (n_out, n)
+        with n ≥ STRIDED_MIN_FEATURES; rows has at least one example. The last tile ends with the
+        last feature: where it overlaps the tile before it, both write equal numbers.
         """
         k0, count = features
         slopes, d, ldd = dZ
@@ -214,7 +235,10 @@ def _backward_kernel(dtype, n_out):
 
 
 def _each(kernel_of):
-    """The kernels of all dtypes and numbers of outputs, by their requirements."""
+    """Return {requirement: kernel_of(dtype, n)} for all STRIDED_DTYPES and numbers n of units.
+
+    A requirement is the name by which a program requests the kernel.
+    """
     counts = range(1, STRIDED_MAX_OUTPUTS + 1)
     return {
         strided_requirement(dtype, n): kernel_of(dtype, n)
@@ -230,15 +254,19 @@ _backward_by = indirect_each(_SIGNATURE, in_training_each(_each(_backward_kernel
 
 @inlined
 def _first_output(n_out, i):
-    """The first of the outputs that the i-th kernel for n_out outputs computes: evenly shared."""
+    """Return the first unit of the i-th tile of n_out units.
+
+    The tiles are as few as possible and nearly equal, of at most STRIDED_MAX_OUTPUTS units each.
+    """
     return n_out * i // ((n_out + STRIDED_MAX_OUTPUTS - 1) // STRIDED_MAX_OUTPUTS)
 
 
 @inlined
 def strided_forward(table, n_out, X, rows, features, scaling, W, Z):
-    """Z[o, e] += Σₖ (factor X[rows[e], k] + offset) W[o, k] over the features, for o < n_out.
+    """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for k < n and o < n_out.
 
-    W (n_out, features.n); Z (n_out, rows.size).
+    (first, n) = features, (factor, offset) = scaling. W (n_out, n), Z (n_out, rows.size); n_out
+    may be any number of units. table: the kernel pointers.
     """
     weights, w, ldw = W
     out, z, ldz = Z
@@ -251,9 +279,10 @@ def strided_forward(table, n_out, X, rows, features, scaling, W, Z):
 
 @inlined
 def strided_backward(table, n_out, X, rows, features, scaling, dZ, dW):
-    """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], k] + offset) over the features, for o < n_out.
+    """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], first + k] + offset) for k < n and o < n_out.
 
-    dZ (n_out, rows.size); dW (n_out, features.n).
+    (first, n) = features, (factor, offset) = scaling. dZ (n_out, rows.size), dW (n_out, n) with
+    n ≥ STRIDED_MIN_FEATURES; n_out may be any number of units. table: the kernel pointers.
     """
     slopes, d, ldd = dZ
     out, c, ldc = dW
