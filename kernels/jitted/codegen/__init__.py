@@ -1,1 +1,1 @@
-"""What emits code: vectors, pointers and the elementary functions that the kernels compute with."""
+"""What kernels are built from: block sizes, vectors, views, elementary functions and atomics."""

@@ -1,7 +1,7 @@
-"""Instructions for threads that wait for each other: atomic add and read, pause, yield and nap.
+"""Atomic operations on int64 arrays, and three ways of waiting: pause, yield and sleep.
 
-An add is sequentially consistent and a read acquires, so that whoever has read a count also sees
-all that was written before it was counted.
+An add and an exchange are sequentially consistent, and a load acquires: a thread that reads a count
+also sees everything that another thread wrote before it added to that count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from numba.extending import intrinsic
 
 
 def _resolve():
-    """Name the system's ways to give the core away; cached code needs them before it loads."""
+    """Register the symbols `fastnn_yield` and `fastnn_nap`, functions of the operating system.
+
+    They are sched_yield and usleep, on Windows SwitchToThread and Sleep. Compiled kernels refer to
+    the symbols, so this runs at import, before any kernel is loaded from the cache on disk.
+    """
     if os.name == "nt":
         system = ctypes.windll.kernel32  # type: ignore[attr-defined]
         functions = {"fastnn_yield": system.SwitchToThread, "fastnn_nap": system.Sleep}
@@ -30,11 +34,14 @@ def _resolve():
 
 
 _resolve()
+#: yield_core() lets another thread that is ready run on this core.
 yield_core = types.ExternalFunction("fastnn_yield", types.int32())
+#: sleep(n) suspends the calling thread for n µs, on Windows for n ms.
 sleep = types.ExternalFunction("fastnn_nap", types.int32(types.uint32))
 
-#: LLVM's name of the instruction that spares the other hyperthread, and its argument. On ARM `isb`
-#: waits some ten cycles; `yield`, meant for this, does nothing there.
+#: The LLVM intrinsic that delays a polling loop by some cycles, and its arguments, by the name of
+#: the machine. Meanwhile the core's other hyperthread has the execution units. On ARM `isb` waits
+#: some ten cycles; `yield`, ARM's instruction for this purpose, does not wait.
 PAUSES = {
     "x86_64": ("llvm.x86.sse2.pause", ()),
     "amd64": ("llvm.x86.sse2.pause", ()),
@@ -44,7 +51,10 @@ PAUSES = {
 
 
 def emit_pause(builder, machine):
-    """Write the machine's pause; nothing where none is known."""
+    """Emit the pause instruction of a machine, named as by `platform.machine()`.
+
+    Nothing is emitted for a machine that PAUSES does not list.
+    """
     name, numbers = PAUSES.get(machine.lower(), (None, ()))
     if name:
         word = ir.IntType(32)
@@ -55,7 +65,7 @@ def emit_pause(builder, machine):
 
 @intrinsic
 def pause(typingctx):
-    """Tell the core that this is a waiting loop."""
+    """Delay the calling thread by some cycles, in a loop that polls; no-op on unknown machines."""
 
     def codegen(context, builder, signature, args):
         emit_pause(builder, platform.machine())
@@ -66,7 +76,7 @@ def pause(typingctx):
 
 @intrinsic
 def fetch_add(typingctx, array, index, value):
-    """Add to array[index] in one indivisible step."""
+    """Add value to array[index] atomically and return the element's old value; array: int64."""
 
     def codegen(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -77,7 +87,7 @@ def fetch_add(typingctx, array, index, value):
 
 @intrinsic
 def atomic_load(typingctx, array, index):
-    """array[index] as the other threads last wrote it."""
+    """Return array[index] by an atomic load with acquire ordering; array: int64."""
 
     def codegen(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -89,7 +99,7 @@ def atomic_load(typingctx, array, index):
 
 @intrinsic
 def exchange(typingctx, array, index, old, new):
-    """Write new to array[index] if old stands there, in one indivisible step; tell whether."""
+    """Set array[index] to new if it equals old, atomically; return whether it did. array: int64."""
 
     def codegen(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data

@@ -1,10 +1,13 @@
-"""The elementary functions in plain arithmetic, for LLVM to vectorise loops over them.
+"""The elementary functions in plain arithmetic, which lets LLVM vectorise loops that call them.
 
-Numba 0.68 calls libm for each element: 4.5 to 35 ns, against about 1 ns for these. They are
-computed in the order written (the only liberty is `contract`: a·b + c may round once), hold over
-the whole range, return NaN for NaN, keep the sign of zero where the function has it, and reach
-subnormal numbers gradually, except in the steps of a fit: see `flush_to_zero.py`. In plain Python
-each name is the function of `math` that it computes.
+Numba 0.68 calls libm for each element: 4.5 to 35 ns, against about 1 ns for these. A function is
+defined here as name(f), where f holds the constants of float32 or float64 (`float_bits._format`),
+and called in compiled code as name(x); plain Python gets the value of name(x) from `math`.
+
+Operations are computed in the order written, except that a·b + c may be rounded once (LLVM's flag
+`contract`). Unless its docstring restricts x, a function takes any number. It returns NaN for NaN,
+keeps the sign of zero where the exact function does, and returns subnormal numbers, except in the
+steps of a fit (`flush_to_zero.py`).
 """
 
 from __future__ import annotations
@@ -20,8 +23,9 @@ from .float_bits import (
     range_reduce_exp_normal,
 )
 
-#: Largest error of each function in units in the last place, in float32 and float64, with fma and
-#: without; of norm_cdf_pdf: of Φ(x), for x < 0 plus x² / 2. Measured: 80 to 95 % of these.
+#: Largest error that each function may have, in units in the last place (ulp), as (float32,
+#: float64), on CPUs with fma and without. norm_cdf_pdf: the error of Φ(x); for x < 0 another x² / 2
+#: ulp are allowed. Measured errors are 80 to 95 % of these bounds.
 MAX_ULP = {
     "exp": (1.2, 1.2),
     "expm1": (2.0, 2.1),
@@ -37,19 +41,19 @@ MAX_ULP = {
 
 
 def _is_single(f):
-    """Tell whether a format is that of float32."""
+    """Return whether f, constants of a floating-point format, is the format of float32."""
     return f.number().itemsize == 4
 
 
 @float_overload(math.exp)
 def exp(f):
-    """eˣ; gradually to 0 below the normal numbers, infinite above the largest."""
-    # From here on eˣ rounds to 0 and to infinity.
+    """exp(x) = eˣ: subnormal or 0 where eˣ is below the normal numbers, ∞ where it is too large."""
+    # eˣ rounds to 0 at `low`, to infinity at `high`.
     low, high = map(f.number, (-104, 89) if _is_single(f) else (-746, 710))
     one = f.number(1)
 
     def exp(x):
-        y = low if x < low else x  # in this order NaN passes
+        y = low if x < low else x  # comparisons with NaN are false, which leaves y = NaN
         y = high if y > high else y
         r, s, t, _ = range_reduce_exp(y)
         return (polynomials.exponential(r) * r * r + r + one) * s * t
@@ -59,14 +63,15 @@ def exp(f):
 
 @float_overload(math.expm1)
 def expm1(f):
-    """eˣ − 1, exact for small x."""
+    """expm1(x) = eˣ − 1, with a small relative error near x = 0, too."""
     low, high = map(f.number, (-18, 89) if _is_single(f) else (-38, 710))
 
     def expm1(x):
         y = low if x < low else x
         y = high if y > high else y
         r, s, t, inverse = range_reduce_exp(y)
-        # 2ⁿ eʳ − 1 = (s (eʳ − 1) + (s − 1/t)) t overflows only where the result does.
+        # With 2ⁿ = s t, 2ⁿ eʳ − 1 = (s (eʳ − 1) + (s − 1/t)) t: the right-hand side overflows only
+        # where the result does.
         less = polynomials.exponential(r) * r * r + r
         return copysign((s * less + (s - inverse)) * t, x)
 
@@ -75,7 +80,7 @@ def expm1(f):
 
 @float_overload(lambda x: 1 / (1 + math.exp(-x)))
 def sigmoid(f):
-    """1 / (1 + e⁻ˣ)."""
+    """sigmoid(x) = 1 / (1 + e⁻ˣ), computed from e^−|x|, which does not overflow."""
     one = f.number(1)
 
     def sigmoid(x):
@@ -87,29 +92,33 @@ def sigmoid(f):
 
 @float_overload(math.tanh)
 def tanh(f):
-    """The hyperbolic tangent: −m / (m + 2) with m = e^−2|x| − 1, for which small x stay exact."""
+    """tanh(x) = −m / (m + 2) with m = e^(−2|x|) − 1, and then with the sign of x.
+
+    The relative error is small near x = 0, too.
+    """
     zero, one, two, low = map(f.number, (0, 1, 2, -20 if _is_single(f) else -40))
 
     def tanh(x):
-        # m as in expm1, but with one power of 2, for the other would take a third of the time;
-        # below `low` m rounds to −1.
+        # `expm1` writes 2ⁿ as two factors; here 2ⁿ = s is a normal number, and a second factor
+        # would take a third of the time. Below `low` m rounds to −1.
         y = -two * abs(x)
         y = low if y < low else y
         r, s = range_reduce_exp_normal(y)
         m = s * (polynomials.exponential(r) * r * r + r) + (s - one)
-        return copysign((zero - m) / (m + two), x)  # −m would be −0 for 0
+        return copysign((zero - m) / (m + two), x)  # 0 − m, since −m is −0 for m = 0
 
     return tanh
 
 
 @float_overload(lambda g: g - math.log1p(g))
 def _less_log1p(f):
-    """g − ln(1 + g) for √½ ≤ 1 + g ≤ √2."""
+    """_less_log1p(g) = g − ln(1 + g), for √½ ≤ 1 + g ≤ √2 only."""
     two = f.number(2)
 
     def less_log1p(g):
-        # ln(1 + g) = 2 artanh s = 2s + s z p(z) with s = g / (2 + g), z = s²; and 2s = g − s g, by
-        # which the rounding of s meets only what is small beside g (the idea of fdlibm's log).
+        # ln(1 + g) = 2 artanh s = 2s + s z p(z) with s = g / (2 + g) and z = s²; p is
+        # `polynomials.artanh`. Since 2s = g − s g, the result is s (g − z p(z)), and the rounding
+        # error of s enters only terms that are small beside g (the idea of fdlibm's log).
         s = g / (two + g)
         z = s * s
         return s * (g - z * polynomials.artanh(z))
@@ -119,7 +128,7 @@ def _less_log1p(f):
 
 @float_overload(math.log)
 def log(f):
-    """ln x; −∞ at ±0, NaN below."""
+    """log(x) = ln x; −∞ at ±0, NaN for x < 0, ∞ at ∞."""
     upper, lower, smallest_normal = f.ln2_upper, f.ln2_lower, f.smallest_normal
     scale, exponent = f.subnormal_scale, f.subnormal_exponent
     zero, one, infinity, nan = map(f.number, (0, 1, math.inf, math.nan))
@@ -138,7 +147,7 @@ def log(f):
 
 @float_overload(math.log1p)
 def log1p(f):
-    """ln(1 + x), exact for small x; −∞ at −1, NaN below."""
+    """log1p(x) = ln(1 + x), with a small relative error near x = 0; −∞ at −1, NaN for x < −1."""
     number, word, fraction_bits = f.number, f.word, f.fraction_bits
     upper, lower, last = f.ln2_upper, f.ln2_lower, f.word(2 * f.bias + 1)
     half, one, infinity, nan = map(f.number, (0.5, 1, math.inf, math.nan))
@@ -146,9 +155,9 @@ def log1p(f):
     def log1p(x):
         u = one + x
         v = u - one
-        lost = (one - (u - v)) + (x - v)  # 1 + x = u + lost (Knuth's sum of two)
+        lost = (one - (u - v)) + (x - v)  # 1 + x = u + lost exactly (Knuth's two-sum)
         k, m, biased = frexp(u)
-        # lost / 2ᵏ as lost · 2¹⁻ᵏ / 2, in this order: 2⁻ᵏ may be subnormal, and so may ½ lost.
+        # lost / 2ᵏ is computed as (lost · 2¹⁻ᵏ) / 2, for 2⁻ᵏ or lost / 2 may be subnormal.
         g = (m - one) + lost * word((last - biased) << fraction_bits).view(number) * half
         y = copysign(k * upper - ((_less_log1p(g) - k * lower) - g), x)
         limit = x if x > -one else (-infinity if x == -one else nan)
@@ -159,12 +168,12 @@ def log1p(f):
 
 @float_overload(math.log1p)
 def log1p_unit(f):
-    """ln(1 + u) for 0 ≤ u ≤ 1, in half the time of `log1p`."""
+    """log1p_unit(u) = ln(1 + u), for 0 ≤ u ≤ 1 only, in half the time of `log1p`."""
     ln2, bound = f.ln2, f.number(math.sqrt(2) - 1)
     zero, half, one = map(f.number, (0, 0.5, 1))
 
     def log1p_unit(u):
-        over = u > bound  # 1 + u = 2 (1 + (u − 1) / 2) there
+        over = u > bound  # where 1 + u > √2, 1 + u = 2 (1 + g) with g = (u − 1) / 2, else g = u
         g = half * (u - one) if over else u
         return (ln2 if over else zero) + (g - _less_log1p(g))
 
@@ -173,7 +182,7 @@ def log1p_unit(f):
 
 @float_overload(lambda x: max(x, 0) + math.log1p(math.exp(-abs(x))))
 def softplus(f):
-    """ln(1 + eˣ)."""
+    """softplus(x) = ln(1 + eˣ), computed as max(x, 0) + ln(1 + e^−|x|), which does not overflow."""
     zero = f.number(0)
 
     def softplus(x):
@@ -184,7 +193,10 @@ def softplus(f):
 
 @float_overload(lambda y: math.exp(y * y) * math.erfc(y))
 def _scaled_erfc(f):
-    """e^(y²) erfc y for y ≥ 0."""
+    """_scaled_erfc(y) = e^(y²) erfc y = p((y − 2) / (y + 2)) / (y + 2), for y ≥ 0 only.
+
+    p is the polynomial `polynomials.scaled_erfc`.
+    """
     one, two, four = map(f.number, (1, 2, 4))
 
     def scaled_erfc(y):
@@ -196,7 +208,10 @@ def _scaled_erfc(f):
 
 @float_overload(math.erf)
 def erf(f):
-    """2/√π ∫₀ˣ e^(−t²) dt: by its series up to 0.6, as 1 − erfc beyond."""
+    """erf(x) = 2/√π ∫₀ˣ e^(−t²) dt.
+
+    It is a power series of x for |x| < 0.6, else 1 − erfc |x| with the sign of x.
+    """
     one, bound = f.number(1), f.number(0.6)
 
     def erf(x):
@@ -209,15 +224,17 @@ def erf(f):
 
 
 def _norm_cdf_pdf(x):
+    """Return (Φ(x), φ(x)) as floats by the functions of `math`: `norm_cdf_pdf` in plain Python."""
     return math.erfc(-x / math.sqrt(2)) / 2, math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
 @float_overload(_norm_cdf_pdf)
 def norm_cdf_pdf(f):
-    """(Φ(x), φ(x)): distribution and density of the standard normal, which share e^(−x²/2).
+    """norm_cdf_pdf(x) = (Φ(x), φ(x)): distribution function and density of the standard normal law.
 
-    Φ comes from erfc, for 1 + erf would lose its tail. The rounding of x² / 2 adds up to x² / 2
-    ulp to φ, and to Φ for x < 0.
+    Both contain e^(−x²/2), which is computed once. Φ(x) for x < 0 is erfc(−x/√2) / 2, for in
+    (1 + erf(x/√2)) / 2 the digits would cancel. The rounding error of x² / 2 adds an error of up to
+    x² / 2 ulp to φ(x), and for x < 0 to Φ(x).
     """
     zero, half, one = map(f.number, (0, 0.5, 1))
     root_half, factor = f.number(math.sqrt(0.5)), f.number(1 / math.sqrt(2 * math.pi))

@@ -1,7 +1,9 @@
 """IEEE floating-point numbers by their bits: exponents, fractions and signs by integer arithmetic.
 
-Every CPU shifts, adds and masks vectors of integers. Rounding and converting to integers would call
-libm, or take one number at a time, on CPUs before AVX-512.
+Every CPU shifts, adds and masks vectors of integers. Rounding, or converting numbers to integers,
+would call libm or take one number at a time on CPUs before AVX-512. A function is defined here as
+name(f), where f holds the constants of float32 or float64 (`_format`), and called in compiled code
+as name(x), which its docstring describes.
 """
 
 from __future__ import annotations
@@ -15,42 +17,46 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+#: Numba's flags of every function of `float_overload`: LLVM inlines it, may round a·b + c once, and
+#: divides by zero without an exception.
 FLAGS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
 
 
 def _format(number, word, digits, bias, ln2_bits):
-    """Constants of a floating-point format: its layout, and ln 2 in two parts.
+    """Return a namespace f with the constants of a floating-point format.
 
-    The upper part of ln 2 has so few bits that its product with an exponent is exact; the lower
-    one is the rest (Cody and Waite, Software Manual for the Elementary Functions, 1980).
+    number, word: NumPy's types of the numbers and of unsigned integers of equal size; digits: bits
+    of the significand with its implicit 1; bias: stored exponent − exponent. ln 2 is ln2_upper +
+    ln2_lower: the upper part has ln2_bits bits behind the point, few enough that its product with
+    an exponent is exact (Cody and Waite, Software Manual for the Elementary Functions, 1980).
     """
     ln2 = Decimal(2).ln()
     upper = int(ln2 * 2**ln2_bits) / 2**ln2_bits
     root = number(math.sqrt(0.5)).view(word)
     return SimpleNamespace(
         number=number,  # NumPy's type of the numbers
-        word=word,  # and of unsigned integers of as many bits
-        bias=bias,  # of the exponent
-        fraction_bits=word(digits - 1),
-        fraction_mask=word(2 ** (digits - 1) - 1),
-        sign_mask=word(1 << (8 * number().itemsize - 1)),
-        ln2=number(ln2),
+        word=word,  # NumPy's type of the unsigned integers that have as many bits
+        bias=bias,  # stored exponent − exponent
+        fraction_bits=word(digits - 1),  # number of stored bits of the fraction
+        fraction_mask=word(2 ** (digits - 1) - 1),  # the bits of the fraction are 1
+        sign_mask=word(1 << (8 * number().itemsize - 1)),  # the bit of the sign is 1
+        ln2=number(ln2),  # ln 2, rounded
         ln2_upper=number(upper),
         ln2_lower=number(ln2 - Decimal(upper)),
-        log2_e=number(1 / ln2),
-        # x + round_two_biases has an integer in its last bits: x rounded, plus twice the bias,
-        # which is even; x + round_one_bias has x rounded, plus the bias.
+        log2_e=number(1 / ln2),  # log₂ e, rounded
+        # The sum x + round_two_biases rounds x to an integer, n, and its last bits are n + 2 bias;
+        # the last bits of x + round_one_bias are n + bias.
         round_two_biases=number(1.5 * 2 ** (digits - 1) + 2 * bias),
         round_one_bias=number(1.5 * 2 ** (digits - 1) + bias),
-        # The bits of 2^(digits − 1), or those of an integer 0 ≤ n < 2^(digits − 1), are the bits of
-        # the number 2^(digits − 1) + n.
+        # These bits are those of the number 2^(digits − 1). For an integer 0 ≤ n < 2^(digits − 1),
+        # integer_bits | n are the bits of the number 2^(digits − 1) + n.
         integer_bits=number(2 ** (digits - 1)).view(word),
-        integer_and_bias=number(2 ** (digits - 1) + bias),
-        root_half_bits=root,  # of √½
-        one_less_root_half_bits=word((bias << (digits - 1)) - int(root)),
-        smallest_normal=np.finfo(number).smallest_normal,
-        subnormal_scale=number(2**digits),  # makes every subnormal number normal
-        subnormal_exponent=number(digits),
+        integer_and_bias=number(2 ** (digits - 1) + bias),  # that number less this one is n − bias
+        root_half_bits=root,  # the bits of √½
+        one_less_root_half_bits=word((bias << (digits - 1)) - int(root)),  # bits of 1 − bits of √½
+        smallest_normal=np.finfo(number).smallest_normal,  # the smallest positive normal number
+        subnormal_scale=number(2**digits),  # its product with any subnormal number > 0 is normal
+        subnormal_exponent=number(digits),  # log₂ subnormal_scale
     )
 
 
@@ -59,11 +65,11 @@ _FLOAT64 = _format(np.float64, np.uint64, 53, 1023, 41)
 
 
 def float_overload(in_python=None):
-    """Decorate what makes a function for a floating-point format: compiled code calls its name.
+    """Return the decorator that makes of name(f) a function name(x, …) for compiled code.
 
-    The decorated function takes a format of `_format` and returns an implementation with the
-    constants of that format; it is called once for each dtype of the last argument. in_python: what
-    plain Python calls by that name instead; None: nothing.
+    name(f) returns the implementation for a format f of `_format`. Numba calls it when a kernel
+    that calls name(x, …) is compiled: f is float32's or float64's, by the dtype of the last
+    argument. in_python: the function that plain Python calls as name(x, …); None: a TypeError.
     """
 
     def decorate(implementation_for):
@@ -80,7 +86,7 @@ def float_overload(in_python=None):
             return implementation_for(_FLOAT32 if args[-1] == types.float32 else _FLOAT64)
 
         update_wrapper(stub, implementation_for)
-        del stub.__dict__["__wrapped__"]  # whose arguments are not those of the stub
+        del stub.__dict__["__wrapped__"]  # name(f): its parameters are not those of name(x)
         return stub
 
     return decorate
@@ -88,7 +94,7 @@ def float_overload(in_python=None):
 
 @float_overload(math.copysign)
 def copysign(f):
-    """copysign(y, x): |y| with the sign of x if y ≥ 0; a negative y stays. For zeros' signs."""
+    """copysign(y, x): return y with the sign of x if y ≥ 0, +0 too; return y if y is negative."""
     number, word, sign_mask = f.number, f.word, f.sign_mask
 
     def copysign(y, x):
@@ -99,7 +105,7 @@ def copysign(f):
 
 @float_overload()
 def is_negative_zero(f):
-    """is_negative_zero(x): whether x is −0."""
+    """is_negative_zero(x): return whether x is −0."""
     number, word, sign_mask = f.number, f.word, f.sign_mask
 
     def is_negative_zero(x):
@@ -110,7 +116,10 @@ def is_negative_zero(f):
 
 @float_overload()
 def abs_bits(f):
-    """abs_bits(x): the bits of |x|; as integers they are ordered as |x| is, NaN above infinity."""
+    """abs_bits(x): return the bits of |x| as an unsigned integer.
+
+    For two numbers these integers compare as |x| does; those of NaN are above that of infinity.
+    """
     number, word, sign_mask = f.number, f.word, f.sign_mask
 
     def abs_bits(x):
@@ -121,7 +130,10 @@ def abs_bits(f):
 
 @float_overload()
 def from_abs_bits(f):
-    """from_abs_bits(bits, x): the number of x's dtype whose `abs_bits` these are."""
+    """from_abs_bits(bits, x): return the number ≥ 0, or NaN, that has these bits.
+
+    bits: an integer as `abs_bits` returns; x: any number of the result's dtype, else unused.
+    """
     number, word = f.number, f.word
 
     def from_abs_bits(bits, x):
@@ -132,9 +144,9 @@ def from_abs_bits(f):
 
 @float_overload()
 def range_reduce_exp(f):
-    """range_reduce_exp(x): (r, s, t, 1/t) with x = n ln 2 + r, |r| ≤ ½ ln 2 and 2ⁿ = s t.
+    """range_reduce_exp(x): return (r, s, t, 1/t) with eˣ = eʳ s t, x = n ln 2 + r, |r| ≤ ½ ln 2.
 
-    2ⁿ comes as two factors because it may overflow, or be subnormal.
+    n is an integer and 2ⁿ = s t: two factors, for 2ⁿ itself may overflow or be subnormal.
     """
     number, word, fraction_bits = f.number, f.word, f.fraction_bits
     one, two_biases = f.word(1), f.word(2 * f.bias)
@@ -144,8 +156,8 @@ def range_reduce_exp(f):
         shifted = x * log2_e + round_two_biases
         n = shifted - round_two_biases
         r = (x - n * upper) - n * lower
-        # The last bits hold n + 2 bias: half of it is one stored exponent, the rest is the other;
-        # the bits in front of them are shifted out.
+        # The last bits of `shifted` are n + 2 bias. Half of it is the stored exponent of s, the
+        # rest that of t; the shifts to their places push out the bits in front of them.
         bits = number(shifted).view(word)
         half = bits >> one
         rest = word(bits - half)
@@ -158,7 +170,10 @@ def range_reduce_exp(f):
 
 @float_overload()
 def range_reduce_exp_normal(f):
-    """range_reduce_exp_normal(x): (r, 2ⁿ) with x = n ln 2 + r, |r| ≤ ½ ln 2, for normal 2ⁿ."""
+    """range_reduce_exp_normal(x): return (r, 2ⁿ) with x = n ln 2 + r and |r| ≤ ½ ln 2.
+
+    n is an integer; x must be such that 2ⁿ is a normal number.
+    """
     number, word, fraction_bits = f.number, f.word, f.fraction_bits
     log2_e, round_one_bias, upper, lower = f.log2_e, f.round_one_bias, f.ln2_upper, f.ln2_lower
 
@@ -173,13 +188,16 @@ def range_reduce_exp_normal(f):
 
 @float_overload()
 def frexp(f):
-    """frexp(x): (k, m, k + bias as an integer) with x = 2ᵏ m, √½ ≤ m < √2, for normal x > 0."""
+    """frexp(x): return (k, m, k + bias) with x = 2ᵏ m and √½ ≤ m < √2, for normal x > 0.
+
+    k and m are numbers of x's dtype; k + bias, the stored exponent of 2ᵏ, is an unsigned integer.
+    """
     number, word, fraction_bits, fraction_mask = f.number, f.word, f.fraction_bits, f.fraction_mask
     integer_bits, integer_and_bias = f.integer_bits, f.integer_and_bias
     root_half_bits, one_less_root_half_bits = f.root_half_bits, f.one_less_root_half_bits
 
     def frexp(x):
-        # With this added the exponent steps at √½ and √2 instead of at 1 and 2.
+        # In this sum the stored exponent grows by 1 where x passes √½ · 2ᵏ, not where it passes 2ᵏ.
         bits = word(number(x).view(word) + one_less_root_half_bits)
         biased = word(bits >> fraction_bits)
         k = word(biased | integer_bits).view(number) - integer_and_bias

@@ -1,10 +1,10 @@
 """Flush-to-zero mode: the steps of a compiled fit write 0 where a result would be subnormal.
 
-A number that only decays, as Adam's average of the slopes of a unit that is no longer active, ends
-below the normal ones and stays there. Intel's processors multiply 16 of those in 240 cycles, not in
-10 (NumPy, float32): 784 → 512 → 256 → 10 on MNIST needed 1.66 ms a step in the second epoch and
-2.33 in the fourteenth without this. Operands may be subnormal, as in float16 data. L-BFGS, which
-asks for one gradient at a time, and processors other than x86 work as they did.
+A number that only decays, like Adam's average gradient of a unit that is no longer active, becomes
+subnormal and stays so. Intel's processors multiply 16 subnormal numbers in 240 cycles, 16 normal
+ones in 10 (NumPy, float32): without this mode 784 → 512 → 256 → 10 on MNIST needed 1.66 ms a step
+in the second epoch and 2.33 in the fourteenth. Operands may still be subnormal, as in float16 data.
+L-BFGS, which asks for one gradient at a time, and processors other than x86 do not use the mode.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from numba.extending import intrinsic
 
 from .simd import INT32, INT64
 
-_X86 = binding.get_process_triple().startswith("x86_64")
-_FLUSH = 0x8000  # of MXCSR: a result that would be subnormal is zero
+_X86 = binding.get_process_triple().startswith("x86_64")  # whether this process runs on x86-64
+_FLUSH = 0x8000  # the bit of MXCSR, the control register of SSE and AVX, that sets flush-to-zero
 
 
 def _access(builder, name, place):
-    """Emit a call of an LLVM intrinsic that stores MXCSR at an address or loads it from there."""
+    """Emit a call of the LLVM intrinsic `name`, which stores MXCSR at `place` or loads it.
+
+    place: the address of a 32-bit integer.
+    """
     byte = ir.IntType(8).as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [byte])
     function = cgutils.get_or_insert_function(builder.module, kind, name)
@@ -29,7 +32,7 @@ def _access(builder, name, place):
 
 
 def _write(builder, mode):
-    """Emit MXCSR = mode (int64)."""
+    """Emit MXCSR = the lowest 32 bits of mode (int64)."""
     place = builder.alloca(INT32)
     builder.store(builder.trunc(mode, INT32), place)
     _access(builder, "llvm.x86.sse.ldmxcsr", place)
@@ -37,7 +40,10 @@ def _write(builder, mode):
 
 @intrinsic
 def flush(typingctx):
-    """Switch flush-to-zero on for this thread and return the mode (int64) that `restore` takes."""
+    """Switch flush-to-zero on for the calling thread and return its MXCSR before that (int64).
+
+    On processors other than x86-64 nothing is done and 0 is returned.
+    """
 
     def codegen(context, builder, sig, args):
         if not _X86:
@@ -53,7 +59,7 @@ def flush(typingctx):
 
 @intrinsic
 def restore(typingctx, mode):
-    """Set this thread back to a mode that `flush` returned."""
+    """Set the calling thread's MXCSR to mode, which `flush` returned; no-op except on x86-64."""
 
     def codegen(context, builder, sig, args):
         if _X86:

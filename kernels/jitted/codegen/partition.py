@@ -1,4 +1,4 @@
-"""The functions of `jitted/partition.py` for compiled code."""
+"""The functions of `jitted/partition.py`, compiled: shares of threads, padding to cache lines."""
 
 from __future__ import annotations
 

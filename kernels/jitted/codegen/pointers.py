@@ -1,7 +1,7 @@
-"""Unchecked views, loads and prefetches by address.
+"""Views of arrays without checks, and loads and prefetches by address.
 
-A slice in Numba checks for wrap-around and counts references; a view here is an address and a
-shape, which compiles in a third of the time. It is valid as long as the array behind it.
+A slice in Numba wraps negative indices around and counts references; a view here is an address and
+a shape, which compiles in a third of the time. It is valid only while the viewed array lives.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from ..compiler.jit import inlined
 
 
 def _view_at(context, builder, kind, source, array, offset, shape):
-    """Emit a C-contiguous array of type `kind` that begins `offset` elements into another one."""
+    """Emit a C-contiguous view of an array, from its element `offset` on.
+
+    kind: Numba's type of the view; source: of the array, whose elements `offset` counts; shape: the
+    sizes of the view as LLVM values.
+    """
     data = builder.gep(make_array(source)(context, builder, array).data, [offset])
     view = make_array(kind)(context, builder)
     data = builder.bitcast(data, view.data.type)
@@ -31,11 +35,18 @@ def _view_at(context, builder, kind, source, array, offset, shape):
 
 
 def _view_as(number):
-    """Return the intrinsic that views a part of a vector as a Numba type; None: as its own."""
+    """Return the intrinsic that views a part of a vector as elements of a Numba type.
+
+    number: that type; None: the vector's own.
+    """
 
     @intrinsic
     def view(typingctx, vector, start, n):
-        """vector[start :] as (n,); start counts elements of the vector, n those of the view."""
+        """Return a view (n,) of the memory from vector[start] on, with elements of `number`.
+
+        number: the Numba type given to `_view_as`, None for the vector's own; start counts elements
+        of the vector, n elements of the view.
+        """
         kind = types.Array(number or vector.dtype, 1, "C")
 
         def codegen(context, builder, sig, args):
@@ -46,13 +57,15 @@ def _view_as(number):
     return view
 
 
-view = _view_as(None)
-view_float64 = _view_as(types.float64)  # the start must be a multiple of 8 bytes
+view = _view_as(None)  # view(vector, start, n) is vector[start : start + n]
+#: view_float64(vector, start, n): n float64 in the memory of a vector of any dtype. The address of
+#: vector[start] must be a multiple of 8 bytes.
+view_float64 = _view_as(types.float64)
 
 
 @intrinsic
 def view_matrix(typingctx, vector, start, n, width):
-    """vector[start : start + n·width] as (n, width)."""
+    """Return a row-major view (n, width) of vector[start : start + n·width]."""
     kind = types.Array(vector.dtype, 2, "C")
 
     def codegen(context, builder, sig, args):
@@ -63,7 +76,7 @@ def view_matrix(typingctx, vector, start, n, width):
 
 @intrinsic
 def view_row(typingctx, A, i, start, n):
-    """A[i, start : start + n] of a C-contiguous matrix, as (n,)."""
+    """Return a view (n,) of A[i, start : start + n]; A is a C-contiguous matrix."""
     kind = types.Array(A.dtype, 1, "C")
 
     def codegen(context, builder, sig, args):
@@ -77,13 +90,16 @@ def view_row(typingctx, A, i, start, n):
 
 @inlined
 def fill_zero(x):
-    """X = 0.   x (n,). Indices of a view count from 0, which lets LLVM write vectors."""
+    """x[i] = 0 for all i; x (n,) is written.
+
+    To clear a part of an array, pass a view of it: LLVM writes whole vectors if i counts from 0.
+    """
     for i in range(x.size):
         x[i] = 0
 
 
 def emit_prefetch(builder, pointer, level=1):
-    """Emit a prefetch of the cache line at an address into the cache of that level (1 to 3)."""
+    """Emit a prefetch of the cache line at a pointer into the cache of a level, 1 to 3."""
     byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -103,7 +119,7 @@ def prefetch(typingctx, address):
 
 @intrinsic
 def address_of(typingctx, x):
-    """The address (int64) of a contiguous array's first element."""
+    """Return the address (int64) of the first element of a contiguous array x."""
 
     def codegen(context, builder, sig, args):
         return builder.ptrtoint(make_array(x)(context, builder, args[0]).data, cgutils.intp_t)
@@ -112,11 +128,11 @@ def address_of(typingctx, x):
 
 
 def _half_to_single(builder, half):
-    """Emit the float32 that equals a float16, given by its 16 bits.
+    """Emit the float32 that equals a float16; half: the 16 bits of the float16 as an integer.
 
-    Exponent and fraction are shifted into place, and a product makes up for the exponent's bias: it
-    is exact, for subnormal numbers too; infinity and NaN get the largest exponent back. LLVM's own
-    conversion calls a library for each number on CPUs without F16C.
+    Exponent and fraction are shifted to their places in a float32, and a product with 2¹¹² corrects
+    the bias of the exponent: it is exact, for subnormal numbers too. Infinity and NaN then get the
+    largest exponent. LLVM's own conversion calls a library for each number on CPUs without F16C.
     """
     word, single = ir.IntType(32), ir.FloatType()
     bits = builder.zext(half, word)
@@ -131,7 +147,7 @@ def _half_to_single(builder, half):
 
 @intrinsic
 def load(typingctx, address, index, dtype):
-    """The index-th element of a dtype behind an address (int64); of float16 as float32."""
+    """Return element `index` of an array of `dtype` at an address (int64); a float16 as float32."""
     number = dtype.instance_type
     half = number == types.float16
 

@@ -1,7 +1,8 @@
-"""The polynomials inside the elementary functions: where their coefficients come from.
+"""The polynomials inside the elementary functions: their coefficients and how they are evaluated.
 
-Each is written out for LLVM as one chain of products and sums (Horner's rule), one fma a term
-where the CPU has it: a loop over a tuple of coefficients need not unroll before it vectorises.
+Each is emitted as one chain of products and sums (Horner's rule), which is one fma for each term
+where the CPU has fma. LLVM vectorises a loop around such a chain at once; a loop over a tuple of
+coefficients would have to be unrolled before that.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from ... import erfc
 
 
 def _polynomial(name, single, double):
-    """p(x) = Σ cₖ xᵏ in the type of x, by its coefficients for float32 and for float64."""
+    """Return the intrinsic p(x) = Σₖ cₖ xᵏ for a number x, float32 or float64; p is called `name`.
+
+    single, double: the coefficients c₀, c₁, … for float32 and for float64.
+    """
 
     def value(typingctx, x):
         def codegen(context, builder, sig, args):
@@ -36,27 +40,36 @@ def _polynomial(name, single, double):
 
 
 def _exponential(terms):
+    """Return the first Taylor coefficients of (eʳ − 1 − r) / r² in powers of r: 1/2!, 1/3!, …"""
     return [1 / factorial(k) for k in range(2, terms + 2)]
 
 
 def _artanh(terms):
+    """Return the first Taylor coefficients of (2 artanh s − 2s) / s³, in powers of s²: 2/3, …"""
     return [2 / (2 * k + 1) for k in range(1, terms + 1)]
 
 
 def _error(terms):
-    """The first coefficient less 1: what is added to x is small, and so are its errors."""
+    """Return the first Taylor coefficients of erf(x) / x − 1 in powers of x².
+
+    erf(x) is then x plus x times this sum, which is small, and so is its rounding error.
+    """
     c = [2 / sqrt(pi) * (-1) ** k / (factorial(k) * (2 * k + 1)) for k in range(terms)]
     return [2 / sqrt(pi) - 1, *c[1:]]
 
 
-# What a series leaves out is at most, relative to the function it serves:
-#: (eʳ − 1 − r) / r², Taylor, |r| ≤ ½ ln 2: r⁷/8! = 1.5e-8 and r¹³/14! = 1.2e-17.
+# Errors are the first term that a series leaves out, relative to the function that it serves, in
+# float32 and in float64.
+#: exponential(r) = (eʳ − 1 − r) / r² for |r| ≤ ½ ln 2, by Taylor's series. It errs by r⁷/8! =
+#: 1.5e-8 and r¹³/14! = 1.2e-17 of eʳ − 1.
 exponential = _polynomial("exponential", _exponential(6), _exponential(12))
-#: (2 artanh s − 2s) / (s z) in powers of z = s² ≤ 0.0295, Taylor, then multiplied by z: z⁵/11 =
-#: 2e-9 and z¹¹/23 = 6e-19.
+#: artanh(z) = (2 artanh s − 2s) / s³ for z = s² ≤ 0.0295, by Taylor's series. It errs by z⁵/11 =
+#: 2e-9 and z¹¹/23 = 6e-19 of 2 artanh s.
 artanh = _polynomial("artanh", _artanh(4), _artanh(10))
-#: erf x / x − 1 in powers of x² ≤ 0.36, Taylor (Abramowitz and Stegun 7.1.5): 4e-10 and 3e-20.
+#: error(x²) = erf(x) / x − 1 for x² ≤ 0.36, by Taylor's series (Abramowitz and Stegun 7.1.5). It
+#: errs by 4e-10 and 3e-20 of erf(x) / x.
 error = _polynomial("error", _error(8), _error(15))
 
-#: (y + 2) exp(y²) erfc y, y ≥ 0, in powers of t = (y − 2) / (y + 2).
+#: scaled_erfc(t) = (y + 2) exp(y²) erfc y for y ≥ 0, in powers of t = (y − 2) / (y + 2). Its
+#: coefficients and errors are those of `kernels/erfc.py`.
 scaled_erfc = _polynomial("scaled_erfc", erfc.ERFC_FLOAT32, erfc.ERFC_FLOAT64)

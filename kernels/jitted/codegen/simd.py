@@ -1,7 +1,11 @@
 """Vectors of the CPU, and the LLVM instructions that load, multiply and store them.
 
-Loops that LLVM vectorises by itself reach a third of the machine's rate in a matrix product; tiles
-of these instructions reach it. Vectors are as wide as those that LLVM uses itself: see `cpu.py`.
+In a matrix product loops that LLVM vectorises by itself reach a third of the CPU's peak rate; tiles
+of these instructions reach it. A vector fills one register of the CPU (`cpu.CPU.vector_bytes`).
+
+Functions that emit take Numba's `context` and llvmlite's `builder`, which appends instructions to
+an LLVM function. Numbers known only when the kernel runs are LLVM values, in Python objects;
+others are plain Python numbers.
 """
 
 from __future__ import annotations
@@ -13,38 +17,48 @@ from numba.extending import intrinsic
 
 from .cpu import detect_cpu
 
-INT32, INT64 = ir.IntType(32), ir.IntType(64)
-void, index = types.void, types.intp
+INT32, INT64 = ir.IntType(32), ir.IntType(64)  # types in LLVM
+void, index = types.void, types.intp  # types in Numba; index is int64
 
 
 def lanes(number):
-    """Return how many elements of a Numba type a vector holds."""
+    """Return how many elements of a Numba type of numbers, as float32, a vector holds."""
     return detect_cpu().vector_bytes // (number.bitwidth // 8)
 
 
 def index_constant(value):
-    """Return an index that is known at compile time, as an LLVM constant."""
+    """Return a Python int as an LLVM constant of type int64."""
     return ir.Constant(INT64, value)
 
 
 def element_pointer(context, builder, kind, array, offset):
-    """Emit the address of an array's element; offset counts elements."""
+    """Emit the address of array[offset], both LLVM values; kind: the Numba type of the array."""
     return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
 
 
 def emit_record(builder, kind, value):
-    """Return a record as a named tuple of LLVM values; kind: its Numba type."""
+    """Emit the fields of a record as LLVM values and return them as its named tuple.
+
+    value: the record as one LLVM value; kind: its Numba type.
+    """
     return kind.instance_class(*cgutils.unpack_tuple(builder, value))
 
 
 def emit_matrix(context, builder, kind, value):
-    """Return a record (data, offset, …) of LLVM values, and its first element's address."""
+    """Emit the fields of a Matrix or Operand; return them, and the address of its element (0, 0).
+
+    value: the record as one LLVM value; kind: its Numba type.
+    """
     matrix = emit_record(builder, kind, value)
     return matrix, element_pointer(context, builder, kind.types[0], matrix.data, matrix.offset)
 
 
 def clamp_index(builder, i, count):
-    """Emit min(i, count − 1) for a constant i: a tile at an edge repeats the last row."""
+    """Emit min(i, count − 1) for an int i and an LLVM value count > 0.
+
+    A tile computes this row of C in place of its row i: at the edge of C, where only `count` rows
+    are left, the further rows of the tile repeat the last one.
+    """
     last = builder.sub(count, index_constant(1))
     return builder.select(
         builder.icmp_signed("<", index_constant(i), count), index_constant(i), last
@@ -52,7 +66,10 @@ def clamp_index(builder, i, count):
 
 
 def emit_phis(builder, kind, first, here, second, there):
-    """Emit phis of an LLVM type: the values `first` from block `here`, `second` from `there`."""
+    """Emit phis, one for each i: first[i] if control comes from block here, second[i] from there.
+
+    kind: the LLVM type of all these values.
+    """
     phis = [builder.phi(kind) for _ in first]
     for phi, x, y in zip(phis, first, second, strict=True):
         phi.add_incoming(x, here)
@@ -62,9 +79,10 @@ def emit_phis(builder, kind, first, here, second, there):
 
 @intrinsic
 def prefer_full_width(typingctx):
-    """Let LLVM use the widest vectors where it vectorises loops of the calling kernel.
+    """Make LLVM vectorise the loops of the calling kernel with the widest vectors of the CPU.
 
-    On Intel's processors it prefers half as wide ones, with which tanh takes 1.2 times as long.
+    By default it uses vectors of half that width on Intel's processors: tanh takes 1.2 times as
+    long with them. No instruction is emitted; the kernel gets an attribute.
     """
 
     def codegen(context, builder, sig, args):
@@ -76,29 +94,29 @@ def prefer_full_width(typingctx):
 
 
 class Vectors:
-    """Emits vector instructions for one Numba type into one function.
+    """Emits instructions on vectors of one Numba type, float32 or float64, into one LLVM function.
 
-    Offsets count elements of that type. A mask is a vector of `lanes` bits: lanes whose bit is not
-    set are neither read nor written, and loaded as zero.
+    number: that type; offsets count its elements. A mask is a vector of `lanes` single bits: where
+    a bit is 0, the lane is neither read nor written, and a load returns 0 in it.
     """
 
     def __init__(self, context, builder, number):
         self.context, self.builder, self.number = context, builder, number
         self.scalar = context.get_data_type(number)
         self.lanes = lanes(number)
-        self.itemsize = number.bitwidth // 8  # bytes
+        self.itemsize = number.bitwidth // 8  # bytes of an element
         self.type = ir.VectorType(self.scalar, self.lanes)
         self.zero = ir.Constant(self.type, [0.0] * self.lanes)
         self._suffix = f"v{self.lanes}f{number.bitwidth}"
 
     def call(self, name, result, values):
-        """Call the LLVM intrinsic of that full name; result: its LLVM type."""
+        """Emit a call of the LLVM intrinsic `name` (with its types); result: the LLVM type."""
         kind = ir.FunctionType(result, [value.type for value in values])
         function = cgutils.get_or_insert_function(self.builder.module, kind, name)
         return self.builder.call(function, values)
 
     def splat(self, value):
-        """A vector with a scalar, of this type or a 32-bit integer, in every lane."""
+        """Emit a vector with value, a number of this type or a 32-bit integer, in every lane."""
         kind = ir.VectorType(value.type, self.lanes)
         first = self.builder.insert_element(
             ir.Constant(kind, ir.Undefined), value, ir.Constant(INT32, 0)
@@ -107,36 +125,39 @@ class Vectors:
         return self.builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), order)
 
     def from_float64(self, value):
-        """A float64 scalar rounded to this type."""
+        """Emit the conversion of a float64 number to this type, which rounds it for float32."""
         return self.builder.fptrunc(value, self.scalar) if self.itemsize == 4 else value
 
     def pointer(self, pointer, offset=None):
-        """The address of a vector, `offset` elements behind a pointer."""
+        """Emit the address `offset` elements behind a pointer (None: 0), as that of a vector."""
         pointer = pointer if offset is None else self.builder.gep(pointer, [offset])
         return self.builder.bitcast(pointer, self.type.as_pointer())
 
     def load(self, pointer, offset=None, mask=None):
-        """Load a vector from any element's address."""
+        """Emit the load of a vector at pointer + offset, aligned or not; mask None: all lanes."""
         if mask is None:
             return self.builder.load(self.pointer(pointer, offset), align=self.itemsize)
         return self.load_masked(pointer, offset, mask)
 
     def store(self, vector, pointer, offset=None):
-        """Store a vector to any element's address."""
+        """Emit the store of all lanes of a vector to pointer + offset, aligned or not."""
         self.builder.store(vector, self.pointer(pointer, offset), align=self.itemsize)
 
     def load_masked(self, pointer, offset, mask):
-        """Load the lanes of a mask."""
+        """Emit the load of the lanes of a mask from pointer + offset; the others become 0."""
         values = [self.pointer(pointer, offset), INT32(self.itemsize), mask, self.zero]
         return self.call(f"llvm.masked.load.{self._suffix}.p0", self.type, values)
 
     def store_masked(self, vector, pointer, offset, mask):
-        """Store the lanes of a mask."""
+        """Emit the store of the lanes of a mask to pointer + offset; no other lane is written."""
         values = [vector, self.pointer(pointer, offset), INT32(self.itemsize), mask]
         self.call(f"llvm.masked.store.{self._suffix}.p0", ir.VoidType(), values)
 
     def load_converted(self, kind, pointer, mask=None):
-        """Load `lanes` uint8, float32 or float64, by a Numba type, and convert them."""
+        """Emit the load of `lanes` numbers of Numba type kind, and their conversion to this type.
+
+        kind: uint8, float32 or float64; mask None: all lanes are loaded.
+        """
         scalar = ir.IntType(8) if kind == types.uint8 else self.context.get_data_type(kind)
         narrow = ir.VectorType(scalar, self.lanes)
         address = self.builder.bitcast(pointer, narrow.as_pointer())
@@ -156,44 +177,47 @@ class Vectors:
         return convert(loaded, self.type)
 
     def load_indices(self, pointer, mask):
-        """Load `lanes` int64."""
+        """Emit the load of `lanes` int64 at a pointer; lanes that mask leaves out become 0."""
         kind = ir.VectorType(ir.IntType(64), self.lanes)
         address = self.builder.bitcast(pointer, kind.as_pointer())
         values = [address, ir.Constant(INT32, 8), mask, ir.Constant(kind, [0] * self.lanes)]
         return self.call(f"llvm.masked.load.v{self.lanes}i64.p0", kind, values)
 
     def mask(self, count):
-        """The mask of the lanes below a 32-bit count."""
+        """Emit the mask of the lanes i < count, a 32-bit LLVM value: none for count ≤ 0."""
         numbers = ir.Constant(ir.VectorType(INT32, self.lanes), list(range(self.lanes)))
         return self.builder.icmp_signed("<", numbers, self.splat(count))
 
     def multiply_add(self, x, y, z):
-        """X y + z: one instruction where the CPU has it, else two (a call of libm would crawl).
+        """Emit x y + z: one fma where the CPU has it, else a product and a sum.
 
-        LLVM gets the two as one intrinsic. Apart it might reorder them with others, and results
-        would depend on the tile.
+        Both are one LLVM intrinsic, fma or fmuladd: LLVM may reorder a separate product and sum
+        with others, and results would depend on the tile. Where the CPU has no fma, the intrinsic
+        fma would call libm, which is slow.
         """
         name = "fma" if detect_cpu().fma else "fmuladd"
         return self.call(f"llvm.{name}.{self._suffix}", self.type, [x, y, z])
 
     def relu_bound(self, wanted):
-        """The lower bound for `relu_clamp`: 0 where the bit `wanted` is set, else −∞."""
+        """Emit the bound for `relu_clamp`: 0 in all lanes if the bit `wanted` is 1, else −∞."""
         zero, lowest = (self.scalar(value) for value in (0.0, float("-inf")))
         return self.splat(self.builder.select(wanted, zero, lowest))
 
     def relu_clamp(self, x, bound):
-        """max(x, bound), but NaN where x is NaN."""
+        """Emit max(x, bound) of each lane, or NaN where x is NaN."""
         return self.builder.select(self.builder.fcmp_ordered("<", x, bound), bound, x)
 
     def shuffle(self, x, y, order):
-        """Lanes of x (0 … lanes − 1) and of y (from `lanes` on) in a constant order."""
+        """Emit a vector whose lane i is element order[i] of x followed by y; order: ints."""
         order = ir.Constant(ir.VectorType(INT32, len(order)), order)
         return self.builder.shuffle_vector(x, y, order)
 
     def sum_lanes(self, vectors):
-        """One vector whose lane i is the sum of vectors[i]; at most `lanes` vectors.
+        """Emit one vector whose lane i is the sum of all lanes of vectors[i].
 
-        Adding halves of pairs takes 3 instructions a vector; summing each alone takes 2 log₂ lanes.
+        vectors: at most `lanes` of them; where there is no vectors[i], lane i is 0. Adding the
+        halves of two vectors at once takes 3 instructions a vector; summing each vector alone would
+        take 2 log₂ lanes.
         """
         vectors = vectors + [self.zero] * (self.lanes - len(vectors))
         width = self.lanes // 2
@@ -205,7 +229,10 @@ class Vectors:
         return vectors[0]
 
     def _add_halves(self, x, y, width):
-        """Add the halves of every group of 2·width lanes; a group of x, then one of y."""
+        """Emit the sums of the two halves of every group of 2·width lanes of x and of y.
+
+        They lie in the order: first group of x, first of y, second of x …, `width` lanes each.
+        """
         low: list[int] = []
         high: list[int] = []
         for start in range(0, self.lanes, 2 * width):
@@ -215,7 +242,10 @@ class Vectors:
         return self.builder.fadd(self.shuffle(x, y, low), self.shuffle(x, y, high))
 
     def transpose(self, vectors):
-        """The columns of a square of `lanes` vectors, by exchanging halves, quarters and so on."""
+        """Emit the transpose of `lanes` vectors: lane i of result[j] is lane j of vectors[i].
+
+        Pairs of vectors exchange halves, then quarters and so on. The list itself is overwritten.
+        """
         count, width = self.lanes, self.lanes // 2
         while width:
             low = [q if q & width == 0 else count + q - width for q in range(count)]
@@ -229,10 +259,11 @@ class Vectors:
         return vectors
 
     def loop(self, count, step, values, once=False):
-        """Open `for i in range(0, count, step)` with values carried along; count > 0.
+        """Emit the head of a loop `for i in range(0, count, step)`; return (i, carried, close).
 
-        Returns i, the carried values and `close(new values)`, which ends the loop's body. once:
-        LLVM must not unroll it, where two turns need more registers than there are.
+        count: an LLVM value > 0; step: an int; values: LLVM values before the first turn; carried:
+        what they are in a turn. Emit the body, then call close(new) with their values after it.
+        once: LLVM must not unroll the loop, where two turns need more registers than there are.
         """
         builder = self.builder
         before = builder.block
@@ -246,6 +277,7 @@ class Vectors:
             phi.add_incoming(value, before)
 
         def close(new):
+            """Emit the end of the body; new: the carried values for the next turn."""
             following = builder.add(i, index_constant(step))
             i.add_incoming(following, builder.block)
             for phi, value in zip(carried, new, strict=True):
@@ -259,7 +291,7 @@ class Vectors:
 
 
 def _forbid_unrolling(module, branch):
-    """Mark the branch that closes a loop with llvm.loop.unroll.disable."""
+    """Forbid LLVM to unroll a loop, by metadata on the branch that closes it; module: LLVM's."""
     disable = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
     name = ir.values.MDValue(module, [disable], name=str(len(module.metadata)))
     name.operands = (name, disable)  # the node that names a loop begins with itself
