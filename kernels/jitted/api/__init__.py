@@ -1,1 +1,1 @@
-"""Entry points of single ops: arguments are checked and laid out for the kernels."""
+"""Entry points of single ops for Python: they check arguments and lay them out for kernels."""

@@ -1,6 +1,6 @@
-"""Argument checks of the entry points: compiled code looks at no bound.
+"""Checks of the arguments of an op before its compiled kernel, which checks no index, runs.
 
-The shapes that an op takes are those of its example arguments in the registry, sizes by name.
+The shapes that an op takes are read from its example arguments in `op_registry.TABLE`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,21 @@ import numpy as np
 
 from ...op_registry import TABLE, Sample
 
-REMEMBERED = 1000  # combinations of shapes and dtypes of an op
-SIZES = {7: "m", 5: "n_in", 3: "n_out"}  # of the examples; each tells which size stands there
+#: Combinations of arguments' shapes and dtypes that `checked` remembers for one op; then it forgets
+#: all of them, so that memory stays bounded.
+REMEMBERED = 1000
+#: Sizes of the example arguments and their names. They differ, so a 5 in the shape of an example
+#: argument tells that this axis has the size n_in.
+SIZES = {7: "m", 5: "n_in", 3: "n_out"}
 
 
 @cache
 def _shapes():
-    """Return by op and argument its shape, sizes by name, and whether it holds floats; or None."""
+    """Return {op name: [(shape, is_float) or None for each argument]}.
+
+    A shape holds numbers and the names "m", "n_in", "n_out", each of which stands for one size in
+    all arguments of a call. None stands for an argument that is no array.
+    """
     m, n_in, n_out = SIZES
     found = {}
     for row in TABLE:
@@ -34,9 +42,10 @@ def _shapes():
 
 
 def check(op, names, arguments):
-    """Refuse arrays whose shapes do not belong together, or floats of several dtypes.
+    """Refuse arguments whose shapes do not fit each other, or floats of several dtypes.
 
-    names: of the op's parameters. None stands for a result that nobody wants.
+    op: name of the op; names: names of its parameters; arguments: their values. An argument that
+    is None (a result that the caller does not want) is not checked.
 
     Raises
     ------
@@ -68,21 +77,22 @@ def check(op, names, arguments):
 
 
 def _written(letters, sizes):
-    """Return a shape as text, sizes as far as earlier arguments tell them."""
+    """Return the text of a shape, its letters replaced by `sizes` where those are known."""
     return f"({', '.join(str(sizes.get(letter, letter)) for letter in letters)})"
 
 
 def checked(op, function):
-    """Return a function of an op that checks its arguments first.
+    """Return a wrapper of the op's `function` that checks its arguments before each call.
 
-    Shapes and dtypes that have passed once are remembered: the check takes some 8 µs, looking them
-    up a tenth of that.
+    Shapes and dtypes that have passed once are remembered and not checked again: a check takes some
+    8 µs, a lookup of what has passed a tenth.
     """
     names = tuple(signature(function).parameters)
     passed: set[Any] = set()
 
     @wraps(function)
     def call(*arguments):
+        """Return function(*arguments), after `check` unless these shapes and dtypes passed."""
         key = tuple([(a.shape, a.dtype) for a in arguments if isinstance(a, np.ndarray)])
         if key not in passed:
             check(op, names, arguments)

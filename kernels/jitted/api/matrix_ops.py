@@ -1,8 +1,8 @@
-"""Entry points of the compiled ops on matrices: arrays are laid out for kernels, results back.
+"""Entry points of the compiled ops on matrices (m, n), one example in each row.
 
-Kernels know one layout, and each compiles once a dtype; a copy is made only where an array has
-another layout. Callers check shapes and dtypes first, with `checks`, but for `standardize` and
-`product`, which do so themselves.
+Each kernel is compiled once for each dtype, for one memory layout; an array is copied only if its
+layout is another. `standardize` and `product` check shapes and dtypes themselves; for all other ops
+`checks.checked` has checked them before.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def dot(x, y):
-    """Return Σ xᵢ yᵢ.   x, y (n,)."""
+    """Return Σ x[i] y[i].   x, y (n,)."""
     return float(dense.dot(contiguous(x), contiguous(y)))
 
 
 def standardize(X, shift, factor, offset, A):
-    """A = (X − shift) factor + offset.   A (m, n) out; X (m, n); shift, factor (n,) or (1,)."""
+    """A[i, k] = (X[i, k] − shift[k]) factor[k] + offset.   A (m, n) out; X (m, n).
+
+    shift, factor: (n,), a number for each column, or (1,), one for all; offset: a number.
+    """
     check_alike(X, A)
     check_alike(shift, factor)
     check_shape(shift, *((1,) if shift.shape == (1,) else X.shape[1:]), like=shift)
@@ -46,16 +49,19 @@ def standardize(X, shift, factor, offset, A):
 
 
 def product(A, B, C, transpose_a=False, transpose_b=False):
-    """C = op(A) op(B), op turning a matrix or not.   C (M, N) out; all of any order."""
+    """C = A B, with Aᵀ for A if transpose_a, and Bᵀ for B if transpose_b.   C (M, N) out.
+
+    A (M, K), or (K, M) if transposed; B (K, N), or (N, K) if transposed; of any memory order.
+    """
     _product(A.T if transpose_a else A, B.T if transpose_b else B, C, BETA_ZERO)
 
 
 @cache
 def _compiled_product(dtype):
-    """Return the compiled product of a dtype, and the table of the kernels that it requires.
+    """Return multiply_matrices compiled for a dtype, and the table of kernel pointers it takes.
 
-    It is called without Numba's dispatch, which looks at the types of all arguments for 0.2 µs;
-    arguments of other types would be taken for these.
+    The compiled function is called without Numba's dispatcher, which would spend 0.2 µs a call on
+    the types of all arguments. Nothing converts arguments then: they must have these types.
     """
     if dtype not in FLOATS:
         raise TypeError(f"products are of float32 or float64, not of {dtype}")
@@ -65,7 +71,11 @@ def _compiled_product(dtype):
 
 
 def _flat_operand(X):
-    """Return X (m, n) of any order as a writable vector, its row stride and its column stride."""
+    """Return (vector, row stride, column stride): X[i, j] = vector[i · row + j · column].
+
+    X (m, n); the vector is writable, a view if X is writable and in C or Fortran order, else a
+    copy.
+    """
     flags = X.flags
     if flags.carray:
         return X.ravel(), X.shape[1], 1
@@ -75,8 +85,12 @@ def _flat_operand(X):
 
 
 def _product(A, B, C, beta_mode):
-    """C = A B for BETA_ZERO, C += A B for BETA_ONE.   A (M, K), B (K, N), C (M, N) of any order."""
-    if not type(A) is type(B) is type(C) is np.ndarray:  # a matrix stays one where it is flattened
+    """C = A B if beta_mode is BETA_ZERO, C += A B if it is BETA_ONE.   C (M, N) out.
+
+    A (M, K), B (K, N) and C may have any memory order; all share one dtype. If K is 0, A B is 0.
+    """
+    # Subclasses are converted, for np.matrix has no vectors: its ravel() returns a matrix.
+    if not type(A) is type(B) is type(C) is np.ndarray:
         A, B, C = map(np.asarray, (A, B, C))
     (M, K), N = A.shape, B.shape[1]
     dtype = C.dtype
@@ -96,13 +110,19 @@ def _product(A, B, C, beta_mode):
 
 
 def dense_forward(X, W, b, Z):
-    """Z = X W + b.   Z (m, n_out) out; X (m, n_in); W (n_in, n_out); b (n_out,)."""
+    """Z[i, o] = Σₖ X[i, k] W[k, o] + b[o].
+
+    Z (m, n_out) out; X (m, n_in); W (n_in, n_out); b (n_out,).
+    """
     Z[...] = b
     _product(X, W, Z, BETA_ONE)
 
 
 def dense_backward(X, W, dZ, dX, dW, db):
-    """dX = dZ Wᵀ, dW = Xᵀ dZ, db = Σ dZ.   Out, of the shapes of X, W, b; dX None: not wanted."""
+    """dX = dZ Wᵀ, dW = Xᵀ dZ, db[o] = Σᵢ dZ[i, o].   X (m, n_in), W (n_in, n_out), dZ (m, n_out).
+
+    Written: dX (m, n_in), dW (n_in, n_out) and db (n_out,). dX may be None: it is not computed.
+    """
     if dX is not None:
         _product(dZ, W.T, dX, BETA_ZERO)
     _product(X.T, dZ, dW, BETA_ZERO)
@@ -111,12 +131,13 @@ def dense_backward(X, W, dZ, dX, dW, db):
 
 
 def _forward(activation):
-    """Return g: A = g(Z).   A (m, n) out; Z (m, n)."""
+    """Return forward(Z, A), which writes A = g(Z) for the activation g.   Z, A (m, n)."""
     kernel = activate.kernels[activation]
 
     def forward(Z, A):
+        """A[i, k] = g(Z[i, k]), or A[i] = softmax(Z[i]) in each row i.   A (m, n) out; Z (m, n)."""
         line = as_one_row(Z, A) if activation != Activation.SOFTMAX else None
-        if line:  # element by element, whatever the order
+        if line:  # g acts on single elements, so the matrix is passed as one row (1, m n)
             kernel(*line, 0, A.size, 0, 1, line[0])
             return
         with Outputs(A) as (At,):
@@ -128,10 +149,14 @@ def _forward(activation):
 
 
 def _backward(activation):
-    """Return the derivative: dZ = dA g'(Z).   dZ (m, n) out; dA, Z, A (m, n)."""
+    """Return backward(dA, Z, A, dZ), which writes dZ = dA g'(Z).   All (m, n)."""
     kernel = derive.kernels[activation]
 
     def backward(dA, Z, A, dZ):
+        """dZ[i, k] = dA[i, k] g'(Z[i, k]); of softmax dZ[i] = A[i] (dA[i] − Σₖ dA[i, k] A[i, k]).
+
+        dZ (m, n) out; dA, Z and A = g(Z), (m, n), are read.
+        """
         line = as_one_row(dA, Z, A, dZ) if activation != Activation.SOFTMAX else None
         if line:
             kernel(*line, A.size, 0, 1, line[0])
@@ -149,17 +174,25 @@ ACTIVATIONS = {code: ActivationOps(_forward(code), _backward(code)) for code in 
 
 
 def _shares(w):
-    """Return w / Σ w (m,), zeros when no example weighs anything."""
+    """Return w / Σ w, or zeros if Σ w is 0.   w and the result (m,)."""
     total = w.sum(dtype=np.float64)
     return (w / total if total > 0 else np.zeros_like(w)).astype(w.dtype)
 
 
 def _loss(loss):
-    """Return the kernels of a loss; both take cost and hits from one call of the compiled one."""
+    """Return the LossOps of a loss: cost(A, Y, w, rate, dA), and hits(A, Y, w) if it classifies.
+
+    The compiled kernel computes cost, hits and dA at once; cost and hits each call it and return
+    their part.
+    """
     kernel = cost_and_hits.kernels[loss]
 
     def compute(A, Y, w, rate, dA):
-        """Return cost and hits, and write the gradient dA (m, K)."""
+        """Return [Σ w ℓ / Σ w, Σ w over the right examples]; write the gradient dA of the first.
+
+        dA (m, K) out; A (m, K) outputs, or logits for cross-entropies; Y (m, K) targets; w (m,);
+        rate: the parameter of the loss, unused by losses without one.
+        """
         m, result = len(A), np.zeros(2)
         weights = np.stack([_shares(w), w])
         with Outputs(dA) as (dAt,):
@@ -169,9 +202,11 @@ def _loss(loss):
         return [float(value) for value in result]
 
     def cost(A, Y, w, rate, dA):
+        """Return the cost Σ w ℓ(A, Y) / Σ w and write its gradient dA.   dA (m, K) out."""
         return compute(A, Y, w, rate, dA)[0]
 
     def hits(A, Y, w):
+        """Return Σ w over the examples that A (m, K) classifies as Y (m, K) says.   w (m,)."""
         return compute(A, Y, w, 0.0, np.empty_like(A))[1]
 
     name = loss.name.lower()
@@ -184,13 +219,19 @@ LOSSES = {code: _loss(code) for code in Loss}
 
 
 def batch_moments(X, mean, variance):
-    """Mean and biased variance of every column.   mean, variance (n,) out; X (m, n)."""
+    """mean[k] = Σᵢ X[i, k] / m, variance[k] = Σᵢ (X[i, k] − mean[k])² / m.   X (m, n).
+
+    mean and variance (n,) are written.
+    """
     with Outputs(mean, variance) as (mu, square):
         batchnorm.mean_and_variance.kernel(feature_major(X), len(X), mu, square, 0, len(mean))
 
 
 def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):
-    """A = γ (X − μ) / √(σ² + ε) + β.   A (m, n) out; X (m, n); the others (n,)."""
+    """A[i, k] = γ[k] (X[i, k] − μ[k]) / √(σ²[k] + ε) + β[k].   A (m, n) out; X (m, n).
+
+    mean μ, variance σ², gamma γ and beta β are (n,); epsilon ε is a number.
+    """
     mean, variance, gamma, beta = map(contiguous, (mean, variance, gamma, beta))
     norm = BatchNorm(mean, variance, gamma, beta, float(epsilon))
     with Outputs(A) as (At,):
@@ -198,11 +239,16 @@ def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):
 
 
 def batchnorm_backward(X, mean, variance, gamma, epsilon, dA, dX, dgamma, dbeta):
-    """Derivatives with μ and σ² of the batch themselves functions of X. As in `loops`."""
+    """dX = γ / √(σ² + ε) (dA − dβ/m − x̂ dγ/m), dγ = Σ dA x̂, dβ = Σ dA over the m examples.
+
+    x̂ = (X − μ) / √(σ² + ε). dX includes the derivatives of mean μ and variance σ²,
+    which must be those of X. dX (m, n), dgamma and dbeta (n,) out; X, dA (m, n); mean, variance,
+    gamma (n,).
+    """
     m, scale = len(X), contiguous(gamma)
     norm = BatchNorm(
         contiguous(mean), contiguous(variance), scale, scale, float(epsilon)
-    )  # β does not matter
+    )  # no derivative depends on β: gamma fills its place
     with Outputs(dX, dgamma, dbeta) as (dXt, dg, db):
         batchnorm.differentiate.kernel(
             feature_major(X), m, m, norm, feature_major(dA), dXt, dg, db, 0, len(dg)

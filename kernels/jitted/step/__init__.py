@@ -1,1 +1,1 @@
-"""The kernels of a step: forward, backward, update, and the loop that takes the steps of a fit."""
+"""The kernels of a training step: forward, backward, update, and the loop over a fit's steps."""

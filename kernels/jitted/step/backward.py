@@ -1,6 +1,8 @@
-"""The backward pass through the rows of an op table, cut into tasks that a team shares out.
+"""The backward pass through the op rows of a network, cut into tasks that a team shares out.
 
-It reads the activations that `forward.py` wrote; columns beyond the batch carry dZ = 0.
+All threads of a team call a function at once and each executes its own tasks. Matrices are (n, ld):
+a row for each unit, a column for each example; dZ is 0 in columns beyond the batch. The pass reads
+the Z and A that `forward.py` wrote into the workspace.
 """
 
 from __future__ import annotations
@@ -31,9 +33,10 @@ from .forward import (
 )
 from .fusion import relu_rows_below
 
-FEATURES_PER_TASK = NR_MAX  # features of a task of dW
-#: Numbers of dZ that meet all features before the next are read, but TILES_PER_TASK tiles at least:
-#: 512 KB in float32. 2048 → 2048, batches of 256: 142 GFLOP/s without this bound, 147 with (Xeon).
+FEATURES_PER_TASK = NR_MAX  # columns of dW (features of the layer's input) in a task, at most
+#: Numbers of dZ in a band of units, for which all of dW is computed before the next band: 512 KB in
+#: float32, which stay in the cache; a band has at least TILES_PER_TASK tiles. Layers 2048 → 2048
+#: ran at 142 GFLOP/s without bands, 147 with (Xeon, batches of 256).
 DZ_NUMBERS = 128 * 1024
 
 _relu_rows_below = inlined(relu_rows_below)
@@ -41,10 +44,12 @@ _relu_rows_below = inlined(relu_rows_below)
 
 @inlined
 def _weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team):
-    """Write dW (n_out, n_in) of a DENSE row from its dZ (n_out, ld) and the A of the row before it.
+    """dW[o, k] = Σⱼ dZ[o, j] A[k, j] over the m examples: gradient of W of DENSE op row `row`.
 
-    Outputs go in bands, whose dZ stays in the cache while all features pass; tasks of a band go
-    feature by feature. A thread writes nearly the rows of dW whose weights it moves in `update.py`.
+    dW (n_out, n_in) is written to grad; dZ (n_out, ld) lies at dZ_offset in the workspace; A
+    (n_in, ld) is the output of op row row − 1. Units are cut into bands; the dZ of a band stays in
+    the cache while all features pass. A thread writes mostly rows of dW whose weights it moves in
+    `update.py`.
     """
     op, (buffer, ld, offsets) = ops[row], workspace
     packed = offsets.thread_base + team.tid * offsets.thread_size
@@ -75,7 +80,13 @@ def _weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team)
 def _input_gradient(
     kernel_ptrs, model, row, workspace, dZ_offset, dA_offset, m_padded, fused, epoch, team
 ):
-    """Write dA (n_in, ld) of the row below a DENSE row from its dZ (n_out, ld); dZ if `fused`."""
+    """dA = Wᵀ dZ, in m_padded columns: gradient with respect to the input of DENSE op row `row`.
+
+    dA (n_in, ld) is written at dA_offset, dZ (n_out, ld) read at dZ_offset of the workspace. fused:
+    the op row below is relu, or dropout over relu, and dZ of the relu is written: dA, times
+    1 / (1 − rate) of dropout, where the A of op row row − 1 is positive, else 0. epoch: negative
+    if dropout was off.
+    """
     op, below = model.ops[row], model.ops[row - 1]
     buffer, ld, offsets = workspace
     packed = offsets.thread_base + team.tid * offsets.thread_size
@@ -98,9 +109,11 @@ def _input_gradient(
 
 @inlined
 def _output_gradient(kernel_ptrs, op, grad, workspace, A, dA, m, m_padded, derived, team):
-    """Overwrite dA (n_out, ld) of a DENSE row with its dZ, and write db (n_out,).   A (n_out, ld).
+    """dZ = dA g'(Z), written over dA (n_out, ld), and db[o] = Σⱼ dZ[o, j], of a DENSE op row.
 
-    derived: dA holds dZ already.
+    A (n_out, ld) = g(Z); db (n_out,) is written to grad, if the layer has a bias. m: examples that
+    db sums over; m_padded: columns of dZ. derived: dA holds dZ already, computed with the op row
+    above; only db is written then.
     """
     buffer, ld, offsets = workspace
     Z = view_matrix(buffer, op.Z * ld, op.n_out, ld)
@@ -123,9 +136,10 @@ def _output_gradient(kernel_ptrs, op, grad, workspace, A, dA, m, m_padded, deriv
 def back_elementwise(
     kernel_ptrs, model, row, grad, workspace, dA_offset, dX_offset, m, epoch, team
 ):
-    """Write dX (n, ld) of a DROPOUT, NOISE or BATCHNORM row from its dA (n, ld); dγ, dβ in grad.
+    """Write dX (n, ld) of a DROPOUT, NOISE or BATCHNORM op row from its dA (n, ld).
 
-    m: examples of the batch; dA and dX lie at these offsets in the workspace.
+    dA lies at dA_offset and dX at dX_offset of the workspace; m: examples of the batch. BATCHNORM
+    also writes dγ and dβ (n,) to grad. NOISE copies dA, and so does DROPOUT if epoch is negative.
     """
     (ops, theta, state), (buffer, ld, _) = model, workspace
     op = ops[row]
@@ -155,12 +169,17 @@ def back_elementwise(
 
 @indirect("T Model i F1 Workspace X I1 i Team", requires="training")
 def backward_pass(kernel_ptrs, model, last, grad, workspace, X, row_indices, epoch, team):
-    """Write the part of grad (p,) of the rows last … 1 from dA (n_out, ld) of row `last`."""
+    """Write the gradients of the parameters of op rows last … 1 into grad (p,).
+
+    The caller has written dA (n_out, ld) of op row `last` into the first buffer of output_grads if
+    `last` is even, into the second if it is odd. row_indices (m,): the examples of the batch in X,
+    which the first layer may read again. epoch: negative if dropout was off.
+    """
     ops, (buffer, ld, offsets) = model.ops, workspace
     m, m_padded = row_indices.size, pad_to_cache_lines(row_indices.size, buffer.itemsize)
     row, side, derived = last, last % 2, False
     while row > 0:
-        op, passed = ops[row], 1
+        op, passed = ops[row], 1  # passed: how many op rows this turn completes
         dA_offset = offsets.output_grads + side * offsets.output_grads_stride
         dX_offset = offsets.output_grads + (1 - side) * offsets.output_grads_stride
         dA = view_matrix(buffer, dA_offset, op.n_out, ld)

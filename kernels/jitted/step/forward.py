@@ -1,8 +1,10 @@
-"""The forward pass through the rows of an op table, cut into tasks that a team shares out.
+"""The forward pass through the op rows of a network, cut into tasks that a team shares out.
 
-Each number is computed by one thread in one order, whatever task it belongs to: so the bits do not
-depend on the number of threads. Activations lie feature by feature, (n, ld), ld examples wide;
-columns beyond the batch are finite, and dZ = 0 there, so they add nothing to a gradient.
+All threads of a team call a function at once and each executes its own tasks. Each number is
+computed by one thread in one order of operations, whatever task it belongs to; therefore the bits
+do not depend on the number of threads. Activations are matrices (n, ld): a row for each unit, a
+column for each example. Columns beyond the batch hold finite numbers; dZ is 0 there, so they add
+nothing to a gradient.
 """
 
 from __future__ import annotations
@@ -28,29 +30,33 @@ RELU, IDENTITY = int(Activation.RELU), int(Activation.IDENTITY)
 DROPOUT, NOISE, BATCHNORM = int(Kind.DROPOUT), int(Kind.NOISE), int(Kind.BATCHNORM)
 INFERENCE = int(Mode.INFERENCE)
 
-UNITS_PER_TASK = 24  # units that a thread takes at a time in rows that are no matrix product
-#: Tiles of MR units that a task of a product holds at most. 54 → 128 took 131 GFLOP/s with 4, 150
-#: with 16; 2048 → 2048 took 125 and 140 (Xeon, batches of 256).
+UNITS_PER_TASK = 24  # units in a task of an op row that is no matrix product, at most
+#: Tiles of MR units in a task of a product, at most. Layers 54 → 128 ran at 131 GFLOP/s with 4
+#: tiles and 150 with 16; 2048 → 2048 at 125 and 140 (Xeon, batches of 256).
 TILES_PER_TASK = 16
-EXAMPLES_PER_TASK = 512  # examples that a task of a product holds at most
+EXAMPLES_PER_TASK = 512  # examples in a task of a product, at most
 
 
 @inlined
 def n_row_tiles(n):
-    """Return how many tiles of MR rows n rows fill, the last one perhaps in part."""
+    """Return ⌈n / MR⌉, the number of tiles of MR rows that cover n rows of a matrix."""
     return (n + MR - 1) // MR
 
 
 @indirect("T Model Workspace X I1 Team", requires="input")
 def _lay_out_input(kernel_ptrs, model, workspace, X, row_indices, team):
-    """Write A (n, ld) of the INPUT row from X[row_indices]; columns beyond the batch are finite."""
+    """A[k, j] = X[row_indices[j], k], converted and scaled as the INPUT op row says.
+
+    A (n, ld) is written into the workspace; a thread writes its share of the examples j < m.
+    Columns from m up to the end of m's cache line become finite. row_indices (m,).
+    """
     op, state = model.ops[0], model.state
     buffer, ld, offsets = workspace
     block_offset = offsets.thread_base + team.tid * offsets.thread_size
     m, m_padded = row_indices.size, pad_to_cache_lines(row_indices.size, buffer.itemsize)
     first, last = partition_cache_lines(m, buffer.itemsize, team.tid, team.n_threads)
     width = min(op.n_out, GATHER_BLOCK_FEATURES)
-    # Rows of the network's own dtype that are not scaled are gathered without a conversion.
+    # Examples of the network's dtype that are not scaled are gathered without a conversion.
     unconverted = (
         op.stats == 0
         and X.column_stride == 1
@@ -76,9 +82,11 @@ def _lay_out_input(kernel_ptrs, model, workspace, X, row_indices, team):
 
 @inlined
 def _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team):
-    """Write Z and A (n_out, ld) of a DENSE row from the A (n_in, ld) of the row before it.
+    """Z[o, j] = b[o] + Σₖ W[o, k] X[k, j] and A = g(Z) of DENSE op row `row`, for j < m_padded.
 
-    A task is a column of at most TILES_PER_TASK tiles of MR units, for EXAMPLES_PER_TASK examples.
+    Z, A (n_out, ld) out, often one memory; X (n_in, ld): the A of op row row − 1. The product
+    applies relu itself; the caller applies softmax, which needs all units. scratch (3, ld). A task
+    is at most TILES_PER_TASK tiles of MR units by EXAMPLES_PER_TASK examples.
     """
     ops, theta = model.ops, model.theta
     buffer, ld = workspace.buffer, workspace.ld
@@ -104,7 +112,12 @@ def _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team):
 
 @indirect("T Model i F2 F2 I1 i Phase Team", requires="elementwise")
 def elementwise(kernel_ptrs, model, row, X, A, row_indices, m_padded, phase, team):
-    """Write A (n, ld) of a DROPOUT, NOISE or BATCHNORM row from X (n, ld), the A before it."""
+    """Write A (n, ld) of a DROPOUT, NOISE or BATCHNORM op row from X (n, ld), the A below it.
+
+    m_padded: columns to write, at least the m examples of row_indices (m,). DROPOUT and NOISE copy
+    X if phase.epoch is negative. BATCHNORM uses its running averages if that is INFERENCE, else
+    mean and variance of the batch, which it writes to the state vector.
+    """
     op, theta, state = model.ops[row], model.theta, model.state
     seed, epoch = phase
     for tile in range(team.tid, (op.n_out + UNITS_PER_TASK - 1) // UNITS_PER_TASK, team.n_threads):
@@ -133,9 +146,10 @@ def elementwise(kernel_ptrs, model, row, X, A, row_indices, m_padded, phase, tea
 
 @indirect("T Model i Workspace X I1 i Phase Team", requires="batch")
 def forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, repack, phase, team):
-    """Write Z and A (n, ld) of the rows 1 … last for X[row_indices] into the workspace.
+    """Write Z and A (n, ld) of the op rows 1 … last for X[row_indices] into the workspace.
 
-    repack: 0 where A of the INPUT row holds these examples already.
+    row_indices (m,): the examples. repack: 1 to lay them out as the A of the INPUT op row first, 0
+    if that holds them already; unused where the first layer reads X itself.
     """
     ops, (buffer, ld, offsets) = model.ops, workspace
     m_padded = pad_to_cache_lines(row_indices.size, buffer.itemsize)

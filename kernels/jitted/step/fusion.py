@@ -1,4 +1,4 @@
-"""Which rows of an op table are computed together: for Python and compiled code alike."""
+"""Which op rows the backward pass computes together; for Python and compiled code alike."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ DENSE, DROPOUT, RELU = int(Kind.DENSE), int(Kind.DROPOUT), int(Activation.RELU)
 
 
 def relu_rows_below(ops, row):
-    """Return how many rows below a DENSE row its product differentiates while it writes dA.
+    """Return how many op rows below DENSE op row `row` are fused into its product dA = Wᵀ dZ.
 
-    One is a DENSE row with relu, two are a DROPOUT row over such a one, where A > 0 tells both.
+    0: none. 1: a DENSE op row with relu. 2: a DROPOUT op row above a DENSE op row with relu. The
+    product then writes dZ of the relu: dA, times 1 / (1 − rate) of dropout, where the A of op row
+    row − 1 is positive, else 0: A > 0 means that relu and dropout both let the unit pass.
     """
     below = row - 1
     if below > 1 and ops[below].kind == DROPOUT:

@@ -1,8 +1,8 @@
-"""The gradient of a step: of its whole batch at once, or of a large one block by block.
+"""The gradient of a step: of its whole batch at once, or block by block.
 
-All threads of a team execute a function at once. A large batch goes in blocks whose activations
-stay in the second-level cache, through all layers and back before the next; the batch of a small
-network goes in groups of examples that threads compute alone.
+All threads of a team call a function at once. A large batch is cut into blocks of examples, whose
+activations stay in the second-level cache: a block goes through all layers and back before the next
+begins. The batch of a small network is cut into groups of blocks, each computed by one thread.
 """
 
 from __future__ import annotations
@@ -20,12 +20,17 @@ from ..records import Team, Workspace
 from .backward import backward_pass
 from .forward import DENSE, forward_pass
 
-CHUNK = 4096  # parameters that a thread takes at a time: they fit the first-level cache
+CHUNK = 4096  # parameters that a thread treats before the next: they fit the first-level cache
 
 
 @inlined
 def _lay_out_targets(targets, weights, loss, batch, total):
-    """Write targets (K, ld) = Y, weights (2, ld) = w/total and w of a batch; zeros beyond it."""
+    """targets[k, j] = Y[row_indices[j], k]; weights[0, j] = w[row_indices[j]] / total; [1, j] = w.
+
+    targets (K, ld) and weights (2, ld) are written, with 0 in columns beyond the batch. loss: the
+    LOSS op row; batch: Y, w and row_indices are read; total: Σ w of the batch, or of the whole one
+    if this batch is a block. If it is 0, weights[0] is 0.
+    """
     _, Y, w, row_indices = batch
     number = targets.dtype.type
     m, m_padded = row_indices.size, pad_to_cache_lines(row_indices.size, targets.itemsize)
@@ -37,7 +42,7 @@ def _lay_out_targets(targets, weights, loss, batch, total):
     share, own = view_row(weights, 0, 0, m_padded), view_row(weights, 1, 0, m_padded)
     for j in range(m):
         own[j] = w[row_indices[j]]
-    for j in range(m):  # in a loop of its own: divisions of neighbours vectorise, gathers do not
+    for j in range(m):  # apart from the loop above, whose gathers LLVM does not vectorise
         share[j] = number(np.float64(own[j]) / total) if total > 0 else number(0)
     fill_zero(view(share, m, m_padded - m))
     fill_zero(view(own, m, m_padded - m))
@@ -45,7 +50,7 @@ def _lay_out_targets(targets, weights, loss, batch, total):
 
 @inlined
 def total_weight(w, row_indices):
-    """Return Σ w[row_indices] in float64."""
+    """Return Σⱼ w[row_indices[j]], summed in float64."""
     total = 0.0
     for j in range(row_indices.size):
         total += np.float64(w[row_indices[j]])
@@ -54,10 +59,12 @@ def total_weight(w, row_indices):
 
 @indirect("T O Workspace Batch i f D1", requires="cost")
 def loss_and_output_grad(kernel_ptrs, ops, workspace, batch, repack, total, loss_hits):
-    """Write dA (K, ld) of the loss's source row, and loss_hits = (cost, Σ w of right examples).
+    """Write loss_hits = (Σ w ℓ / total, Σ w of right examples), and dA, the gradient of the cost.
 
-    dA is zero beyond the batch. total: Σ w that shares are taken of. repack: 0 where the workspace
-    holds the targets of these examples already.
+    The cost is loss_hits[0]. dA (K, ld), with respect to the A that the LOSS op row reads, is
+    written into the workspace, 0 beyond the batch. total: Σ w of the whole batch, of which this one
+    may be a block.
+    repack: 1 to lay targets and weights out first, 0 if the workspace holds them already.
     """
     loss, (buffer, ld, offsets) = ops[ops.size - 1], workspace
     m = batch.row_indices.size
@@ -82,9 +89,11 @@ def loss_and_output_grad(kernel_ptrs, ops, workspace, batch, repack, total, loss
 def block_gradient(
     kernel_ptrs, model, grad, workspace, batch, repack, total, phase, loss_hits, team
 ):
-    """Write grad (p,) and loss_hits = (cost, Σ w of right examples): a block's share of a batch.
+    """Write loss_hits = (Σ w ℓ / total, Σ w of right examples) of a block, and grad (p,).
 
-    total: Σ w of the whole batch. repack: 0 where the workspace holds inputs and targets already.
+    grad is the gradient of loss_hits[0]. batch: the examples of the block; total: Σ w of the whole
+    batch, which may be a single block. repack: 1 to lay input, targets and weights out first, 0 if
+    the workspace holds them already.
     """
     last = model.ops[model.ops.size - 1].source
     X, row_indices = batch.X, batch.row_indices
@@ -97,7 +106,7 @@ def block_gradient(
 
 @inlined
 def _add(y, x, team):
-    """y += x, shared out in chunks.   x, y (p,)."""
+    """y += x, cut into chunks of CHUNK numbers that the team shares out.   x, y (p,)."""
     for i in range(team.tid * CHUNK, y.size, team.n_threads * CHUNK):
         n = min(CHUNK, y.size - i)
         total, other = view(y, i, n), view(x, i, n)
@@ -107,7 +116,10 @@ def _add(y, x, team):
 
 @inlined
 def _sum_groups(buffer, groups, stride, grad, team):
-    """grad (p,) = Σ of the groups' gradients, which lie `stride` numbers apart in the buffer."""
+    """grad[i] = Σ buffer[group · stride + i] over the groups, added in their order.   grad (p,).
+
+    stride: numbers from the gradient (p,) of a group to that of the next one.
+    """
     for i in range(team.tid * CHUNK, grad.size, team.n_threads * CHUNK):
         n = min(CHUNK, grad.size - i)
         y = view(grad, i, n)
@@ -121,7 +133,10 @@ def _sum_groups(buffer, groups, stride, grad, team):
 
 @inlined
 def _clear_gaps(ops, x):
-    """Write 0 between the parameters: behind the weights and the biases of each layer.   x (p,)."""
+    """Write 0 into the gaps between the parameters of x (p,), a gradient that is added up whole.
+
+    A gap fills the last cache line behind the weights and behind the biases of a DENSE op row.
+    """
     for i in range(1, ops.size - 1):
         op = ops[i]
         if op.kind == DENSE:
@@ -132,9 +147,10 @@ def _clear_gaps(ops, x):
 
 @inlined
 def group_gradient(kernel_ptrs, model, summed, workspace, batch, total, phase, loss_hits, team):
-    """Write summed (p,) and loss_hits = (cost, Σ w of right examples) of a group, block by block.
+    """Write loss_hits = (Σ w ℓ / total, Σ w of right examples) of a group, and summed (p,).
 
-    batch: the examples of the group; total: Σ w of the whole batch.
+    summed is the gradient of loss_hits[0], 0 for a group without examples. batch: the examples of
+    the group, taken block by block; total: Σ w of the whole batch.
     """
     buffer, _, offsets = workspace
     X, Y, w, row_indices = batch
@@ -157,11 +173,12 @@ def group_gradient(kernel_ptrs, model, summed, workspace, batch, total, phase, l
 
 @indirect("T Model F1 Workspace Batch f Phase D2 Team", requires="blocks")
 def blocked_gradient(kernel_ptrs, model, grad, workspace, batch, total, phase, group_losses, team):
-    """Write grad (p,) and group_losses (groups, 2) = (cost, Σ w of right examples) of each group.
+    """Write group_losses (groups, 2) = (Σ w ℓ / total, Σ w of right examples), and grad (p,).
 
-    The team shares the blocks of a single group. Several groups are dealt out to the threads, each
-    of which works alone: their gradients, from the begin of the workspace on, are added up in the
-    end; a lone thread adds each at once.
+    grad is the gradient of the summed costs; total: Σ w of the whole batch. If there is one group,
+    the team works together on each of its blocks. Several groups are shared out, and a thread
+    computes a group alone; their gradients, stored from the start of the buffer on, are added up in
+    the end. A single thread adds each gradient as soon as it is computed.
     """
     buffer, ld, offsets = workspace
     X, Y, w, row_indices = batch
@@ -180,7 +197,7 @@ def blocked_gradient(kernel_ptrs, model, grad, workspace, batch, total, phase, g
     _clear_gaps(model.ops, view(own.buffer, offsets.block_grad, grad.size))
     size = offsets.block_examples
     blocks = (row_indices.size + size - 1) // size
-    # Neighbours go to one thread, for of a short batch some groups are empty.
+    # A thread takes consecutive groups: a short batch leaves some empty, evenly among the others.
     begin, end = static_partition(groups, tid, n_threads)
     for group in range(begin, end):
         direct = n_threads == 1 and group == 0
@@ -205,11 +222,11 @@ def blocked_gradient(kernel_ptrs, model, grad, workspace, batch, total, phase, g
 def batch_gradient(
     kernel_ptrs, model, grad, workspace, batch, repack, phase, group_losses, step_log, team
 ):
-    """Write grad (p,) and step_log = (cost, Σ w of right examples, Σ w), without a penalty.
+    """Write step_log = (Σ w ℓ / Σ w, Σ w of right examples, Σ w) of a batch, and grad (p,).
 
-    repack: 0 where the workspace holds inputs and targets of these examples already, and step_log
-    holds Σ w. group_losses (groups, 2): scratch for as many groups of blocks as the workspace has
-    memory for; (0, 2): the whole batch goes at once.
+    grad is the gradient of the first, without a penalty; if Σ w is 0, step_log is 0 and grad stays.
+    repack: 1 to lay the batch out first, 0 if the workspace holds it already and step_log[2] is
+    Σ w. group_losses (groups, 2): scratch; (0, 2) if the batch is not cut into blocks.
     """
     total = total_weight(batch.w, batch.row_indices) if repack != 0 else step_log[2]
     if total == 0:

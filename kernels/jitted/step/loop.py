@@ -1,7 +1,7 @@
 """The compiled loop over the steps of a fit, and the passes that evaluate and predict.
 
-It composes the kernels of a step as `kernels/interpreter.py` does, which is its specification. All
-threads of a team execute a function at once; what one decides, the others read after a barrier.
+`kernels/interpreter.py` is the specification of these functions. All threads of a team call a
+function at once; what one thread decides, the others read after a barrier.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ INFERENCE, SIGMOID = int(Mode.INFERENCE), int(Activation.SIGMOID)
 
 @indirect("T Model Workspace Batch D2 D1 i Team", requires="evaluate")
 def evaluate_blocks(kernel_ptrs, model, workspace, batch, block_losses, score, apart, team):
-    """Write score = (cost, share of right examples), means by weight over all examples.
+    """Write score (2,) = (Σ w ℓ / Σ w, Σ w of right examples / Σ w) over all examples of batch.
 
-    block_losses (blocks of ld examples, 3): scratch for each block's cost, Σ w of its right
-    examples and Σ w. The team shares every block; or, where `apart` is 1, threads take turns at
-    blocks, and the workspace has a part for each of them.
+    block_losses (blocks, 3): scratch, (cost, Σ w of right examples, Σ w) of each block of ld
+    examples. apart: 0, the team works together on each block; 1, a thread takes every n_threads-th
+    block alone, in its own part of the workspace, if there are at least n_threads · ld examples.
     """
     buffer, ld, offsets = workspace
     X, Y, w, row_indices = batch
@@ -70,7 +70,10 @@ def evaluate_blocks(kernel_ptrs, model, workspace, batch, block_losses, score, a
 
 @inlined
 def _all_finite(op, workspace, m, team):
-    """Tell whether a thread's share of A (n, ld) of the INPUT row is finite for m examples."""
+    """Return whether A[k, :m] is finite for the features k = tid, tid + n_threads, … < n.
+
+    A (n, ld) in the workspace is the output of op, the INPUT op row; m: examples.
+    """
     top = 0.0
     for k in range(team.tid, op.n_out, team.n_threads):
         top = max(top, largest(view(workspace.buffer, (op.A + k) * workspace.ld, m)))
@@ -79,7 +82,11 @@ def _all_finite(op, workspace, m, team):
 
 @inlined
 def _both_probabilities(kernel_ptrs, ops, last, workspace, first, m, out):
-    """Write out[first : first+m] = σ(−z), σ(z) where row `last` is a sigmoid of one unit."""
+    """out[first + j] = (σ(−z[j]), σ(z[j])) for j < m: both classes' probabilities.   out (·, 2).
+
+    Op row `last` is a sigmoid of one unit: σ(z) is its A (1, ld) and z the A of the op row below,
+    which is overwritten.
+    """
     buffer, ld = workspace.buffer, workspace.ld
     Z = view_matrix(buffer, ops[last - 1].A * ld, 1, ld)
     A = view_matrix(buffer, ops[last].A * ld, 1, ld)
@@ -92,13 +99,14 @@ def _both_probabilities(kernel_ptrs, ops, last, workspace, first, m, out):
 
 @kernel
 def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, nonfinite, team):
-    """Write out (m, n_out) = A of row `last` for X[row_indices], block by block.
+    """out[j, k] = A[k, j] of op row `last` for the examples X[row_indices].   out (m, n_out).
 
-    out (m, 2) takes both classes' probabilities of one sigmoid. nonfinite (n_threads,): a thread
-    writes 1 where it finds a number that is not finite, in input that is laid out.
+    If op row `last` is a sigmoid of one unit, out may be (m, 2): (σ(−z), σ(z)) of each example.
+    nonfinite (n_threads,): thread tid writes nonfinite[tid] = 1 if it finds a number of laid out
+    input that is not finite.
 
-    The team shares every block; or where there are blocks for all threads, each takes the next one
-    as soon as it is free: the workspace then has a part for each of them.
+    The examples go in blocks of ld. If n_threads blocks cannot be filled, the team works together
+    on each; else a thread that is free takes the next block alone, in its part of the workspace.
     """
     buffer, ld, offsets = workspace
     team = Team(as_abi_array(team.barrier), team.tid, team.n_threads)
@@ -127,7 +135,11 @@ def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, non
 
 @inlined
 def _epoch_score_is_finite(kernel_ptrs, model, workspace, validation, epoch, log, apart, team):
-    """Write log.epochs[epoch] and tell every thread whether the validation cost is finite."""
+    """Write log.epochs[epoch] = (cost, share of right examples); return whether cost is finite.
+
+    validation: (Batch, block_losses), whose examples are scored; every thread returns the same.
+    apart: 1 if threads may take blocks of their own, 0 if the team works together on each.
+    """
     examples, block_losses = validation
     score = view_row(log.epochs, epoch, 0, 2)
     evaluate_blocks(kernel_ptrs, model, workspace, examples, block_losses, score, apart, team)
@@ -140,12 +152,14 @@ def run_steps(
     kernel_ptrs, model, grad, slots, workspace, group_losses, train, validation, settings, rates,
     log, start, stop, team,
 ):  # fmt: skip
-    """Take the steps start … stop−1 and return the next one: stop, unless the run diverged.
+    """Take the steps start … stop−1 of a fit; return stop, or an earlier step where the run ended.
 
-    grad (p,), slots (s, p), rates (stop − start,). train: the Batch of all rows in their order,
-    which like the workspace is as the call before left it, unless start is 0. validation: (Batch,
-    block_losses) as `evaluate_blocks` takes them; without rows, no epoch that ends is scored. log:
-    a FitLog, whose counters[1] is 1 while every step could be taken.
+    It ends before a step that is not safe, or after an epoch whose validation cost is not finite.
+    grad (p,) and group_losses (groups, 2) are scratch; slots (s, p): the optimiser's memory; rates
+    (stop − start,): learning rates. train: the Batch of all examples; an epoch shuffles its
+    row_indices if settings[0].shuffle is 1. If start > 0, train and workspace must be as the call
+    before left them. validation: (Batch, block_losses (blocks, 3)), scored after each epoch unless
+    it is empty. log: a FitLog, whose counters[1] becomes 0 at an unsafe step.
     """
     batch, m, row_indices = settings[0].batch_size, train.row_indices.size, train.row_indices
     team = Team(as_abi_array(team.barrier), team.tid, team.n_threads)
@@ -157,7 +171,7 @@ def run_steps(
                 shuffle(kernel_ptrs, row_indices, settings[0].seed, settings[0].first_epoch + epoch)
             barrier_wait(team)
         rows = view(row_indices, k * batch, min(batch, m - k * batch))
-        # A full batch that neither a shuffle nor a validation touches is laid out once in a fit.
+        # A batch of all examples, not shuffled, without validation, is laid out once in a fit.
         laid_out = step > 0 and steps == 1 and settings[0].shuffle == 0 and not held_out
         i, step_log = step - start, view_row(log.steps, step - start, 0, 3)
         if laid_out:

@@ -1,7 +1,7 @@
-"""A single example through the layers: products of matrix and vector, without a laid out batch.
+"""The prediction of a single example: products of a matrix and a vector, without a workspace.
 
-Weights are read once, along their rows. The sums run in another order than those of a batch, so
-results may differ from a batch's in the last bits.
+W (n_out, n_in) is read once, row by row. The sums are added in another order than for a batch;
+therefore the last bits of a result may differ from those that `loop.predict_blocks` computes.
 """
 
 from __future__ import annotations
@@ -27,18 +27,23 @@ DENSE, ACTIVATION, INFERENCE = int(Kind.DENSE), int(Kind.ACTIVATION), int(Mode.I
 SOFTMAX, IDENTITY = int(Activation.SOFTMAX), int(Activation.IDENTITY)
 SIGMOID = int(Activation.SIGMOID)
 
-#: Units whose weights are read at a time, from the first on, with the next row from the last on: it
-#: begins with what the cache still holds. 784 → 512 → 256 → 10, whose weights just do not fit into
-#: 2 MB, takes 39 µs, and 50 always in one order (Xeon).
+#: Units whose weights are read in one piece. One call reads the pieces of a layer in ascending
+#: order, the next one in descending order, for the cache still holds the weights read last.
+#: 784 → 512 → 256 → 10, whose weights just exceed 2 MB, takes 39 µs, and 50 µs always in one order
+#: (Xeon).
 UNITS_PER_PIECE = 32
-#: Polls of a row worker that waits, with a pause each, about 0.1 ms; then with a yield of the core,
-#: about 1 ms where nobody else wants it.
+#: Polls of a row worker that waits for an example: first WORKER_SPINS with a pause, about 0.1 ms;
+#: then WORKER_YIELDS with a yield of the core, about 1 ms if no other thread wants the core.
 WORKER_SPINS, WORKER_YIELDS = 2000, 1000
 
 
 @inlined
 def _dense(kernel_ptrs, op, theta, work, x, z, o0, o1, down):
-    """Z[o0:o1] = b + W A, A (n_in,) at work[x:], Z (n_out,) at work[z:]; down: last units first."""
+    """work[z + o] = b[o] + Σₖ W[o, k] work[x + k] for the units o0 … o1−1 of a DENSE op row.
+
+    W (n_out, n_in) and b (n_out,) lie in theta. down: True to read the pieces of UNITS_PER_PIECE
+    units in descending order.
+    """
     pieces = (o1 - o0 + UNITS_PER_PIECE - 1) // UNITS_PER_PIECE
     for i in range(pieces):
         o = o0 + UNITS_PER_PIECE * (pieces - 1 - i if down else i)
@@ -53,13 +58,15 @@ def _dense(kernel_ptrs, op, theta, work, x, z, o0, o1, down):
 
 @indirect("T Model F1 i I1 Team", requires="row")
 def _row_layers(kernel_ptrs, model, work, widest, order, team):
-    """Write A of the last layer into work from that of the INPUT row there: a thread's units.
+    """Compute this thread's units of each op row's A, from 1 to the last before LOSS, into work.
 
-    work: as `single_row` has it; order: [0]. There is a barrier before each layer, none at the end.
+    A (n,) of op row r is written at work[r % 2 · widest]; A of the INPUT op row stands at work[0].
+    work (2 · widest + 3,): two vectors, two numbers of scratch for softmax, and the direction in
+    which units are read. order (1,): [0]. A barrier precedes each op row; none follows the last.
     """
     (ops, theta, _), (_, tid, n_threads) = model, team
     down = work[2 * widest + 2] != 0
-    if n_threads == 1:  # two threads' halves lie in a cache each, whatever the order
+    if n_threads == 1:  # each half of the weights fits one of two threads' caches in any order
         work[2 * widest + 2] = 0 if down else 1
     for row in range(1, ops.size - 1):
         op = ops[row]
@@ -88,7 +95,10 @@ def _row_layers(kernel_ptrs, model, work, widest, order, team):
 
 @kernel
 def _read_row(kernel_ptrs, ops, state, work, X, order):
-    """Write A (n,) of the INPUT row to work from X[0]; tell whether it is finite."""
+    """work[k] = X[0, k], scaled as the INPUT op row says; return whether all of it is finite.
+
+    X (1, n): the example; order (1,): [0], its index.
+    """
     n = ops[0].n_out
     read_block(kernel_ptrs, ops[0], state, X, order, 0, view_matrix(work, 0, 1, n))
     return largest(view(work, 0, n)) != np.inf
@@ -96,7 +106,11 @@ def _read_row(kernel_ptrs, ops, state, work, X, order):
 
 @kernel
 def _write_out(kernel_ptrs, ops, work, widest, out):
-    """Write out (1, K) = A of the last layer; out (1, 2) = σ(−z), σ(z) of one sigmoid."""
+    """out[0] = A (K,) of the last op row before LOSS, from work.   out (1, K).
+
+    If that op row is a sigmoid of one unit, out may be (1, 2): (σ(−z), σ(z)), z being the input of
+    the sigmoid, which is overwritten.
+    """
     last, n = (ops.size - 2) % 2 * widest, ops[ops.size - 2].n_out
     other = out.shape[1] - n
     for k in range(n):
@@ -111,10 +125,11 @@ def _write_out(kernel_ptrs, ops, work, widest, out):
 
 @kernel
 def single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out):
-    """Write out (1, K) = A of the last layer; False, and nothing written, where X is not finite.
+    """out[0] = prediction of the example X (1, n); return False, out unwritten, if X is not finite.
 
-    work: two vectors (widest,), used in turn, two numbers for softmax, and one that tells the order
-    of the units; order: [0].
+    out (1, K), or (1, 2) for a sigmoid of one unit: (σ(−z), σ(z)). work (2 · widest + 3,): two
+    vectors that op rows write in turn, scratch of softmax, and the direction in which units are
+    read; widest: the largest n_in or n_out, rounded up. order (1,): [0], the index of the example.
     """
     if not _read_row(kernel_ptrs, ops, state, work, X, order):
         return False
@@ -126,7 +141,11 @@ def single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out):
 
 @kernel
 def shared_single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out, barrier):
-    """Do what `single_row` does, with a row worker where one waits for this network's rows."""
+    """out[0] = prediction of the example X (1, n); return False, out unwritten, if X is not finite.
+
+    If a row worker that serves this theta waits at `barrier`, it computes half of each layer's
+    units. work (2 · widest + 3,) and order (1,) = [0]: scratch, kept between calls.
+    """
     if not _read_row(kernel_ptrs, ops, state, work, X, order):
         return False
     claimed = barrier[OWNER] == address_of(theta) and exchange(barrier, STATE, WAITING, COMPUTING)
@@ -139,7 +158,10 @@ def shared_single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, ou
 
 @kernel
 def _row_comes(barrier):
-    """Return True once there is a row to compute half of, False when none has come for long."""
+    """Wait for an example; return True once there is one, False if none comes.
+
+    It stops waiting after WORKER_SPINS + WORKER_YIELDS polls, or at once if barrier[END] is set.
+    """
     idle = 0
     while True:
         if atomic_load(barrier, STATE) == COMPUTING:
@@ -156,10 +178,15 @@ def _row_comes(barrier):
 
 @kernel
 def serve_rows(kernel_ptrs, ops, theta, state, work, widest, order, team):
-    """Compute a row worker's part of row after row, until none has come for long."""
+    """Compute a row worker's half of the units of one example after another.
+
+    It returns after WORKER_SPINS + WORKER_YIELDS polls without a new example. theta,
+    work (2 · widest + 3,) and order (1,) are shared with the calls of `shared_single_row`, which
+    run on thread 0 of the team; this function runs on thread 1.
+    """
     exchange(team.barrier, STATE, GONE, WAITING)
     while _row_comes(team.barrier):
         _row_layers(kernel_ptrs, Model(ops, theta, state), work, widest, order, team)
-        # It waits again before the last barrier of this row, lest the next row come too early.
+        # The state becomes WAITING before the last barrier: the next example may come right after.
         exchange(team.barrier, STATE, COMPUTING, WAITING)
         barrier_wait(team)

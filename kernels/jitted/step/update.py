@@ -1,6 +1,7 @@
-"""The update of the parameters after a gradient, and what tells beforehand whether it may happen.
+"""The update of the parameters by a gradient, and the test beforehand that all stays finite.
 
-All threads of a team execute a function at once, as in `loop.py`.
+All threads of a team call a function at once, each for its share of the parameters. settings is an
+array (1,) that holds a SETTINGS record.
 """
 
 from __future__ import annotations
@@ -24,27 +25,30 @@ from .gradient import CHUNK
 
 DENSE, BATCHNORM = int(Kind.DENSE), int(Kind.BATCHNORM)
 
-TILES_PER_THREAD = 4  # tiles of outputs a thread from which on weights are shared out by outputs
+#: Tiles of MR units for each thread from which on the weights of a layer are shared out by units,
+#: as in the backward pass; the weights of a layer with fewer are cut at any cache line.
+TILES_PER_THREAD = 4
 
 bound, safe = inlined(overflow_guard.bound), inlined(overflow_guard.safe)
 
 
 @inlined
 def _tail_start(settings, n_threads):
-    """Return the first parameter behind the weights; 0 for a lone thread, which takes all at once.
+    """Return the index in theta of the first parameter behind the weights W of all layers.
 
-    Weights come first in theta, biases and scales behind them.
+    Biases and BatchNorm's γ and β follow there. It is 0 if n_threads is 1: one thread treats all
+    parameters as one piece.
     """
     return settings[0].decay if n_threads > 1 else 0
 
 
-@unwrapped  # not `inlined`, which would put it into both callers: 0.2 s more to compile
+@unwrapped  # `inlined` would copy it into both callers and take 0.2 s more to compile
 def _own_parameters(ops, piece, tail, size, itemsize, team):
-    """Return first and last + 1 of the parameters that a thread moves, in a piece of them.
+    """Return (begin, end): the parameters begin … end−1 of a piece of theta that this thread moves.
 
-    Piece 0 is all from `tail` on, others are the weights of a row: where outputs are many, those
-    of the outputs that the thread computes, for they are in its cache. 784 → 512 → 256 → 10 takes
-    4 to 11 % less time on two threads so (Xeon).
+    Piece 0 is theta[tail:size]; piece r > 0 is W of op row r, empty if r is not DENSE. If a layer
+    has many units, a thread moves the weights of units whose gradient it computed: they are in its
+    cache. 784 → 512 → 256 → 10 takes 4 to 11 % less time on two threads by this (Xeon).
     """
     tid, n_threads = team.tid, team.n_threads
     if piece == 0:
@@ -53,8 +57,8 @@ def _own_parameters(ops, piece, tail, size, itemsize, team):
     op, down = ops[piece], n_row_tiles(ops[piece].n_out)
     if op.kind != DENSE:
         return 0, 0
-    # Whole cache lines, the gap behind the weights included: what vectors leave over would be
-    # computed by other instructions, and which numbers those are must not depend on the team.
+    # A share is whole cache lines, with the gap behind the weights. LLVM computes the numbers that
+    # do not fill a vector by other instructions; which these are must not depend on the team.
     line, count = CACHE_LINE // itemsize, pad_to_cache_lines(op.n_in * op.n_out, itemsize)
     if down < TILES_PER_THREAD * n_threads:
         first, last = partition_cache_lines(count, itemsize, tid, n_threads)
@@ -66,7 +70,11 @@ def _own_parameters(ops, piece, tail, size, itemsize, team):
 
 @indirect("T F1 F1 i Penalty D1 Team", requires="penalty")
 def _chunk_penalties(kernel_ptrs, theta, grad, size, penalty, partials, team):
-    """Write partials = (cost, largest |slope|) of each `size` parameters that are penalised."""
+    """partials[2k], [2k + 1] = (penalty, max |g|) of chunk k: theta[k · size : (k + 1) · size].
+
+    The penalty is l2/2 Σ θ² + l1 Σ |θ|, g = grad + l2 θ + l1 sign θ. theta, grad: the penalised
+    parameters and their gradient, both (n,); partials (2 · ⌈n / size⌉,).
+    """
     count = (theta.size + size - 1) // size
     first, last = static_partition(count, team.tid, team.n_threads)
     for k in range(first, last):
@@ -79,10 +87,11 @@ def _chunk_penalties(kernel_ptrs, theta, grad, size, penalty, partials, team):
 
 @indirect("T Model F1 Workspace S f FitLog i Team", requires="update")
 def check_step_finite(kernel_ptrs, model, grad, workspace, settings, rate, log, i, team):
-    """Write log.counters[1] = 1 where the i-th step of this call leaves all finite, else 0.
+    """Write log.counters[1] = 1 if the i-th step of this call keeps theta and slots finite, else 0.
 
-    counters[0] counts the steps taken. Adds the penalty to the step's cost, log.steps[i, 0], and
-    writes a bound of |v| after the step to log.steps[i, 3].
+    counters[1] is added to counters[0], the number of steps taken, if Σ w of the batch is not 0.
+    The penalty is added to the cost log.steps[i, 0], and log.steps[i, 3] becomes a bound of |v|,
+    the optimiser's momentum, after the step. grad (p,) holds no penalty yet; rate: learning rate.
     """
     (ops, theta, _), steps = model, log.steps
     total, decay = steps[i, 2], settings[0].decay
@@ -114,7 +123,7 @@ def check_step_finite(kernel_ptrs, model, grad, workspace, settings, rate, log, 
             max_abs_grad = max(max_abs_grad, partials[2 * count + thread])
         max_abs_momentum = steps[i - 1, 3] if i > 0 else settings[0].average
         steps[i, 3], log.counters[1] = max_abs_momentum, 1
-        if total > 0:  # else the gradient is an older one, and nothing moves
+        if total > 0:  # if Σ w is 0, grad is of an earlier step and nothing moves
             steps[i, 3] = bound(settings[0], rate, max_abs_grad, max_abs_momentum)
             single, cost = theta.itemsize == 4, steps[i, 0]
             finite = safe(settings[0], single, rate, cost, max_abs_grad, max_abs_momentum)
@@ -125,7 +134,10 @@ def check_step_finite(kernel_ptrs, model, grad, workspace, settings, rate, log, 
 
 @indirect("T F1 F1 S Penalty i i", requires="complete")
 def _complete(kernel_ptrs, theta, grad, settings, penalty, i, n):
-    """Add the penalty's slopes to grad[i : i+n], and clip each."""
+    """grad[k] += l2 θ[k] + l1 sign θ[k], then clip grad[k] to ±clip_value, for k = i … i+n−1.
+
+    Only the first settings[0].decay parameters are penalised; a clip_value of 0 clips nothing.
+    """
     l2, l1 = penalty
     decayed = min(max(settings[0].decay - i, 0), n)
     if l2 != 0 or l1 != 0:
@@ -136,7 +148,10 @@ def _complete(kernel_ptrs, theta, grad, settings, penalty, i, n):
 
 @indirect("T F1 F1 S Penalty i D1 Team", requires="clip")
 def _chunk_squares(kernel_ptrs, theta, grad, settings, penalty, size, squares, team):
-    """Complete the gradient, and write squares (MAX_CHUNKS,): Σ g² of each `size` slopes."""
+    """Add the penalty to grad (p,), clip it by value, and write squares[k] = Σ g² of chunk k.
+
+    Chunk k is grad[k · size : (k + 1) · size]; squares (MAX_CHUNKS,).
+    """
     count = (grad.size + size - 1) // size
     first, last = static_partition(count, team.tid, team.n_threads)
     for k in range(first, last):
@@ -147,9 +162,10 @@ def _chunk_squares(kernel_ptrs, theta, grad, settings, penalty, size, squares, t
 
 @inlined
 def _clip_factor(kernel_ptrs, theta, grad, settings, penalty, squares, team):
-    """Complete the gradient and return what scales it down to the largest norm allowed.
+    """Add the penalty to grad (p,), clip it by value, and return min(1, clip_norm / √Σ g²).
 
-    squares (MAX_CHUNKS,): Σ g² of chunks that are as large at any number of threads.
+    squares (MAX_CHUNKS,): scratch, Σ g² of each chunk. The size of a chunk does not depend on the
+    number of threads, so neither do the bits of the sum.
     """
     size, total = CHUNK * (1 + grad.size // (CHUNK * MAX_CHUNKS)), 0.0
     _chunk_squares(kernel_ptrs, theta, grad, settings, penalty, size, squares, team)
@@ -162,11 +178,14 @@ def _clip_factor(kernel_ptrs, theta, grad, settings, penalty, squares, team):
 
 @inlined
 def _step_numbers(chosen, rate, t):
-    """Return the numbers of the t-th step, as `interpreter.step_numbers` does."""
+    """Return the StepNumbers of the t-th step (from 1) at a learning rate.
+
+    chosen: the SETTINGS record. `interpreter.step_numbers` is the specification.
+    """
     epsilon, gain = chosen.epsilon, 1 - chosen.beta1
     if chosen.uncorrected != 0:
         epsilon /= np.sqrt(1 - chosen.beta2**t)
-    if chosen.velocity != 0:  # a velocity takes the rates up, an average does not
+    if chosen.velocity != 0:  # v = β v + rate · g already contains the learning rate
         rate, gain = 1.0, rate
     return StepNumbers(
         t, rate, gain, chosen.beta1, chosen.beta2, epsilon, chosen.weight_decay, chosen.decay
@@ -175,7 +194,11 @@ def _step_numbers(chosen, rate, t):
 
 @inlined
 def _move(kernel_ptrs, method, theta, grad, slots, numbers, i, n):
-    """Move the n parameters from the i-th on along their gradient.   slots (s, p)."""
+    """Take the optimiser's step on theta[i : i+n], by grad and the slots there.
+
+    theta, grad (p,); slots (s, p): the optimiser's memory, s ≤ 2; method: a `Method`; numbers: the
+    StepNumbers for all of theta.
+    """
     t, rate, gain, beta1, beta2, epsilon, weight_decay, n_decayed = numbers
     decayed = min(max(n_decayed - i, 0), n)
     optimizers.step(
@@ -188,9 +211,10 @@ def _move(kernel_ptrs, method, theta, grad, slots, numbers, i, n):
 
 @indirect("T O i F1 F1 Team", requires="finish")
 def _finish_row(kernel_ptrs, ops, i, theta, state, team):
-    """After a step, bound the norms of row i's weights, or take its batch into its averages.
+    """After a step, bound weight norms of DENSE op row i, or update averages of BATCHNORM op row i.
 
-    Writes the row's weights in theta, or its running averages in state.
+    DENSE: weights of a unit whose norm exceeds op.rate are scaled down to it, in theta. BATCHNORM:
+    running = rate · running + (1 − rate) · batch, mean and variance (n,) in state, by thread 0.
     """
     op = ops[i]
     if op.kind == DENSE:
@@ -198,16 +222,18 @@ def _finish_row(kernel_ptrs, ops, i, theta, state, team):
         W = view_matrix(theta, op.W + first * op.n_in, last - first, op.n_in)
         optimizers.bound_norms(kernel_ptrs, W, op.rate)
     elif team.tid == 0:
-        n = 2 * op.n_out  # mean and variance at once
+        n = 2 * op.n_out  # mean and variance (n_out,) lie side by side
         running, batch = view(state, op.state, n), view(state, op.state + n, n)
         optimizers.blend(kernel_ptrs, running, batch, op.rate)
 
 
 @indirect("T Model F1 F2 S f Penalty i D1 Team", requires="update")
 def update_parameters(kernel_ptrs, model, grad, slots, settings, rate, penalty, t, squares, team):
-    """Move theta along grad by the settings' method, the t-th time (from 1).   slots (s, p).
+    """Move theta (p,) along grad (p,) by the optimiser of settings: its t-th step (from 1).
 
-    penalty: of which grad holds no slopes yet. squares (MAX_CHUNKS,): scratch.
+    penalty: (l2, l1) divided by Σ w; its gradient is added to grad first, and grad is clipped.
+    slots (s, p): the optimiser's memory; rate: the learning rate; squares (MAX_CHUNKS,): scratch.
+    Afterwards weight norms are bounded and BatchNorm's running averages are updated.
     """
     (ops, theta, state), chosen, factor = model, settings[0], 1.0
     complete = penalty.l2 == 0 and penalty.l1 == 0 and chosen.clip_value <= 0
