@@ -1,4 +1,4 @@
-"""The record of the compiled backend: its ops, and the calls of `execution`."""
+"""BACKEND, the compiled backend: its ops, and the calls that run a program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .threads import team
 
 
 class Compiled(Backend):
-    """A backend whose programs are compiled: the calls of `execution`."""
+    """The `Backend` whose calls run compiled programs; the functions live in `execution`."""
 
     workspace = staticmethod(entry.workspace)
     forward = staticmethod(entry.forward)
@@ -28,11 +28,11 @@ class Compiled(Backend):
     compile_all = staticmethod(dispatch_table.compile_all)
 
 
-compiled.compiled_kernels()  # whose import defines the kernels that no op of this record reaches
+compiled.compiled_kernels()  # it imports, and thereby defines, the kernels of whole programs
 
 BACKEND = Compiled(
     name="jitted",
-    available=not _config.DISABLE_JIT,  # with Numba's compiler switched off kernels would crawl
+    available=not _config.DISABLE_JIT,  # kernels would crawl where NUMBA_DISABLE_JIT is set
     activations=matrix_ops.ACTIVATIONS,
     losses=matrix_ops.LOSSES,
     methods=vector_ops.METHODS,

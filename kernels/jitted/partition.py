@@ -1,28 +1,35 @@
-"""Shares of threads, and vectors in whole cache lines, for Python and compiled code alike."""
+"""How work is divided among threads and vectors are padded, for Python and compiled code.
+
+An index range is returned as its first index and its last index + 1.
+"""
 
 from __future__ import annotations
 
-CACHE_LINE = 64  # bytes
+CACHE_LINE = 64  # bytes of a cache line
 
 
 def pad_to_cache_lines(m, itemsize):
-    """Return m rounded up to whole cache lines of numbers of `itemsize` bytes."""
+    """Return m, a count of numbers of `itemsize` bytes, rounded up to whole cache lines."""
     line = CACHE_LINE // itemsize
     return (m + line - 1) // line * line
 
 
 def partition_cache_lines(m, itemsize, tid, n_threads):
-    """Return first and last + 1 of a thread's share of m numbers: cache lines, nearly even."""
+    """Return the range of indices 0 … m − 1 that thread `tid` of n_threads works on.
+
+    The m numbers have `itemsize` bytes each. Shares consist of whole cache lines, whose counts
+    differ by at most one; a share may be empty.
+    """
     line = CACHE_LINE // itemsize
     lines = (m + line - 1) // line
     return min(lines * tid // n_threads * line, m), min(lines * (tid + 1) // n_threads * line, m)
 
 
 def static_partition(n, tid, n_threads):
-    """Return first and last + 1 of a thread's share of n pieces, of nearly equal size.
+    """Return the range of the indices 0 … n − 1 that thread `tid` of n_threads works on.
 
-    For pieces whose bits do not depend on the share they lie in. A lone thread is spared both
-    divisions.
+    Sizes of shares differ by at most one. The bits of a result must not depend on the share that
+    computes it, because shares depend on n_threads. A lone thread computes no division.
     """
     return (
         n * tid // n_threads if tid > 0 else 0,

@@ -1,7 +1,8 @@
-"""What belongs together in the calls of compiled kernels, as named tuples.
+"""The records: named tuples that group what compiled kernels take as one argument.
 
-Calls hand a record over field by field, an array as its address and shape, so it costs what its
-fields would. `FIELDS` spells each record in the letters of `compiler/dispatch_table.py`.
+A call hands a record over field by field, an array as its address and shape: a record costs what
+its fields would cost as separate arguments. `FIELDS` gives the types of each record's fields in the
+letters that `compiler/signatures.py` explains.
 """
 
 from __future__ import annotations
@@ -14,132 +15,140 @@ from ..records import Batch, FitLog, StepNumbers
 
 Array = np.ndarray[Any, Any]
 
-#: Numbers (int64) of the two cache lines that each counter of a barrier has to itself: CPUs fetch
-#: lines in pairs.
+#: Distance between the counters of a barrier, in int64 numbers: two cache lines, because CPUs fetch
+#: cache lines in pairs and a line that two threads write to would travel between their caches.
 BARRIER_STRIDE = 16
-#: Places in a team's barrier: how often threads arrived at it, whether one of them failed, and the
-#: next chunk of work that is shared out dynamically.
+#: Indices into a team's barrier vector. ARRIVED: how often threads have arrived at the barrier;
+#: ABORTED: 1 once a thread has failed; NEXT_CHUNK: the first piece of work that no thread has taken
+#: yet, where pieces are dealt out dynamically.
 ARRIVED, ABORTED, NEXT_CHUNK = 0, 1, 2
 
-#: Chunks whose penalties or squares a step adds up apart, at most; of more parameters chunks grow.
+#: Largest number of chunks of parameters for which a step stores partial sums (of the penalty or of
+#: squared gradients); a network with more parameters gets larger chunks. It bounds their scratch.
 MAX_CHUNKS = 8192
 
 
 class Team(NamedTuple):
-    """Threads that execute the same kernel at once, as one of them sees them (a fork-join team)."""
+    """A fork-join team of threads that execute one kernel at once, as seen by thread `tid`."""
 
-    barrier: Array  # (BARRIER_STRIDE · (n_threads + 1),) int64; thread i counts in the i-th + 1
+    # (BARRIER_STRIDE · (n_threads + 1),) int64: the numbers ARRIVED … NEXT_CHUNK, which all threads
+    # share; BARRIER_STRIDE · (tid + 1) is the index of how often thread tid has arrived.
+    barrier: Array
     tid: int  # index of this thread, from 0 to n_threads − 1
     n_threads: int
 
 
 class Model(NamedTuple):
-    """A lowered network: its op table and the vectors that the table's offsets count in."""
+    """A lowered network: its op table, and the two vectors that its offsets point into."""
 
-    ops: Array  # one OP record a row
-    theta: Array  # (p,) weights and biases
-    state: Array  # statistics of the inputs and of BATCHNORM rows
+    ops: Array  # (n_rows,) of dtype `opcodes.OP`: the op table, one op row for each op
+    theta: Array  # (p,) all parameters: weights, biases, γ and β
+    state: Array  # flat: shifts and factors of INPUT op rows, means and variances of BATCHNORM
 
 
 class WorkspaceOffsets(NamedTuple):
-    """Where the parts of a workspace begin; all fields count numbers of the network's dtype.
+    """Where the parts of a workspace begin, counted in numbers of the network's dtype.
 
-    The activations A and Z of all rows come first, each (n, ld), at op.A · ld and op.Z · ld.
+    Before these parts lie the activations: A (n_out, ld) of an op row at op.A · ld and its
+    pre-activation Z (n_out, ld) at op.Z · ld.
     """
 
-    output_grads: int  # two buffers (widest n, ld) of rows' dA or dZ, which rows use in turn
-    output_grads_stride: int  # from the first of them to the second
-    scratch: int  # (3, ld) for softmax and the losses
-    targets: int  # (K, ld) of the batch
-    weights: int  # (2, ld) of the batch: w/Σw and w
-    group_sums: int  # products of groups of features in the first layer, (groups, n_out, ld)
-    block_grad: int  # (p,) the gradient of a block of examples, if a batch has several blocks
-    thread_base: int  # scratch of the threads, each its own
-    thread_size: int  # numbers of each thread's scratch
-    block_examples: int  # examples of a block, 0 where batches are never cut into blocks
+    # Two buffers (widest n_out, ld) for dA, dZ: the backward pass reads one and writes the other,
+    # then swaps them for the next op row.
+    output_grads: int
+    output_grads_stride: int  # numbers from the first of these buffers to the second
+    scratch: int  # (3, ld) intermediate results of softmax and of the losses
+    targets: int  # (K, ld) targets Y of the batch, transposed
+    weights: int  # (2, ld) w/Σw and w, the weights of the batch's examples
+    group_sums: int  # (groups, n_out, ld) sums of the first layer, one matrix per `FeatureGroup`
+    block_grad: int  # (p,) gradient of one block of examples, where batches are cut into blocks
+    thread_base: int  # scratch of the threads, thread_size numbers each
+    thread_size: int  # numbers of one thread's scratch
+    block_examples: int  # examples of a block; 0 where batches are never cut into blocks
 
 
 class Workspace(NamedTuple):
     """The memory of a step or of a prediction, in one flat vector."""
 
-    buffer: Array  # (size,)
-    ld: int  # numbers from one feature to the next, at least the examples of a batch
-    offsets: WorkspaceOffsets
+    buffer: Array  # (size,) of the network's dtype
+    ld: int  # leading dimension of its matrices (n, ld): at least the number of examples
+    offsets: WorkspaceOffsets  # where the parts of the buffer begin
 
 
 class Phase(NamedTuple):
-    """What a pass through the rows is for: training in an epoch, or a `Mode`."""
+    """Whether a forward or backward pass trains, and what seeds its dropout masks and noise."""
 
-    seed: int  # of dropout and noise
-    epoch: int  # from 0 on, whose masks and noise are drawn; negative: a Mode, nothing is drawn
+    seed: int  # seed of dropout masks and noise
+    epoch: int  # ≥ 0: train, with the masks and noise of this epoch; < 0: a `Mode`, draw none
 
 
 class Penalty(NamedTuple):
-    """Factors of a penalty on the cost of a step: l2/2 Σ W² + l1 Σ |W|."""
+    """The penalty l2/2 Σ W² + l1 Σ |W| that a step adds to its cost."""
 
-    l2: float
-    l1: float
+    l2: float  # the setting l2 divided by Σ w, the total weight of the batch's examples
+    l1: float  # the setting l1 divided by Σ w
 
 
 class BatchNorm(NamedTuple):
-    """What a BATCHNORM row normalises with, (n_out,) each: A = γ (X − μ) / √(σ² + ε) + β."""
+    """The operands of batch normalisation, A = γ (X − μ) / √(σ² + ε) + β, one number a unit."""
 
-    mean: Array  # μ of the batch, or the running average
-    variance: Array  # σ², biased
-    gamma: Array
-    beta: Array
-    epsilon: float
+    mean: Array  # (n_out,) μ: means of the batch, or in inference the running averages of means
+    variance: Array  # (n_out,) σ²: biased variances of the batch, or their running averages
+    gamma: Array  # (n_out,) γ
+    beta: Array  # (n_out,) β
+    epsilon: float  # ε
 
 
 class FeatureGroup(NamedTuple):
-    """A group of features whose products the first layer sums apart."""
+    """One of n_groups shares of the columns of X; the first layer sums each share separately."""
 
-    number: int  # from 0 to n_groups − 1
+    number: int  # index of this share, from 0 to n_groups − 1
     n_groups: int
 
 
 class Input(NamedTuple):
-    """The user's array X (m, n): where kernels find its elements, and which of them multiply it.
+    """The description of the user's X (m, n): its address, strides, dtype and how it is read.
 
-    An array is read by strides. Of CSR rows the first three fields are the addresses of the values,
-    of the row starts and of the column indices.
+    X is a strided array, or a CSR matrix with values (nnz,), row starts (m + 1,) int64 and column
+    indices (nnz,) int32; for CSR the first three fields are the addresses of these vectors.
     """
 
-    address: int  # of the first element; CSR: of the values (nnz,)
-    row_stride: int  # elements from a row to the next; CSR: address of the starts (m + 1,), int64
-    column_stride: int  # elements from a column to the next; CSR: address of the columns, int32
-    dtype_code: int  # index of the kernel that reads such elements, see `input_descriptor`
-    kind: int  # an `input_descriptor.InputKind`
+    address: int  # address of X[0, 0]; CSR: address of the values
+    row_stride: int  # elements from X[i, j] to X[i + 1, j]; CSR: address of the row starts
+    column_stride: int  # elements from X[i, j] to X[i, j + 1]; CSR: address of the column indices
+    dtype_code: int  # place in `opcodes.READ`; CSR of float32 and float64: the two codes after it
+    kind: int  # an `input_descriptor.InputKind`: which kernels read X
 
 
 class Features(NamedTuple):
-    """Consecutive columns of X."""
+    """The columns first … first + n − 1 of X."""
 
     first: int
     n: int
 
 
 class Outputs(NamedTuple):
-    """Consecutive outputs of a layer."""
+    """The units first … first + n − 1 of a dense layer: rows of W (n_out, n_in)."""
 
     first: int
     n: int
 
 
 class InputScaling(NamedTuple):
-    """How an INPUT row scales x: to (x − shift − rest) · factor + offset.
+    """How an INPUT op row scales a number x of X: A = (x − shift − rest) · factor + offset.
 
-    The vectors hold a number for each feature, one for all, or none where x is not scaled.
+    Each vector is (n,) with a number for each feature, (1,) with one number for all features, or
+    (0,) where X is not scaled.
     """
 
-    shift: Array  # the mean or minimum, rounded to the network's dtype
+    shift: Array  # mean or minimum of X, rounded to the network's dtype
     factor: Array
-    rest: Array  # what that rounding lost of the shift
+    rest: Array  # rounding error of the shift: the exact mean or minimum − shift
     offset: float
 
 
 class Scaling(NamedTuple):
-    """How an INPUT row scales x if it scales all features alike: to factor · x + offset."""
+    """How an INPUT op row scales X with one factor for all features: A = factor · x + offset."""
 
     factor: float
     offset: float
@@ -148,53 +157,57 @@ class Scaling(NamedTuple):
 class Matrix(NamedTuple):
     """A matrix in a flat vector: its element (i, j) is data[offset + i · ld + j]."""
 
-    data: Array
-    offset: int
-    ld: int
+    data: Array  # (size,)
+    offset: int  # index of the element (0, 0)
+    ld: int  # leading dimension: numbers from (i, j) to (i + 1, j)
 
 
 class Operand(NamedTuple):
-    """A matrix in a flat vector: (i, j) is at data[offset + i · row_stride + j · column_stride]."""
+    """A matrix in a flat vector: (i, j) is data[offset + i · row_stride + j · column_stride]."""
 
-    data: Array
-    offset: int
-    row_stride: int
-    column_stride: int
+    data: Array  # (size,)
+    offset: int  # index of the element (0, 0)
+    row_stride: int  # numbers from (i, j) to (i + 1, j)
+    column_stride: int  # numbers from (i, j) to (i, j + 1)
 
 
 class Slice(NamedTuple):
-    """The indices begin … end − 1."""
+    """The indices begin … end − 1, for example of the units or the inputs of a dense layer."""
 
     begin: int
     end: int
 
 
 class Beta(NamedTuple):
-    """What a product adds its sums to, by a mode of `gemm/epilogue.py`: 0, C or a bias a row."""
+    """The start value of C[i, j] in C = A B: 0, the old C[i, j], or bias[bias_offset + i]."""
 
-    mode: int
-    bias: Array
-    bias_offset: int  # row i starts from bias[bias_offset + i] where the mode is BETA_BIAS
+    mode: int  # BETA_ZERO, BETA_ONE or BETA_BIAS of `gemm/epilogue.py`, in the order above
+    bias: Array  # flat vector; unused unless the mode is BETA_BIAS
+    bias_offset: int  # index of the bias of C's row 0
 
 
 class Epilogue(NamedTuple):
-    """What a product does to its sums before it stores them, by a kind of `gemm/epilogue.py`."""
+    """What the product C = A B stores for a sum s: s, max(s, 0), or the gradient of relu.
 
-    kind: int
-    mask_offset: int  # EPILOGUE_RELU_GRAD: where the mask begins in the vector of C; it has C's ld
-    mask_scale: float  # and the factor where the mask is positive
+    The gradient of relu is mask_scale · s where mask[i, j] > 0, else 0. The mask is a matrix of C's
+    shape and leading dimension in the vector that holds C.
+    """
+
+    kind: int  # EPILOGUE_NONE, EPILOGUE_RELU or EPILOGUE_RELU_GRAD of `gemm/epilogue.py`
+    mask_offset: int  # index of mask[0, 0] in C's vector; only EPILOGUE_RELU_GRAD uses it
+    mask_scale: float  # only EPILOGUE_RELU_GRAD uses it
 
 
 class DenseLayer(NamedTuple):
-    """Where a DENSE row has its parameters in theta, and their gradient in grad."""
+    """Where a DENSE op row has its parameters in theta (p,), and their gradient in grad (p,)."""
 
     W: int  # offset of the weights (n_out, n_in)
-    b: int  # offset of the biases (n_out,); negative: it has none
-    n_in: int
-    n_out: int
+    b: int  # offset of the biases (n_out,); negative: the layer has none
+    n_in: int  # features
+    n_out: int  # units
 
 
-#: The types of a record's fields, by the record's name.
+#: The types of each record's fields: letters of `compiler/signatures.py`, or names of records.
 FIELDS = {
     Matrix: "F1 i i",
     Operand: "F1 i i i",

@@ -1,33 +1,34 @@
-"""Names of what kernels are compiled for, which their definitions and the calls of them share."""
+"""Requirements: names that a kernel is defined with, and that a call lists to have it compiled."""
 
 from __future__ import annotations
 
 from ..opcodes import Activation, Loss, Method
 
-#: Entries of dW from which on a layer's gradient may be a product with packed activations.
+#: Number of weights n_in · n_out of a dense layer from which on its gradient dW may be computed by
+#: a product that packs the activations; such a call requires "product".
 MIN_PACKED_ENTRIES = 96
 
 
 def in_training(name):
-    """Return the name of what only training requires of a kernel that is else named so."""
+    """Return the requirement of a kernel's counterpart for gradients: "NAME in training"."""
     return f"{name} in training"
 
 
 def of_activation(code):
-    """Return the name that the kernel of an activation has, and its derivative in training."""
+    """Return the requirement of the kernel that computes an activation, from its code."""
     return f"activation {Activation(code).name.lower()}"
 
 
 def of_derivative(code):
-    """Return the name that the kernel of an activation's derivative has."""
+    """Return the requirement of the kernel that computes dZ = dA g'(Z), from g's code."""
     return f"{of_activation(code)} back"
 
 
 def of_loss(code):
-    """Return the name that the kernel of a loss has."""
+    """Return the requirement of the kernel that computes a loss, from its code."""
     return Loss(code).name.lower()
 
 
 def of_method(code):
-    """Return the name that the kernel of an optimiser's step has."""
+    """Return the requirement of the kernel of an optimiser's step, from the method's code."""
     return f"method {Method(code).name.lower()}"

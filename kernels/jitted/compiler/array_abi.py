@@ -1,7 +1,8 @@
-"""Arrays as indirect kernels take them: an address and a shape.
+"""A calling convention for arrays: indirect kernels take an array as an address and a shape.
 
-Numba passes an array in seven words and two more for each dimension, each stored by the caller and
-loaded by the callee. That was a sixth of the step of a small net, which makes some thirty calls.
+Numba passes an array as five 64-bit values and two more for each dimension, each stored by the
+caller and loaded by the callee. That was a sixth of the step of a small net, which makes some
+thirty calls.
 """
 
 from __future__ import annotations
@@ -16,34 +17,41 @@ from numba.extending import intrinsic, lower_cast, register_model
 
 
 class AbiArray(types.Array):
-    """The type of a C-contiguous array that is passed so; a kernel uses it like any array."""
+    """Numba's type of a C-contiguous array that is passed as an address and a shape.
+
+    Inside a kernel it behaves like any other array.
+    """
 
     def __init__(self, array):
+        """Make the type from `array`, Numba's ordinary type of the array."""
         super().__init__(array.dtype, array.ndim, "C", name=f"passed({array})")
         self.array = array
 
 
 @register_model(AbiArray)
 class _Model(ArrayModel):
-    """The data model: values in registers are those of an array, arguments are fewer."""
+    """The data model of `AbiArray`: an ordinary array inside a function, two values in a call."""
 
     def _member(self, name):
-        """Return the model of one member of an array's structure."""
+        """Return the data model of one member of an array's structure, by the member's name."""
         return self._models[self.get_field_position(name)]
 
     def get_argument_type(self):
-        """Return LLVM's types of the arguments: the address, and the shape."""
+        """Return the LLVM types of the arguments that pass an array: its address and its shape."""
         return tuple(self._member(name).get_argument_type() for name in ("data", "shape"))
 
     def as_argument(self, builder, value):
-        """Return the arguments that stand for an array's value."""
+        """Return the LLVM values (address, shape) that pass `value`, an array's structure."""
         return tuple(
             self._member(name).as_argument(builder, self.get(builder, value, name))
             for name in ("data", "shape")
         )
 
     def from_argument(self, builder, value):
-        """Return the array's value from its arguments: strides and sizes follow from the shape."""
+        """Emit the array's structure from `value`, its address and shape, and return it.
+
+        The code computes the strides and the number of elements from the shape.
+        """
         data = self._member("data").from_argument(builder, value[0])
         shape = self._member("shape").from_argument(builder, value[1])
         dtype = self._fe_type.dtype
@@ -60,7 +68,8 @@ class _Model(ArrayModel):
             "shape": shape,
             "strides": cgutils.pack_array(builder, strides),
         }
-        array = ir.Constant(self.get_value_type(), None)  # no reference count, no parent
+        # The array has no reference count and no parent object: both members stay null.
+        array = ir.Constant(self.get_value_type(), None)
         for name, member in members.items():
             array = self.set(builder, array, member, self.get_field_position(name))
         return array
@@ -68,22 +77,32 @@ class _Model(ArrayModel):
 
 @lower_cast(AbiArray, types.Array)
 def _array(context, builder, given, wanted, value):
-    """Return the value unchanged, where a variable holds a passed array or another one."""
+    """Return `value` unchanged: both types have one structure inside a function.
+
+    Numba needs this cast where a variable holds an `AbiArray` on one path and an array on another.
+    """
     return value
 
 
 @intrinsic
 def as_abi_array(typingctx, array):
-    """Return the array typed as indirect kernels have it, so that helpers are compiled once."""
+    """Return `array` with the type that indirect kernels give it, `AbiArray`.
+
+    Functions that both direct and indirect kernels call are then compiled for one type only.
+    """
 
     def codegen(context, builder, signature, args):
+        """Return the LLVM value of the array, unchanged."""
         return args[0]
 
     return AbiArray(array)(array), codegen
 
 
 def abi_type(kind):
-    """The type as which a linked kernel takes an argument: arrays in records are such as well."""
+    """Return the type that an indirect kernel has for an argument of the Numba type `kind`.
+
+    An array becomes an `AbiArray`, also within a named tuple; any other type stays.
+    """
     if isinstance(kind, types.Array):
         return kind if isinstance(kind, AbiArray) else AbiArray(kind)
     if isinstance(kind, types.BaseNamedTuple):
@@ -92,5 +111,5 @@ def abi_type(kind):
 
 
 def abi_types(kinds):
-    """The types as which a linked kernel takes arguments of these types."""
+    """Return the types that an indirect kernel has for arguments of the Numba types `kinds`."""
     return tuple(map(abi_type, kinds))

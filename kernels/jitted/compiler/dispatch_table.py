@@ -1,8 +1,10 @@
-"""Kernels that others call through their addresses: compiled once, whoever calls them.
+"""Indirect kernels: each is compiled once and called through a table of function pointers.
 
-Numba hands the code of a callee to LLVM again at every level of callers: with seven levels a first
-fit compiled for 26 s. An indirect kernel stops that: its callers load its address from a table of
-pointers, one for each dtype of networks, and a call costs about 5 ns.
+Numba hands the code of a direct callee to LLVM again at every level of callers: with seven levels a
+first fit compiled for 26 s. Callers of an indirect kernel load its address from a table instead,
+which costs about 5 ns a call. There is a table for each dtype of networks. In this module `place`
+is a kernel's index in the tables, and `number` is Numba's type of the network's numbers, float32 or
+float64.
 """
 
 from __future__ import annotations
@@ -26,53 +28,58 @@ from .unrequested import stand_in
 
 
 class _Indirect(NamedTuple):
-    """A kernel of the tables; its place is the same in each."""
+    """The definition of an indirect kernel; it has one place, equal in all tables."""
 
-    compiled: object  # Numba's dispatcher
-    signature: str  # letters of its arguments, as `signatures` reads them
-    requires: str | None  # what a program must name for it to be compiled; None: every program's
+    compiled: object  # Numba's dispatcher, which compiles the kernel for a tuple of types
+    signature: str  # types of its arguments, in the letters of `compiler/signatures.py`
+    requires: str | None  # it is compiled for calls that list this requirement; None: for all calls
 
 
 class _Table(NamedTuple):
-    """The kernels for networks of one dtype."""
+    """The table of function pointers for networks of one dtype."""
 
-    pointers: Any  # (kernels,) int64: a compiled kernel's address, or its stand-in's
-    compiled: set[int]  # places of the compiled ones
+    pointers: Any  # (kernels,) int64: addresses of compiled kernels, and of stand-ins for the rest
+    compiled: set[int]  # places that hold a compiled kernel
 
 
-_defined: list[Any] = []  # the module of each `_Indirect` and itself, in the order of definition
-_tables: dict[Any, _Table] = {}  # a `_Table` by Numba's type of the networks' numbers
+_defined: list[Any] = []  # (module, `_Indirect`) of each kernel, in the order of definition
+_tables: dict[Any, _Table] = {}  # the table for networks of each Numba type, float32 or float64
 
-#: Whether a call's table holds what the call requires and no more, lest it works only where another
-#: call has had the rest compiled.
+#: True: the table of a call holds only the kernels that this call requires. A kernel missing in its
+#: requirements is then found even if an earlier call had that kernel compiled.
 STRICT = DEBUG
-#: By what kernels require: the dtypes of the networks for which they exist, if not all.
+#: The dtypes of networks for which the kernels of a requirement exist; requirements that are not in
+#: here have kernels for all dtypes.
 _dtypes_of: dict[str, Any] = {}
 
 
 @cache
 def _places():
-    """Return the definitions in the order of the tables: by modules, of each as it defines them.
+    """Return the index in `_defined` of the kernel at each place (index) of the tables, as a list.
 
-    Compiled code on disk holds places, so that order must not depend on what a process imports
-    first; and importing the backend defines every kernel.
+    Kernels are sorted by the names of their modules, those of one module by definition. Compiled
+    code on disk holds places, and the order of imports differs between processes. Importing the
+    backend, as this function does, defines every kernel.
     """
     importlib.import_module("..backend", __package__)
     return sorted(range(len(_defined)), key=lambda number: _defined[number][0])
 
 
 def indirect_kernels():
-    """Return every `_Indirect` in the order of the tables."""
+    """Return the `_Indirect` of every kernel, sorted by place."""
     return [_defined[number][1] for number in _places()]
 
 
 def _define(module, function, signature, requires):
-    """Note a kernel of a module, and return the number of its definition; nothing is compiled yet.
+    """Append a kernel to `_defined` without compiling it, and return its index there.
+
+    module: name of its module; signature: letters of its arguments' types; requires: the
+    requirement with which calls request it, or None.
 
     Raises
     ------
     RuntimeError
-        If the places in the tables have been given away.
+        If kernels have indices in the tables already: the new kernel would shift them.
     """
     if _places.cache_info().currsize:
         name = f"{module}.{function.__name__}"
@@ -82,7 +89,11 @@ def _define(module, function, signature, requires):
 
 
 def _call(context, builder, table, place, values, signature, number):
-    """Emit a call of the kernel at a place of a table (its type and value) with a tuple's items."""
+    """Emit the call of the kernel at index `place` (an LLVM integer) of a table of pointers.
+
+    table: Numba type and LLVM value of the pointers (kernels,); values: LLVM value of the tuple of
+    arguments, already cast; signature, number: the kernel's signature and the network's type.
+    """
     letters, (kind, pointers) = signature.split(), table
     expected = abi_argument_types(signature, number)
     data = context.make_array(kind)(context, builder, pointers).data
@@ -90,33 +101,40 @@ def _call(context, builder, table, place, values, signature, number):
     pointer = builder.inttoptr(builder.load(builder.gep(data, [place])), wanted.as_pointer())
     items = [pointers] * (letters[0] == "T") + cgutils.unpack_tuple(builder, values)
     call = context.call_conv.call_function(builder, pointer, types.none, expected, items)
-    if DEBUG:  # kernels raise nothing else than errors of indices
+    if DEBUG:  # only the index checks of debug mode make a kernel return an error
         with cgutils.if_unlikely(builder, call[0].is_error):
             context.call_conv.return_status_propagate(builder, call[0])
     return context.get_dummy_value()
 
 
 def restrict_dtypes(requires, dtypes):
-    """Say that kernels which require something exist for networks of these dtypes only."""
+    """Declare that the kernels of the requirement `requires` exist only for networks of `dtypes`.
+
+    Calls for a network of another dtype that list the requirement compile none of them.
+    """
     _dtypes_of[requires] = dtypes
 
 
 def indirect(signature, requires=None):
-    """Decorate a kernel that returns nothing: compiled code calls it as name(table, …).
+    """Return the decorator that makes a function an indirect kernel, which returns nothing.
 
-    Arguments are cast to the signature's types; a leading T hands the table on. Python calls
-    `name.kernel(…)`, compiled apart. A kernel that `requires` something is compiled only for
-    programs that name it.
+    Compiled code calls it as name(table, …), with a table of kernel pointers; Python calls
+    `name.kernel(…)`, which is compiled separately. The arguments … are cast to the types of the
+    signature; if it begins with T, the kernel gets the table as its first argument. With
+    `requires`, the kernel is compiled only for calls that list this requirement.
     """
 
     def decorate(function):
+        """Define an indirect kernel, and return the intrinsic that calls it."""
         definition = _define(function.__module__, function, signature, requires)
 
         @intrinsic
         def call(typingctx, table, *args):
+            """Call the kernel with `args`, through a table (kernels,) of pointers."""
             shape, number = call_types(signature, args)
 
             def codegen(context, builder, sig, values):
+                """Emit the call; values: the LLVM values of table and arguments."""
                 found, position = (table, values[0]), cgutils.intp_t(_places().index(definition))
                 return _call(context, builder, found, position, values[1], signature, number)
 
@@ -130,14 +148,15 @@ def indirect(signature, requires=None):
 
 
 def in_training_each(functions):
-    """Return kernels by what they require, changed to what they require in training only."""
+    """Return `functions`, kernels by requirement, with "in training" added to each requirement."""
     return {in_training(use): function for use, function in functions.items()}
 
 
 def indirect_each(signature, functions):
-    """Make kernels of one signature, by what they require: name(table, i, …) calls the i-th.
+    """Return an intrinsic that calls one of several indirect kernels: name(table, i, …), the i-th.
 
-    Python calls name.kernels[i](…).
+    functions: Python functions by requirement, all of this signature, to whose types the arguments
+    … are cast. Python calls name.kernels[i](…).
     """
     module = next(iter(functions.values())).__module__
     first = len(_defined)
@@ -146,9 +165,11 @@ def indirect_each(signature, functions):
 
     @intrinsic
     def call(typingctx, table, which, *args):
+        """Call the kernel number `which` (int64) with `args`, through a table of pointers."""
         shape, number = call_types(signature, args)
 
         def codegen(context, builder, sig, values):
+            """Emit the call; values: the LLVM values of table, number and arguments."""
             found, start = (table, values[0]), cgutils.intp_t(_places().index(first))
             place = builder.add(values[1], start)
             return _call(context, builder, found, place, values[2], signature, number)
@@ -160,9 +181,11 @@ def indirect_each(signature, functions):
 
 
 def indirect_for(codes, signature, functions, requires):
-    """Make a kernel for each member of an enum: name(table, code, …) calls that of a code.
+    """Return an intrinsic that calls the kernel of an enum's member: name(table, code, …).
 
-    functions: kernels by member; requires(code): what the kernel of a member requires.
+    codes: an enum with the values 0, 1, …; signature: that of all kernels; functions: a Python
+    function for each member; requires(code): the requirement of a member's kernel. A member without
+    a function raises NotImplementedError.
     """
     modules = {function.__module__.partition(".")[2] for function in functions.values()}
     require_all(codes, functions, ", ".join(sorted(modules)))
@@ -170,13 +193,19 @@ def indirect_for(codes, signature, functions, requires):
 
 
 def _is_kept(number, place):
-    """Tell whether the cache holds the kernel at a place."""
+    """Tell whether the cache on disk holds a kernel for networks of a dtype.
+
+    number: the dtype as Numba's float32 or float64; place: the kernel's index in the tables.
+    """
     compiled, signature, _ = indirect_kernels()[place]
     return compiled._cache.holds(abi_argument_types(signature, number), compiled.targetctx)
 
 
 def _compile(number, place):
-    """Return the kernel at a place, compiled or loaded."""
+    """Return Numba's compile result of a kernel, loaded from the cache on disk or compiled.
+
+    number: Numba's float32 or float64, the network's type; place: the kernel's index in the tables.
+    """
     compiled, signature, _ = indirect_kernels()[place]
     expected = abi_argument_types(signature, number)
     compiled.compile(expected)
@@ -184,7 +213,10 @@ def _compile(number, place):
 
 
 def compile_share(dtype, places):
-    """Compile kernels into the cache, but those that another process has compiled meanwhile."""
+    """Compile kernels for networks of `dtype` into the cache on disk.
+
+    places: their indices in the tables. Kernels that another process has saved are skipped.
+    """
     number = network_type(dtype)
     for place in places:
         if not _is_kept(number, place):
@@ -192,7 +224,7 @@ def compile_share(dtype, places):
 
 
 def _stand_ins():
-    """Return a table's pointers before any kernel is compiled."""
+    """Return pointers (kernels,) int64 to stand-ins: a table without any compiled kernel."""
     functions = (kernel.compiled for kernel in indirect_kernels())
     names = (f"{function.__module__}.{function.__name__}" for function in functions)
     above = __package__.removesuffix("compiler")
@@ -200,7 +232,11 @@ def _stand_ins():
 
 
 def _required(dtype, required_kernels):
-    """Return the places of the kernels whose requirements calls name, for a dtype."""
+    """Return the indices in the table of the kernels that a call for networks of `dtype` needs.
+
+    These are the kernels without a requirement, and those whose requirement is in
+    `required_kernels`, a set of names.
+    """
     return [
         place
         for place, (_, _, use) in enumerate(indirect_kernels())
@@ -210,9 +246,11 @@ def _required(dtype, required_kernels):
 
 @lru_cache(maxsize=256)
 def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
-    """Return the pointers (kernels,) for networks of a dtype, compiled or loaded where required.
+    """Return the kernel pointers (kernels,) int64 of a call, for networks of `dtype`.
 
-    required_kernels: what the call names; processes: how many may compile at once.
+    Every kernel that the call needs is compiled, or loaded from the cache on disk. At other places
+    there are stand-ins, or outside debug mode kernels that earlier calls needed.
+    required_kernels: the requirements of the call; processes: how many may compile at once.
     """
     number = network_type(dtype)
     table = _tables.setdefault(number, _Table(_stand_ins(), set()))
@@ -235,11 +273,14 @@ def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
 
 
 def is_compiled(dtype, place):
-    """Tell whether the table for networks of a dtype holds a compiled kernel at a place."""
+    """Tell whether the table for networks of `dtype` holds a compiled kernel at index `place`."""
     number = network_type(dtype)
     return number in _tables and place in _tables[number].compiled
 
 
 def compile_all(dtype, processes=1):
-    """Compile or load every indirect kernel for networks of a dtype, by `processes` at most."""
+    """Compile or load every indirect kernel for networks of `dtype`.
+
+    processes: how many processes may compile at once, this one included.
+    """
     kernel_pointers(dtype, frozenset(use for _, _, use in indirect_kernels() if use), processes)

@@ -1,4 +1,4 @@
-"""The one decorator of the compiled kernels: every Numba flag argued once."""
+"""The decorators of all compiled kernels, with the reasons for Numba's and LLVM's flags."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import numba
 from ...debug import DEBUG
 from .disk_cache import KernelCache
 
-#: Reordering is meant where sums are formed; NaN and infinity keep their meaning, for the checks
-#: of divergence need them (so no nnan, ninf).
+#: LLVM's fast-math flags of most kernels. LLVM may compute sums in any order, fuse multiplications
+#: with additions, ignore the sign of zero, and approximate reciprocals and functions. It must keep
+#: NaN and infinity (no nnan, no ninf), because the checks of divergence need them.
 REORDER = {"contract", "reassoc", "nsz", "arcp", "afn"}
 
 
 @contextlib.contextmanager
 def _uncollected():
-    """Let Python's collector of garbage rest: it took 1.6 of the 10.8 s of a cold first fit.
+    """Switch Python's cyclic garbage collector off for the body of a `with` statement.
 
-    A compilation makes millions of short-lived objects; what they leave is collected after it.
+    A compilation makes millions of short-lived objects; the collector took 1.6 of the 10.8 s of a
+    first fit without a cache. A collector that was off before stays off.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -35,27 +37,34 @@ def _uncollected():
 
 
 def _wake():
-    """Let a child collect that another thread forked meanwhile: what would do so is not in it."""
+    """Switch the garbage collector on in a child process that was forked during a compilation.
+
+    The thread that would switch it on again does not exist in the child.
+    """
     if _resting:
         gc.enable()
 
 
-_resting: list[bool] = []  # whether the collector waits for a compilation
+_resting: list[bool] = []  # one True for each running compilation that switched the collector off
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_wake)
 
 
 def _decorate(fastmath, **flags):
-    """Return the decorator with these flags; the others hold for every kernel.
+    """Return a decorator that compiles with these fast-math flags and other flags of numba.njit.
 
-    nogil: a team of threads meets inside. error_model: Python's zero-division check would keep a
-    loop with a division scalar. boundscheck: indices follow from shapes that entry points check, so
-    they are checked in debug mode only.
-    _nrt: kernels allocate nothing, and counting references took a fifth of a small net's step.
-    no_cfunc_wrapper: no one calls kernels from C.
+    All decorators of this module share five flags. nogil: the threads of a team run a kernel at
+    once. error_model: Python's zero-division check would keep LLVM from vectorising a loop with a
+    division. boundscheck: only in debug mode, because entry points check shapes. _nrt=False:
+    kernels allocate nothing, and counting references took a fifth of a small net's step.
+    no_cfunc_wrapper: C code never calls kernels.
     """
 
     def decorate(function):
+        """Return Numba's dispatcher of `function`, with a cache on disk.
+
+        Its attribute prepare(*args) compiles it for the types of args and runs nothing.
+        """
         compiled = numba.njit(
             nogil=True,
             error_model="numpy",
@@ -74,10 +83,12 @@ def _decorate(fastmath, **flags):
     return decorate
 
 
+#: Decorates a kernel that Python or compiled code calls directly.
 kernel = _decorate(REORDER)
-#: What only compiled code calls: Python's way in would be compiled for nobody.
+#: Decorates a kernel that only compiled code calls: no wrapper for calls from Python is compiled.
 unwrapped = _decorate(REORDER, no_cpython_wrapper=True)
-#: A part of one caller, put into it before types are known: 0.2 s less to compile than a kernel.
+#: Decorates a function that Numba inserts into its callers before it infers types; where there is
+#: one caller, this compiles 0.2 s faster than a kernel.
 inlined = _decorate(REORDER, inline="always")
-#: For what must be computed in the order in which it is written: error-compensated arithmetic.
+#: Decorates error-compensated arithmetic, which LLVM must compute in the order of the source.
 exact = _decorate({"contract"}, forceinline=True)

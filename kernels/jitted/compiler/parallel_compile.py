@@ -1,8 +1,8 @@
-"""Helper processes: they compile some kernels into the cache while this one compiles the others.
+"""Helper processes, which compile kernels into the cache on disk together with this process.
 
-A process compiles one kernel at a time, for LLVM stands behind one lock: other cores help only from
-processes of their own. With one helper, on two cores, a first fit without a cache took 6.2 instead
-of 9.9 s (12288 → 20 → 7 → 5 → 1, Xeon). What helpers leave undone is compiled here.
+Numba and LLVM hold a lock while they compile, so threads cannot compile at once, but processes can.
+With one helper, on two cores, a first fit without a cache took 6.2 instead of 9.9 s (layers
+12288 → 20 → 7 → 5 → 1, Xeon). This process compiles whatever the helpers have not compiled.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from pathlib import Path
 
 from .disk_cache import cache_folder, is_writable
 
-MIN_KERNELS_PER_PROCESS = 5  # starting a helper takes as long as compiling two kernels
-MAX_HELPERS = 7  # of a process; each takes 200 MB
+#: Kernels for each process at least: starting a helper takes as long as compiling two kernels.
+MIN_KERNELS_PER_PROCESS = 5
+MAX_HELPERS = 7  # helpers that one process starts at most; each takes 200 MB of memory
 
-#: What a helper runs. It ignores Ctrl-C, for this process ends it then, and ends itself when its
-#: stdin is closed, as it is by the end of this process.
+#: Python code of a helper. It ignores Ctrl-C, upon which the process that started it kills it, and
+#: it ends when its stdin is closed, which also happens when that process dies.
 HELPER_CODE = f"""\
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -32,15 +33,15 @@ sys.path[:], *arguments = json.loads(sys.argv[1])
 importlib.import_module("{__package__}.dispatch_table").compile_share(*arguments)
 """
 
-#: True for each thread that waits for helpers; one has them at a time.
+#: [True] while a thread of this process has helpers, else []. No other thread starts any meanwhile.
 _threads_with_helpers: list[bool] = []
 
 
 def _may_start_helpers():
-    """Tell whether this process may start helpers.
+    """Tell whether this process may start helpers (a true value) or not (a false one).
 
-    Only an interpreter may, not a program that embeds one; and not one of the processes that
-    multiprocessing starts, which share the cores already.
+    It may not if it is a program that embeds Python, if multiprocessing started it (its siblings
+    use the other cores), if another thread has helpers, or if the cache folder cannot be written.
     """
     name = Path(sys.executable or "").name.lower()
     python = re.fullmatch(r"(python|pypy)[\d.]*[a-z]?(\.exe)?", name)
@@ -50,17 +51,17 @@ def _may_start_helpers():
 
 
 def _cores():
-    """Return the number of cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _start(dtype, indices):
-    """Start a process that compiles the kernels at these indices of the table.
+    """Start a process that compiles the kernels at `indices` of the table, and return its Popen.
 
-    It gets this interpreter's own flags of isolation, and -P: it never imports from the folder
-    where this process stands.
+    dtype: name of the network's dtype. The process gets this interpreter's command-line flags, its
+    sys.path, and -P, which keeps the current folder off sys.path.
     """
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     message = json.dumps([[str(path) for path in sys.path], dtype, indices])
@@ -76,9 +77,12 @@ def _start(dtype, indices):
 
 @contextlib.contextmanager
 def started_helpers(dtype, indices, processes):
-    """Yield the order in which to compile kernels, while helpers begin at the other ends.
+    """Start helpers for a `with` statement, and yield the order in which to compile the kernels.
 
-    processes: how many may work, this one among them. At the end all helpers are ended.
+    dtype: name of the network's dtype; indices: places of the kernels to compile; processes: how
+    many may compile at once, this one included. Each helper compiles one part of the kernels, the
+    last one first; this process takes all parts from their beginnings. The end of the `with`
+    statement kills all helpers. For few kernels none is started.
     """
     wanted = min(processes, _cores(), MAX_HELPERS + 1, len(indices) // MIN_KERNELS_PER_PROCESS)
     n_processes = max(1, wanted)
@@ -89,13 +93,13 @@ def started_helpers(dtype, indices, processes):
     try:
         if n_processes > 1:
             _threads_with_helpers.append(True)
-        with contextlib.suppress(OSError):  # the system has no process left: then fewer help
+        with contextlib.suppress(OSError):  # the system may have no process left for a helper
             for part in parts[1:]:
                 helpers.append(_start(dtype, part[::-1]))
         yield [index for part in parts for index in part]
     finally:
         if n_processes > 1:
             _threads_with_helpers.pop()
-        for helper in helpers:  # this process has compiled what they have not
+        for helper in helpers:  # nothing is lost: this process has been through all kernels
             helper.kill()
             helper.communicate()

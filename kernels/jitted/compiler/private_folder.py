@@ -1,8 +1,9 @@
-"""Private folders and files: nobody but their user and the administrator can exchange them.
+"""Private folders and files: only this user and the administrator can replace their content.
 
-What the cache holds is run, so whoever could put a file there could run code as this user. Looked
-at are all folders on the way, the links among them, and each file after it was opened. Windows
-keeps users' folders apart by itself.
+The cache holds code that is executed, and whoever could put a file there could run code as this
+user. The functions therefore check every folder and symbolic link on the path to the cache, and
+each file after it was opened. On Windows they check nothing, because it keeps users' folders apart.
+"Status" means the result of `os.stat`.
 """
 
 from __future__ import annotations
@@ -16,20 +17,23 @@ import time
 from pathlib import Path
 
 POSIX = os.name == "posix"
-SHARED = stat.S_IWGRP | stat.S_IWOTH
-LINKS = 40  # on the way to a folder, at most; as Linux allows
+SHARED = stat.S_IWGRP | stat.S_IWOTH  # mode bits: the group or all users may write
+LINKS = 40  # symbolic links that a path may lead through at most, Linux's own limit
 
-TEMPORARY = ".tmp."  # in names of files that are being written
-ABANDONED = 3600  # seconds after which nobody writes such a file any more
+TEMPORARY = ".tmp."  # part of the names of files that are being written
+ABANDONED = 3600  # age in seconds from which a temporary file is one that a killed process left
 
 
 def _owned(status):
-    """Tell whether this user or the administrator owns what has this status."""
+    """Tell whether this user or the administrator owns a file or folder; status: its `os.stat`."""
     return status.st_uid in (0, os.geteuid())
 
 
 def _alone(group):
-    """Tell whether a group is this user's own, as many systems give one to each user."""
+    """Tell whether a group (its number) has the user's name and no member but the user.
+
+    Many systems make such a group for each user.
+    """
     import grp
     import pwd
 
@@ -41,9 +45,10 @@ def _alone(group):
 
 
 def _closed(status):
-    """Tell whether nobody else can exchange what lies in the folder of this status.
+    """Tell whether a path is a folder in which no other user can replace files of this user.
 
-    In a sticky one, like /tmp, others can put files beside ours, but not in their place.
+    status: the result of `os.stat` for the path. A folder with the sticky bit, like /tmp, counts:
+    other users can add files there, but not replace this user's.
     """
     mode = status.st_mode
     if not _owned(status) or not stat.S_ISDIR(mode):
@@ -54,7 +59,11 @@ def _closed(status):
 
 
 def _way(folder):
-    """Yield (path, its lstat) of what leads to an absolute folder, links and what they name."""
+    """Yield (path, its lstat) for each step of the path to an absolute `folder`, from the root on.
+
+    After a symbolic link come the steps of the path that it names. Raises OSError after more than
+    LINKS links, and where a step is missing.
+    """
     place, rest, links = Path(folder.anchor), list(folder.parts[1:]), 0
     yield place, place.lstat()
     while rest:
@@ -70,7 +79,7 @@ def _way(folder):
 
 
 def _home():
-    """The lstat of the user's home, or None."""
+    """Return the status of the user's home folder, or None where there is none."""
     try:
         return Path.home().stat()
     except (OSError, RuntimeError):
@@ -78,23 +87,26 @@ def _home():
 
 
 def refuse_shared(folder):
-    """Refuse a folder that somebody else could have exchanged, or put files into.
+    """Raise an error unless an existing `folder` is private to this user.
 
-    What lies above the user's home is the administrator's concern, whoever owns it by number.
+    No other user may own a step of its path or be able to write into one. For a folder in the
+    user's home the steps above the home are not judged: they are the administrator's concern.
 
     Raises
     ------
     PermissionError
-        Naming the part of the way that others can write, or own.
+        Its text names the step of the path that others own or can write, or `folder` if that is a
+        symbolic link.
     """
-    home, wrong, above = _home(), None, None  # above: what is wrong, unless the home lies in it
+    # `wrong` is the first bad step; `above` is a bad step that the home may yet prove harmless.
+    home, wrong, above = _home(), None, None
     for place, status in _way(folder):
         link = stat.S_ISLNK(status.st_mode)
         if not (_owned(status) if link else _closed(status)):
             above = above or place
         elif home and os.path.samestat(status, home):
             above = None
-        if link or place.name == "..":  # from here the way may lead through the home once more
+        if link or place.name == "..":  # passing the home again excuses no earlier step
             wrong, above = wrong or above, None
     wrong, status = wrong or above, folder.lstat()
     if stat.S_ISLNK(status.st_mode):
@@ -106,26 +118,30 @@ def refuse_shared(folder):
 
 
 def make(folder):
-    """Make an absolute folder, and what is missing above it, for this user alone.
+    """Make an absolute `folder` and its missing parents, with access for this user only.
 
     Raises
     ------
     OSError
-        Also where it is there and others could write into it.
+        If it cannot be made, or (a PermissionError) if it is not private to this user.
     """
     missing, place = [], folder
     while not os.path.lexists(place):
         missing.append(place)
         place = place.parent
     for place in reversed(missing):
-        with contextlib.suppress(FileExistsError):  # another process was faster
-            place.mkdir(mode=0o700)  # whatever the umask
+        with contextlib.suppress(FileExistsError):  # another process has made it meanwhile
+            place.mkdir(mode=0o700)
     if POSIX:
         refuse_shared(folder)
 
 
 def read(path):
-    """Return the bytes of a file; None of one that is missing, a link, or writable by others."""
+    """Return the content of the file at `path`, as bytes, or None.
+
+    None stands for a file that is missing, a symbolic link, no regular file, owned by another user,
+    or writable by others. Raises OSError where reading fails.
+    """
     flags = os.O_RDONLY
     for name in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):
         flags |= getattr(os, name, 0)
@@ -134,7 +150,7 @@ def read(path):
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EMLINK):  # what systems say of a link
+        if error.errno in (errno.ELOOP, errno.EMLINK):  # O_NOFOLLOW's errors for a symbolic link
             return None
         raise
     with open(handle, "rb") as file:
@@ -144,7 +160,10 @@ def read(path):
 
 
 def write(path, content):
-    """Write a file for this user alone; what was there is replaced, in one piece."""
+    """Write `content` (bytes) to a file at `path` that only this user may read or write.
+
+    An older file is replaced in one step: no process ever reads a part of the new one.
+    """
     temporary = f"{path}{TEMPORARY}{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
@@ -158,10 +177,13 @@ def write(path, content):
 
 
 def sweep(folder):
-    """Delete files that processes were writing into the folder when they were killed."""
+    """Delete temporary files in `folder` that are older than ABANDONED seconds.
+
+    They remain when a process is killed while it writes.
+    """
     now = time.time()
     for entry in list(os.scandir(folder)):
-        with contextlib.suppress(OSError):  # another process was faster
+        with contextlib.suppress(OSError):  # another process has deleted it meanwhile
             age = now - entry.stat(follow_symlinks=False).st_mtime
             if TEMPORARY in entry.name and age > ABANDONED:
                 os.unlink(entry.path)

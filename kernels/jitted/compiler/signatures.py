@@ -1,4 +1,8 @@
-"""Signatures of indirect kernels: a string of letters, and the Numba types that they stand for."""
+"""Signatures of indirect kernels: strings like "T F1 i", and the Numba types they stand for.
+
+In this module a letter is one word of a signature, and `number` is Numba's type of the network's
+numbers, float32 or float64.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,12 @@ from .array_abi import abi_type, abi_types
 
 @cache
 def argument_types(signature, number):
-    """Return Numba's types of a signature's letters, for networks of the type `number`.
+    """Return the Numba types of a signature's letters, one for each, for networks of `number`.
 
-    F1, F2: C-contiguous arrays of the network's dtype; D1, D2: of float64; I1: of int64; T: the
-    table of pointers; i, f: an int64 and a float64; X: the user's array, an `Input`; O: an op
-    table; S: settings (1,); others are the names of records.
+    F1, F2: C-contiguous vector and matrix of `number`; D1, D2: of float64; I1: vector of int64;
+    T: the kernel pointers (kernels,) int64; i: int64; f: float64; X: an `Input`, which describes
+    the user's array; O: an op table (rows,); S: settings (1,); any other letter is the name of a
+    record in `records.RECORDS`.
     """
     letters = {
         "F1": types.Array(number, 1, "C"),
@@ -35,6 +40,7 @@ def argument_types(signature, number):
     }
 
     def of(letter):
+        """Return the Numba type of one letter."""
         record = RECORDS.get("Input" if letter == "X" else letter)
         return record_type(record, number) if record else letters[letter]
 
@@ -42,18 +48,24 @@ def argument_types(signature, number):
 
 
 def record_type(record, number):
-    """Return Numba's type of a record, for networks of the type `number`."""
+    """Return the Numba type of a record (a class of `records.FIELDS`), for networks of `number`."""
     return types.BaseTuple.from_types(argument_types(FIELDS[record], number), record)
 
 
 @cache
 def abi_argument_types(signature, number):
-    """Return Numba's types of a signature's letters as compiled kernels take them."""
+    """Return the Numba types that a compiled kernel of this signature has for its arguments.
+
+    Arrays are of the type `AbiArray`, which is passed as an address and a shape.
+    """
     return abi_types(argument_types(signature, number))
 
 
 def _network_types(letters, kinds):
-    """Yield the dtype of each argument that is of the network's dtype, of a record's fields too."""
+    """Yield the Numba type of the elements of each argument F1 or F2, also within records.
+
+    letters: a list of letters; kinds: the Numba type of the argument of each letter.
+    """
     for letter, kind in zip(letters, kinds, strict=True):
         if letter in ("F1", "F2"):
             yield kind.dtype
@@ -62,7 +74,12 @@ def _network_types(letters, kinds):
 
 
 def call_types(signature, args):
-    """Return the tuple that arguments are cast to, and the network's type, from their types."""
+    """Return (tuple type to which a call casts its arguments, Numba type of the network's numbers).
+
+    args: the Numba types of the arguments, without the table of a leading T. An argument keeps its
+    type where it is passed to the kernel like the signature's type. The network's type is that of
+    the first F1 or F2, or float64 where there is none.
+    """
     letters = [letter for letter in signature.split() if letter != "T"]
     number = next(_network_types(letters, args), types.float64)
     wanted = [
@@ -73,5 +90,5 @@ def call_types(signature, args):
 
 
 def network_type(dtype):
-    """Return Numba's type of a network's numbers, from a dtype or its name."""
+    """Return Numba's float32 or float64 for a network's dtype, or for the dtype's name."""
     return types.float32 if np.dtype(dtype) == np.float32 else types.float64

@@ -1,7 +1,7 @@
-"""Stand-ins for kernels that a call did not request: they note their call instead of crashing.
+"""Stand-ins for kernels that are not compiled: functions that note their call and do nothing else.
 
-A table of kernel pointers holds one wherever it holds no compiled kernel, so an address of 0 is
-never jumped to.
+A table of kernel pointers holds the address of a stand-in wherever it holds no compiled kernel. A
+call that reaches a kernel which it did not request thus ends with an error, not with a crash.
 """
 
 from __future__ import annotations
@@ -10,30 +10,33 @@ import ctypes
 from functools import cache
 from typing import Any
 
-called: list[str] = []  # names of kernels whose stand-ins were called since the last report
-_alive: list[Any] = []  # the stand-ins, whose code must not be freed
+called: list[str] = []  # names of kernels whose stand-ins ran since the last `raise_if_called`
+_alive: list[Any] = []  # all stand-ins: they must live as long as tables hold their addresses
 
 
 @cache
 def stand_in(name):
-    """Return the address of a function that notes the name of the kernel for which it stands."""
+    """Return the address of a C function that appends `name`, a kernel's name, to `called`."""
 
     @ctypes.CFUNCTYPE(ctypes.c_int)
     def note():
+        """Append the kernel's name and return 0, the status of a Numba function without error."""
         called.append(name)
-        return 0  # how Numba's functions say that all is well: the error is raised after the call
+        return 0
 
     _alive.append(note)
     return ctypes.cast(note, ctypes.c_void_p).value
 
 
 def raise_if_called():
-    """Raise if a call reached a kernel that it did not request; what it computed is void.
+    """Raise an error if a stand-in ran since the last call of this function, and clear the list.
+
+    Whatever the compiled code has computed is wrong then.
 
     Raises
     ------
     RuntimeError
-        Naming the kernels.
+        Its text names the kernels that were called but not requested.
     """
     if called:
         names = ", ".join(sorted(set(called)))

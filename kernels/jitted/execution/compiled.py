@@ -1,7 +1,7 @@
-"""The compiled functions that Python calls, which are looked up when a call first needs one.
+"""The compiled functions that `execution` calls, imported when a call first needs one.
 
-It alone brings the compiler into `execution` and `threads`: what runs kernels from elsewhere fills
-this one place.
+Only this module leads `execution` and `threads` to Numba, and only when `compiled_kernels` is
+called. A process that gets compiled functions by other means needs to replace nothing else.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from typing import Any, NamedTuple
 
 
 class CompiledKernels(NamedTuple):
-    """Compiled functions and what fills the table of kernels that they call."""
+    """The compiled functions that Python calls, and `kernel_pointers`, which gives their table."""
 
-    kernel_pointers: Callable[..., Any]
-    run: Callable[..., Any]
-    predict: Callable[..., Any]
-    evaluate: Callable[..., Any]
-    gradient: Callable[..., Any]
-    update: Callable[..., Any]
-    single_row: Callable[..., Any]
-    shared_single_row: Callable[..., Any]
-    serve_rows: Callable[..., Any]
-    cost_differences: Callable[..., Any]
-    slopes_of: Callable[..., Any]
-    standardize: Callable[..., Any]
-    penalty: Callable[..., Any]
+    kernel_pointers: Callable[..., Any]  # returns the table of function pointers for a call
+    run: Callable[..., Any]  # the steps of a fit
+    predict: Callable[..., Any]  # outputs of an op row for many examples
+    evaluate: Callable[..., Any]  # cost and share of correctly classified examples
+    gradient: Callable[..., Any]  # the gradient of one batch
+    update: Callable[..., Any]  # one step of the optimiser
+    single_row: Callable[..., Any]  # the prediction of one example, on one thread
+    shared_single_row: Callable[..., Any]  # the prediction of one example, with a row worker
+    serve_rows: Callable[..., Any]  # the loop of a row worker's thread
+    cost_differences: Callable[..., Any]  # central differences of a program's cost
+    slopes_of: Callable[..., Any]  # central differences of any compiled function
+    standardize: Callable[..., Any]  # A = (X − shift) factor + offset
+    penalty: Callable[..., Any]  # the L2 and L1 penalty, and its gradient
 
 
 @cache
 def compiled_kernels():
-    """Return the CompiledKernels of this process; the first call imports the compiler."""
+    """Return the CompiledKernels of this process; the first call imports Numba."""
     from ..api.matrix_ops import standardize
     from ..api.vector_ops import penalty
     from ..compiler.dispatch_table import kernel_pointers

@@ -1,4 +1,9 @@
-"""The entry points of a compiled program: workspaces, teams, and the calls that run it."""
+"""The calls that run a compiled program: they choose kernels, workspace and number of threads.
+
+Arguments are named as in `kernels/backend.py`: ops (rows,) is the op table, theta (p,) holds the
+parameters, state the statistics; X (m, n_in) is an array or CSR rows, Y (m, K) the targets, w (m,)
+the weights of the examples; threads() returns how many threads the call may use.
+"""
 
 from __future__ import annotations
 
@@ -20,77 +25,97 @@ from .input_mode import describe_mode, select_input_mode, select_ops
 from .kernel_selection import kernel_ptrs_of, required_for_groups
 from .workspace import allocate, plan_blocked, plan_unblocked
 
-#: Multiplications in one step, or block of rows, below which a team would cost more than it saves.
-#: `python -m bench.threshold` measures it: on two logical CPUs whose products together were hardly
-#: faster than one's, square nets won from 14 million on, images and tables from 8 on.
+#: Multiplications of one step, or of one block of a forward pass, from which on a team shares it:
+#: in smaller ones the barriers cost more than the team saves. `python -m bench.threshold` measures
+#: which networks are faster with a team.
 MIN_FLOPS_PER_STEP = 6_000_000
-#: Multiplications of a fit or a call, in steps of that size, before threads are started for it.
+#: Threads are started once the calls of a `keep_team` block have done MIN_STEPS_TO_START times
+#: MIN_FLOPS_PER_STEP multiplications: short work is not worth the time that starting takes.
 MIN_STEPS_TO_START = 20
 
-#: Rows that forward-only work takes at a time; and rows of bytes whose products are summed as
-#: integers, for weights are quantized for each block: 10,000 rows of 784 take 3 % less time so.
+#: Examples that a prediction or evaluation passes through all layers at a time. The second number
+#: is for int8 kernels, which quantize the weights anew for each block: 10,000 examples of 784 bytes
+#: take 3 % less time with it than with the first.
 ROWS_PER_BLOCK, BYTE_ROWS_PER_BLOCK = 256, 512
 
 
 def _plan(ops, m, dtype, X):
-    """Return the Plan of steps over up to m examples of X, read twice where it is not laid out."""
+    """Return the Plan of training steps over up to m examples of X, for a network of `dtype`.
+
+    An array that is not copied into the workspace counts as memory of the step: it is read twice.
+    """
     twice = isinstance(X, np.ndarray) and ops["A"][0] < 0
     return plan_blocked(ops.tobytes(), m, np.dtype(dtype).itemsize, X.itemsize if twice else 0)
 
 
 def workspace(ops, m, dtype, threads=1, X=None):
-    """Return scratch (size,) for batches of up to m examples, of X, and up to `threads` threads."""
-    other = select_ops(ops, X, None, np.dtype(dtype), m)  # or not, as the state will tell
+    """Return the memory (size,) for steps over up to m examples of X by up to `threads` threads.
+
+    dtype: the network's; X may be None. The state, which is not known here, can decide whether X is
+    copied into the workspace or read in place: the memory suffices for both.
+    """
+    other = select_ops(ops, X, None, np.dtype(dtype), m)
     tables = (ops,) if other is ops else (ops, other)
     layouts = (allocate(_plan(table, m, dtype, X), dtype, threads) for table in tables)
     return max((found.workspace.buffer for found in layouts), key=np.size)
 
 
 def layout(ops, m, dtype, X, threads=1, buffer=None):
-    """Return the Layout of steps over up to m examples of X, in `buffer` where it is given.
+    """Return the Layout of steps over up to m examples of X, for a network of `dtype`.
 
-    ops: the table that `select_ops` returned.
+    ops: the op table that `select_ops` returned. buffer (size,): memory that is used if it is large
+    enough for one thread; otherwise, or if None, memory for `threads` threads is allocated.
     """
     return allocate(_plan(ops, m, dtype, X), dtype, threads, buffer)
 
 
 @lru_cache(maxsize=256)
 def _multiplications(ops):
-    """Return how many an example takes forward, from the bytes of an op table."""
+    """Return Σ n_in n_out over the DENSE op rows: multiplications of one example's forward pass.
+
+    ops: the op table as bytes.
+    """
     ops = np.frombuffer(ops, OP)
     dense = ops[ops["kind"] == Kind.DENSE]
     return int((dense["n_in"] * dense["n_out"]).sum())
 
 
 def _n_threads(ops, examples, times, threads, parts=1):
-    """Return how many threads share the work on a number of examples, repeated `times` times.
+    """Return how many threads work on `times` passes of `examples` examples each; at least 1.
 
-    threads() tells how many may, and is asked only where there is work for several; parts: how many
-    threads could each have examples of their own.
+    For a gradient, `examples` is three times the number of examples. parts: how many threads could
+    each work on whole blocks of examples, without barriers; 1: all threads share each op row.
+    threads() is called only if there is work for several threads.
     """
     work = examples * _multiplications(ops.tobytes())
     shared = work >= MIN_FLOPS_PER_STEP
     enough = MIN_STEPS_TO_START * MIN_FLOPS_PER_STEP
     if not (shared or parts > 1) or accumulate_flops(work * times) < enough:
         return 1
-    n = max(1, threads())  # settings that name no number hold 0
+    n = max(1, threads())  # the settings hold 0 where the user has named no number
     return n if shared else min(n, parts)
 
 
 def forward(ops, theta, state, work, X):
-    """Return [A (m, n_out) of each row but LOSS]; X (m, n_in)."""
+    """Return the outputs A (m, n_out) of all op rows but the LOSS, for X (m, n_in), as a list.
+
+    work: unused.
+    """
     outputs = []
     for row in range(len(ops) - 1):
         outputs.append(np.empty((len(X), ops["n_out"][row]), theta.dtype))
         if row:
             _predict(ops, row, theta, state, X, outputs[-1])
         else:
-            _scaled(ops[0], state, X[:], outputs[-1])  # sparse rows become an array
+            _scaled(ops[0], state, X[:], outputs[-1])  # X[:] turns CSR rows into an array
     return outputs
 
 
 def _scaled(op, state, X, out):
-    """Write A (m, n) of the INPUT row, which nets that begin with DENSE never hold whole."""
+    """Write out (m, n) = A of the INPUT op row `op` for an array X (m, n): X scaled, if it scales.
+
+    Only `forward` calls this: a network whose first layer is DENSE never stores A of all examples.
+    """
     if op["stats"]:
         wide = np.result_type(X.dtype, out.dtype)
         shift, factor, rest = (part.astype(wide) for part in statistics(state, op))
@@ -103,7 +128,10 @@ def _scaled(op, state, X, out):
 
 
 def _forward_workspace(mode, m, dtype, threads):
-    """Return the Workspace of forward-only work on m rows, and how many threads it serves."""
+    """Return the Workspace for predicting or evaluating m examples, and the number of threads.
+
+    mode: the InputMode of X; dtype: the network's. The memory is this thread's scratch.
+    """
     is_int8 = mode.X.kind >= InputKind.INT8_PACKED
     rows = min(m, BYTE_ROWS_PER_BLOCK if is_int8 else ROWS_PER_BLOCK)
     plan = plan_unblocked(mode.ops.tobytes(), rows, dtype.itemsize)
@@ -113,7 +141,11 @@ def _forward_workspace(mode, m, dtype, threads):
 
 
 def _predict(ops, row, theta, state, X, out, threads=one_thread, check=accept_input):
-    """Write out (m, n_out) = A of a row."""
+    """Write out (m, n_out) = A of the op row number `row` for X (m, n_in), block by block.
+
+    check() raises an error if X is not finite. It is called first if kernels read X in place, else
+    at the end, if kernels have found NaN or infinity in the copy of X in the workspace.
+    """
     mode = select_input_mode(ops, state, X, theta.dtype, len(X))
     if mode.ops["A"][0] < 0:
         check()
@@ -129,16 +161,21 @@ def _predict(ops, row, theta, state, X, out, threads=one_thread, check=accept_in
 
 
 def predict(ops, theta, state, X, out, threads=one_thread, check=accept_input):
-    """Write out = A of the last layer, block by block.   X (m, n_in); out C-contiguous.
+    """Write out (m, K) = A of the last layer for X (m, n_in), block by block; out is C-contiguous.
 
-    check() may refuse X: kernels find what is not finite where X is laid out, so there it is asked
-    only then, and afterwards; passes of NumPy took a sixth of 10,000 rows of 20 numbers' time.
+    out (m, 2) takes both classes' probabilities of one sigmoid unit. check() raises an error if X
+    is not finite. It is called first if kernels read X in place. If X is copied into the workspace,
+    kernels look for NaN and infinity there, and check() is called at the end and only where they
+    found some: a search by NumPy took a sixth of the time for 10,000 examples of 20 numbers.
     """
     _predict(ops, len(ops) - 2, theta, state, X, out, threads, check)
 
 
 def evaluate(ops, theta, state, X, Y, w, threads=one_thread):
-    """Return (cost, share of right rows), means over examples by weight.   Y (m, K); w (m,)."""
+    """Return (cost, share of correctly classified examples) for X (m, n_in), Y (m, K), w (m,).
+
+    Both are means over the examples, weighted by w.
+    """
     check_examples(ops, theta, None, ((X, Y, w),))
     mode = select_input_mode(ops, state, X, theta.dtype, len(X))
     workspace, n_threads = _forward_workspace(mode, len(X), theta.dtype, threads)
@@ -153,7 +190,12 @@ def evaluate(ops, theta, state, X, Y, w, threads=one_thread):
 
 
 def gradient(ops, theta, grad, state, work, batch, settings, epoch):
-    """Write the gradient of one step and return (cost, Σ w of right rows, Σ w)."""
+    """Write grad (p,) of one step; return (cost, Σ w of correctly classified examples, Σ w).
+
+    batch: a Batch; settings: an element of dtype SETTINGS, whose l2 and l1 add a penalty to
+    the cost and the gradient; epoch: whose dropout masks and noise are drawn, or Mode.FROZEN for
+    none; work: unused.
+    """
     X, Y, w, row_indices = batch
     m = len(row_indices)
     check_examples(ops, theta, None, ((X, Y, w),), row_indices)
@@ -176,7 +218,10 @@ def gradient(ops, theta, grad, state, work, batch, settings, epoch):
 
 
 def update(ops, arrays, settings, rate, t):
-    """Move theta along grad by the settings' method, the t-th time (from 1)."""
+    """Take step number t (from 1) of the settings' optimiser: change theta (p,) by grad (p,).
+
+    arrays: a FitArrays, whose slots, the optimiser's memory, change too; rate: learning rate.
+    """
     theta, grad, slots, state = arrays
     args = (
         kernel_ptrs_of(ops, theta.dtype, "fit", settings=settings), Model(ops, theta, state), grad,
@@ -186,7 +231,13 @@ def update(ops, arrays, settings, rate, t):
 
 
 def run(ops, arrays, work, train, validation, settings, rates, log, start, stop):
-    """Take the steps start … stop−1 of a fit and return the next one: stop, unless it diverged."""
+    """Take the steps start … stop − 1 of a fit; return stop, or less where the fit diverged.
+
+    arrays: the FitArrays that the steps change; work (size,): what `workspace` returned, the same
+    in all calls of a fit; train: a Batch whose row_indices (m,) hold the order of the examples;
+    validation: Examples, perhaps none, scored after each epoch; rates (stop − start,): learning
+    rates; log: the FitLog to write.
+    """
     theta, grad, slots, state = arrays
     (X, Y, w, order), (X_val, Y_val, w_val) = train, validation
     check_examples(ops, theta, slots, ((X, Y, w), validation))
@@ -197,7 +248,7 @@ def run(ops, arrays, work, train, validation, settings, rates, log, start, stop)
     mode = select_input_mode(ops, state, X, theta.dtype, batch)
     held_out = describe_mode(mode.ops, state, X_val, theta.dtype, batch)
     workspace, group_losses, capacity = layout(mode.ops, batch, theta.dtype, X, buffer=work)
-    if workspace.buffer is not work:  # which must last from call to call
+    if workspace.buffer is not work:  # later calls read what this one leaves in the workspace
         raise ValueError(f"a workspace of {work.size} numbers is too small for these steps")
     steps = -(-len(X) // batch)
     scored = len(X_val) if stop // steps > start // steps else 0

@@ -1,4 +1,4 @@
-"""Slopes by central differences: of a program's cost, and of any compiled function."""
+"""Slopes by central differences, of a program's cost and of any compiled function."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from .kernel_selection import kernel_ptrs_of, required_for_groups
 
 
 def gradient_check(ops, theta, state, examples, settings, epsilon, indices, out):
-    """Write out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[indices].   out, indices (k,)."""
+    """Write out[i] = (J(θ + ε e) − J(θ − ε e)) / 2ε, where e is the unit vector of θ[indices[i]].
+
+    J: cost of the program `ops` over the Examples X (m, n_in), Y (m, K), w (m,), its penalty
+    included, with the dropout masks and noise of epoch 0. theta (p,) is θ and is restored at the
+    end; state: statistics; epsilon: ε, raised where it is too small for |θ|. indices, out (k,).
+    """
     X, Y, w = examples
     mode = select_input_mode(ops, state, X, theta.dtype, len(X))
     workspace, group_losses, _ = layout(mode.ops, len(X), theta.dtype, X)
@@ -31,9 +36,11 @@ def gradient_check(ops, theta, state, examples, settings, epsilon, indices, out)
 
 
 def slopes(f, theta, epsilon):
-    """Return the slopes (p,) of a compiled f of a C-contiguous float64 array, or None.
+    """Return the slopes (f(θ + ε e) − f(θ − ε e)) / 2ε of f by each number of theta, (p,) float64.
 
-    None: f cannot be compiled for such an array, or does not return a number then.
+    f: a function compiled by Numba; theta: a C-contiguous float64 array of p numbers, of any shape,
+    unchanged; epsilon: ε. Returns None where f cannot be compiled for such an array or returns no
+    number.
     """
     out = np.empty(theta.size)
     return out if compiled_kernels().slopes_of(f, theta.copy(), epsilon, out) else None

@@ -1,4 +1,8 @@
-"""How a run reads X: laid out as activations, multiplied where it lies, or read block by block."""
+"""How a run reads X: copied into the workspace as A of the INPUT op row, or read in place.
+
+Read in place, X is multiplied directly by the first DENSE op row's weights, or gathered and scaled
+block by block.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +17,21 @@ from ..records import Input
 
 
 class InputMode(NamedTuple):
-    """What compiled code is told of X, and what the run keeps and needs for it."""
+    """How one run reads X."""
 
-    ops: np.ndarray[Any, Any]  # the op table, perhaps with an INPUT row that is not laid out
-    X: Input  # description of X for compiled code
-    keepalive: Any  # the array behind the description
-    required_kernels: set[str]  # what reads X needs, by the names of `kernel_selection`
+    ops: np.ndarray[Any, Any]  # the op table, changed if its DENSE op row multiplies X directly
+    X: Input  # the description of X that compiled code takes
+    keepalive: Any  # the array that X describes, which must live as long as the run
+    required_kernels: set[str]  # requirements of the kernels that read X
 
 
 def select_ops(ops, X, state, dtype, batch):
-    """Return the op table of a run over X: another where its first DENSE row multiplies X directly.
+    """Return the op table of a run over X: `ops`, or one whose first DENSE op row multiplies X.
 
-    That is what it does with sparse rows where nothing is subtracted from them and few enough
-    numbers are stored, and with bytes whose products are summed as integers. state: None where it
-    is not known. batch: examples of a step, or of a prediction.
+    The other table leaves out the copy of X to the workspace. It is chosen for sparse X that is not
+    scaled and has few stored numbers, and for bytes that int8 kernels multiply. state: the vector
+    of statistics, None where it is not known; dtype: the network's; batch: examples of a step or of
+    a prediction.
     """
     if multiplies_input_directly(ops, X, state, dtype, batch):
         return _without_input(ops.tobytes())
@@ -35,9 +40,9 @@ def select_ops(ops, X, state, dtype, batch):
 
 @lru_cache(maxsize=256)
 def _without_input(ops):
-    """Return the op table in which X is multiplied directly, from the bytes of one."""
+    """Return `ops`, an op table as bytes, as a table whose first DENSE op row multiplies X."""
     ops = np.frombuffer(ops, OP).copy()
-    if ops["A"][0] >= 0:  # the input's place, which is the first, is not needed
+    if ops["A"][0] >= 0:  # A of the INPUT op row came first in the workspace and takes no place now
         ops["A"][1:-1] -= ops["n_out"][0]
         ops["Z"][1:-1] -= ops["n_out"][0]
     ops["A"][0] = AS_IT_IS
@@ -45,13 +50,16 @@ def _without_input(ops):
 
 
 def describe_mode(ops, state, X, dtype, batch):
-    """Return the InputMode of a run whose op table reads X as `ops` says."""
+    """Return the InputMode of a run over X with this op table, which is not exchanged.
+
+    state: the vector of statistics; dtype: the network's; batch: examples of a step or prediction.
+    """
     return InputMode(ops, *select_strategy(ops, state, X, dtype, batch))
 
 
 def select_input_mode(ops, state, X, dtype, batch):
-    """Return the InputMode of a run over X.
+    """Return the InputMode of a run over X, with `ops` or the table that `select_ops` prefers.
 
-    batch: examples of a step, or of a prediction.
+    state: the vector of statistics; dtype: the network's; batch: examples of a step or prediction.
     """
     return describe_mode(select_ops(ops, X, state, dtype, batch), state, X, dtype, batch)

@@ -1,7 +1,8 @@
-"""Which linked kernels a call requires: told by its purpose, op table, settings and data.
+"""Which indirect kernels a call requires, from its purpose, op table, settings and data.
 
-A purpose is "single" (a row), "predict", "evaluate", "gradient" or "fit". A kernel that a call
-reaches must be required by it: kernels that no call required are not compiled.
+A purpose is "single" (the prediction of one example), "predict", "evaluate", "gradient" or "fit".
+A requirement is a name that kernels are defined with, like "clip" or "activation tanh"; a kernel is
+compiled only once a call lists its requirement. The functions return sets of requirements.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from ..requirements import (
 from ..step.fusion import relu_rows_below
 from .compiled import compiled_kernels
 
-#: What the kinds of rows that compiled steps run require, beside what all require; None: nothing of
-#: their own by their kind alone.
+#: The kinds of op rows that compiled programs can run, and the requirement that each kind adds to
+#: those of all programs; None: the kind adds none.
 KINDS = {
     Kind.INPUT: None,
     Kind.DENSE: None,
@@ -36,12 +37,17 @@ KINDS = {
 
 
 def _for_rows(ops, purpose):
-    """Return what the rows require that compute outputs, or what the loss is taken of."""
+    """Return the requirements of the op rows that a call computes, without the INPUT op row.
+
+    purpose: "single", "predict", "evaluate", "gradient" or "fit". The first two compute up to the
+    last layer, the others up to the op row whose output the loss reads.
+    """
     last = len(ops) - 2 if purpose in ("single", "predict") else int(ops["source"][-1])
     required_kernels = set()
     for row in range(1, last + 1):
         kind, code = int(ops["kind"][row]), int(ops["code"][row])
-        in_product = purpose != "single" and (row > 1 or ops["A"][0] >= 0)  # relu, by its epilogue
+        # The epilogue of a product computes relu, unless X is read in place or is one example.
+        in_product = purpose != "single" and (row > 1 or ops["A"][0] >= 0)
         done = (Activation.IDENTITY, Activation.RELU) if in_product else (Activation.IDENTITY,)
         if kind == Kind.ACTIVATION or (kind == Kind.DENSE and code not in done):
             required_kernels.add(of_activation(code))
@@ -51,7 +57,10 @@ def _for_rows(ops, purpose):
 
 
 def _for_batches(ops, dtype, input_kernels):
-    """Return what batches require, whatever is done with them.   input_kernels: what reads X."""
+    """Return the requirements of a forward pass on a batch, whatever its purpose.
+
+    dtype: the network's; input_kernels: requirements of the kernels that read X.
+    """
     required_kernels = {"batch", "tiles"}
     if ops["A"][0] < 0:
         required_kernels.add("reading")
@@ -61,7 +70,11 @@ def _for_batches(ops, dtype, input_kernels):
 
 
 def _derivatives(ops):
-    """Return what the rows whose activations are differentiated by kernels of their own require."""
+    """Return the requirements of the kernels that compute dZ = dA g'(Z) for op rows.
+
+    Op rows without an activation need none. Neither does relu where the product that computes dA
+    also multiplies it by relu's derivative, in its epilogue.
+    """
     table, last = ops.view(np.recarray), int(ops["source"][-1])
     kinds, codes = ops["kind"].tolist(), ops["code"].tolist()
     dense = [row for row in range(1, last + 1) if kinds[row] == Kind.DENSE]
@@ -73,7 +86,7 @@ def _derivatives(ops):
 
 
 def _for_gradients(ops):
-    """Return what a gradient requires, beside what `in_training` adds to its other kernels."""
+    """Return the requirements that only gradients have: training, derivatives and dW products."""
     required_kernels, dense = {"training", *_derivatives(ops)}, ops[ops["kind"] == Kind.DENSE]
     if (dense["n_in"] * dense["n_out"] >= MIN_PACKED_ENTRIES).any():
         required_kernels.add("product")
@@ -81,7 +94,7 @@ def _for_gradients(ops):
 
 
 def _for_updates(ops):
-    """Return what a step requires beside its gradient and what settings require."""
+    """Return the requirements of an update of theta that follow from the op table."""
     required_kernels, dense = {"update"}, ops["kind"] == Kind.DENSE
     if (ops["rate"][dense] > 0).any():
         required_kernels |= {"max_norm", "finish"}
@@ -91,7 +104,10 @@ def _for_updates(ops):
 
 
 def _for_settings(settings):
-    """Return what settings require, some of it for steps only."""
+    """Return the requirements of an update of theta that follow from the settings.
+
+    A gradient without an update needs only "penalty" of them.
+    """
     required_kernels = {of_method(int(settings["method"]))}
     if settings["clip_norm"] or settings["clip_value"]:
         required_kernels |= {"clip", "complete"}
@@ -103,23 +119,29 @@ def _for_settings(settings):
 
 
 def required_for_groups(group_losses):
-    """Return what a batch that is cut into groups requires.   group_losses (groups, 2)."""
+    """Return the requirement of a batch that is cut into groups of blocks of examples.
+
+    group_losses (groups, 2); with no groups, the batch is not cut and the set is empty.
+    """
     return {"blocks"} if len(group_losses) else set()
 
 
 def kernel_pointers(dtype, required_kernels, processes):
-    """Return the kernel pointers (n,) of a dtype, those of the required kernels filled in.
+    """Return the kernel pointers (kernels,) int64 for networks of `dtype`.
 
+    required_kernels: the frozenset of a call's requirements, whose kernels are compiled or loaded;
     processes: how many may compile at once.
     """
     return compiled_kernels().kernel_pointers(dtype, required_kernels, processes)
 
 
 def kernel_ptrs_of(ops, dtype, purpose, required_kernels=(), settings=None):
-    """Return the kernel pointers (n,) for a call, with all that its purpose requires.
+    """Return the kernel pointers (kernels,) int64 for a call, with all kernels that it requires.
 
-    required_kernels: what else it requires, of what reads X among it; settings: of a gradient or a
-    fit. As many threads as they name may compile, each in a process of its own.
+    dtype: the network's; purpose: "single", "predict", "evaluate", "gradient" or "fit";
+    required_kernels: requirements that do not follow from the other arguments, like those of the
+    kernels that read X; settings: an element of dtype SETTINGS for a gradient or a fit, else None.
+    As many processes as settings["threads"] may compile at once.
     """
     wishes = set() if settings is None else _for_settings(settings)
     if purpose != "fit":
@@ -131,9 +153,11 @@ def kernel_ptrs_of(ops, dtype, purpose, required_kernels=(), settings=None):
 
 @lru_cache(maxsize=256)
 def _kernel_ptrs(ops, dtype, purpose, required_kernels, processes):
-    """Return the kernel pointers (n,) for a call from the bytes of its op table.
+    """Return the kernel pointers (kernels,) int64 for a call; `lru_cache` needs hashable arguments.
 
-    required_kernels: what reads X and what settings require.
+    ops: the op table as bytes; dtype: the network's; purpose: "single", "predict", "evaluate",
+    "gradient" or "fit"; required_kernels: frozenset of the requirements that follow from X and from
+    the settings; processes: how many may compile at once.
     """
     ops = np.frombuffer(ops, OP)
     required = _for_rows(ops, purpose).union(required_kernels)

@@ -1,4 +1,4 @@
-"""Predictions of a single example: what they need is made once and kept by each thread."""
+"""Predictions of a single example, fast: each thread keeps the arguments of its last networks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ from ..threads import row_worker
 from .compiled import compiled_kernels
 from .kernel_selection import kernel_ptrs_of
 
-MAX_NETWORKS = 32  # networks whose vectors a thread keeps
+MAX_NETWORKS = 32  # (network, dtype of X) pairs whose arguments a thread keeps at most
 
 
 class _Kept(threading.local):
-    """What each thread keeps: by op table and dtypes, a row to copy into and all it needs."""
+    """What the calling thread keeps.
+
+    `prepared` maps (op table as bytes, dtype of theta, dtype of X) to the result of `_prepare`.
+    """
 
     def __init__(self):
+        """Begin with nothing prepared; this runs in each thread that first uses the object."""
         self.prepared: dict[Any, Any] = {}
 
 
@@ -32,7 +36,7 @@ _kept = _Kept()
 
 
 def _forget():
-    """Begin anew in a forked child: it has no row worker of its parent's."""
+    """Clear what is prepared; in a forked child the row workers of the parent do not exist."""
     _kept.prepared.clear()
 
 
@@ -41,18 +45,19 @@ if hasattr(os, "register_at_fork"):
 
 
 def _prepare(ops, theta, state, kind, out, threads):
-    """Return a row (1, n) of dtype `kind`, what computes it, its arguments and a RowWorker or None.
+    """Return (row, function, its arguments …, worker) for predictions of one example.
 
-    The compiled function itself: Numba's dispatch looks at the types of all arguments each time,
-    a tenth of a small net's row. What a row worker runs is compiled here, not in its thread, which
-    a fork could cut short.
+    row: a buffer (1, n_in) of dtype `kind`, from which the function reads X; function: compiled for
+    these types, for Numba's dispatch on types took a tenth of a small net's prediction; worker: a
+    RowWorker, None for a small network. out (1, K): an example of the output; threads(): how many
+    may be used. The worker's function is compiled here, because a fork could interrupt its thread.
     """
     dtype, kernels = theta.dtype, compiled_kernels()
     widest = -(-max(int(ops["n_in"].max()), int(ops["n_out"].max())) // 16) * 16
     row = np.empty((1, ops["n_in"][0]), kind)
     X, _ = describe_input(row)
     work = aligned_scratch(2 * widest + 3, dtype)
-    work[-1] = 0  # the order of the units, which `_row_layers` turns round each time
+    work[-1] = 0  # flag: which end of the units is computed first; it alternates between calls
     dense = ops[ops["kind"] == Kind.DENSE]
     kernel_ptrs = kernel_ptrs_of(ops, dtype, "single", {reader(row)})
     order = np.zeros(1, np.int64)
@@ -68,10 +73,11 @@ def _prepare(ops, theta, state, kind, out, threads):
 
 
 def predict_row(ops, key, theta, state, X, out, threads=one_thread):
-    """As `predict`, for one row X (1, n); False, and nothing written, where it is not finite.
+    """Write out (1, K) = A of the last layer for one example X (1, n_in); return True.
 
-    key: the op table as bytes, whose hash Python keeps; X: of a dtype that kernels read; threads:
-    as in `predict`.
+    If X holds NaN or infinity, return False and write nothing. out (1, 2) takes both classes'
+    probabilities of one sigmoid unit. key: the op table `ops` as bytes, whose hash Python computes
+    once; X: of a dtype in `opcodes.READ`; threads(): returns how many threads may be used.
     """
     name = key, theta.dtype, X.dtype
     found: Any = _kept.prepared.get(name)
@@ -81,10 +87,10 @@ def predict_row(ops, key, theta, state, X, out, threads=one_thread):
             _kept.prepared.clear()
         found = _kept.prepared[name] = _prepare(ops, theta, state, X.dtype, out, threads)
     row, function, kernel_ptrs, work, widest, x, order, worker = found
-    row[...] = X  # asking for the address of X would take longer, 0.8 µs
+    row[...] = X  # copying X is faster than asking NumPy for its address, which takes 0.8 µs
     if worker is None:
         done = function(kernel_ptrs, ops, theta, state, work, widest, x, order, out)
-        if is_first:  # no row of this program reaches other kernels
+        if is_first:  # every example reaches the same kernels, so one check suffices
             raise_if_called()
         return done
     began = perf_counter()

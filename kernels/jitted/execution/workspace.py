@@ -1,4 +1,9 @@
-"""The memory of a step, and how much of its batch goes through all layers at once."""
+"""The memory of a step, and how a batch is cut: not at all, into blocks, or into groups of blocks.
+
+A block is a number of examples that pass through all layers and back before the next block begins.
+A group is a sequence of blocks that one thread computes, or all threads if there is one group. In
+this module "number" is an element of the network's dtype, of `itemsize` bytes.
+"""
 
 from __future__ import annotations
 
@@ -20,55 +25,62 @@ from ..first_layer.strategy import has_int8
 from ..partition import CACHE_LINE, pad_to_cache_lines
 from ..records import Workspace, WorkspaceOffsets
 
-#: Bytes of what a batch reads twice and computes from which on it goes in blocks: while all lies in
-#: the third-level cache, adding gradients up takes longer than reading from the second saves.
+#: Size of a batch, in bytes of its activations and of an X that is read twice, from which on it is
+#: cut into blocks. Smaller batches stay in the third-level cache, where adding up the blocks'
+#: gradients takes longer than reading from the second-level cache saves.
 MIN_BLOCKED_BYTES = 8 * 1024 * 1024
-#: Bytes of it that a block of examples may fill: half of a second-level cache; but GRADIENTS times
-#: those of the gradient at least: adding it up then takes 3 % of a step of 12288 → 7 → 1.
+#: Size of a block in bytes: half of a second-level cache.
 BLOCK_BYTES = 512 * 1024
+#: A block is at least this many times as large as the gradient: adding up the blocks' gradients
+#: then takes 3 % of a step of the network 12288 → 7 → 1.
 GRADIENTS = 4
-GROUP_GRADIENT_BYTES = 4 * 1024 * 1024  # bytes that the gradients of all groups may fill
-MIN_GROUPS, MAX_GROUPS = 8, 64  # groups whose gradients must fit there; groups of a batch
-#: Multiplications of a step from which on threads may take groups of examples of their own, lest
-#: activations wander between their caches; examples of such a group at least, and groups at most
-#: where they fit. 54 → 128 → 64 → 7, batches of 256: a quarter less time on two threads (Xeon).
+GROUP_GRADIENT_BYTES = 4 * 1024 * 1024  # bytes that the gradients of all groups may fill together
+#: Several groups are made only if GROUP_GRADIENT_BYTES hold MIN_GROUPS gradients; a batch has at
+#: most MAX_GROUPS groups.
+MIN_GROUPS, MAX_GROUPS = 8, 64
+#: Multiplications of a step from which on a batch too small for blocks is cut into groups. Each
+#: thread computes whole groups, and their activations stay in one core's cache: batches of 256 for
+#: 54 → 128 → 64 → 7 took a quarter less time on two threads (Xeon).
 MIN_GROUPED_FLOPS = 6_000_000
+#: Where a batch is cut into groups for this reason: examples of a group at least, and groups at
+#: most, but more where a group would be larger than two blocks.
 MIN_GROUP_EXAMPLES, MAX_EVEN_GROUPS = 96, 8
 
 
 class Plan(NamedTuple):
-    """How a batch goes through the rows, and the numbers that its workspace needs."""
+    """How a batch is cut, and the size and parts of the workspace that it needs."""
 
-    floats_shared: int  # for all threads together
-    floats_per_thread: int  # for each thread that works on examples of its own
-    ld: int  # numbers from one feature to the next
-    offsets: WorkspaceOffsets
-    groups: int  # groups of blocks that a batch is cut into; 0: it goes at once
+    floats_shared: int  # numbers that the workspace has once, for all threads
+    floats_per_thread: int  # numbers that the workspace has for each thread
+    ld: int  # leading dimension of the matrices (n, ld): room for this many examples
+    offsets: WorkspaceOffsets  # where the parts begin
+    groups: int  # groups that a batch is cut into; 0: it is not cut
 
 
 class Layout(NamedTuple):
-    """A plan in memory."""
+    """The workspace that a Plan describes, and the losses of its groups, as arrays in memory."""
 
     workspace: Workspace
-    group_losses: np.ndarray[Any, Any]  # (groups, 2) float64: cost and hits of each group
-    capacity: int  # threads that the workspace has memory for
+    # (groups, 2) float64: cost and Σ w of the correctly classified examples of each group.
+    group_losses: np.ndarray[Any, Any]
+    capacity: int  # number of threads for which the workspace has memory
 
 
 def _leading_dimension(m, itemsize):
-    """Return numbers from one feature to the next for m examples: an odd count of cache lines.
+    """Return the leading dimension of matrices (n, ld) for m examples: odd in cache lines.
 
-    With an even one, rows of power-of-two widths would meet in a few sets of the cache: a product
-    2048 × 272 × 2048 runs at 180 GFLOP/s where 2048 × 256 × 2048 runs at 152.
+    With an even count, like a power of two, the rows of a matrix would share a few sets of the
+    cache: a product 2048 × 272 × 2048 runs at 180 GFLOP/s, and 2048 × 256 × 2048 at 152.
     """
     ld = pad_to_cache_lines(max(m, 1), itemsize)
     return ld if ld // (CACHE_LINE // itemsize) % 2 else ld + CACHE_LINE // itemsize
 
 
 def _offsets(ops, ld, itemsize, gradient=0, examples=0):
-    """Return the WorkspaceOffsets for ld examples.
+    """Return the WorkspaceOffsets for matrices (n, ld).
 
-    gradient: numbers of a block's gradient; examples: those of a block; 0 where there are no
-    blocks.
+    gradient: numbers of a block's gradient; examples: examples of a block. Both are 0 where a batch
+    is not cut.
     """
     loss, inner, first = ops[-1], ops[1:-1], ops[1]
     widest = ops["n_out"][1:].max()
@@ -95,7 +107,7 @@ def _offsets(ops, ld, itemsize, gradient=0, examples=0):
 
 
 def _gradient_size(ops, itemsize):
-    """Return numbers up to the end of the gradient, in whole cache lines."""
+    """Return the length of the gradient of all DENSE op rows, padded to whole cache lines."""
     dense = ops[ops["kind"] == Kind.DENSE]
     ends = dense["W"] + dense["n_in"] * dense["n_out"], dense["b"] + dense["n_out"]
     return pad_to_cache_lines(int(max(end.max() for end in ends)), itemsize)
@@ -103,9 +115,9 @@ def _gradient_size(ops, itemsize):
 
 @lru_cache(maxsize=256)
 def plan_unblocked(ops, m, itemsize):
-    """Return the Plan of batches of up to m examples that are never cut.
+    """Return the Plan for batches of up to m examples that are not cut.
 
-    ops: the bytes of an op table; itemsize: bytes of a number.
+    ops: the op table as bytes; itemsize: bytes of a number.
     """
     ld = _leading_dimension(m, itemsize)
     offsets = _offsets(np.frombuffer(ops, OP), ld, itemsize)
@@ -113,11 +125,13 @@ def plan_unblocked(ops, m, itemsize):
 
 
 def group_size(ops, m, itemsize, gradient, block_examples):
-    """Return examples of a group of a batch of m, or 0: threads share each row instead.
+    """Return the examples of a group of a batch of m examples, or 0 if it is not cut into groups.
 
-    Groups are for networks with at most half as many parameters (`gradient`) as activations. A
-    group is at most twice as large as a block of a large batch, block_examples. There are as many
-    groups as halving gives: but for what cache lines add, 2, 4 and 8 threads share them evenly.
+    gradient: numbers of the gradient; block_examples: examples that a block of a large batch has.
+    Groups are made only if the activations are at least twice as many as the parameters, if X is
+    copied into the workspace, and if the step has enough multiplications. A group has at most
+    2 · block_examples examples. The number of groups is a power of two, so that 2, 4 or 8 threads
+    get equal shares, but for padding to cache lines.
     """
     work = 3 * m * int((ops["n_in"] * ops["n_out"])[ops["kind"] == Kind.DENSE].sum())
     many = 2 * gradient > m * int(ops["n_out"][:-1].sum())
@@ -133,10 +147,12 @@ def group_size(ops, m, itemsize, gradient, block_examples):
 
 @lru_cache(maxsize=256)
 def plan_blocked(ops, m, itemsize, input_itemsize):
-    """Return the Plan of steps: a large batch is cut into blocks, a small network's into groups.
+    """Return the Plan for training steps with batches of up to m examples.
 
-    input_itemsize: bytes of a number of X where its rows are read twice, else 0. BatchNorm needs
-    the whole batch at once. Nothing here depends on the number of threads, so neither do the bits.
+    A large batch is cut into blocks, a smaller one of a small network into groups; with BATCHNORM
+    op rows no batch is cut. ops: the op table as bytes; input_itemsize: bytes of an element of X if
+    X is read twice, else 0. The plan does not depend on the number of threads, so the bits of the
+    results do not either.
     """
     table = np.frombuffer(ops, OP)
     gradient, line = _gradient_size(table, itemsize), CACHE_LINE // itemsize
@@ -161,9 +177,10 @@ def plan_blocked(ops, m, itemsize, input_itemsize):
 
 
 def _clear_gradients(buffer, plan):
-    """Write zeros into the gradients of groups and blocks, as fresh memory holds them.
+    """Fill the gradients of a plan's groups and blocks in `buffer` with zeros, for debug mode.
 
-    Between parameters, where a cache line ends, nobody else writes them; they are added up whole.
+    Kernels add up whole vectors, whose gaps between two layers' parameters they never write. Fresh
+    memory holds zeros there; debug mode has filled it with NaN.
     """
     offsets, first, step = plan.offsets, 0, buffer.size
     if plan.groups > 1:
@@ -174,7 +191,11 @@ def _clear_gradients(buffer, plan):
 
 
 def allocate(plan, dtype, threads=1, buffer=None):
-    """Return a plan's Layout in `buffer`, or in a new one for `threads` where that is too small."""
+    """Return the Layout of a Plan for a network of `dtype`.
+
+    buffer (size,): used if it is large enough for one thread. Otherwise, or if None, memory for
+    `threads` threads is allocated.
+    """
     capacity = 0 if buffer is None else (buffer.size - plan.floats_shared) // plan.floats_per_thread
     if capacity < 1:
         size = plan.floats_shared + threads * plan.floats_per_thread

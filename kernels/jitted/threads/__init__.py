@@ -1,1 +1,1 @@
-"""Threads: a fork-join team with a barrier, the worker of single rows, and scratch memory."""
+"""Threads: a fork-join team, a worker for predictions of one example, and scratch memory."""

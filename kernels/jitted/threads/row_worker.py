@@ -1,9 +1,10 @@
-"""A row worker: a thread that computes half of single rows which follow each other closely.
+"""The row worker: a thread that computes half of the units in predictions of single examples.
 
-A row reads every weight once, and one core's bandwidth is all that it waits for. Two cores read
-half each, which may then stay in each one's own cache. Waking a thread takes as long as a row of
-half a million weights; so a row worker stays awake between rows, and ends when none has come for
-about a millisecond.
+"Row" means one example in this module. Predicting a row reads every weight once, and the bandwidth
+of one core limits it; two cores read half of the weights each, and each half may stay in its core's
+cache. Waking a thread takes as long as a row of half a million weights, so the worker polls between
+rows, and ends when no row has come for about a millisecond. Trials of a few rows measure whether it
+helps.
 """
 
 from __future__ import annotations
@@ -19,30 +20,35 @@ import numpy as np
 from ..records import BARRIER_STRIDE, Team
 from .team import is_busy
 
-#: Multiplications of a row from which on half of it takes longer than the barriers.
+#: Multiplications of one example's prediction from which on a worker is tried: in smaller networks
+#: the barriers take longer than half of the prediction.
 MIN_ROW_FLOPS = 100_000
-MAX_GAP = 5e-4  # seconds between rows that follow each other closely
-ROWS_PER_TRIAL = 20  # rows that are timed together
-MAX_TIME_SHARE = 0.9  # of the time alone, which rows with a worker may take at most
-#: Trials without a worker after several that did not help, at most: where another process had the
-#: second core, rows took 2.5 times as long with one.
+MAX_GAP = 5e-4  # seconds between two predictions of one trial, at most
+ROWS_PER_TRIAL = 20  # predictions of one example in one trial, whose time is measured as a whole
+#: A worker is kept if a trial takes less than this share of the time of the last trial without one.
+MAX_TIME_SHARE = 0.9
+#: Trials without a worker after repeated failures, until one is tried again, at most. Trying costs
+#: time: where another process used the second core, predictions took 2.5 times as long with one.
 MAX_REST = 1024
-#: Where the handoff of rows begins in the barrier of two threads, and its states: no worker waits;
-#: one waits; it computes.
+#: Index in the barrier vector of the worker's state, behind the counters of a team of two threads.
 STATE = 3 * BARRIER_STRIDE
-GONE, WAITING, COMPUTING = 0, 1, 2
-OWNER = STATE + 1  # address of the parameters that the worker reads; 0: it is dismissed
-END = STATE + 2  # 1: it must not wait any longer
+GONE, WAITING, COMPUTING = 0, 1, 2  # states: no worker; it polls for an example; it computes one
+OWNER = STATE + 1  # index of the address of theta that the worker reads; 0 there: it is dismissed
+END = STATE + 2  # index of a flag; 1: the worker must end without waiting any longer
 
-_current: list[Any] = []  # (thread, barrier) of this process's row worker, for there are never two
-_starting = threading.Lock()  # in a child forked meanwhile for ever, which then does without
+_current: list[Any] = []  # [(thread, barrier)] of the one worker of this process, or []
+#: Held while a worker is started. A child that is forked meanwhile never gets it and has no worker.
+_starting = threading.Lock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_current.clear)
 
 
 @atexit.register
 def _end():
-    """Let no worker run code that the end of the process takes away, and none begin."""
+    """At the end of the process, wait until the worker has ended, and let no other one start.
+
+    Otherwise it could still run compiled code when the interpreter frees that code.
+    """
     _starting.acquire(blocking=False)
     for thread, barrier in _current:
         barrier[OWNER], barrier[END] = 0, 1
@@ -51,28 +57,39 @@ def _end():
 
 
 class RowWorker:
-    """The row worker of a network's rows on one thread: its barrier, and whether it is worth it.
+    """Starts and dismisses the row worker for one network and one calling thread.
 
-    A worker that does not help is dismissed, and started again after a while that doubles each
-    time.
+    It compares the times of ROWS_PER_TRIAL predictions of one example each with and without a
+    worker. A worker that does not help is dismissed; the number of such trials until the next one
+    starts doubles each time.
     """
 
     def __init__(self, function):
-        """function(*args, Team(barrier, 1, 2)) waits for rows, computes and releases."""
+        """Note the compiled function of the worker's thread, and make its barrier.
+
+        The thread calls function(*args, Team(barrier, 1, 2)), which computes its half of one
+        example after another until the worker ends.
+        """
         self.function, self.barrier = function, np.zeros(4 * BARRIER_STRIDE, np.int64)
         self.ready = False  # whether the function is compiled
-        self.ended, self.rows, self.first = 0.0, 0, 0.0  # the last row; rows since the first one
-        self.alone = 0.0  # seconds that the rows of the last trial without a worker took
-        self.just_started = False
-        self.rest, self.resting = 1, 0  # trials without a worker after a failure; still to go
+        # Time at which the last row ended, rows of this trial, time at which the trial began.
+        self.ended, self.rows, self.first = 0.0, 0, 0.0
+        self.alone = 0.0  # seconds of the last trial without a worker
+        self.just_started = False  # whether the worker started at the end of the last trial
+        # Trials without a worker after the next failure, and how many of the current ones remain.
+        self.rest, self.resting = 1, 0
 
     def prepare(self, args):
-        """Compile what the worker runs."""
+        """Compile the worker's function for `args`, its arguments but the team."""
         self.function.prepare(*args, Team(self.barrier, 1, 2))
         self.ready = True
 
     def is_due(self, began):
-        """Tell, after a row that began at that time, whether a trial's rows followed closely."""
+        """Count a prediction of one example that has just ended; tell whether it completes a trial.
+
+        began: its start by time.perf_counter. A gap of more than MAX_GAP seconds before it begins
+        the trial anew.
+        """
         now = time.perf_counter()
         if began - self.ended > MAX_GAP:
             self.rows, self.first = 0, began
@@ -80,9 +97,10 @@ class RowWorker:
         return self.rows >= ROWS_PER_TRIAL
 
     def judge(self, args, theta, threads):
-        """After a trial, start a worker that reads theta, or dismiss one that is no help.
+        """End a trial: start a worker, keep the running one, or dismiss it.
 
-        threads() tells how many threads may be used.
+        args: arguments of the worker's function but the team; theta (p,): parameters that the
+        worker reads, among args; threads(): returns how many threads the caller may use.
         """
         took, self.rows, self.first = self.ended - self.first, 0, self.ended
         free = threads() > 1 and not is_busy()
@@ -102,7 +120,10 @@ class RowWorker:
             self._start(args, theta)
 
     def _start(self, args, theta):
-        """Start a worker, unless there is one already or the system has no thread."""
+        """Start the worker's thread on `args` and theta (p,); do nothing if the process has one.
+
+        If the system has no thread left, MAX_REST trials without a worker follow.
+        """
         if any(thread.is_alive() for thread, _ in _current) or not _starting.acquire(False):
             return
         try:

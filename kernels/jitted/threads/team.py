@@ -1,9 +1,10 @@
-"""A fork-join team: plain threads that execute one nogil compiled function at the same time.
+"""The fork-join team: Python threads that execute one compiled function (nogil) at the same time.
 
-Numba's own threading layers cost 1.6 to 27 µs a region, and some abort on concurrent entry or die
-after a fork. Threads of a team allocate nothing, raise nothing and touch no Python object while
-they compute. An abort is set before a thread begins or after it has ended, never between two
-barriers: so all threads leave before the first update, or none.
+Numba's own threading layers cost 1.6 to 27 µs for each parallel region, and some abort when two
+threads enter one, or after a fork. Inside the compiled function the threads allocate nothing, raise
+nothing and touch no Python object. The flag ABORTED of the barrier makes all threads leave; it is
+set before a thread begins or after it has ended, never between two barriers: therefore either all
+threads leave before the first update, or none does.
 """
 
 from __future__ import annotations
@@ -19,33 +20,38 @@ import numpy as np
 from ..compiler.unrequested import raise_if_called
 from ..records import ABORTED, BARRIER_STRIDE, Team
 
-#: The team of one thread, whose barrier nobody writes to.
+#: The team of one thread. All such teams share this barrier, because nobody writes to it.
 _ALONE = Team(np.zeros(2 * BARRIER_STRIDE, np.int64), 0, 1)
 
 
 class _Worker:
-    """A thread that runs what it is given and sleeps in between."""
+    """A thread that takes jobs (function, args) from a queue, and sleeps while there is none."""
 
     def __init__(self):
+        """Make the queues and the thread, which the caller starts."""
         self.jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._serve, daemon=True, name="fastnn")
 
     def end(self):
-        """Return once the thread has ended, or never began."""
+        """Make the thread end after its job, and wait for it; one never started needs no wait."""
         self.jobs.put(None)
         if self.thread.ident is not None:
             self.thread.join()
 
     def _serve(self):
+        """Run jobs until there comes None; reply to each with None or its error."""
         while (job := self.jobs.get()) is not None:
             reply = _run_job(*job)
-            job = None  # an idle thread keeps no array alive
+            job = None  # the arrays of the job may be freed while the thread is idle
             self.replies.put(reply)
 
 
 def _run_job(function, args):
-    """Run function(*args); return the error that kept it from it, once the others are released."""
+    """Run function(*args), whose last argument is a Team; return None, or the error it raised.
+
+    An error sets ABORTED in the team's barrier first, which releases the other threads.
+    """
     try:
         function(*args)
     except BaseException as error:
@@ -55,13 +61,17 @@ def _run_job(function, args):
 
 
 class _Pool:
-    """The workers that a caller keeps beside its own thread, and its multiplications so far."""
+    """The workers that one calling thread keeps, and how much its calls have multiplied so far."""
 
     def __init__(self):
+        """Begin without workers."""
         self.workers, self.multiplications = [], 0
 
     def gather(self, n):
-        """Return n workers, started where too few run: fewer if the system has no more threads."""
+        """Return a list of n workers, and start the missing ones.
+
+        It is shorter where the system can start no more threads.
+        """
         while len(self.workers) < n:
             worker = _Worker()
             try:
@@ -69,13 +79,17 @@ class _Pool:
             except RuntimeError:
                 break
             except BaseException:
-                worker.end()  # if it has begun after all
+                worker.end()  # a signal can interrupt `start` after the thread has begun
                 raise
             self.workers.append(worker)
         return self.workers[:n]
 
     def dismiss(self):
-        """End all workers; what a signal raises waits until no thread uses an array any more."""
+        """End all workers and wait for them.
+
+        An exception that a signal's handler raises meanwhile is raised again at the end, when no
+        thread uses the caller's arrays any more.
+        """
         raised = None
         while self.workers:
             try:
@@ -87,19 +101,20 @@ class _Pool:
             raise raised
 
 
-_own: threading.local  # its `team` is the one of the thread that asks
-_lock: threading.Lock  # held while a team's size is settled
+_own: threading.local  # its attribute `pool` is the calling thread's _Pool, or None
+_lock: threading.Lock  # held while a call decides how many threads it uses
 
 
 def _forget():
-    """Begin without workers: a forked child has none of its parent's threads."""
+    """Reset this module: in a forked child no thread of the parent exists."""
     global _own, _lock
-    _own, _lock = threading.local(), threading.Lock()  # _own.pool: of the thread that asks
+    _own, _lock = threading.local(), threading.Lock()
     _claims.clear()
 
 
-_claims: dict[int, int] = {}  # how many threads every thread that computes uses, itself included
-#: Functions, each with the types of its arguments, that need no compiler any more.
+#: For the ident of each thread that is in `run_parallel`: threads of its team, itself included.
+_claims: dict[int, int] = {}
+#: (function, types of its arguments …) of the calls whose function is compiled.
 _ready: set[Any] = set()
 _forget()
 if hasattr(os, "register_at_fork"):
@@ -108,7 +123,11 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def keep_team():
-    """Keep the threads that calls within this block start: waking costs 30 µs, starting 300."""
+    """Keep the threads that calls in a `with` block start, until the block ends; yield their _Pool.
+
+    Waking a thread takes 30 µs, starting one 300 µs. A block within a block uses the outer
+    block's threads.
+    """
     pool = getattr(_own, "pool", None)
     if pool is not None:
         yield pool
@@ -122,22 +141,25 @@ def keep_team():
 
 
 def accumulate_flops(multiplications):
-    """Return all that this block has multiplied, with these: no thread is started for little."""
+    """Add `multiplications` to those of this thread's `keep_team` block, and return the sum.
+
+    Outside a block the sum is `multiplications`. Callers start no threads while the sum is small.
+    """
     pool = getattr(_own, "pool", None) or _Pool()
     pool.multiplications += multiplications
     return pool.multiplications
 
 
 def is_busy():
-    """Tell whether any thread computes with a team, or alone what a team might."""
+    """Tell whether any thread of this process is in `run_parallel`, with a team or alone."""
     return bool(_claims)
 
 
 def run_parallel(function, args, n_threads):
-    """Run function(*args, Team) on `n_threads` threads, this one being thread 0.
+    """Run function(*args, Team) on n_threads threads at once; return thread 0's result.
 
-    The threads that other callers hold are taken off, and it runs on fewer where the system has no
-    thread left. Returns what the function returns here.
+    The calling thread is thread 0. There are fewer threads, but at least one, if other callers are
+    computing, whose threads are subtracted, or if the system can start no more.
     """
     caller = threading.get_ident()
     try:
@@ -152,11 +174,14 @@ def run_parallel(function, args, n_threads):
         raise_if_called()
         return result
     finally:
-        _claims.pop(caller, None)  # one call, which no signal divides
+        _claims.pop(caller, None)  # no signal handler can run in the middle of this one call
 
 
 def _types(args):
-    """Yield what tells the types of arguments apart: dtypes, those of records' fields too."""
+    """Yield the dtype of each array in `args` and the type of each other argument.
+
+    Records are replaced by their fields.
+    """
     for arg in args:
         if isinstance(arg, tuple):
             yield from _types(arg)
@@ -165,12 +190,16 @@ def _types(args):
 
 
 def _fork_join(function, args, pool, n_threads):
-    """Run function on this thread and up to n_threads − 1 others; return what it returns here."""
+    """Run function(*args, Team) on this thread and up to n_threads − 1 workers of a _Pool.
+
+    Returns this thread's result. An error of any thread sets ABORTED and ends all workers, and is
+    raised here.
+    """
     workers = pool.gather(n_threads - 1)
     n_threads = 1 + len(workers)
     barrier = np.zeros(BARRIER_STRIDE * (n_threads + 1), np.int64)
     types = (function, *_types(args))
-    if types not in _ready:  # here, for Ctrl-C stops this thread only, not one that compiles
+    if types not in _ready:  # this thread compiles, because Ctrl-C cannot interrupt a worker
         function.prepare(*args, Team(barrier, 0, n_threads))
         _ready.add(types)
     try:
@@ -180,7 +209,7 @@ def _fork_join(function, args, pool, n_threads):
         for error in [worker.replies.get() for worker in workers]:
             if error is not None:
                 raise error
-    except BaseException:  # a signal's handler may raise anything, anywhere
+    except BaseException:  # a signal handler can raise any exception at any line
         barrier[ABORTED] = 1
         pool.dismiss()
         raise
