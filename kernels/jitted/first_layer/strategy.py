@@ -148,11 +148,13 @@ def multiplies_input_directly(ops, X, state, dtype, batch):
     ops: the op table, from its INPUT op row on; state: the vector of scalings, None if not known
     yet; batch: examples of a step or prediction. If X is None (not known yet), the answer is False.
     """
-    if X is None or ops["kind"][1] != Kind.DENSE:
+    if X is None or (X.dtype != UINT8 and not isinstance(X, SparseRows)):
+        return False  # of most arrays, before the op table is read, which takes microseconds
+    if ops["kind"][1] != Kind.DENSE:
         return False
     if isinstance(X, SparseRows):
         return ops["stats"][0] == 0 and len(X.data) <= CSR_MAX_DENSITY * X.size
-    if X.dtype != UINT8 or ops["A"][0] < 0 or not int8_beats_copy(ops, dtype, batch):
+    if ops["A"][0] < 0 or not int8_beats_copy(ops, dtype, batch):
         return False
     return state is None or can_multiply_strided(describe_input(X)[0], ops[0], state)
 
