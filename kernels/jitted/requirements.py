@@ -10,7 +10,10 @@ MIN_PACKED_ENTRIES = 96
 
 
 def in_training(name):
-    """Return the requirement of a kernel's counterpart for gradients: "NAME in training"."""
+    """Return "NAME in training", the requirement of kernels that only gradients and fits need.
+
+    name: a requirement. A call for a gradient or a fit that requires it requires this too.
+    """
     return f"{name} in training"
 
 

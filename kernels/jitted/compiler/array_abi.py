@@ -23,7 +23,7 @@ class AbiArray(types.Array):
     """
 
     def __init__(self, array):
-        """Make the type from `array`, Numba's ordinary type of the array."""
+        """Make the C-contiguous counterpart of `array`, a Numba array type: same dtype and ndim."""
         super().__init__(array.dtype, array.ndim, "C", name=f"passed({array})")
         self.array = array
 
@@ -111,5 +111,5 @@ def abi_type(kind):
 
 
 def abi_types(kinds):
-    """Return the types that an indirect kernel has for arguments of the Numba types `kinds`."""
+    """Return the tuple of abi_type(kind) for each Numba type of `kinds`: arrays as AbiArray."""
     return tuple(map(abi_type, kinds))

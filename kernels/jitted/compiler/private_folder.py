@@ -79,7 +79,7 @@ def _way(folder):
 
 
 def _home():
-    """Return the status of the user's home folder, or None where there is none."""
+    """Return the os.stat_result of the user's home folder, or None if it cannot be read."""
     try:
         return Path.home().stat()
     except (OSError, RuntimeError):

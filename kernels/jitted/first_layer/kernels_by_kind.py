@@ -90,9 +90,10 @@ def _backward_blocks(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
 
 
 def _forward_csr(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Z[o, j] += Σₖ X[row_indices[j], k] W[o, k] over all features k, for X of unscaled CSR rows.
+    """Z[i, j] += Σₖ X[row_indices[j], k] W[outputs.first + i, k] over all features k; X: CSR rows.
 
-    Z (outputs.n, m), m = row_indices.size. group is unused. scratch: room for packed weights.
+    Z (outputs.n, m), m = row_indices.size; X is not scaled. group is unused. scratch: room for
+    packed weights.
     """
     work = view(scratch, 0, GATHER_BLOCK_NUMBERS)
     W = _weights(model, outputs, 0)
@@ -100,18 +101,19 @@ def _forward_csr(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch)
 
 
 def _backward_csr(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """dW[o, k] = Σⱼ dZ[o, j] X[row_indices[j], k] for a thread's units o; X: unscaled CSR rows.
+    """dW[o, k] = Σⱼ dZ[o, j] X[row_indices[j], k] for this thread's share of units o.
 
-    dZ (n_out, m), dW (n_out, n_in); m = row_indices.size. scratch: room for a packed gradient.
+    dZ (n_out, m), dW (n_out, n_in); m = row_indices.size; X: unscaled CSR rows. scratch: room for
+    a packed gradient.
     """
     work = view(scratch, 0, GATHER_BLOCK_NUMBERS)
     csr_backward(kernel_ptrs, model.ops[1].n_out, X, row_indices, dZ, dW, work, team)
 
 
 def _forward_strided(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Z[o, j] += Σₖ x[j, k] W[o, k] over the features k of a group; Z (outputs.n, m).
+    """Z[i, j] += Σₖ x[j, k] W[outputs.first + i, k] over the features k of a FeatureGroup `group`.
 
-    x (m, n_in): X[row_indices], scaled by the INPUT op row.
+    Z (outputs.n, m); x (m, n_in): X[row_indices], scaled by the INPUT op row.
     X is read in place. scratch is unused.
     """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
@@ -140,9 +142,9 @@ def _backward_strided(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team)
 
 
 def _forward_int8(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Z[o, j] += Σₖ x[j, k] W[o, k] over the features k of a group; Z (outputs.n, m).
+    """Z[i, j] += Σₖ x[j, k] W[outputs.first + i, k] over the features k of a FeatureGroup `group`.
 
-    x (m, n_in): X[row_indices], scaled by the INPUT op row.
+    Z (outputs.n, m); x (m, n_in): X[row_indices], scaled by the INPUT op row.
     Bytes of X are packed into scratch. Tiles of features are short for any number of units, because
     scratch has to hold a panel of X and quantised weights.
     """
@@ -156,9 +158,9 @@ def _forward_int8(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch
 
 
 def _forward_int8_narrow(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Z[o, j] += Σₖ x[j, k] W[o, k] over the features k of a group; Z (outputs.n, m).
+    """Z[i, j] += Σₖ x[j, k] W[outputs.first + i, k] over the features k of a FeatureGroup `group`.
 
-    x (m, n_in): X[row_indices], scaled by the INPUT op row.
+    Z (outputs.n, m); x (m, n_in): X[row_indices], scaled by the INPUT op row.
     The bytes of X are read in place; scratch holds quantised weights.
     """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
@@ -248,9 +250,9 @@ _backward = indirect_each("T Model X I1 Matrix Matrix F1 Team", in_training_each
 
 @inlined
 def add_products(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Z[o, j] += Σₖ x[j, k] W[o, k] over the features k of a group, for the units `outputs`.
+    """Z[i, j] += Σₖ x[j, k] W[outputs.first + i, k] over the features k of a FeatureGroup `group`.
 
-    x (m, n_in): X[row_indices], scaled by the INPUT op row; Z (outputs.n, m). For the kinds BLOCKS
+    Z (outputs.n, m); x (m, n_in): X[row_indices], scaled by the INPUT op row. For the kinds BLOCKS
     and CSR the group holds all features, for BLOCKS `outputs` all units. scratch: this thread's
     own, (thread_size,).
     """

@@ -88,7 +88,7 @@ def _load_four(builder, v, y, n, k):
 
 
 def _largest_bits(builder, v, y, n):
-    """Emit max |y[: n]| as the bits of a float32, an int32; bits of NaN exceed those of numbers."""
+    """Emit and return the bit pattern of max |y[: n]|, float32, as an int32; NaN's is largest."""
     k, best, end = v.loop(n, VECTOR_BYTES, [splat_word(0)] * 4)
     found = []
     for x, most in zip(_load_four(builder, v, y, n, k), best, strict=True):
@@ -184,9 +184,9 @@ def _row_quantizer(quantize_one, ints_per_four):
 
     @inlined
     def limbs_ld(n_words):
-        """Return the length of a quantised row of 4 · n_words numbers, in 32-bit numbers.
+        """Return n_words · ints_per_four + 16, the int32 from one quantised row to the next.
 
-        This includes the cache line at its end, which begins with the scale.
+        A row holds the limbs of 4 · n_words numbers, then a cache line that begins with its scale.
         """
         return n_words * ints_per_four + WORD_LANES
 

@@ -75,9 +75,9 @@ def _gather(dtype, size, wide, X, rows, first, scaling, block):
 
 
 def _gather_kernel(dtype):
-    """Return the kernel that gathers blocks of X, for X of a dtype.
+    """Return the kernel that gathers and scales blocks of X, for X of a dtype.
 
-    It is a closure over types, not over intrinsics: the disk cache did not find those again.
+    It is a closure over types, because the disk cache does not find closures over intrinsics again.
     """
     number, size = dtype.type, dtype.itemsize
 

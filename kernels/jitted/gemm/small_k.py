@@ -68,9 +68,10 @@ class _Band:
         ]
 
     def stream(self, rows, depth, finish):
-        """Emit C[i, j] = finish(start + Σₖ A[i, k] B[k, j]) for i in `rows`, j < N, k < depth.
+        """Emit C[i, j] = finish(start + Σₖ A[i, k] B[k, j]) for the band's rows i in `rows`.
 
-        start: 0, the old C[i, j] or the bias of row i, by `Beta`. finish: an `EpilogueEmitter`.
+        Here j < N, k < depth. start: 0, the old C[i, j] or the bias of row i, by `Beta`. finish: an
+        `EpilogueEmitter`.
         rows: LLVM indices, counted from the band's first row.
         """
         builder, v = self.builder, self.v

@@ -193,25 +193,37 @@ def _categorical_hits(Z, Y, w, m, scratch):
 
 
 def _squared(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
-    """Write loss_hits = (cost of the squared error, 0) and its gradient dA; scratch is unused."""
+    """Write loss_hits = (cost of the squared error, 0) and its gradient dA by the outputs A.
+
+    The arguments are those of `cost_and_hits`; code, rate and scratch are unused.
+    """
     loss_hits[0] = _squared_cost(A, Y, view_row(weights, 0, 0, m), m, dA)
     loss_hits[1] = 0.0
 
 
 def _binary(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
-    """Write loss_hits = (cost, hits) of binary cross-entropy and dA; A: logits; scratch unused."""
+    """Write loss_hits = (cost, hits) of binary cross-entropy and its gradient dA by the logits A.
+
+    The arguments are those of `cost_and_hits`; code, rate and scratch are unused.
+    """
     loss_hits[0] = _binary_cost(A, Y, view_row(weights, 0, 0, m), m, dA)
     loss_hits[1] = _binary_hits(A, Y, view_row(weights, 1, 0, m), m)
 
 
 def _categorical(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
-    """Write loss_hits = (cost, hits) of categorical cross-entropy and dA; A: logits."""
+    """Write loss_hits = (cost, hits) of categorical cross-entropy and its gradient dA.
+
+    A: logits. The other arguments are those of `cost_and_hits`; code and rate are unused.
+    """
     loss_hits[0] = _categorical_cost(A, Y, view_row(weights, 0, 0, m), m, dA, scratch)
     loss_hits[1] = _categorical_hits(A, Y, view_row(weights, 1, 0, m), m, scratch)
 
 
 def _pointwise(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
-    """Write loss_hits = (cost of the loss `code`, 0) and its gradient dA; scratch is unused."""
+    """Write loss_hits = (cost of the loss `code`, 0) and its gradient dA by the outputs A.
+
+    The arguments are those of `cost_and_hits`; scratch is unused.
+    """
     loss_hits[0] = _pointwise_cost(code, A, Y, view_row(weights, 0, 0, m), m, rate, dA)
     loss_hits[1] = 0.0
 

@@ -13,7 +13,9 @@ import numpy as np
 from ...debug import DEBUG
 from ...views import aligned_scratch
 
-MAX_SCRATCH_BYTES = 2**20  # size in bytes of the vector that a thread keeps for each dtype
+#: Largest request in bytes that is served from the vector which a thread keeps for each dtype, and
+#: that vector's size; a larger request gets fresh memory, which is not kept.
+MAX_SCRATCH_BYTES = 2**20
 
 
 class _Kept(threading.local):
