@@ -6,9 +6,10 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Return BACKEND, and import Numba only now: some modules in here are used without it.
+    """Return BACKEND, the backend of compiled ops; only now is Numba imported.
 
-    Raises AttributeError for any other name.
+    name: "BACKEND"; any other name raises AttributeError. Some modules of this package are used
+    without Numba.
     """
     if name != "BACKEND":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

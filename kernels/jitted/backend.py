@@ -13,7 +13,7 @@ from .threads import team
 
 
 class Compiled(Backend):
-    """The `Backend` whose calls run compiled programs; the functions live in `execution`."""
+    """The `Backend` whose calls run compiled programs, by the functions of `execution`."""
 
     workspace = staticmethod(entry.workspace)
     forward = staticmethod(entry.forward)

@@ -9,16 +9,16 @@ CACHE_LINE = 64  # bytes of a cache line
 
 
 def pad_to_cache_lines(m, itemsize):
-    """Return m, a count of numbers of `itemsize` bytes, rounded up to whole cache lines."""
+    """Return m, a count of numbers of `itemsize` bytes each, rounded up to whole cache lines."""
     line = CACHE_LINE // itemsize
     return (m + line - 1) // line * line
 
 
 def partition_cache_lines(m, itemsize, tid, n_threads):
-    """Return the range of indices 0 … m − 1 that thread `tid` of n_threads works on.
+    """Return (first, last + 1): the part of the indices 0 … m − 1 that thread `tid` works on.
 
-    The m numbers have `itemsize` bytes each. Shares consist of whole cache lines, whose counts
-    differ by at most one; a share may be empty.
+    tid: index of the thread, from 0 to n_threads − 1; the m numbers have `itemsize` bytes each.
+    Parts consist of whole cache lines, whose counts differ by at most one; a part may be empty.
     """
     line = CACHE_LINE // itemsize
     lines = (m + line - 1) // line
@@ -26,10 +26,11 @@ def partition_cache_lines(m, itemsize, tid, n_threads):
 
 
 def static_partition(n, tid, n_threads):
-    """Return the range of the indices 0 … n − 1 that thread `tid` of n_threads works on.
+    """Return (first, last + 1): the part of the indices 0 … n − 1 that thread `tid` works on.
 
-    Sizes of shares differ by at most one. The bits of a result must not depend on the share that
-    computes it, because shares depend on n_threads. A lone thread computes no division.
+    tid: index of the thread, from 0 to n_threads − 1. Sizes of parts differ by at most one. The
+    bits of a result must not depend on the part that computes it, because parts depend on
+    n_threads. For n_threads = 1 nothing is divided.
     """
     return (
         n * tid // n_threads if tid > 0 else 0,

@@ -18,9 +18,9 @@ Array = np.ndarray[Any, Any]
 #: Distance between the counters of a barrier, in int64 numbers: two cache lines, because CPUs fetch
 #: cache lines in pairs and a line that two threads write to would travel between their caches.
 BARRIER_STRIDE = 16
-#: Indices into a team's barrier vector. ARRIVED: how often threads have arrived at the barrier;
-#: ABORTED: 1 once a thread has failed; NEXT_CHUNK: the first piece of work that no thread has taken
-#: yet, where pieces are dealt out dynamically.
+#: Indices into a team's barrier vector. ARRIVED: how often threads have come to a barrier, all
+#: threads together; ABORTED: 1 once a thread has failed, else 0; NEXT_CHUNK: the first piece of
+#: work that no thread has taken yet, where each thread takes the next one when it is done.
 ARRIVED, ABORTED, NEXT_CHUNK = 0, 1, 2
 
 #: Largest number of chunks of parameters for which a step stores partial sums (of the penalty or of
@@ -29,13 +29,13 @@ MAX_CHUNKS = 8192
 
 
 class Team(NamedTuple):
-    """A fork-join team of threads that execute one kernel at once, as seen by thread `tid`."""
+    """Threads that execute one kernel at the same time (fork-join), as thread `tid` sees them."""
 
-    # (BARRIER_STRIDE · (n_threads + 1),) int64: the numbers ARRIVED … NEXT_CHUNK, which all threads
-    # share; BARRIER_STRIDE · (tid + 1) is the index of how often thread tid has arrived.
+    # (BARRIER_STRIDE · (n_threads + 1),) int64: counters. barrier[ARRIVED], [ABORTED], [NEXT_CHUNK]
+    # serve all threads; barrier[BARRIER_STRIDE · (tid + 1)] counts the barriers of thread tid.
     barrier: Array
     tid: int  # index of this thread, from 0 to n_threads − 1
-    n_threads: int
+    n_threads: int  # number of threads of the team
 
 
 class Model(NamedTuple):
@@ -43,7 +43,7 @@ class Model(NamedTuple):
 
     ops: Array  # (n_rows,) of dtype `opcodes.OP`: the op table, one op row for each op
     theta: Array  # (p,) all parameters: weights, biases, γ and β
-    state: Array  # flat: shifts and factors of INPUT op rows, means and variances of BATCHNORM
+    state: Array  # (s,): shifts and factors of INPUT op rows, means and variances of BATCHNORM
 
 
 class WorkspaceOffsets(NamedTuple):
@@ -100,73 +100,73 @@ class BatchNorm(NamedTuple):
 
 
 class FeatureGroup(NamedTuple):
-    """One of n_groups shares of the columns of X; the first layer sums each share separately."""
+    """One of n_groups parts of the columns of X; the first layer sums each part separately."""
 
-    number: int  # index of this share, from 0 to n_groups − 1
-    n_groups: int
+    number: int  # index of this part, from 0 to n_groups − 1
+    n_groups: int  # number of parts
 
 
 class Input(NamedTuple):
     """The description of the user's X (m, n): its address, strides, dtype and how it is read.
 
-    X is a strided array, or a CSR matrix with values (nnz,), row starts (m + 1,) int64 and column
-    indices (nnz,) int32; for CSR the first three fields are the addresses of these vectors.
+    X is a strided array, or CSR rows: values (nnz,), starts of the rows (m + 1,) int64 and column
+    indices (nnz,) int32. For CSR the first three fields are the addresses of these vectors.
     """
 
     address: int  # address of X[0, 0]; CSR: address of the values
     row_stride: int  # elements from X[i, j] to X[i + 1, j]; CSR: address of the row starts
     column_stride: int  # elements from X[i, j] to X[i, j + 1]; CSR: address of the column indices
-    dtype_code: int  # place in `opcodes.READ`; CSR of float32 and float64: the two codes after it
+    dtype_code: int  # index in `opcodes.READ`; CSR of float32 and float64: the two codes after it
     kind: int  # an `input_descriptor.InputKind`: which kernels read X
 
 
 class Features(NamedTuple):
     """The columns first … first + n − 1 of X."""
 
-    first: int
-    n: int
+    first: int  # index of the first column
+    n: int  # number of columns
 
 
 class Outputs(NamedTuple):
     """The units first … first + n − 1 of a dense layer: rows of W (n_out, n_in)."""
 
-    first: int
-    n: int
+    first: int  # index of the first unit
+    n: int  # number of units
 
 
 class InputScaling(NamedTuple):
     """How an INPUT op row scales a number x of X: A = (x − shift − rest) · factor + offset.
 
-    Each vector is (n,) with a number for each feature, (1,) with one number for all features, or
-    (0,) where X is not scaled.
+    shift, factor and rest are (n,) with a number for each feature, (1,) with one number for all
+    features, or (0,) where X is not scaled.
     """
 
     shift: Array  # mean or minimum of X, rounded to the network's dtype
-    factor: Array
+    factor: Array  # multiplies x after the shift
     rest: Array  # rounding error of the shift: the exact mean or minimum − shift
-    offset: float
+    offset: float  # added last, one for all features
 
 
 class Scaling(NamedTuple):
     """How an INPUT op row scales X with one factor for all features: A = factor · x + offset."""
 
-    factor: float
-    offset: float
+    factor: float  # multiplies x
+    offset: float  # added to the product
 
 
 class Matrix(NamedTuple):
     """A matrix in a flat vector: its element (i, j) is data[offset + i · ld + j]."""
 
-    data: Array  # (size,)
-    offset: int  # index of the element (0, 0)
+    data: Array  # (size,), the vector
+    offset: int  # index in `data` of the element (0, 0)
     ld: int  # leading dimension: numbers from (i, j) to (i + 1, j)
 
 
 class Operand(NamedTuple):
     """A matrix in a flat vector: (i, j) is data[offset + i · row_stride + j · column_stride]."""
 
-    data: Array  # (size,)
-    offset: int  # index of the element (0, 0)
+    data: Array  # (size,), the vector
+    offset: int  # index in `data` of the element (0, 0)
     row_stride: int  # numbers from (i, j) to (i + 1, j)
     column_stride: int  # numbers from (i, j) to (i, j + 1)
 
@@ -174,15 +174,15 @@ class Operand(NamedTuple):
 class Slice(NamedTuple):
     """The indices begin … end − 1, for example of the units or the inputs of a dense layer."""
 
-    begin: int
-    end: int
+    begin: int  # first index
+    end: int  # last index + 1
 
 
 class Beta(NamedTuple):
     """The start value of C[i, j] in C = A B: 0, the old C[i, j], or bias[bias_offset + i]."""
 
     mode: int  # BETA_ZERO, BETA_ONE or BETA_BIAS of `gemm/epilogue.py`, in the order above
-    bias: Array  # flat vector; unused unless the mode is BETA_BIAS
+    bias: Array  # (size,); unused unless the mode is BETA_BIAS
     bias_offset: int  # index of the bias of C's row 0
 
 
@@ -195,7 +195,7 @@ class Epilogue(NamedTuple):
 
     kind: int  # EPILOGUE_NONE, EPILOGUE_RELU or EPILOGUE_RELU_GRAD of `gemm/epilogue.py`
     mask_offset: int  # index of mask[0, 0] in C's vector; only EPILOGUE_RELU_GRAD uses it
-    mask_scale: float  # only EPILOGUE_RELU_GRAD uses it
+    mask_scale: float  # factor of s; only EPILOGUE_RELU_GRAD uses it
 
 
 class DenseLayer(NamedTuple):

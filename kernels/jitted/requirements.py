@@ -12,26 +12,29 @@ MIN_PACKED_ENTRIES = 96
 def in_training(name):
     """Return "NAME in training", the requirement of kernels that only gradients and fits need.
 
-    name: a requirement. A call for a gradient or a fit that requires it requires this too.
+    name: a requirement, a str. A gradient or a fit that requires "NAME" requires this name too.
     """
     return f"{name} in training"
 
 
 def of_activation(code):
-    """Return the requirement of the kernel that computes an activation, from its code."""
+    """Return the requirement (a str) of an activation's kernel; code: its `Activation` or int."""
     return f"activation {Activation(code).name.lower()}"
 
 
 def of_derivative(code):
-    """Return the requirement of the kernel that computes dZ = dA g'(Z), from g's code."""
+    """Return the requirement (a str) of the kernel that computes dZ = dA g'(Z).
+
+    code: g, an `Activation` or its int.
+    """
     return f"{of_activation(code)} back"
 
 
 def of_loss(code):
-    """Return the requirement of the kernel that computes a loss, from its code."""
+    """Return the requirement (a str) of a loss's kernel; code: a `Loss` or its int."""
     return Loss(code).name.lower()
 
 
 def of_method(code):
-    """Return the requirement of the kernel of an optimiser's step, from the method's code."""
+    """Return the requirement (a str) of an optimiser's kernel; code: a `Method` or its int."""
     return f"method {Method(code).name.lower()}"

@@ -23,7 +23,7 @@ class AbiArray(types.Array):
     """
 
     def __init__(self, array):
-        """Make the C-contiguous counterpart of `array`, a Numba array type: same dtype and ndim."""
+        """Make the type; array: a Numba array type, whose dtype and ndim it gets."""
         super().__init__(array.dtype, array.ndim, "C", name=f"passed({array})")
         self.array = array
 
@@ -33,24 +33,31 @@ class _Model(ArrayModel):
     """The data model of `AbiArray`: an ordinary array inside a function, two values in a call."""
 
     def _member(self, name):
-        """Return the data model of one member of an array's structure, by the member's name."""
+        """Return the Numba data model of one member of an array's structure.
+
+        name: the member's name, as "data" or "shape".
+        """
         return self._models[self.get_field_position(name)]
 
     def get_argument_type(self):
-        """Return the LLVM types of the arguments that pass an array: its address and its shape."""
+        """Return the LLVM types (pointer, (i64, …)) of an array's address and ndim sizes."""
         return tuple(self._member(name).get_argument_type() for name in ("data", "shape"))
 
     def as_argument(self, builder, value):
-        """Return the LLVM values (address, shape) that pass `value`, an array's structure."""
+        """Emit loads of an array's address and shape; return the LLVM values (address, shape).
+
+        builder: llvmlite's IRBuilder; value: the LLVM value of the array's structure.
+        """
         return tuple(
             self._member(name).as_argument(builder, self.get(builder, value, name))
             for name in ("data", "shape")
         )
 
     def from_argument(self, builder, value):
-        """Emit the array's structure from `value`, its address and shape, and return it.
+        """Emit the array's structure and return it as an LLVM value.
 
-        The code computes the strides and the number of elements from the shape.
+        builder: llvmlite's IRBuilder; value: (address, shape), the LLVM values that were passed.
+        The emitted code computes strides (bytes) and the number of elements from the shape.
         """
         data = self._member("data").from_argument(builder, value[0])
         shape = self._member("shape").from_argument(builder, value[1])
@@ -77,31 +84,32 @@ class _Model(ArrayModel):
 
 @lower_cast(AbiArray, types.Array)
 def _array(context, builder, given, wanted, value):
-    """Return `value` unchanged: both types have one structure inside a function.
+    """Return `value`, an array's LLVM structure, unchanged: both types have one structure.
 
-    Numba needs this cast where a variable holds an `AbiArray` on one path and an array on another.
+    given, wanted: the two Numba types; context, builder: Numba's and LLVM's, unused. Numba needs
+    this cast where a variable holds an `AbiArray` on one path and an ordinary array on another.
     """
     return value
 
 
 @intrinsic
 def as_abi_array(typingctx, array):
-    """Return `array` with the type that indirect kernels give it, `AbiArray`.
+    """Intrinsic: return `array`, unchanged, as an `AbiArray`, its type in indirect kernels.
 
     Functions that both direct and indirect kernels call are then compiled for one type only.
     """
 
     def codegen(context, builder, signature, args):
-        """Return the LLVM value of the array, unchanged."""
+        """Emit nothing; return args[0], the LLVM value of the array."""
         return args[0]
 
     return AbiArray(array)(array), codegen
 
 
 def abi_type(kind):
-    """Return the type that an indirect kernel has for an argument of the Numba type `kind`.
+    """Return the Numba type that an indirect kernel has for an argument of the Numba type `kind`.
 
-    An array becomes an `AbiArray`, also within a named tuple; any other type stays.
+    An array type becomes an `AbiArray`, also as a field of a named tuple; any other type stays.
     """
     if isinstance(kind, types.Array):
         return kind if isinstance(kind, AbiArray) else AbiArray(kind)
@@ -111,5 +119,5 @@ def abi_type(kind):
 
 
 def abi_types(kinds):
-    """Return the tuple of abi_type(kind) for each Numba type of `kinds`: arrays as AbiArray."""
+    """Return a tuple with abi_type(kind) for each Numba type `kind` in the sequence `kinds`."""
     return tuple(map(abi_type, kinds))

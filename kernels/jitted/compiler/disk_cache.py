@@ -40,9 +40,10 @@ _listeners: list[Any] = []
 
 
 def listen(listener):
-    """Have `listener()` called when this process first compiles a kernel; None: call nobody.
+    """Have listener() called before this process first compiles a kernel.
 
-    Nothing is called if a compilation has begun before.
+    listener: a function, or None to call nobody. If a compilation has begun before, the listener is
+    never called.
     """
     if _listeners != [False]:
         _listeners[:] = [listener] if listener else []
@@ -66,10 +67,10 @@ def digest():
 
 
 def _home():
-    """Return the user's home folder, or the null device for a user who has none.
+    """Return the Path of the user's home folder, or of the null device for a user who has none.
 
-    A folder below the null device cannot be made, so kernels then stay in memory. A shared folder
-    is no alternative: its owner could replace the pickles in it.
+    A folder below the null device cannot be made; kernels then stay in memory. A shared folder is
+    no alternative: its owner could replace the pickles in it.
     """
     try:
         return Path.home()
@@ -79,7 +80,7 @@ def _home():
 
 @cache
 def cache_folder():
-    """Return the absolute path of this digest's cache folder, which need not exist yet.
+    """Return the absolute Path of the cache folder named after `digest()`; it need not exist yet.
 
     It lies in the environment variable FASTNN_CACHE_DIR if that is set, else in the system's usual
     place for a user's caches.
@@ -98,7 +99,7 @@ def cache_folder():
 
 @cache
 def _warn(reason):
-    """Warn, once for each `reason` (a text), that compiled kernels are not saved."""
+    """Warn that compiled kernels are not saved, once for each `reason`, a str."""
     warnings.warn(
         f"fastnn keeps its compiled kernels in memory only: {reason}. Set FASTNN_CACHE_DIR to a "
         "folder of your own that can be written, and later starts need not compile again.",
@@ -108,7 +109,7 @@ def _warn(reason):
 
 
 def is_writable():
-    """Make the cache folder if it is missing, and tell whether kernels can be saved there."""
+    """Make the cache folder if it is missing; return a bool, whether kernels can be saved in it."""
     try:
         private_folder.make(cache_folder())
     except OSError:
@@ -126,7 +127,7 @@ class _Locator(_CacheLocator):
     """Tells Numba where a function's cache files lie, and when they are stale."""
 
     def __init__(self, function):
-        """Note where `function` is defined."""
+        """Note the line and the source file of `function`, a Python function."""
         self._line = function.__code__.co_firstlineno
         self._py_file = function.__code__.co_filename
 
@@ -137,20 +138,20 @@ class _Locator(_CacheLocator):
         super().ensure_cache_path()
 
     def get_cache_path(self):
-        """Return the cache folder as text."""
+        """Return the cache folder as a str."""
         return str(cache_folder())
 
     def get_source_stamp(self):
-        """Return the digest; a cache file with another stamp is stale."""
+        """Return `digest()`, a str; Numba takes a cache file with another stamp for stale."""
         return digest()
 
     def get_disambiguator(self):
-        """Return the function's line number, which tells functions of one name apart."""
+        """Return the function's line number as a str; it tells functions of one name apart."""
         return str(self._line)
 
     @classmethod
     def from_function(cls, function, path):
-        """Return a locator of `function`; `path`, its source file, is unused."""
+        """Return a _Locator of `function`; `path`, its source file, is unused."""
         return cls(function)
 
 
@@ -158,7 +159,10 @@ class _Names(CompileResultCacheImpl):
     """Names the cache files of one function; unlike Numba's class it searches for no folder."""
 
     def __init__(self, function):
-        """Set what Numba's constructor would: the locator and the beginning of file names."""
+        """Set what Numba's constructor would: the locator and the beginning of the names of files.
+
+        function: the Python function whose compiled code the files hold.
+        """
         self._lineno = function.__code__.co_firstlineno
         self._locator = _Locator(function)
         name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
@@ -168,37 +172,41 @@ class _Names(CompileResultCacheImpl):
 class _Files(IndexDataCacheFile):
     """Reads and writes the cache files of one function: one file for each key.
 
-    A key is a tuple of argument types, the CPU's name and features, and hashes of the function's
-    bytecode and closure. There is no index file, unlike in Numba's class.
+    A key is a tuple: (Numba types of the arguments, CPU's name and features, hashes of the
+    function's bytecode and closure). Unlike Numba's class this one has no index file.
     """
 
     def __init__(self, folder, base):
-        """Use files in `folder` whose names begin with `base`."""
+        """Use files in `folder` (a path as a str) whose names begin with `base` (a str)."""
         super().__init__(folder, base, digest())
         self._base = base
 
     def _path(self, key):
-        """Return the path of a key's file, which is named after a hash of the key.
+        """Return the path (a str) of the file of `key`; a hash of the key is part of it.
 
-        Types enter the hash by their names, for `AbiArray` and Numba's arrays share one repr.
+        The hash is of the types' names, because an `AbiArray` and Numba's array type share one
+        repr.
         """
         name = hashlib.sha256(repr((*map(str, key[0]), *key[1:])).encode()).hexdigest()
         return self._data_path(f"{self._base}.{name[:20]}.nbc")
 
     def holds(self, key):
-        """Tell whether the key has a file; the file is not read."""
+        """Return a bool: whether the file of `key` exists; it is not read."""
         return os.path.exists(self._path(key))
 
     def save(self, key, data):
-        """Write (key, data) as a pickle behind its SHA-256 digest, and replace an older file."""
+        """Write the file of `key`: the pickle of (key, data) behind its SHA-256 digest.
+
+        data: the picklable form of compiled code that Numba makes. An older file is replaced.
+        """
         content = self._dump((key, data))
         private_folder.write(self._path(key), hashlib.sha256(content).digest() + content)
 
     def load(self, key):
-        """Return the data saved for the key, or None.
+        """Return the data that `save` wrote for `key`, or None.
 
-        None stands for a file that is missing, damaged, of another key, or writable by other users;
-        the next `save` replaces it.
+        None: the file is missing, damaged, of another key, or writable by other users; the next
+        `save` replaces it.
         """
         content = private_folder.read(self._path(key))
         if content is None:
@@ -224,18 +232,20 @@ class KernelCache(FunctionCache):
         self._cache_file = _Files(self._cache_path, self._impl.filename_base)
 
     def holds(self, signature, context):
-        """Tell whether the function's code for a signature (a tuple of Numba types) is saved.
+        """Return a bool: whether the function's code for one tuple of argument types is saved.
 
-        context: Numba's target context.
+        signature: the tuple of Numba types; context: Numba's target context.
         """
         return self._enabled and self._cache_file.holds(
             self._index_key(signature, context.codegen())
         )
 
     def load_overload(self, sig, target_context):
-        """Return the saved code of a signature, or None; then the listener is called, once.
+        """Return the saved code of one tuple of argument types, Numba's CompileResult, or None.
 
-        sig: a tuple of Numba types; target_context: Numba's target context.
+        sig: the tuple of Numba types; target_context: Numba's target context. Where it returns
+        None, a compilation begins, and the function given to `listen` is called if this is the
+        first one.
         """
         try:
             private_folder.make(cache_folder())
@@ -248,14 +258,17 @@ class KernelCache(FunctionCache):
         return found
 
     def save_overload(self, sig, data):
-        """Save `data`, the compiled code of a signature; where that fails, warn instead."""
+        """Save the compiled code of one tuple of argument types; where that fails, warn instead.
+
+        sig: the tuple of Numba types; data: the code, Numba's CompileResult.
+        """
         try:
             super().save_overload(sig, data)
         except OSError as error:
             self._give_up(error)
 
     def _give_up(self, error):
-        """Stop using this cache and warn, with the error's text as the reason."""
+        """Stop using this cache, and warn; error: an exception, the warning's reason."""
         self.disable()
         # `strerror` names no file: str(error) can name a temporary one and would warn each time.
         _warn(
@@ -264,9 +277,9 @@ class KernelCache(FunctionCache):
 
 
 def _announce():
-    """Call the listener because a compilation begins, and forget it: it is called once only.
+    """Call the function given to `listen`, because a compilation begins, and forget it afterwards.
 
-    Without a call of `listen` so far, nothing happens.
+    If `listen` has never been called, nothing happens.
     """
     found, _listeners[:] = _listeners[:], [False] if _listeners else []
     for listener in found:

@@ -55,7 +55,7 @@ _dtypes_of: dict[str, Any] = {}
 
 @cache
 def _places():
-    """Return the index in `_defined` of the kernel at each place (index) of the tables, as a list.
+    """Return a list: for each place, an index in the tables, the kernel's index in `_defined`.
 
     Kernels are sorted by the names of their modules, those of one module by definition. Compiled
     code on disk holds places, and the order of imports differs between processes. Importing the
@@ -66,15 +66,15 @@ def _places():
 
 
 def indirect_kernels():
-    """Return the `_Indirect` of every kernel, sorted by place."""
+    """Return a list with the `_Indirect` of every kernel, in the order of the tables."""
     return [_defined[number][1] for number in _places()]
 
 
 def _define(module, function, signature, requires):
-    """Append a kernel to `_defined` without compiling it, and return its index there.
+    """Append the kernel `function`, not compiled, to `_defined`; return its index in that list.
 
-    module: name of its module; signature: letters of its arguments' types; requires: the
-    requirement with which calls request it, or None.
+    module: its module's name; function: a Python function; signature: letters of its arguments'
+    types; requires: the requirement (a name) of calls for which it is compiled, or None.
 
     Raises
     ------
@@ -89,10 +89,11 @@ def _define(module, function, signature, requires):
 
 
 def _call(context, builder, table, place, values, signature, number):
-    """Emit the call of the kernel at index `place` (an LLVM integer) of a table of pointers.
+    """Emit the call of the kernel at index `place` (an LLVM i64) of a table; return a dummy value.
 
-    table: Numba type and LLVM value of the pointers (kernels,); values: LLVM value of the tuple of
-    arguments, already cast; signature, number: the kernel's signature and the network's type.
+    table: (Numba type, LLVM value) of the pointers (kernels,); values: LLVM value of the tuple of
+    arguments, already cast; signature: the kernel's, in letters; number: the network's float32 or
+    float64 as a Numba type; context, builder: Numba's target context, llvmlite's IRBuilder.
     """
     letters, (kind, pointers) = signature.split(), table
     expected = abi_argument_types(signature, number)
@@ -108,9 +109,10 @@ def _call(context, builder, table, place, values, signature, number):
 
 
 def restrict_dtypes(requires, dtypes):
-    """Declare that the kernels of the requirement `requires` exist only for networks of `dtypes`.
+    """Declare that the kernels of one requirement exist only for some dtypes of networks.
 
-    Calls for a network of another dtype that list the requirement compile none of them.
+    requires: the requirement's name; dtypes: a container of dtypes. Calls for a network of another
+    dtype that list the requirement compile none of its kernels.
     """
     _dtypes_of[requires] = dtypes
 
@@ -118,23 +120,24 @@ def restrict_dtypes(requires, dtypes):
 def indirect(signature, requires=None):
     """Return the decorator that makes a function an indirect kernel, which returns nothing.
 
-    Compiled code calls it as name(table, …), with a table of kernel pointers; Python calls
-    `name.kernel(…)`, which is compiled separately. The arguments … are cast to the types of the
-    signature; if it begins with T, the kernel gets the table as its first argument. With
-    `requires`, the kernel is compiled only for calls that list this requirement.
+    Compiled code calls it as name(table, …): table (kernels,) int64 holds the kernel pointers, and
+    the arguments … are cast to the types of `signature`, a string of letters. If that begins with
+    T, the kernel gets the table as its first argument. Python calls `name.kernel(…)`, compiled
+    separately. requires: the requirement of calls for which the kernel is compiled; None: all
+    calls.
     """
 
     def decorate(function):
-        """Define an indirect kernel, and return the intrinsic that calls it."""
+        """Define `function` as an indirect kernel; return the intrinsic that calls it."""
         definition = _define(function.__module__, function, signature, requires)
 
         @intrinsic
         def call(typingctx, table, *args):
-            """Call the kernel with `args`, through a table (kernels,) of pointers."""
+            """Call the kernel with `args`; table (kernels,) int64: the kernel pointers."""
             shape, number = call_types(signature, args)
 
             def codegen(context, builder, sig, values):
-                """Emit the call; values: the LLVM values of table and arguments."""
+                """Emit the call; values: LLVM values of the table and the arguments' tuple."""
                 found, position = (table, values[0]), cgutils.intp_t(_places().index(definition))
                 return _call(context, builder, found, position, values[1], signature, number)
 
@@ -148,15 +151,16 @@ def indirect(signature, requires=None):
 
 
 def in_training_each(functions):
-    """Return `functions`, kernels by requirement, with "in training" added to each requirement."""
+    """Return `functions`, a dict by requirement, with "in training" added to each key."""
     return {in_training(use): function for use, function in functions.items()}
 
 
 def indirect_each(signature, functions):
-    """Return an intrinsic that calls one of several indirect kernels: name(table, i, …), the i-th.
+    """Define several indirect kernels; return the intrinsic name(table, i, …) that calls the i-th.
 
-    functions: Python functions by requirement, all of this signature, to whose types the arguments
-    … are cast. Python calls name.kernels[i](…).
+    signature: letters of the arguments' types, for all kernels; the arguments … are cast to them.
+    functions: a dict from requirement to Python function; i counts its entries from 0. table: the
+    kernel pointers (kernels,) int64. Python calls name.kernels[i](…).
     """
     module = next(iter(functions.values())).__module__
     first = len(_defined)
@@ -165,11 +169,14 @@ def indirect_each(signature, functions):
 
     @intrinsic
     def call(typingctx, table, which, *args):
-        """Call the kernel number `which` (int64) with `args`, through a table of pointers."""
+        """Call entry number `which` (int64, from 0) of `functions` with `args`; return nothing.
+
+        table (kernels,) int64: the kernel pointers; `which` is not an index of it.
+        """
         shape, number = call_types(signature, args)
 
         def codegen(context, builder, sig, values):
-            """Emit the call; values: the LLVM values of table, number and arguments."""
+            """Emit the call; values: LLVM values of table, `which`, and the arguments' tuple."""
             found, start = (table, values[0]), cgutils.intp_t(_places().index(first))
             place = builder.add(values[1], start)
             return _call(context, builder, found, place, values[2], signature, number)
@@ -181,11 +188,12 @@ def indirect_each(signature, functions):
 
 
 def indirect_for(codes, signature, functions, requires):
-    """Return an intrinsic that calls the kernel of an enum's member: name(table, code, …).
+    """Define a kernel for each member of an enum; return an intrinsic, name(table, code, …).
 
-    codes: an enum with the values 0, 1, …; signature: that of all kernels; functions: a Python
-    function for each member; requires(code): the requirement of a member's kernel. A member without
-    a function raises NotImplementedError.
+    The intrinsic calls the kernel of the member with the value `code`. codes: an enum with the
+    values 0, 1, …; signature: letters of the arguments' types, for all kernels; functions: a dict
+    from member to Python function; requires(code): returns the requirement of a member's kernel. A
+    member without a function raises NotImplementedError.
     """
     modules = {function.__module__.partition(".")[2] for function in functions.values()}
     require_all(codes, functions, ", ".join(sorted(modules)))
@@ -193,7 +201,7 @@ def indirect_for(codes, signature, functions, requires):
 
 
 def _is_kept(number, place):
-    """Tell whether the cache on disk holds a kernel for networks of a dtype.
+    """Return a bool: whether the cache on disk holds a kernel for networks of one dtype.
 
     number: the dtype as Numba's float32 or float64; place: the kernel's index in the tables.
     """
@@ -202,9 +210,10 @@ def _is_kept(number, place):
 
 
 def _compile(number, place):
-    """Return Numba's compile result of a kernel, loaded from the cache on disk or compiled.
+    """Compile a kernel, or load it from the cache on disk; return Numba's CompileResult.
 
-    number: Numba's float32 or float64, the network's type; place: the kernel's index in the tables.
+    number: the network's dtype as Numba's float32 or float64; place: the kernel's index in the
+    tables.
     """
     compiled, signature, _ = indirect_kernels()[place]
     expected = abi_argument_types(signature, number)
@@ -213,9 +222,9 @@ def _compile(number, place):
 
 
 def compile_share(dtype, places):
-    """Compile kernels for networks of `dtype` into the cache on disk.
+    """Compile some kernels for networks of `dtype`, or its name, into the cache on disk.
 
-    places: their indices in the tables. Kernels that another process has saved are skipped.
+    places: a list of the kernels' indices in the tables. Kernels that the cache holds are skipped.
     """
     number = network_type(dtype)
     for place in places:
@@ -232,10 +241,10 @@ def _stand_ins():
 
 
 def _required(dtype, required_kernels):
-    """Return the indices in the table of the kernels that a call for networks of `dtype` needs.
+    """Return a list of the places (indices in the table) of the kernels that a call needs.
 
     These are the kernels without a requirement, and those whose requirement is in
-    `required_kernels`, a set of names.
+    `required_kernels`, a set of names, and exists for networks of `dtype`, a NumPy dtype.
     """
     return [
         place
@@ -248,9 +257,10 @@ def _required(dtype, required_kernels):
 def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
     """Return the kernel pointers (kernels,) int64 of a call, for networks of `dtype`.
 
-    Every kernel that the call needs is compiled, or loaded from the cache on disk. At other places
-    there are stand-ins, or outside debug mode kernels that earlier calls needed.
-    required_kernels: the requirements of the call; processes: how many may compile at once.
+    required_kernels: a frozenset of the call's requirements; processes: how many may compile at the
+    same time, this one included. Every kernel that the call needs is compiled, or loaded from the
+    cache on disk. At other places are stand-ins, or outside debug mode kernels that earlier calls
+    needed.
     """
     number = network_type(dtype)
     table = _tables.setdefault(number, _Table(_stand_ins(), set()))
@@ -273,14 +283,14 @@ def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
 
 
 def is_compiled(dtype, place):
-    """Tell whether the table for networks of `dtype` holds a compiled kernel at index `place`."""
+    """Return a bool: whether the kernel at index `place` is compiled for networks of `dtype`."""
     number = network_type(dtype)
     return number in _tables and place in _tables[number].compiled
 
 
 def compile_all(dtype, processes=1):
-    """Compile or load every indirect kernel for networks of `dtype`.
+    """Compile every indirect kernel for networks of `dtype`, or load it from the cache on disk.
 
-    processes: how many processes may compile at once, this one included.
+    processes: how many processes may compile at the same time, this one included.
     """
     kernel_pointers(dtype, frozenset(use for _, _, use in indirect_kernels() if use), processes)

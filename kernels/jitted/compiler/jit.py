@@ -51,19 +51,21 @@ if hasattr(os, "register_at_fork"):
 
 
 def _decorate(fastmath, **flags):
-    """Return a decorator that compiles with these fast-math flags and other flags of numba.njit.
+    """Return a decorator that compiles a function by numba.njit.
 
-    All decorators of this module share five flags. nogil: the threads of a team run a kernel at
-    once. error_model: Python's zero-division check would keep LLVM from vectorising a loop with a
+    fastmath: a set of names of LLVM's fast-math flags; flags: further arguments of numba.njit. All
+    decorators of this module share five flags. nogil: threads of a team run a kernel at the same
+    time. error_model: Python's zero-division check would keep LLVM from vectorising a loop with a
     division. boundscheck: only in debug mode, because entry points check shapes. _nrt=False:
     kernels allocate nothing, and counting references took a fifth of a small net's step.
     no_cfunc_wrapper: C code never calls kernels.
     """
 
     def decorate(function):
-        """Return Numba's dispatcher of `function`, with a cache on disk.
+        """Return Numba's dispatcher of `function`, a Python function, with a cache on disk.
 
-        Its attribute prepare(*args) compiles it for the types of args and runs nothing.
+        The dispatcher's attribute prepare(*args) compiles it for the types of args and runs
+        nothing.
         """
         compiled = numba.njit(
             nogil=True,

@@ -38,7 +38,7 @@ _threads_with_helpers: list[bool] = []
 
 
 def _may_start_helpers():
-    """Tell whether this process may start helpers (a true value) or not (a false one).
+    """Return a true value if this process may start helpers, else a false one.
 
     It may not if it is a program that embeds Python, if multiprocessing started it (its siblings
     use the other cores), if another thread has helpers, or if the cache folder cannot be written.
@@ -58,10 +58,11 @@ def _cores():
 
 
 def _start(dtype, indices):
-    """Start a process that compiles the kernels at `indices` of the table, and return its Popen.
+    """Start a process that compiles some kernels into the cache on disk; return its Popen.
 
-    dtype: name of the network's dtype. The process gets this interpreter's command-line flags, its
-    sys.path, and -P, which keeps the current folder off sys.path.
+    dtype: name of the network's dtype; indices: a list of the kernels' indices in the table of
+    pointers. The process gets this interpreter's command-line flags, its sys.path, and -P, which
+    keeps the current folder off sys.path.
     """
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     message = json.dumps([[str(path) for path in sys.path], dtype, indices])
@@ -77,12 +78,13 @@ def _start(dtype, indices):
 
 @contextlib.contextmanager
 def started_helpers(dtype, indices, processes):
-    """Start helpers for a `with` statement, and yield the order in which to compile the kernels.
+    """Start helpers for a `with` statement; yield the list of kernels for this process to compile.
 
-    dtype: name of the network's dtype; indices: places of the kernels to compile; processes: how
-    many may compile at once, this one included. Each helper compiles one part of the kernels, the
-    last one first; this process takes all parts from their beginnings. The end of the `with`
-    statement kills all helpers. For few kernels none is started.
+    dtype: name of the network's dtype; indices: a list of the kernels' indices in the table of
+    pointers; processes: how many may compile at the same time, this one included. The list is cut
+    into one part for each process. A helper compiles its part, the last kernel first; this process
+    goes through all parts from their beginnings. The end of the `with` statement kills all helpers.
+    For few kernels none is started.
     """
     wanted = min(processes, _cores(), MAX_HELPERS + 1, len(indices) // MIN_KERNELS_PER_PROCESS)
     n_processes = max(1, wanted)

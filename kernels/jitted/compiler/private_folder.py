@@ -18,21 +18,21 @@ from pathlib import Path
 
 POSIX = os.name == "posix"
 SHARED = stat.S_IWGRP | stat.S_IWOTH  # mode bits: the group or all users may write
-LINKS = 40  # symbolic links that a path may lead through at most, Linux's own limit
+LINKS = 40  # symbolic links that a path may lead through at most; Linux has this limit, too
 
 TEMPORARY = ".tmp."  # part of the names of files that are being written
 ABANDONED = 3600  # age in seconds from which a temporary file is one that a killed process left
 
 
 def _owned(status):
-    """Tell whether this user or the administrator owns a file or folder; status: its `os.stat`."""
+    """Return a bool: whether this user or root owns a file; status: its os.stat_result."""
     return status.st_uid in (0, os.geteuid())
 
 
 def _alone(group):
-    """Tell whether a group (its number) has the user's name and no member but the user.
+    """Return a bool: whether a group has the user's name and no member but the user.
 
-    Many systems make such a group for each user.
+    group: the group's number. Many systems make a group of this kind for each user.
     """
     import grp
     import pwd
@@ -45,10 +45,10 @@ def _alone(group):
 
 
 def _closed(status):
-    """Tell whether a path is a folder in which no other user can replace files of this user.
+    """Return a bool: whether a path is a folder where no other user can replace this user's files.
 
-    status: the result of `os.stat` for the path. A folder with the sticky bit, like /tmp, counts:
-    other users can add files there, but not replace this user's.
+    status: the path's os.stat_result. A folder with the sticky bit, like /tmp, counts: other users
+    can add files to it, but not replace files of this user.
     """
     mode = status.st_mode
     if not _owned(status) or not stat.S_ISDIR(mode):
@@ -59,10 +59,10 @@ def _closed(status):
 
 
 def _way(folder):
-    """Yield (path, its lstat) for each step of the path to an absolute `folder`, from the root on.
+    """Yield (Path, its lstat, an os.stat_result) for each step from the root to `folder`.
 
-    After a symbolic link come the steps of the path that it names. Raises OSError after more than
-    LINKS links, and where a step is missing.
+    folder: an absolute Path. After a symbolic link come the steps of the path that it names. Raises
+    OSError after more than LINKS links, and where a step is missing.
     """
     place, rest, links = Path(folder.anchor), list(folder.parts[1:]), 0
     yield place, place.lstat()
@@ -87,7 +87,7 @@ def _home():
 
 
 def refuse_shared(folder):
-    """Raise an error unless an existing `folder` is private to this user.
+    """Raise an error unless `folder`, an absolute Path that exists, is private to this user.
 
     No other user may own a step of its path or be able to write into one. For a folder in the
     user's home the steps above the home are not judged: they are the administrator's concern.
@@ -118,7 +118,7 @@ def refuse_shared(folder):
 
 
 def make(folder):
-    """Make an absolute `folder` and its missing parents, with access for this user only.
+    """Make `folder`, an absolute Path, and its missing parents, with access for this user only.
 
     Raises
     ------
@@ -137,10 +137,10 @@ def make(folder):
 
 
 def read(path):
-    """Return the content of the file at `path`, as bytes, or None.
+    """Return the content of the file at `path` (a str or Path), as bytes, or None.
 
-    None stands for a file that is missing, a symbolic link, no regular file, owned by another user,
-    or writable by others. Raises OSError where reading fails.
+    None: the file is missing, a symbolic link, no regular file, owned by another user, or writable
+    by others. Raises OSError where reading fails.
     """
     flags = os.O_RDONLY
     for name in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):
@@ -160,7 +160,7 @@ def read(path):
 
 
 def write(path, content):
-    """Write `content` (bytes) to a file at `path` that only this user may read or write.
+    """Write `content` (bytes) to a file at `path` (a str) that only this user may read or write.
 
     An older file is replaced in one step: no process ever reads a part of the new one.
     """
@@ -177,9 +177,9 @@ def write(path, content):
 
 
 def sweep(folder):
-    """Delete temporary files in `folder` that are older than ABANDONED seconds.
+    """Delete temporary files in `folder` (a path) that are older than ABANDONED seconds.
 
-    They remain when a process is killed while it writes.
+    A process that is killed while it writes leaves them.
     """
     now = time.time()
     for entry in list(os.scandir(folder)):

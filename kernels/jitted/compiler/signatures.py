@@ -19,12 +19,13 @@ from .array_abi import abi_type, abi_types
 
 @cache
 def argument_types(signature, number):
-    """Return the Numba types of a signature's letters, one for each, for networks of `number`.
+    """Return a tuple with the Numba type of each letter of a signature, a string like "T F1 i".
 
-    F1, F2: C-contiguous vector and matrix of `number`; D1, D2: of float64; I1: vector of int64;
-    T: the kernel pointers (kernels,) int64; i: int64; f: float64; X: an `Input`, which describes
-    the user's array; O: an op table (rows,); S: settings (1,); any other letter is the name of a
-    record in `records.RECORDS`.
+    number: float32 or float64, Numba's type of the network's numbers. F1, F2: C-contiguous vector
+    and matrix of `number`; D1, D2: of float64; I1: vector of int64; T: the kernel
+    pointers (kernels,) int64; i: int64; f: float64; X: an `Input`, which describes the user's
+    array; O: an op table (rows,); S: settings (1,); any other letter is the name of a record in
+    `records.RECORDS`.
     """
     letters = {
         "F1": types.Array(number, 1, "C"),
@@ -40,7 +41,7 @@ def argument_types(signature, number):
     }
 
     def of(letter):
-        """Return the Numba type of one letter."""
+        """Return the Numba type of one letter, a word of the signature."""
         record = RECORDS.get("Input" if letter == "X" else letter)
         return record_type(record, number) if record else letters[letter]
 
@@ -48,15 +49,19 @@ def argument_types(signature, number):
 
 
 def record_type(record, number):
-    """Return the Numba type of a record (a class of `records.FIELDS`), for networks of `number`."""
+    """Return the Numba type of a record, for networks of `number`, Numba's float32 or float64.
+
+    record: its class, a key of `records.FIELDS`.
+    """
     return types.BaseTuple.from_types(argument_types(FIELDS[record], number), record)
 
 
 @cache
 def abi_argument_types(signature, number):
-    """Return the Numba types that a compiled kernel of this signature has for its arguments.
+    """Return the tuple of Numba types of a compiled kernel's arguments, one for each letter.
 
-    Arrays are of the type `AbiArray`, which is passed as an address and a shape.
+    signature: a string of letters; number: Numba's float32 or float64, the network's. Arrays are of
+    the type `AbiArray`, which is passed as an address and a shape.
     """
     return abi_types(argument_types(signature, number))
 
@@ -64,7 +69,7 @@ def abi_argument_types(signature, number):
 def _network_types(letters, kinds):
     """Yield the Numba type of the elements of each argument F1 or F2, also within records.
 
-    letters: a list of letters; kinds: the Numba type of the argument of each letter.
+    letters: a list of a signature's letters; kinds: the Numba types of the arguments, one a letter.
     """
     for letter, kind in zip(letters, kinds, strict=True):
         if letter in ("F1", "F2"):
@@ -76,9 +81,9 @@ def _network_types(letters, kinds):
 def call_types(signature, args):
     """Return (tuple type to which a call casts its arguments, Numba type of the network's numbers).
 
-    args: the Numba types of the arguments, without the table of a leading T. An argument keeps its
-    type where it is passed to the kernel like the signature's type. The network's type is that of
-    the first F1 or F2, or float64 where there is none.
+    signature: a string of letters; args: the Numba types of the arguments, without the table of a
+    leading T. An argument keeps its type if `abi_type` makes no difference between it and the
+    signature's type. The network's type is that of the first F1 or F2, or float64 if there is none.
     """
     letters = [letter for letter in signature.split() if letter != "T"]
     number = next(_network_types(letters, args), types.float64)
@@ -90,5 +95,5 @@ def call_types(signature, args):
 
 
 def network_type(dtype):
-    """Return Numba's float32 or float64 for a network's dtype, or for the dtype's name."""
+    """Return Numba's float32 or float64 for a network's NumPy dtype, or for the dtype's name."""
     return types.float32 if np.dtype(dtype) == np.float32 else types.float64

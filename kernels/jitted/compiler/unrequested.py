@@ -16,7 +16,10 @@ _alive: list[Any] = []  # all stand-ins: they must live as long as tables hold t
 
 @cache
 def stand_in(name):
-    """Return the address of a C function that appends `name`, a kernel's name, to `called`."""
+    """Return the address (an int) of a C function that appends `name` to the list `called`.
+
+    name: a kernel's name, a str.
+    """
 
     @ctypes.CFUNCTYPE(ctypes.c_int)
     def note():

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 
 class CompiledKernels(NamedTuple):
-    """The compiled functions that Python calls, and `kernel_pointers`, which gives their table."""
+    """The compiled functions that Python calls, and `kernel_pointers`, which makes a table."""
 
-    kernel_pointers: Callable[..., Any]  # returns the table of function pointers for a call
-    run: Callable[..., Any]  # the steps of a fit
+    kernel_pointers: Callable[..., Any]  # returns the kernel pointers (kernels,) for a call
+    run: Callable[..., Any]  # takes the steps of a fit
     predict: Callable[..., Any]  # outputs of an op row for many examples
     evaluate: Callable[..., Any]  # cost and share of correctly classified examples
     gradient: Callable[..., Any]  # the gradient of one batch

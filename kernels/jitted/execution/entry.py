@@ -40,19 +40,21 @@ ROWS_PER_BLOCK, BYTE_ROWS_PER_BLOCK = 256, 512
 
 
 def _plan(ops, m, dtype, X):
-    """Return the Plan of training steps over up to m examples of X, for a network of `dtype`.
+    """Return the Plan of training steps with batches of up to m examples of X.
 
-    An array that is not copied into the workspace counts as memory of the step: it is read twice.
+    ops: the op table (rows,); dtype: the network's; X: an array, CSR rows or None. An array that is
+    not copied into the workspace counts as memory of the step: it is read twice.
     """
     twice = isinstance(X, np.ndarray) and ops["A"][0] < 0
     return plan_blocked(ops.tobytes(), m, np.dtype(dtype).itemsize, X.itemsize if twice else 0)
 
 
 def workspace(ops, m, dtype, threads=1, X=None):
-    """Return the memory (size,) for steps over up to m examples of X by up to `threads` threads.
+    """Return a vector (size,) of `dtype`, the memory for steps with batches of up to m examples.
 
-    dtype: the network's; X may be None. The state, which is not known here, can decide whether X is
-    copied into the workspace or read in place: the memory suffices for both.
+    ops: the op table (rows,); dtype: the network's; threads: how many threads at most; X: the array
+    or CSR rows of the examples, or None. The state, which is not known here, can decide whether X
+    is copied into the workspace or read in place: the memory suffices for both.
     """
     other = select_ops(ops, X, None, np.dtype(dtype), m)
     tables = (ops,) if other is ops else (ops, other)
@@ -61,17 +63,18 @@ def workspace(ops, m, dtype, threads=1, X=None):
 
 
 def layout(ops, m, dtype, X, threads=1, buffer=None):
-    """Return the Layout of steps over up to m examples of X, for a network of `dtype`.
+    """Return the Layout of training steps with batches of up to m examples of X.
 
-    ops: the op table that `select_ops` returned. buffer (size,): memory that is used if it is large
-    enough for one thread; otherwise, or if None, memory for `threads` threads is allocated.
+    ops: the op table that `select_ops` returned; dtype: the network's. buffer (size,): memory that
+    is used if it is large enough for one thread; otherwise, or if it is None, memory for `threads`
+    threads is allocated.
     """
     return allocate(_plan(ops, m, dtype, X), dtype, threads, buffer)
 
 
 @lru_cache(maxsize=256)
 def _multiplications(ops):
-    """Return Σ n_in n_out over the DENSE op rows: multiplications of one example's forward pass.
+    """Return Σ n_in · n_out over the DENSE op rows, an int: multiplications for one example.
 
     ops: the op table as bytes.
     """
@@ -81,11 +84,12 @@ def _multiplications(ops):
 
 
 def _n_threads(ops, examples, times, threads, parts=1):
-    """Return how many threads work on `times` passes of `examples` examples each; at least 1.
+    """Return how many threads, at least 1, work on `times` passes of `examples` examples each.
 
-    For a gradient, `examples` is three times the number of examples. parts: how many threads could
-    each work on whole blocks of examples, without barriers; 1: all threads share each op row.
-    threads() is called only if there is work for several threads.
+    ops: the op table (rows,). For a gradient, `examples` is three times the number of examples.
+    parts: how many threads could each work on whole blocks of examples, without barriers; 1: all
+    threads share each op row. threads(): returns how many the user allows, 0 for no limit named; it
+    is called only if there is work for several threads.
     """
     work = examples * _multiplications(ops.tobytes())
     shared = work >= MIN_FLOPS_PER_STEP
@@ -97,9 +101,9 @@ def _n_threads(ops, examples, times, threads, parts=1):
 
 
 def forward(ops, theta, state, work, X):
-    """Return the outputs A (m, n_out) of all op rows but the LOSS, for X (m, n_in), as a list.
+    """Return a list with A (m, n_out) of each op row but LOSS, for the examples X (m, n_in).
 
-    work: unused.
+    ops: the op table (rows,); theta (p,): parameters; state: statistics; work: unused.
     """
     outputs = []
     for row in range(len(ops) - 1):
@@ -112,9 +116,10 @@ def forward(ops, theta, state, work, X):
 
 
 def _scaled(op, state, X, out):
-    """Write out (m, n) = A of the INPUT op row `op` for an array X (m, n): X scaled, if it scales.
+    """Write out (m, n) = A of the INPUT op row `op`: X (m, n), an array, scaled if `op` scales.
 
-    Only `forward` calls this: a network whose first layer is DENSE never stores A of all examples.
+    state: the vector that holds shifts and factors. Only `forward` calls this: a network whose
+    first layer is DENSE never stores A of all examples.
     """
     if op["stats"]:
         wide = np.result_type(X.dtype, out.dtype)
@@ -128,9 +133,10 @@ def _scaled(op, state, X, out):
 
 
 def _forward_workspace(mode, m, dtype, threads):
-    """Return the Workspace for predicting or evaluating m examples, and the number of threads.
+    """Return (Workspace, number of threads) for predicting or evaluating m examples.
 
-    mode: the InputMode of X; dtype: the network's. The memory is this thread's scratch.
+    mode: the InputMode of X; dtype: the network's; threads(): returns how many threads may be used.
+    The memory is this thread's scratch, reused by its next call.
     """
     is_int8 = mode.X.kind >= InputKind.INT8_PACKED
     rows = min(m, BYTE_ROWS_PER_BLOCK if is_int8 else ROWS_PER_BLOCK)
@@ -141,10 +147,12 @@ def _forward_workspace(mode, m, dtype, threads):
 
 
 def _predict(ops, row, theta, state, X, out, threads=one_thread, check=accept_input):
-    """Write out (m, n_out) = A of the op row number `row` for X (m, n_in), block by block.
+    """Write out (m, n_out) = A of op row number `row` for X (m, n_in), block by block of examples.
 
-    check() raises an error if X is not finite. It is called first if kernels read X in place, else
-    at the end, if kernels have found NaN or infinity in the copy of X in the workspace.
+    ops: the op table (rows,); theta (p,): parameters; state: statistics; threads(): returns how
+    many threads may be used. check() raises an error if X is not finite. It is called first if
+    kernels read X in place; else at the end, if kernels have found NaN or infinity in the
+    workspace's copy of X.
     """
     mode = select_input_mode(ops, state, X, theta.dtype, len(X))
     if mode.ops["A"][0] < 0:
@@ -163,18 +171,21 @@ def _predict(ops, row, theta, state, X, out, threads=one_thread, check=accept_in
 def predict(ops, theta, state, X, out, threads=one_thread, check=accept_input):
     """Write out (m, K) = A of the last layer for X (m, n_in), block by block; out is C-contiguous.
 
-    out (m, 2) takes both classes' probabilities of one sigmoid unit. check() raises an error if X
-    is not finite. It is called first if kernels read X in place. If X is copied into the workspace,
-    kernels look for NaN and infinity there, and check() is called at the end and only where they
-    found some: a search by NumPy took a sixth of the time for 10,000 examples of 20 numbers.
+    ops: the op table (rows,); theta (p,): parameters; state: statistics; threads(): returns how
+    many threads may be used. If the last layer is one sigmoid unit, out may be (m, 2), for both
+    classes' probabilities. check() raises an error if X is not finite. It is called first if
+    kernels read X in place. If X is copied into the workspace, kernels look for NaN and infinity in
+    the copy, and check() is called at the end, only if they found some: a search by NumPy took a
+    sixth of the time for 10,000 examples of 20 numbers.
     """
     _predict(ops, len(ops) - 2, theta, state, X, out, threads, check)
 
 
 def evaluate(ops, theta, state, X, Y, w, threads=one_thread):
-    """Return (cost, share of correctly classified examples) for X (m, n_in), Y (m, K), w (m,).
+    """Return floats (cost, share of rightly classified examples): means, weighted by w.
 
-    Both are means over the examples, weighted by w.
+    X (m, n_in); Y (m, K): targets; w (m,): weights; ops: the op table (rows,); theta (p,):
+    parameters; state: statistics; threads(): returns how many threads may be used.
     """
     check_examples(ops, theta, None, ((X, Y, w),))
     mode = select_input_mode(ops, state, X, theta.dtype, len(X))
@@ -190,11 +201,11 @@ def evaluate(ops, theta, state, X, Y, w, threads=one_thread):
 
 
 def gradient(ops, theta, grad, state, work, batch, settings, epoch):
-    """Write grad (p,) of one step; return (cost, Σ w of correctly classified examples, Σ w).
+    """Write grad (p,) of one step; return floats (cost, Σ w of rightly classified examples, Σ w).
 
-    batch: a Batch; settings: an element of dtype SETTINGS, whose l2 and l1 add a penalty to
-    the cost and the gradient; epoch: whose dropout masks and noise are drawn, or Mode.FROZEN for
-    none; work: unused.
+    ops: the op table (rows,); theta (p,): parameters; state: statistics; batch: a Batch; settings:
+    an element of dtype SETTINGS, whose l2 and l1 add a penalty to the cost and the gradient; epoch:
+    whose dropout masks and noise are drawn, or Mode.FROZEN for none; work: unused.
     """
     X, Y, w, row_indices = batch
     m = len(row_indices)
@@ -220,7 +231,8 @@ def gradient(ops, theta, grad, state, work, batch, settings, epoch):
 def update(ops, arrays, settings, rate, t):
     """Take step number t (from 1) of the settings' optimiser: change theta (p,) by grad (p,).
 
-    arrays: a FitArrays, whose slots, the optimiser's memory, change too; rate: learning rate.
+    ops: the op table (rows,); arrays: a FitArrays, with theta and grad; its slots, the optimiser's
+    memory, change too; settings: an element of dtype SETTINGS; rate: the learning rate.
     """
     theta, grad, slots, state = arrays
     args = (
@@ -233,10 +245,11 @@ def update(ops, arrays, settings, rate, t):
 def run(ops, arrays, work, train, validation, settings, rates, log, start, stop):
     """Take the steps start … stop − 1 of a fit; return stop, or less where the fit diverged.
 
-    arrays: the FitArrays that the steps change; work (size,): what `workspace` returned, the same
-    in all calls of a fit; train: a Batch whose row_indices (m,) hold the order of the examples;
-    validation: Examples, perhaps none, scored after each epoch; rates (stop − start,): learning
-    rates; log: the FitLog to write.
+    ops: the op table (rows,); arrays: the FitArrays that the steps change; work (size,): the vector
+    that `workspace` returned, one for all calls of a fit; train: a Batch whose row_indices (m,)
+    hold the order of the examples; validation: Examples, perhaps none, scored after each epoch;
+    settings: an element of dtype SETTINGS; rates (stop − start,): learning rates; log: the FitLog,
+    written.
     """
     theta, grad, slots, state = arrays
     (X, Y, w, order), (X_val, Y_val, w_val) = train, validation

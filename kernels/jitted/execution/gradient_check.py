@@ -17,9 +17,10 @@ from .kernel_selection import kernel_ptrs_of, required_for_groups
 def gradient_check(ops, theta, state, examples, settings, epsilon, indices, out):
     """Write out[i] = (J(θ + ε e) − J(θ − ε e)) / 2ε, where e is the unit vector of θ[indices[i]].
 
-    J: cost of the program `ops` over the Examples X (m, n_in), Y (m, K), w (m,), its penalty
-    included, with the dropout masks and noise of epoch 0. theta (p,) is θ and is restored at the
-    end; state: statistics; epsilon: ε, raised where it is too small for |θ|. indices, out (k,).
+    J: cost of the program `ops`, an op table (rows,), over `examples`, an Examples; its penalty is
+    included, and dropout masks and noise are those of epoch 0. theta (p,) is θ and is restored at
+    the end; state: statistics; settings: an element of dtype SETTINGS; epsilon: ε, raised where it
+    is too small for |θ|; indices (k,): int64; out (k,).
     """
     X, Y, w = examples
     mode = select_input_mode(ops, state, X, theta.dtype, len(X))
@@ -38,9 +39,9 @@ def gradient_check(ops, theta, state, examples, settings, epsilon, indices, out)
 def slopes(f, theta, epsilon):
     """Return the slopes (f(θ + ε e) − f(θ − ε e)) / 2ε of f by each number of theta, (p,) float64.
 
-    f: a function compiled by Numba; theta: a C-contiguous float64 array of p numbers, of any shape,
-    unchanged; epsilon: ε. Returns None where f cannot be compiled for such an array or returns no
-    number.
+    e: the unit vector of that number; f: a function compiled by Numba, of one array; theta: a
+    C-contiguous float64 array of p numbers, of any shape, unchanged; epsilon: ε. Returns None where
+    f cannot be compiled for this type of array or returns no number.
     """
     out = np.empty(theta.size)
     return out if compiled_kernels().slopes_of(f, theta.copy(), epsilon, out) else None

@@ -28,10 +28,10 @@ class InputMode(NamedTuple):
 def select_ops(ops, X, state, dtype, batch):
     """Return the op table of a run over X: `ops`, or one whose first DENSE op row multiplies X.
 
-    The other table leaves out the copy of X to the workspace. It is chosen for sparse X that is not
-    scaled and has few stored numbers, and for bytes that int8 kernels multiply. state: the vector
-    of statistics, None where it is not known; dtype: the network's; batch: examples of a step or of
-    a prediction.
+    That other table leaves out the copy of X to the workspace. It is chosen for sparse X that is
+    not scaled and has few stored numbers, and for bytes that int8 kernels multiply. ops (rows,); X:
+    an array or CSR rows, or None; state: the vector of statistics, None where it is not known;
+    dtype: the network's; batch: examples of a step or of a prediction.
     """
     if multiplies_input_directly(ops, X, state, dtype, batch):
         return _without_input(ops.tobytes())
@@ -40,7 +40,7 @@ def select_ops(ops, X, state, dtype, batch):
 
 @lru_cache(maxsize=256)
 def _without_input(ops):
-    """Return `ops`, an op table as bytes, as a table whose first DENSE op row multiplies X."""
+    """Return an op table (rows,): `ops` (bytes), changed so that a DENSE op row multiplies X."""
     ops = np.frombuffer(ops, OP).copy()
     if ops["A"][0] >= 0:  # A of the INPUT op row came first in the workspace and takes no place now
         ops["A"][1:-1] -= ops["n_out"][0]
@@ -50,16 +50,18 @@ def _without_input(ops):
 
 
 def describe_mode(ops, state, X, dtype, batch):
-    """Return the InputMode of a run over X with this op table, which is not exchanged.
+    """Return the InputMode of a run over X with the op table `ops` (rows,), which is not exchanged.
 
-    state: the vector of statistics; dtype: the network's; batch: examples of a step or prediction.
+    X (m, n): an array or CSR rows; state: the vector of statistics; dtype: the network's; batch:
+    examples of a step or prediction.
     """
     return InputMode(ops, *select_strategy(ops, state, X, dtype, batch))
 
 
 def select_input_mode(ops, state, X, dtype, batch):
-    """Return the InputMode of a run over X, with `ops` or the table that `select_ops` prefers.
+    """Return the InputMode of a run over X, with the op table that `select_ops` returns for `ops`.
 
-    state: the vector of statistics; dtype: the network's; batch: examples of a step or prediction.
+    X (m, n): an array or CSR rows; state: the vector of statistics; dtype: the network's; batch:
+    examples of a step or prediction.
     """
     return describe_mode(select_ops(ops, X, state, dtype, batch), state, X, dtype, batch)

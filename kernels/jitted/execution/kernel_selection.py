@@ -23,8 +23,8 @@ from ..requirements import (
 from ..step.fusion import relu_rows_below
 from .compiled import compiled_kernels
 
-#: The kinds of op rows that compiled programs can run, and the requirement that each kind adds to
-#: those of all programs; None: the kind adds none.
+#: For each kind of op row that compiled programs can run, the requirement that it adds to the
+#: requirements of all programs; None: it adds none.
 KINDS = {
     Kind.INPUT: None,
     Kind.DENSE: None,
@@ -37,10 +37,11 @@ KINDS = {
 
 
 def _for_rows(ops, purpose):
-    """Return the requirements of the op rows that a call computes, without the INPUT op row.
+    """Return the set of requirements of the op rows that a call computes, without the INPUT op row.
 
-    purpose: "single", "predict", "evaluate", "gradient" or "fit". The first two compute up to the
-    last layer, the others up to the op row whose output the loss reads.
+    ops: the op table (rows,); purpose: "single" (prediction of one example), "predict", "evaluate",
+    "gradient" or "fit". The first two compute up to the last layer, the others up to the op row
+    whose output the loss reads.
     """
     last = len(ops) - 2 if purpose in ("single", "predict") else int(ops["source"][-1])
     required_kernels = set()
@@ -57,9 +58,10 @@ def _for_rows(ops, purpose):
 
 
 def _for_batches(ops, dtype, input_kernels):
-    """Return the requirements of a forward pass on a batch, whatever its purpose.
+    """Return the set of requirements of a forward pass on a batch, whatever its purpose.
 
-    dtype: the network's; input_kernels: requirements of the kernels that read X.
+    ops: the op table (rows,); dtype: the network's; input_kernels: the set of requirements of the
+    kernels that read X.
     """
     required_kernels = {"batch", "tiles"}
     if ops["A"][0] < 0:
@@ -70,10 +72,10 @@ def _for_batches(ops, dtype, input_kernels):
 
 
 def _derivatives(ops):
-    """Return the requirements of the kernels that compute dZ = dA g'(Z) for op rows.
+    """Return the set of requirements of the kernels that compute dZ = dA g'(Z) for op rows.
 
-    Op rows without an activation need none. Neither does relu where the product that computes dA
-    also multiplies it by relu's derivative, in its epilogue.
+    ops: the op table (rows,). Op rows without an activation need none. Neither does relu where the
+    product that computes dA also multiplies it by relu's derivative, in its epilogue.
     """
     table, last = ops.view(np.recarray), int(ops["source"][-1])
     kinds, codes = ops["kind"].tolist(), ops["code"].tolist()
@@ -86,7 +88,10 @@ def _derivatives(ops):
 
 
 def _for_gradients(ops):
-    """Return the requirements that only gradients have: training, derivatives and dW products."""
+    """Return the set of requirements of gradients only: training, derivatives, products for dW.
+
+    ops: the op table (rows,).
+    """
     required_kernels, dense = {"training", *_derivatives(ops)}, ops[ops["kind"] == Kind.DENSE]
     if (dense["n_in"] * dense["n_out"] >= MIN_PACKED_ENTRIES).any():
         required_kernels.add("product")
@@ -94,7 +99,7 @@ def _for_gradients(ops):
 
 
 def _for_updates(ops):
-    """Return the requirements of an update of theta that follow from the op table."""
+    """Return the set of an update's requirements that follow from the op table `ops` (rows,)."""
     required_kernels, dense = {"update"}, ops["kind"] == Kind.DENSE
     if (ops["rate"][dense] > 0).any():
         required_kernels |= {"max_norm", "finish"}
@@ -104,9 +109,10 @@ def _for_updates(ops):
 
 
 def _for_settings(settings):
-    """Return the requirements of an update of theta that follow from the settings.
+    """Return the set of requirements of an update of theta that follow from the settings.
 
-    A gradient without an update needs only "penalty" of them.
+    settings: an element of dtype SETTINGS. A gradient without an update needs only "penalty" of
+    them.
     """
     required_kernels = {of_method(int(settings["method"]))}
     if settings["clip_norm"] or settings["clip_value"]:
@@ -119,9 +125,9 @@ def _for_settings(settings):
 
 
 def required_for_groups(group_losses):
-    """Return the requirement of a batch that is cut into groups of blocks of examples.
+    """Return {"blocks"}, the requirement of a batch that is cut into groups, or the empty set.
 
-    group_losses (groups, 2); with no groups, the batch is not cut and the set is empty.
+    group_losses (groups, 2): losses of the groups of examples; without rows, the batch is not cut.
     """
     return {"blocks"} if len(group_losses) else set()
 
@@ -130,7 +136,7 @@ def kernel_pointers(dtype, required_kernels, processes):
     """Return the kernel pointers (kernels,) int64 for networks of `dtype`.
 
     required_kernels: the frozenset of a call's requirements, whose kernels are compiled or loaded;
-    processes: how many may compile at once.
+    processes: how many may compile at the same time.
     """
     return compiled_kernels().kernel_pointers(dtype, required_kernels, processes)
 
@@ -138,10 +144,11 @@ def kernel_pointers(dtype, required_kernels, processes):
 def kernel_ptrs_of(ops, dtype, purpose, required_kernels=(), settings=None):
     """Return the kernel pointers (kernels,) int64 for a call, with all kernels that it requires.
 
-    dtype: the network's; purpose: "single", "predict", "evaluate", "gradient" or "fit";
-    required_kernels: requirements that do not follow from the other arguments, like those of the
-    kernels that read X; settings: an element of dtype SETTINGS for a gradient or a fit, else None.
-    As many processes as settings["threads"] may compile at once.
+    ops: the op table (rows,); dtype: the network's; purpose: "single" (prediction of one example),
+    "predict", "evaluate", "gradient" or "fit"; required_kernels: a set of requirements that do not
+    follow from the other arguments, like those of the kernels that read X; settings: an element of
+    dtype SETTINGS for a gradient, an update or a fit, else None. settings["threads"] is how many
+    processes may compile at the same time.
     """
     wishes = set() if settings is None else _for_settings(settings)
     if purpose != "fit":
@@ -155,9 +162,9 @@ def kernel_ptrs_of(ops, dtype, purpose, required_kernels=(), settings=None):
 def _kernel_ptrs(ops, dtype, purpose, required_kernels, processes):
     """Return the kernel pointers (kernels,) int64 for a call; `lru_cache` needs hashable arguments.
 
-    ops: the op table as bytes; dtype: the network's; purpose: "single", "predict", "evaluate",
-    "gradient" or "fit"; required_kernels: frozenset of the requirements that follow from X and from
-    the settings; processes: how many may compile at once.
+    ops: the op table as bytes; dtype: the network's; purpose: "single" (prediction of one example),
+    "predict", "evaluate", "gradient" or "fit"; required_kernels: frozenset of the requirements that
+    follow from X and from the settings; processes: how many may compile at the same time.
     """
     ops = np.frombuffer(ops, OP)
     required = _for_rows(ops, purpose).union(required_kernels)

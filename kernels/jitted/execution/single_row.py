@@ -22,13 +22,13 @@ MAX_NETWORKS = 32  # (network, dtype of X) pairs whose arguments a thread keeps 
 
 
 class _Kept(threading.local):
-    """What the calling thread keeps.
+    """What each thread keeps: `prepared`, a dict of results of `_prepare`.
 
-    `prepared` maps (op table as bytes, dtype of theta, dtype of X) to the result of `_prepare`.
+    Its keys are (op table as bytes, dtype of theta, dtype of X).
     """
 
     def __init__(self):
-        """Begin with nothing prepared; this runs in each thread that first uses the object."""
+        """Begin with an empty dict; this runs in each thread that first uses the object."""
         self.prepared: dict[Any, Any] = {}
 
 
@@ -36,7 +36,7 @@ _kept = _Kept()
 
 
 def _forget():
-    """Clear what is prepared; in a forked child the row workers of the parent do not exist."""
+    """Clear the calling thread's dict; in a forked child the parent's row workers do not exist."""
     _kept.prepared.clear()
 
 
@@ -45,12 +45,16 @@ if hasattr(os, "register_at_fork"):
 
 
 def _prepare(ops, theta, state, kind, out, threads):
-    """Return (row, function, its arguments …, worker) for predictions of one example.
+    """Return (row, function, kernel_ptrs, work, widest, X, order, worker) to predict one example.
 
-    row: a buffer (1, n_in) of dtype `kind`, from which the function reads X; function: compiled for
-    these types, for Numba's dispatch on types took a tenth of a small net's prediction; worker: a
-    RowWorker, None for a small network. out (1, K): an example of the output; threads(): how many
-    may be used. The worker's function is compiled here, because a fork could interrupt its thread.
+    row: a buffer (1, n_in) of the dtype `kind`, into which the example is copied; X: the Input that
+    describes it; function: `single_row` or `shared_single_row` of `step/single_row.py`, compiled
+    for these types, because Numba's dispatch on types took a tenth of a small net's prediction.
+    work: (2 · widest + 3,), scratch that lasts between calls; widest: the largest n_in or n_out,
+    rounded up; order (1,): [0], the index of the example. worker: a RowWorker, None for a small
+    network; its function is compiled here if threads(), how many may be used, exceeds 1, because a
+    fork could interrupt the worker's thread while it compiles. ops: the op table (rows,);
+    out (1, K): an array of the output's type, not written.
     """
     dtype, kernels = theta.dtype, compiled_kernels()
     widest = -(-max(int(ops["n_in"].max()), int(ops["n_out"].max())) // 16) * 16
@@ -75,9 +79,10 @@ def _prepare(ops, theta, state, kind, out, threads):
 def predict_row(ops, key, theta, state, X, out, threads=one_thread):
     """Write out (1, K) = A of the last layer for one example X (1, n_in); return True.
 
-    If X holds NaN or infinity, return False and write nothing. out (1, 2) takes both classes'
-    probabilities of one sigmoid unit. key: the op table `ops` as bytes, whose hash Python computes
-    once; X: of a dtype in `opcodes.READ`; threads(): returns how many threads may be used.
+    If X holds NaN or infinity, return False and write nothing. If the last layer is one sigmoid
+    unit, out may be (1, 2), for both classes' probabilities. key: the op table `ops` (rows,) as
+    bytes, whose hash Python computes once; theta (p,): parameters; state: statistics; X: of a dtype
+    in `opcodes.READ`; threads(): returns how many threads may be used.
     """
     name = key, theta.dtype, X.dtype
     found: Any = _kept.prepared.get(name)

@@ -31,7 +31,7 @@ from ..records import Workspace, WorkspaceOffsets
 MIN_BLOCKED_BYTES = 8 * 1024 * 1024
 #: Size of a block in bytes: half of a second-level cache.
 BLOCK_BYTES = 512 * 1024
-#: A block is at least this many times as large as the gradient: adding up the blocks' gradients
+#: A block has at least this many times the bytes of the gradient: adding up the blocks' gradients
 #: then takes 3 % of a step of the network 12288 → 7 → 1.
 GRADIENTS = 4
 GROUP_GRADIENT_BYTES = 4 * 1024 * 1024  # bytes that the gradients of all groups may fill together
@@ -42,8 +42,8 @@ MIN_GROUPS, MAX_GROUPS = 8, 64
 #: thread computes whole groups, and their activations stay in one core's cache: batches of 256 for
 #: 54 → 128 → 64 → 7 took a quarter less time on two threads (Xeon).
 MIN_GROUPED_FLOPS = 6_000_000
-#: Where a batch is cut into groups for this reason: examples of a group at least, and groups at
-#: most, but more where a group would be larger than two blocks.
+#: For a batch cut into groups because of MIN_GROUPED_FLOPS: examples of a group, at least; groups,
+#: at most, but more where a group would be larger than two blocks.
 MIN_GROUP_EXAMPLES, MAX_EVEN_GROUPS = 96, 8
 
 
@@ -54,7 +54,7 @@ class Plan(NamedTuple):
     floats_per_thread: int  # numbers that the workspace has for each thread
     ld: int  # leading dimension of the matrices (n, ld): room for this many examples
     offsets: WorkspaceOffsets  # where the parts begin
-    groups: int  # groups that a batch is cut into; 0: it is not cut
+    groups: int  # groups of blocks that a batch is cut into; 0: it is not cut, not even in blocks
 
 
 class Layout(NamedTuple):
@@ -67,10 +67,11 @@ class Layout(NamedTuple):
 
 
 def _leading_dimension(m, itemsize):
-    """Return the leading dimension of matrices (n, ld) for m examples: odd in cache lines.
+    """Return the leading dimension of matrices (n, ld) for m examples: an odd count of cache lines.
 
-    With an even count, like a power of two, the rows of a matrix would share a few sets of the
-    cache: a product 2048 × 272 × 2048 runs at 180 GFLOP/s, and 2048 × 256 × 2048 at 152.
+    itemsize: bytes of a number. With an even count, like a power of two, the rows of a matrix would
+    share a few sets of the cache: a product 2048 × 272 × 2048 runs at 180 GFLOP/s, and
+    2048 × 256 × 2048 at 152.
     """
     ld = pad_to_cache_lines(max(m, 1), itemsize)
     return ld if ld // (CACHE_LINE // itemsize) % 2 else ld + CACHE_LINE // itemsize
@@ -79,8 +80,9 @@ def _leading_dimension(m, itemsize):
 def _offsets(ops, ld, itemsize, gradient=0, examples=0):
     """Return the WorkspaceOffsets for matrices (n, ld).
 
-    gradient: numbers of a block's gradient; examples: examples of a block. Both are 0 where a batch
-    is not cut.
+    ops: the op table (rows,); ld, in numbers of the network's dtype; itemsize: bytes of a number;
+    gradient: numbers of a block's gradient; examples: examples of a block. gradient and examples
+    are 0 where a batch is not cut.
     """
     loss, inner, first = ops[-1], ops[1:-1], ops[1]
     widest = ops["n_out"][1:].max()
@@ -107,7 +109,10 @@ def _offsets(ops, ld, itemsize, gradient=0, examples=0):
 
 
 def _gradient_size(ops, itemsize):
-    """Return the length of the gradient of all DENSE op rows, padded to whole cache lines."""
+    """Return how many numbers the gradient of all DENSE op rows has, padded to whole cache lines.
+
+    ops: the op table (rows,); itemsize: bytes of a number.
+    """
     dense = ops[ops["kind"] == Kind.DENSE]
     ends = dense["W"] + dense["n_in"] * dense["n_out"], dense["b"] + dense["n_out"]
     return pad_to_cache_lines(int(max(end.max() for end in ends)), itemsize)
@@ -115,9 +120,9 @@ def _gradient_size(ops, itemsize):
 
 @lru_cache(maxsize=256)
 def plan_unblocked(ops, m, itemsize):
-    """Return the Plan for batches of up to m examples that are not cut.
+    """Return the Plan for batches of up to m examples that are not cut into blocks of examples.
 
-    ops: the op table as bytes; itemsize: bytes of a number.
+    ops: the op table as bytes; itemsize: bytes of a number of the network's dtype.
     """
     ld = _leading_dimension(m, itemsize)
     offsets = _offsets(np.frombuffer(ops, OP), ld, itemsize)
@@ -125,13 +130,14 @@ def plan_unblocked(ops, m, itemsize):
 
 
 def group_size(ops, m, itemsize, gradient, block_examples):
-    """Return the examples of a group of a batch of m examples, or 0 if it is not cut into groups.
+    """Return how many of a batch's m examples a group has; 0: the batch is not cut into groups.
 
-    gradient: numbers of the gradient; block_examples: examples that a block of a large batch has.
-    Groups are made only if the activations are at least twice as many as the parameters, if X is
-    copied into the workspace, and if the step has enough multiplications. A group has at most
-    2 · block_examples examples. The number of groups is a power of two, so that 2, 4 or 8 threads
-    get equal shares, but for padding to cache lines.
+    ops: the op table (rows,); itemsize: bytes of a number; gradient: numbers of the gradient;
+    block_examples: examples that a block of a large batch has. Groups are made only if the
+    activations are at least twice as many as the parameters, if X is copied into the workspace, and
+    if the step has enough multiplications. A group has about 2 · block_examples examples at most.
+    The number of groups is a power of two: 2, 4 or 8 threads get equal shares, but for padding to
+    cache lines.
     """
     work = 3 * m * int((ops["n_in"] * ops["n_out"])[ops["kind"] == Kind.DENSE].sum())
     many = 2 * gradient > m * int(ops["n_out"][:-1].sum())
@@ -150,9 +156,9 @@ def plan_blocked(ops, m, itemsize, input_itemsize):
     """Return the Plan for training steps with batches of up to m examples.
 
     A large batch is cut into blocks, a smaller one of a small network into groups; with BATCHNORM
-    op rows no batch is cut. ops: the op table as bytes; input_itemsize: bytes of an element of X if
-    X is read twice, else 0. The plan does not depend on the number of threads, so the bits of the
-    results do not either.
+    op rows no batch is cut. ops: the op table as bytes; itemsize: bytes of a number of the
+    network's dtype; input_itemsize: bytes of an element of X if X is read twice, else 0. The number
+    of threads is no argument: the bits of the results do not depend on it.
     """
     table = np.frombuffer(ops, OP)
     gradient, line = _gradient_size(table, itemsize), CACHE_LINE // itemsize
@@ -177,10 +183,11 @@ def plan_blocked(ops, m, itemsize, input_itemsize):
 
 
 def _clear_gradients(buffer, plan):
-    """Fill the gradients of a plan's groups and blocks in `buffer` with zeros, for debug mode.
+    """Fill the gradients of groups and blocks in a workspace with zeros, for debug mode.
 
-    Kernels add up whole vectors, whose gaps between two layers' parameters they never write. Fresh
-    memory holds zeros there; debug mode has filled it with NaN.
+    buffer (size,): the workspace; plan: its Plan. Kernels add up whole vectors, also the gaps
+    between two layers' parameters, and never write these gaps. Fresh memory holds zeros; debug mode
+    has filled it with NaN.
     """
     offsets, first, step = plan.offsets, 0, buffer.size
     if plan.groups > 1:
@@ -191,10 +198,10 @@ def _clear_gradients(buffer, plan):
 
 
 def allocate(plan, dtype, threads=1, buffer=None):
-    """Return the Layout of a Plan for a network of `dtype`.
+    """Return the Layout of `plan`, a Plan, for a network of `dtype`.
 
-    buffer (size,): used if it is large enough for one thread. Otherwise, or if None, memory for
-    `threads` threads is allocated.
+    buffer (size,): memory that is used if it is large enough for one thread. Otherwise, or if it is
+    None, memory for `threads` threads is allocated.
     """
     capacity = 0 if buffer is None else (buffer.size - plan.floats_shared) // plan.floats_per_thread
     if capacity < 1:

@@ -23,17 +23,18 @@ from .team import is_busy
 #: Multiplications of one example's prediction from which on a worker is tried: in smaller networks
 #: the barriers take longer than half of the prediction.
 MIN_ROW_FLOPS = 100_000
-MAX_GAP = 5e-4  # seconds between two predictions of one trial, at most
+MAX_GAP = 5e-4  # seconds from a prediction to the next of one trial, at most
 ROWS_PER_TRIAL = 20  # predictions of one example in one trial, whose time is measured as a whole
 #: A worker is kept if a trial takes less than this share of the time of the last trial without one.
 MAX_TIME_SHARE = 0.9
-#: Trials without a worker after repeated failures, until one is tried again, at most. Trying costs
-#: time: where another process used the second core, predictions took 2.5 times as long with one.
+#: Trials without a worker after repeated failures, until a worker is tried again: at most this
+#: many. Trying costs time: where another process used the second core, predictions took 2.5 times
+#: as long with a worker.
 MAX_REST = 1024
 #: Index in the barrier vector of the worker's state, behind the counters of a team of two threads.
 STATE = 3 * BARRIER_STRIDE
 GONE, WAITING, COMPUTING = 0, 1, 2  # states: no worker; it polls for an example; it computes one
-OWNER = STATE + 1  # index of the address of theta that the worker reads; 0 there: it is dismissed
+OWNER = STATE + 1  # index of the address of theta that the worker reads; 0: it is dismissed
 END = STATE + 2  # index of a flag; 1: the worker must end without waiting any longer
 
 _current: list[Any] = []  # [(thread, barrier)] of the one worker of this process, or []
@@ -45,7 +46,7 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _end():
-    """At the end of the process, wait until the worker has ended, and let no other one start.
+    """At the end of the process, wait until the row worker has ended, and let no other one start.
 
     Otherwise it could still run compiled code when the interpreter frees that code.
     """
@@ -59,16 +60,17 @@ def _end():
 class RowWorker:
     """Starts and dismisses the row worker for one network and one calling thread.
 
-    It compares the times of ROWS_PER_TRIAL predictions of one example each with and without a
-    worker. A worker that does not help is dismissed; the number of such trials until the next one
-    starts doubles each time.
+    A trial is ROWS_PER_TRIAL predictions of one example each; it measures their time, with or
+    without a worker. A worker that does not help is dismissed. Then follow trials without a worker
+    until the next one starts; their number doubles with each failure.
     """
 
     def __init__(self, function):
-        """Note the compiled function of the worker's thread, and make its barrier.
+        """Note the function of the worker's thread, and make its barrier.
 
-        The thread calls function(*args, Team(barrier, 1, 2)), which computes its half of one
-        example after another until the worker ends.
+        function: Numba's dispatcher with the attribute `prepare` of `compiler/jit.py`. The thread
+        calls function(*args, Team(barrier, 1, 2)), which computes its half of one example after
+        another until the worker ends.
         """
         self.function, self.barrier = function, np.zeros(4 * BARRIER_STRIDE, np.int64)
         self.ready = False  # whether the function is compiled
@@ -80,15 +82,16 @@ class RowWorker:
         self.rest, self.resting = 1, 0
 
     def prepare(self, args):
-        """Compile the worker's function for `args`, its arguments but the team."""
+        """Compile the worker's function for `args`, a tuple of its arguments without the Team."""
         self.function.prepare(*args, Team(self.barrier, 1, 2))
         self.ready = True
 
     def is_due(self, began):
-        """Count a prediction of one example that has just ended; tell whether it completes a trial.
+        """Count a prediction that has just ended; return a bool: whether it completes a trial.
 
-        began: its start by time.perf_counter. A gap of more than MAX_GAP seconds before it begins
-        the trial anew.
+        began: the time at which the prediction began, by time.perf_counter, in seconds. A gap of
+        more than MAX_GAP seconds before it begins the trial anew. A trial has ROWS_PER_TRIAL
+        predictions.
         """
         now = time.perf_counter()
         if began - self.ended > MAX_GAP:
@@ -99,8 +102,9 @@ class RowWorker:
     def judge(self, args, theta, threads):
         """End a trial: start a worker, keep the running one, or dismiss it.
 
-        args: arguments of the worker's function but the team; theta (p,): parameters that the
-        worker reads, among args; threads(): returns how many threads the caller may use.
+        args: a tuple of the arguments of the worker's function without the Team; theta (p,): the
+        parameters among args, whose address tells the worker's network; threads(): returns how many
+        threads the caller may use, an int.
         """
         took, self.rows, self.first = self.ended - self.first, 0, self.ended
         free = threads() > 1 and not is_busy()
@@ -120,9 +124,11 @@ class RowWorker:
             self._start(args, theta)
 
     def _start(self, args, theta):
-        """Start the worker's thread on `args` and theta (p,); do nothing if the process has one.
+        """Start the worker's thread; do nothing if the process has a row worker already.
 
-        If the system has no thread left, MAX_REST trials without a worker follow.
+        args: a tuple of the arguments of the worker's function without the Team; theta (p,): the
+        parameters among args. If the system has no thread left, MAX_REST trials without a worker
+        follow.
         """
         if any(thread.is_alive() for thread, _ in _current) or not _starting.acquire(False):
             return

@@ -19,10 +19,10 @@ MAX_SCRATCH_BYTES = 2**20
 
 
 class _Kept(threading.local):
-    """The scratch of the calling thread: `memory` maps a dtype to the vector that is kept."""
+    """What each thread keeps: `memory`, a dict from dtype to a vector that is handed out."""
 
     def __init__(self):
-        """Begin without memory; this runs in each thread that first uses the object."""
+        """Begin with an empty dict; this runs in each thread that first uses the object."""
         self.memory = {}
 
 
@@ -30,10 +30,11 @@ _kept = _Kept()
 
 
 def scratch(size, dtype):
-    """Return a vector of at least `size` numbers of `dtype` that begins on a cache line.
+    """Return a vector that begins on a cache line, of at least `size` numbers of a NumPy `dtype`.
 
-    It belongs to the caller until this thread calls the function again: a vector of up to
-    MAX_SCRATCH_BYTES is handed out anew then, with its old content. Debug mode fills it with NaN.
+    A vector of up to MAX_SCRATCH_BYTES is the caller's only until this thread calls the function
+    again: that call returns it anew, with its old content. A larger one is fresh memory. Debug mode
+    fills either with NaN.
     """
     if size * dtype.itemsize > MAX_SCRATCH_BYTES:
         return aligned_scratch(size, dtype)

@@ -25,7 +25,7 @@ _ALONE = Team(np.zeros(2 * BARRIER_STRIDE, np.int64), 0, 1)
 
 
 class _Worker:
-    """A thread that takes jobs (function, args) from a queue, and sleeps while there is none."""
+    """A thread that takes jobs (function, args) from a queue, and sleeps while it is empty."""
 
     def __init__(self):
         """Make the queues and the thread, which the caller starts."""
@@ -40,7 +40,7 @@ class _Worker:
             self.thread.join()
 
     def _serve(self):
-        """Run jobs until there comes None; reply to each with None or its error."""
+        """Run the queue's jobs until one is None; reply to each with None or its exception."""
         while (job := self.jobs.get()) is not None:
             reply = _run_job(*job)
             job = None  # the arrays of the job may be freed while the thread is idle
@@ -48,9 +48,9 @@ class _Worker:
 
 
 def _run_job(function, args):
-    """Run function(*args), whose last argument is a Team; return None, or the error it raised.
+    """Run function(*args), where args[-1] is a Team; return None, or the exception that it raised.
 
-    An error sets ABORTED in the team's barrier first, which releases the other threads.
+    An exception first sets ABORTED in the team's barrier, which releases the other threads.
     """
     try:
         function(*args)
@@ -61,16 +61,16 @@ def _run_job(function, args):
 
 
 class _Pool:
-    """The workers that one calling thread keeps, and how much its calls have multiplied so far."""
+    """The workers that one calling thread keeps, and a count of its calls' multiplications."""
 
     def __init__(self):
-        """Begin without workers."""
+        """Begin with an empty list of workers and 0 multiplications."""
         self.workers, self.multiplications = [], 0
 
     def gather(self, n):
-        """Return a list of n workers, and start the missing ones.
+        """Return a list of n `_Worker`s, of which the missing ones are started.
 
-        It is shorter where the system can start no more threads.
+        The list is shorter if the system can start no more threads.
         """
         while len(self.workers) < n:
             worker = _Worker()
@@ -87,7 +87,7 @@ class _Pool:
     def dismiss(self):
         """End all workers and wait for them.
 
-        An exception that a signal's handler raises meanwhile is raised again at the end, when no
+        If a signal's handler raises an exception meanwhile, it is raised again at the end, when no
         thread uses the caller's arrays any more.
         """
         raised = None
@@ -123,10 +123,10 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def keep_team():
-    """Keep the threads that calls in a `with` block start, until the block ends; yield their _Pool.
+    """Keep the threads that calls in a `with` block start, until the block ends; yield a _Pool.
 
-    Waking a thread takes 30 µs, starting one 300 µs. A block within a block uses the outer
-    block's threads.
+    Waking a thread takes 30 µs, starting one 300 µs. A block within a block uses the outer block's
+    threads.
     """
     pool = getattr(_own, "pool", None)
     if pool is not None:
@@ -141,7 +141,7 @@ def keep_team():
 
 
 def accumulate_flops(multiplications):
-    """Add `multiplications` to those of this thread's `keep_team` block, and return the sum.
+    """Add `multiplications`, a count, to those of this thread's `keep_team` block; return the sum.
 
     Outside a block the sum is `multiplications`. Callers start no threads while the sum is small.
     """
@@ -151,15 +151,16 @@ def accumulate_flops(multiplications):
 
 
 def is_busy():
-    """Tell whether any thread of this process is in `run_parallel`, with a team or alone."""
+    """Return a bool: whether a thread of this process is in `run_parallel`, even alone."""
     return bool(_claims)
 
 
 def run_parallel(function, args, n_threads):
-    """Run function(*args, Team) on n_threads threads at once; return thread 0's result.
+    """Run function(*args, Team) on n_threads threads at the same time; return thread 0's result.
 
-    The calling thread is thread 0. There are fewer threads, but at least one, if other callers are
-    computing, whose threads are subtracted, or if the system can start no more.
+    function: a compiled function, Numba's dispatcher; args: a tuple. The calling thread is
+    thread 0. Threads that other callers of this function hold are subtracted from n_threads; it
+    becomes smaller, too, if the system can start no more threads, but never less than 1.
     """
     caller = threading.get_ident()
     try:
@@ -178,9 +179,9 @@ def run_parallel(function, args, n_threads):
 
 
 def _types(args):
-    """Yield the dtype of each array in `args` and the type of each other argument.
+    """Yield the dtype of each array in the tuple `args` and the type of each other argument.
 
-    Records are replaced by their fields.
+    A record in `args` is replaced by its fields.
     """
     for arg in args:
         if isinstance(arg, tuple):
@@ -192,8 +193,8 @@ def _types(args):
 def _fork_join(function, args, pool, n_threads):
     """Run function(*args, Team) on this thread and up to n_threads − 1 workers of a _Pool.
 
-    Returns this thread's result. An error of any thread sets ABORTED and ends all workers, and is
-    raised here.
+    function: a compiled function, Numba's dispatcher; args: a tuple. Returns this thread's result.
+    An error of any thread sets ABORTED in the barrier, ends all workers, and is raised here.
     """
     workers = pool.gather(n_threads - 1)
     n_threads = 1 + len(workers)
