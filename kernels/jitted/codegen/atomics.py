@@ -1,7 +1,7 @@
 """Atomic operations on int64 arrays, and three ways of waiting: pause, yield and sleep.
 
-An add and an exchange are sequentially consistent, and a load acquires: a thread that reads a count
-also sees everything that another thread wrote before it added to that count.
+`fetch_add` and `exchange` are sequentially consistent, and `atomic_load` acquires: a thread that
+reads a count also sees everything that another thread wrote before it added to that count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _resolve():
     """Register the symbols `fastnn_yield` and `fastnn_nap`, functions of the operating system.
 
     They are sched_yield and usleep, on Windows SwitchToThread and Sleep. Compiled kernels refer to
-    the symbols, so this runs at import, before any kernel is loaded from the cache on disk.
+    the symbols; therefore this runs at import, before a kernel is loaded from the cache on disk.
     """
     if os.name == "nt":
         system = ctypes.windll.kernel32  # type: ignore[attr-defined]
@@ -34,14 +34,16 @@ def _resolve():
 
 
 _resolve()
-#: yield_core() lets another thread that is ready run on this core.
+#: yield_core() lets another thread that is ready run on this core; its result (int32) is not used.
 yield_core = types.ExternalFunction("fastnn_yield", types.int32())
-#: sleep(n) suspends the calling thread for n µs, on Windows for n ms.
+#: sleep(n) suspends the calling thread for n µs (uint32), on Windows for n ms; its result (int32)
+#: is not used.
 sleep = types.ExternalFunction("fastnn_nap", types.int32(types.uint32))
 
-#: The LLVM intrinsic that delays a polling loop by some cycles, and its arguments, by the name of
-#: the machine. Meanwhile the core's other hyperthread has the execution units. On ARM `isb` waits
-#: some ten cycles; `yield`, ARM's instruction for this purpose, does not wait.
+#: By the name of a machine, in lower case: the LLVM intrinsic that delays a polling loop by some
+#: cycles, and a tuple of its int32 arguments. During the delay the core's other hyperthread has the
+#: execution units. On ARM `isb` waits some ten cycles; `yield`, ARM's instruction for this purpose,
+#: does not wait.
 PAUSES = {
     "x86_64": ("llvm.x86.sse2.pause", ()),
     "amd64": ("llvm.x86.sse2.pause", ()),
@@ -51,9 +53,9 @@ PAUSES = {
 
 
 def emit_pause(builder, machine):
-    """Emit the pause instruction of a machine, named as by `platform.machine()`.
+    """Emit the call of PAUSES[machine], which delays the thread by some cycles.
 
-    Nothing is emitted for a machine that PAUSES does not list.
+    machine: a name as `platform.machine()` returns; nothing is emitted for one that PAUSES lacks.
     """
     name, numbers = PAUSES.get(machine.lower(), (None, ()))
     if name:
@@ -65,7 +67,7 @@ def emit_pause(builder, machine):
 
 @intrinsic
 def pause(typingctx):
-    """Delay the calling thread by some cycles, in a loop that polls; no-op on unknown machines."""
+    """Delay the calling thread by some cycles; does nothing on a machine that PAUSES lacks."""
 
     def codegen(context, builder, signature, args):
         emit_pause(builder, platform.machine())
@@ -76,7 +78,10 @@ def pause(typingctx):
 
 @intrinsic
 def fetch_add(typingctx, array, index, value):
-    """Add value to array[index] atomically and return the element's old value; array: int64."""
+    """Add value to array[index] atomically and return the element's old value.
+
+    array: a vector of int64; index, value and the result: int64.
+    """
 
     def codegen(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -87,7 +92,10 @@ def fetch_add(typingctx, array, index, value):
 
 @intrinsic
 def atomic_load(typingctx, array, index):
-    """Return array[index] by an atomic load with acquire ordering; array: int64."""
+    """Return array[index], an int64, by an atomic load with acquire ordering.
+
+    array: a vector of int64; index: int64.
+    """
 
     def codegen(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -99,7 +107,11 @@ def atomic_load(typingctx, array, index):
 
 @intrinsic
 def exchange(typingctx, array, index, old, new):
-    """Set array[index] to new if it equals old, atomically; return whether it did. array: int64."""
+    """Set array[index] to `new` if it equals `old`, as one atomic compare-and-exchange.
+
+    Return a bool: whether it was equal, and therefore was set. array: a vector of int64; index, old
+    and new: int64.
+    """
 
     def codegen(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data

@@ -13,24 +13,24 @@ from ..compiler.jit import inlined, kernel
 from ..records import ABORTED, ARRIVED, BARRIER_STRIDE, NEXT_CHUNK
 from .atomics import atomic_load, fetch_add, pause, sleep, yield_core
 
-#: Polls that are each followed by a pause, together some 4 µs. With 300 of them 4 threads on 2
-#: cores waited 4 times longer.
+#: Number of first polls of a waiting thread, each followed by a pause; all of them take some 4 µs.
+#: With 300 instead, 4 threads on 2 cores waited 4 times longer.
 SPINS = 100
-#: Polls after these that are each followed by a yield: about 1 ms if no other thread wants the
-#: core.
+#: Number of polls after the first SPINS, each followed by a yield of the core; together they take
+#: about 1 ms if no other thread wants the core.
 YIELDS = 2000
-#: Argument of `sleep` after every later poll: ms on Windows, else µs. The system's timer is coarse
-#: and makes about 80 µs of 20.
+#: Argument of `sleep` after every later poll, in ms on Windows, else in µs. The system's timer is
+#: coarse: a sleep of 20 µs takes about 80.
 NAP = 1 if os.name == "nt" else 20
 
 
 @kernel
 def barrier_wait(team):
-    """Wait until every thread of the team (Team) has come to this barrier, or ABORTED is set.
+    """Wait until every thread of `team` (a Team) has called this, or ABORTED is set.
 
-    Each thread counts the barriers it came to in barrier[BARRIER_STRIDE · (tid + 1)], and all of
-    them together in barrier[ARRIVED]: a thread waits until the latter is n_threads times its own
-    count. A team of one thread returns at once.
+    The element BARRIER_STRIDE · (tid + 1) of team.barrier counts the calls of thread tid; element
+    ARRIVED counts the calls of all threads. A thread waits until ARRIVED's count is n_threads times
+    its own count. The only thread of a team does not wait.
     """
     barrier, tid, n_threads = team
     if n_threads == 1:
@@ -52,15 +52,16 @@ def barrier_wait(team):
 
 @inlined
 def next_chunk(team, n):
-    """Claim the next n items of the team's work and return the index of the first of them.
+    """Claim the next n items of the team's work and return the index (int64) of the first of them.
 
-    This is a dynamic schedule: barrier[NEXT_CHUNK] counts the items that the team's threads have
-    claimed. The caller compares the index with the number of items, which is not known here.
+    team: a Team. This is a dynamic schedule: team.barrier[NEXT_CHUNK] counts the items that its
+    threads have claimed. The caller compares the index with the number of items: this function does
+    not know it, and returns indices beyond the last item, too.
     """
     return fetch_add(team.barrier, NEXT_CHUNK, n)
 
 
 @inlined
 def is_aborted(team):
-    """Return whether a thread of the team (Team) could not run its kernel and set ABORTED."""
+    """Return a bool: whether a thread of `team` (a Team) failed to run its kernel, set ABORTED."""
     return atomic_load(team.barrier, ABORTED) != 0

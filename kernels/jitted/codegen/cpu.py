@@ -23,12 +23,12 @@ class CPU(NamedTuple):
     vector_bytes: int  # bytes of a vector register
     vector_registers: int  # number of vector registers
     fma: bool  # whether one instruction computes x·y + z and rounds once
-    vnni: bool  # whether vpdpbusd adds 4 products uint8 · int8 to each of 16 int32
-    bf16: bool  # whether one instruction rounds a vector of float32 to bfloat16
+    vnni: bool  # whether it has vpdpbusd, which adds 4 products uint8 · int8 to each of 16 int32
+    bf16: bool  # whether one instruction rounds the float32 of a vector to bfloat16
 
     @property
     def instruction_set(self) -> str:
-        """The key in BLOCK_SIZES of this CPU's tile and block sizes."""
+        """The name of this CPU's instruction set: the key of its sizes in BLOCK_SIZES."""
         if self.vector_bytes == 64:
             return "avx512"
         if self.vector_registers == 32:
@@ -39,8 +39,9 @@ class CPU(NamedTuple):
 class BlockSizes(NamedTuple):
     """Tile and block sizes of one instruction set; a default holds for all of them.
 
-    In the comments the product is C (M, N) += A (M, K) B (K, N). The sums of a tile of C, one row
-    of vectors of B and one element of A in every lane fill the vector registers.
+    In the comments the product is C (M, N) += A (M, K) B (K, N), and a tile is a part of C whose
+    sums stay in registers. These sums, the vectors of one row of B and one vector with an element
+    of A in every lane together fill the vector registers.
     """
 
     # gemm/microkernel.py
@@ -48,67 +49,68 @@ class BlockSizes(NamedTuple):
     NR_VECTORS: int  # vectors in each row of a tile
     # gemm/small_k.py
     SMALL_K_MR: int  # rows of A whose elements stay in registers while rows of B are streamed
-    # gemm/inner_product.py: (rows, columns) of C in a tile of dot products
-    DOT_TILE_WIDE: tuple[int, int]  # where more than DOT_TILE[1] columns of C are left
-    DOT_TILE: tuple[int, int]  # where three or more are left, up to DOT_TILE[1]
-    DOT_TILE_ONE: tuple[int, int]  # where one is left
-    # first_layer/strided_gemm.py: entry i is for a tile of i + 1 units
+    # gemm/inner_product.py: (rows, columns) of C in a tile of dot products, by the number of
+    # columns of C that are not computed yet
+    DOT_TILE_WIDE: tuple[int, int]  # for more than DOT_TILE[1] columns
+    DOT_TILE: tuple[int, int]  # for 3 to DOT_TILE[1] columns
+    DOT_TILE_ONE: tuple[int, int]  # for one column
+    # first_layer/strided_gemm.py: entry i is for a tile of i + 1 units (outputs of the layer)
     STRIDED_MR: tuple[int, ...]  # examples (rows of X) in a tile of the forward pass
     STRIDED_NR_VECTORS: tuple[int, ...]  # vectors of features in a tile of the gradient of W
 
-    DOT_TILE_TWO: tuple[int, int] = (4, 2)  # gemm/inner_product.py: where two are left
+    DOT_TILE_TWO: tuple[int, int] = (4, 2)  # gemm/inner_product.py: for two columns
     SMALL_K_KC: int = 4  # gemm/small_k.py: rows of B that are streamed at a time
     KC: int = 128  # rows of B that a tile takes at a time: their NR columns stay in the L1 cache
-    NR_MAX: int = 64  # elements in a tile's row, at most, for any instruction set and dtype
-    #: Largest K for which `multiply_small_k` replaces the tiles of the micro-kernel. Up to these K
-    #: tiles took 1.1 to 3.4 times as long (AVX-512, float32), beyond them they were not slower.
+    NR_MAX: int = 64  # largest number of columns of a tile, over all instruction sets and dtypes
+    #: Largest K for which `multiply_small_k` computes C in place of the micro-kernel's tiles. Up to
+    #: this K tiles took 1.1 to 3.4 times as long as it (AVX-512, float32), beyond it not longer.
     SMALL_K_MAX_ONE_ROW: int = 32  # where C has one row
     SMALL_K_MAX: int = 8  # where C has up to SMALL_K_MAX_M rows
     SMALL_K_MAX_MANY_ROWS: int = 4  # where C has more rows
-    SMALL_K_MAX_M: int = 32  # rows of C
+    SMALL_K_MAX_M: int = 32  # largest number of rows of C for SMALL_K_MAX
 
     # gemm/blocked.py
-    #: Sizes of a block. 1024 × 1024 × 1024 runs at 151 GFLOP/s, with twice MC at 148, with all rows
-    #: of A in one block at 124 (Xeon, float32).
+    #: Sizes of a packed block. 1024 × 1024 × 1024 runs at 151 GFLOP/s, with twice this MC at 148,
+    #: with all rows of A in one block at 124 (Xeon, float32).
     MC: int = 48  # rows of A
-    KC_LARGE: int = 256  # rows of B from KC_LARGE_MIN_M rows of C on, else KC
+    KC_LARGE: int = 256  # rows of B, if C has at least KC_LARGE_MIN_M rows; else KC rows
     NC: int = 256  # columns of B
-    #: Rows of C from which on a block has KC_LARGE instead of KC rows of B: C is then read and
-    #: written half as often. 2048 × 2048 × 256 runs at 157 GFLOP/s instead of 143; for fewer rows
-    #: it does not pay: 128 × 512 × 784 would run at 136 instead of 142.
+    #: Smallest number of rows of C for which a block has KC_LARGE rows of B, not KC: C is read and
+    #: written half as often. 2048 × 2048 × 256 runs at 157 GFLOP/s instead of 143; for fewer
+    #: rows it does not pay: 128 × 512 × 784 would run at 136 instead of 142.
     KC_LARGE_MIN_M: int = 192
-    #: Rows of C up to which tiles of full width read a row-major B in place, not packed: 32 × 512 ×
-    #: 784 takes 7 to 10 % less time (Xeon, no vector across two cache lines). With more rows that
-    #: pays only if no vector of B crosses cache lines, which seldom holds for a user's array.
+    #: Largest number of rows of C for which tiles of NR columns read a row-major B where it lies,
+    #: not packed: 32 × 512 × 784 takes 7 to 10 % less time (Xeon; no vector crosses cache lines).
+    #: With more rows it pays only if no vector of B crosses cache lines: rare for a user's array.
     MAX_M_UNPACKED: int = 32
-    #: Bytes between two columns of a column-major A from which on A is packed: 1024 × 1024 × 1024
-    #: runs at 149 GFLOP/s, unpacked at 137 (Xeon); packing saves 4 to 12 % of the time of 256 × 784
-    #: × 2048 in float64, and 4 % of 512 × 512 × 512 in float32 (EPYC).
+    #: A column-major A is packed if its columns begin at least this many bytes apart: 1024 × 1024 ×
+    #: 1024 runs at 149 GFLOP/s, unpacked at 137 (Xeon); packing saves 4 to 12 % of the time of
+    #: 256 × 784 × 2048 in float64, and 4 % of 512 × 512 × 512 in float32 (EPYC).
     MIN_STRIDE_PACK_A: int = 2048
-    #: Columns of C up to which C is computed by dot products if A is row-major, or by tiles as
-    #: Cᵀ = Bᵀ Aᵀ if A is column-major: rows of C would fill few whole vectors.
+    #: Largest number of columns of C for which C is computed by dot products if A is row-major, or
+    #: by tiles as Cᵀ = Bᵀ Aᵀ if A is column-major: rows of C would fill few whole vectors.
     MAX_N_DOT: int = 15
-    MAX_M_DOT: int = 32  # rows of C up to which A row-major, B column-major use dot products
-    MIN_K_DOT: int = 128  # smallest K for dot products: for 32 tiles are faster, for 256 slower
+    MAX_M_DOT: int = 32  # most rows of C for dot products if A is row-major, B column-major
+    MIN_K_DOT: int = 128  # smallest K for dot products: tiles are faster for K = 32, slower for 256
 
     # gemm/packing.py
-    #: Number of rows of X by which prefetches run ahead of the row that is gathered, if a row fills
-    #: a cache line: gathering 256 rows of 54 numbers from a large table took 2.6 µs instead of 6.9.
+    #: While row i of X is gathered, row i + PREFETCH_DISTANCE is prefetched, if a row fills a cache
+    #: line: gathering 256 rows of 54 numbers from a large table took 2.6 µs instead of 6.9.
     PREFETCH_DISTANCE: int = 32
 
     # ops/dense.py
-    #: Bytes of a row of W from which on dA = Wᵀ dZ packs Wᵀ, KC rows of W at a time: the elements
-    #: of a column of W share too few sets of the first-level cache and lie in too many pages. The
+    #: dA = Wᵀ dZ packs Wᵀ, KC rows of W at a time, if a row of W has at least this many bytes: then
+    #: a column's elements share too few sets of the first-level cache, in too many pages. The
     #: gradient of 3000 → 3000 takes 10 to 21 % less time, of 2000 → 2000 5 to 10 %; of 1024 → 1024,
     #: below this size, it would take up to 3 % more (Xeon, batches of 64 and 128).
     MIN_STRIDE_PACK_W: int = 6 * 1024
 
     # first_layer/int8_gemm.py
     INT8_MR: int = 4  # rows of C in a tile
-    INT8_NR: int = 32  # columns of C in a tile; a panel holds four bytes of a column side by side
+    INT8_NR: int = 32  # columns of C in a tile
 
 
-#: Tile and block sizes by `CPU.instruction_set`. Entry i of STRIDED_* is for tiles of i + 1 units.
+#: Tile and block sizes by the name of the instruction set (`CPU.instruction_set`).
 BLOCK_SIZES = {
     "avx512": BlockSizes(
         MR=6,
@@ -184,7 +186,7 @@ define void @probe(ptr %p) {
 
 
 def _assembly(probe):
-    """Return the assembly of a probe (text of LLVM code), compiled as Numba compiles kernels."""
+    """Return the assembly (a str) of `probe`, a str of LLVM code, compiled as Numba compiles."""
     from llvmlite import binding
     from numba.core.registry import cpu_target
 
@@ -197,8 +199,8 @@ def _assembly(probe):
 def detect_cpu() -> CPU:
     """Return the CPU that Numba compiles kernels for.
 
-    It is recognised by the instructions in the assembly of the probes, so it obeys NUMBA_CPU_NAME
-    and NUMBA_CPU_FEATURES.
+    It is recognised by the instructions in the assembly of the probes, LLVM code above. Thus it
+    obeys NUMBA_CPU_NAME and NUMBA_CPU_FEATURES.
     """
     code = _assembly(_PROBE_FMA)
     if "zmm" in code:

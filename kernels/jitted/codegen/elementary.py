@@ -23,9 +23,9 @@ from .float_bits import (
     range_reduce_exp_normal,
 )
 
-#: Largest error that each function may have, in units in the last place (ulp), as (float32,
-#: float64), on CPUs with fma and without. norm_cdf_pdf: the error of Φ(x); for x < 0 another x² / 2
-#: ulp are allowed. Measured errors are 80 to 95 % of these bounds.
+#: By the name of a function: the largest errors allowed, in units in the last place (ulp), as
+#: (float32, float64), on CPUs with fma and without. norm_cdf_pdf: the error of Φ(x); for x < 0
+#: another x² / 2 ulp are allowed. Measured errors are 80 to 95 % of these bounds.
 MAX_ULP = {
     "exp": (1.2, 1.2),
     "expm1": (2.0, 2.1),
@@ -41,13 +41,16 @@ MAX_ULP = {
 
 
 def _is_single(f):
-    """Return whether f, constants of a floating-point format, is the format of float32."""
+    """Return a bool: whether f, constants of `float_bits._format`, are those of float32."""
     return f.number().itemsize == 4
 
 
 @float_overload(math.exp)
 def exp(f):
-    """exp(x) = eˣ: subnormal or 0 where eˣ is below the normal numbers, ∞ where it is too large."""
+    """exp(x) = eˣ, subnormal or 0 where eˣ is below the normal numbers, ∞ where it is too large.
+
+    f: constants of x's dtype, float32 or float64, from `float_bits._format`.
+    """
     # eˣ rounds to 0 at `low`, to infinity at `high`.
     low, high = map(f.number, (-104, 89) if _is_single(f) else (-746, 710))
     one = f.number(1)
@@ -63,7 +66,10 @@ def exp(f):
 
 @float_overload(math.expm1)
 def expm1(f):
-    """expm1(x) = eˣ − 1, with a small relative error near x = 0, too."""
+    """expm1(x) = eˣ − 1, with a small relative error near x = 0, too.
+
+    f: constants of x's dtype, float32 or float64, from `float_bits._format`.
+    """
     low, high = map(f.number, (-18, 89) if _is_single(f) else (-38, 710))
 
     def expm1(x):
@@ -80,7 +86,10 @@ def expm1(f):
 
 @float_overload(lambda x: 1 / (1 + math.exp(-x)))
 def sigmoid(f):
-    """sigmoid(x) = 1 / (1 + e⁻ˣ), computed from e^−|x|, which does not overflow."""
+    """sigmoid(x) = 1 / (1 + e⁻ˣ), computed from e^−|x|, which does not overflow.
+
+    f: constants of x's dtype, float32 or float64, from `float_bits._format`.
+    """
     one = f.number(1)
 
     def sigmoid(x):
@@ -92,9 +101,10 @@ def sigmoid(f):
 
 @float_overload(math.tanh)
 def tanh(f):
-    """tanh(x) = −m / (m + 2) with m = e^(−2|x|) − 1, and then with the sign of x.
+    """tanh(x): −m / (m + 2) for m = e^(−2|x|) − 1, with the sign of x.
 
     The relative error is small near x = 0, too.
+    f: constants of x's dtype, float32 or float64, from `float_bits._format`.
     """
     zero, one, two, low = map(f.number, (0, 1, 2, -20 if _is_single(f) else -40))
 
@@ -112,7 +122,10 @@ def tanh(f):
 
 @float_overload(lambda g: g - math.log1p(g))
 def _less_log1p(f):
-    """_less_log1p(g) = g − ln(1 + g), for √½ ≤ 1 + g ≤ √2 only."""
+    """_less_log1p(g) = g − ln(1 + g), for √½ ≤ 1 + g ≤ √2 only.
+
+    f: constants of g's dtype, float32 or float64, from `float_bits._format`.
+    """
     two = f.number(2)
 
     def less_log1p(g):
@@ -128,7 +141,10 @@ def _less_log1p(f):
 
 @float_overload(math.log)
 def log(f):
-    """log(x) = ln x; −∞ at ±0, NaN for x < 0, ∞ at ∞."""
+    """log(x) = ln x: −∞ for x = ±0, NaN for x < 0, ∞ for x = ∞.
+
+    f: constants of x's dtype, float32 or float64, from `float_bits._format`.
+    """
     upper, lower, smallest_normal = f.ln2_upper, f.ln2_lower, f.smallest_normal
     scale, exponent = f.subnormal_scale, f.subnormal_exponent
     zero, one, infinity, nan = map(f.number, (0, 1, math.inf, math.nan))
@@ -147,7 +163,11 @@ def log(f):
 
 @float_overload(math.log1p)
 def log1p(f):
-    """log1p(x) = ln(1 + x), with a small relative error near x = 0; −∞ at −1, NaN for x < −1."""
+    """log1p(x) = ln(1 + x), with a small relative error near x = 0, too.
+
+    It is −∞ for x = −1 and NaN for x < −1.
+    f: constants of x's dtype, float32 or float64, from `float_bits._format`.
+    """
     number, word, fraction_bits = f.number, f.word, f.fraction_bits
     upper, lower, last = f.ln2_upper, f.ln2_lower, f.word(2 * f.bias + 1)
     half, one, infinity, nan = map(f.number, (0.5, 1, math.inf, math.nan))
@@ -168,7 +188,10 @@ def log1p(f):
 
 @float_overload(math.log1p)
 def log1p_unit(f):
-    """log1p_unit(u) = ln(1 + u), for 0 ≤ u ≤ 1 only, in half the time of `log1p`."""
+    """log1p_unit(u) = ln(1 + u), for 0 ≤ u ≤ 1 only, in half the time of `log1p`.
+
+    f: constants of u's dtype, float32 or float64, from `float_bits._format`.
+    """
     ln2, bound = f.ln2, f.number(math.sqrt(2) - 1)
     zero, half, one = map(f.number, (0, 0.5, 1))
 
@@ -182,7 +205,10 @@ def log1p_unit(f):
 
 @float_overload(lambda x: max(x, 0) + math.log1p(math.exp(-abs(x))))
 def softplus(f):
-    """softplus(x) = ln(1 + eˣ), computed as max(x, 0) + ln(1 + e^−|x|), which does not overflow."""
+    """softplus(x) = ln(1 + eˣ), computed as max(x, 0) + ln(1 + e^−|x|), which does not overflow.
+
+    f: constants of x's dtype, float32 or float64, from `float_bits._format`.
+    """
     zero = f.number(0)
 
     def softplus(x):
@@ -196,6 +222,7 @@ def _scaled_erfc(f):
     """_scaled_erfc(y) = e^(y²) erfc y = p((y − 2) / (y + 2)) / (y + 2), for y ≥ 0 only.
 
     p is the polynomial `polynomials.scaled_erfc`.
+    f: constants of y's dtype, float32 or float64, from `float_bits._format`.
     """
     one, two, four = map(f.number, (1, 2, 4))
 
@@ -210,7 +237,8 @@ def _scaled_erfc(f):
 def erf(f):
     """erf(x) = 2/√π ∫₀ˣ e^(−t²) dt.
 
-    It is a power series of x for |x| < 0.6, else 1 − erfc |x| with the sign of x.
+    It is computed as a power series in x for |x| < 0.6, else as 1 − erfc |x| with the sign of x.
+    f: constants of x's dtype, float32 or float64, from `float_bits._format`.
     """
     one, bound = f.number(1), f.number(0.6)
 
@@ -224,7 +252,7 @@ def erf(f):
 
 
 def _norm_cdf_pdf(x):
-    """Return (Φ(x), φ(x)) as floats by the functions of `math`: `norm_cdf_pdf` in plain Python."""
+    """Return (Φ(x), φ(x)), two floats, for a float x: what `norm_cdf_pdf` is in plain Python."""
     return math.erfc(-x / math.sqrt(2)) / 2, math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
@@ -232,9 +260,10 @@ def _norm_cdf_pdf(x):
 def norm_cdf_pdf(f):
     """norm_cdf_pdf(x) = (Φ(x), φ(x)): distribution function and density of the standard normal law.
 
-    Both contain e^(−x²/2), which is computed once. Φ(x) for x < 0 is erfc(−x/√2) / 2, for in
+    Both contain e^(−x²/2), which is computed once. Φ(x) for x < 0 is erfc(−x/√2) / 2, because in
     (1 + erf(x/√2)) / 2 the digits would cancel. The rounding error of x² / 2 adds an error of up to
-    x² / 2 ulp to φ(x), and for x < 0 to Φ(x).
+    x² / 2 ulp (units in the last place) to φ(x), and for x < 0 to Φ(x).
+    f: constants of x's dtype, float32 or float64, from `float_bits._format`.
     """
     zero, half, one = map(f.number, (0, 0.5, 1))
     root_half, factor = f.number(math.sqrt(0.5)), f.number(1 / math.sqrt(2 * math.pi))

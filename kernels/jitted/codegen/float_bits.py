@@ -23,26 +23,27 @@ FLAGS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}, "force
 
 
 def _format(number, word, digits, bias, ln2_bits):
-    """Return a namespace f with the constants of a floating-point format.
+    """Return f, a SimpleNamespace of the constants of a floating-point format.
 
-    number, word: NumPy's types of the numbers and of unsigned integers of equal size; digits: bits
-    of the significand with its implicit 1; bias: stored exponent − exponent. ln 2 is ln2_upper +
-    ln2_lower: the upper part has ln2_bits bits behind the point, few enough that its product with
-    an exponent is exact (Cody and Waite, Software Manual for the Elementary Functions, 1980).
+    number: NumPy's scalar type of the format; word: that of the unsigned integers of equal size;
+    digits: number of bits of the significand with its implicit 1; bias: stored exponent − exponent.
+    ln 2 is the sum of ln2_upper and ln2_lower: the upper part has ln2_bits bits behind the point,
+    few enough that its product with an exponent is exact (Cody and Waite, Software Manual for the
+    Elementary Functions, 1980).
     """
     ln2 = Decimal(2).ln()
     upper = int(ln2 * 2**ln2_bits) / 2**ln2_bits
     root = number(math.sqrt(0.5)).view(word)
     return SimpleNamespace(
-        number=number,  # NumPy's type of the numbers
-        word=word,  # NumPy's type of the unsigned integers that have as many bits
+        number=number,  # NumPy's scalar type of the format
+        word=word,  # NumPy's scalar type of the unsigned integers that have as many bits
         bias=bias,  # stored exponent − exponent
         fraction_bits=word(digits - 1),  # number of stored bits of the fraction
-        fraction_mask=word(2 ** (digits - 1) - 1),  # the bits of the fraction are 1
-        sign_mask=word(1 << (8 * number().itemsize - 1)),  # the bit of the sign is 1
+        fraction_mask=word(2 ** (digits - 1) - 1),  # only the bits of the fraction are 1
+        sign_mask=word(1 << (8 * number().itemsize - 1)),  # only the bit of the sign is 1
         ln2=number(ln2),  # ln 2, rounded
-        ln2_upper=number(upper),
-        ln2_lower=number(ln2 - Decimal(upper)),
+        ln2_upper=number(upper),  # ln 2, cut after ln2_bits bits behind the point
+        ln2_lower=number(ln2 - Decimal(upper)),  # ln 2 − ln2_upper, rounded
         log2_e=number(1 / ln2),  # log₂ e, rounded
         # The sum x + round_two_biases rounds x to an integer, n, and its last bits are n + 2 bias;
         # the last bits of x + round_one_bias are n + bias.
@@ -51,7 +52,8 @@ def _format(number, word, digits, bias, ln2_bits):
         # These bits are those of the number 2^(digits − 1). For an integer 0 ≤ n < 2^(digits − 1),
         # integer_bits | n are the bits of the number 2^(digits − 1) + n.
         integer_bits=number(2 ** (digits - 1)).view(word),
-        integer_and_bias=number(2 ** (digits - 1) + bias),  # that number less this one is n − bias
+        # (2^(digits − 1) + n) − integer_and_bias = n − bias.
+        integer_and_bias=number(2 ** (digits - 1) + bias),
         root_half_bits=root,  # the bits of √½
         one_less_root_half_bits=word((bias << (digits - 1)) - int(root)),  # bits of 1 − bits of √½
         smallest_normal=np.finfo(number).smallest_normal,  # the smallest positive normal number
@@ -65,11 +67,11 @@ _FLOAT64 = _format(np.float64, np.uint64, 53, 1023, 41)
 
 
 def float_overload(in_python=None):
-    """Return the decorator that makes of name(f) a function name(x, …) for compiled code.
+    """Return the decorator that replaces a factory name(f) by a function name(x, …).
 
-    name(f) returns the implementation for a format f of `_format`. Numba calls it when a kernel
-    that calls name(x, …) is compiled: f is float32's or float64's, by the dtype of the last
-    argument. in_python: the function that plain Python calls as name(x, …); None: a TypeError.
+    name(f) returns the Python function that is compiled where a kernel calls name(x, …). f is
+    _FLOAT32 or _FLOAT64 (`_format`), by the type of the call's last argument. in_python: the
+    function that a call of name(x, …) in plain Python executes; None: it raises a TypeError.
     """
 
     def decorate(implementation_for):
@@ -94,7 +96,10 @@ def float_overload(in_python=None):
 
 @float_overload(math.copysign)
 def copysign(f):
-    """copysign(y, x): return y with the sign of x if y ≥ 0, +0 too; return y if y is negative."""
+    """copysign(y, x): return |y| with the sign of x, for y ≥ +0; return y itself for negative y.
+
+    f: constants of x's dtype, float32 or float64, from `_format`.
+    """
     number, word, sign_mask = f.number, f.word, f.sign_mask
 
     def copysign(y, x):
@@ -105,7 +110,10 @@ def copysign(f):
 
 @float_overload()
 def is_negative_zero(f):
-    """is_negative_zero(x): return whether x is −0."""
+    """is_negative_zero(x): return a bool, whether x is −0.
+
+    f: constants of x's dtype, float32 or float64, from `_format`.
+    """
     number, word, sign_mask = f.number, f.word, f.sign_mask
 
     def is_negative_zero(x):
@@ -116,9 +124,11 @@ def is_negative_zero(f):
 
 @float_overload()
 def abs_bits(f):
-    """abs_bits(x): return the bits of |x| as an unsigned integer.
+    """abs_bits(x): return the bits of |x| as an unsigned integer of x's size.
 
-    For two numbers these integers compare as |x| does; those of NaN are above that of infinity.
+    The integer is the larger, the larger |x| is; that of infinity is larger than those of numbers,
+    and those of NaN are larger than that of infinity.
+    f: constants of x's dtype, float32 or float64, from `_format`.
     """
     number, word, sign_mask = f.number, f.word, f.sign_mask
 
@@ -132,7 +142,8 @@ def abs_bits(f):
 def from_abs_bits(f):
     """from_abs_bits(bits, x): return the number ≥ 0, or NaN, that has these bits.
 
-    bits: an integer as `abs_bits` returns; x: any number of the result's dtype, else unused.
+    bits: an integer as `abs_bits` returns. x: any number of the result's dtype, its value unused.
+    f: constants of x's dtype, float32 or float64, from `_format`.
     """
     number, word = f.number, f.word
 
@@ -146,7 +157,9 @@ def from_abs_bits(f):
 def range_reduce_exp(f):
     """range_reduce_exp(x): return (r, s, t, 1/t) with eˣ = eʳ s t, x = n ln 2 + r, |r| ≤ ½ ln 2.
 
-    n is an integer and 2ⁿ = s t: two factors, for 2ⁿ itself may overflow or be subnormal.
+    n is an integer and 2ⁿ = s t: two factors, because 2ⁿ itself may overflow or be subnormal. All
+    four results are numbers of x's dtype.
+    f: constants of x's dtype, float32 or float64, from `_format`.
     """
     number, word, fraction_bits = f.number, f.word, f.fraction_bits
     one, two_biases = f.word(1), f.word(2 * f.bias)
@@ -172,7 +185,8 @@ def range_reduce_exp(f):
 def range_reduce_exp_normal(f):
     """range_reduce_exp_normal(x): return (r, 2ⁿ) with x = n ln 2 + r and |r| ≤ ½ ln 2.
 
-    n is an integer; x must be such that 2ⁿ is a normal number.
+    n is an integer; x must lie where 2ⁿ is a normal number. Both results have x's dtype.
+    f: constants of x's dtype, float32 or float64, from `_format`.
     """
     number, word, fraction_bits = f.number, f.word, f.fraction_bits
     log2_e, round_one_bias, upper, lower = f.log2_e, f.round_one_bias, f.ln2_upper, f.ln2_lower
@@ -191,6 +205,7 @@ def frexp(f):
     """frexp(x): return (k, m, k + bias) with x = 2ᵏ m and √½ ≤ m < √2, for normal x > 0.
 
     k and m are numbers of x's dtype; k + bias, the stored exponent of 2ᵏ, is an unsigned integer.
+    f: constants of x's dtype, float32 or float64, from `_format`.
     """
     number, word, fraction_bits, fraction_mask = f.number, f.word, f.fraction_bits, f.fraction_mask
     integer_bits, integer_and_bias = f.integer_bits, f.integer_and_bias

@@ -21,9 +21,9 @@ _FLUSH = 0x8000  # the bit of MXCSR, the control register of SSE and AVX, that s
 
 
 def _access(builder, name, place):
-    """Emit a call of the LLVM intrinsic `name`, which stores MXCSR at `place` or loads it.
+    """Emit a call of the LLVM intrinsic `name`, which stores MXCSR at `place` or loads it from it.
 
-    place: the address of a 32-bit integer.
+    MXCSR: the control register of SSE and AVX. place: an LLVM pointer to a 32-bit integer.
     """
     byte = ir.IntType(8).as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [byte])
@@ -32,7 +32,7 @@ def _access(builder, name, place):
 
 
 def _write(builder, mode):
-    """Emit MXCSR = the lowest 32 bits of mode (int64)."""
+    """Emit MXCSR, the control register of SSE and AVX ← lowest 32 bits of `mode`, an LLVM int64."""
     place = builder.alloca(INT32)
     builder.store(builder.trunc(mode, INT32), place)
     _access(builder, "llvm.x86.sse.ldmxcsr", place)
@@ -40,9 +40,10 @@ def _write(builder, mode):
 
 @intrinsic
 def flush(typingctx):
-    """Switch flush-to-zero on for the calling thread and return its MXCSR before that (int64).
+    """Switch flush-to-zero on for the calling thread: results that would be subnormal become 0.
 
-    On processors other than x86-64 nothing is done and 0 is returned.
+    Return an int64, the thread's MXCSR (control register of SSE and AVX) before the switch. On
+    processors other than x86-64 do nothing and return 0.
     """
 
     def codegen(context, builder, sig, args):
@@ -59,7 +60,10 @@ def flush(typingctx):
 
 @intrinsic
 def restore(typingctx, mode):
-    """Set the calling thread's MXCSR to mode, which `flush` returned; no-op except on x86-64."""
+    """Set the calling thread's MXCSR to `mode`, an int64 that `flush` returned.
+
+    It does nothing on processors other than x86-64.
+    """
 
     def codegen(context, builder, sig, args):
         if _X86:

@@ -16,10 +16,10 @@ from ..compiler.jit import inlined
 
 
 def _view_at(context, builder, kind, source, array, offset, shape):
-    """Emit a C-contiguous view of an array, from its element `offset` on.
+    """Emit a C-contiguous view of `array` from its element `offset` on; return the view.
 
-    kind: Numba's type of the view; source: of the array, whose elements `offset` counts; shape: the
-    sizes of the view as LLVM values.
+    kind: the Numba array type of the view; source: that of `array`. array, offset (in elements of
+    `array`) and the list `shape` (the sizes of the view) hold LLVM values, as does the result.
     """
     data = builder.gep(make_array(source)(context, builder, array).data, [offset])
     view = make_array(kind)(context, builder)
@@ -35,17 +35,17 @@ def _view_at(context, builder, kind, source, array, offset, shape):
 
 
 def _view_as(number):
-    """Return the intrinsic that views a part of a vector as elements of a Numba type.
+    """Return the intrinsic view(vector, start, n): n elements in the memory from vector[start] on.
 
-    number: that type; None: the vector's own.
+    They are of type `number`, a Numba type, and not converted; None: of the vector's own type.
     """
 
     @intrinsic
     def view(typingctx, vector, start, n):
-        """Return a view (n,) of the memory from vector[start] on, with elements of `number`.
+        """Return a view (n,) of the memory from vector[start] on; nothing is converted.
 
-        number: the Numba type given to `_view_as`, None for the vector's own; start counts elements
-        of the vector, n elements of the view.
+        Its elements have the type `number` that `_view_as` was given; None: the vector's own.
+        start counts elements of the vector, n elements of the view; both are int64.
         """
         kind = types.Array(number or vector.dtype, 1, "C")
 
@@ -65,7 +65,7 @@ view_float64 = _view_as(types.float64)
 
 @intrinsic
 def view_matrix(typingctx, vector, start, n, width):
-    """Return a row-major view (n, width) of vector[start : start + n·width]."""
+    """Return vector[start : start + n·width] as a row-major view (n, width); all int64."""
     kind = types.Array(vector.dtype, 2, "C")
 
     def codegen(context, builder, sig, args):
@@ -76,7 +76,7 @@ def view_matrix(typingctx, vector, start, n, width):
 
 @intrinsic
 def view_row(typingctx, A, i, start, n):
-    """Return a view (n,) of A[i, start : start + n]; A is a C-contiguous matrix."""
+    """Return a view (n,) of A[i, start : start + n]; A is a C-contiguous matrix, the rest int64."""
     kind = types.Array(A.dtype, 1, "C")
 
     def codegen(context, builder, sig, args):
@@ -90,16 +90,19 @@ def view_row(typingctx, A, i, start, n):
 
 @inlined
 def fill_zero(x):
-    """x[i] = 0 for all i; x (n,) is written.
+    """x[i] = 0 for all i; the vector x (n,) is written.
 
-    To clear a part of an array, pass a view of it: LLVM writes whole vectors if i counts from 0.
+    To clear a part of a vector, pass a `view` of it: LLVM writes whole vectors if i counts from 0.
     """
     for i in range(x.size):
         x[i] = 0
 
 
 def emit_prefetch(builder, pointer, level=1):
-    """Emit a prefetch of the cache line at a pointer into the cache of a level, 1 to 3."""
+    """Emit a prefetch of the cache line at `pointer`, an LLVM pointer to anything.
+
+    level: an int, the cache that it is loaded into, from 1 (first-level) to 3.
+    """
     byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -108,7 +111,7 @@ def emit_prefetch(builder, pointer, level=1):
 
 @intrinsic
 def prefetch(typingctx, address):
-    """Prefetch the cache line at an address (int64) into the first-level cache."""
+    """Prefetch the cache line with the byte at `address` (int64) into the first-level cache."""
 
     def codegen(context, builder, sig, args):
         emit_prefetch(builder, builder.inttoptr(args[0], ir.IntType(8).as_pointer()))
@@ -119,7 +122,7 @@ def prefetch(typingctx, address):
 
 @intrinsic
 def address_of(typingctx, x):
-    """Return the address (int64) of the first element of a contiguous array x."""
+    """Return the address, an int64 in bytes, of the first element of the array x."""
 
     def codegen(context, builder, sig, args):
         return builder.ptrtoint(make_array(x)(context, builder, args[0]).data, cgutils.intp_t)
@@ -128,11 +131,12 @@ def address_of(typingctx, x):
 
 
 def _half_to_single(builder, half):
-    """Emit the float32 that equals a float16; half: the 16 bits of the float16 as an integer.
+    """Emit the float32 that equals a float16; return it as an LLVM value.
 
-    Exponent and fraction are shifted to their places in a float32, and a product with 2¹¹² corrects
-    the bias of the exponent: it is exact, for subnormal numbers too. Infinity and NaN then get the
-    largest exponent. LLVM's own conversion calls a library for each number on CPUs without F16C.
+    half: the bits of the float16, an LLVM integer of 16 bits. Exponent and fraction are shifted to
+    their places in a float32, and a product with 2¹¹² corrects the bias of the exponent: it is
+    exact, for subnormal numbers too. Infinity and NaN then get the largest exponent. LLVM's own
+    conversion calls a library for each number on CPUs without F16C.
     """
     word, single = ir.IntType(32), ir.FloatType()
     bits = builder.zext(half, word)
@@ -147,7 +151,11 @@ def _half_to_single(builder, half):
 
 @intrinsic
 def load(typingctx, address, index, dtype):
-    """Return element `index` of an array of `dtype` at an address (int64); a float16 as float32."""
+    """Return element `index` of the vector at `address`, whose elements have type `dtype`.
+
+    address: int64, in bytes; index: int64, in elements; dtype: a NumPy scalar type, as np.uint8. A
+    float16 is returned as a float32, another number as it is.
+    """
     number = dtype.instance_type
     half = number == types.float16
 

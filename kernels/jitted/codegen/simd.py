@@ -22,22 +22,22 @@ void, index = types.void, types.intp  # types in Numba; index is int64
 
 
 def lanes(number):
-    """Return how many elements of a Numba type of numbers, as float32, a vector holds."""
+    """Return how many elements of `number`, a Numba type as types.float32, a vector holds."""
     return detect_cpu().vector_bytes // (number.bitwidth // 8)
 
 
 def index_constant(value):
-    """Return a Python int as an LLVM constant of type int64."""
+    """Return `value`, a Python int, as an LLVM constant of type int64."""
     return ir.Constant(INT64, value)
 
 
 def element_pointer(context, builder, kind, array, offset):
-    """Emit the address of array[offset], both LLVM values; kind: the Numba type of the array."""
+    """Emit and return the address of array[offset], all LLVM values; kind: array's Numba type."""
     return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
 
 
 def emit_record(builder, kind, value):
-    """Emit the fields of a record as LLVM values and return them as its named tuple.
+    """Emit the fields of a record (a named tuple); return that named tuple of LLVM values.
 
     value: the record as one LLVM value; kind: its Numba type.
     """
@@ -45,19 +45,19 @@ def emit_record(builder, kind, value):
 
 
 def emit_matrix(context, builder, kind, value):
-    """Emit the fields of a Matrix or Operand; return them, and the address of its element (0, 0).
+    """Return a Matrix or Operand of LLVM values, and the LLVM pointer to its element (0, 0).
 
-    value: the record as one LLVM value; kind: its Numba type.
+    value: the Matrix or Operand as one LLVM value; kind: its Numba type.
     """
     matrix = emit_record(builder, kind, value)
     return matrix, element_pointer(context, builder, kind.types[0], matrix.data, matrix.offset)
 
 
 def clamp_index(builder, i, count):
-    """Emit min(i, count − 1) for an int i and an LLVM value count > 0.
+    """Emit min(i, count − 1), an int64; i: a Python int; count: an LLVM int64 > 0.
 
-    A tile computes this row of C in place of its row i: at the edge of C, where only `count` rows
-    are left, the further rows of the tile repeat the last one.
+    At the edge of C a tile has only `count` rows. It still computes all of its rows i, but for
+    i ≥ count it repeats the last row, count − 1.
     """
     last = builder.sub(count, index_constant(1))
     return builder.select(
@@ -66,9 +66,9 @@ def clamp_index(builder, i, count):
 
 
 def emit_phis(builder, kind, first, here, second, there):
-    """Emit phis, one for each i: first[i] if control comes from block here, second[i] from there.
+    """Return a list of phis; phi i is first[i] after block `here`, second[i] after block `there`.
 
-    kind: the LLVM type of all these values.
+    first, second: lists of values of LLVM type kind; here, there: blocks that jump to this one.
     """
     phis = [builder.phi(kind) for _ in first]
     for phi, x, y in zip(phis, first, second, strict=True):
@@ -81,8 +81,8 @@ def emit_phis(builder, kind, first, here, second, there):
 def prefer_full_width(typingctx):
     """Make LLVM vectorise the loops of the calling kernel with the widest vectors of the CPU.
 
-    By default it uses vectors of half that width on Intel's processors: tanh takes 1.2 times as
-    long with them. No instruction is emitted; the kernel gets an attribute.
+    By default it uses vectors of half that width on Intel's processors, with which tanh takes 1.2
+    times as long. No instruction is emitted; the kernel gets an attribute.
     """
 
     def codegen(context, builder, sig, args):
@@ -96,27 +96,28 @@ def prefer_full_width(typingctx):
 class Vectors:
     """Emits instructions on vectors of one Numba type, float32 or float64, into one LLVM function.
 
-    number: that type; offsets count its elements. A mask is a vector of `lanes` single bits: where
-    a bit is 0, the lane is neither read nor written, and a load returns 0 in it.
+    Methods take and return LLVM values. number: the Numba type; offsets (int64) count its elements.
+    A vector has `lanes` of them. A mask is a vector of `lanes` single bits: where a bit is 0, the
+    lane is neither read nor written, and a load returns 0 in it.
     """
 
     def __init__(self, context, builder, number):
         self.context, self.builder, self.number = context, builder, number
-        self.scalar = context.get_data_type(number)
-        self.lanes = lanes(number)
+        self.scalar = context.get_data_type(number)  # LLVM type of an element
+        self.lanes = lanes(number)  # elements of a vector
         self.itemsize = number.bitwidth // 8  # bytes of an element
-        self.type = ir.VectorType(self.scalar, self.lanes)
-        self.zero = ir.Constant(self.type, [0.0] * self.lanes)
-        self._suffix = f"v{self.lanes}f{number.bitwidth}"
+        self.type = ir.VectorType(self.scalar, self.lanes)  # LLVM type of a vector
+        self.zero = ir.Constant(self.type, [0.0] * self.lanes)  # a vector with 0 in every lane
+        self._suffix = f"v{self.lanes}f{number.bitwidth}"  # of names of LLVM intrinsics
 
     def call(self, name, result, values):
-        """Emit a call of the LLVM intrinsic `name` (with its types); result: the LLVM type."""
+        """Emit name(*values); name: an LLVM intrinsic with its types; result: its LLVM type."""
         kind = ir.FunctionType(result, [value.type for value in values])
         function = cgutils.get_or_insert_function(self.builder.module, kind, name)
         return self.builder.call(function, values)
 
     def splat(self, value):
-        """Emit a vector with value, a number of this type or a 32-bit integer, in every lane."""
+        """Emit a vector with `value`, a number of any LLVM type, in each of `lanes` lanes."""
         kind = ir.VectorType(value.type, self.lanes)
         first = self.builder.insert_element(
             ir.Constant(kind, ir.Undefined), value, ir.Constant(INT32, 0)
@@ -125,38 +126,38 @@ class Vectors:
         return self.builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), order)
 
     def from_float64(self, value):
-        """Emit the conversion of a float64 number to this type, which rounds it for float32."""
+        """Emit the number `value`, a float64, converted to this type: rounded if it is float32."""
         return self.builder.fptrunc(value, self.scalar) if self.itemsize == 4 else value
 
     def pointer(self, pointer, offset=None):
-        """Emit the address `offset` elements behind a pointer (None: 0), as that of a vector."""
+        """Emit pointer + offset as a pointer to a vector; offset None: 0 elements."""
         pointer = pointer if offset is None else self.builder.gep(pointer, [offset])
         return self.builder.bitcast(pointer, self.type.as_pointer())
 
     def load(self, pointer, offset=None, mask=None):
-        """Emit the load of a vector at pointer + offset, aligned or not; mask None: all lanes."""
+        """Emit the load of a vector from pointer + offset (None: 0); mask None: all lanes."""
         if mask is None:
             return self.builder.load(self.pointer(pointer, offset), align=self.itemsize)
         return self.load_masked(pointer, offset, mask)
 
     def store(self, vector, pointer, offset=None):
-        """Emit the store of all lanes of a vector to pointer + offset, aligned or not."""
+        """Emit the store of all lanes of `vector` to pointer + offset (None: 0), aligned or not."""
         self.builder.store(vector, self.pointer(pointer, offset), align=self.itemsize)
 
     def load_masked(self, pointer, offset, mask):
-        """Emit the load of the lanes of a mask from pointer + offset; the others become 0."""
+        """Emit a vector: lanes from pointer + offset (None: 0) where mask is 1, else 0."""
         values = [self.pointer(pointer, offset), INT32(self.itemsize), mask, self.zero]
         return self.call(f"llvm.masked.load.{self._suffix}.p0", self.type, values)
 
     def store_masked(self, vector, pointer, offset, mask):
-        """Emit the store of the lanes of a mask to pointer + offset; no other lane is written."""
+        """Emit the store of those lanes of `vector` to pointer + offset where mask is 1."""
         values = [vector, self.pointer(pointer, offset), INT32(self.itemsize), mask]
         self.call(f"llvm.masked.store.{self._suffix}.p0", ir.VoidType(), values)
 
     def load_converted(self, kind, pointer, mask=None):
-        """Emit the load of `lanes` numbers of Numba type kind, and their conversion to this type.
+        """Emit a vector of `lanes` numbers of Numba type kind at pointer, converted to this type.
 
-        kind: uint8, float32 or float64; mask None: all lanes are loaded.
+        kind: uint8, float32 or float64; mask: the lanes that are loaded, others are 0; None: all.
         """
         scalar = ir.IntType(8) if kind == types.uint8 else self.context.get_data_type(kind)
         narrow = ir.VectorType(scalar, self.lanes)
@@ -177,47 +178,45 @@ class Vectors:
         return convert(loaded, self.type)
 
     def load_indices(self, pointer, mask):
-        """Emit the load of `lanes` int64 at a pointer; lanes that mask leaves out become 0."""
+        """Emit a vector of `lanes` int64 loaded from pointer; lanes are 0 where mask is 0."""
         kind = ir.VectorType(ir.IntType(64), self.lanes)
         address = self.builder.bitcast(pointer, kind.as_pointer())
         values = [address, ir.Constant(INT32, 8), mask, ir.Constant(kind, [0] * self.lanes)]
         return self.call(f"llvm.masked.load.v{self.lanes}i64.p0", kind, values)
 
     def mask(self, count):
-        """Emit the mask of the lanes i < count, a 32-bit LLVM value: none for count ≤ 0."""
+        """Emit a mask whose bit i is 1 for i < count, an LLVM int32; all are 0 for count ≤ 0."""
         numbers = ir.Constant(ir.VectorType(INT32, self.lanes), list(range(self.lanes)))
         return self.builder.icmp_signed("<", numbers, self.splat(count))
 
     def multiply_add(self, x, y, z):
-        """Emit x y + z: one fma where the CPU has it, else a product and a sum.
+        """Emit x y + z of three vectors: one fma where the CPU has it, else a product and a sum.
 
-        Both are one LLVM intrinsic, fma or fmuladd: LLVM may reorder a separate product and sum
-        with others, and results would depend on the tile. Where the CPU has no fma, the intrinsic
-        fma would call libm, which is slow.
+        Either is one LLVM intrinsic, fma or fmuladd. LLVM may reorder separate products and sums:
+        results would depend on the tile. On CPUs without fma, the intrinsic fma calls libm: slow.
         """
         name = "fma" if detect_cpu().fma else "fmuladd"
         return self.call(f"llvm.{name}.{self._suffix}", self.type, [x, y, z])
 
     def relu_bound(self, wanted):
-        """Emit the bound for `relu_clamp`: 0 in all lanes if the bit `wanted` is 1, else −∞."""
+        """Emit a vector for `relu_clamp`: 0 in all lanes if the single bit wanted is 1, else −∞."""
         zero, lowest = (self.scalar(value) for value in (0.0, float("-inf")))
         return self.splat(self.builder.select(wanted, zero, lowest))
 
     def relu_clamp(self, x, bound):
-        """Emit max(x, bound) of each lane, or NaN where x is NaN."""
+        """Emit the vector max(x, bound), lane by lane, NaN where x is NaN; both are vectors."""
         return self.builder.select(self.builder.fcmp_ordered("<", x, bound), bound, x)
 
     def shuffle(self, x, y, order):
-        """Emit a vector whose lane i is element order[i] of x followed by y; order: ints."""
+        """Emit a vector: lane i is lane order[i] of vector x followed by y; order: list of int."""
         order = ir.Constant(ir.VectorType(INT32, len(order)), order)
         return self.builder.shuffle_vector(x, y, order)
 
     def sum_lanes(self, vectors):
         """Emit one vector whose lane i is the sum of all lanes of vectors[i].
 
-        vectors: at most `lanes` of them; where there is no vectors[i], lane i is 0. Adding the
-        halves of two vectors at once takes 3 instructions a vector; summing each vector alone would
-        take 2 log₂ lanes.
+        vectors: a list of at most `lanes`; if it has no vectors[i], lane i is 0. Halves of two
+        vectors are added in one step: 3 instructions a vector, instead of 2 log₂ lanes.
         """
         vectors = vectors + [self.zero] * (self.lanes - len(vectors))
         width = self.lanes // 2
@@ -229,9 +228,9 @@ class Vectors:
         return vectors[0]
 
     def _add_halves(self, x, y, width):
-        """Emit the sums of the two halves of every group of 2·width lanes of x and of y.
+        """Emit a vector of the sums of the two halves of each group of 2·width lanes of x and y.
 
-        They lie in the order: first group of x, first of y, second of x …, `width` lanes each.
+        The sums, `width` lanes each, are those of x's first group, y's first, x's second, ….
         """
         low: list[int] = []
         high: list[int] = []
@@ -242,9 +241,9 @@ class Vectors:
         return self.builder.fadd(self.shuffle(x, y, low), self.shuffle(x, y, high))
 
     def transpose(self, vectors):
-        """Emit the transpose of `lanes` vectors: lane i of result[j] is lane j of vectors[i].
+        """Emit the transpose of `lanes` vectors: lane j of vectors[i] becomes lane i of vectors[j].
 
-        Pairs of vectors exchange halves, then quarters and so on. The list itself is overwritten.
+        Pairs of vectors exchange halves, then quarters, …. The list is overwritten and returned.
         """
         count, width = self.lanes, self.lanes // 2
         while width:
@@ -261,9 +260,9 @@ class Vectors:
     def loop(self, count, step, values, once=False):
         """Emit the head of a loop `for i in range(0, count, step)`; return (i, carried, close).
 
-        count: an LLVM value > 0; step: an int; values: LLVM values before the first turn; carried:
-        what they are in a turn. Emit the body, then call close(new) with their values after it.
-        once: LLVM must not unroll the loop, where two turns need more registers than there are.
+        count: an LLVM int64 > 0; step: an int; i: an LLVM int64; values: a list of LLVM values
+        before the first turn; carried: the list of them in a turn. Emit the body, then call
+        close(new), new: the list of them after the turn. once: a bool, True: LLVM must not unroll.
         """
         builder = self.builder
         before = builder.block
@@ -277,7 +276,7 @@ class Vectors:
             phi.add_incoming(value, before)
 
         def close(new):
-            """Emit the end of the body; new: the carried values for the next turn."""
+            """Emit the end of the body; new: the list of LLVM values carried to the next turn."""
             following = builder.add(i, index_constant(step))
             i.add_incoming(following, builder.block)
             for phi, value in zip(carried, new, strict=True):
@@ -291,7 +290,7 @@ class Vectors:
 
 
 def _forbid_unrolling(module, branch):
-    """Forbid LLVM to unroll a loop, by metadata on the branch that closes it; module: LLVM's."""
+    """Mark `branch`, which closes a loop of the LLVM module: LLVM must not unroll that loop."""
     disable = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
     name = ir.values.MDValue(module, [disable], name=str(len(module.metadata)))
     name.operands = (name, disable)  # the node that names a loop begins with itself
