@@ -23,10 +23,11 @@ SIZES = {7: "m", 5: "n_in", 3: "n_out"}
 
 @cache
 def _shapes():
-    """Return {op name: [(shape, is_float) or None for each argument]}.
+    """Return a dict: name of an op → list of (shape, is_float) or None for each argument.
 
-    A shape holds numbers and the names "m", "n_in", "n_out", each of which stands for one size in
-    all arguments of a call. None stands for an argument that is no array.
+    shape: a tuple of numbers and of the names "m", "n_in", "n_out"; a name stands for one size in
+    all arguments of a call. is_float: a bool, whether the argument's dtype is one of floats. None
+    stands for an argument that is no array.
     """
     m, n_in, n_out = SIZES
     found = {}
@@ -44,8 +45,9 @@ def _shapes():
 def check(op, names, arguments):
     """Refuse arguments whose shapes do not fit each other, or floats of several dtypes.
 
-    op: name of the op; names: names of its parameters; arguments: their values. An argument that
-    is None (a result that the caller does not want) is not checked.
+    op: name of an op in `op_registry.TABLE`; names, arguments: names and values of all its
+    parameters, in order. An argument that is None (a result that the caller does not want) is not
+    checked.
 
     Raises
     ------
@@ -77,22 +79,25 @@ def check(op, names, arguments):
 
 
 def _written(letters, sizes):
-    """Return the text of a shape, its letters replaced by `sizes` where those are known."""
+    """Return the text of a shape, as "(7, n_in)".
+
+    letters: a tuple of numbers and names of sizes; sizes: a dict, name → number to write instead.
+    """
     return f"({', '.join(str(sizes.get(letter, letter)) for letter in letters)})"
 
 
 def checked(op, function):
-    """Return a wrapper of the op's `function` that checks its arguments before each call.
+    """Return a function that checks its arguments and then calls `function` with them.
 
-    Shapes and dtypes that have passed once are remembered and not checked again: a check takes some
-    8 µs, a lookup of what has passed a tenth.
+    op: name of the op in `op_registry.TABLE`. Shapes and dtypes that have passed once are
+    remembered and not checked again: a check takes some 8 µs, a lookup of what has passed a tenth.
     """
     names = tuple(signature(function).parameters)
     passed: set[Any] = set()
 
     @wraps(function)
     def call(*arguments):
-        """Return function(*arguments), after `check` unless these shapes and dtypes passed."""
+        """Return function(*arguments); `check` first, unless the shapes and dtypes have passed."""
         key = tuple([(a.shape, a.dtype) for a in arguments if isinstance(a, np.ndarray)])
         if key not in passed:
             check(op, names, arguments)

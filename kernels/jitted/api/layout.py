@@ -11,7 +11,7 @@ import numpy as np
 
 
 def check_alike(first, *others):
-    """Refuse `others` unless each has the shape and the dtype of the array `first`."""
+    """Raise ValueError unless all arrays `others` have the shape and dtype of the array `first`."""
     for other in others:
         if other.shape != first.shape or other.dtype != first.dtype:
             raise ValueError(
@@ -21,7 +21,7 @@ def check_alike(first, *others):
 
 
 def check_shape(array, *shape, like):
-    """Refuse an array whose shape is not `shape` or whose dtype differs from like.dtype."""
+    """Raise ValueError unless array.shape is `shape` and array.dtype that of the array `like`."""
     if array.shape != shape or array.dtype != like.dtype:
         raise ValueError(
             f"expected shape {shape} of {like.dtype}, got {array.shape} of {array.dtype}"
@@ -29,10 +29,11 @@ def check_shape(array, *shape, like):
 
 
 def check_examples(ops, theta, slots, examples, order=None):
-    """Refuse arrays that do not fit the network of an op table; later calls check nothing.
+    """Raise ValueError if arrays do not fit the network of an op table, which kernels do not check.
 
-    theta (p,); slots (s, p), or None where no optimiser runs; examples: a list of (X (m, n),
-    Y (m, K), w (m,)); order: indices of rows of the first X, or None.
+    ops (rows,): the op table; theta (p,): parameters; slots (s, p): the optimiser's memory, or None
+    where none runs; examples: a list of (X (m, n), Y (m, K), w (m,)); order: an integer array,
+    indices of rows of the first X, or None.
     """
     n, K = int(ops["n_in"][0]), int(ops["n_out"][-1])
     for X, Y, w in examples:
@@ -51,54 +52,63 @@ def check_examples(ops, theta, slots, examples, order=None):
 
 
 def feature_major(X):
-    """Return the transpose of X (m, n) as a writable C-contiguous array (n, m).
+    """Return the transpose (n, m) of X (m, n) as a writable C-contiguous array.
 
-    It is a view if X is Fortran-contiguous and writable, else a copy.
+    It has a row for each feature, and is a view of X if X is Fortran-contiguous and writable, else
+    a copy.
     """
     Xt = np.ascontiguousarray(X.T)
     return Xt if Xt.flags.writeable else Xt.copy()
 
 
 def contiguous(x):
-    """Return x (n,) itself if it is contiguous and writable, else a contiguous copy."""
+    """Return the vector x (n,) itself if it is contiguous and writable, else a contiguous copy."""
     x = np.ascontiguousarray(x)
     return x if x.flags.writeable else x.copy()
 
 
 class Outputs:
-    """A context that lends kernels memory for their results, and copies results back at its end.
+    """A context manager that lends kernels memory for results and copies it to them at exit.
 
-    A matrix (m, n) is lent as (n, m), uninitialised; a vector is lent with its numbers, which the
-    kernel may read and change. If an array already has the layout, its own memory is lent.
+    For a matrix (m, n) it lends an array (n, m), uninitialised; for a vector (n,), one (n,) with
+    the vector's numbers, which the kernel may read and change. A result that lies so in memory
+    already is lent itself.
     """
 
     def __init__(self, *arrays):
-        """arrays: the results, matrices (m, n) or vectors (n,); None for one that is not wanted."""
+        """Note the results, writable arrays (m, n) or (n,); None for one that is not wanted."""
         self.arrays = arrays
 
     def __enter__(self):
-        """Return the memory to write into, an array for each result; None for a result None."""
+        """Return a list with an array to write into for each result; None for a result None."""
         self.laid: list[Any] = [None if a is None else self._lay(a) for a in self.arrays]
         return self.laid
 
     @staticmethod
     def _lay(array):
-        """Return memory for a result: (n, m) for a matrix (m, n), (n,) for a vector (n,)."""
+        """Return an array to write into: (n, m) for a matrix (m, n); (n,) for a vector.
+
+        It is a view of `array` if that is Fortran-contiguous or a contiguous vector, else new; a
+        new vector holds the numbers of `array`.
+        """
         if array.ndim == 1:
             return contiguous(array)
         return array.T if array.flags.f_contiguous else np.empty(array.shape[::-1], array.dtype)
 
     def __exit__(self, kind, error, trace):
-        """Copy each result out of lent memory, transposed if it is a matrix."""
+        """Copy what was written into new memory to its result, transposed if it is a matrix.
+
+        kind, error, trace: the exception that ends the context, unused; it is not caught.
+        """
         for array, laid in zip(self.arrays, self.laid, strict=True):
             if array is not None and not np.may_share_memory(array, laid):
                 array[...] = laid.T
 
 
 def as_one_row(*arrays):
-    """Return a view (1, size) of each array, or None if one is not C-contiguous and writable.
+    """Return a list of views (1, size) of arrays; None if one is not C-contiguous and writable.
 
-    A function of single elements then treats a matrix (m, n) as one row of m n elements.
+    A function of single elements then treats a matrix (m, n) as one row of m · n elements.
     """
     if all(a.flags.c_contiguous and a.flags.writeable for a in arrays):
         return [a.reshape(1, -1) for a in arrays]

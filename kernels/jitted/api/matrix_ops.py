@@ -26,18 +26,20 @@ from ..threads.scratch import scratch
 from .checks import checked
 from .layout import Outputs, as_one_row, check_alike, check_shape, contiguous, feature_major
 
+#: The dtypes for which products are compiled.
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def dot(x, y):
-    """Return Σ x[i] y[i].   x, y (n,)."""
+    """Return Σᵢ x[i] y[i] as a float.   x, y (n,)."""
     return float(dense.dot(contiguous(x), contiguous(y)))
 
 
 def standardize(X, shift, factor, offset, A):
-    """A[i, k] = (X[i, k] − shift[k]) factor[k] + offset.   A (m, n) out; X (m, n).
+    """A[i, k] ← (X[i, k] − shift[k]) · factor[k] + offset.   X, A (m, n); A is written.
 
-    shift, factor: (n,), a number for each column, or (1,), one for all; offset: a number.
+    shift, factor: both (n,), a number for each column, or both (1,), one for all; offset: a number.
+    X and A have one dtype; shift and factor have one dtype.
     """
     check_alike(X, A)
     check_alike(shift, factor)
@@ -49,19 +51,21 @@ def standardize(X, shift, factor, offset, A):
 
 
 def product(A, B, C, transpose_a=False, transpose_b=False):
-    """C = A B, with Aᵀ for A if transpose_a, and Bᵀ for B if transpose_b.   C (M, N) out.
+    """C ← A B, with Aᵀ in place of A if transpose_a, and Bᵀ in place of B if transpose_b.
 
-    A (M, K), or (K, M) if transposed; B (K, N), or (N, K) if transposed; of any memory order.
+    C (M, N) is written; A is (M, K), or (K, M) if transpose_a; B is (K, N), or (N, K) if
+    transpose_b. All have one dtype, float32 or float64, and any memory order.
     """
     _product(A.T if transpose_a else A, B.T if transpose_b else B, C, BETA_ZERO)
 
 
 @cache
 def _compiled_product(dtype):
-    """Return multiply_matrices compiled for a dtype, and the table of kernel pointers it takes.
+    """Return (function, pointers): `multiply_matrices` compiled for a dtype, its first argument.
 
-    The compiled function is called without Numba's dispatcher, which would spend 0.2 µs a call on
-    the types of all arguments. Nothing converts arguments then: they must have these types.
+    dtype: float32 or float64; pointers (kernels,): the table of kernel pointers. The function is
+    called without Numba's dispatcher, which would spend 0.2 µs a call on the types of all
+    arguments. Nothing converts arguments then: they must have the types of `args`.
     """
     if dtype not in FLOATS:
         raise TypeError(f"products are of float32 or float64, not of {dtype}")
@@ -71,10 +75,10 @@ def _compiled_product(dtype):
 
 
 def _flat_operand(X):
-    """Return (vector, row stride, column stride): X[i, j] = vector[i · row + j · column].
+    """Return (vector, row, column): X[i, j] = vector[i · row + j · column].   X (m, n).
 
-    X (m, n); the vector is writable, a view if X is writable and in C or Fortran order, else a
-    copy.
+    row and column count elements. vector (m · n,) is writable: a view if X is writable and in C or
+    Fortran order, else a copy.
     """
     flags = X.flags
     if flags.carray:
@@ -85,9 +89,9 @@ def _flat_operand(X):
 
 
 def _product(A, B, C, beta_mode):
-    """C = A B if beta_mode is BETA_ZERO, C += A B if it is BETA_ONE.   C (M, N) out.
+    """C[i, j] ← Σₖ A[i, k] B[k, j], or C[i, j] plus it, as beta_mode is BETA_ZERO or BETA_ONE.
 
-    A (M, K), B (K, N) and C may have any memory order; all share one dtype. If K is 0, A B is 0.
+    A (M, K), B (K, N), C (M, N) out: of any memory order and one dtype. If K is 0, the sum is 0.
     """
     # Subclasses are converted, for np.matrix has no vectors: its ravel() returns a matrix.
     if not type(A) is type(B) is type(C) is np.ndarray:
@@ -110,7 +114,7 @@ def _product(A, B, C, beta_mode):
 
 
 def dense_forward(X, W, b, Z):
-    """Z[i, o] = Σₖ X[i, k] W[k, o] + b[o].
+    """Z[i, o] ← Σₖ X[i, k] W[k, o] + b[o] for all examples i and units o.
 
     Z (m, n_out) out; X (m, n_in); W (n_in, n_out); b (n_out,).
     """
@@ -119,9 +123,10 @@ def dense_forward(X, W, b, Z):
 
 
 def dense_backward(X, W, dZ, dX, dW, db):
-    """dX = dZ Wᵀ, dW = Xᵀ dZ, db[o] = Σᵢ dZ[i, o].   X (m, n_in), W (n_in, n_out), dZ (m, n_out).
+    """dX ← dZ Wᵀ, dW ← Xᵀ dZ, db[o] ← Σᵢ dZ[i, o]: the gradients of a dense layer Z = X W + b.
 
-    Written: dX (m, n_in), dW (n_in, n_out) and db (n_out,). dX may be None: it is not computed.
+    Read: X (m, n_in), W (n_in, n_out), dZ (m, n_out). Written: dX (m, n_in), dW (n_in, n_out), db
+    (n_out,). dX may be None: it is not computed then.
     """
     if dX is not None:
         _product(dZ, W.T, dX, BETA_ZERO)
@@ -131,11 +136,11 @@ def dense_backward(X, W, dZ, dX, dW, db):
 
 
 def _forward(activation):
-    """Return forward(Z, A), which writes A = g(Z) for the activation g.   Z, A (m, n)."""
+    """Return the function forward(Z, A) of an Activation g: A = g(Z).   Z, A (m, n)."""
     kernel = activate.kernels[activation]
 
     def forward(Z, A):
-        """A[i, k] = g(Z[i, k]), or A[i] = softmax(Z[i]) in each row i.   A (m, n) out; Z (m, n)."""
+        """A[i, k] ← g(Z[i, k]), or A[i] ← softmax(Z[i]) for each row i.   A, Z (m, n)."""
         line = as_one_row(Z, A) if activation != Activation.SOFTMAX else None
         if line:  # g acts on single elements, so the matrix is passed as one row (1, m n)
             kernel(*line, 0, A.size, 0, 1, line[0])
@@ -149,13 +154,14 @@ def _forward(activation):
 
 
 def _backward(activation):
-    """Return backward(dA, Z, A, dZ), which writes dZ = dA g'(Z).   All (m, n)."""
+    """Return the function backward(dA, Z, A, dZ) of an Activation g: dZ = dA g'(Z); all (m, n)."""
     kernel = derive.kernels[activation]
 
     def backward(dA, Z, A, dZ):
-        """dZ[i, k] = dA[i, k] g'(Z[i, k]); of softmax dZ[i] = A[i] (dA[i] − Σₖ dA[i, k] A[i, k]).
+        """dZ[i, k] ← dA[i, k] g'(Z[i, k]), for all examples i and units k.
 
-        dZ (m, n) out; dA, Z and A = g(Z), (m, n), are read.
+        Softmax: dZ[i, k] ← A[i, k] (dA[i, k] − s[i]), s[i] = Σⱼ dA[i, j] A[i, j]. All are (m, n).
+        dZ is written; dA, Z and A = g(Z) are read.
         """
         line = as_one_row(dA, Z, A, dZ) if activation != Activation.SOFTMAX else None
         if line:
@@ -170,28 +176,29 @@ def _backward(activation):
     return checked(f"{activation.name.lower()}_backward", backward)
 
 
+#: The ActivationOps of each Activation.
 ACTIVATIONS = {code: ActivationOps(_forward(code), _backward(code)) for code in Activation}
 
 
 def _shares(w):
-    """Return w / Σ w, or zeros if Σ w is 0.   w and the result (m,)."""
+    """Return w[j] / Σᵢ w[i] for each example j, or zeros if the sum is 0.   w, result (m,)."""
     total = w.sum(dtype=np.float64)
     return (w / total if total > 0 else np.zeros_like(w)).astype(w.dtype)
 
 
 def _loss(loss):
-    """Return the LossOps of a loss: cost(A, Y, w, rate, dA), and hits(A, Y, w) if it classifies.
+    """Return the LossOps of a Loss: cost(A, Y, w, rate, dA), and hits(A, Y, w) if it classifies.
 
-    The compiled kernel computes cost, hits and dA at once; cost and hits each call it and return
+    The compiled kernel computes cost, hits and dA together; cost and hits each call it and return
     their part.
     """
     kernel = cost_and_hits.kernels[loss]
 
     def compute(A, Y, w, rate, dA):
-        """Return [Σ w ℓ / Σ w, Σ w over the right examples]; write the gradient dA of the first.
+        """Return [cost, hits]; write dA, the gradient of the cost by A.   A, Y, dA (m, K); w (m,).
 
-        dA (m, K) out; A (m, K) outputs, or logits for cross-entropies; Y (m, K) targets; w (m,);
-        rate: the parameter of the loss, unused by losses without one.
+        cost = Σᵢ w[i] ℓ(A[i], Y[i]) / Σᵢ w[i]. A: outputs, or logits for cross-entropies; Y:
+        targets; w: weights; rate: the parameter of the loss, unused by losses without one.
         """
         m, result = len(A), np.zeros(2)
         weights = np.stack([_shares(w), w])
@@ -202,11 +209,17 @@ def _loss(loss):
         return [float(value) for value in result]
 
     def cost(A, Y, w, rate, dA):
-        """Return the cost Σ w ℓ(A, Y) / Σ w and write its gradient dA.   dA (m, K) out."""
+        """Return Σᵢ w[i] ℓ(A[i], Y[i]) / Σᵢ w[i] as a float; write its gradient by A into dA.
+
+        A, Y, dA (m, K): outputs or logits, targets, gradient; w (m,); rate: the loss's parameter.
+        """
         return compute(A, Y, w, rate, dA)[0]
 
     def hits(A, Y, w):
-        """Return Σ w over the examples that A (m, K) classifies as Y (m, K) says.   w (m,)."""
+        """Return Σ w over the examples whose class by A is that by Y, as a float.
+
+        A, Y (m, K): logits and targets; w (m,): weights.
+        """
         return compute(A, Y, w, 0.0, np.empty_like(A))[1]
 
     name = loss.name.lower()
@@ -215,11 +228,12 @@ def _loss(loss):
     return LossOps(checked(name, cost), checked(f"{name}_hits", hits))
 
 
+#: The LossOps of each Loss.
 LOSSES = {code: _loss(code) for code in Loss}
 
 
 def batch_moments(X, mean, variance):
-    """mean[k] = Σᵢ X[i, k] / m, variance[k] = Σᵢ (X[i, k] − mean[k])² / m.   X (m, n).
+    """mean[k] ← Σᵢ X[i, k] / m, variance[k] ← Σᵢ (X[i, k] − mean[k])² / m.   X (m, n).
 
     mean and variance (n,) are written.
     """
@@ -228,9 +242,9 @@ def batch_moments(X, mean, variance):
 
 
 def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):
-    """A[i, k] = γ[k] (X[i, k] − μ[k]) / √(σ²[k] + ε) + β[k].   A (m, n) out; X (m, n).
+    """A[i, k] ← γ[k] (X[i, k] − μ[k]) / √(σ²[k] + ε) + β[k].   X, A (m, n); A is written.
 
-    mean μ, variance σ², gamma γ and beta β are (n,); epsilon ε is a number.
+    mean: μ, variance: σ², gamma: γ, beta: β, all (n,); epsilon: ε, a number.
     """
     mean, variance, gamma, beta = map(contiguous, (mean, variance, gamma, beta))
     norm = BatchNorm(mean, variance, gamma, beta, float(epsilon))
@@ -239,11 +253,12 @@ def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):
 
 
 def batchnorm_backward(X, mean, variance, gamma, epsilon, dA, dX, dgamma, dbeta):
-    """dX = γ / √(σ² + ε) (dA − dβ/m − x̂ dγ/m), dγ = Σ dA x̂, dβ = Σ dA over the m examples.
+    """Write the gradients of A = γ x̂ + β, where x̂ = (X − μ) / √(σ² + ε), by X, γ and β.
 
-    x̂ = (X − μ) / √(σ² + ε). dX includes the derivatives of mean μ and variance σ²,
-    which must be those of X. dX (m, n), dgamma and dbeta (n,) out; X, dA (m, n); mean, variance,
-    gamma (n,).
+    dbeta[k] ← Σᵢ dA[i, k]; dgamma[k] ← Σᵢ dA[i, k] x̂[i, k]; dX[i, k] ← γ[k] / √(σ²[k] + ε) ·
+    (dA[i, k] − dbeta[k] / m − x̂[i, k] dgamma[k] / m). mean: μ and variance: σ² must be those of X;
+    dX includes their derivatives. X, dA, dX (m, n); mean, variance, gamma, dgamma, dbeta (n,);
+    epsilon: ε, a number.
     """
     m, scale = len(X), contiguous(gamma)
     norm = BatchNorm(

@@ -15,9 +15,9 @@ from .layout import Outputs, contiguous, feature_major
 
 
 def penalty(theta, grad, l2, l1):
-    """Return l2/2 Σ θ² + l1 Σ |θ| and add its derivative to grad.   theta, grad (p,).
+    """Return l2/2 Σ θ² + l1 Σ |θ| as a float; grad[i] ← grad[i] + l2 θ[i] + l1 sign θ[i], in place.
 
-    grad[i] += l2 θ[i] + l1 sign θ[i]; l2 and l1 are numbers.
+    theta: θ, grad: both (p,); l2, l1: numbers.
     """
     p, found = contiguous(theta), np.empty(2)
     with Outputs(grad) as (g,):
@@ -27,13 +27,13 @@ def penalty(theta, grad, l2, l1):
 
 
 def _step(method):
-    """Return step(theta, grad, slots, n), which takes one step of an optimiser."""
+    """Return the function step(theta, grad, slots, n): one step of the optimiser `method`."""
     kernel = optimizers.step.kernels[method]
 
     def step(theta, grad, slots, n):
-        """Move theta (p,) along grad (p,) and update slots (s, p), both in place.
+        """theta (p,) ← theta after a step of the optimiser along grad (p,), in place.
 
-        slots: the optimiser's memory, s vectors, at most 2; n: the StepNumbers of this step.
+        slots (s, p), s ≤ 2: the optimiser's memory, changed too; n: the StepNumbers of this step.
         """
         empty = np.empty(0, theta.dtype)
         n = StepNumbers._make((int(n.t), *map(float, n[1:7]), int(n.n_decayed)))
@@ -43,18 +43,19 @@ def _step(method):
     return checked(method.name.lower(), step)
 
 
+#: The function step(theta, grad, slots, n) of each Method.
 METHODS = {code: _step(code) for code in Method}
 
 
 def norm(x):
-    """Return √Σ x[i]².   x (p,)."""
+    """Return √Σᵢ x[i]² as a float.   x (p,)."""
     return float(optimizers.norm(contiguous(x)))
 
 
 def clip(grad, largest_norm, largest_value):
-    """Clip each element of grad to ±largest_value, then scale grad to norm largest_norm, in place.
+    """grad[i] ← min(max(grad[i], −v), v); then grad ← grad · c / ‖grad‖ if ‖grad‖ > c, in place.
 
-    grad (p,) is scaled only if its norm is larger. A bound of 0 means that there is none.
+    grad (p,); largest_value: v and largest_norm: c, numbers; 0: no bound. ‖·‖ = √Σ grad².
     """
     with Outputs(grad) as (g,):
         if largest_value:
@@ -65,9 +66,9 @@ def clip(grad, largest_norm, largest_value):
 
 
 def bound_norms(W, largest):
-    """Scale each column of W whose norm exceeds `largest` down to that norm, in place.
+    """W[:, o] ← W[:, o] · largest / ‖W[:, o]‖ for each unit o with ‖W[:, o]‖ > largest, in place.
 
-    W (n_in, n_out); column o holds the weights of unit o.
+    W (n_in, n_out); largest: a number; ‖·‖: the Euclidean norm of a unit's weights (n_in,).
     """
     inside = feature_major(W)
     optimizers.bound_norms.kernel(inside, float(largest))
@@ -76,10 +77,11 @@ def bound_norms(W, largest):
 
 
 def _draw(kernel, X, rows, rate, seed, layer, epoch, A):
-    """Write A (m, n) from X (m, n) by a kernel that draws a random number for each element.
+    """A ← kernel(X, one random number for each element).   X, A (m, n); A is written.
 
-    The number of A[i, k] is a function of (seed, layer, epoch, rows[i], k) alone. rows (m,): the
-    indices of the examples in the whole training data; rate: that of dropout, or a deviation.
+    kernel: `random.drop_units.kernel` or `random.add_noise.kernel`, whose rate or deviation is
+    `rate`. The number of A[i, k] is a function of (seed, layer, epoch, rows[i], k) alone. rows
+    (m,): indices of the examples in the whole training data; seed, layer, epoch: integers.
     """
     with Outputs(A) as (At,):
         numbers = float(rate), int(seed), int(layer), int(epoch)
@@ -87,37 +89,42 @@ def _draw(kernel, X, rows, rate, seed, layer, epoch, A):
 
 
 def dropout(X, rows, rate, seed, layer, epoch, A):
-    """A[i, k] = X[i, k] / (1 − rate) if u ≥ rate · 2³², else 0; u a random 32-bit integer.
+    """A[i, k] ← X[i, k] / (1 − rate) if u ≥ rate · 2³², else 0; u: a random 32-bit integer.
 
-    A (m, n) out; X (m, n). u is a function of (seed, layer, epoch, rows[i], k); rows (m,): indices
-    of the examples in the whole training data; layer: a number that differs between layers.
+    X, A (m, n); A is written. u is a function of (seed, layer, epoch, rows[i], k), integers. rows
+    (m,): indices of the examples in the whole training data; rate: the share of elements to drop;
+    layer: a number that differs between the layers that draw.
     """
     _draw(random.drop_units.kernel, X, rows, rate, seed, layer, epoch, A)
 
 
 def noise(X, rows, deviation, seed, layer, epoch, A):
-    """A[i, k] = X[i, k] + deviation · z, z a standard normal number made by Box and Muller.
+    """A[i, k] ← X[i, k] + deviation · z; z: a standard normal number made by Box and Muller.
 
-    A (m, n) out; X (m, n). z is a function of (seed, layer, epoch, rows[i], k); rows (m,): indices
-    of the examples in the whole training data; layer: a number that differs between layers.
+    X, A (m, n); A is written. z is a function of (seed, layer, epoch, rows[i], k), integers. rows
+    (m,): indices of the examples in the whole training data; layer: a number that differs between
+    the layers that draw.
     """
     _draw(random.add_noise.kernel, X, rows, deviation, seed, layer, epoch, A)
 
 
 def philox(counter, key):
-    """Return four random 32-bit integers, by Philox-4x32-10, of a counter and a key.
+    """Return a tuple of four random integers below 2³², by Philox-4x32-10.
 
-    counter: four 32-bit integers; key: two of them.
+    counter: four integers below 2³²; key: two.
     """
     return tuple(int(word) for word in random.philox_words(*counter, *key))
 
 
 def shuffle(order, seed, epoch):
-    """Write into order (m,) the random permutation of 0 … m−1 that (seed, epoch) determine."""
+    """order ← the random permutation of 0 … m − 1 that the integers seed and epoch determine.
+
+    order (m,), int64, is written.
+    """
     with Outputs(order) as (places,):
         random.shuffle.kernel(places, int(seed), int(epoch))
 
 
 def largest(x):
-    """Return max |x[i]|, or ∞ if some x[i] is infinite or NaN.   x (p,)."""
+    """Return maxᵢ |x[i]| as a float: ∞ if an x[i] is infinite or NaN, 0 if p is 0.   x (p,)."""
     return float(optimizers.largest(contiguous(x)))

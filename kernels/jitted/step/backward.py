@@ -44,12 +44,13 @@ _relu_rows_below = inlined(relu_rows_below)
 
 @inlined
 def _weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team):
-    """dW[o, k] = Σⱼ dZ[o, j] A[k, j] over the m examples: gradient of W of DENSE op row `row`.
+    """dW[o, k] ← Σⱼ dZ[o, j] A[k, j] over examples j < m: the gradient of W of DENSE op row `row`.
 
-    dW (n_out, n_in) is written to grad; dZ (n_out, ld) lies at dZ_offset in the workspace; A
-    (n_in, ld) is the output of op row row − 1. Units are cut into bands; the dZ of a band stays in
-    the cache while all features pass. A thread writes mostly rows of dW whose weights it moves in
-    `update.py`.
+    ops (rows,): the op table. dW (n_out, n_in) out, in grad (p,) from element op.W on. dZ
+    (n_out, ld) lies in the workspace from element dZ_offset on; A (n_in, ld): that of op row
+    row − 1. Units are cut into bands of consecutive units; the dZ of one band stays in the cache
+    while dW is computed for all features k. A thread writes mostly rows of dW whose weights it
+    changes later, in `update.py`.
     """
     op, (buffer, ld, offsets) = ops[row], workspace
     packed = offsets.thread_base + team.tid * offsets.thread_size
@@ -80,12 +81,12 @@ def _weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team)
 def _input_gradient(
     kernel_ptrs, model, row, workspace, dZ_offset, dA_offset, m_padded, fused, epoch, team
 ):
-    """dA = Wᵀ dZ, in m_padded columns: gradient with respect to the input of DENSE op row `row`.
+    """dA[k, j] ← Σᵢ W[i, k] dZ[i, j] for j < m_padded: gradient by the input of DENSE op row `row`.
 
-    dA (n_in, ld) is written at dA_offset, dZ (n_out, ld) read at dZ_offset of the workspace. fused:
-    the op row below is relu, or dropout over relu, and dZ of the relu is written: dA, times
-    1 / (1 − rate) of dropout, where the A of op row row − 1 is positive, else 0. epoch: negative
-    if dropout was off.
+    dA (n_in, ld) out, in the workspace from element dA_offset on; dZ (n_out, ld), read, from
+    element dZ_offset on. fused: a bool. If True, op row row − 1 is relu, or dropout over relu, and
+    the dZ of that relu is stored instead: dA · scale where A of op row row − 1 is positive, else 0.
+    scale = 1 / (1 − rate) if op row row − 1 is DROPOUT and epoch ≥ 0, else 1.
     """
     op, below = model.ops[row], model.ops[row - 1]
     buffer, ld, offsets = workspace
@@ -109,11 +110,12 @@ def _input_gradient(
 
 @inlined
 def _output_gradient(kernel_ptrs, op, grad, workspace, A, dA, m, m_padded, derived, team):
-    """dZ = dA g'(Z), written over dA (n_out, ld), and db[o] = Σⱼ dZ[o, j], of a DENSE op row.
+    """dZ[o, j] ← dA[o, j] g'(Z[o, j]), in place of dA, and db[o] ← Σⱼ dZ[o, j], of a DENSE op row.
 
-    A (n_out, ld) = g(Z); db (n_out,) is written to grad, if the layer has a bias. m: examples that
-    db sums over; m_padded: columns of dZ. derived: dA holds dZ already, computed with the op row
-    above; only db is written then.
+    op: the op row; A = g(Z) and dA are (n_out, ld), views of the workspace; Z lies there too. dZ is
+    written for columns j < m_padded; db sums the m examples and is (n_out,), in grad (p,) from
+    element op.b on, none if op.b < 0. derived: a bool; True: dA holds dZ already, only db is
+    written.
     """
     buffer, ld, offsets = workspace
     Z = view_matrix(buffer, op.Z * ld, op.n_out, ld)
@@ -136,10 +138,12 @@ def _output_gradient(kernel_ptrs, op, grad, workspace, A, dA, m, m_padded, deriv
 def back_elementwise(
     kernel_ptrs, model, row, grad, workspace, dA_offset, dX_offset, m, epoch, team
 ):
-    """Write dX (n, ld) of a DROPOUT, NOISE or BATCHNORM op row from its dA (n, ld).
+    """dX ← gradient by the input X of op row `row`, DROPOUT, NOISE or BATCHNORM, from its dA.
 
-    dA lies at dA_offset and dX at dX_offset of the workspace; m: examples of the batch. BATCHNORM
-    also writes dγ and dβ (n,) to grad. NOISE copies dA, and so does DROPOUT if epoch is negative.
+    dA (n, ld), read, and dX (n, ld) out lie in the workspace from elements dA_offset and dX_offset
+    on; n: units. m: examples of the batch. NOISE copies dA; DROPOUT copies it if epoch < 0, else it
+    multiplies dA by 1 / (1 − rate) where the unit was kept and by 0 elsewhere.
+    BATCHNORM also writes dγ and dβ (n,) into grad (p,), from elements op.W and op.b on.
     """
     (ops, theta, state), (buffer, ld, _) = model, workspace
     op = ops[row]
@@ -169,11 +173,13 @@ def back_elementwise(
 
 @indirect("T Model i F1 Workspace X I1 i Team", requires="training")
 def backward_pass(kernel_ptrs, model, last, grad, workspace, X, row_indices, epoch, team):
-    """Write the gradients of the parameters of op rows last … 1 into grad (p,).
+    """Write the gradients of all parameters of the op rows last … 1 into grad (p,).
 
-    The caller has written dA (n_out, ld) of op row `last` into the first buffer of output_grads if
-    `last` is even, into the second if it is odd. row_indices (m,): the examples of the batch in X,
-    which the first layer may read again. epoch: negative if dropout was off.
+    last: index of an op row. Before the call, dA (n_out, ld) of that op row lies in the first
+    buffer of `output_grads` if `last` is even, in the second if it is odd. X: an Input, which the
+    first layer may read again; row_indices (m,): indices of the batch's examples in X. epoch: the
+    epoch, negative if the forward pass drew no dropout. The forward pass has left Z and A in the
+    workspace.
     """
     ops, (buffer, ld, offsets) = model.ops, workspace
     m, m_padded = row_indices.size, pad_to_cache_lines(row_indices.size, buffer.itemsize)

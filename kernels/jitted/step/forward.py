@@ -45,10 +45,11 @@ def n_row_tiles(n):
 
 @indirect("T Model Workspace X I1 Team", requires="input")
 def _lay_out_input(kernel_ptrs, model, workspace, X, row_indices, team):
-    """A[k, j] = X[row_indices[j], k], converted and scaled as the INPUT op row says.
+    """A[k, j] ← X[row_indices[j], k], scaled as the INPUT op row says, for k < n and j < m.
 
-    A (n, ld) is written into the workspace; a thread writes its share of the examples j < m.
-    Columns from m up to the end of m's cache line become finite. row_indices (m,).
+    X: an Input; row_indices (m,): indices of examples; n: features. A (n, ld), of the network's
+    dtype, lies in the workspace from element ops[0].A · ld on. A thread writes its share of the
+    columns. Columns from m up to the end of m's cache line are filled with finite numbers.
     """
     op, state = model.ops[0], model.state
     buffer, ld, offsets = workspace
@@ -82,11 +83,13 @@ def _lay_out_input(kernel_ptrs, model, workspace, X, row_indices, team):
 
 @inlined
 def _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team):
-    """Z[o, j] = b[o] + Σₖ W[o, k] X[k, j] and A = g(Z) of DENSE op row `row`, for j < m_padded.
+    """Z[o, j] ← b[o] + Σᵢ W[o, i] X[i, j], A ← g(Z), for all units o and columns j < m_padded.
 
-    Z, A (n_out, ld) out, often one memory; X (n_in, ld): the A of op row row − 1. The product
-    applies relu itself; the caller applies softmax, which needs all units. scratch (3, ld). A task
-    is at most TILES_PER_TASK tiles of MR units by EXAMPLES_PER_TASK examples.
+    row: index of a DENSE op row; X (n_in, ld): A of op row row − 1. Z, A (n_out, ld) out: views of
+    the workspace, often of one memory. If g is softmax, only Z is written: softmax needs all units,
+    and the caller applies it. scratch (3, ld) is passed on to `activate`. A thread computes its
+    share of the tasks: each is at most TILES_PER_TASK tiles of MR units by EXAMPLES_PER_TASK
+    examples.
     """
     ops, theta = model.ops, model.theta
     buffer, ld = workspace.buffer, workspace.ld
@@ -112,11 +115,12 @@ def _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team):
 
 @indirect("T Model i F2 F2 I1 i Phase Team", requires="elementwise")
 def elementwise(kernel_ptrs, model, row, X, A, row_indices, m_padded, phase, team):
-    """Write A (n, ld) of a DROPOUT, NOISE or BATCHNORM op row from X (n, ld), the A below it.
+    """A ← dropout of X, X + noise, or BatchNorm of X: op row `row` is DROPOUT, NOISE or BATCHNORM.
 
-    m_padded: columns to write, at least the m examples of row_indices (m,). DROPOUT and NOISE copy
-    X if phase.epoch is negative. BATCHNORM uses its running averages if that is INFERENCE, else
-    mean and variance of the batch, which it writes to the state vector.
+    X (n, ld): A of op row row − 1; A (n, ld) out, in columns j < m_padded; n: units. row_indices
+    (m,): indices of the m ≤ m_padded examples, from which random numbers are drawn. phase: a Phase.
+    DROPOUT and NOISE copy X if phase.epoch < 0. BATCHNORM uses the running averages if phase.epoch
+    is Mode.INFERENCE, else mean and variance of the batch, which it writes into model.state.
     """
     op, theta, state = model.ops[row], model.theta, model.state
     seed, epoch = phase
@@ -146,10 +150,11 @@ def elementwise(kernel_ptrs, model, row, X, A, row_indices, m_padded, phase, tea
 
 @indirect("T Model i Workspace X I1 i Phase Team", requires="batch")
 def forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, repack, phase, team):
-    """Write Z and A (n, ld) of the op rows 1 … last for X[row_indices] into the workspace.
+    """Compute Z and A (n_out, ld) of the op rows 1 … last, in the workspace, for X[row_indices].
 
-    row_indices (m,): the examples. repack: 1 to lay them out as the A of the INPUT op row first, 0
-    if that holds them already; unused where the first layer reads X itself.
+    model: a Model; last: index of an op row; X: an Input; row_indices (m,): indices of examples;
+    phase: a Phase. repack: 1, first copy the examples into the workspace as A of the INPUT op row;
+    0, they are there already. It is unused where the first layer reads X itself (ops[0].A < 0).
     """
     ops, (buffer, ld, offsets) = model.ops, workspace
     m_padded = pad_to_cache_lines(row_indices.size, buffer.itemsize)

@@ -8,11 +8,13 @@ DENSE, DROPOUT, RELU = int(Kind.DENSE), int(Kind.DROPOUT), int(Activation.RELU)
 
 
 def relu_rows_below(ops, row):
-    """Return how many op rows below DENSE op row `row` are fused into its product dA = Wᵀ dZ.
+    """Return how many op rows below DENSE op row `row` its product dA = Wᵀ dZ also computes (0–2).
 
-    0: none. 1: a DENSE op row with relu. 2: a DROPOUT op row above a DENSE op row with relu. The
-    product then writes dZ of the relu: dA, times 1 / (1 − rate) of dropout, where the A of op row
-    row − 1 is positive, else 0: A > 0 means that relu and dropout both let the unit pass.
+    ops (rows,): the op table. 1: op row row − 1 is DENSE with relu. 2: op row row − 1 is DROPOUT
+    and op row row − 2 is DENSE with relu. The product then stores the dZ of that relu instead of
+    dA: scale · dA where A of op row row − 1 is positive, and 0 elsewhere; scale is 1 / (1 − rate)
+    if DROPOUT lies between and has dropped units, else 1. A positive A means that relu and dropout
+    both let the unit through.
     """
     below = row - 1
     if below > 1 and ops[below].kind == DROPOUT:

@@ -1,8 +1,10 @@
-"""The gradient of a step: of its whole batch at once, or block by block.
+"""The gradient of a step: of its whole batch, or block by block.
 
-All threads of a team call a function at once. A large batch is cut into blocks of examples, whose
-activations stay in the second-level cache: a block goes through all layers and back before the next
-begins. The batch of a small network is cut into groups of blocks, each computed by one thread.
+Every thread of a team calls these functions. A large batch is cut into
+blocks of examples, whose activations stay in the second-level cache: a block goes through all
+layers and back before the next begins. The batch of a small network is cut into groups of blocks,
+each computed by one thread. ℓ is the loss of an example; loss_hits is float64, and its elements 0
+and 1 are written: cost and hits.
 """
 
 from __future__ import annotations
@@ -25,11 +27,11 @@ CHUNK = 4096  # parameters that a thread treats before the next: they fit the fi
 
 @inlined
 def _lay_out_targets(targets, weights, loss, batch, total):
-    """targets[k, j] = Y[row_indices[j], k]; weights[0, j] = w[row_indices[j]] / total; [1, j] = w.
+    """targets[k, j] ← Y[i, k], weights[:, j] ← (w[i] / total, w[i]), where i = row_indices[j].
 
-    targets (K, ld) and weights (2, ld) are written, with 0 in columns beyond the batch. loss: the
-    LOSS op row; batch: Y, w and row_indices are read; total: Σ w of the batch, or of the whole one
-    if this batch is a block. If it is 0, weights[0] is 0.
+    targets (K, ld) and weights (2, ld) out; columns from the m examples up to m_padded become 0.
+    loss: the LOSS op row, whose n_in is K; batch: a Batch, whose X is unused. total: Σ w over the
+    whole batch, of which this one may be a block; if it is 0, weights[0] is 0.
     """
     _, Y, w, row_indices = batch
     number = targets.dtype.type
@@ -50,7 +52,7 @@ def _lay_out_targets(targets, weights, loss, batch, total):
 
 @inlined
 def total_weight(w, row_indices):
-    """Return Σⱼ w[row_indices[j]], summed in float64."""
+    """Return Σⱼ w[row_indices[j]] in float64.   w: weights of all examples; row_indices (m,)."""
     total = 0.0
     for j in range(row_indices.size):
         total += np.float64(w[row_indices[j]])
@@ -59,12 +61,12 @@ def total_weight(w, row_indices):
 
 @indirect("T O Workspace Batch i f D1", requires="cost")
 def loss_and_output_grad(kernel_ptrs, ops, workspace, batch, repack, total, loss_hits):
-    """Write loss_hits = (Σ w ℓ / total, Σ w of right examples), and dA, the gradient of the cost.
+    """loss_hits ← (Σ w ℓ / total, hits) of the batch; dA ← gradient of the first by the outputs A.
 
-    The cost is loss_hits[0]. dA (K, ld), with respect to the A that the LOSS op row reads, is
-    written into the workspace, 0 beyond the batch. total: Σ w of the whole batch, of which this one
-    may be a block.
-    repack: 1 to lay targets and weights out first, 0 if the workspace holds them already.
+    batch: a Batch of m examples; its X is unused. A, dA (K, ld) lie in the workspace: A is that of
+    op row `source` of the LOSS op row; dA is written, with 0 from column m on. total: Σ w of the
+    whole batch, of which this one may be a block. loss_hits: float64, elements 0 and 1 out. repack:
+    1, first copy Y and w into the workspace; 0, they are there already. One thread calls this.
     """
     loss, (buffer, ld, offsets) = ops[ops.size - 1], workspace
     m = batch.row_indices.size
@@ -89,11 +91,11 @@ def loss_and_output_grad(kernel_ptrs, ops, workspace, batch, repack, total, loss
 def block_gradient(
     kernel_ptrs, model, grad, workspace, batch, repack, total, phase, loss_hits, team
 ):
-    """Write loss_hits = (Σ w ℓ / total, Σ w of right examples) of a block, and grad (p,).
+    """loss_hits ← (Σ w ℓ / total, hits) of a block of examples; grad (p,) ← gradient of the first.
 
-    grad is the gradient of loss_hits[0]. batch: the examples of the block; total: Σ w of the whole
-    batch, which may be a single block. repack: 1 to lay input, targets and weights out first, 0 if
-    the workspace holds them already.
+    batch: a Batch, the examples of the block; total: Σ w of the whole batch, which may be this
+    block alone. loss_hits: float64, elements 0 and 1 out. repack: 1, first copy X, Y and w into the
+    workspace; 0, they are there already. phase: a Phase.
     """
     last = model.ops[model.ops.size - 1].source
     X, row_indices = batch.X, batch.row_indices
@@ -106,7 +108,7 @@ def block_gradient(
 
 @inlined
 def _add(y, x, team):
-    """y += x, cut into chunks of CHUNK numbers that the team shares out.   x, y (p,)."""
+    """y[i] ← y[i] + x[i] for all i.   x, y (p,). Threads take chunks of CHUNK numbers in turn."""
     for i in range(team.tid * CHUNK, y.size, team.n_threads * CHUNK):
         n = min(CHUNK, y.size - i)
         total, other = view(y, i, n), view(x, i, n)
@@ -116,9 +118,10 @@ def _add(y, x, team):
 
 @inlined
 def _sum_groups(buffer, groups, stride, grad, team):
-    """grad[i] = Σ buffer[group · stride + i] over the groups, added in their order.   grad (p,).
+    """grad[i] ← Σ over g < groups of buffer[g · stride + i], in the order of g.   grad (p,) out.
 
-    stride: numbers from the gradient (p,) of a group to that of the next one.
+    buffer: holds one gradient (p,) for each of `groups` groups of examples; stride: numbers from
+    the start of one gradient to the start of the next. Threads take chunks of CHUNK numbers.
     """
     for i in range(team.tid * CHUNK, grad.size, team.n_threads * CHUNK):
         n = min(CHUNK, grad.size - i)
@@ -133,9 +136,10 @@ def _sum_groups(buffer, groups, stride, grad, team):
 
 @inlined
 def _clear_gaps(ops, x):
-    """Write 0 into the gaps between the parameters of x (p,), a gradient that is added up whole.
+    """x[i] ← 0 in the gaps between the parameters.   x (p,): a gradient; ops (rows,): the op table.
 
-    A gap fills the last cache line behind the weights and behind the biases of a DENSE op row.
+    A gap is what W, or b, of a DENSE op row leaves free of its last cache line. Sums of gradients
+    add whole vectors, gaps included.
     """
     for i in range(1, ops.size - 1):
         op = ops[i]
@@ -147,10 +151,11 @@ def _clear_gaps(ops, x):
 
 @inlined
 def group_gradient(kernel_ptrs, model, summed, workspace, batch, total, phase, loss_hits, team):
-    """Write loss_hits = (Σ w ℓ / total, Σ w of right examples) of a group, and summed (p,).
+    """loss_hits ← (Σ w ℓ / total, hits) of a group of blocks; summed (p,) ← gradient of the first.
 
-    summed is the gradient of loss_hits[0], 0 for a group without examples. batch: the examples of
-    the group, taken block by block; total: Σ w of the whole batch.
+    batch: a Batch, the examples of the group, computed in blocks of offsets.block_examples; if it
+    is empty, summed becomes 0. total: Σ w of the whole batch. loss_hits: float64, elements 0 and 1
+    out. phase: a Phase.
     """
     buffer, _, offsets = workspace
     X, Y, w, row_indices = batch
@@ -173,12 +178,13 @@ def group_gradient(kernel_ptrs, model, summed, workspace, batch, total, phase, l
 
 @indirect("T Model F1 Workspace Batch f Phase D2 Team", requires="blocks")
 def blocked_gradient(kernel_ptrs, model, grad, workspace, batch, total, phase, group_losses, team):
-    """Write group_losses (groups, 2) = (Σ w ℓ / total, Σ w of right examples), and grad (p,).
+    """group_losses[g] ← (Σ w ℓ / total, hits) of group g; grad ← gradient of Σ group_losses[:, 0].
 
-    grad is the gradient of the summed costs; total: Σ w of the whole batch. If there is one group,
-    the team works together on each of its blocks. Several groups are shared out, and a thread
-    computes a group alone; their gradients, stored from the start of the buffer on, are added up in
-    the end. A single thread adds each gradient as soon as it is computed.
+    batch: a Batch, which is cut into group_losses.shape[0] groups of blocks of examples; total: Σ w
+    of the batch; phase: a Phase; group_losses (groups, 2), float64, and grad (p,) are written. One
+    group: the team works together on each of its blocks. Several: a thread computes a group alone.
+    The gradients of the groups lie one behind the next from the start of the buffer, until the team
+    adds them in the order of g; a single thread adds each as soon as it is computed.
     """
     buffer, ld, offsets = workspace
     X, Y, w, row_indices = batch
@@ -222,11 +228,12 @@ def blocked_gradient(kernel_ptrs, model, grad, workspace, batch, total, phase, g
 def batch_gradient(
     kernel_ptrs, model, grad, workspace, batch, repack, phase, group_losses, step_log, team
 ):
-    """Write step_log = (Σ w ℓ / Σ w, Σ w of right examples, Σ w) of a batch, and grad (p,).
+    """step_log ← (Σ w ℓ / Σ w, hits, Σ w) of a batch; grad (p,) ← gradient of the first.
 
-    grad is the gradient of the first, without a penalty; if Σ w is 0, step_log is 0 and grad stays.
-    repack: 1 to lay the batch out first, 0 if the workspace holds it already and step_log[2] is
-    Σ w. group_losses (groups, 2): scratch; (0, 2) if the batch is not cut into blocks.
+    The penalty is not included. If Σ w is 0, step_log becomes 0 and grad is not written. batch: a
+    Batch; phase: a Phase; step_log (3,): float64. repack: 1, first copy the batch into the
+    workspace; 0, it is there already, and step_log[2] holds its Σ w. group_losses (groups, 2):
+    scratch for each group's cost and hits; (0, 2) if the batch is not cut into blocks.
     """
     total = total_weight(batch.w, batch.row_indices) if repack != 0 else step_log[2]
     if total == 0:

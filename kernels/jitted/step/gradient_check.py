@@ -13,10 +13,11 @@ from .gradient import batch_gradient
 
 @inlined
 def _penalty(kernel_ptrs, theta, grad, settings, step_log):
-    """Return the penalty (l2/2 Σ θ² + l1 Σ |θ|) / Σ w on the cost of a step, or 0 if Σ w is 0.
+    """Return (l2/2 Σ θ² + l1 Σ |θ|) / Σ w, a step's penalty, as a float; 0 if Σ w is 0.
 
-    Σ w is step_log[2]; step_log[0] and step_log[1] are overwritten. Only the first
-    settings[0].decay parameters of theta (p,) are penalised; grad (p,) does not change the result.
+    The first settings[0].decay parameters of theta (p,) are penalised. settings (1,): a SETTINGS
+    record, with l2 and l1. step_log (3,): [2] is Σ w; [0] and [1] are overwritten. grad (p,) is
+    read, without effect on the result.
     """
     l2, l1, decay, total = settings[0].l2, settings[0].l1, settings[0].decay, step_log[2]
     if total == 0 or (l2 == 0 and l1 == 0):
@@ -31,11 +32,12 @@ def cost_differences(
     kernel_ptrs, model, grad, workspace, batch, settings, phase, group_losses, step_log, epsilon,
     indices, out, team,
 ):  # fmt: skip
-    """out[k] = (J(θ + εe) − J(θ − εe)) / 2ε, e the unit vector of θ[indices[k]].
+    """out[k] ← (J(θ + ε e) − J(θ − ε e)) / 2ε, where e is the unit vector of θ[indices[k]].
 
-    out (n,) is written; indices (n,); J is the cost of the batch with its penalty, by settings
-    (1,), a SETTINGS record. ε is epsilon, or MIN_RELATIVE_STEP · |θ| if that is larger. theta (p,)
-    is restored in the end; grad (p,), group_losses (groups, 2) and step_log (3,) are scratch.
+    J: cost of the batch (a Batch) plus its penalty. settings (1,): a SETTINGS record; phase: a
+    Phase. ε = max(epsilon, MIN_RELATIVE_STEP · |θ[indices[k]]|). θ = model.theta (p,), restored in
+    the end. indices (n,): int64; out (n,), float64. grad (p,), group_losses (groups, 2) and
+    step_log (3,): scratch. team: a Team of one thread.
     """
     theta = model.theta
     for k in range(indices.size):
@@ -56,10 +58,11 @@ def cost_differences(
 # This is no `kernel`: each compiled f has a type of its own, which no cache on disk could keep.
 @numba.njit(error_model="numpy")
 def _slopes(f, theta, flat, epsilon, out):
-    """out[i] = (f(θ + εe) − f(θ − εe)) / 2ε, e the i-th unit vector.   out (p,).
+    """out[i] ← (f(θ + ε e) − f(θ − ε e)) / 2ε, where e is the i-th unit vector.   out (p,).
 
-    theta: the argument of f, restored in the end; flat (p,): a view of its memory. ε is epsilon, or
-    MIN_RELATIVE_STEP · |θ[i]| if that is larger.
+    f: a compiled function of θ that returns a number. theta: θ, float64 of any shape, p numbers,
+    restored in the end; flat (p,): a view of its memory. ε = max(epsilon, MIN_RELATIVE_STEP ·
+    |flat[i]|).
     """
     for i in range(flat.size):
         kept = flat[i]
@@ -73,10 +76,11 @@ def _slopes(f, theta, flat, epsilon, out):
 
 
 def slopes_of(f, theta, epsilon, out):
-    """Write the derivatives of f at theta into out (p,) by central differences; return True.
+    """Write the derivatives of f at theta into out (p,), by central differences; return a bool.
 
-    f: a compiled function that returns a number; theta: C-contiguous float64, p elements; epsilon:
-    the step. Returns False if f cannot be compiled for theta or returns no number.
+    f: a function compiled by Numba; theta: C-contiguous float64 of any shape, p numbers, restored
+    in the end; epsilon: the smallest step ε. The bool is False, and out is not written, if f cannot
+    be compiled for theta or returns no number.
     """
     try:
         _slopes(f, theta, theta.reshape(-1), epsilon, out)

@@ -29,11 +29,12 @@ INFERENCE, SIGMOID = int(Mode.INFERENCE), int(Activation.SIGMOID)
 
 @indirect("T Model Workspace Batch D2 D1 i Team", requires="evaluate")
 def evaluate_blocks(kernel_ptrs, model, workspace, batch, block_losses, score, apart, team):
-    """Write score (2,) = (Σ w ℓ / Σ w, Σ w of right examples / Σ w) over all examples of batch.
+    """score ← (Σ w ℓ / Σ w, hits / Σ w) over all examples of batch, a Batch.   score (2,): float64.
 
-    block_losses (blocks, 3): scratch, (cost, Σ w of right examples, Σ w) of each block of ld
-    examples. apart: 0, the team works together on each block; 1, a thread takes every n_threads-th
-    block alone, in its own part of the workspace, if there are at least n_threads · ld examples.
+    ℓ: loss of an example. block_losses (blocks, 3): scratch for (cost, hits, Σ w) of each block of
+    ld examples. apart: 0, the team works together on each block; 1, thread tid computes the blocks
+    tid, tid + n_threads, … alone, in its own part of the workspace. With fewer than n_threads · ld
+    examples the team works together in either case.
     """
     buffer, ld, offsets = workspace
     X, Y, w, row_indices = batch
@@ -70,9 +71,9 @@ def evaluate_blocks(kernel_ptrs, model, workspace, batch, block_losses, score, a
 
 @inlined
 def _all_finite(op, workspace, m, team):
-    """Return whether A[k, :m] is finite for the features k = tid, tid + n_threads, … < n.
+    """Return a bool: is A[k, :m] finite for the features k = tid, tid + n_threads, … below n?
 
-    A (n, ld) in the workspace is the output of op, the INPUT op row; m: examples.
+    op: the INPUT op row; its A (n, ld) lies in the workspace. m: number of examples.
     """
     top = 0.0
     for k in range(team.tid, op.n_out, team.n_threads):
@@ -82,10 +83,11 @@ def _all_finite(op, workspace, m, team):
 
 @inlined
 def _both_probabilities(kernel_ptrs, ops, last, workspace, first, m, out):
-    """out[first + j] = (σ(−z[j]), σ(z[j])) for j < m: both classes' probabilities.   out (·, 2).
+    """out[first + j] ← (σ(−z[j]), σ(z[j])) for j < m: the probabilities of two classes.
 
-    Op row `last` is a sigmoid of one unit: σ(z) is its A (1, ld) and z the A of the op row below,
-    which is overwritten.
+    out (examples, 2); m: examples of this block; first: row of out for the first of them. last:
+    index of an op row, a sigmoid of one unit: its A (1, ld) is σ(z), and z is the A (1, ld) of op
+    row last − 1, which is overwritten. Both lie in the workspace.
     """
     buffer, ld = workspace.buffer, workspace.ld
     Z = view_matrix(buffer, ops[last - 1].A * ld, 1, ld)
@@ -99,14 +101,14 @@ def _both_probabilities(kernel_ptrs, ops, last, workspace, first, m, out):
 
 @kernel
 def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, nonfinite, team):
-    """out[j, k] = A[k, j] of op row `last` for the examples X[row_indices].   out (m, n_out).
+    """out[j, k] ← A[k, j] of op row `last`, for the examples X[row_indices[j]].   out (m, n_out).
 
-    If op row `last` is a sigmoid of one unit, out may be (m, 2): (σ(−z), σ(z)) of each example.
-    nonfinite (n_threads,): thread tid writes nonfinite[tid] = 1 if it finds a number of laid out
-    input that is not finite.
+    X: an Input; row_indices (m,): indices of examples. If op row `last` is a sigmoid of one unit z,
+    out may be (m, 2) and gets (σ(−z), σ(z)) of each example. nonfinite (n_threads,): int64; thread
+    tid writes nonfinite[tid] = 1 if it finds NaN or infinity in X as copied into the workspace.
 
-    The examples go in blocks of ld. If n_threads blocks cannot be filled, the team works together
-    on each; else a thread that is free takes the next block alone, in its part of the workspace.
+    The examples go in blocks of ld. If m < n_threads · ld, the team works together on each block;
+    else a thread that is free computes the next block alone, in its own part of the workspace.
     """
     buffer, ld, offsets = workspace
     team = Team(as_abi_array(team.barrier), team.tid, team.n_threads)
@@ -135,10 +137,12 @@ def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, non
 
 @inlined
 def _epoch_score_is_finite(kernel_ptrs, model, workspace, validation, epoch, log, apart, team):
-    """Write log.epochs[epoch] = (cost, share of right examples); return whether cost is finite.
+    """log.epochs[epoch] ← (cost, hits / Σ w) of the validation examples; return: is cost finite?
 
-    validation: (Batch, block_losses), whose examples are scored; every thread returns the same.
-    apart: 1 if threads may take blocks of their own, 0 if the team works together on each.
+    validation: (Batch, block_losses): the examples that are scored, and scratch (blocks, 3) for
+    (cost, hits, Σ w) of each block of ld examples. epoch: index of an epoch of this fit; log: a
+    FitLog. apart: 1, threads may compute whole blocks alone; 0, the team works together on each.
+    Every thread returns the same bool.
     """
     examples, block_losses = validation
     score = view_row(log.epochs, epoch, 0, 2)
@@ -154,12 +158,14 @@ def run_steps(
 ):  # fmt: skip
     """Take the steps start … stop−1 of a fit; return stop, or an earlier step where the run ended.
 
-    It ends before a step that is not safe, or after an epoch whose validation cost is not finite.
-    grad (p,) and group_losses (groups, 2) are scratch; slots (s, p): the optimiser's memory; rates
-    (stop − start,): learning rates. train: the Batch of all examples; an epoch shuffles its
-    row_indices if settings[0].shuffle is 1. If start > 0, train and workspace must be as the call
-    before left them. validation: (Batch, block_losses (blocks, 3)), scored after each epoch unless
-    it is empty. log: a FitLog, whose counters[1] becomes 0 at an unsafe step.
+    It ends before a step that could leave numbers not finite, log.counters[1] being 0 then, or
+    after an epoch whose validation cost is not finite. grad (p,), group_losses (groups, 2):
+    scratch. slots (s, p): the optimiser's memory. settings (1,): a SETTINGS record. rates
+    (stop − start,): learning rates. log: a FitLog, written. train: a Batch of all examples; an
+    epoch shuffles its row_indices if settings[0].shuffle is 1. If start > 0, train and workspace
+    are as the call before left them. validation: (Batch, block_losses), scored after each epoch
+    unless the Batch is empty; block_losses (blocks, 3): scratch, a row for each block of ld
+    examples.
     """
     batch, m, row_indices = settings[0].batch_size, train.row_indices.size, train.row_indices
     team = Team(as_abi_array(team.barrier), team.tid, team.n_threads)

@@ -39,10 +39,10 @@ WORKER_SPINS, WORKER_YIELDS = 2000, 1000
 
 @inlined
 def _dense(kernel_ptrs, op, theta, work, x, z, o0, o1, down):
-    """work[z + o] = b[o] + Σₖ W[o, k] work[x + k] for the units o0 … o1−1 of a DENSE op row.
+    """work[z + o] ← b[o] + Σᵢ W[o, i] work[x + i] for the units o0 ≤ o < o1 of a DENSE op row `op`.
 
-    W (n_out, n_in) and b (n_out,) lie in theta. down: True to read the pieces of UNITS_PER_PIECE
-    units in descending order.
+    W (n_out, n_in) and b (n_out,) lie in theta (p,). x, z: indices in work where input and output
+    begin. down: a bool; True: pieces of UNITS_PER_PIECE units are read in descending order.
     """
     pieces = (o1 - o0 + UNITS_PER_PIECE - 1) // UNITS_PER_PIECE
     for i in range(pieces):
@@ -58,11 +58,13 @@ def _dense(kernel_ptrs, op, theta, work, x, z, o0, o1, down):
 
 @indirect("T Model F1 i I1 Team", requires="row")
 def _row_layers(kernel_ptrs, model, work, widest, order, team):
-    """Compute this thread's units of each op row's A, from 1 to the last before LOSS, into work.
+    """Compute this thread's units of A of each op row between INPUT and LOSS, for one example.
 
-    A (n,) of op row r is written at work[r % 2 · widest]; A of the INPUT op row stands at work[0].
-    work (2 · widest + 3,): two vectors, two numbers of scratch for softmax, and the direction in
-    which units are read. order (1,): [0]. A barrier precedes each op row; none follows the last.
+    work (2 · widest + 3,), kept between calls: two vectors of `widest` numbers; two numbers of
+    scratch for softmax; 0 or 1, the direction in which rows of W are read, flipped by each call of
+    one thread. A (n,) of op row r is written from work[r % 2 · widest] on; that of the INPUT op row
+    stands at work[0] before. order (1,): index of the example, 0. All threads wait at a barrier
+    before each op row, not after the last.
     """
     (ops, theta, _), (_, tid, n_threads) = model, team
     down = work[2 * widest + 2] != 0
@@ -95,9 +97,10 @@ def _row_layers(kernel_ptrs, model, work, widest, order, team):
 
 @kernel
 def _read_row(kernel_ptrs, ops, state, work, X, order):
-    """work[k] = X[0, k], scaled as the INPUT op row says; return whether all of it is finite.
+    """work[k] ← X[0, k], scaled as the INPUT op row says; return a bool: are all k < n finite?
 
-    X (1, n): the example; order (1,): [0], its index.
+    ops (rows,): the op table; state: statistics of the scaling; work: n numbers or more; X: an
+    Input, the one example (1, n); order (1,): its index, 0.
     """
     n = ops[0].n_out
     read_block(kernel_ptrs, ops[0], state, X, order, 0, view_matrix(work, 0, 1, n))
@@ -106,10 +109,11 @@ def _read_row(kernel_ptrs, ops, state, work, X, order):
 
 @kernel
 def _write_out(kernel_ptrs, ops, work, widest, out):
-    """out[0] = A (K,) of the last op row before LOSS, from work.   out (1, K).
+    """out[0, k] ← A[k] of the last op row before LOSS, read from work.   out (1, K).
 
-    If that op row is a sigmoid of one unit, out may be (1, 2): (σ(−z), σ(z)), z being the input of
-    the sigmoid, which is overwritten.
+    ops (rows,): the op table. work, widest: as `_row_layers` leaves them, A of op row r from
+    work[r % 2 · widest] on. If that op row is a sigmoid of one unit z, out may be (1, 2) and gets
+    (σ(−z), σ(z)); z, which is its input in work, is overwritten.
     """
     last, n = (ops.size - 2) % 2 * widest, ops[ops.size - 2].n_out
     other = out.shape[1] - n
@@ -125,11 +129,13 @@ def _write_out(kernel_ptrs, ops, work, widest, out):
 
 @kernel
 def single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out):
-    """out[0] = prediction of the example X (1, n); return False, out unwritten, if X is not finite.
+    """out[0] ← prediction of the example X; return a bool: False, out stays, if X is not finite.
 
-    out (1, K), or (1, 2) for a sigmoid of one unit: (σ(−z), σ(z)). work (2 · widest + 3,): two
-    vectors that op rows write in turn, scratch of softmax, and the direction in which units are
-    read; widest: the largest n_in or n_out, rounded up. order (1,): [0], the index of the example.
+    ops (rows,), theta (p,), state: the program; X: an Input, (1, n). out: (1, K), or (1, 2) for a
+    sigmoid of one unit z: (σ(−z), σ(z)). widest: largest n_in or n_out, rounded up. order (1,): the
+    index of the example, 0. work (2 · widest + 3,), kept between calls: two vectors of `widest`
+    numbers that op rows write in turn; two numbers of scratch for softmax; and 0 or 1, flipped by
+    each call, the direction in which rows of W are read.
     """
     if not _read_row(kernel_ptrs, ops, state, work, X, order):
         return False
@@ -141,10 +147,12 @@ def single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out):
 
 @kernel
 def shared_single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out, barrier):
-    """out[0] = prediction of the example X (1, n); return False, out unwritten, if X is not finite.
+    """out[0] ← prediction of the example X, with the row worker if it waits; return a bool.
 
-    If a row worker that serves this theta waits at `barrier`, it computes half of each layer's
-    units. work (2 · widest + 3,) and order (1,) = [0]: scratch, kept between calls.
+    The bool is False, and out is not written, if X is not finite. A worker that waits for an
+    example of this theta computes half of each layer's units. X: an Input, (1, n). barrier (4 ·
+    BARRIER_STRIDE,): int64, the barrier of caller and worker, with the worker's STATE. The other
+    arguments are those of `single_row`; the worker has work and order too.
     """
     if not _read_row(kernel_ptrs, ops, state, work, X, order):
         return False
@@ -158,9 +166,11 @@ def shared_single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, ou
 
 @kernel
 def _row_comes(barrier):
-    """Wait for an example; return True once there is one, False if none comes.
+    """Wait for an example; return a bool: True once one is there, False if the worker is to end.
 
-    It stops waiting after WORKER_SPINS + WORKER_YIELDS polls, or at once if barrier[END] is set.
+    It ends after WORKER_SPINS + WORKER_YIELDS polls without an example, or without further polls if
+    barrier[END] is set; barrier[STATE] becomes GONE. barrier (4 · BARRIER_STRIDE,): the row
+    worker's, int64.
     """
     idle = 0
     while True:
@@ -178,11 +188,11 @@ def _row_comes(barrier):
 
 @kernel
 def serve_rows(kernel_ptrs, ops, theta, state, work, widest, order, team):
-    """Compute a row worker's half of the units of one example after another.
+    """Run the row worker, thread 1 of 2: compute half of each layer's units, example after example.
 
-    It returns after WORKER_SPINS + WORKER_YIELDS polls without a new example. theta,
-    work (2 · widest + 3,) and order (1,) are shared with the calls of `shared_single_row`, which
-    run on thread 0 of the team; this function runs on thread 1.
+    It returns after WORKER_SPINS + WORKER_YIELDS polls without a new example. ops (rows,), theta
+    (p,), state: the program. work (2 · widest + 3,), widest and order (1,) are those of
+    `shared_single_row`, which runs in thread 0 and writes each example into work[:widest].
     """
     exchange(team.barrier, STATE, GONE, WAITING)
     while _row_comes(team.barrier):

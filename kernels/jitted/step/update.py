@@ -1,7 +1,7 @@
 """The update of the parameters by a gradient, and the test beforehand that all stays finite.
 
-All threads of a team call a function at once, each for its share of the parameters. settings is an
-array (1,) that holds a SETTINGS record.
+Every thread of a team calls these functions, each for its share of the parameters. settings is an
+array (1,) that holds a SETTINGS record; θ is theta (p,), g the gradient.
 """
 
 from __future__ import annotations
@@ -34,21 +34,22 @@ bound, safe = inlined(overflow_guard.bound), inlined(overflow_guard.safe)
 
 @inlined
 def _tail_start(settings, n_threads):
-    """Return the index in theta of the first parameter behind the weights W of all layers.
+    """Return the index (int) in theta of the first parameter behind the weights W of all layers.
 
-    Biases and BatchNorm's γ and β follow there. It is 0 if n_threads is 1: one thread treats all
-    parameters as one piece.
+    Biases and BatchNorm's γ and β lie behind. Returns 0 if n_threads is 1: one thread treats all
+    parameters as one piece. settings (1,): a SETTINGS record.
     """
     return settings[0].decay if n_threads > 1 else 0
 
 
 @unwrapped  # `inlined` would copy it into both callers and take 0.2 s more to compile
 def _own_parameters(ops, piece, tail, size, itemsize, team):
-    """Return (begin, end): the parameters begin … end−1 of a piece of theta that this thread moves.
+    """Return (begin, end): indices in theta of the parameters of `piece` that this thread changes.
 
-    Piece 0 is theta[tail:size]; piece r > 0 is W of op row r, empty if r is not DENSE. If a layer
-    has many units, a thread moves the weights of units whose gradient it computed: they are in its
-    cache. 784 → 512 → 256 → 10 takes 4 to 11 % less time on two threads by this (Xeon).
+    piece 0 is theta[tail:size]; piece r > 0 is W of op row r, and empty if r is not DENSE. ops
+    (rows,): the op table; size: p; itemsize: bytes of a parameter. If a layer has many units, a
+    thread changes the weights of units whose gradient it computed: they are in its cache. 784 → 512
+    → 256 → 10 takes 4 to 11 % less time on two threads by this (Xeon).
     """
     tid, n_threads = team.tid, team.n_threads
     if piece == 0:
@@ -70,10 +71,11 @@ def _own_parameters(ops, piece, tail, size, itemsize, team):
 
 @indirect("T F1 F1 i Penalty D1 Team", requires="penalty")
 def _chunk_penalties(kernel_ptrs, theta, grad, size, penalty, partials, team):
-    """partials[2k], [2k + 1] = (penalty, max |g|) of chunk k: theta[k · size : (k + 1) · size].
+    """partials[2k], partials[2k + 1] ← (l2/2 Σ θ² + l1 Σ |θ|, max |g|) of chunk k of theta.
 
-    The penalty is l2/2 Σ θ² + l1 Σ |θ|, g = grad + l2 θ + l1 sign θ. theta, grad: the penalised
-    parameters and their gradient, both (n,); partials (2 · ⌈n / size⌉,).
+    Chunk k is the parameters k · size ≤ i < (k + 1) · size; g = grad[i] + l2 θ[i] + l1 sign θ[i].
+    penalty: a Penalty with l2 and l1; theta, grad (n,): the penalised parameters and their
+    gradient, both only read; partials (2 · ⌈n / size⌉,) out. Threads share the chunks.
     """
     count = (theta.size + size - 1) // size
     first, last = static_partition(count, team.tid, team.n_threads)
@@ -87,11 +89,13 @@ def _chunk_penalties(kernel_ptrs, theta, grad, size, penalty, partials, team):
 
 @indirect("T Model F1 Workspace S f FitLog i Team", requires="update")
 def check_step_finite(kernel_ptrs, model, grad, workspace, settings, rate, log, i, team):
-    """Write log.counters[1] = 1 if the i-th step of this call keeps theta and slots finite, else 0.
+    """log.counters[1] ← 1 if step i leaves cost, theta and slots finite or Σ w is 0, else 0.
 
-    counters[1] is added to counters[0], the number of steps taken, if Σ w of the batch is not 0.
-    The penalty is added to the cost log.steps[i, 0], and log.steps[i, 3] becomes a bound of |v|,
-    the optimiser's momentum, after the step. grad (p,) holds no penalty yet; rate: learning rate.
+    i: index of the step in this call. log: a FitLog, of which also these are written: counters[0]
+    is raised by counters[1] if the batch's Σ w is not 0; the penalty is added to the cost steps[i,
+    0]; steps[i, 3] ← a bound of |v|, the average or velocity of gradients, after the step. steps[i,
+    2] is Σ w. grad (p,): the gradient without penalty, not changed; rate: learning rate; settings
+    (1,): a SETTINGS record. Every thread finds counters[1] written when it returns.
     """
     (ops, theta, _), steps = model, log.steps
     total, decay = steps[i, 2], settings[0].decay
@@ -134,9 +138,10 @@ def check_step_finite(kernel_ptrs, model, grad, workspace, settings, rate, log, 
 
 @indirect("T F1 F1 S Penalty i i", requires="complete")
 def _complete(kernel_ptrs, theta, grad, settings, penalty, i, n):
-    """grad[k] += l2 θ[k] + l1 sign θ[k], then clip grad[k] to ±clip_value, for k = i … i+n−1.
+    """grad[k] ← min(max(grad[k] + l2 θ[k] + l1 sign θ[k], −clip), clip) for i ≤ k < i + n.
 
-    Only the first settings[0].decay parameters are penalised; a clip_value of 0 clips nothing.
+    theta, grad (p,). penalty: a Penalty with l2 and l1, which act on the first settings[0].decay
+    parameters alone. clip = settings[0].clip_value; 0: no bound. settings (1,): a SETTINGS record.
     """
     l2, l1 = penalty
     decayed = min(max(settings[0].decay - i, 0), n)
@@ -148,9 +153,10 @@ def _complete(kernel_ptrs, theta, grad, settings, penalty, i, n):
 
 @indirect("T F1 F1 S Penalty i D1 Team", requires="clip")
 def _chunk_squares(kernel_ptrs, theta, grad, settings, penalty, size, squares, team):
-    """Add the penalty to grad (p,), clip it by value, and write squares[k] = Σ g² of chunk k.
+    """Add the penalty to grad (p,), clip it by value, in place; squares[k] ← Σ grad² of chunk k.
 
-    Chunk k is grad[k · size : (k + 1) · size]; squares (MAX_CHUNKS,).
+    Chunk k is grad[k · size : (k + 1) · size]; threads share the chunks. theta (p,); settings (1,):
+    a SETTINGS record; penalty: a Penalty; size: numbers of a chunk; squares (MAX_CHUNKS,): float64.
     """
     count = (grad.size + size - 1) // size
     first, last = static_partition(count, team.tid, team.n_threads)
@@ -162,10 +168,11 @@ def _chunk_squares(kernel_ptrs, theta, grad, settings, penalty, size, squares, t
 
 @inlined
 def _clip_factor(kernel_ptrs, theta, grad, settings, penalty, squares, team):
-    """Add the penalty to grad (p,), clip it by value, and return min(1, clip_norm / √Σ g²).
+    """Add the penalty to grad, clip it by value, in place; return min(1, clip_norm / √Σ grad²).
 
-    squares (MAX_CHUNKS,): scratch, Σ g² of each chunk. The size of a chunk does not depend on the
-    number of threads, so neither do the bits of the sum.
+    The caller multiplies grad by this float. theta, grad (p,); settings (1,): a SETTINGS record;
+    penalty: a Penalty; squares (MAX_CHUNKS,): scratch for Σ grad² of each chunk. The size of a
+    chunk does not depend on the number of threads; neither do the bits of the sum.
     """
     size, total = CHUNK * (1 + grad.size // (CHUNK * MAX_CHUNKS)), 0.0
     _chunk_squares(kernel_ptrs, theta, grad, settings, penalty, size, squares, team)
@@ -178,9 +185,10 @@ def _clip_factor(kernel_ptrs, theta, grad, settings, penalty, squares, team):
 
 @inlined
 def _step_numbers(chosen, rate, t):
-    """Return the StepNumbers of the t-th step (from 1) at a learning rate.
+    """Return the StepNumbers of the t-th step of an optimiser; t counts from 1.
 
-    chosen: the SETTINGS record. `interpreter.step_numbers` is the specification.
+    chosen: a SETTINGS record; rate: the learning rate. `interpreter.step_numbers` is the
+    specification.
     """
     epsilon, gain = chosen.epsilon, 1 - chosen.beta1
     if chosen.uncorrected != 0:
@@ -194,10 +202,11 @@ def _step_numbers(chosen, rate, t):
 
 @inlined
 def _move(kernel_ptrs, method, theta, grad, slots, numbers, i, n):
-    """Take the optimiser's step on theta[i : i+n], by grad and the slots there.
+    """Take one step of an optimiser on theta[i : i + n], along grad[i : i + n].
 
-    theta, grad (p,); slots (s, p): the optimiser's memory, s ≤ 2; method: a `Method`; numbers: the
-    StepNumbers for all of theta.
+    theta, grad (p,); slots (s, p), s ≤ 2: the optimiser's memory, whose columns i … i + n − 1
+    change. method: a `Method`; numbers: the StepNumbers, whose n_decayed counts parameters of the
+    whole theta.
     """
     t, rate, gain, beta1, beta2, epsilon, weight_decay, n_decayed = numbers
     decayed = min(max(n_decayed - i, 0), n)
@@ -211,10 +220,11 @@ def _move(kernel_ptrs, method, theta, grad, slots, numbers, i, n):
 
 @indirect("T O i F1 F1 Team", requires="finish")
 def _finish_row(kernel_ptrs, ops, i, theta, state, team):
-    """After a step, bound weight norms of DENSE op row i, or update averages of BATCHNORM op row i.
+    """After a step, bound weight norms (op row i is DENSE) or update averages (BATCHNORM).
 
-    DENSE: weights of a unit whose norm exceeds op.rate are scaled down to it, in theta. BATCHNORM:
-    running = rate · running + (1 − rate) · batch, mean and variance (n,) in state, by thread 0.
+    ops (rows,): the op table. DENSE: W[o], the weights of unit o in theta (p,), are scaled down to
+    the norm op.rate if theirs is larger; threads share the units. BATCHNORM: running ← op.rate ·
+    running + (1 − op.rate) · batch, mean and variance (n,), all in state; thread 0 computes it.
     """
     op = ops[i]
     if op.kind == DENSE:
@@ -229,11 +239,12 @@ def _finish_row(kernel_ptrs, ops, i, theta, state, team):
 
 @indirect("T Model F1 F2 S f Penalty i D1 Team", requires="update")
 def update_parameters(kernel_ptrs, model, grad, slots, settings, rate, penalty, t, squares, team):
-    """Move theta (p,) along grad (p,) by the optimiser of settings: its t-th step (from 1).
+    """theta (p,) ← the t-th step (t from 1) of the optimiser of settings, along grad (p,).
 
-    penalty: (l2, l1) divided by Σ w; its gradient is added to grad first, and grad is clipped.
-    slots (s, p): the optimiser's memory; rate: the learning rate; squares (MAX_CHUNKS,): scratch.
-    Afterwards weight norms are bounded and BatchNorm's running averages are updated.
+    First the gradient of `penalty` is added to grad, and grad is clipped, both in place. penalty: a
+    Penalty, l2 and l1 divided by Σ w; slots (s, p): the optimiser's memory, changed; settings (1,):
+    a SETTINGS record; rate: the learning rate; squares (MAX_CHUNKS,): float64 scratch. In the end
+    norms of weights are bounded and BatchNorm's running averages in model.state updated.
     """
     (ops, theta, state), chosen, factor = model, settings[0], 1.0
     complete = penalty.l2 == 0 and penalty.l1 == 0 and chosen.clip_value <= 0
