@@ -18,16 +18,16 @@ from .packing import lane_count, pack_panel, transpose
 
 _sizes = block_sizes()
 # The measurements that chose these sizes stand in `codegen/cpu.py`.
-#: A block, in elements: MC rows of A, KC_LARGE rows of B (or KC, by KC_LARGE_MIN_M), NC columns
-#: of B.
+#: Sizes of the blocks into which M, K and N are cut: MC rows of A, KC_LARGE rows of B (KC if C has
+#: fewer than KC_LARGE_MIN_M rows), NC columns of B.
 MC, KC_LARGE, NC = _sizes.MC, _sizes.KC_LARGE, _sizes.NC
-#: Fewest rows of C with which a block has KC_LARGE rows of B, not KC: many rows of C then pass
-#: through the caches half as often.
+#: From this number of rows of C on, a block has KC_LARGE rows of B, not KC: C, which is read and
+#: written once for each block of rows of B, then passes through the caches half as often.
 KC_LARGE_MIN_M = _sizes.KC_LARGE_MIN_M
-#: Most rows of C with which whole tiles of a row-major B are read in place. With more, B is read so
-#: often that packing pays, which puts its vectors inside cache lines.
+#: Up to this number of rows of C, columns of a row-major B that fill a tile are read where they
+#: lie. With more rows packing pays, since B is read often and packed vectors cross no cache line.
 MAX_M_UNPACKED = _sizes.MAX_M_UNPACKED
-#: Fewest bytes between the columns of a column-major A with which A is packed.
+#: A column-major A is packed if its columns begin at least this many bytes apart.
 MIN_STRIDE_PACK_A = _sizes.MIN_STRIDE_PACK_A
 #: `multiply_matrices` takes dot products if K ≥ MIN_K_DOT and C has at most MAX_N_DOT columns, or
 #: at most MAX_M_DOT rows and B is column-major.
@@ -39,10 +39,11 @@ PACK_SIZE = NC * KC_LARGE + MC * KC_LARGE  # elements of the packed blocks of B 
 
 @inlined
 def _block_of_A(kernel_ptrs, A, i, k, height, depth, packs, packed, p):
-    """Return the block A[i : i + height, k : k + depth] as an Operand (height, depth).
+    """Return the block A[i : i + height, k : k + depth] of A, an Operand, as an Operand.
 
-    packs: true to copy the block, from a column-major A, to packed[p:], where it is row-major with
-    leading dimension KC_LARGE; false to return a view of A itself: packed and p are unused.
+    packs: a bool. True: A is column-major, and the block is copied to packed[p:], height · KC_LARGE
+    elements of a flat vector, row-major with leading dimension KC_LARGE. False: nothing is copied,
+    the result points into A; packed and p are unused.
     """
     data, offset = A.data, A.offset + i * A.row_stride + k * A.column_stride
     row_stride, column_stride = A.row_stride, A.column_stride
@@ -54,11 +55,12 @@ def _block_of_A(kernel_ptrs, A, i, k, height, depth, packs, packed, p):
 
 @indirect("T i i i Operand Operand Matrix i F1 i", requires="product")
 def multiply_blocked(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed, p):
-    """C (M, N) = A (M, K) B (K, N), plus the old C[i, j] if beta_mode is BETA_ONE, not BETA_ZERO.
+    """C (M, N) = A (M, K) B (K, N), plus the old C (M, N) if beta_mode is BETA_ONE, not BETA_ZERO.
 
-    A, B: Operand, each row-major or column-major; C: Matrix. packed[p:] is scratch for the panels
-    of B: KC_LARGE elements for each of min(N, NC) columns, rounded up to whole tiles. A packed
-    block of A lies behind NC columns of B: then scratch has PACK_SIZE elements.
+    A, B: each an Operand, row-major or column-major; C: a Matrix, written. packed[p:]: scratch in a
+    flat vector, from element p on. For a column-major A whose columns lie MIN_STRIDE_PACK_A bytes
+    or more apart it has PACK_SIZE elements. Else KC_LARGE elements for each of min(N, NC) columns
+    of B, rounded up to whole tiles, are enough.
     """
     lanes = lane_count(C.data)
     width = NR_VECTORS * lanes
@@ -94,10 +96,11 @@ def multiply_blocked(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed, p):
 
 @inlined
 def _multiply_dots(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
-    """C (M, N) = A (M, K) B (K, N) by dot products, plus the old C[i, j] if beta_mode is BETA_ONE.
+    """C (M, N) = A (M, K) B (K, N) by dot products, plus the old C (M, N) if beta_mode is BETA_ONE.
 
-    A, B: Operand that begins at offset 0, A row-major; C: vector (M · N,), row-major. packed: (N,
-    KC_LARGE) scratch for Bᵀ, KC_LARGE rows of B at a time, where B is row-major; else unused.
+    A, B: each an Operand with offset 0, A row-major, B in either order. C (M · N,): flat,
+    row-major, written. packed: flat scratch of N · KC_LARGE elements, into which a row-major B is
+    transposed, KC_LARGE rows at a time; unused if B is column-major.
     """
     is_column_major = B.row_stride == 1
     kc = K if is_column_major else KC_LARGE
@@ -117,12 +120,12 @@ def _multiply_dots(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
 
 @inlined
 def _multiply_transposed(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
-    """C (M, N) = A (M, K) B (K, N) as Cᵀ = Bᵀ Aᵀ, plus the old C[i, j] if beta_mode is BETA_ONE.
+    """C (M, N) = A (M, K) B (K, N) as Cᵀ = Bᵀ Aᵀ, plus the old C (M, N) if beta_mode is BETA_ONE.
 
     For N ≤ MAX_N_DOT columns and a column-major A: vectors along M are full, along N they would not
-    be. A, B: Operand that begins at offset 0; C: vector (M · N,), row-major. packed: (PACK_SIZE,)
-    scratch for panels of Aᵀ and, behind them, NC columns of Cᵀ (N, NC) at a time. Bᵀ is never
-    packed, for its columns lie less than MIN_STRIDE_PACK_A bytes apart.
+    be. A, B: each an Operand with offset 0; C (M · N,): flat, row-major, written. packed
+    (PACK_SIZE,): scratch for panels of Aᵀ and, after them, for NC columns of Cᵀ, as (N, NC). Bᵀ is
+    not packed: its columns lie less than MIN_STRIDE_PACK_A bytes apart.
     """
     q, lanes = NC * min(K, KC_LARGE), lane_count(C)
     for i in range(0, M, NC):
@@ -146,12 +149,13 @@ def multiply_matrices(
     kernel_ptrs, M, N, K, A, A_row_stride, A_column_stride, B, B_row_stride, B_column_stride, C,
     beta_mode, packed,
 ):  # fmt: skip
-    """C (M, N) = A (M, K) B (K, N), plus the old C[i, j] if beta_mode is BETA_ONE, not BETA_ZERO.
+    """C (M, N) = A (M, K) B (K, N), plus the old C (M, N) if beta_mode is BETA_ONE, not BETA_ZERO.
 
-    A, B and C are flat vectors. A[i, k] is at i · A_row_stride + k · A_column_stride, and one of
-    the two strides is 1; the strides of B work alike; C is row-major. packed: (PACK_SIZE,) scratch
-    that begins on a cache line, for tiles lose 2 % where vectors cross lines. The arguments are
-    plain because Python hands them over faster than named tuples.
+    A, B and C are flat vectors, C is row-major. A[i, k] is element i · A_row_stride + k ·
+    A_column_stride of A; B[k, j] is element k · B_row_stride + j · B_column_stride of B; one stride
+    of each matrix is 1. packed (PACK_SIZE,): scratch that begins on a cache line, since tiles lose
+    2 % where vectors cross lines. The arguments are plain numbers because Python hands them over
+    faster than named tuples.
     """
     A_operand = Operand(A, 0, A_row_stride, A_column_stride)
     B_operand = Operand(B, 0, B_row_stride, B_column_stride)

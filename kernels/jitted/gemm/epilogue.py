@@ -9,21 +9,22 @@ from __future__ import annotations
 from ..codegen.simd import element_pointer, emit_phis, emit_record, index_constant
 from ..compiler.jit import inlined
 
-#: Values of `Beta.mode`, by which the sum of C[i, j] is added to 0, to the old C[i, j] or to the
-#: bias of row i, bias[bias_offset + i].
+#: Values of `Beta.mode`: the product's sum for C[i, j] is added to 0, to the old C[i, j] or to
+#: bias[bias_offset + i], the bias of row i.
 BETA_ZERO, BETA_ONE, BETA_BIAS = 0, 1, 2
-#: Values of `Epilogue.kind`, by which a sum s is stored as s, as max(s, 0), or as mask_scale · s
-#: where mask[i, j] > 0 and 0 elsewhere. The mask is relu's output, or dropout's behind that relu,
-#: whose factor is mask_scale.
+#: Values of `Epilogue.kind`: the sum s of C[i, j] is stored as s, as max(s, 0), or as relu's
+#: gradient, which is mask_scale · s where mask[i, j] > 0 and 0 elsewhere. The mask is the output of
+#: the relu, or of a dropout after it; mask_scale is 1, or 1 / (1 − rate) of the dropout.
 EPILOGUE_NONE, EPILOGUE_RELU, EPILOGUE_RELU_GRAD = 0, 1, 2
 
 
 class EpilogueEmitter:
-    """Emits the epilogue of a tile of C: it turns vectors of sums into the vectors to store.
+    """Emits the epilogue of a tile of C: it turns LLVM vectors of sums into the vectors to store.
 
-    v: `Vectors` of C's dtype; C, data: Numba type and LLVM value of the flat vector that holds C
-    and the mask; epilogue: (Numba type, LLVM value) of an `Epilogue`; row_offset: elements from row
-    0 of C to the tile's first row. The mask has C's leading dimension.
+    v: a Vectors of C's dtype. C, data: Numba type and LLVM value of the flat vector in which C
+    lies, and also the mask, a matrix of C's shape and leading dimension whose positive elements let
+    relu's gradient through. epilogue: the pair (Numba type, LLVM value) of an Epilogue. row_offset:
+    an LLVM int64, the elements from row 0 of C to the tile's first row.
     """
 
     def __init__(self, context, builder, v, C, data, epilogue, row_offset):
@@ -37,12 +38,15 @@ class EpilogueEmitter:
         self.scale = v.splat(v.from_float64(epilogue.mask_scale))
 
     def _is(self, epilogue, kind):
+        """Emit the bit epilogue.kind == kind; kind: an int, a value of `Epilogue.kind`."""
         return self.builder.icmp_signed("==", epilogue.kind, index_constant(kind))
 
     def __call__(self, sums, offsets):
-        """Emit the epilogue of `sums` and return the vectors to store in their places.
+        """Emit the epilogue of `sums`, a list of LLVM vectors of a tile of C.
 
-        offsets[i]: elements from the tile's first row to the place of sums[i], in C and the mask.
+        Returns the list of vectors to store instead. offsets[i]: an LLVM int64, where sums[i] lies,
+        in elements from the start of the tile's first row; in C and in the mask, the matrix whose
+        positive elements let relu's gradient through.
         """
         builder, v = self.builder, self.v
         sums = [v.relu_clamp(x, self.bound) for x in sums]
@@ -60,10 +64,10 @@ class EpilogueEmitter:
 
 @inlined
 def add_offset(n, K, offset, Y, y, ldy, L, C, c, ldc):
-    """C[o, i] += offset · Σₖ Y[o, k] for o < n, i < L, k < K: one number for all of row o of C.
+    """C[o, i] += offset · Σₖ Y[o, k] for o < n and i < L, where k < K. offset: a number.
 
-    It turns C = Y Xᵀ into Y (X + offset)ᵀ, X (L, K). Y[o, k] is at y + o · ldy + k of the flat
-    vector Y, C[o, i] at c + o · ldc + i of the flat vector C. An offset of 0 changes nothing.
+    If C (n, L) was Y Xᵀ, it becomes Y (X + offset)ᵀ, for Y (n, K) and X (L, K). Y[o, k] is element
+    y + o · ldy + k of the flat vector Y; C[o, i] is element c + o · ldc + i of the flat vector C.
     """
     for o in range(n if offset != 0 else 0):
         total = 0.0  # This is a float64: sums of float32 over 6144 features lost two digits.

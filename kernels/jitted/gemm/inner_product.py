@@ -21,25 +21,26 @@ from ..codegen.simd import (
 )
 from ..compiler.dispatch_table import indirect
 
-#: Tiles of dot products, each (rows of X, rows of W): WIDE if more than DOT_TILE[1] rows of W are
-#: left, DOT_TILE if three or more, TWO and ONE for two and for one. A tile's vectors of sums and of
-#: its factors fit into the vector registers of the instruction set.
+#: Sizes of the tiles of dot products that are computed together, each (rows of X, rows of W).
+#: DOT_TILE_WIDE is used while more than DOT_TILE[1] rows of W are left, DOT_TILE for three or more,
+#: DOT_TILE_TWO for two, DOT_TILE_ONE for one. All sums of a tile stay in vector registers.
 DOT_TILE_WIDE, DOT_TILE = block_sizes().DOT_TILE_WIDE, block_sizes().DOT_TILE
 DOT_TILE_TWO, DOT_TILE_ONE = block_sizes().DOT_TILE_TWO, block_sizes().DOT_TILE_ONE
 
 
 def _tile(n_X_rows, n_W_rows):
-    """Return the intrinsic that computes a tile of n_X_rows × n_W_rows dot products.
+    """Return the intrinsic tile(X, W, C, first_e, first_o, n_e, n_o, K, accumulate).
 
-    At an edge of C it computes fewer: rows of X and W beyond the edge repeat the last one.
+    It computes n_X_rows × n_W_rows (ints) dot products of rows of X and of W and stores them in C.
+    At an edge of C, where fewer rows are left, it computes the last row of X or W repeatedly.
     """
 
     @intrinsic
     def tile(typingctx, X, W, C, first_e, first_o, n_e, n_o, K, accumulate):
         """C[e, o] = Σₖ X[e, k] W[o, k], k < K, plus the old C[e, o] if accumulate is not 0.
 
-        first_e ≤ e < first_e + n_e and first_o ≤ o < first_o + n_o, where 1 ≤ n_e ≤ n_X_rows and
-        1 ≤ n_o ≤ n_W_rows. X, W: Matrix; C: Operand.
+        first_e ≤ e < first_e + n_e ≤ first_e + n_X_rows, first_o ≤ o < first_o + n_o ≤ first_o +
+        n_W_rows; n_e, n_o > 0. X (m, K), W (n, K): each a Matrix; C (m, n): an Operand, written.
         """
         signature = void(X, W, C, *(index,) * 6)
 
@@ -71,9 +72,10 @@ def _tile(n_X_rows, n_W_rows):
 
 
 def store_totals(builder, v, sums, starts, cells):
-    """Emit cells[i] = starts[i] + the sum of the lanes of sums[i], for all i.
+    """Emit, for all i, the store of starts[i] + (the sum of the lanes of sums[i]) to cells[i].
 
-    sums: vectors; starts: scalars; cells: addresses of elements of C.
+    v: a Vectors. Lists of one length: sums, LLVM vectors; starts, LLVM numbers; cells, LLVM
+    pointers to elements of C.
     """
     totals = []
     for i in range(0, len(sums), v.lanes):
@@ -86,12 +88,12 @@ def store_totals(builder, v, sums, starts, cells):
 
 
 def accumulate_dots(builder, v, xs, ws, K, load):
-    """Emit dot products: return vectors, each with lanes that add up to Σₖ xs[e][k] ws[o][k].
+    """Emit the dot products of each row x[e] with each row w[o]; return a list of LLVM vectors.
 
-    The vector of the pair (e, o) is element e · len(ws) + o of the list. xs, ws: addresses of rows;
-    K: an LLVM integer, the elements of a row. load(pointer, offset, mask) emits a vector of xs,
-    `offset` elements behind a row's address: all lanes if the mask is None. The last elements,
-    which do not fill a vector, are loaded by mask, with 0 in the other lanes.
+    The lanes of vector number e · len(ws) + o add up to Σₖ x[e][k] w[o][k] over k < K. v: a
+    Vectors; xs, ws: lists of LLVM pointers to the rows' first elements; K: an LLVM int64.
+    load(pointer, offset, mask) emits the load of the vector `offset` elements behind a pointer of
+    xs. mask: LLVM bits, one a lane, where 0 means "do not read, return 0"; None: read all lanes.
     """
     count = builder.and_(K, index_constant(-v.lanes))
     sums = [v.zero] * (len(xs) * len(ws))
@@ -120,10 +122,11 @@ def accumulate_dots(builder, v, xs, ws, K, load):
 
 
 def _add_vectors(v, xs, ws, k, mask, sums):
-    """Emit and return sums[e · n_ws + o] + xs[e] · W(o) for all e and o, lane by lane.
+    """Emit sums[e · len(ws) + o] + xs[e] · w[o] for all e and o, lane by lane; return the list.
 
-    W(o) is the vector at ws[o] + k. xs: vectors; ws: addresses of rows; k: an index of elements;
-    mask: the lanes of W(o) to load, the others are 0; None for all.
+    w[o] is the LLVM vector that begins k elements (an LLVM int64) behind the pointer ws[o]. v: a
+    Vectors; sums, xs: lists of LLVM vectors. mask: LLVM bits, one a lane: where it is 0, w[o] is
+    not read and taken as 0; None: all lanes are read.
     """
     sums, n_ws = list(sums), len(ws)
     for o, w in enumerate(ws):
@@ -133,16 +136,18 @@ def _add_vectors(v, xs, ws, k, mask, sums):
     return sums
 
 
-#: The tiles that `multiply_inner` chooses from, by how many rows of W are left.
+#: Intrinsics, the tiles of dot products that `multiply_inner` chooses from by the number of rows of
+#: W that are left: more than DOT_TILE[1], three or more, two, one.
 _wide, _few = _tile(*DOT_TILE_WIDE), _tile(*DOT_TILE)
 _two, _one = _tile(*DOT_TILE_TWO), _tile(*DOT_TILE_ONE)
 
 
 @indirect("i i i Matrix Matrix Operand i")
 def multiply_inner(m, n, K, X, W, C, accumulate):
-    """C (m, n) = X (m, K) Wᵀ, W (n, K), plus the old C[e, o] if accumulate is 1, not 0.
+    """C[e, o] = Σₖ X[e, k] W[o, k], e < m, o < n, plus the old C[e, o] if accumulate is 1, not 0.
 
-    X, W: Matrix; C: Operand, so that it can be written transposed.
+    X (m, K), W (n, K): each a Matrix. C (m, n) out: an Operand, whose two strides let it be written
+    row by row or column by column.
     """
     o = 0
     while o < n:

@@ -30,16 +30,17 @@ from .packing import lane_count
 from .small_k import multiply_small_k
 
 _sizes = block_sizes()
-#: A tile of C: its rows, and the vectors of each row. The sums, a row of B and a broadcast element
-#: of A fill the vector registers.
+#: Size of a tile of C: MR rows of NR_VECTORS vectors. Its sums, a row of B and an element of A in
+#: all lanes of a vector fill the vector registers.
 MR, NR_VECTORS = _sizes.MR, _sizes.NR_VECTORS
 #: Rows of a tile that is one vector wide: MR sums would be too few to hide the latency of
 #: multiply-adds, each of which waits for the one before it in its chain.
 MR_TALL = 2 * MR
 NR_MAX = _sizes.NR_MAX  # most elements in a row of a tile, over all instruction sets and dtypes
-KC = _sizes.KC  # rows of B at a time: KC rows as wide as a tile stay in the first-level cache
-#: Largest K with which `multiply_small_k` computes C instead of tiles, which take longer: if C has
-#: one row, up to SMALL_K_MAX_M rows, or more. `codegen/cpu.py` tells the measurement.
+KC = _sizes.KC  # rows of B in one pass: KC rows as wide as a tile stay in the first-level cache
+#: Largest K with which `multiply_small_k` computes C instead of tiles, which then take longer:
+#: SMALL_K_MAX_ONE_ROW if C has one row, SMALL_K_MAX if it has 2 … SMALL_K_MAX_M rows,
+#: SMALL_K_MAX_MANY_ROWS if it has more. The measurement stands in `codegen/cpu.py`.
 SMALL_K_MAX_ONE_ROW = _sizes.SMALL_K_MAX_ONE_ROW
 SMALL_K_MAX = _sizes.SMALL_K_MAX
 SMALL_K_MAX_MANY_ROWS = _sizes.SMALL_K_MAX_MANY_ROWS
@@ -47,11 +48,12 @@ SMALL_K_MAX_M = _sizes.SMALL_K_MAX_M
 
 
 class _Tile:
-    """Emits a tile of C: n_rows rows from row `row` on, and the first `width` columns of C.
+    """Emits the computation of a tile of C: rows row … row + n_rows − 1, columns 0 … width − 1.
 
-    kinds: Numba types of A, B and C; args: LLVM values of the arguments of `tile`; shape: (rows,
-    vectors of a row) of a full tile. At the edges of C the code of a full tile computes fewer
-    elements: rows beyond n_rows repeat the last one, columns beyond `width` are masked.
+    kinds: the Numba types of A, B and C; args: the LLVM values of all arguments of `tile`; shape:
+    ints, (rows, vectors of a row) of a full tile. The code is that of a full tile. Where n_rows is
+    less, the last row is computed again in place of the missing ones; columns from `width` on are
+    computed but not stored.
     """
 
     def __init__(self, context, builder, kinds, args, shape):
@@ -76,13 +78,17 @@ class _Tile:
         ]
 
     def flat_offsets(self):
-        """Return each vector's offset in C from the tile's first row, in elements, row by row."""
+        """Return a list of LLVM int64: where each vector of the tile begins in C, row by row.
+
+        They count elements from the start of the tile's first row.
+        """
         return [offset for row in self.offsets for offset in row]
 
     def start(self, kind, value):
-        """Emit and return the vectors that the sums start from, row by row: 0, old C or biases.
+        """Emit and return a list of LLVM vectors that the sums start from, row by row of the tile.
 
-        kind, value: Numba type and LLVM value of the `Beta` that says which of them.
+        They hold 0, the old C or the bias of each row. kind, value: Numba type and LLVM value of
+        the Beta that says which.
         """
         builder, v, beta = self.builder, self.v, emit_record(self.builder, kind, value)
         n_vectors = len(self.columns)
@@ -113,10 +119,10 @@ class _Tile:
         return self._merge(sources)
 
     def _merge(self, sources):
-        """Emit and return a phi for each vector that the sums start from, row by row.
+        """Emit a phi for each vector of the tile; return the list of them, row by row.
 
-        sources: for each case of `start`, a pair of the vectors, [i][j] for the j-th vector of row
-        i, and the LLVM block that computes them.
+        sources: pairs (vectors, block), one for each case of `start`: 0, bias, old C, old C at an
+        edge. vectors[i][j] is vector j of row i; block is the LLVM block that control comes from.
         """
         starts = []
         for i in range(len(self.rows)):
@@ -127,7 +133,10 @@ class _Tile:
         return starts
 
     def add_products(self, sums):
-        """Emit and return sums[i, j] + Σₖ A[i, k] B[k, j], k < K, as vectors, row by row; K > 0."""
+        """Emit s[i, j] + Σₖ A[row + i, k] B[k, j], k < K, for the whole tile; K > 0.
+
+        sums: the list of LLVM vectors that hold s, row by row; returns the list of the new ones.
+        """
         builder, v = self.builder, self.v
         A_rows = [builder.mul(i, self.A.row_stride) for i in self.rows]
         _, carried, close = v.loop(self.K, 1, [*sums, self.a, self.b], once=True)
@@ -141,10 +150,10 @@ class _Tile:
         return sums
 
     def store(self, sums):
-        """Emit C[row + i, j] = sums for the whole tile; sums: vectors, row by row.
+        """Emit the stores of the tile into C. sums: its LLVM vectors, row by row.
 
-        If the columns of C end inside the tile, only the last vector of a row is stored by mask,
-        which is slow. Rows beyond n_rows repeat the last one, whose values are stored again.
+        If C ends inside the tile, only the last vector of a row is stored by mask, lane by lane,
+        which is slow. Where n_rows is less than a full tile's, the last row is stored repeatedly.
         """
         builder, v = self.builder, self.v
         with builder.if_else(self.is_full) as (full, edge):
@@ -160,10 +169,11 @@ class _Tile:
                     self._store_column(column, j, mask)
 
     def _store_column(self, column, j, mask):
-        """Emit the stores of the j-th vector of every row, up to column `width` of the tile.
+        """Emit the stores of vector j (an int) of every row, as far as column `width` − 1.
 
-        column: a (vector, offset in C) for each row; mask: its lanes below `width`, used only if
-        `width` ends inside the vector. A vector beyond `width` is not stored.
+        column: for each row a pair (LLVM vector, its offset from the tile's first row in elements).
+        mask: LLVM bits, 1 for the lanes below `width`; it is used only if `width` ends inside the
+        vector.
         """
         builder, v = self.builder, self.v
         some = builder.icmp_signed("<", index_constant(j * v.lanes), self.width)
@@ -178,15 +188,19 @@ class _Tile:
 
 
 def _tile(n_tile_rows, n_vectors):
-    """Return the intrinsic that computes a tile of C, n_tile_rows rows of n_vectors vectors."""
+    """Return the intrinsic tile(A, B, C, beta, epilogue, row, K, n_rows, width).
+
+    It computes a tile of C of n_tile_rows rows and n_vectors vectors in each row (ints), or the
+    part of it that lies in C.
+    """
 
     @intrinsic
     def tile(typingctx, A, B, C, beta, epilogue, row, K, n_rows, width):
-        """C[row + i, j] = epilogue(start + Σₖ A[row + i, k] B[k, j]), i < n_rows, j < width, k < K.
+        """C[i, j] = epilogue(start + Σₖ A[i, k] B[k, j]) for row ≤ i < row + n_rows, j < width.
 
-        A: Operand; B, C: Matrix. beta: a Beta, by which start is 0, the old C[row + i, j] or the
-        row's bias; epilogue: an Epilogue. 1 ≤ n_rows ≤ n_tile_rows; columns beyond n_vectors
-        vectors are left out.
+        k < K; 1 ≤ n_rows ≤ n_tile_rows; columns beyond n_vectors vectors are not computed. A: an
+        Operand; B, C: each a Matrix, C written. beta: a Beta, which says whether start is 0, the
+        old C[i, j] or a bias of row i. epilogue: an Epilogue.
         """
         signature = void(A, B, C, beta, epilogue, index, index, index, index)
 
@@ -205,7 +219,8 @@ def _tile(n_tile_rows, n_vectors):
     return tile
 
 
-#: The tiles that `_column_of_tiles` chooses from: _wide ones have NR_VECTORS vectors in a row.
+#: Intrinsics, the tiles that `_column_of_tiles` chooses from. A row of a _wide tile has NR_VECTORS
+#: vectors.
 _wide, _wide_3_rows, _wide_1_row = (_tile(n_rows, NR_VECTORS) for n_rows in (MR, 3, 1))
 _two_vectors, _one_vector_tall = _tile(MR, 2), _tile(MR_TALL, 1)
 _one_vector, _one_vector_1_row = _tile(MR, 1), _tile(1, 1)
@@ -213,10 +228,11 @@ _one_vector, _one_vector_1_row = _tile(MR, 1), _tile(1, 1)
 
 @inlined
 def _column_of_tiles(A, B, C, beta, epilogue, K, M, width):
-    """C (M, width) = epilogue(start + A (M, K) B (K, width)), by tiles one below the other.
+    """C (M, width) = epilogue(start + A (M, K) B (K, width)), one tile below the next.
 
-    A tile is one or two vectors wide if `width` needs no more, else NR_VECTORS; columns beyond
-    NR_VECTORS vectors are left out. start is 0, the old C[i, j] or a bias a row, by `beta`.
+    A: an Operand; B, C: each a Matrix, C written. beta: a Beta, which says whether start is 0, the
+    old C[i, j] or a bias of row i. epilogue: an Epilogue. Columns of C beyond NR_VECTORS vectors
+    are not computed; for fewer columns tiles of one or two vectors a row are taken.
     """
     lanes = lane_count(C.data)
     tall = MR_TALL if width <= lanes else MR
@@ -243,10 +259,10 @@ def _column_of_tiles(A, B, C, beta, epilogue, K, M, width):
 def multiply_tiles(M, N, K, A, B, C, beta, epilogue):
     """C (M, N) = epilogue(start + A (M, K) B (K, N)), K > 0.
 
-    A: Operand; B, C: Matrix. beta: a Beta, by which start is 0, the old C[i, j] or a bias a row;
-    epilogue: an Epilogue, by which relu, relu's gradient or nothing follows. Rows of B are read
-    beyond N, up to the width of a tile; C is written to exactly N columns. For small K and N in
-    whole vectors `multiply_small_k` computes the same bits in less time.
+    A: an Operand; B, C: each a Matrix, C written. beta: a Beta, which says whether start is 0, the
+    old C[i, j] or a bias of row i. epilogue: an Epilogue: nothing, relu or relu's gradient. C is
+    written to exactly N columns, but rows of B are read beyond N, up to the width of a tile. For
+    small K, if N is a multiple of the lanes, `multiply_small_k` computes equal bits in less time.
     """
     lanes = lane_count(C.data)
     max_k = SMALL_K_MAX if M <= SMALL_K_MAX_M else SMALL_K_MAX_MANY_ROWS

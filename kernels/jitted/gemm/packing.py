@@ -22,15 +22,15 @@ from ..codegen.simd import (
 )
 from ..compiler.dispatch_table import indirect
 
-#: Examples: while `gather_rows` copies example j of a batch, it prefetches j + PREFETCH_DISTANCE,
-#: if one fills a cache line (256 rows of 54 numbers of a large table took 6.9 µs without, 2.6
-#: with).
+#: Counted in examples: while `gather_rows` copies example j of a batch, it prefetches example j +
+#: PREFETCH_DISTANCE, if an example fills a cache line or more. To copy 256 examples of 54 numbers
+#: from a large table took 6.9 µs without prefetching and 2.6 µs with it.
 PREFETCH_DISTANCE = block_sizes().PREFETCH_DISTANCE
 
 
 @intrinsic
 def lane_count(typingctx, A):
-    """Return how many elements of the dtype of array A a vector holds."""
+    """Return how many elements of the dtype of array A a vector register holds, an int64."""
     count = lanes(A.dtype)
 
     def codegen(context, builder, signature, args):
@@ -41,9 +41,10 @@ def lane_count(typingctx, A):
 
 @intrinsic
 def _transpose_square(typingctx, X, x, ldx, Y, y, ldy):
-    """Y[k, j] = X[j, k] for j, k < lanes: a full square, lanes elements to a vector.
+    """Y[k, j] = X[j, k] for j and k < lanes, the elements that a vector register holds.
 
-    X[j, k] is at x + j · ldx + k of the flat vector X, Y[k, j] at y + k · ldy + j of the vector Y.
+    X[j, k] is element x + j · ldx + k of the flat vector X; Y[k, j], which is written, is element
+    y + k · ldy + j of the flat vector Y. X and Y have one dtype.
     """
     signature = void(X, index, index, Y, index, index)
 
@@ -60,11 +61,11 @@ def _transpose_square(typingctx, X, x, ldx, Y, y, ldy):
 
 
 def _store_transposed(builder, v, rows, n, y, ldy, m=None):
-    """Emit y[k · ldy + j] = rows[j][k] for k < n and j < m; m: an LLVM integer, or None.
+    """Emit y[k · ldy + j] = rows[j][k] for k < n and j < m, where n, m ≤ lanes.
 
-    rows: an address for each lane; v: `Vectors`; y: an address. m None: j runs over all lanes, so
-    that rows of y are stored as whole vectors: stores by mask are slow (2 × 256 elements took 2.5
-    µs, 0.8 without).
+    v: a Vectors; rows: a list of LLVM pointers, one for each lane; y: an LLVM pointer; n, ldy, m:
+    LLVM int64. m None: j runs over all lanes, which needs no stores of a part of a vector; these
+    are slow (2 × 256 elements took 2.5 µs, and 0.8 µs by whole vectors).
     """
     row_mask = v.mask(builder.trunc(n, INT32))
     column_mask = None if m is None else v.mask(builder.trunc(m, INT32))
@@ -79,17 +80,18 @@ def _store_transposed(builder, v, rows, n, y, ldy, m=None):
 
 
 def _transpose_part(exact):
-    """Return the intrinsic that transposes m × n elements, a part of a square of lanes × lanes.
+    """Return the intrinsic transpose_part(X, x, ldx, Y, y, ldy, m, n): X (m, n) → Y (n, m).
 
-    exact: true to write m elements of each row of Y; false to write whole vectors, in which the
-    last row of X repeats beyond m.
+    m and n are at most the elements of a vector register. exact: a bool. True: m elements of each
+    row of Y are written; False: a whole vector is, where row m − 1 of X stands in for later rows.
     """
 
     @intrinsic
     def transpose_part(typingctx, X, x, ldx, Y, y, ldy, m, n):
-        """Y[k, j] = X[j, k] for j < m, k < n; 1 ≤ m, n ≤ lanes of a vector.
+        """Y[k, j] = X[j, k] for j < m, k < n, where 1 ≤ m, n ≤ lanes of a vector register.
 
-        X[j, k] is at x + j · ldx + k of the flat vector X, Y[k, j] at y + k · ldy + j of Y.
+        X[j, k] is element x + j · ldx + k of the flat vector X; Y[k, j], which is written, is
+        element y + k · ldy + j of the flat vector Y.
         """
         signature = void(X, index, index, Y, index, index, index, index)
 
@@ -112,11 +114,11 @@ _transpose_exact, _transpose_padded = _transpose_part(True), _transpose_part(Fal
 
 @intrinsic
 def _gather_square(typingctx, X, rows, k, Y, y, ldy, m, n):
-    """Y[q, j] = X[rows[j], k + q] for j < m, q < n; 1 ≤ m, n ≤ lanes of a vector.
+    """Y[q, j] = X[rows[j], k + q] for j < m, q < n, where 1 ≤ m, n ≤ lanes of a vector register.
 
-    X: an Input of the network's dtype with column stride 1; rows: indices of its examples; Y[q, j]
-    is at y + q · ldy + j of the flat vector Y. Rows of Y are written as whole vectors, in which
-    example m − 1 repeats beyond m.
+    X: an Input of Y's dtype with column stride 1; k: the first feature to copy; rows (m,): int64
+    indices of examples. Y[q, j] is element y + q · ldy + j of the flat vector Y, which is written.
+    For each q a whole vector is stored: its lanes j ≥ m repeat example rows[m − 1].
     """
     signature = void(X, rows, index, Y, index, index, index, index)
 
@@ -137,10 +139,11 @@ def _gather_square(typingctx, X, rows, k, Y, y, ldy, m, n):
 
 @indirect("i i F1 i i F1 i i i", requires="tiles")
 def transpose(m, n, X, x, ldx, Y, y, ldy, padded):
-    """Y[k, j] = X[j, k] for j < m, k < n: Y (n, ldy) out, X (m, ldx).
+    """Y[k, j] = X[j, k] for j < m, k < n.   X (m, ldx); Y (n, ldy) out, of X's dtype.
 
-    X[j, k] is at x + j · ldx + k of the flat vector X, Y[k, j] at y + k · ldy + j of Y. padded: 1
-    if rows of Y may be written beyond m, up to a whole vector, which is faster; 0 if not.
+    X[j, k] is element x + j · ldx + k of the flat vector X; Y[k, j] is element y + k · ldy + j of
+    the flat vector Y. padded: 1 if columns of Y from m up to a whole vector may be overwritten,
+    which is faster; 0 if not.
     """
     step = lane_count(X)
     for j in range(0, m, step):
@@ -157,11 +160,11 @@ def transpose(m, n, X, x, ldx, Y, y, ldy, padded):
 
 @indirect("X I1 i F1 i i", requires="pick")
 def gather_rows(X, rows, n, Y, y, ldy):
-    """Y[k, j] = X[rows[j], k] for k < n: example rows[j] of X becomes column j of Y (n, ldy).
+    """Y[k, j] = X[rows[j], k] for k < n, j < m: example rows[j] becomes column j of Y (n, ldy).
 
-    X: an Input of the network's dtype with column stride 1; rows: int64; Y[k, j] is at y + k · ldy
-    + j of the flat vector Y. Rows of Y are written as whole vectors: beyond the examples the last
-    one repeats.
+    X: an Input of Y's dtype with column stride 1; rows (m,): int64 indices of examples. Y[k, j] is
+    element y + k · ldy + j of the flat vector Y, which is written. Columns of Y from m up to a
+    whole vector repeat the last example.
     """
     step, size = lane_count(Y), Y.itemsize
     for j in range(0, rows.size, step):
@@ -177,7 +180,10 @@ def gather_rows(X, rows, n, Y, y, ldy):
 
 @intrinsic
 def _copy_vector(typingctx, X, x, n, Y, y):
-    """Y[y : y + lanes] = X[x : x + n] followed by zeros; n ≤ lanes, the elements of a vector."""
+    """Y[y : y + lanes] = X[x : x + n] followed by zeros, for flat vectors X and Y.
+
+    lanes: the elements of a vector register; n ≤ lanes.
+    """
     signature = void(X, index, index, Y, index)
 
     def codegen(context, builder, sig, args):
@@ -194,10 +200,10 @@ def _copy_vector(typingctx, X, x, n, Y, y):
 
 @indirect("T i i Operand Matrix", requires="product")
 def pack_panel(kernel_ptrs, K, N, B, panel):
-    """panel[k, j] = B[k, j] for k < K, j < N.   panel: Matrix (K, ld) out; B: Operand (K, N).
+    """panel[k, j] = B[k, j] for k < K, j < N.   panel (K, ld): a Matrix, written; B: an Operand.
 
-    panel.ld is N rounded up to whole vectors; columns from N on hold 0 if B is row-major, else they
-    repeat column N − 1. Nothing outside of B (K, N) is read.
+    panel.ld must be N rounded up to whole vectors. Columns of the panel from N on become 0 if B is
+    row-major; if B is column-major, they repeat column N − 1. Only B[:K, :N] is read.
     """
     lanes = lane_count(panel.data)
     if B.row_stride == 1:

@@ -25,15 +25,15 @@ from ..compiler.jit import inlined
 from ..records import Beta, Epilogue, Matrix, Operand
 from .epilogue import BETA_BIAS, BETA_ONE, EPILOGUE_NONE, EpilogueEmitter
 
-#: Most rows of C in a band, and most rows of B that a band takes at a time: SMALL_K_MR · SMALL_K_KC
-#: elements of A fill registers, one in all lanes of each.
+#: Most rows of C in a band (rows that are computed together), and most rows of B that are added to
+#: it in one pass: SMALL_K_MR · SMALL_K_KC elements of A stay in registers, one element in each.
 SMALL_K_MR, SMALL_K_KC = block_sizes().SMALL_K_MR, block_sizes().SMALL_K_KC
 
 
 class _Band:
-    """Emits a band of C: n_rows rows from row `row` on, N columns.
+    """Emits the computation of a band of C: its rows row … row + n_rows − 1, all N columns.
 
-    kinds: Numba types of A, B, C and beta; args: LLVM values of the arguments of `_band`.
+    kinds: the Numba types of A, B, C and beta; args: the LLVM values of all arguments of `_band`.
     """
 
     def __init__(self, context, builder, kinds, args):
@@ -55,9 +55,9 @@ class _Band:
         self.biases = element_pointer(context, builder, kinds[3].types[1], beta.bias, bias_offset)
 
     def factors(self, rows, depth):
-        """Emit and return vectors f[i][k] that hold A[i, k] in every lane, for k < depth.
+        """Emit and return f, lists of LLVM vectors: all lanes of f[q][k] hold A[rows[q], k].
 
-        rows: the LLVM indices i, counted from the band's first row.
+        k < depth, an int; rows: a list of LLVM int64, rows counted from the band's first one.
         """
         builder = self.builder
         starts = [builder.gep(self.a, [builder.mul(i, self.A.row_stride)]) for i in rows]
@@ -68,11 +68,10 @@ class _Band:
         ]
 
     def stream(self, rows, depth, finish):
-        """Emit C[i, j] = finish(start + Σₖ A[i, k] B[k, j]) for the band's rows i in `rows`.
+        """Emit C[i, j] = finish(start + Σₖ A[i, k] B[k, j]) for i in `rows`, j < N; k < depth.
 
-        Here j < N, k < depth. start: 0, the old C[i, j] or the bias of row i, by `Beta`. finish: an
-        `EpilogueEmitter`.
-        rows: LLVM indices, counted from the band's first row.
+        rows: a list of LLVM int64, rows counted from the band's first one; depth: an int. finish:
+        an EpilogueEmitter. start: 0, the old C[i, j] or the bias of row i, as the Beta says.
         """
         builder, v = self.builder, self.v
         factors = self.factors(rows, depth)
@@ -95,11 +94,12 @@ class _Band:
 
 @intrinsic
 def _band(typingctx, A, B, C, beta, epilogue, row, n_rows, N, K):
-    """C[row + i, j] = epilogue(start + Σₖ A[row + i, k] B[k, j]), i < n_rows, j < N, k < K.
+    """C[i, j] = epilogue(start + Σₖ A[i, k] B[k, j]) for row ≤ i < row + n_rows, j < N; k < K.
 
-    A: Operand; B, C: Matrix. beta: a Beta, by which start is 0, the old C[row + i, j] or the row's
-    bias; epilogue: an Epilogue. 1 ≤ n_rows ≤ SMALL_K_MR, 1 ≤ K ≤ SMALL_K_KC; N fills whole vectors.
-    One row has code of its own; in a band of several, rows beyond n_rows repeat the last one.
+    A: an Operand; B, C: each a Matrix, C written. beta: a Beta, which says whether start is 0, the
+    old C[i, j] or a bias of row i. epilogue: an Epilogue. 1 ≤ n_rows ≤ SMALL_K_MR, 1 ≤ K ≤
+    SMALL_K_KC; N is a multiple of the lanes. If 1 < n_rows < SMALL_K_MR, the last row is computed
+    several times, to fill up SMALL_K_MR rows.
     """
     signature = void(A, B, C, beta, epilogue, index, index, index, index)
 
@@ -129,11 +129,11 @@ def _band(typingctx, A, B, C, beta, epilogue, row, n_rows, N, K):
 
 @inlined
 def multiply_small_k(M, N, K, A, B, C, beta, epilogue):
-    """C (M, N) = epilogue(start + A (M, K) B (K, N)), where N fills whole vectors.
+    """C (M, N) = epilogue(start + A (M, K) B (K, N)), where N is a multiple of the lanes.
 
-    A: Operand; B, C: Matrix. beta: a Beta, by which start is 0, the old C[i, j] or a bias a row;
-    epilogue: an Epilogue, applied after the last k. A band of SMALL_K_MR rows of C takes SMALL_K_KC
-    rows of B at a time.
+    A: an Operand; B, C: each a Matrix, C written. beta: a Beta, which says whether start is 0, the
+    old C[i, j] or a bias of row i. epilogue: an Epilogue, applied after the last k. C is computed
+    SMALL_K_MR rows at a time, first from rows 0 … SMALL_K_KC − 1 of B, then from the next ones.
     """
     for k in range(0, K, SMALL_K_KC):
         depth = min(SMALL_K_KC, K - k)

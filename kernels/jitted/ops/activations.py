@@ -1,9 +1,9 @@
 """The activations A = g(Z) and their derivatives, over feature-major arrays (n_out, ld).
 
-A forward kernel writes A[o, j] = g(Z[o, j]) for units o0 ≤ o < o1 and columns j0 ≤ j < j0 + n; Z
-may be A itself. A backward kernel writes dZ[o, j] = dA[o, j] g'(Z[o, j]) for o0 ≤ o < o1, j < n,
-from A if g' can be had from A = g(Z), else from Z; dZ may be dA itself. Only softmax, which needs
-all units of an example at once, uses scratch (3, ld).
+A forward kernel writes A[o, j] = g(Z[o, j]) for units o0 ≤ o < o1 and examples j0 ≤ j < j0 + n. A
+backward kernel writes dZ[o, j] = dA[o, j] g'(Z[o, j]) for o0 ≤ o < o1, j < n; it reads only A if g'
+can be had from A = g(Z), else only Z. A may be Z itself, and dZ may be dA itself. scratch (3, ld):
+unused but by softmax, which needs all units of an example.
 Each activation has a kernel of its own, compiled only for networks that use it: a closure over g
 would not be found in the cache on disk again.
 """
@@ -18,15 +18,12 @@ from ..compiler.dispatch_table import indirect_for
 from ..compiler.jit import inlined, kernel
 from ..requirements import of_activation, of_derivative
 
-SELU_LOW = SELU_SCALE * SELU_ALPHA  # selu(z) = SELU_LOW (eᶻ − 1) for z < 0, else SELU_SCALE z
+SELU_LOW = SELU_SCALE * SELU_ALPHA  # selu(z) = SELU_LOW · (eᶻ − 1) if z < 0, else SELU_SCALE · z
 
 
 @inlined
 def _copy(x, y):
-    """y[j] = x[j], both (n,), unless they are one array: kernels then work in place on y.
-
-    LLVM emits no check for overlaps in a loop over one array.
-    """
+    """y[j] = x[j] for all j; nothing if x and y are one array.   x (n,); y (n,) out."""
     if address_of(x) != address_of(y):
         for j in range(y.size):
             y[j] = x[j]
@@ -34,7 +31,7 @@ def _copy(x, y):
 
 @inlined
 def _copied_row(Z, A, o, j0, n):
-    """Copy Z[o, j0 : j0+n] to A[o, j0 : j0+n] and return this view (n,).   Z, A (n_out, ld)."""
+    """Copy Z[o, j0 : j0 + n] to A[o, j0 : j0 + n]; return that view of A.   Z, A (n_out, ld)."""
     prefer_full_width()
     a = view_row(A, o, j0, n)
     _copy(view_row(Z, o, j0, n), a)
@@ -78,10 +75,10 @@ def _leaky_relu(Z, A, j0, n, o0, o1, scratch):
 
 @kernel
 def softmax_of_columns(Z, A, m, top, total):
-    """A[k, j] = exp(Z[k, j]) / Σₖ exp(Z[k, j]) for examples j < m.   Z, A (K, ld), or one array.
+    """A[k, j] = exp(Z[k, j]) / Σᵢ exp(Z[i, j]) for all k and examples j < m.   Z, A (K, ld).
 
-    top[j] = maxₖ Z[k, j], which is subtracted before exp, and total[j] = Σₖ exp(Z[k, j] − top[j]),
-    both (m,), are written too.
+    A may be Z itself. Two vectors (m,) are written too: top[j] = maxᵢ Z[i, j], which is subtracted
+    before exp is taken, and total[j] = Σᵢ exp(Z[i, j] − top[j]).
     """
     prefer_full_width()
     K = A.shape[0]
@@ -107,7 +104,7 @@ def softmax_of_columns(Z, A, m, top, total):
 
 
 def _softmax(Z, A, j0, n, o0, o1, scratch):
-    """A[k, j] = exp(Z[k, j]) / Σₖ exp(Z[k, j]) for j < n, all k; j0, o0, o1 are unused."""
+    """A[k, j] = exp(Z[k, j]) / Σᵢ exp(Z[i, j]) for all k and j < n; j0, o0, o1 are unused."""
     softmax_of_columns(Z, A, n, view_row(scratch, 0, 0, n), view_row(scratch, 1, 0, n))
 
 
@@ -201,7 +198,10 @@ def _leaky_relu_back(dA, Z, A, dZ, n, o0, o1, scratch):
 
 @inlined
 def _softmax_gradient(A, D, m, inner):
-    """D[k, j] ← A[k, j] (D[k, j] − Σₖ D[k, j] A[k, j]), j < m.   A, D (K, ld); scratch: inner."""
+    """D[k, j] ← A[k, j] (D[k, j] − s[j]), s[j] = Σᵢ D[i, j] A[i, j], for all k and j < m.
+
+    A, D (K, ld): D is dA before and dZ after; inner (m,): scratch that receives s.
+    """
     for j in range(m):
         inner[j] = 0
     for k in range(A.shape[0]):
@@ -215,7 +215,7 @@ def _softmax_gradient(A, D, m, inner):
 
 
 def _softmax_back(dA, Z, A, dZ, n, o0, o1, scratch):
-    """dZ[k, j] = A[k, j] (dA[k, j] − Σₖ dA[k, j] A[k, j]) for j < n, all k; Z, o0, o1 unused."""
+    """dZ[k, j] = A[k, j] (dA[k, j] − Σᵢ dA[i, j] A[i, j]), all k, j < n; Z, o0, o1 are unused."""
     for o in range(A.shape[0]):
         _copied_row(dA, dZ, o, 0, n)
     _softmax_gradient(A, dZ, n, view_row(scratch, 0, 0, n))
@@ -293,7 +293,7 @@ _KERNELS = {
     Activation.EXP: (_exp, _exp_back),
 }
 _forward, _back = ({code: pair[i] for code, pair in _KERNELS.items()} for i in (0, 1))
-#: activate(kernel_pointers, activation, Z, A, j0, n, o0, o1, scratch) calls a forward kernel,
-#: derive(kernel_pointers, activation, dA, Z, A, dZ, n, o0, o1, scratch) a backward kernel.
+#: activate(kernel_pointers, activation, Z, A, j0, n, o0, o1, scratch) calls an Activation's forward
+#: kernel, derive(kernel_pointers, activation, dA, Z, A, dZ, n, o0, o1, scratch) its backward one.
 activate = indirect_for(Activation, "F2 F2 i i i i F2", _forward, of_activation)
 derive = indirect_for(Activation, "F2 F2 F2 F2 i i i F2", _back, of_derivative)

@@ -13,9 +13,9 @@ from ..compiler.dispatch_table import indirect
 
 @indirect("F2 i F1 F1 i i", requires="batchnorm in training")
 def mean_and_variance(X, m, mean, variance, k0, k1):
-    """Write mean[k] and biased variance[k] of feature X[k, :m] over m examples, for k0 ≤ k < k1.
+    """mean[k] = Σⱼ X[k, j] / m, variance[k] = Σⱼ (X[k, j] − mean[k])² / m, for k0 ≤ k < k1, j < m.
 
-    X (n_out, ld); mean, variance (n_out,) out. Sums are in float64; for m = 0 both are 0.
+    X (n_out, ld), m examples; mean, variance (n_out,) out. Sums are in float64; m = 0 gives 0.
     """
     for k in range(k0, k1):
         x, total = view_row(X, k, 0, m), 0.0
@@ -32,7 +32,7 @@ def mean_and_variance(X, m, mean, variance, k0, k1):
 def normalize(X, n, norm, A, k0, k1):
     """A[k, j] = γ[k] (X[k, j] − μ[k]) / √(σ²[k] + ε) + β[k] for k0 ≤ k < k1, j < n.
 
-    X, A (n_out, ld), A out; norm: a BatchNorm record of μ, σ², γ, β (n_out,) each and ε.
+    X (n_out, ld); A (n_out, ld) out; norm: a BatchNorm record, which holds μ, σ², γ, β and ε.
     """
     mean, variance, gamma, beta, epsilon = norm
     for k in range(k0, k1):
@@ -44,11 +44,12 @@ def normalize(X, n, norm, A, k0, k1):
 
 @indirect("F2 i i BatchNorm F2 F2 F1 F1 i i", requires="batchnorm in training")
 def differentiate(X, m, n, norm, dA, dX, dgamma, dbeta, k0, k1):
-    """Write dβ = Σ dA, dγ = Σ dA x̂ and dX = γ/√(σ² + ε) (dA − dβ/m − x̂ dγ/m), for k0 ≤ k < k1.
+    """Write dβ[k] = Σⱼ dA[k, j], dγ[k] = Σⱼ dA[k, j] x̂[k, j] and dX[k, :n], for k0 ≤ k < k1.
 
-    x̂ = (X − μ)/√(σ² + ε); sums go over the m examples. norm: a BatchNorm record with μ and σ² of
-    these examples, so that dX contains their derivatives too. X, dA, dX (n_out, ld), dgamma, dbeta
-    (n_out,); the last three out. Columns m … n−1 of dX, beyond the batch, become 0.
+    dX[k, i] = γ[k] / √(σ²[k] + ε) · (dA[k, i] − dβ[k]/m − x̂[k, i] dγ[k]/m) for examples i < m, and
+    0 for m ≤ i < n; x̂[k, i] = (X[k, i] − μ[k]) / √(σ²[k] + ε). norm: a BatchNorm record; its μ and
+    σ² are of these m examples, and dX contains their derivatives. X, dA (n_out, ld);
+    dX (n_out, ld), dgamma, dbeta (n_out,) out.
     """
     mean, variance, gamma, _, epsilon = norm
     for k in range(k0, k1):

@@ -24,9 +24,9 @@ from ..gemm.packing import lane_count, transpose
 from ..records import Beta, Epilogue, Matrix, Operand
 from ..requirements import MIN_PACKED_ENTRIES
 
-#: Fewest bytes of a row of W with which `input_gradient` transposes W, KC rows at a time: a column
-#: of W then meets too few sets of the first-level cache and too many pages. `codegen/cpu.py` holds
-#: the measurement.
+#: `input_gradient` transposes W, KC rows at a time, if a row of W has at least this many bytes: a
+#: column of W then falls into too few sets of the first-level cache and too many pages.
+#: `codegen/cpu.py` holds the measurement.
 MIN_STRIDE_PACK_W = block_sizes().MIN_STRIDE_PACK_W
 
 
@@ -34,9 +34,9 @@ MIN_STRIDE_PACK_W = block_sizes().MIN_STRIDE_PACK_W
 def layer_outputs(kernel_ptrs, theta, layer, units, A, Z, n, relu):
     """Z[o, j] = b[o] + Σₖ W[o, k] A[k, j] for units.begin ≤ o < units.end, j < n.
 
-    If relu is 1, not 0, max(0, Z[o, j]) is stored instead. A (n_in, ld), Z (n_out, ld) out: Matrix.
-    theta holds W (n_out, n_in) at layer.W and b (n_out,) at layer.b; a negative layer.b means that
-    there is no b. units: Slice.
+    relu: 1 to store max(0, Z[o, j]) instead, 0 if not. theta (p,) holds W (n_out, n_in) at layer.W
+    and b (n_out,) at layer.b. layer: a DenseLayer; if layer.b is negative, b counts as 0. units: a
+    Slice of the layer's units. A (n_in, ld), Z (n_out, ld): each a Matrix, Z written.
     """
     row = units.begin
     multiply_tiles(
@@ -51,12 +51,12 @@ def layer_outputs(kernel_ptrs, theta, layer, units, A, Z, n, relu):
 
 @indirect("T F1 DenseLayer Slice Matrix Matrix i Epilogue F1 i", requires="training")
 def input_gradient(kernel_ptrs, theta, layer, units, dZ, dA, n, epilogue, packed, p):
-    """dA[k, j] = epilogue(Σₒ W[o, k] dZ[o, j]) for units.begin ≤ k < units.end, j < n.
+    """dA[k, j] = epilogue(Σₒ W[o, k] dZ[o, j]) for inputs units.begin ≤ k < units.end, j < n.
 
-    units: Slice of the layer's inputs. dZ (n_out, ld), dA (n_in, ld) out: Matrix. theta holds W
-    (n_out, n_in) at layer.W. epilogue: an Epilogue; its mask_offset is where the mask of input 0
-    begins. packed[p:]: scratch for Wᵀ, KC elements for each of `units`, used if a row of W has
-    MIN_STRIDE_PACK_W bytes or more.
+    units: a Slice of the layer's inputs. dZ (n_out, ld), dA (n_in, ld): each a Matrix, dA written.
+    theta (p,) holds W (n_out, n_in) at layer.W; layer: a DenseLayer. epilogue: an Epilogue, whose
+    mask (n_in, ld) begins at its mask_offset. packed[p:]: scratch of KC elements for each of the
+    inputs, in a flat vector; used if a row of W has MIN_STRIDE_PACK_W bytes or more.
     """
     height, n_in = units.end - units.begin, layer.n_in
     packs = n_in * theta.itemsize >= MIN_STRIDE_PACK_W
@@ -83,13 +83,13 @@ def input_gradient(kernel_ptrs, theta, layer, units, dZ, dA, n, epilogue, packed
 
 @inlined
 def _packs(n_in, n_out, m, lanes):
-    """Tell whether dW (n_out, n_in) takes less time as a product than as dot products.
+    """Return whether dW (n_out, n_in) takes less time with packed A than by dot products: a bool.
 
-    The product packs A (n_in, m), m examples. lanes: elements of a vector. The answer is no if dW
-    has fewer than MIN_PACKED_ENTRIES entries. Costs are sixths of a nanosecond, fitted to layers of
-    2 to 1000 units on 1 to 1000 examples. A dot product costs 1 for each vector of examples and 4
-    for the sum of its lanes. The product costs 450 and, for each example, 7/8 for each vector of
-    dW, 10 for each vector of A that is packed, and 10 more if the features do not fill the last.
+    It is False if dW has fewer than MIN_PACKED_ENTRIES entries. A is (n_in, m), m examples; lanes:
+    elements of a vector register. Costs are sixths of a nanosecond, fitted to layers of 2 to 1000
+    units on 1 to 1000 examples. A dot product costs 1 for each vector of examples and 4 for the sum
+    of its lanes. The product costs 450 and, for each example, 7/8 for each vector of dW, 10 for
+    each vector of A that is packed, and 10 more if the features do not fill the last vector.
     """
     if n_in * n_out < MIN_PACKED_ENTRIES:
         return False
@@ -102,9 +102,10 @@ def _packs(n_in, n_out, m, lanes):
 def weight_gradient(kernel_ptrs, grad, layer, units, inputs, dZ, A, m, packed, p):
     """dW[o, k] = Σⱼ dZ[o, j] A[k, j] over examples j < m, for o in `units` and k in `inputs`.
 
-    units, inputs: Slice; at most NR_MAX inputs. dZ (n_out, ld), A (n_in, ld): Matrix; columns of
-    dZ are 0 from m up to whole vectors. grad receives dW (n_out, n_in) at layer.W. packed[p:]:
-    scratch of NR_MAX · KC_LARGE elements, unused if dW is computed by dot products.
+    units, inputs: each a Slice, of at most NR_MAX inputs. dZ (n_out, ld), A (n_in, ld): each a
+    Matrix; columns of dZ must be 0 from m up to a whole vector. grad (p,) receives dW (n_out, n_in)
+    at layer.W; layer: a DenseLayer. packed[p:]: scratch of NR_MAX · KC_LARGE elements in a flat
+    vector, unused where dot products are faster.
     """
     lanes, n_in = lane_count(grad), layer.n_in
     m_padded = (m + lanes - 1) // lanes * lanes
@@ -132,7 +133,7 @@ def weight_gradient(kernel_ptrs, grad, layer, units, inputs, dZ, A, m, packed, p
 
 @indirect("F2 i F1 i i", requires="training")
 def bias_gradient(dZ, m, db, o0, o1):
-    """db[o] = Σⱼ dZ[o, j] over examples j < m, for o0 ≤ o < o1.   dZ (n_out, ld); db (n_out,)."""
+    """db[o] = Σⱼ dZ[o, j], j < m, for units o0 ≤ o < o1.   dZ (n_out, ld); db (n_out,) out."""
     for o in range(o0, o1):
         s = db.dtype.type(0)
         for j in range(m):
@@ -144,8 +145,8 @@ def bias_gradient(dZ, m, db, o0, o1):
 def dot(x, y):
     """Return Σᵢ x[i] y[i], in the dtype of x.   x, y (n,).
 
-    The four quarters of x and y are read side by side and summed apart, which is 10 to 20 % faster
-    than one pass from front to end.
+    Each turn of the loop takes a product from each quarter of the vectors and adds it to the sum of
+    this quarter, which is 10 to 20 % faster than one sum from front to end.
     """
     zero, n = x.dtype.type(0), x.size // 4
     a = b = c = d = zero

@@ -1,8 +1,8 @@
 """Losses ℓ and their gradients in one pass, over feature-major outputs A or logits Z, (K, ld).
 
 K is the number of outputs, m that of examples; targets Y are (K, ld). w (m,) are the weights of the
-examples, share (m,) = w/Σw. A cost is Σⱼ share[j] Σₖ ℓ, summed in float64. Hits are Σ w of the
-examples that are classified right.
+examples, share (m,) is w/Σw. A cost is Σⱼ share[j] Σₖ ℓ(A[k, j], Y[k, j]), summed in float64. Hits
+are Σ w of the examples that are classified rightly.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ ABSOLUTE, HUBER, QUANTILE = int(Loss.ABSOLUTE_ERROR), int(Loss.HUBER), int(Loss.
 
 @inlined
 def _squared_cost(A, Y, share, m, dA):
-    """Return Σⱼₖ share[j] (A[k, j] − Y[k, j])²/2 and write dA[k, j] = share[j] (A[k, j] − Y[k, j]).
+    """Return the cost of the squared error: the sum of share[j] e[k, j]²/2 over all k and j < m.
 
-    A, Y, dA (K, ld); share (m,); m examples.
+    dA[k, j] = share[j] e[k, j] is written, where e = A − Y. A, Y (K, ld); dA (K, ld) out;
+    share (m,), the weights of the m examples divided by their sum.
     """
     cost = 0.0
     for k in range(A.shape[0]):
@@ -40,11 +41,11 @@ def _squared_cost(A, Y, share, m, dA):
 
 @kernel
 def _point(code, a, y, rate):
-    """Return ℓ(a, y) and dℓ/da of one output a and target y, in float64; e = a − y.
+    """Return (ℓ, dℓ/da), float64, of the loss `code` for one output a and its target y (float64).
 
-    code: a Loss; rate: its parameter, δ of HUBER or τ of QUANTILE, else unused. ABSOLUTE_ERROR has
-    ℓ = |e|; HUBER e²/2 if |e| ≤ δ, else δ (|e| − δ/2); QUANTILE −τ e if e < 0, else (1 − τ) e;
-    POISSON, as which any other code counts, a if y = 0, else a − y ln a.
+    With e = a − y, ℓ is for ABSOLUTE_ERROR |e|; for HUBER e²/2 if |e| ≤ δ, else δ (|e| − δ/2); for
+    QUANTILE −τ e if e < 0, else (1 − τ) e; for POISSON, and any code left, a if y = 0, else
+    a − y ln a. code: a member of Loss, as an int; rate: δ of HUBER or τ of QUANTILE, else unused.
     """
     e = a - y
     if code == ABSOLUTE:
@@ -62,10 +63,11 @@ def _point(code, a, y, rate):
 
 @inlined
 def _pointwise_cost(code, A, Y, share, m, rate, dA):
-    """Return Σⱼₖ share[j] ℓ(A[k, j], Y[k, j]) and write dA[k, j] = share[j] dℓ/da.
+    """Return the cost: the sum of share[j] ℓ(A[k, j], Y[k, j]) over all k and examples j < m.
 
-    ℓ: the loss that `_point` computes for `code` and its parameter `rate`. A, Y, dA (K, ld); share
-    (m,); m examples.
+    dA[k, j] = share[j] ∂ℓ/∂A[k, j] is written. ℓ: the loss that `_point` computes for `code`, a
+    member of Loss as an int, and `rate`, its parameter. A, Y (K, ld); dA (K, ld) out; share (m,),
+    the weights of the examples divided by their sum.
     """
     cost = 0.0
     for k in range(A.shape[0]):
@@ -78,10 +80,11 @@ def _pointwise_cost(code, A, Y, share, m, rate, dA):
 
 @inlined
 def _binary_cost(Z, Y, share, m, dZ):
-    """Return Σⱼₖ share[j] (max(z, 0) − z y + ln(1 + e^−|z|)); write dZ[k, j] = share[j] (σ(z) − y).
+    """Return the cost of binary cross-entropy: the sum of share[j] ℓ over all k and examples j < m.
 
-    z = Z[k, j], y = Y[k, j]. Z, Y, dZ (K, ld); share (m,); m examples. dZ must not be Z or Y, for
-    it holds e^−|z| in between.
+    ℓ = max(z, 0) − z y + ln(1 + e^−|z|) with z = Z[k, j], a logit, and y = Y[k, j]. Also written:
+    dZ[k, j] = share[j] (σ(z) − y), σ the sigmoid. Z, Y (K, ld); dZ (K, ld) out, neither Z nor Y,
+    since it holds e^−|z| in between; share (m,), the weights divided by their sum.
     """
     prefer_full_width()
     number = Z.dtype.type
@@ -101,10 +104,11 @@ def _binary_cost(Z, Y, share, m, dZ):
 
 @inlined
 def _categorical_cost(Z, Y, share, m, dZ, scratch):
-    """Return −Σⱼₖ share[j] Y[k, j] ln S[k, j], where S = softmax(Z) over the outputs k.
+    """Return the cost: minus the sum of share[j] Y[k, j] ln S[k, j] over all k and examples j < m.
 
-    dZ[k, j] = share[j] (S[k, j] Σₖ Y[k, j] − Y[k, j]) is written. Z, Y, dZ (K, ld); share (m,); m
-    examples; scratch (3, ld): maxima of Z, ln Σ exp and Σ Y of the examples.
+    S[k, j] = exp(Z[k, j]) / Σᵢ exp(Z[i, j]). dZ[k, j] = share[j] (S[k, j] Σᵢ Y[i, j] − Y[k, j]) is
+    written. Z, Y (K, ld); dZ (K, ld) out; share (m,), the weights divided by their sum; scratch
+    (3, ld): rows for maxᵢ Z[i, j], ln Σᵢ exp(Z[i, j] − max) and Σᵢ Y[i, j].
     """
     prefer_full_width()
     top, total, mass = (
@@ -131,9 +135,10 @@ def _categorical_cost(Z, Y, share, m, dZ, scratch):
 
 @inlined
 def _binary_hits(Z, Y, w, m):
-    """Return Σ w[j] of the examples j < m with (Z[k, j] > 0) = (Y[k, j] > ½) for every output k.
+    """Return the sum of w[j], float64, over the examples j < m that are classified rightly.
 
-    Z (K, ld): logits; Y (K, ld): targets; w (m,).
+    Of these (Z[k, j] > 0) = (Y[k, j] > ½) for every k. Z (K, ld): logits; Y (K, ld): targets;
+    w (m,): weights.
     """
     half, zero, hits = Y.dtype.type(0.5), Z.dtype.type(0), 0.0
     if Z.shape[0] == 1:  # A single loop is vectorised by LLVM.
@@ -153,7 +158,7 @@ def _binary_hits(Z, Y, w, m):
 def _column_maximum(X, m, top):
     """top[j] = maxₖ X[k, j] for j < m.   X (K, ld); top (m,) out.
 
-    NaN is passed over, but if X[0, j] is NaN, top[j] is.
+    top[j] is NaN if X[0, j] is; a NaN at k > 0 is passed over.
     """
     for j in range(m):
         top[j] = X[0, j]
@@ -165,12 +170,13 @@ def _column_maximum(X, m, top):
 
 @inlined
 def _categorical_hits(Z, Y, w, m, scratch):
-    """Return Σ w[j] of the examples j < m whose argmaxₖ Z[k, j] equals argmaxₖ Y[k, j].
+    """Return the sum of w[j], float64, over the j < m with argmaxₖ Z[k, j] = argmaxₖ Y[k, j].
 
-    Of equal numbers the first counts; NaN counts as the largest only at k = 0. Z, Y (K, ld); w
-    (m,); scratch (3, ld): maxima of Z, of Y, and 1 for examples that are not decided yet. LLVM
-    vectorises loops over the examples, hence k runs outside: the first k that has the largest
-    number of Z or of Y decides, and the example is right if it has both.
+    Of equal numbers the first counts; NaN in Z counts as the largest only at k = 0. Z, Y (K, ld):
+    logits and targets; w (m,): weights; scratch (3, ld): a row for maxₖ Z[k, j], one for
+    maxₖ Y[k, j], and one that holds 1 for each example until it is decided. The loop over k is
+    outside, since LLVM vectorises loops over examples. The first k at which Z or Y has its maximum
+    decides; the example is right if both have it at this k.
     """
     best, truth, open_ = (
         view_row(scratch, 0, 0, m),
@@ -193,36 +199,40 @@ def _categorical_hits(Z, Y, w, m, scratch):
 
 
 def _squared(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
-    """Write loss_hits = (cost of the squared error, 0) and its gradient dA by the outputs A.
+    """Write loss_hits = (cost of the squared error, 0), and dA, its gradient by the outputs A.
 
-    The arguments are those of `cost_and_hits`; code, rate and scratch are unused.
+    A, Y, dA (K, ld), dA out; weights (2, ld): w/Σw and w; m examples; loss_hits (2,) float64 out.
+    code, rate and scratch are unused.
     """
     loss_hits[0] = _squared_cost(A, Y, view_row(weights, 0, 0, m), m, dA)
     loss_hits[1] = 0.0
 
 
 def _binary(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
-    """Write loss_hits = (cost, hits) of binary cross-entropy and its gradient dA by the logits A.
+    """Write loss_hits = (cost, hits) of binary cross-entropy, and dA, the cost's gradient.
 
-    The arguments are those of `cost_and_hits`; code, rate and scratch are unused.
+    A (K, ld): logits; Y (K, ld); dA (K, ld) out; weights (2, ld): w/Σw and w; m examples;
+    loss_hits (2,) float64 out. code, rate and scratch are unused.
     """
     loss_hits[0] = _binary_cost(A, Y, view_row(weights, 0, 0, m), m, dA)
     loss_hits[1] = _binary_hits(A, Y, view_row(weights, 1, 0, m), m)
 
 
 def _categorical(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
-    """Write loss_hits = (cost, hits) of categorical cross-entropy and its gradient dA.
+    """Write loss_hits = (cost, hits) of categorical cross-entropy, and dA, the cost's gradient.
 
-    A: logits. The other arguments are those of `cost_and_hits`; code and rate are unused.
+    A (K, ld): logits; Y (K, ld); dA (K, ld) out; weights (2, ld): w/Σw and w; m examples; scratch
+    (3, ld); loss_hits (2,) float64 out. code and rate are unused.
     """
     loss_hits[0] = _categorical_cost(A, Y, view_row(weights, 0, 0, m), m, dA, scratch)
     loss_hits[1] = _categorical_hits(A, Y, view_row(weights, 1, 0, m), m, scratch)
 
 
 def _pointwise(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
-    """Write loss_hits = (cost of the loss `code`, 0) and its gradient dA by the outputs A.
+    """Write loss_hits = (cost of the loss `code`, 0), and dA, its gradient by the outputs A.
 
-    The arguments are those of `cost_and_hits`; scratch is unused.
+    code: a member of Loss, as an int; rate: its parameter. A, Y, dA (K, ld), dA out; weights
+    (2, ld): w/Σw and w; m examples; loss_hits (2,) float64 out. scratch is unused.
     """
     loss_hits[0] = _pointwise_cost(code, A, Y, view_row(weights, 0, 0, m), m, rate, dA)
     loss_hits[1] = 0.0
@@ -230,7 +240,7 @@ def _pointwise(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
 
 #: cost_and_hits(kernel_pointers, loss, code, rate, A, Y, weights, m, dA, scratch, loss_hits) writes
 #: the gradient dA (K, ld) of a Loss and loss_hits (2,): the cost, and Σ w of the examples that are
-#: classified right, 0 if the loss does not classify. code: the Loss once more, because a kernel may
+#: classified rightly, or 0 if the loss does not classify. code: the Loss again, since a kernel may
 #: serve several; rate: its parameter. A (K, ld): outputs, for cross-entropies the logits;
 #: Y (K, ld): targets; weights (2, ld): w/Σw, and w, whose sums are exact for whole numbers;
 #: m: examples; scratch (3, ld).

@@ -17,7 +17,7 @@ from ..requirements import of_method
 
 @inlined
 def _squares(x):
-    """Return Σ x² in float64.   x (p,)."""
+    """Return Σᵢ x[i]², summed in float64.   x (p,)."""
     total = 0.0
     for i in range(x.size):
         total += np.float64(x[i]) * np.float64(x[i])
@@ -26,19 +26,19 @@ def _squares(x):
 
 @kernel
 def norm(x):
-    """Return √Σ x² in float64.   x (p,)."""
+    """Return √(Σᵢ x[i]²), summed in float64.   x (p,)."""
     return np.sqrt(_squares(x))
 
 
 @indirect("F1 D1", requires="clip")
 def square(x, total):
-    """total[0] = Σ x², in float64.   x (p,); total (1,) out."""
+    """total[0] = Σᵢ x[i]².   x (p,); total (1,) float64 out."""
     total[0] = _squares(x)
 
 
 @indirect("F1 f", requires="clip")
 def scale(x, factor):
-    """x ← factor x, in place.   x (p,)."""
+    """x[i] ← factor · x[i] for all i, in place.   x (p,); factor: a float64 number."""
     number = x.dtype.type(factor)
     for i in range(x.size):
         x[i] *= number
@@ -46,7 +46,7 @@ def scale(x, factor):
 
 @indirect("F1 f", requires="clip")
 def limit(grad, largest):
-    """grad[i] ← min(max(grad[i], −largest), largest), in place; NaN stays.   grad (p,)."""
+    """grad[i] ← min(max(grad[i], −largest), largest), in place; NaN stays NaN.   grad (p,)."""
     high = grad.dtype.type(largest)
     for i in range(grad.size):
         grad[i] = high if grad[i] > high else (-high if grad[i] < -high else grad[i])
@@ -56,7 +56,8 @@ def limit(grad, largest):
 def bound_norms(W, largest):
     """W[o] ← W[o] · largest / ‖W[o]‖ for each unit o with ‖W[o]‖ > largest, in place.
 
-    W (n_out, n_in); ‖·‖ is the Euclidean norm of a unit's weights (n_in,).
+    W (n_out, n_in): W[o] is the row of unit o's weights, ‖·‖ its Euclidean norm, and `largest` a
+    number.
     """
     for o in range(W.shape[0]):
         w = view_row(W, o, 0, W.shape[1])
@@ -71,7 +72,8 @@ def bound_norms(W, largest):
 def blend(running, batch, keep):
     """running[i] ← keep · running[i] + (1 − keep) · batch[i], in place.   running, batch (n,).
 
-    running: BatchNorm's averages of means or variances; batch: those of the last batch.
+    running: averages over batches of BatchNorm's means, or of its variances, one a unit; batch: the
+    means or variances of the last batch; keep: a number, 0 ≤ keep ≤ 1.
     """
     number = running.dtype.type
     for i in range(running.size):
@@ -80,9 +82,9 @@ def blend(running, batch, keep):
 
 @inlined
 def _slope(p, l2, l1):
-    """Return l2 p + l1 sign p, the derivative of l2/2 p² + l1 |p|, for scalars of one dtype.
+    """Return l2 · p + l1 · sign(p), the derivative of l2/2 · p² + l1 · |p|; sign(0) is 0.
 
-    The sign of 0 is 0.
+    p: a parameter; l2, l1: the factors of the penalty, numbers of p's dtype.
     """
     zero = l1 - l1
     return l2 * p + (l1 if p > zero else (-l1 if p < zero else zero))
@@ -90,7 +92,10 @@ def _slope(p, l2, l1):
 
 @indirect("F1 F1 f f", requires="penalty")
 def penalize(theta, grad, l2, l1):
-    """grad[i] += l2 θ[i] + l1 sign θ[i], the gradient of the penalty.   theta, grad (p,)."""
+    """grad[i] += l2 · θ[i] + l1 · sign(θ[i]), the gradient of l2/2 Σᵢ θ[i]² + l1 Σᵢ |θ[i]|.
+
+    theta, grad (p,), of which grad is changed; l2, l1: numbers.
+    """
     number = theta.dtype.type
     for i in range(theta.size):
         grad[i] += _slope(theta[i], number(l2), number(l1))
@@ -98,10 +103,10 @@ def penalize(theta, grad, l2, l1):
 
 @indirect("F1 F1 f f D1", requires="penalty")
 def weigh(theta, grad, l2, l1, result):
-    """result = (l2/2 Σ θ² + l1 Σ |θ|, max |grad + l2 θ + l1 sign θ|), in float64.
+    """Write the penalty and the largest slope of the cost with it to result (2,), float64.
 
-    The penalty and the largest element of the gradient with it, infinite if one is NaN.   theta,
-    grad (p,), which stays as it is; result (2,) out.
+    result[0] = l2/2 Σᵢ θ[i]² + l1 Σᵢ |θ[i]|; result[1] = maxᵢ |grad[i] + l2 θ[i] + l1 sign(θ[i])|,
+    or infinity if one of these is NaN. θ = theta, grad (p,) are not changed; l2, l1: numbers.
     """
     number, cost = theta.dtype.type, 0.0
     zero = number(0)
@@ -116,9 +121,9 @@ def weigh(theta, grad, l2, l1, result):
 
 @inlined
 def _finite(top, zero):
-    """Return in float64 the number whose bits are `top`; infinity if they are those of NaN.
+    """Return in float64 the number ≥ 0 that has the bits `top`, or infinity if it is NaN.
 
-    top: an integer from `abs_bits`; zero: 0 of the dtype whose bits these are.
+    top: an unsigned integer, the bits of a float32 or float64; zero: the number 0 of this dtype.
     """
     value = np.float64(from_abs_bits(top, zero))
     return value if value - value == 0 else np.inf
@@ -126,9 +131,9 @@ def _finite(top, zero):
 
 @inlined
 def largest(x):
-    """Return maxᵢ |x[i]| in float64; infinity if an element is infinite or NaN; 0 if p is 0.
+    """Return maxᵢ |x[i]| in float64; infinity if an element is infinite or NaN; 0 if x is empty.
 
-    x (p,).
+    x (p,) of float32 or float64.
     """
     zero = x.dtype.type(0)
     top = abs_bits(zero)
@@ -139,7 +144,10 @@ def largest(x):
 
 
 def _gradient_descent(theta, grad, v, s, n):
-    """Gradient descent, θ ← θ − rate · g, in place; v, s unused.   theta, grad (p,)."""
+    """θ[i] ← θ[i] − n.rate · grad[i], in place.
+
+    θ = theta, grad (p,); n: a StepNumbers; v, s are unused.
+    """
     rate = theta.dtype.type(n.rate)
     for i in range(theta.size):
         theta[i] -= rate * grad[i]
@@ -147,9 +155,11 @@ def _gradient_descent(theta, grad, v, s, n):
 
 @inlined
 def _move_by_adam(theta, grad, v, s, n):
-    """Take one step of Adam, in place: θ ← θ − rate · v̂ / (√ŝ + ε).   theta, grad, v, s (p,).
+    """Take one step of Adam: θ ← θ − rate · v̂ / (√ŝ + ε), for each element.
 
-    v ← β₁v + (1−β₁)g, v̂ = v/(1−β₁ᵗ); s ← β₂s + (1−β₂)g², ŝ = s/(1−β₂ᵗ); g = grad. n: StepNumbers.
+    v ← β₁v + (1−β₁)g, v̂ = v/(1−β₁ᵗ); s ← β₂s + (1−β₂)g², ŝ = s/(1−β₂ᵗ). θ = theta, v, s (p,) are
+    changed in place; g = grad (p,). n: a StepNumbers, with rate, β₁ = beta1, β₂ = beta2,
+    ε = epsilon, and t, the number of this step, from 1 on.
     """
     number = theta.dtype.type
     keep1, add1 = number(n.beta1), number(1 - n.beta1)
@@ -164,12 +174,18 @@ def _move_by_adam(theta, grad, v, s, n):
 
 
 def _adam(theta, grad, v, s, n):
-    """Take one step of Adam, in place.   theta, grad, v, s (p,); n: StepNumbers."""
+    """Take one step of Adam, in place.   theta, v, s (p,) are changed; grad (p,); n: a StepNumbers.
+
+    v: average of the gradients; s: average of their squares.
+    """
     _move_by_adam(theta, grad, v, s, n)
 
 
 def _momentum(theta, grad, v, s, n):
-    """Momentum, v ← β₁v + gain · g, θ ← θ − rate · v, in place; s unused.   theta, grad, v (p,)."""
+    """Momentum, in place: v ← n.beta1 · v + n.gain · grad, then θ ← θ − n.rate · v.
+
+    θ = theta, grad, v (p,); n: a StepNumbers; s is unused.
+    """
     number = theta.dtype.type
     keep, gain, rate = number(n.beta1), number(n.gain), number(n.rate)
     for i in range(theta.size):
@@ -178,7 +194,10 @@ def _momentum(theta, grad, v, s, n):
 
 
 def _nesterov(theta, grad, v, s, n):
-    """Nesterov, v ← β₁v + gain · g, θ ← θ − rate · (β₁v + gain · g), in place; s unused."""
+    """Nesterov, in place: v ← β₁v + gain · g, then θ ← θ − rate · (β₁v + gain · g) with the new v.
+
+    θ = theta, g = grad, v (p,); n: a StepNumbers, with rate, gain and β₁ = beta1; s is unused.
+    """
     number = theta.dtype.type
     keep, gain, rate = number(n.beta1), number(n.gain), number(n.rate)
     for i in range(theta.size):
@@ -188,7 +207,10 @@ def _nesterov(theta, grad, v, s, n):
 
 
 def _rmsprop(theta, grad, v, s, n):
-    """RMSprop, v ← β₁v + (1−β₁)g², θ ← θ − rate · g / (√v + ε), in place; s unused."""
+    """RMSprop, in place: v ← β₁v + (1−β₁)g², then θ ← θ − rate · g / (√v + ε).
+
+    θ = theta, g = grad, v (p,); n: a StepNumbers, with rate, β₁ = beta1, ε = epsilon; s is unused.
+    """
     number = theta.dtype.type
     keep, add, rate, epsilon = (
         number(n.beta1), number(1 - n.beta1), number(n.rate), number(n.epsilon)
@@ -200,16 +222,20 @@ def _rmsprop(theta, grad, v, s, n):
 
 
 def _adamw(theta, grad, v, s, n):
-    """AdamW: θᵢ ← θᵢ (1 − rate · weight_decay) for i < n_decayed, then a step of Adam, in place."""
+    """AdamW: θ[i] ← θ[i] (1 − rate · weight_decay) for i < n_decayed, then one step of Adam.
+
+    θ = theta, v, s (p,) are changed in place; v: average of the gradients; s: average of their
+    squares; grad (p,); n: a StepNumbers, with rate, weight_decay, n_decayed and Adam's numbers.
+    """
     keep = theta.dtype.type(1 - n.rate * n.weight_decay)
     for i in range(n.n_decayed):
         theta[i] *= keep
     _move_by_adam(theta, grad, v, s, n)
 
 
-#: step(kernel_pointers, method, theta, grad, v, s, n) takes one step of a Method, in place, by the
-#: StepNumbers n. theta, grad (p,); v, s (p,): slots 0 and 1 of the method's memory, which may be
-#: empty where the method has fewer slots.
+#: step(kernel_pointers, method, theta, grad, v, s, n) takes one step of a Method. theta (p,), the
+#: parameters, and v, s (p,), slots 0 and 1 of the method's memory, are changed in place; a slot
+#: that the method does not have may be empty. grad (p,); n: a StepNumbers.
 step = indirect_for(
     Method,
     "F1 F1 F1 F1 StepNumbers",

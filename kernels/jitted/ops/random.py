@@ -24,21 +24,21 @@ from ..compiler.jit import inlined
 from ..gemm.packing import lane_count
 from ..records import Matrix
 
-#: Second integer of the key: a `Purpose` in its upper 16 bits, the number of the layer among those
-#: that draw random numbers in the lower ones. The first integer is the seed.
+#: Second integer of Philox's key, whose first one is the seed: a `Purpose` in the upper 16 bits.
+#: The lower 16 bits, 0 here, are the index of the layer among layers that draw random numbers.
 SHUFFLE_KEY = int(Purpose.SHUFFLE) << 16
 DROPOUT_KEY, NOISE_KEY = int(Purpose.DROPOUT) << 16, int(Purpose.NOISE) << 16
 
-#: Philox's constants: each round multiplies integers 0 and 2 of the counter by the first two and
-#: then increases the integers of the key by the others.
+#: Philox's constants: each round multiplies integers 0 and 2 of the counter by MULTIPLIERS and then
+#: increases integers 0 and 1 of the key by INCREMENTS.
 MULTIPLIERS, INCREMENTS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 
 
 @inlined
 def philox_words(c0, c1, c2, c3, k0, k1):
-    """Return four random 32-bit integers, as uint64, by ten rounds of Philox.
+    """Return a tuple of four random 32-bit integers, as uint64, by ten rounds of Philox-4x32.
 
-    c0 … c3: the counter, four 32-bit integers; k0, k1: the key, two 32-bit integers.
+    c0 … c3: the counter, k0, k1: the key, each an integer 0 … 2³² − 1.
     """
     a, b, c, d = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
     k0, k1 = np.uint64(k0), np.uint64(k1)
@@ -52,19 +52,20 @@ def philox_words(c0, c1, c2, c3, k0, k1):
 
 @inlined
 def _words(group, row, epoch, seed, key):
-    """Return four random 32-bit integers, as uint64, for units 4·group … 4·group + 3 of an example.
+    """Return a tuple of four random 32-bit integers, as uint64, for four units of an example.
 
-    row: index of the example in the user's X; key: DROPOUT_KEY or NOISE_KEY, or-ed with the layer.
+    The units are 4 · group … 4 · group + 3. row: index of the example in the user's X; epoch, seed:
+    ints; key: DROPOUT_KEY or NOISE_KEY, or-ed with the index of the layer.
     """
     return philox_words(group, row & 0xFFFFFFFF, epoch, row >> 32, seed, key)
 
 
 @indirect("I1 i i", requires="shuffle")
 def shuffle(order, seed, epoch):
-    """Fill order (m,) with a permutation of 0 … m − 1, a pure function of seed and epoch.
+    """Fill order (m,) int64 with a permutation of 0 … m − 1 that depends only on seed and epoch.
 
-    Fisher and Yates: from the end, place i is swapped with place ⌊u (i + 1) / 2³²⌋, where u is the
-    random 32-bit integer of i. Philox returns those of four places at once.
+    Fisher and Yates: for i from m − 1 down to 1, order[i] is swapped with order[⌊u (i + 1) / 2³²⌋],
+    where u is the random 32-bit integer of i. Philox returns the integers of four i in one call.
     """
     m = order.size
     for i in range(m):
@@ -79,10 +80,10 @@ def shuffle(order, seed, epoch):
 
 
 def _rounds(builder, counter, keys):
-    """Emit ten rounds of Philox and return four vectors of random 32-bit integers.
+    """Emit ten rounds of Philox and return a tuple of four LLVM vectors of random 32-bit integers.
 
-    counter: four vectors; keys: two vectors. Each lane is 64 bits wide, for products of 32-bit
-    integers, and holds one 32-bit integer.
+    counter: four, keys: two LLVM vectors of 32-bit integers. Lanes of all vectors have 64 bits, the
+    upper 32 of them 0, because products of two 32-bit integers need them.
     """
     kind = counter[0].type
 
@@ -104,9 +105,10 @@ def _rounds(builder, counter, keys):
 
 
 def _kept_or_marked(builder, v, x, kept):
-    """Emit and return a vector: x in the lanes of `kept`, with +0 instead of −0; −0 in the others.
+    """Emit and return a vector that holds x where `kept` is 1 (+0 where x is −0), else −0.
 
-    −0 marks units that are dropped. kept: a vector of bits.
+    −0 marks numbers that dropout drops. v: a Vectors of x's dtype; x: an LLVM vector; kept: an LLVM
+    vector of bits, one a lane.
     """
     kind = ir.VectorType(ir.IntType(8 * v.itemsize), v.lanes)
     sign, zero = (ir.Constant(kind, [n] * v.lanes) for n in (1 << (8 * v.itemsize - 1), 0))
@@ -116,20 +118,21 @@ def _kept_or_marked(builder, v, x, kept):
 
 
 class Draw(NamedTuple):
-    """What the random integers of four units depend on, beside the example's index in X."""
+    """What the random integers of four units depend on, besides the example's index in X."""
 
     group: int  # index of the first of the four units, divided by 4
-    epoch: int  # number of the epoch, from 0 on
+    epoch: int  # the epoch, counted from 0
     seed: int  # the user's seed, the first integer of Philox's key
-    key: int  # the second one: DROPOUT_KEY or-ed with the number of the layer
+    key: int  # the second integer of the key: DROPOUT_KEY or-ed with the index of the layer
 
 
 @intrinsic
 def _drop(typingctx, X, A, row_indices, n, units, draw, bound, scale):
     """A[i, j] = scale · X[i, j] if the random integer of unit i, example j is ≥ bound, else −0.
 
-    X, A: Matrix of units × examples. i < units ≤ 4; j < n ≤ lanes of a vector; row_indices (n,):
-    the examples' indices in the user's X; draw: a Draw, the rest of what the integers depend on.
+    i < units ≤ 4, j < n ≤ lanes of a vector register. X, A (units, n): each a Matrix, A written; a
+    product −0 becomes +0. row_indices (n,): the examples' indices in the user's X; draw: a Draw;
+    bound: an int64 from 0 to 2³², compared with integers of 32 bits; scale: a float64.
     """
     signature = void(X, A, row_indices, index, index, draw, index, types.float64)
 
@@ -163,10 +166,10 @@ def _drop(typingctx, X, A, row_indices, n, units, draw, bound, scale):
 def drop_units(X, A, row_indices, k0, k1, rate, seed, layer, epoch):
     """A[k, j] = X[k, j] / (1 − rate) if the random integer of unit k, example j is ≥ rate · 2³².
 
-    Else A[k, j] = −0. A kept number is never −0, by which `drop_back` knows the dropped ones. k0 ≤
-    k < k1, j < m; k0 is a multiple of 4, for Philox returns four integers. X, A (n, ld), or one
-    array; row_indices (m,): the examples' indices in the user's X; layer: its number among layers
-    that draw random numbers.
+    Else A[k, j] = −0, by which `drop_back` knows the dropped numbers; a kept number is never −0.
+    k0 ≤ k < k1, j < m; k0 must be a multiple of 4, since Philox returns four integers. X, A
+    (n, ld): A out, may be X itself; row_indices (m,): the examples' indices in the user's X; layer:
+    index of the layer among the layers that draw random numbers; epoch: counted from 0.
     """
     bound, key, scale = np.int64(rate * 2.0**32), DROPOUT_KEY | layer, 1 / (1 - rate)
     ldx, lda, step, m = X.shape[1], A.shape[1], lane_count(A), row_indices.size
@@ -181,9 +184,10 @@ def drop_units(X, A, row_indices, k0, k1, rate, seed, layer, epoch):
 
 @indirect("F2 F2 F2 i i i f", requires="dropout in training")
 def drop_back(A, dA, dX, m, k0, k1, rate):
-    """dX[k, j] = dA[k, j] / (1 − rate) where A[k, j] is not −0, the mark of dropped units; else 0.
+    """dX[k, j] = dA[k, j] / (1 − rate), or 0 where A[k, j] is −0, for units k0 ≤ k < k1 and j < m.
 
-    k0 ≤ k < k1, j < m. A: the output of `drop_units`. A, dA, dX (n, ld), dX out.
+    A (n, ld): what `drop_units` wrote, in which −0 marks dropped numbers. dA (n, ld); dX (n, ld)
+    out. rate: the share of numbers that is dropped; m: examples.
     """
     zero, scale = A.dtype.type(0), A.dtype.type(1 / (1 - rate))
     for k in range(k0, k1):
@@ -194,11 +198,12 @@ def drop_back(A, dA, dX, m, k0, k1, rate):
 
 @indirect("F2 F2 I1 i i f i i i", requires="noise in training")
 def add_noise(X, A, row_indices, k0, k1, deviation, seed, layer, epoch):
-    """A[k, j] = X[k, j] + deviation · N, N standard normal, for k0 ≤ k < k1 and all m examples j.
+    """A[k, j] = X[k, j] + deviation · N[k, j] for units k0 ≤ k < k1 and examples j < m.
 
-    Box and Muller: a pair of random integers gives the N of units k and k + 1. k0 is a multiple of
-    4, for Philox returns four integers. X, A (n, ld); row_indices (m,): the examples' indices in
-    the user's X; layer: its number among layers that draw random numbers.
+    N[k, j] are standard normal: by Box and Muller, two random integers give N of units k and k + 1.
+    k0 must be a multiple of 4, since Philox returns four integers. X (n, ld); A (n, ld) out;
+    row_indices (m,): the examples' indices in the user's X; layer: index of the layer among the
+    layers that draw random numbers; epoch: counted from 0.
     """
     number = A.dtype.type
     for k in range(k0, k1, 4):
