@@ -29,10 +29,11 @@ CSR_NR = 4
 
 @inlined
 def _scaled(value, wide, k, scaling):
-    """Return (value − shift[k] − rest[k]) factor[k] + offset; value: an element of feature k.
+    """Return (value − shift[q] − rest[q]) factor[q] + offset, a number of NumPy scalar type `wide`.
 
-    It is computed in the scalar type `wide`. scaling: an InputScaling of one number for all
-    features or one a feature; where it has none, the value is returned.
+    value: an element of X of feature k, as a `wide`. scaling: an InputScaling. q = k if its vectors
+    have a number for each feature, q = 0 if they have one for all features; if they are empty,
+    value is returned.
     """
     shift, factor, rest, offset = scaling
     if shift.size > 0:
@@ -43,9 +44,11 @@ def _scaled(value, wide, k, scaling):
 
 @inlined
 def _gather(dtype, wide, X, rows, first, scaling, block):
-    """Block (n, w) = X[rows, first : first + w], scaled by an InputScaling; rows (n,).
+    """block[j, k] = X[rows[j], first + k], scaled.   rows (n,); block (n, w) is written.
 
-    dtype, wide: the scalar types of the values of the CSR array X and of the scaling's arithmetic.
+    X: an Input of CSR rows. dtype: NumPy scalar type of its values; wide: the scalar type in which
+    they are scaled, before they are rounded to the block's dtype. rows: indices of examples. first:
+    a feature. scaling: an InputScaling of all features.
     """
     number, w = block.dtype.type, block.shape[1]
     own = scaling_of_features(scaling, wide, first, w)
@@ -61,17 +64,26 @@ def _gather(dtype, wide, X, rows, first, scaling, block):
 
 
 def gather_kernel(dtype):
-    """Return the kernel that copies blocks of a CSR array with values of NumPy scalar type dtype.
+    """Return the kernel that copies and scales blocks of CSR rows whose values have a given dtype.
 
-    It scales them in float64 if the values are float64, else in the network's dtype.
+    dtype: the NumPy scalar type np.float32 or np.float64. The kernel scales float64 in float64,
+    float32 in the network's dtype.
     """
 
     def gather(X, rows, first, scaling, block):
-        """Block (n, w) = X[rows, first : first + w], scaled in the network's dtype; rows (n,)."""
+        """block[j, k] = X[rows[j], first + k], scaled in the network's dtype.
+
+        X: an Input of CSR rows; rows (n,): indices of examples; first: a feature; scaling: an
+        InputScaling of all features; block (n, w): written.
+        """
         _gather(dtype, block.dtype.type, X, rows, first, scaling, block)
 
     def gather_wide(X, rows, first, scaling, block):
-        """Block (n, w) = X[rows, first : first + w], scaled in float64; rows (n,)."""
+        """block[j, k] = X[rows[j], first + k], scaled in float64.
+
+        X: an Input of CSR rows; rows (n,): indices of examples; first: a feature; scaling: an
+        InputScaling of all features; block (n, w): written.
+        """
         _gather(dtype, np.float64, X, rows, first, scaling, block)
 
     return gather_wide if dtype == np.float64 else gather
@@ -79,9 +91,10 @@ def gather_kernel(dtype):
 
 @exact  # LLVM would otherwise gather by vectors of indices, which takes twice as long.
 def _dot4(dtype, X, i, w0, w1, w2, w3):
-    """Return Σₖ X[i, k] wⱼ[k] for j = 0 … 3: example i of CSR X times the weights of four units.
+    """Return four numbers Σₖ X[i, k] wⱼ[k], j = 0 … 3: example i times the weights of four units.
 
-    w0 … w3 (n_in,). dtype: NumPy scalar type of the values of X.
+    X: an Input of CSR rows; dtype: NumPy scalar type of its values. w0 … w3 (n_in,): vectors of the
+    network's dtype, in which the sums are computed.
     """
     number = w0.dtype.type
     a = b = c = d = number(0)
@@ -97,7 +110,10 @@ def _dot4(dtype, X, i, w0, w1, w2, w3):
 
 @exact
 def _dot(dtype, X, i, w):
-    """Return Σₖ X[i, k] w[k]: example i of the CSR array X times a unit's weights w (n_in,)."""
+    """Return the number Σₖ X[i, k] w[k]: example i times the weights w (n_in,) of a unit.
+
+    X: an Input of CSR rows; dtype: NumPy scalar type of its values. The sum has the dtype of w.
+    """
     number = w.dtype.type
     a = number(0)
     first, last = csr_row_bounds(X, i)
@@ -110,9 +126,10 @@ def _forward_kernel(dtype):
     """Return the kernel of Z += W X[rows]ᵀ for CSR rows with values of NumPy scalar type dtype."""
 
     def forward(n_out, X, rows, W, Z):
-        """Z[o, j] += Σₖ X[rows[j], k] W[o, k] for o < n_out.   W (n_out, n_in); Z (n_out, m).
+        """Z[o, j] += Σₖ X[rows[j], k] W[o, k] for o < n_out and j < m.
 
-        rows (m,): indices of examples of X. W is contiguous: its leading dimension is n_in.
+        X: an Input of CSR rows; rows (m,): indices of examples. W: a Matrix (n_out, n_in) whose
+        leading dimension is n_in; Z: a Matrix (n_out, m).
         """
         weights, w, n_in = W
         out, z, ld = Z
@@ -139,9 +156,10 @@ def _forward_kernel(dtype):
 
 @inlined
 def _scatter4(dtype, X, rows, dZ, grad, c, n_in):
-    """grad[c + o · n_in + k] += Σⱼ dZ[o, j] X[rows[j], k] for four units o and all features k.
+    """grad[c + o · n_in + k] += Σⱼ dZ[o, j] X[rows[j], k] for the units o = 0 … 3 and all k < n_in.
 
-    dZ: a Matrix (4, rows.size). dtype: NumPy scalar type of the values of the CSR array X.
+    grad: a flat vector, which holds dW (4, n_in) from index c on. dZ: a Matrix (4, m). X: an Input
+    of CSR rows; dtype: NumPy scalar type of its values. rows (m,): indices of examples.
     """
     slopes, d, ld = dZ
     number = grad.dtype.type
@@ -163,9 +181,10 @@ def _backward_kernel(dtype):
     """Return the kernel of dW = dZ X[rows] for CSR rows with values of NumPy scalar type dtype."""
 
     def backward(n_out, X, rows, dZ, dW):
-        """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for o < n_out ≤ CSR_NR.
+        """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for o < n_out ≤ CSR_NR and all features k.
 
-        dZ (n_out, rows.size); dW (n_out, n_in), contiguous.
+        X: an Input of CSR rows; rows (m,): indices of examples. dZ: a Matrix (n_out, m); dW: a
+        Matrix (n_out, n_in), contiguous, overwritten.
         """
         slopes, d, ld = dZ
         grad, c, n_in = dW
@@ -192,11 +211,11 @@ _backward = indirect_each(
 
 @inlined
 def csr_forward(table, n_out, X, rows, W, Z, scratch):
-    """Z[o, j] += Σₖ X[rows[j], k] W[o, k] for o < n_out.   W (n_out, n_in); Z (n_out, rows.size).
+    """Z[o, j] += Σₖ X[rows[j], k] W[o, k] for o < n_out and j < m.
 
-    Before the call all examples of a unit hold one number, its bias: Z[o, j] = Z[o, 0]. W is
-    contiguous. table: the kernel pointers. scratch (size,): room for packed weights, which are used
-    if they fit.
+    X: an Input of CSR rows; rows (m,): indices of examples. W: a Matrix (n_out, n_in), contiguous;
+    Z: a Matrix (n_out, m). Before the call every Z[o, j] of a unit o is one number, its bias.
+    table: the kernel pointers. scratch (size,): memory in which W is packed, if it fits.
     """
     if csr_gemm_packed.fits(scratch, n_out, W.ld):
         csr_gemm_packed.csr_packed_forward(table, n_out, X, rows, W, Z, scratch)
@@ -206,10 +225,12 @@ def csr_forward(table, n_out, X, rows, W, Z, scratch):
 
 @inlined
 def csr_backward(table, n_out, X, rows, dZ, dW, scratch, team):
-    """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for this thread's share of the units o < n_out.
+    """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for this thread's share of the units o < n_out, all k.
 
-    dZ (n_out, rows.size); dW (n_out, n_in), contiguous. scratch (size,): room for a packed
-    gradient, which is used if it fits. The threads of the team take tiles of units in turn.
+    X: an Input of CSR rows; rows (m,): indices of examples. dZ: a Matrix (n_out, m); dW: a Matrix
+    (n_out, n_in), contiguous, overwritten. table: the kernel pointers. scratch (size,): this
+    thread's memory, in which dW is summed as a packed panel, if it fits. Tiles of units are dealt
+    out to the threads of the Team `team` in turn.
     """
     slopes, d, ld = dZ
     grad, c, n_in = dW

@@ -29,11 +29,12 @@ from .input_descriptor import CSR_DTYPE_CODE
 
 
 def _emit_element(context, builder, v, X, i, dtype):
-    """Emit (values[i] in every lane, columns[i] · lanes) of element i of the CSR array X.
+    """Emit (a vector with the i-th stored value of X in every lane, the int64 columns[i] · lanes).
 
-    The second is the offset of the feature's weights in a panel (n_in, lanes). X: the Input as a
-    record of LLVM values. dtype: Numba's type of the NumPy scalar type of X's values. v: the
-    Vectors of the network's dtype, to which the value is converted.
+    The second is the offset, in numbers, of this feature's weights in a panel (n_in, lanes). X: an
+    Input of CSR rows as a record of LLVM values; i: an LLVM integer. dtype: Numba's type of the
+    NumPy scalar type of X's values. v: the Vectors of the network's dtype, to which the value is
+    converted.
     """
     kind = context.get_data_type(dtype.instance_type)
     values, columns = (
@@ -49,10 +50,11 @@ def _emit_element(context, builder, v, X, i, dtype):
 
 @intrinsic
 def _add_products(typingctx, X, first, last, panel, p, Y, y, dtype):
-    """Y[y + q] += Σᵢ values[i] panel[p + columns[i] · lanes + q] for each lane q of a vector.
+    """Y[y + q] += Σᵢ values[i] panel[p + columns[i] · lanes + q] for each lane q, a unit.
 
-    i runs over the elements first … last − 1 of the CSR array X, at least one; lane q is a unit.
-    panel (n_in, lanes) begins at p, the sums (lanes,) at Y[y]. dtype: scalar type of X's values.
+    X: an Input of CSR rows with the vectors `values` and `columns`; dtype: NumPy scalar type of its
+    values. i runs over the elements first … last − 1, at least one. panel, Y: flat vectors; packed
+    weights (n_in, lanes) begin at panel[p], the sums (lanes,) at Y[y].
     """
     signature = void(X, index, index, panel, index, Y, index, dtype)
 
@@ -73,10 +75,11 @@ def _add_products(typingctx, X, first, last, panel, p, Y, y, dtype):
 
 @intrinsic
 def _scatter(typingctx, X, first, last, D, d, panel, p, dtype):
-    """panel[p + columns[i] · lanes + q] += values[i] D[d + q] for each lane q of a vector.
+    """panel[p + columns[i] · lanes + q] += values[i] D[d + q] for each i, and each lane q, a unit.
 
-    i runs over the elements first … last − 1 of the CSR array X, at least one; lane q is a unit.
-    D[d :] (lanes,): dZ of one example. panel (n_in, lanes), from p on: the packed gradient.
+    X: an Input of CSR rows with the vectors `values` and `columns`; dtype: NumPy scalar type of its
+    values. i runs over the elements first … last − 1, at least one. D, panel: flat vectors; dZ
+    (lanes,) of one example begins at D[d], the packed gradient (n_in, lanes) at panel[p].
     """
     signature = void(X, index, index, D, index, panel, index, dtype)
 
@@ -98,11 +101,12 @@ def _forward_kernel(dtype):
     """Return the kernel of Z += W X[rows]ᵀ for CSR rows with values of NumPy scalar type dtype."""
 
     def forward(table, n_out, X, rows, W, Z, scratch):
-        """Z[o, j] += Σₖ X[rows[j], k] W[o, k] for o < n_out.   W (n_out, n_in) is contiguous.
+        """Z[o, j] += Σₖ X[rows[j], k] W[o, k] for o < n_out and j < m.
 
-        Z (n_out, rows.size); all examples of a unit start from Z[o, 0], its bias. scratch holds
-        these starts (lanes,), sums (examples, units) of (lanes, lanes) and packed weights
-        (n_in, lanes), where lanes are the units of a vector.
+        X: an Input of CSR rows; rows (m,): indices of examples. W: a Matrix (n_out, n_in),
+        contiguous; Z: a Matrix (n_out, m) in which Z[o, j] = Z[o, 0], the bias of unit o, before
+        the call. table: the kernel pointers. scratch receives the biases (lanes,) of a vector of
+        units, then sums (lanes, lanes) of examples by units, then packed weights (n_in, lanes).
         """
         weights, w, n_in = W
         out, z, ld = Z
@@ -131,10 +135,12 @@ def _backward_kernel(dtype):
     """Return the kernel of dW = dZ X[rows] for CSR rows with values of NumPy scalar type dtype."""
 
     def backward(table, n_out, X, rows, dZ, dW, scratch):
-        """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for o < n_out ≤ lanes of a vector.
+        """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for o < n_out and all features k.
 
-        dZ (n_out, rows.size); dW (n_out, n_in), contiguous. scratch holds dZ of some examples as
-        (examples, units) of (lanes, lanes), then the packed gradient (n_in, lanes).
+        n_out: at most the lanes of a vector. X: an Input of CSR rows; rows (m,): indices of
+        examples. dZ: a Matrix (n_out, m); dW: a Matrix (n_out, n_in), contiguous, overwritten.
+        table: the kernel pointers. scratch receives dZ of some examples as (lanes, lanes), examples
+        by units, then the packed gradient (n_in, lanes).
         """
         slopes, d, ld = dZ
         grad, c, n_in = dW
@@ -161,9 +167,10 @@ _backward = indirect_each(
 
 @inlined
 def fits(scratch, n_out, n_in):
-    """Tell whether weights (n_out, n_in) are packed.
+    """Return a bool: whether the weights (n_out, n_in) of CSR products are packed.
 
-    They are if n_out fills at least half a vector and scratch (size,) holds what the kernels need.
+    They are if n_out fills at least half a vector, and if the vector `scratch` has the (n_in +
+    lanes + 1) · lanes numbers that the kernels of this module need; lanes: numbers in a vector.
     """
     lanes = lane_count(scratch)
     return 2 * n_out >= lanes and (n_in + lanes + 1) * lanes <= scratch.size
@@ -171,20 +178,24 @@ def fits(scratch, n_out, n_in):
 
 @inlined
 def csr_packed_forward(table, n_out, X, rows, W, Z, scratch):
-    """Z[o, j] += Σₖ X[rows[j], k] W[o, k] for o < n_out.   W (n_out, n_in); Z (n_out, rows.size).
+    """Z[o, j] += Σₖ X[rows[j], k] W[o, k] for o < n_out and j < m.
 
-    Before the call all examples of a unit hold one number, its bias: Z[o, j] = Z[o, 0]. W is
-    contiguous. table: the kernel pointers. scratch: large enough for `fits` to hold.
+    X: an Input of CSR rows; rows (m,): indices of examples. W: a Matrix (n_out, n_in), contiguous;
+    Z: a Matrix (n_out, m). Before the call every Z[o, j] of a unit o is one number, its bias.
+    table: the kernel pointers. scratch: memory for packed weights, a vector for which `fits`
+    returns True.
     """
     _forward(table, X.dtype_code - CSR_DTYPE_CODE, n_out, X, rows, W, Z, scratch)
 
 
 @inlined
 def csr_packed_backward(table, n_out, X, rows, dZ, dW, scratch, team):
-    """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for this thread's share of the units o < n_out.
+    """dW[o, k] = Σⱼ dZ[o, j] X[rows[j], k] for this thread's share of the units o < n_out, all k.
 
-    dZ (n_out, rows.size); dW (n_out, n_in), contiguous. scratch: large enough for `fits` to hold.
-    The threads of the team take tiles of as many units as a vector has lanes in turn.
+    X: an Input of CSR rows; rows (m,): indices of examples. dZ: a Matrix (n_out, m); dW: a Matrix
+    (n_out, n_in), contiguous, overwritten. table: the kernel pointers. scratch: this thread's
+    memory, a vector for which `fits` returns True. Tiles of units, one unit a lane of a vector, are
+    dealt out to the threads of the Team `team` in turn.
     """
     slopes, d, ld = dZ
     grad, c, n_in = dW

@@ -31,9 +31,11 @@ INT8_NARROW = int(InputKind.INT8_NARROW)
 
 @inlined
 def read_block(kernel_ptrs, op, state, X, row_indices, k0, block):
-    """Block (n, w) = X[row_indices, k0 : k0 + w], scaled by the INPUT op row `op`.
+    """block[j, k] = X[row_indices[j], k0 + k], scaled.   row_indices (n,); block (n, w): written.
 
-    row_indices (n,): indices of examples. state: the vector with the statistics of the scaling.
+    X: an Input; row_indices: indices of examples; k0: a feature. op: the INPUT op row; `state`: the
+    flat vector that holds its statistics, by which the features are scaled. kernel_ptrs: the kernel
+    pointers.
     """
     gather(kernel_ptrs, X, row_indices, k0, input_scaling(op, state), block)
 
@@ -42,9 +44,9 @@ def read_block(kernel_ptrs, op, state, X, row_indices, k0, block):
 def _forward_shares(ops, X, m, itemsize, team):
     """Return a thread's share of Z (n_out, m): (first unit, last + 1, first example, last + 1).
 
-    A thread has either all units of some examples (whole cache lines of Z), or all examples of some
-    units: the latter where bytes of X replace a laid-out INPUT op row (A = AS_IT_IS) as int8
-    products.
+    It is all units of some examples, in whole cache lines of Z. Where an int8 product of X takes
+    the place of an INPUT op row (its A is AS_IT_IS), it is all examples of some units. ops: the op
+    table; X: an Input; m: the number of examples; itemsize: bytes of a number of Z; team: a Team.
     """
     n = ops[1].n_out
     if X.kind >= INT8_PACKED and ops[0].A == AS_IT_IS:
@@ -60,7 +62,8 @@ def _group_shares(n_groups, m, itemsize, team):
     """Return what a thread sums: (first group of features, last + 1, first example, last + 1).
 
     With fewer than two threads a group, a thread takes all m examples of its groups; otherwise
-    several threads take shares of the examples of one group, in whole cache lines.
+    several threads take shares of the examples of one group, in whole cache lines. itemsize: bytes
+    of a number of Z; team: a Team.
     """
     tid, across = team.tid, team.n_threads // n_groups
     if across <= 1:
@@ -72,17 +75,17 @@ def _group_shares(n_groups, m, itemsize, team):
 
 @inlined
 def _n_feature_groups(op, X, capacity):
-    """Return the number of groups of features that are summed apart, at most `capacity`.
+    """Return the number of groups of features whose products are summed apart, at most `capacity`.
 
-    capacity: groups for which the workspace has room; 0: all features are summed at once. op: the
-    DENSE op row.
+    capacity: groups for which the workspace has room; 0: all features are summed into Z directly.
+    op: the DENSE op row; X: an Input.
     """
     return min(capacity, n_narrow_tiles(op.n_in, op.n_out)) if X.kind >= INT8_NARROW else capacity
 
 
 @inlined
 def _thread_scratch(workspace, team):
-    """Return this thread's own scratch, a view (thread_size,) of the workspace."""
+    """Return this thread's own scratch, a view (thread_size,) of the buffer of a Workspace."""
     buffer, _, offsets = workspace
     return view(buffer, offsets.thread_base + team.tid * offsets.thread_size, offsets.thread_size)
 
@@ -91,8 +94,8 @@ def _thread_scratch(workspace, team):
 def _add_group_sums(Z, sums, n_out, n_groups, m):
     """Z[o, j] += sums[g, o, j] for each group g = 0 … n_groups − 1 in turn, o < n_out, j < m.
 
-    Z: a Matrix. sums: offset in Z's vector at which the array (n_groups, n_out, ld) begins, with
-    the ld of Z.
+    Z: a Matrix (n_out, m). sums: the index in Z.data at which an array (n_groups, n_out, Z.ld)
+    begins; its last axis holds examples.
     """
     buffer, z, ld = Z
     for o in range(n_out):
@@ -107,10 +110,11 @@ def _add_group_sums(Z, sums, n_out, n_groups, m):
 def _forward_groups(kernel_ptrs, model, workspace, X, row_indices, outputs, first, last, team):
     """Z[o, j] += Σₖ x[j, k] W[o, k] for a thread's units o and its examples j = first … last − 1.
 
-    x (m, n_in): X[row_indices], scaled; Z (n_out, ld) in the workspace. outputs: the thread's
-    units. With room for groups of features, threads first sum groups into the workspace, for
-    examples that may differ from first … last − 1, and after a barrier add them to Z. Loops over
-    features are outermost: weights of a tile stay in the cache while the examples pass.
+    model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled; Z (n_out, ld) in the
+    Workspace; outputs: an Outputs, the thread's units; team: a Team. If the workspace has room for
+    groups of features, each thread first sums some groups into it, perhaps for other examples than
+    first … last − 1; after a barrier it adds all groups to its part of Z. Loops over features are
+    outermost: weights of a tile stay in the cache while the examples pass.
     """
     op, (buffer, ld, offsets) = model.ops[1], workspace
     sums, size = offsets.group_sums, op.n_out * ld
@@ -137,8 +141,10 @@ def _forward_groups(kernel_ptrs, model, workspace, X, row_indices, outputs, firs
 def first_layer_forward(kernel_ptrs, model, workspace, X, row_indices, team):
     """Z = W xᵀ + b and A = g(Z) of the first DENSE op row; x (m, n_in) is X[row_indices], scaled.
 
-    Z, A (n_out, ld) lie in the workspace; a thread of the team writes its share. Where g is softmax
-    or the identity, only Z is written. b = 0 if the layer has no bias.
+    model: a Model; X: an Input; row_indices (m,): indices of examples. Z, A (n_out, ld) lie in the
+    Workspace `workspace`, at op.Z · ld and op.A · ld; each thread of the Team `team` writes a
+    share. Where the activation g is softmax or the identity, only Z is written. b = 0 if the layer
+    has no bias.
     """
     (ops, theta, _), (buffer, ld, offsets) = model, workspace
     op = ops[1]
@@ -168,8 +174,9 @@ def first_layer_forward(kernel_ptrs, model, workspace, X, row_indices, team):
 def first_layer_backward(kernel_ptrs, model, grad, workspace, dZ_offset, X, row_indices, team):
     """dW[o, k] = Σⱼ dZ[o, j] x[j, k] of the first DENSE op row, for x = X[row_indices], scaled.
 
-    dZ (n_out, ld) begins at dZ_offset of the workspace's buffer; dW (n_out, n_in) lies in the
-    vector grad at op.W. A thread of the team writes its share of dW.
+    model: a Model; X: an Input; row_indices (m,): indices of examples. dZ (n_out, ld) begins at
+    index dZ_offset of the Workspace's buffer; dW (n_out, n_in) begins at index op.W of the flat
+    vector `grad`. Each thread of the Team `team` writes a share of dW.
     """
     op, scratch = model.ops[1], _thread_scratch(workspace, team)
     dZ, dW = Matrix(workspace.buffer, dZ_offset, workspace.ld), Matrix(grad, op.W, op.n_in)

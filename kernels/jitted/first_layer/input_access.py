@@ -14,39 +14,48 @@ from ..records import InputScaling, Scaling
 
 
 def each_csr_dtype(kernel_of):
-    """Return {requirement: kernel_of(dtype)} for CSR values of float32, then of float64.
+    """Return {requirement: kernel_of(dtype)} for CSR values of np.float32, then of np.float64.
 
     A requirement is the name by which a program requests a kernel. kernel_of(dtype) returns the
-    kernel for values of the NumPy scalar type dtype. The order is that of `Input.dtype_code`.
+    kernel for values of a NumPy scalar type. The order is that of `Input.dtype_code`.
     """
     return {f"sparse {np.dtype(kind).name}": kernel_of(kind) for kind in (np.float32, np.float64)}
 
 
 @inlined
 def csr_row_bounds(X, i):
-    """Return (begin, end): example i of the CSR array X has the elements begin … end − 1."""
+    """Return (begin, end), int64: example i has the stored elements begin … end − 1 of X.
+
+    X: an Input of CSR rows.
+    """
     starts = X.row_stride
     return load(starts, i, np.int64), load(starts, i + 1, np.int64)
 
 
 @inlined
 def csr_column(X, p):
-    """Return the feature of element p of the CSR array X, as uint32: LLVM extends no sign then."""
+    """Return the feature of stored element p of X, an Input of CSR rows, as a uint32.
+
+    uint32 lets LLVM widen it to an index without extending a sign.
+    """
     return load(X.column_stride, p, np.uint32)
 
 
 @inlined
 def csr_value(X, p, dtype):
-    """Return the value of element p of the CSR array X; dtype: NumPy scalar type of its values."""
+    """Return the value of stored element p of X, an Input of CSR rows.
+
+    dtype: the NumPy scalar type of its values.
+    """
     return load(X.address, p, dtype)
 
 
 @inlined
 def csr_find_column(X, i, column):
-    """Return the first element of example i of the CSR array X whose feature is ≥ `column`.
+    """Return the index of the first stored element of example i whose feature is ≥ `column`, int64.
 
-    This is the end of the example if all its features are smaller. The elements of an example are
-    sorted by feature, and searched by bisection.
+    It is the end of the example if all its features are smaller. X: an Input of CSR rows. The
+    elements of an example are sorted by feature, and searched by bisection.
     """
     low, high = csr_row_bounds(X, i)
     while low < high:
@@ -60,7 +69,10 @@ def csr_find_column(X, i, column):
 
 @inlined
 def input_scaling(op, state):
-    """Return the InputScaling of the INPUT op row `op`: views (op.stats,) of the vector `state`."""
+    """Return the InputScaling of the INPUT op row `op`, whose statistics the vector `state` holds.
+
+    Its vectors (op.stats,) are views of `state`.
+    """
     n, first = op.stats, op.state
     return InputScaling(
         view(state, first, n), view(state, first + n, n), view(state, first + 2 * n, n), op.offset
@@ -71,8 +83,8 @@ def input_scaling(op, state):
 def scaling_of_features(scaling, number, first, count):
     """Return the InputScaling of the features first … first + count − 1 alone.
 
-    Vectors with one number for all features, or with none, are returned whole. number: the NumPy
-    scalar type to which the offset is converted.
+    scaling: the InputScaling of all features; if its vectors have one number for all features, or
+    none, they are returned whole. number: the NumPy scalar type to which the offset is converted.
     """
     start, n = (first, count) if scaling.shift.size > 1 else (0, scaling.shift.size)
     shift, factor = view(scaling.shift, start, n), view(scaling.factor, start, n)
@@ -81,9 +93,10 @@ def scaling_of_features(scaling, number, first, count):
 
 @inlined
 def common_scaling(op, state):
-    """Return Scaling(factor, offset), x → factor · x + offset, of the INPUT op row `op`.
+    """Return the Scaling (factor, offset) of the INPUT op row `op`: x → factor · x + offset.
 
-    op scales all features alike (op.stats = 1) or not at all (op.stats = 0: factor 1, offset 0).
+    op has one scaling for all features (op.stats = 1) or none (op.stats = 0: factor 1, offset 0).
+    state: the flat vector that holds its statistics.
     """
     if op.stats == 0:
         return Scaling(1.0, 0.0)
@@ -96,7 +109,8 @@ def common_scaling(op, state):
 def tile_range(n_features, n_tiles, tile, multiple):
     """Return (first feature, number of features) of one of n_tiles nearly equal tiles.
 
-    tile: its index. Every tile begins at a multiple of `multiple`; the last ends at n_features.
+    They divide n_features features. tile: the index of the tile, from 0 on. Every tile begins at a
+    multiple of `multiple` features; the last ends at n_features.
     """
     begin = n_features * tile // n_tiles // multiple * multiple
     end = n_features * (tile + 1) // n_tiles // multiple * multiple

@@ -39,11 +39,11 @@ class InputKind(IntEnum):
 
 
 def describe_input(X: np.ndarray[Any, Any] | SparseRows) -> tuple[Input, Any]:
-    """Return (an Input of kind LAID_OUT that describes X (m, n), the array it points into).
+    """Return (an Input of kind LAID_OUT that describes X (m, n), the array that it points into).
 
-    The caller keeps that array alive while the Input is used. It is X itself, or a copy: in float64
-    if no kernel reads the dtype or byte order of X; in C order if X is not aligned or its strides
-    are not multiples of its itemsize.
+    X: an array or SparseRows. The caller keeps the second array alive while the Input is used. It
+    is X itself, or a copy: in float64 if no kernel reads the dtype or byte order of X; in C order
+    if X is not aligned or its strides are not multiples of its itemsize.
     """
     kind = int(InputKind.LAID_OUT)
     if isinstance(X, SparseRows):
@@ -61,9 +61,9 @@ def describe_input(X: np.ndarray[Any, Any] | SparseRows) -> tuple[Input, Any]:
 
 
 def reader(X: np.ndarray[Any, Any] | SparseRows) -> str:
-    """Return the name by which a program requests the kernels that read X.
+    """Return the name (a str) by which a program requests the kernels that read X.
 
-    Of an array it is the dtype's name ("uint8"), of CSR rows "sparse float32" or "sparse float64".
+    Of SparseRows it is "sparse float32" or "sparse float64", of an array the dtype's name: "uint8".
     """
     name = DTYPE_NAMES[X.dtype]
     return f"sparse {name}" if isinstance(X, SparseRows) else name

@@ -3,7 +3,7 @@
 One instruction of VNNI multiplies 64 uint8 by 64 int8 and adds the products up in fours. A number
 of W or dZ is quantised to three limbs (signed bytes, `quantize.py`): three instructions replace
 four float multiply-adds, and no byte of X is converted. Only the quantised factor and each final
-sum are rounded: for 12288 numbers of one size, errors are half of those of a float32 product.
+sum are rounded: for 12288 numbers of one size, errors are half as large as in a float32 product.
 
 References: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VPDPBUSD.
 """
@@ -39,11 +39,12 @@ PREFETCHED_FEATURES = 2 * VECTOR_BYTES
 
 @indirect("i X I1 Features Scaling Matrix Matrix F1", requires=INT8_FORWARD)
 def int8_forward(n_out, X, rows, features, scaling, W, Z, scratch):
-    """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for k < n and o < n_out.
+    """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for o < n_out and e < m.
 
-    (first, n) = features, (factor, offset) = scaling. W (n_out, n), Z (n_out, rows.size).
-    scratch (INT8_SCRATCH,) holds packed bytes of X and limbs (signed bytes) of W, for n ≤ 2000.
-    Z[o] becomes NaN if W[o] is not finite.
+    k runs to n − 1; (first, n) = features, n ≤ 2000; (factor, offset) = scaling, a Scaling. X: an
+    Input of bytes; rows (m,): indices of examples. W: a Matrix (n_out, n), column k for feature
+    first + k; Z: a Matrix (n_out, m). scratch (INT8_SCRATCH,) receives packed bytes of X and limbs
+    (signed bytes) of W. Row o of Z becomes NaN if a number of row o of W is not finite.
     """
     k0, count = features
     weights, w, ldw = W
@@ -77,12 +78,13 @@ def int8_forward(n_out, X, rows, features, scaling, W, Z, scratch):
 
 @inlined
 def _back_examples(n_out, block, X, rows, features, factor, dW, accumulate, scratch, operands):
-    """dW[o, k] = factor Σⱼ dZ[o, j] X[rows[j], first + k], plus the old dW[o, k] if accumulate.
+    """dW[o, k] = factor Σⱼ dZ[o, j] X[rows[j], first + k] for o < n_out and k < n.
 
-    (first, n) = features, k < n, o < n_out; accumulate: 1 or 0. `operands` says where in scratch
-    the limbs (signed bytes) of dZ lie, and where X is packed by `block` features. Blocks go from
-    the last to the first: the end of X is still in the cache from the forward pass. The product of
-    a block prefetches the block before it.
+    (first, n) = features. accumulate: 1: the old dW[o, k] is added; 0: it is overwritten. X: an
+    Input of bytes; rows: indices of the examples j. dW: a Matrix (n_out, n). operands: an Operands,
+    which says where in scratch lie the limbs (signed bytes) of dZ, and room for panels of `block`
+    features of X. Blocks go from the last to the first: the end of X is still in the cache from the
+    forward pass. While one block is multiplied, bytes of the block that comes next are prefetched.
     """
     panels, n_words, limbs, ld = operands
     data, c, ldc = dW
@@ -106,10 +108,12 @@ def _back_examples(n_out, block, X, rows, features, factor, dW, accumulate, scra
 
 @indirect("i X I1 Features Scaling Matrix Matrix F1", requires=in_training(INT8_BACKWARD))
 def int8_backward(n_out, X, rows, features, scaling, dZ, dW, scratch):
-    """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], first + k] + offset) for k < n and o < n_out.
+    """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], first + k] + offset) for o < n_out and k < n.
 
-    (first, n) = features, (factor, offset) = scaling. dZ (n_out, rows.size), dW (n_out, n).
-    scratch (INT8_SCRATCH,) holds packed bytes of X and limbs (signed bytes) of dZ.
+    (first, n) = features; (factor, offset) = scaling, a Scaling. X: an Input of bytes; rows (m,):
+    indices of examples. dZ: a Matrix (n_out, m); dW: a Matrix (n_out, n), column k for feature
+    first + k, overwritten. scratch (INT8_SCRATCH,) receives packed bytes of X and limbs (signed
+    bytes) of dZ.
     """
     slopes, d, ldd = dZ
     data, c, ldc = dW

@@ -38,8 +38,8 @@ from .quantize import N_LIMBS, emit_limbs_value
 class Operands(NamedTuple):
     """Where the factors of a tile lie in scratch; offsets count 32-bit numbers.
 
-    The panel (n_words, INT8_NR) of 32-bit integers holds four bytes of X in each. A row of limbs
-    (signed bytes), (limbs_ld,), is a quantised row of the other factor, with its scale.
+    The panel (n_words, INT8_NR) is a matrix of 32-bit integers, each of four bytes of X. A row of
+    limbs (signed bytes) is a quantised row of the other factor (W or dZ), followed by its scale.
     """
 
     panel: int  # offset of the panel
@@ -58,11 +58,11 @@ class Columns(NamedTuple):
 class Prefetch(NamedTuple):
     """The bytes of X that the first two tiles of a panel prefetch while they multiply.
 
-    Positions count in the indices of examples.
+    A position is an index into the vector `rows` of indices of examples.
     """
 
-    row: int  # position of the first example
-    end_row: int  # number of positions; the last one stands for any beyond
+    row: int  # position of the first example to prefetch
+    end_row: int  # length of `rows`; positions beyond mean its last
     feature: int  # first feature that the first tile prefetches
     n_turns: int  # cache lines that each of the two tiles prefetches, one a turn of its loop
     feature_step: int  # features from the first of the first tile to the first of the second
@@ -71,9 +71,10 @@ class Prefetch(NamedTuple):
 class _Prefetcher:
     """Emits a prefetch of a cache line of X in each of the first n_turns turns of a tile's loop.
 
-    X, prefetch: an Input and a Prefetch as records of LLVM values. order: address of the indices of
-    examples. tile: number of the tile among those of its panel; tiles from 2 on prefetch nothing.
-    forwards: Python bool, chooses which lines belong to which turn (`_prefetch`).
+    X, prefetch: an Input and a Prefetch as records of LLVM values. order: LLVM address of the
+    indices of examples. tile: LLVM integer, the index of the tile among the tiles of its panel;
+    tiles from 2 on prefetch nothing. forwards: Python bool, chooses which lines belong to which
+    turn (`_prefetch`).
     """
 
     def __init__(self, builder, X, order, prefetch, tile, forwards):
@@ -91,10 +92,11 @@ class _Prefetcher:
             self._prefetch(turn)
 
     def _prefetch(self, turn):
-        """Emit the prefetch of turn t, unconditionally.
+        """Emit the prefetch of one cache line for turn number `turn`, t, an LLVM integer.
 
-        Forward it is line t // INT8_NR of example row + t % INT8_NR, backward the only line of
-        example row + 4 t; examples beyond the last repeat it.
+        If forwards, it is line t // INT8_NR of the example at position row + t % INT8_NR; else the
+        only line of the example at position row + 4 t. Positions beyond the last example mean the
+        last.
         """
         builder, place = self.builder, self.place
         row = builder.mul(turn, index_constant(4))
@@ -110,11 +112,12 @@ class _Prefetcher:
 
 
 def _sums(builder, v, n_words, panel, rows, prefetcher):
-    """Emit sums[i][h][q] = Σₖ limb q of y[i, k] · x[k, j]: vectors of 16 int32, one a column j.
+    """Emit Σₖ limb q of y[i, k] · x[k, j]; return sums[i][h][q], LLVM vectors of 16 int32.
 
-    h: half of the columns, j = 16 h … 16 h + 15. panel: address of x, (n_words, INT8_NR) of 32-bit
-    integers with four bytes each; rows: addresses of the rows y[i] of limbs (signed bytes).
-    prefetcher(turn) emits a prefetch in each turn of the loop over n_words.
+    Lane l of a vector is column j = 16 h + l; h is 0 or 1. v: the Vectors. panel: LLVM address of
+    x, (n_words, INT8_NR) of 32-bit integers of four bytes each; n_words: an LLVM integer; rows: a
+    list of LLVM addresses, the rows y[i] of limbs (signed bytes). prefetcher(turn) emits a prefetch
+    in each turn of the loop over n_words.
     """
     tall = len(rows)
     k, sums, end = v.loop(n_words, 1, [splat_word(0)] * (tall * 2 * N_LIMBS), once=True)
@@ -140,11 +143,12 @@ def _sums(builder, v, n_words, panel, rows, prefetcher):
 
 
 def _write_tile(builder, v, scales, sums, factor, target, columns):
-    """Emit C[i, j] = factor · scale[i] · s[i, j], plus the old C[i, j] if columns.accumulate.
+    """Emit C[i, j] = factor · scale[i] · s[i, j], plus the old C[i, j] if columns.accumulate is 1.
 
-    s = s₀ + 256 s₁ + 65536 s₂ of sums[i][h][q], vectors of 16 columns for half h of the columns and
-    limb q. scales: addresses of scale[i]; target: (address of C[0, 0], ld). Columns from columns.n
-    on are masked.
+    s = s₀ + 256 s₁ + 65536 s₂, where s_q is sums[i][h][q] of `_sums`. v: the Vectors; scales: LLVM
+    addresses of scale[i]; factor: an LLVM vector with the factor in every lane; target: (address of
+    C[0, 0], ld), LLVM values; columns: a Columns of LLVM values. Columns j ≥ columns.n are not
+    written.
     """
     c, ldc = target
     adds = builder.icmp_signed("!=", columns.accumulate, index_constant(0))
@@ -161,17 +165,21 @@ def _write_tile(builder, v, scales, sums, factor, target, columns):
 
 
 def _tile_kernel(tall, forwards):
-    """Return the intrinsic that computes a tile of C: `tall` (1 to INT8_MR) rows, INT8_NR columns.
+    """Return the intrinsic tile(o, scratch, …), which computes a tile of the Matrix C.
 
-    forwards: whether it is the forward pass; only prefetching depends on it.
+    The tile has `tall` (1 to INT8_MR) rows from row o on, a multiple of INT8_MR, and INT8_NR
+    columns. operands: an Operands, where in the vector `scratch` lie the limbs (signed bytes) of
+    quantised y and the packed bytes x; columns: a Columns; factor: a float64. X, rows, prefetch: an
+    Input, indices of examples and a Prefetch, which bytes of X[rows] are prefetched. forwards: a
+    bool, True for the forward pass; only prefetching depends on it.
     """
 
     @intrinsic
     def tile(typingctx, o, scratch, operands, factor, C, columns, X, rows, prefetch):
-        """C[o + i, j] = factor Σₖ y[o + i, k] x[k, j], plus its old value if columns.accumulate.
+        """C[o + i, j] = factor Σₖ y[o + i, k] x[k, j] for i < tall and j < columns.n; C: a Matrix.
 
-        i < tall, j < columns.n, INT8_MR divides o; Operands of quantised y and packed bytes x in
-        scratch; C: a Matrix. prefetch: which bytes of X[rows] are prefetched.
+        The old C[o + i, j] is added if columns.accumulate is 1. y, x: packed in scratch, where the
+        Operands `operands` say. prefetch: a Prefetch, which bytes of X[rows] to prefetch.
         """
         signature = void(index, scratch, operands, factor, C, columns, X, rows, prefetch)
 
@@ -212,17 +220,19 @@ def _tile_kernel(tall, forwards):
 def _column_kernel(forwards):
     """Return the function that computes all rows of C in up to INT8_NR columns, tile by tile.
 
-    forwards: whether it is the forward pass; only prefetching depends on it.
+    forwards: a bool, True for the forward pass; only prefetching depends on it.
     """
     one, two, three, four = (_tile_kernel(tall, forwards) for tall in range(1, INT8_MR + 1))
 
     @inlined
     def column(n_out, scratch, operands, factor, C, columns, X, rows, prefetch):
-        """C[o, j] = factor Σₖ y[o, k] x[k, j], plus the old C[o, j] if columns.accumulate.
+        """C[o, j] = factor Σₖ y[o, k] x[k, j] for o < n_out and j < columns.n.
 
-        o < n_out, j < columns.n. operands: where in scratch the limbs (signed bytes) of quantised y
-        and the panel of packed bytes x lie. C: a Matrix. The first two tiles prefetch those bytes
-        of X[rows] that are packed next: a training step of 12288 → 7 takes 7 % less time.
+        The old C[o, j] is added if columns.accumulate is 1. operands: an Operands, where in the
+        vector `scratch` lie the limbs (signed bytes) of quantised y and the panel of packed bytes
+        x. C: a Matrix; columns: a Columns. prefetch: a Prefetch, the bytes of X[rows] (X an Input,
+        rows indices of examples) that are packed next, which the first two tiles prefetch: a
+        training step of 12288 → 7 takes 7 % less time.
         """
         for o in range(0, n_out, INT8_MR):
             if n_out - o > 3:
@@ -237,4 +247,5 @@ def _column_kernel(forwards):
     return column
 
 
+#: The kernels of the forward pass and of the gradient; they differ in what they prefetch.
 column_forward, column_backward = _column_kernel(True), _column_kernel(False)

@@ -44,12 +44,12 @@ NARROW_BACK_KC = 2048
 
 @inlined
 def n_narrow_tiles(n_features, n_out):
-    """Return the number of tiles of n_features: equally many in each of 1, 2, 4 or 8 groups.
+    """Return the number of tiles that n_features are cut into: equally many in 1, 2, 4 or 8 groups.
 
-    Long tiles are faster: in halves, 209 examples of 12288 features to 7 units took 0.92 of the
-    time on one thread, 0.96 on two. For one unit a tile should stay in the second-level cache: a
-    step on two threads took 77 to 81 µs in fourths in ten of twelve processes, 67 to 114 µs in
-    halves (EPYC).
+    n_out: units. Long tiles are faster: in 2 groups, 209 examples of 12288 features to 7 units took
+    0.92 of the time on one thread, 0.96 on two. For one unit a tile should stay in the second-level
+    cache: a step on two threads took 77 to 81 µs in 4 groups in ten of twelve processes, 67 to 114
+    µs in 2 groups (EPYC).
     """
     groups, shortest = 1, NARROW_MIN_FEATURES if n_out == 1 else 2 * NARROW_MIN_FEATURES
     while groups < FEATURE_GROUPS and n_features >= 2 * groups * shortest:
@@ -59,11 +59,12 @@ def n_narrow_tiles(n_features, n_out):
 
 @indirect("i X I1 Features Scaling Matrix Matrix F1", requires=INT8_NARROW_FORWARD)
 def int8_narrow_forward(n_out, X, rows, features, scaling, W, Z, scratch):
-    """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for k < n and o < n_out.
+    """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for o < n_out and e < m.
 
-    (first, n) = features, (factor, offset) = scaling. W (n_out, n), Z (n_out, rows.size).
-    scratch (INT8_SCRATCH,) holds limbs (signed bytes) of W, for n ≤ NARROW_KC + VECTOR_BYTES.
-    Z[o] becomes NaN if W[o] is not finite.
+    k runs to n − 1; (first, n) = features, n ≤ NARROW_KC + VECTOR_BYTES; (factor, offset) =
+    scaling, a Scaling. X: an Input of bytes; rows (m,): indices of examples. W: a Matrix (n_out,
+    n), column k for feature first + k; Z: a Matrix (n_out, m). scratch (INT8_SCRATCH,) receives
+    limbs (signed bytes) of W. Row o of Z becomes NaN if a number of row o of W is not finite.
     """
     count, factor = features.n, scaling.factor
     weights, w, ldw = W
@@ -90,9 +91,10 @@ def int8_narrow_forward(n_out, X, rows, features, scaling, W, Z, scratch):
 def int8_narrow_backward(n_out, X, rows, features, scaling, dZ, dW, scratch):
     """dW[0, k] = Σⱼ dZ[0, j] (factor X[rows[j], first + k] + offset) for k < n; n_out is 1.
 
-    (first, n) = features, (factor, offset) = scaling. dZ (1, rows.size), dW (1, n). scratch
-    (INT8_SCRATCH,) holds limbs (signed bytes) of dZ. Tiles of features go from the last to the
-    first.
+    (first, n) = features; (factor, offset) = scaling, a Scaling. X: an Input of bytes; rows (m,):
+    indices of examples. dZ: a Matrix (1, m); dW: a Matrix (1, n), column k for feature first + k,
+    overwritten. scratch (INT8_SCRATCH,) receives limbs (signed bytes) of dZ. Tiles of features go
+    from the last to the first.
     """
     slopes, d, ldd = dZ
     data, c, ldc = dW

@@ -30,9 +30,10 @@ NARROW_BACK_NC = 2 * VECTOR_BYTES
 
 
 def _add_halves(builder, x, y, width):
-    """Emit sums of lanes that are `width` (a power of two) apart, of x and y in one vector.
+    """Emit sums of lanes that are `width` apart, of two vectors x and y of 16 int32, in one vector.
 
-    Lane l of the result is x[l] + x[l + width] if l & width = 0, else y[l − width] + y[l].
+    Lane l of it is x[l] + x[l + width] if l & width = 0, else y[l − width] + y[l]. width: an int, a
+    power of two below 16.
     """
     lanes = range(WORD_LANES)
     kept = [lane if lane & width == 0 else WORD_LANES + lane for lane in lanes]
@@ -41,9 +42,10 @@ def _add_halves(builder, x, y, width):
 
 
 def _lane_sums(builder, vectors):
-    """Emit a vector whose lanes hold the sums over all lanes of n vectors of 16 int32.
+    """Emit one vector with the sums over all lanes of each of n vectors of 16 int32.
 
-    n is a power of two up to 16. The sum of vector i stands in the 16 / n lanes from i · 16 / n on.
+    vectors: a list of n LLVM vectors, n a power of two up to 16. The sum of vector i stands in each
+    of the 16 / n lanes from i · 16 / n on.
     """
     width = WORD_LANES // 2
     while width:
@@ -55,11 +57,12 @@ def _lane_sums(builder, vectors):
 
 
 def _sums(builder, v, n_features, lines, source):
-    """Emit vectors of 16 int32 whose lanes add up to Σₖ X[e, k] · (limb q of W[o, k]).
+    """Emit a list of vectors of 16 int32 whose lanes add up to Σₖ X[e, k] · (limb q of W[o, k]).
 
-    The one of limb q, unit o and example e is at index (q · units + o) · NARROW_MR + e. lines:
-    addresses of the units' limbs (signed bytes), quantised by limb; source: the ByteRows of the
-    examples; n_features: an LLVM integer, at least 1.
+    The vector of limb q, unit o and example e is element (q · units + o) · NARROW_MR + e of the
+    list. v: the Vectors; lines: LLVM addresses of the units' rows of limbs (signed bytes),
+    quantised by limb; source: the ByteRows of NARROW_MR examples; n_features: an LLVM integer, at
+    least 1.
     """
     count = len(lines) * N_LIMBS
     k, sums, end = v.loop(
@@ -91,10 +94,11 @@ def _tile_kernel(n_out):
 
     @intrinsic
     def tile(typingctx, X, rows, features, limbs, factor, Z, used):
-        """Z[o, e] += factor Σₖ X[rows[e], first + k] W[o, k] for k < n, e < used and o < n_out.
+        """Z[o, e] += factor Σₖ X[rows[e], first + k] W[o, k] for o < n_out and e < used.
 
-        (first, n) = features. limbs: a Matrix of the rows W[o], quantised by limb
-        (`quantize_rows_by_limb`); Z: a Matrix (n_out, used). used: 1 to NARROW_MR.
+        k runs to n − 1; (first, n) = features. X: an Input of bytes; rows: indices of examples, of
+        which the first `used` count, 1 to NARROW_MR. limbs: a Matrix of the rows W[o], quantised by
+        `quantize_rows_by_limb`; Z: a Matrix (n_out, used).
         """
         signature = void(X, rows, features, limbs, factor, Z, index)
 
@@ -127,18 +131,23 @@ def _tile_kernel(n_out):
     return tile
 
 
+#: The kernels tile(X, rows, features, limbs, factor, Z, used) for one unit and for two.
 one_output, two_outputs = _tile_kernel(1), _tile_kernel(2)
 
 
 def _in_order(v, vectors):
     """Emit a permutation of 64 numbers, one a feature, into the order of their features.
 
-    vectors: four of 16 numbers, in the order that `interleave4` leaves: vector i holds features
-    4 i … 4 i + 3 of each quarter. Vector i of the result holds features 16 i … 16 i + 15.
+    v: the Vectors. vectors: four LLVM vectors of 16 numbers in the order that `interleave4` leaves:
+    vector i holds features 4 i … 4 i + 3 of each quarter (16 features). Returns a list of four
+    vectors; vector i holds features 16 i … 16 i + 15.
     """
 
     def quarters(x, y, places):
-        """Emit the quarters `places` (4 lanes each) of x (0 to 3) and y (4 to 7) as a vector."""
+        """Emit a vector of four quarters (4 lanes each): places 0 to 3 are in x, 4 to 7 in y.
+
+        places: a tuple of four int, the quarters in the order of the result.
+        """
         return v.shuffle(x, y, [4 * place + i for place in places for i in range(4)])
 
     pairs = [
@@ -154,12 +163,13 @@ def _in_order(v, vectors):
 
 
 def _back_sums(builder, v, m, source_of, masks, limbs):
-    """Emit sums[i · N_LIMBS + q] = Σⱼ X[j, k] · (limb q of dZ[j]), vectors of 16 int32.
+    """Emit sums[i · N_LIMBS + q] = Σⱼ X[j, k] · (limb q of dZ[j]), LLVM vectors of 16 int32.
 
-    j runs over m examples, vector i over 16 of NARROW_BACK_NC features k, in interleave4's order.
-    source_of(j) returns the ByteRows of examples j … j + 3; masks: of the features to load, for
-    each vector of bytes; limbs: address of dZ (m,), limbs quantised by number. The features just
-    before these are prefetched.
+    j runs over m examples (an LLVM integer); the lanes of vector i are 16 of NARROW_BACK_NC
+    features k, in interleave4's order. v: the Vectors. source_of(j) returns the ByteRows of
+    examples j … j + 3. masks: for each 64 features a mask, 64 single bits, of the features to load.
+    limbs: LLVM address of dZ (m,), quantised by number. The NARROW_BACK_NC features before these
+    are prefetched.
     """
     n_sums = NARROW_BACK_NC // WORD_LANES * N_LIMBS
     j, sums, end = v.loop(m, 4, [splat_word(0)] * n_sums, once=True)
@@ -181,9 +191,10 @@ def _back_sums(builder, v, m, source_of, masks, limbs):
 
 
 def _feature_masks(builder, n_features):
-    """Emit two masks of 64 lanes: which of NARROW_BACK_NC features are below n_features (≥ 1).
+    """Emit two masks, 64 single bits each: which of NARROW_BACK_NC features are below n_features.
 
-    The first mask is of features 0 … 63, the second of features 64 … 127.
+    n_features: an LLVM integer, at least 1. The first mask is of features 0 … 63, the second of 64
+    … 127.
     """
     zero = INT64(0)
     second = builder.icmp_signed(">", n_features, index_constant(VECTOR_BYTES))
@@ -198,11 +209,12 @@ def _feature_masks(builder, n_features):
 
 @intrinsic
 def backward_tile(typingctx, X, rows, features, limbs, factor, dW, accumulate):
-    """dW[0, k] = factor Σⱼ X[rows[j], first + k] dZ[0, j], plus the old dW[0, k] if accumulate ≠ 0.
+    """dW[0, k] = factor Σⱼ X[rows[j], first + k] dZ[0, j] for k < n; (first, n) = features.
 
-    (first, n) = features, k < n, 1 ≤ n ≤ NARROW_BACK_NC. limbs: a Matrix of the one row dZ[0],
-    (rows.size,), quantised by number (`quantize_rows_by_number`). The features before `first`,
-    whose tile comes next, are prefetched.
+    The old dW[0, k] is added if accumulate is not 0. 1 ≤ n ≤ NARROW_BACK_NC. X: an Input of bytes;
+    rows (m,): indices of examples. limbs: a Matrix of one row, dZ[0] of m numbers, quantised by
+    `quantize_rows_by_number`; dW: a Matrix (1, n). The features before `first`, whose tile comes
+    next, are prefetched.
     """
     signature = void(X, rows, features, limbs, factor, dW, index)
 
@@ -216,7 +228,10 @@ def backward_tile(typingctx, X, rows, features, limbs, factor, dW, accumulate):
         )[0]
 
         def source_of(j):
-            """Return the ByteRows of examples j … j + 3; beyond the last example it repeats."""
+            """Return the ByteRows of the examples j … j + 3; j: an LLVM integer.
+
+            Indices beyond the last example mean the last.
+            """
             return ByteRows(
                 context, builder, (X, rows, features), args[:3], 4, builder.sub(m, j), j
             )

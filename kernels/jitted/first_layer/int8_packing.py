@@ -38,9 +38,10 @@ from ..compiler.jit import inlined
 class ByteRows:
     """Emits loads of 64 features, a byte each, of `count` examples of X.
 
-    kinds, args: Numba types and LLVM values of three arguments: an Input, the indices of examples,
-    and the Features that are read. start: position of the first index that is used, by default 0.
-    used: number of indices from there on, at least 1; if it is below `count`, the last repeats.
+    kinds, args: Numba types and LLVM values of three arguments: an Input of bytes, the vector of
+    indices of examples, and the Features that are read. count: an int. start: LLVM integer, where
+    in the vector of indices the examples begin; None: at 0. used: LLVM integer, how many indices
+    follow from start on, at least 1; if it is below `count`, the last example is read again.
     """
 
     def __init__(self, context, builder, kinds, args, count, used, start=None):
@@ -55,10 +56,11 @@ class ByteRows:
             self.heads.append(builder.add(first, builder.mul(row, X.row_stride)))
 
     def loads(self, k, wanted=None):
-        """Emit loads of features k … k + 63 of all examples: a vector of 64 bytes each.
+        """Emit loads of features k … k + 63, a byte each; return a list of vectors, one an example.
 
-        k counts from the first of the Features. wanted: mask of the bytes to load, by default those
-        that the Features hold; other bytes are not read and become 0.
+        k: LLVM integer, counted from the first of the Features. wanted: a mask, 64 single bits, of
+        the bytes to load; None: the bytes that the Features hold. Bytes not wanted are not read and
+        become 0.
         """
         builder = self.builder
         if wanted is None:
@@ -75,8 +77,8 @@ class ByteRows:
     def prefetch(self, k):
         """Emit prefetches of feature k of all examples into the second-level cache.
 
-        k counts from the first of the Features. In the first-level cache, examples that are 4096
-        bytes apart would compete for one set.
+        k: LLVM integer, counted from the first of the Features. In the first-level cache, examples
+        that are 4096 bytes apart would compete for one set.
         """
         for head in self.heads:
             pointer = self.builder.inttoptr(self.builder.add(head, k), BYTE_VECTOR.as_pointer())
@@ -87,9 +89,10 @@ class ByteRows:
 def pack_vnni(typingctx, X, rows, features, panel, offset, used):
     """panel[offset + q · INT8_NR + j] = the four bytes X[rows[j], first + 4 q … first + 4 q + 3].
 
-    features = (first, n), n ≥ 1; q counts the groups of four features up to n rounded up to 64, and
-    bytes beyond n are 0. j = 0 … 15: from j = used (≥ 1) on, the last example repeats. panel: a
-    vector of 32-bit numbers.
+    (first, n) = features, n ≥ 1; q = 0 … N / 4 − 1, where N is n rounded up to a multiple of 64;
+    bytes of features from first + n on are 0. j = 0 … 15; from j = used on (1 ≤ used ≤ 16) the
+    bytes of example used − 1 are repeated. X: an Input of bytes; rows: indices of examples; panel:
+    a flat vector of 32-bit numbers.
     """
     signature = void(X, rows, features, panel, index, index)
 
@@ -112,8 +115,10 @@ def pack_vnni_interleaved(typingctx, X, rows, features, panels, offset, n_words,
     """Write the four bytes X[rows[0 … 3], first + k] as one 32-bit integer for each feature k.
 
     It goes to panels[offset + (k // INT8_NR) · n_words · INT8_NR + k % INT8_NR]: a row of each
-    panel (n_words, INT8_NR). features = (first, n), n ≥ 1; k runs to n rounded up to 64, with zeros
-    from n on. used: number of examples, 1 to 4; the bytes of missing ones are unspecified.
+    panel (n_words, INT8_NR). panels: a flat vector of 32-bit numbers. X: an Input of bytes; rows:
+    indices of examples; used: how many of rows[0 … 3] exist, 1 to 4; bytes of missing ones are
+    unspecified. (first, n) = features, n ≥ 1; k runs to n rounded up to a multiple of 64, with
+    zeros from n on.
     """
     signature = void(X, rows, features, panels, index, index, index)
 
@@ -139,10 +144,10 @@ def pack_vnni_interleaved(typingctx, X, rows, features, panels, offset, n_words,
 
 
 def interleave4(builder, octets):
-    """Emit four vectors of 16 32-bit integers, each with one feature of four examples.
+    """Emit a list of four vectors of 16 32-bit integers, each with one feature of four examples.
 
-    octets: a vector of 64 features, a byte each, for each of the four examples. Vector i of the
-    result holds features 4 i … 4 i + 3 of each of the four quarters (16 features) of the 64.
+    octets: four LLVM vectors, one an example, of 64 features, a byte each. Vector i of the result
+    holds features 4 i … 4 i + 3 of each of the four quarters (16 features) of the 64.
     """
     pairs = ir.VectorType(ir.IntType(16), VECTOR_BYTES // 2)
     halves = [
@@ -159,9 +164,10 @@ def interleave4(builder, octets):
 
 
 def _unpack_places(count, group, high):
-    """Return the shuffle of two vectors of `count` elements that PUNPCKL* or PUNPCKH* does.
+    """Return a shuffle of two vectors, a list of `count` indices: the one of PUNPCKL* or PUNPCKH*.
 
-    Of each group of `group` elements, the low (high = 0) or high (high = 1) halves are interleaved.
+    An index is a place in two vectors of `count` elements, one after the other. Of each `group`
+    elements of both, the first halves (high = 0) or second halves (high = 1) are interleaved.
     """
     starts = range(high * group // 2, count, group)
     return [side + i for start in starts for i in range(start, start + group // 2)
@@ -170,11 +176,11 @@ def _unpack_places(count, group, high):
 
 @inlined
 def align_start(X, first, step):
-    """Return the begin ≤ 0, relative to feature `first` of X, of blocks of `step` features.
+    """Return an int64 begin ≤ 0 at which blocks of features of X begin, relative to `first`.
 
-    The second block and all later ones then begin at a cache line in every example; the caller cuts
-    the first block off at 0. If row_stride is no multiple of a cache line, begin is 0. step is a
-    multiple of VECTOR_BYTES.
+    first: a feature. Each block has `step` features, a multiple of VECTOR_BYTES. The second block
+    and all later ones then begin at a cache line in every example; the caller cuts the first block
+    off at 0. If row_stride is no multiple of a cache line, begin is 0. X: an Input of bytes.
     """
     ahead = -(X.address + first) % VECTOR_BYTES if X.row_stride % VECTOR_BYTES == 0 else 0
     return ahead - step if ahead > 0 else 0

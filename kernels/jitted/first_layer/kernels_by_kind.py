@@ -32,23 +32,29 @@ MAX_LANES = 16
 
 @inlined
 def _weights(model, outputs, first):
-    """Return W[outputs.first :, first :] of the first DENSE op row, a Matrix; first: a feature."""
+    """Return W[outputs.first :, first :] of the first DENSE op row, a Matrix.
+
+    model: a Model; outputs: an Outputs; first: a feature.
+    """
     op = model.ops[1]
     return Matrix(model.theta, op.W + outputs.first * op.n_in + first, op.n_in)
 
 
 @inlined
 def _group_tiles(n_tiles, group):
-    """Return (first tile, last + 1) of a FeatureGroup, where all features are cut in n_tiles."""
+    """Return (first tile, last + 1) of the FeatureGroup `group`.
+
+    n_tiles: the number of tiles that all features are cut into.
+    """
     return n_tiles * group.number // group.n_groups, n_tiles * (group.number + 1) // group.n_groups
 
 
 def _forward_blocks(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Z[o, j] += Σₖ x[j, k] W[o, k] over all features k and units o; Z (n_out, m).
+    """Z[o, j] += Σₖ x[j, k] W[o, k] over all features k, for all units o and j < m.
 
-    x (m, n_in): X[row_indices], scaled by the INPUT op row.
-    Blocks of X are copied to scratch and scaled, up to GATHER_BLOCK_ROWS × GATHER_BLOCK_FEATURES
-    each. group and outputs are unused.
+    model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled; Z: a Matrix (n_out, m).
+    Blocks of X, up to GATHER_BLOCK_ROWS × GATHER_BLOCK_FEATURES each, are copied to scratch and
+    scaled. group and outputs are unused.
     """
     op, scaling = model.ops[1], input_scaling(model.ops[0], model.state)
     buffer, z, ld = Z
@@ -65,11 +71,11 @@ def _forward_blocks(kernel_ptrs, model, X, row_indices, group, outputs, Z, scrat
 
 
 def _backward_blocks(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for a thread's features k; dZ (n_out, m), dW (n_out, n_in).
+    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for all units o and this thread's features k.
 
-    x (m, n_in): X[row_indices], scaled by the INPUT op row.
-    The threads of the team take blocks of GATHER_BLOCK_FEATURES features in turn, copy them from X
-    to scratch and scale them.
+    model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled; dZ, dW: Matrices (n_out, m)
+    and (n_out, n_in). The threads of the Team `team` take blocks of GATHER_BLOCK_FEATURES features
+    in turn, copy them from X to scratch and scale them.
     """
     op, scaling = model.ops[1], input_scaling(model.ops[0], model.state)
     buffer, d, ld = dZ
@@ -90,10 +96,10 @@ def _backward_blocks(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
 
 
 def _forward_csr(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
-    """Z[i, j] += Σₖ X[row_indices[j], k] W[outputs.first + i, k] over all features k; X: CSR rows.
+    """Z[i, j] += Σₖ X[row_indices[j], k] W[outputs.first + i, k] over all features k.
 
-    Z (outputs.n, m), m = row_indices.size; X is not scaled. group is unused. scratch: room for
-    packed weights.
+    model: a Model; X: an Input of CSR rows, not scaled; row_indices (m,); outputs: an Outputs, i <
+    outputs.n; Z: a Matrix (outputs.n, m). scratch: memory for packed weights. group is unused.
     """
     work = view(scratch, 0, GATHER_BLOCK_NUMBERS)
     W = _weights(model, outputs, 0)
@@ -101,10 +107,10 @@ def _forward_csr(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch)
 
 
 def _backward_csr(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """dW[o, k] = Σⱼ dZ[o, j] X[row_indices[j], k] for this thread's share of units o.
+    """dW[o, k] = Σⱼ dZ[o, j] X[row_indices[j], k] for this thread's share of units o, and all k.
 
-    dZ (n_out, m), dW (n_out, n_in); m = row_indices.size; X: unscaled CSR rows. scratch: room for
-    a packed gradient.
+    model: a Model; X: an Input of CSR rows, not scaled; row_indices (m,); dZ, dW: Matrices (n_out,
+    m) and (n_out, n_in). scratch: memory for a packed gradient. team: a Team.
     """
     work = view(scratch, 0, GATHER_BLOCK_NUMBERS)
     csr_backward(kernel_ptrs, model.ops[1].n_out, X, row_indices, dZ, dW, work, team)
@@ -113,8 +119,8 @@ def _backward_csr(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
 def _forward_strided(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
     """Z[i, j] += Σₖ x[j, k] W[outputs.first + i, k] over the features k of a FeatureGroup `group`.
 
-    Z (outputs.n, m); x (m, n_in): X[row_indices], scaled by the INPUT op row.
-    X is read in place. scratch is unused.
+    model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled; outputs: an Outputs, i <
+    outputs.n; Z: a Matrix (outputs.n, m). X is read in place; scratch is unused.
     """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     n_tiles = n_strided_tiles(op.n_in, op.n_out)
@@ -126,10 +132,10 @@ def _forward_strided(kernel_ptrs, model, X, row_indices, group, outputs, Z, scra
 
 
 def _backward_strided(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for a thread's features k; dZ (n_out, m), dW (n_out, n_in).
+    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for all units o and this thread's features k.
 
-    x (m, n_in): X[row_indices], scaled by the INPUT op row.
-    X is read in place. scratch is unused.
+    model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled; dZ, dW: Matrices (n_out, m)
+    and (n_out, n_in); team: a Team. X is read in place; scratch is unused.
     """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     grad, c, n_in = dW
@@ -144,9 +150,9 @@ def _backward_strided(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team)
 def _forward_int8(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
     """Z[i, j] += Σₖ x[j, k] W[outputs.first + i, k] over the features k of a FeatureGroup `group`.
 
-    Z (outputs.n, m); x (m, n_in): X[row_indices], scaled by the INPUT op row.
-    Bytes of X are packed into scratch. Tiles of features are short for any number of units, because
-    scratch has to hold a panel of X and quantised weights.
+    model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled; outputs: an Outputs, i <
+    outputs.n; Z: a Matrix (outputs.n, m). scratch receives packed bytes of X and quantised weights:
+    tiles of features are short, for any number of units, because both must fit.
     """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     n_tiles = n_strided_tiles(op.n_in, L1_WEIGHTS)
@@ -160,8 +166,9 @@ def _forward_int8(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch
 def _forward_int8_narrow(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
     """Z[i, j] += Σₖ x[j, k] W[outputs.first + i, k] over the features k of a FeatureGroup `group`.
 
-    Z (outputs.n, m); x (m, n_in): X[row_indices], scaled by the INPUT op row.
-    The bytes of X are read in place; scratch holds quantised weights.
+    model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled; outputs: an Outputs, i <
+    outputs.n; Z: a Matrix (outputs.n, m). Bytes of X are read in place; scratch receives quantised
+    weights.
     """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     n_tiles = n_narrow_tiles(op.n_in, op.n_out)
@@ -176,7 +183,10 @@ def _forward_int8_narrow(kernel_ptrs, model, X, row_indices, group, outputs, Z, 
 
 @inlined
 def _own_features(n_features, team):
-    """Return a thread's share of n_features as Features: multiples of VECTOR_BYTES; n may be 0."""
+    """Return a thread's share of n_features: Features that begin at a multiple of VECTOR_BYTES.
+
+    Its n may be 0. team: a Team.
+    """
     vectors = (n_features + VECTOR_BYTES - 1) // VECTOR_BYTES
     first, last = static_partition(vectors, team.tid, team.n_threads)
     begin = first * VECTOR_BYTES
@@ -184,10 +194,10 @@ def _own_features(n_features, team):
 
 
 def _backward_int8(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for a thread's features k; dZ (n_out, m), dW (n_out, n_in).
+    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for all units o and this thread's features k.
 
-    x (m, n_in): X[row_indices], scaled by the INPUT op row.
-    Bytes of X are packed into scratch, beside quantised dZ.
+    model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled; dZ, dW: Matrices (n_out, m)
+    and (n_out, n_in); team: a Team. scratch receives packed bytes of X and quantised dZ.
     """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     features = _own_features(op.n_in, team)
@@ -197,10 +207,10 @@ def _backward_int8(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
 
 
 def _backward_int8_narrow(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """dW[0, k] = Σⱼ dZ[0, j] x[j, k] for a thread's features k; dZ (1, m), dW (1, n_in).
+    """dW[0, k] = Σⱼ dZ[0, j] x[j, k] for this thread's features k.
 
-    x (m, n_in): X[row_indices], scaled by the INPUT op row.
-    The bytes of X are read in place; scratch holds quantised dZ.
+    model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled; dZ, dW: Matrices (1, m) and
+    (1, n_in); team: a Team. Bytes of X are read in place; scratch receives quantised dZ.
     """
     op, scaling = model.ops[1], common_scaling(model.ops[0], model.state)
     features = _own_features(op.n_in, team)
@@ -211,6 +221,7 @@ def _backward_int8_narrow(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, t
         )
 
 
+#: {requirement: function} of the forward pass; its order gives the kernels their indices.
 FORWARD = {
     strategy.GATHER_BLOCKS: _forward_blocks,
     strategy.SPARSE: _forward_csr,
@@ -218,6 +229,7 @@ FORWARD = {
     strategy.INT8_FORWARD: _forward_int8,
     strategy.INT8_NARROW_FORWARD: _forward_int8_narrow,
 }
+#: {requirement: function} of the gradient; its order gives the kernels their indices.
 BACKWARD = {
     strategy.GATHER_BLOCKS: _backward_blocks,
     strategy.SPARSE: _backward_csr,
@@ -228,10 +240,10 @@ BACKWARD = {
 
 
 def places_of(names, functions):
-    """Return, for each kind from BLOCKS on, the index of its kernel in the dict `functions`.
+    """Return a tuple: for each InputKind from BLOCKS on, the index of its kernel in `functions`.
 
-    names: {kind: requirement of its kernel}; functions: {requirement: kernel}. A kind without a
-    kernel raises NotImplementedError.
+    names: {kind: requirement of its kernel}; functions: {requirement: kernel}, whose order counts.
+    A kind without a kernel raises NotImplementedError.
     """
     kinds = [kind for kind in InputKind if kind != InputKind.LAID_OUT]
     missing = [kind.name for kind in kinds if names.get(kind) not in functions]
@@ -240,6 +252,7 @@ def places_of(names, functions):
     return tuple([*functions].index(names[kind]) for kind in kinds)
 
 
+#: The first kind that has kernels here, and at index kind − _FIRST_KIND the index of its kernel.
 _FIRST_KIND = int(InputKind.BLOCKS)
 _FORWARD_PLACES = places_of({k: names.forward for k, names in strategy.KERNELS.items()}, FORWARD)
 _BACKWARD_PLACES = places_of({k: names.backward for k, names in strategy.KERNELS.items()}, BACKWARD)
@@ -252,9 +265,10 @@ _backward = indirect_each("T Model X I1 Matrix Matrix F1 Team", in_training_each
 def add_products(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch):
     """Z[i, j] += Σₖ x[j, k] W[outputs.first + i, k] over the features k of a FeatureGroup `group`.
 
-    Z (outputs.n, m); x (m, n_in): X[row_indices], scaled by the INPUT op row. For the kinds BLOCKS
-    and CSR the group holds all features, for BLOCKS `outputs` all units. scratch: this thread's
-    own, (thread_size,).
+    model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled by the INPUT op row; outputs:
+    an Outputs, i < outputs.n; Z: a Matrix (outputs.n, m). For the kinds BLOCKS and CSR the group
+    holds all features, for BLOCKS `outputs` holds all units. scratch (thread_size,): this thread's
+    own.
     """
     kernel = _FORWARD_PLACES[X.kind - _FIRST_KIND]
     _forward(kernel_ptrs, kernel, model, X, row_indices, group, outputs, Z, scratch)
@@ -262,10 +276,10 @@ def add_products(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch)
 
 @inlined
 def input_weight_gradient(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, team):
-    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for this thread's share of dW (n_out, n_in).
+    """dW[o, k] = Σⱼ dZ[o, j] x[j, k] for this thread's share of dW.
 
-    x (m, n_in): X[row_indices], scaled by the INPUT op row; dZ (n_out, m). scratch: this thread's
-    own, (thread_size,).
+    model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled by the INPUT op row; dZ, dW:
+    Matrices (n_out, m) and (n_out, n_in). scratch (thread_size,): this thread's own. team: a Team.
     """
     kernel = _BACKWARD_PLACES[X.kind - _FIRST_KIND]
     _backward(kernel_ptrs, kernel, model, X, row_indices, dZ, dW, scratch, team)

@@ -27,25 +27,28 @@ from ..compiler.jit import inlined
 LIMB_BASE = 256.0  # weight of a limb (signed byte of an integer) relative to the limb below it
 N_LIMBS = 3  # limbs (signed bytes) of a quantised number
 LIMBS_MAX = 0x7F7F7F  # largest integer that N_LIMBS signed bytes hold: 127 in each
-#: 128 in each of N_LIMBS bytes. (x + LIMB_CARRY) XOR LIMB_CARRY turns the bytes of x into signed
-#: limbs: the sum carries into the next limb, XOR subtracts 128 from each.
+#: An int with 128 in each of N_LIMBS bytes. (x + LIMB_CARRY) XOR LIMB_CARRY turns the bytes of x
+#: into signed limbs: the sum carries into the next limb, XOR subtracts 128 from each.
 LIMB_CARRY = 0x808080
 
 
 def _quantizer(arrange):
-    """Return the intrinsic that quantises a row y (n,) of float32.
+    """Return the intrinsic quantize_one, which quantises n float32 numbers of a row.
 
-    arrange(builder, four) emits the order in which limbs are stored: `four` vectors of 16 32-bit
-    integers hold the limbs of 64 numbers, number by number. It returns the vectors to store.
+    arrange(builder, four) emits the order in which limbs are stored, and returns a list of the LLVM
+    vectors to store. four: a list of four LLVM vectors of 16 32-bit integers, which hold the limbs
+    of 64 numbers, number by number.
     """
 
     @intrinsic
     def quantize_one(typingctx, Y, y, n, limbs, offset, scale_place):
-        """Write the limbs (signed bytes) of Y[y : y + n], n > 0, from limbs[offset] on.
+        """Write the limbs (signed bytes) of Y[y : y + n], n > 0, to limbs[offset :].
 
-        limbs[scale_place] = scale: a power of two, the largest number takes 23 bits, or 22 if three
-        limbs would not hold it; NaN if a number is not finite. If the largest is ≥ 1e-31, errors
-        are at most 1.01 · 2⁻²³ of it. Zeros follow up to a multiple of 64 numbers.
+        limbs[scale_place] = scale: the power of two for which the row's largest integer takes 23
+        bits, or 22 if three limbs would not hold it; NaN if a number is not finite. If the largest
+        |number| is ≥ 1e-31, errors are at most 1.01 · 2⁻²³ of it. Zeros follow up to a multiple of
+        64 numbers. Y, limbs: flat vectors of float32; a number of `limbs` stores four limbs as its
+        bits.
         """
         signature = void(Y, index, index, limbs, index, index)
 
@@ -77,7 +80,10 @@ def _quantizer(arrange):
 
 
 def _load_four(builder, v, y, n, k):
-    """Emit loads of y[k : k + 64] and yield them as four vectors (16,), zeros from y[n] on."""
+    """Emit loads of y[k : k + 64]; yield them as four LLVM vectors of 16 float32, 0 from y[n] on.
+
+    v: the Vectors of float32; y: an LLVM address; k < n: LLVM integers.
+    """
     bits = remaining_bits(builder, n, k)
     for j in range(4):
         at = builder.add(k, index_constant(j * WORD_LANES))
@@ -88,7 +94,10 @@ def _load_four(builder, v, y, n, k):
 
 
 def _largest_bits(builder, v, y, n):
-    """Emit and return the bit pattern of max |y[: n]|, float32, as an int32; NaN's is largest."""
+    """Emit the bit pattern of max |y[: n]|, an LLVM int32; y: LLVM address of float32 numbers.
+
+    n: an LLVM integer; v: the Vectors of float32. The bits of a NaN are larger than of any number.
+    """
     k, best, end = v.loop(n, VECTOR_BYTES, [splat_word(0)] * 4)
     found = []
     for x, most in zip(_load_four(builder, v, y, n, k), best, strict=True):
@@ -102,10 +111,11 @@ def _largest_bits(builder, v, y, n):
 
 
 def _scale(builder, v, bits):
-    """Emit (scale, 1 / scale) of a row, both normal powers of two.
+    """Emit (scale, 1 / scale) of a row, LLVM float32 values that are normal powers of two.
 
-    bits: the row's max |y| as the bits of a float32. The largest integer takes 23 bits, or 22 where
-    three limbs would not hold it. The scale is NaN if max |y| is infinite or NaN.
+    bits: the row's max |y| as the bits of a float32, an LLVM int32; v: the Vectors of float32. The
+    row's largest integer takes 23 bits, or 22 where three limbs would not hold it. The scale is NaN
+    if max |y| is infinite or NaN.
     """
     exponent = builder.lshr(builder.add(bits, INT32(0xFFFFFF - 2 * LIMBS_MAX)), INT32(23))
     up = builder.sub(INT32(2 * 127 + 22), exponent)
@@ -117,10 +127,11 @@ def _scale(builder, v, bits):
 
 
 def _limbs(builder, v, x, inverse):
-    """Emit the limbs (signed bytes) of round(x · inverse) as a vector of 16 32-bit integers.
+    """Emit the limbs (signed bytes) of round(x · inverse) as an LLVM vector of 16 32-bit integers.
 
-    x, inverse: vectors of 16 float32; inverse: 1 / scale in each lane. The integers 4 i … 4 i + 3
-    hold, of the numbers x[4 i] … x[4 i + 3], the four limbs 0, the limbs 1, the limbs 2, and zeros.
+    x, inverse: LLVM vectors of 16 float32; inverse: 1 / scale in each lane; v: their Vectors. The
+    integers 4 i … 4 i + 3 hold, of the numbers x[4 i] … x[4 i + 3], the four limbs 0, the limbs 1,
+    the limbs 2, and zeros.
     """
     to_nearest = INT32(4)
     values = [builder.fmul(x, inverse), splat_word(0), ir.IntType(16)(-1), to_nearest]
@@ -137,14 +148,17 @@ def _limbs(builder, v, x, inverse):
 
 
 def emit_limbs_value(builder, v, sums):
-    """Emit sums[0] + 256 sums[1] + 65536 sums[2] in float32; sums: vectors of int32, one a limb."""
+    """Emit the LLVM vector sums[0] + 256 sums[1] + 65536 sums[2] in float32.
+
+    sums: three LLVM vectors of int32, one a limb; v: the Vectors of float32.
+    """
     first, second, third = (builder.sitofp(x, v.type) for x in sums)
     base = v.splat(v.scalar(LIMB_BASE))
     return v.multiply_add(v.multiply_add(third, base, second), base, first)
 
 
 def _by_number(_builder, four):
-    """Return the four vectors in the order given: number by number.
+    """Return the list `four` of four LLVM vectors as it is: number by number.
 
     Each four numbers take four 32-bit integers: their limbs 0, limbs 1, limbs 2, and zeros.
     """
@@ -152,9 +166,10 @@ def _by_number(_builder, four):
 
 
 def _by_limb(builder, four):
-    """Emit three vectors of the 64 numbers in `four`: all limbs 0, all limbs 1, all limbs 2.
+    """Emit three vectors of the 64 numbers in `four`, as a list: limbs 0, limbs 1, limbs 2.
 
-    Each vector holds 64 limbs (signed bytes) as 16 32-bit integers, in the order of the numbers.
+    four: a list of four LLVM vectors of 16 32-bit integers, number by number. Each vector of the
+    result holds 64 limbs (signed bytes) as 16 32-bit integers, in the order of the numbers.
     """
     halves = [[*range(i, i + 8), *range(WORD_LANES + i, WORD_LANES + i + 8)] for i in (0, 8)]
     lines = []
@@ -178,13 +193,13 @@ def align_cache_line(work, p):
 def _row_quantizer(quantize_one, ints_per_four):
     """Return the functions (limbs_ld, quantize_rows) for one order of the limbs of a row.
 
-    quantize_one: the intrinsic that quantises a row in that order. ints_per_four: 32-bit integers
-    that the limbs of four numbers take.
+    quantize_one: the intrinsic that quantises a row in that order. ints_per_four: how many 32-bit
+    integers the limbs of four numbers take.
     """
 
     @inlined
     def limbs_ld(n_words):
-        """Return n_words · ints_per_four + 16, the int32 from one quantised row to the next.
+        """Return n_words · ints_per_four + 16: 32-bit numbers from one quantised row to the next.
 
         A row holds the limbs of 4 · n_words numbers, then a cache line that begins with its scale.
         """
@@ -194,9 +209,10 @@ def _row_quantizer(quantize_one, ints_per_four):
     def quantize_rows(n_rows, K, n_words, Y, y, ldy, limbs, offset):
         """Quantise the rows Y[y + i · ldy : y + i · ldy + K] of float32, i < n_rows.
 
-        Row i of the result is limbs[offset + i · ld :], (ld,) for ld = limbs_ld(n_words): limbs
-        (signed bytes, four in a 32-bit number) of 4 · n_words ≥ K numbers, zeros beyond K, and its
-        scale at ld − 16. n_words is a multiple of 16.
+        Y, limbs: flat vectors of float32. Row i of the result begins at limbs[offset + i · ld], ld
+        = limbs_ld(n_words): limbs (signed bytes, four in a 32-bit number) of 4 · n_words ≥ K
+        numbers, zeros beyond K, and from place ld − 16 of the row on its scale. n_words: a multiple
+        of 16.
         """
         for _ in range(n_rows):
             quantize_one(Y, y, K, limbs, offset, offset + n_words * ints_per_four)
@@ -206,5 +222,7 @@ def _row_quantizer(quantize_one, ints_per_four):
     return limbs_ld, quantize_rows
 
 
+#: Rows whose limbs lie number by number (`_by_number`), then rows with all limbs 0, all limbs 1
+#: and all limbs 2 of each 64 numbers (`_by_limb`).
 limbs_ld_by_number, quantize_rows_by_number = _row_quantizer(_quantizer(_by_number), 4)
 limbs_ld_by_limb, quantize_rows_by_limb = _row_quantizer(_quantizer(_by_limb), N_LIMBS)

@@ -22,12 +22,12 @@ GATHER_PREFETCH_ROWS = 8
 
 @inlined
 def _gather_row(dtype, wide, address, start, stride, scaling, line):
-    """line[k] = (x[start + k · stride] − shift[k] − rest[k]) factor[k] + offset;   line (w,).
+    """line[k] = (x[start + k · stride] − shift[k] − rest[k]) factor[k] + offset for k < w.
 
-    x: the elements of NumPy scalar type dtype behind `address`. wide: the scalar type in which they
-    are scaled. scaling: an InputScaling whose vectors are (w,), (1,) for one scaling of all
-    features, or empty for none. LLVM vectorises the loops because shift[k] begins at 0, and where
-    `stride` is the constant 1: 0.1 ns a number instead of 0.9.
+    line (w,): written. x: the elements, of NumPy scalar type dtype, in memory from `address` on.
+    wide: the scalar type in which they are scaled. scaling: an InputScaling whose vectors are (w,),
+    (1,) for one scaling of all features, or empty for none. LLVM vectorises the loops because
+    shift[k] begins at 0, and where `stride` is the constant 1: 0.1 ns a number instead of 0.9.
     """
     number = line.dtype.type
     shift, factor, rest, offset = scaling
@@ -48,18 +48,22 @@ def _gather_row(dtype, wide, address, start, stride, scaling, line):
 
 @inlined
 def _prefetch_row(address, start, n, size):
-    """Prefetch the elements start … start + n − 1, of `size` bytes each, behind `address`."""
+    """Prefetch n elements, of `size` bytes each, from element `start` on of an array.
+
+    address: the int64 address of the array's element 0.
+    """
     for byte in range(0, n * size, CACHE_LINE):
         prefetch(address + start * size + byte)
 
 
 @inlined
 def _gather(dtype, size, wide, X, rows, first, scaling, block):
-    """Block (n, w) = X[rows, first : first + w], scaled by an InputScaling; rows (n,).
+    """block[j, k] = X[rows[j], first + k], scaled.   rows (n,); block (n, w): written.
 
-    dtype, size: NumPy scalar type of the elements of X, and its bytes. wide: the scalar type in
-    which they are scaled. It is float64 where float32 does not hold every element exactly: to
-    subtract a large mean would lose digits.
+    X: an Input of an array; dtype, size: NumPy scalar type of its elements, and their bytes. rows:
+    indices of examples; first: a feature; scaling: an InputScaling of all features. wide: the
+    scalar type in which elements are scaled: float64 if float32 does not hold every element of X
+    exactly, because to subtract a large mean would lose digits.
     """
     w = block.shape[1]
     own = scaling_of_features(scaling, wide, first, w)
@@ -75,18 +79,26 @@ def _gather(dtype, size, wide, X, rows, first, scaling, block):
 
 
 def _gather_kernel(dtype):
-    """Return the kernel that gathers and scales blocks of X, for X of a dtype.
+    """Return the kernel that copies and scales blocks of X, for X of a np.dtype `dtype`.
 
     It is a closure over types, because the disk cache does not find closures over intrinsics again.
     """
     number, size = dtype.type, dtype.itemsize
 
     def gather(X, rows, first, scaling, block):
-        """Block (n, w) = X[rows, first : first + w], scaled in the network's dtype; rows (n,)."""
+        """block[j, k] = X[rows[j], first + k], scaled in the network's dtype.
+
+        X: an Input; rows (n,): indices of examples; first: a feature; scaling: an InputScaling of
+        all features; block (n, w): written.
+        """
         _gather(number, size, block.dtype.type, X, rows, first, scaling, block)
 
     def gather_wide(X, rows, first, scaling, block):
-        """Block (n, w) = X[rows, first : first + w], scaled in float64; rows (n,)."""
+        """block[j, k] = X[rows[j], first + k], scaled in float64.
+
+        X: an Input; rows (n,): indices of examples; first: a feature; scaling: an InputScaling of
+        all features; block (n, w): written.
+        """
         _gather(number, size, np.float64, X, rows, first, scaling, block)
 
     return gather_wide if dtype in WIDE else gather
@@ -101,18 +113,19 @@ _gathers = indirect_each(
 
 @inlined
 def gather(table, X, rows, first, scaling, block):
-    """Block (n, w) = X[rows, first : first + w], scaled by an InputScaling; rows (n,).
+    """block[j, k] = X[rows[j], first + k], scaled.   rows (n,); block (n, w): written.
 
-    table: the kernel pointers. X: an Input of any dtype, or of CSR rows.
+    table: the kernel pointers. X: an Input of an array of any dtype, or of CSR rows. rows: indices
+    of examples; first: a feature; scaling: an InputScaling of all features.
     """
     _gathers(table, X.dtype_code, X, rows, first, scaling, block)
 
 
 @kernel
 def standardize(X, shift, factor, offset, A):
-    """A[i, k] = (X[i, k] − shift[k]) factor[k] + offset.   X, A (m, n); shift, factor (n,) or (1,).
+    """A[i, k] = (X[i, k] − shift[k]) factor[k] + offset.   X, A (m, n); A is written.
 
-    With (1,), one shift and factor serve all features.
+    shift, factor: (n,), or (1,) with one number for all features; offset: a number.
     """
     offset = A.dtype.type(offset)
     for i in range(A.shape[0]):

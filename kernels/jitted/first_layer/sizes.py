@@ -9,7 +9,7 @@ from __future__ import annotations
 FEATURE_GROUPS = 8
 #: Largest number of features that a STRIDED kernel sums at a time; 2 · STRIDED_KC where the weights
 #: of that many features still stay in the first-level cache. Fewer than 2 · STRIDED_KC features are
-#: summed at once.
+#: one tile.
 STRIDED_KC = 768
 #: Numbers of the block of X that a thread gathers and scales at a time: the block stays in the
 #: second-level cache.

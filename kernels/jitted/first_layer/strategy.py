@@ -31,8 +31,8 @@ GROUP_FEATURES = "feature groups"  # the loop over groups of features, for kinds
 class Kernels(NamedTuple):
     """Requirements (names) of the two kernels that multiply an `Input` of one kind."""
 
-    forward: str
-    backward: str
+    forward: str  # of the kernel that computes Z += x Wᵀ
+    backward: str  # of the kernel that computes dW = dZ x
 
 
 #: {InputKind: requirements of its kernels}. LAID_OUT has none: it is an ordinary dense layer.
@@ -73,37 +73,41 @@ NARROW_MIN_FEATURES, NARROW_MIN_FEATURES_PER_OUTPUT, NARROW_MAX_OUTPUTS = 2048, 
 
 
 def int8_dtypes():
-    """Return the dtypes of networks that int8 kernels serve on this CPU: float32, or none."""
+    """Return the dtypes of networks that int8 kernels serve: a tuple, of float32 or empty.
+
+    It is empty on a CPU without VNNI.
+    """
     return (np.dtype(np.float32),) if detect_cpu().vnni else ()
 
 
 def has_int8(dtype):
-    """Tell whether int8 kernels serve networks of a dtype on this CPU."""
+    """Return a bool: whether int8 kernels serve networks of a np.dtype `dtype` on this CPU."""
     return dtype in int8_dtypes()
 
 
 def prefers_narrow_forward(n_features, n_out):
-    """Tell whether the int8 kernel of the forward pass reads X in place instead of packing it.
+    """Return a bool: whether the int8 kernel of the forward pass reads X in place, not packed.
 
-    n_features, n_out: sizes of the first DENSE op row.
+    n_features, n_out: features and units of the first DENSE op row.
     """
     shortest = max(NARROW_MIN_FEATURES, NARROW_MIN_FEATURES_PER_OUTPUT * n_out)
     return n_features >= shortest and n_out <= NARROW_MAX_OUTPUTS
 
 
 def prefers_narrow_backward(n_features, n_out):
-    """Tell whether the int8 kernel of the gradient also reads X in place instead of packing it.
+    """Return a bool: whether the int8 kernel of the gradient also reads X in place, not packed.
 
-    n_features, n_out: sizes of the first DENSE op row. The gradient of 209 × 12288 bytes and one
-    unit took 81 µs, with packed bytes 152 µs (EPYC).
+    n_features, n_out: features and units of the first DENSE op row. The gradient of 209 × 12288
+    bytes and one unit took 81 µs, with packed bytes 152 µs (EPYC).
     """
     return n_features >= NARROW_MIN_FEATURES and n_out == 1
 
 
 def should_use_int8(ops, dtype, batch):
-    """Tell whether int8 kernels multiply bytes faster than STRIDED in batches of `batch` examples.
+    """Return a bool: whether int8 kernels multiply bytes of X faster than STRIDED kernels.
 
-    ops: the op table; dtype: the network's.
+    ops: the op table, from its INPUT op row on; dtype: the network's np.dtype; batch: examples of a
+    step or prediction.
     """
     n_features, n_out = ops["n_in"][1], ops["n_out"][1]
     worth = n_out >= INT8_MIN_OUTPUTS or prefers_narrow_backward(n_features, n_out)
@@ -111,20 +115,22 @@ def should_use_int8(ops, dtype, batch):
 
 
 def int8_beats_copy(ops, dtype, batch):
-    """Tell whether int8 products take less time than to convert bytes and multiply them densely.
+    """Return a bool: whether int8 products are faster than a dense layer on converted bytes.
 
-    ops: the op table; dtype: the network's; batch: examples of a step or prediction.
+    ops: the op table, from its INPUT op row on; dtype: the network's np.dtype; batch: examples of a
+    step or prediction.
     """
     worth = ops["n_in"][1] >= INT8_DIRECT_MIN_FEATURES and ops["n_out"][1] >= INT8_MIN_OUTPUTS
     return batch >= INT8_DIRECT_MIN_BATCH and has_int8(dtype) and worth
 
 
 def can_multiply_strided(x, op, state):
-    """Tell whether a kernel may multiply the Input x in place and scale the sums afterwards.
+    """Return a bool: whether a kernel may multiply X in place and scale the sums afterwards.
 
-    op: the INPUT op row, whose scaling `state` holds. It may not if features are scaled one by one,
-    or if sums of unscaled numbers would lose digits: if numbers other than bytes of a small range
-    are shifted, if the factor is far from 1, or if float64 is scaled in a float32 network.
+    x: the Input that describes X; op: the INPUT op row, whose scaling the vector `state` holds. It
+    may not if features are scaled one by one, or if sums of unscaled numbers would lose digits: if
+    numbers other than bytes of a small range are shifted, if the factor is far from 1, or if
+    float64 is scaled in a float32 network.
     """
     if op["stats"] > 1 or op["n_out"] < STRIDED_MIN_FEATURES:
         return False
@@ -142,11 +148,12 @@ def can_multiply_strided(x, op, state):
 
 
 def multiplies_input_directly(ops, X, state, dtype, batch):
-    """Tell whether the first DENSE op row multiplies X in place of the output of an INPUT op row.
+    """Return a bool: whether the first DENSE op row multiplies X, not the INPUT op row's output.
 
     It does for unscaled CSR rows of few elements, and for bytes that int8 kernels multiply faster.
-    ops: the op table, from its INPUT op row on; state: the vector of scalings, None if not known
-    yet; batch: examples of a step or prediction. If X is None (not known yet), the answer is False.
+    ops: the op table, from its INPUT op row on; X (m, n): an array, SparseRows, or None if not
+    known yet: then the answer is False. state: the vector of scalings, None if not known yet;
+    dtype: the network's np.dtype; batch: examples of a step or prediction.
     """
     if X is None or (X.dtype != UINT8 and not isinstance(X, SparseRows)):
         return False  # of most arrays, before the op table is read, which takes microseconds
@@ -160,9 +167,10 @@ def multiplies_input_directly(ops, X, state, dtype, batch):
 
 
 def select_kind(ops, state, X, x, dtype, batch):
-    """Return the InputKind of X (m, n), described by the Input x, for a run of the op table ops.
+    """Return the InputKind of X (m, n), described by the Input x, for a run of the op table `ops`.
 
-    state: the vector of scalings; dtype: the network's; batch: examples of a step or prediction.
+    X: an array or SparseRows; state: the vector of scalings; dtype: the network's np.dtype; batch:
+    examples of a step or prediction.
     """
     if ops["A"][0] >= 0:
         return InputKind.LAID_OUT
@@ -182,12 +190,18 @@ def select_kind(ops, state, X, x, dtype, batch):
 
 
 def strided_requirement(dtype, n_out):
-    """Return the requirement (name) of the STRIDED kernel for X of a dtype and n_out units."""
+    """Return the requirement, a str, of the STRIDED kernel for tiles of n_out units.
+
+    dtype: the np.dtype of X.
+    """
     return f"strided {DTYPE_NAMES[dtype]} for {n_out}"
 
 
 def required_kernels(kind, X, n_out):
-    """Return the requirements (names) of the kernels that read X as this kind, for n_out units."""
+    """Return a set: the requirements (names) of the kernels that read X as an InputKind `kind`.
+
+    X: an array or SparseRows; n_out: units of the first DENSE op row.
+    """
     if kind == InputKind.LAID_OUT:
         return {reader(X), "input"}
     required = {*KERNELS[kind]}
@@ -201,11 +215,11 @@ def required_kernels(kind, X, n_out):
 
 
 def select_strategy(ops, state, X, dtype, batch):
-    """Return (Input of X, the array that it points into, requirements of its kernels) for a run.
+    """Return (the Input of X, the array that it points into, a set of requirements of its kernels).
 
-    X (m, n): an array or CSR rows. The caller keeps the array alive while the Input is used. ops:
-    the op table of the run; state: the vector of scalings; dtype: the network's; batch: examples of
-    a step or prediction.
+    X (m, n): an array or SparseRows. The caller keeps the second array alive while the Input is
+    used. ops: the op table of the run, from its INPUT op row on; state: the vector of scalings;
+    dtype: the network's np.dtype; batch: examples of a step or prediction.
     """
     x, keepalive = describe_input(X)
     kind = select_kind(ops, state, keepalive, x, dtype, batch)

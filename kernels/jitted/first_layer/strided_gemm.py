@@ -49,7 +49,7 @@ STRIDED_MAX_OUTPUTS = len(STRIDED_MR)  # largest number of units of a tile
 class _StridedRows:
     """Emits loads of vectors of features of X[rows[j]], converted to the network's dtype.
 
-    v: the Vectors of that dtype. args: (X, rows, first), the Input as a record of LLVM values, the
+    v: the Vectors of that dtype. args: (X, rows, first): the Input as a record of LLVM values, the
     address of the indices of examples, and the first feature. kind: Numba type of an element of X.
     """
 
@@ -60,7 +60,7 @@ class _StridedRows:
         self.pointers = context.get_data_type(kind).as_pointer()
 
     def pointer(self, j):
-        """Emit the address of X[rows[j], first]; j: an LLVM integer."""
+        """Emit the LLVM address of X[rows[j], first]; j: an LLVM integer."""
         builder = self.builder
         row = builder.load(builder.gep(self.rows, [j]))
         place = builder.add(builder.mul(row, self.stride), self.first)
@@ -68,14 +68,14 @@ class _StridedRows:
         return builder.inttoptr(builder.add(self.address, place), self.pointers)
 
     def read(self, pointer, offset, mask=None):
-        """Emit the load of the vector `offset` elements behind a pointer, and its conversion.
+        """Emit the load of an LLVM vector `offset` elements behind a pointer, and its conversion.
 
-        mask: lanes to load, the others become 0; None: all lanes.
+        mask: a bit for each lane, 1: load it, 0: it becomes 0; None: all lanes are loaded.
         """
         return self.v.load_converted(self.kind, self.builder.gep(pointer, [offset]), mask)
 
     def prefetch(self, pointer, count):
-        """Emit prefetches of the cache lines of the `count` elements behind a pointer."""
+        """Emit prefetches of the cache lines of the `count` (an int) elements behind a pointer."""
         for place in range(0, count, CACHE_LINE // (self.kind.bitwidth // 8)):
             emit_prefetch(self.builder, self.builder.gep(pointer, [index_constant(place)]))
 
@@ -96,11 +96,12 @@ def _emit_operands(context, builder, kinds, args):
 
 @intrinsic(prefer_literal=True)
 def _forward_tile(typingctx, X, rows, features, factor, W, Z, used, n_out, dtype):
-    """Z[o, e] += factor Σₖ X[rows[e], first + k] W[o, k] for k < n, e < used and o < n_out.
+    """Z[o, e] += factor Σₖ X[rows[e], first + k] W[o, k] for o < n_out and e < used.
 
-    features = (first, n). W, Z: Matrices (n_out, n) and (n_out, used). used: 1 to
+    k runs to n − 1; (first, n) = features. X: an Input; dtype: NumPy scalar type of its elements;
+    rows: indices of examples. W, Z: Matrices (n_out, n) and (n_out, used). used: 1 to
     STRIDED_MR[n_out − 1] examples; if fewer, the tile computes the last one several times. n_out: a
-    literal, 1 to STRIDED_MAX_OUTPUTS. dtype: NumPy scalar type of the elements of X.
+    literal, 1 to STRIDED_MAX_OUTPUTS.
     """
     tall, wide = STRIDED_MR[n_out.literal_value - 1], n_out.literal_value
     signature = void(X, rows, features, types.float64, W, Z, index, n_out, dtype)
@@ -127,12 +128,13 @@ def _forward_tile(typingctx, X, rows, features, factor, W, Z, used, n_out, dtype
 
 @intrinsic(prefer_literal=True)
 def _backward_tile(typingctx, X, rows, places, factor, dZ, dW, n_out, vectors, dtype):
-    """dW[o, j] = factor Σₖ dZ[o, k] X[rows[k], first + j] over all examples k, for o < n_out.
+    """dW[o, j] = factor Σₖ dZ[o, k] X[rows[k], first + j], k over all examples; o < n_out.
 
-    j runs over the features of `vectors` vectors; n_out and vectors are literals. dZ, dW: Matrices
-    (n_out, rows.size) and (n_out, features). dtype: NumPy scalar type of the elements of X. places
-    = (first, ahead): the features from first − ahead on, which come next, are prefetched; 12288 → 7
-    and → 20 take 2 to 3 % less time. For one unit nothing is: → 1 took 10 % more.
+    j runs over the features of `vectors` vectors; n_out and vectors are literals. X: an Input;
+    dtype: NumPy scalar type of its elements. dZ, dW: Matrices (n_out, rows.size) and (n_out,
+    features). places = (first, ahead): the features from first − ahead on, which come next, are
+    prefetched; 12288 → 7 and → 20 take 2 to 3 % less time. For one unit nothing is: → 1 took 10 %
+    more.
     """
     tall, wide = n_out.literal_value, vectors.literal_value
     signature = void(X, rows, places, types.float64, dZ, dW, n_out, vectors, dtype)
@@ -180,13 +182,15 @@ def n_strided_tiles(n_features, n_out):
 
 
 def _forward_kernel(dtype, n_out):
-    """Return the kernel that adds X[rows] Wᵀ to n_out units of Z, for X of a dtype."""
+    """Return the kernel that adds X[rows] Wᵀ to n_out units of Z, for X of a np.dtype `dtype`."""
     number, tall = dtype.type, STRIDED_MR[n_out - 1]
 
     def forward(X, rows, features, scaling, W, Z):
-        """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for k < n and o < n_out.
+        """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for o < n_out and e < m.
 
-        (first, n) = features, (factor, offset) = scaling. W (n_out, n), Z (n_out, rows.size).
+        k runs to n − 1; (first, n) = features; (factor, offset) = scaling, a Scaling. X: an Input;
+        rows (m,): indices of examples. W, Z: Matrices (n_out, n), column k for feature first + k,
+        and (n_out, m).
         """
         m = rows.size
         weights, w, ldw = W
@@ -202,16 +206,16 @@ def _forward_kernel(dtype, n_out):
 
 
 def _backward_kernel(dtype, n_out):
-    """Return the kernel that writes dW of n_out units from X[rows] and dZ, for X of a dtype."""
+    """Return the kernel that writes dW of n_out units from X[rows] and dZ; dtype: X's np.dtype."""
     number, vectors = dtype.type, STRIDED_NR_VECTORS[n_out - 1]
     narrow = min(vectors, NARROW_VECTORS)
 
     def backward(X, rows, features, scaling, dZ, dW):
-        """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], first + k] + offset) for k < n and o < n_out.
+        """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], first + k] + offset) for o < n_out and k < n.
 
-        (first, n) = features, (factor, offset) = scaling. dZ (n_out, rows.size), dW (n_out, n)
-        with n ≥ STRIDED_MIN_FEATURES; rows has at least one example. The last tile ends with the
-        last feature: where it overlaps the tile before it, both write equal numbers.
+        (first, n) = features, n ≥ STRIDED_MIN_FEATURES; (factor, offset) = scaling, a Scaling. X:
+        an Input; rows (m,), m ≥ 1. dZ, dW: Matrices (n_out, m) and (n_out, n). The last tile ends
+        with the last feature: where it overlaps the tile before it, both write equal numbers.
         """
         k0, count = features
         slopes, d, ldd = dZ
@@ -263,10 +267,11 @@ def _first_output(n_out, i):
 
 @inlined
 def strided_forward(table, n_out, X, rows, features, scaling, W, Z):
-    """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for k < n and o < n_out.
+    """Z[o, e] += Σₖ (factor X[rows[e], first + k] + offset) W[o, k] for o < n_out (≥ 1) and e < m.
 
-    (first, n) = features, (factor, offset) = scaling. W (n_out, n), Z (n_out, rows.size); n_out
-    may be any number of units. table: the kernel pointers.
+    k runs to n − 1; (first, n) = features; (factor, offset) = scaling, a Scaling. X: an Input; rows
+    (m,): indices of examples. W, Z: Matrices (n_out, n), column k for feature first + k, and
+    (n_out, m). table: the kernel pointers.
     """
     weights, w, ldw = W
     out, z, ldz = Z
@@ -279,10 +284,11 @@ def strided_forward(table, n_out, X, rows, features, scaling, W, Z):
 
 @inlined
 def strided_backward(table, n_out, X, rows, features, scaling, dZ, dW):
-    """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], first + k] + offset) for k < n and o < n_out.
+    """dW[o, k] = Σⱼ dZ[o, j] (factor X[rows[j], first + k] + offset) for o < n_out (≥ 1) and k < n.
 
-    (first, n) = features, (factor, offset) = scaling. dZ (n_out, rows.size), dW (n_out, n) with
-    n ≥ STRIDED_MIN_FEATURES; n_out may be any number of units. table: the kernel pointers.
+    (first, n) = features, n ≥ STRIDED_MIN_FEATURES; (factor, offset) = scaling, a Scaling. X: an
+    Input; rows (m,): indices of examples. dZ, dW: Matrices (n_out, m) and (n_out, n), column k for
+    feature first + k. table: the kernel pointers.
     """
     slopes, d, ldd = dZ
     out, c, ldc = dW
