@@ -89,9 +89,10 @@ def _flat_operand(X):
 
 
 def _product(A, B, C, beta_mode):
-    """C[i, j] ← Σₖ A[i, k] B[k, j], or C[i, j] plus it, as beta_mode is BETA_ZERO or BETA_ONE.
+    """C[i, j] ← Σₖ A[i, k] B[k, j] if beta_mode is BETA_ZERO, C[i, j] + that sum if BETA_ONE.
 
-    A (M, K), B (K, N), C (M, N) out: of any memory order and one dtype. If K is 0, the sum is 0.
+    A (M, K), B (K, N); C (M, N): written, and with BETA_ONE read. All are of one dtype and of any
+    memory order. If K is 0, the sum is 0.
     """
     # Subclasses are converted, for np.matrix has no vectors: its ravel() returns a matrix.
     if not type(A) is type(B) is type(C) is np.ndarray:

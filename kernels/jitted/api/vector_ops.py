@@ -27,7 +27,10 @@ def penalty(theta, grad, l2, l1):
 
 
 def _step(method):
-    """Return the function step(theta, grad, slots, n): one step of the optimiser `method`."""
+    """Return the function step(theta, grad, slots, n), one step of the optimiser `method`.
+
+    It changes theta and slots in place. n: a StepNumbers.
+    """
     kernel = optimizers.step.kernels[method]
 
     def step(theta, grad, slots, n):

@@ -24,8 +24,8 @@ from .float_bits import (
 )
 
 #: By the name of a function: the largest errors allowed, in units in the last place (ulp), as
-#: (float32, float64), on CPUs with fma and without. norm_cdf_pdf: the error of Φ(x); for x < 0
-#: another x² / 2 ulp are allowed. Measured errors are 80 to 95 % of these bounds.
+#: (float32, float64); they hold on CPUs with fma and on those without. norm_cdf_pdf: the error of
+#: Φ(x); for x < 0 another x² / 2 ulp are allowed. Measured errors are 80 to 95 % of these bounds.
 MAX_ULP = {
     "exp": (1.2, 1.2),
     "expm1": (2.0, 2.1),

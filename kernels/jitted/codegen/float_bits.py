@@ -183,9 +183,9 @@ def range_reduce_exp(f):
 
 @float_overload()
 def range_reduce_exp_normal(f):
-    """range_reduce_exp_normal(x): return (r, 2ⁿ) with x = n ln 2 + r and |r| ≤ ½ ln 2.
+    """Return the function range_reduce_exp_normal(x), which returns (r, 2ⁿ).
 
-    n is an integer; x must lie where 2ⁿ is a normal number. Both results have x's dtype.
+    x = n ln 2 + r with |r| ≤ ½ ln 2. n is an integer; x must lie where 2ⁿ is a normal number. Both results have x's dtype.
     f: constants of x's dtype, float32 or float64, from `_format`.
     """
     number, word, fraction_bits = f.number, f.word, f.fraction_bits

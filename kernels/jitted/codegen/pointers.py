@@ -65,7 +65,10 @@ view_float64 = _view_as(types.float64)
 
 @intrinsic
 def view_matrix(typingctx, vector, start, n, width):
-    """Return vector[start : start + n·width] as a row-major view (n, width); all int64."""
+    """Return a row-major view (n, width) of vector[start : start + n·width].
+
+    vector: of any dtype, which the view keeps; start, n and width are int64.
+    """
     kind = types.Array(vector.dtype, 2, "C")
 
     def codegen(context, builder, sig, args):

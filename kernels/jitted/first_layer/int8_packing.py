@@ -144,10 +144,10 @@ def pack_vnni_interleaved(typingctx, X, rows, features, panels, offset, n_words,
 
 
 def interleave4(builder, octets):
-    """Emit a list of four vectors of 16 32-bit integers, each with one feature of four examples.
+    """Emit a list of four vectors of 16 words; a word holds the bytes of a feature of 4 examples.
 
-    octets: four LLVM vectors, one an example, of 64 features, a byte each. Vector i of the result
-    holds features 4 i … 4 i + 3 of each of the four quarters (16 features) of the 64.
+    octets: four LLVM vectors, one an example, of 64 bytes, one a feature. Word 4 q + j of vector i
+    is feature 16 q + 4 i + j (q, j = 0 … 3), its lowest byte from the first example.
     """
     pairs = ir.VectorType(ir.IntType(16), VECTOR_BYTES // 2)
     halves = [

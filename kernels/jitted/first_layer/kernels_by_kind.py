@@ -26,7 +26,8 @@ from .scaled_gather import gather
 from .sizes import GATHER_BLOCK_FEATURES, GATHER_BLOCK_NUMBERS, GATHER_BLOCK_ROWS
 from .strided_gemm import L1_WEIGHTS, n_strided_tiles, strided_backward, strided_forward
 
-#: Largest number of lanes of a vector on any CPU. Tiles of features begin at multiples of it.
+#: Largest number of float32 lanes of a vector on any CPU. The ranges of features that a kernel
+#: takes begin at multiples of it.
 MAX_LANES = 16
 
 

@@ -54,8 +54,9 @@ STRIDED_MIN_FEATURES = 64  # smallest number of features for STRIDED and the int
 #: Largest factor of the scaling, and inverse of the smallest, that may multiply the sums instead of
 #: the elements of X.
 STRIDED_MAX_FACTOR = 2.0**30
-#: Largest range, |factor| · 255, of bytes that are scaled and shifted in the sums: with a wider one
-#: the sums of factor · x and of the offset would cancel and lose digits.
+#: Largest |factor| · 255, the range of scaled bytes, at which STRIDED and the int8 kinds take bytes
+#: that are also shifted. They apply factor and offset to the sums, not to X; with a wider range the
+#: two parts would cancel and lose digits.
 STRIDED_MAX_BYTE_RANGE = 8.0
 
 #: Smallest numbers of units, and of examples of a batch, for which int8 kinds are faster than

@@ -68,7 +68,7 @@ class _StridedRows:
         return builder.inttoptr(builder.add(self.address, place), self.pointers)
 
     def read(self, pointer, offset, mask=None):
-        """Emit the load of an LLVM vector `offset` elements behind a pointer, and its conversion.
+        """Emit the load of an LLVM vector at `pointer` + `offset` elements, and its conversion.
 
         mask: a bit for each lane, 1: load it, 0: it becomes 0; None: all lanes are loaded.
         """
@@ -206,7 +206,7 @@ def _forward_kernel(dtype, n_out):
 
 
 def _backward_kernel(dtype, n_out):
-    """Return the kernel that writes dW of n_out units from X[rows] and dZ; dtype: X's np.dtype."""
+    """Return the kernel that writes dW (n_out, n) from dZ (n_out, m) and X[rows]; dtype: X's."""
     number, vectors = dtype.type, STRIDED_NR_VECTORS[n_out - 1]
     narrow = min(vectors, NARROW_VECTORS)
 

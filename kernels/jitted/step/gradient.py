@@ -151,11 +151,11 @@ def _clear_gaps(ops, x):
 
 @inlined
 def group_gradient(kernel_ptrs, model, summed, workspace, batch, total, phase, loss_hits, team):
-    """loss_hits ← (Σ w ℓ / total, hits) of a group of blocks; summed (p,) ← gradient of the first.
+    """summed (p,) ← gradient of the cost Σ w ℓ / total of a group; loss_hits ← (cost, hits).
 
-    batch: a Batch, the examples of the group, computed in blocks of offsets.block_examples; if it
-    is empty, summed becomes 0. total: Σ w of the whole batch. loss_hits: float64, elements 0 and 1
-    out. phase: a Phase.
+    Σ and hits run over the group's examples, ℓ is the loss of one. batch: a Batch, these examples,
+    computed in blocks of offsets.block_examples; if it is empty, summed becomes 0. total: Σ w of
+    the whole batch. loss_hits: float64, elements 0 and 1 out. phase: a Phase.
     """
     buffer, _, offsets = workspace
     X, Y, w, row_indices = batch

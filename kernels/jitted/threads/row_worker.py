@@ -27,9 +27,10 @@ MAX_GAP = 5e-4  # seconds from a prediction to the next of one trial, at most
 ROWS_PER_TRIAL = 20  # predictions of one example in one trial, whose time is measured as a whole
 #: A worker is kept if a trial takes less than this share of the time of the last trial without one.
 MAX_TIME_SHARE = 0.9
-#: Trials without a worker after repeated failures, until a worker is tried again: at most this
-#: many. Trying costs time: where another process used the second core, predictions took 2.5 times
-#: as long with a worker.
+#: A worker that does not help is dismissed; then some trials run without one before the next is
+#: started: 1 after the first failure, twice as many after each further one, at most this many.
+#: Trying costs time: where another process used the second core, predictions took 2.5 times as
+#: long with a worker.
 MAX_REST = 1024
 #: Index in the barrier vector of the worker's state, behind the counters of a team of two threads.
 STATE = 3 * BARRIER_STRIDE
