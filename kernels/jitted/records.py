@@ -148,9 +148,9 @@ class InputScaling(NamedTuple):
 
 
 class Scaling(NamedTuple):
-    """How an INPUT op row scales X with one factor for all features: A = factor · x + offset."""
+    """How an INPUT op row scales X, all features alike: A = factor · X + offset, two numbers."""
 
-    factor: float  # multiplies x
+    factor: float  # multiplies each element of X
     offset: float  # added to the product
 
 

@@ -96,7 +96,7 @@ class Outputs:
         return array.T if array.flags.f_contiguous else np.empty(array.shape[::-1], array.dtype)
 
     def __exit__(self, kind, error, trace):
-        """Copy what was written into new memory to its result, transposed if it is a matrix.
+        """Copy the temporary arrays into the results they stand for, matrices transposed back.
 
         kind, error, trace: the exception that ends the context, unused; it is not caught.
         """

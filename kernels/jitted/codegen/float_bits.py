@@ -185,8 +185,8 @@ def range_reduce_exp(f):
 def range_reduce_exp_normal(f):
     """Return the function range_reduce_exp_normal(x), which returns (r, 2ⁿ).
 
-    x = n ln 2 + r with |r| ≤ ½ ln 2. n is an integer; x must lie where 2ⁿ is a normal number. Both results have x's dtype.
-    f: constants of x's dtype, float32 or float64, from `_format`.
+    x = n ln 2 + r with |r| ≤ ½ ln 2; n is an integer. x must lie where 2ⁿ is a normal number. Both
+    results have x's dtype. f: constants of x's dtype, float32 or float64, from `_format`.
     """
     number, word, fraction_bits = f.number, f.word, f.fraction_bits
     log2_e, round_one_bias, upper, lower = f.log2_e, f.round_one_bias, f.ln2_upper, f.ln2_lower

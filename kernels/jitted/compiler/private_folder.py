@@ -98,7 +98,8 @@ def refuse_shared(folder):
         Its text names the step of the path that others own or can write, or `folder` if that is a
         symbolic link.
     """
-    # `wrong` is the first bad step; `above` is a bad step that the home may yet prove harmless.
+    # `wrong`: the first folder or link on the path that others own or can write. `above`: one that
+    # does not count if the home folder comes later on the path.
     home, wrong, above = _home(), None, None
     for place, status in _way(folder):
         link = stat.S_ISLNK(status.st_mode)

@@ -59,7 +59,7 @@ def describe_mode(ops, state, X, dtype, batch):
 
 
 def select_input_mode(ops, state, X, dtype, batch):
-    """Return the InputMode of a run over X, with the op table that `select_ops` returns for `ops`.
+    """Return the InputMode of a run over X; its ops multiply X directly where that is faster.
 
     X (m, n): an array or CSR rows; state: the vector of statistics; dtype: the network's; batch:
     examples of a step or prediction.

@@ -36,7 +36,7 @@ _kept = _Kept()
 
 
 def _forget():
-    """Clear the calling thread's dict; in a forked child the parent's row workers do not exist."""
+    """Forget what this thread has prepared for single rows: a forked child has no row workers."""
     _kept.prepared.clear()
 
 
