@@ -94,7 +94,7 @@ def train(net: Network, task: Task, arguments: argparse.Namespace) -> bool:
     X, X_test = flatten_images(task.X), flatten_images(task.X_test)
     print_result(f"\n{'epoch':>6}  {'cost':>8}  {'accuracy':>8}  {'test accuracy':>13}")
     for stop in report_epochs(arguments.epochs):
-        if stop <= net.history.epochs:  # so far the checkpoint has come
+        if stop <= net.history.epochs:  # the checkpoint holds these epochs already
             continue
         history = net.fit(
             X,

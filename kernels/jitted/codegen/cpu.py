@@ -14,8 +14,6 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-CACHE_LINE = 64  # bytes in a cache line, on every CPU
-
 
 class CPU(NamedTuple):
     """The properties of the CPU, as far as LLVM uses them, that kernels depend on."""

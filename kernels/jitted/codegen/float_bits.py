@@ -80,16 +80,18 @@ def float_overload(in_python=None):
 
         reference = in_python or in_compiled_code
 
-        def stub(*args):
+        def python_function(*args):
             return reference(*args)
 
-        @overload(stub, jit_options=FLAGS, strict=False)
+        @overload(python_function, jit_options=FLAGS, strict=False)
         def typed(*args):
             return implementation_for(_FLOAT32 if args[-1] == types.float32 else _FLOAT64)
 
-        update_wrapper(stub, implementation_for)
-        del stub.__dict__["__wrapped__"]  # name(f): its parameters are not those of name(x)
-        return stub
+        update_wrapper(python_function, implementation_for)
+        del python_function.__dict__[
+            "__wrapped__"
+        ]  # name(f): its parameters are not those of name(x)
+        return python_function
 
     return decorate
 

@@ -65,9 +65,10 @@ def _places():
     return sorted(range(len(_defined)), key=lambda number: _defined[number][0])
 
 
+@cache
 def indirect_kernels():
-    """Return a list with the `_Indirect` of every kernel, in the order of the tables."""
-    return [_defined[number][1] for number in _places()]
+    """Return a tuple with the `_Indirect` of every kernel, in the order of the tables."""
+    return tuple(_defined[number][1] for number in _places())
 
 
 def _define(module, function, signature, requires):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from numba.extending import intrinsic
 
-from ..codegen.cpu import CACHE_LINE, block_sizes
+from ..codegen.cpu import block_sizes
 from ..codegen.pointers import prefetch, view
 from ..codegen.simd import (
     INT32,
@@ -21,6 +21,7 @@ from ..codegen.simd import (
     void,
 )
 from ..compiler.dispatch_table import indirect
+from ..partition import CACHE_LINE
 
 #: Counted in examples: while `gather_rows` copies example j of a batch, it prefetches example j +
 #: PREFETCH_DISTANCE, if an example fills a cache line or more. To copy 256 examples of 54 numbers
