@@ -149,7 +149,10 @@ class Network(NetworkDescription):
         callbacks : sequence of callables
             Each is called with (network, history) after an epoch; returning True stops the fit.
         progress : "auto" or bool
-            Cost and accuracy, for long fits, always, or never: a bar on screens, lines in logs.
+            Whether costs and metrics are shown, on stderr: always, never, or for long fits. On a
+            terminal and in a notebook that is a bar, of ``"auto"`` after a second. In a log, where
+            no cursor moves, True writes a line an epoch, some hundred of a fit of more epochs;
+            ``"auto"`` a line every 10 s, and every twentieth of the time gone by.
 
         Returns
         -------

@@ -213,11 +213,12 @@ class LBFGSTrainer(Trainer):
         self._record(curves)
         self._check_validation_cost(self.history.epochs)
         self.training.epoch += 1
-        self.reporter.update(self.history)
         try:
             stop = self.callbacks.after_epoch(self.history)
         except StopIteration as error:  # SciPy would take it for a wish, as generators do
             raise RuntimeError("a callback raised StopIteration; return True to stop") from error
+        finally:
+            self.reporter.update(self.history)
         if self.interrupts.seen:
             self.history.interrupted = self.state.history.interrupted = True
             stop = True

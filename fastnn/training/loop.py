@@ -86,8 +86,12 @@ class Trainer:
                 taken, step = stop - step, stop
                 size = max(1, min(8 * taken, int(taken * CHUNK_SECONDS / max(seconds, 1e-6))))
                 self.training.epoch = int(self.settings["first_epoch"]) + -(-step // self.steps)
-                reporter.update(self.history)
-                if step % self.steps == 0 and callbacks.after_epoch(self.history):
+                stopped = False
+                try:  # first what callbacks measure, for progress shows that, too
+                    stopped = step % self.steps == 0 and callbacks.after_epoch(self.history)
+                finally:
+                    reporter.update(self.history)
+                if stopped:
                     break
                 if interrupts.seen:
                     self.history.interrupted = self.state.history.interrupted = True

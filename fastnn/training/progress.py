@@ -13,8 +13,9 @@ from fastnn.errors import SettingError
 from fastnn.history import History
 
 PATIENCE = 1.0  # seconds that a fit may take before "auto" shows a bar
-INTERVAL = 10.0  # seconds before the first line in a log, and at least between two
+INTERVAL = 10.0  # seconds before the first line of "auto" in a log, and at least between two
 SHARE = 0.05  # of the time gone by, at least between two lines: 8 hours make about 120
+LINES = 100  # that True writes into a log for a longer fit; a shorter one has a line an epoch
 
 
 def _console() -> Any:
@@ -25,14 +26,30 @@ def _console() -> Any:
 
 
 def _draws(console: Any) -> bool:
-    """Whether a bar can be drawn: on terminals that move the cursor, and with notebook widgets.
+    """Whether a bar can be drawn: in notebooks, and on terminals that move the cursor.
 
     Asked of the stream itself, for rich takes a log file for a terminal where FORCE_COLOR is set.
-    In notebooks rich draws through ipywidgets, and warns where that is not installed.
     """
     if console.is_jupyter:
-        return importlib.util.find_spec("ipywidgets") is not None
+        return importlib.util.find_spec("IPython") is not None
     return bool(console.is_terminal and console.file.isatty() and not console.is_dumb_terminal)
+
+
+def _format_value(name: str, value: float) -> str:
+    """Return a value with its name: four digits after the point, or an exponent."""
+    plain = value == 0 or 1e-3 <= abs(value) < 1e5
+    return f"{name.replace('_', ' ')} {value:{'.4f' if plain else '.3e'}}"
+
+
+def _values(history: History, epoch: int, *, measured_then: bool) -> list[str]:
+    """Return the values of an epoch; of curves with gaps, the last ones before it, unless told."""
+    found = []
+    for name, curve in history.items():
+        if name == "learning_rate":
+            continue
+        known = curve[epoch - 1 : epoch] if measured_then else curve[:epoch]
+        found += [_format_value(name, value) for value in known[~np.isnan(known)][-1:]]
+    return found
 
 
 class ProgressReporter:
@@ -52,8 +69,8 @@ class ProgressReporter:
         self.epochs, self.mode = epochs, mode
         self._console: Any = None
         self._bar: Any = None
-        self._task: Any = None
         self._text = ""  # the last epoch's line, while a log lacks it
+        self._done = 0  # epochs that a log has had its chance to tell
 
     def __enter__(self) -> ProgressReporter:
         self._began = self._written = time.monotonic()
@@ -79,50 +96,48 @@ class ProgressReporter:
 
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
         if self._text and (self.mode is True or self._written > self._began):
             self._write(self._text)
         if self.mode is not False:
             announce_compilation(None)
 
     def _show(self) -> None:
-        """Start drawing; rich is imported only here."""
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        """Start drawing; what draws is imported only here."""
+        if self._console.is_jupyter:
+            from .notebook_bar import NotebookBar
 
-        self._bar = Progress(
-            TextColumn("epoch"), MofNCompleteColumn(), BarColumn(bar_width=24),
-            TimeRemainingColumn(compact=True), TextColumn("{task.fields[values]}"),
-            console=self._console,
-        )  # fmt: skip
-        self._task = self._bar.add_task("fit", total=self.epochs, values="")
-        self._bar.start()
+            self._bar = NotebookBar(self.epochs)
+        else:
+            from .terminal_bar import TerminalBar
+
+            self._bar = TerminalBar(self._console, self.epochs)
 
     def update(self, history: History) -> None:
         """Show the last values of the history."""
         if self.mode is False:
             return
-        now = time.monotonic()
-        if self._draws and self._bar is None:
-            if now - self._began <= PATIENCE:
-                return
-            self._show()
-        # A metric of the epoch that has just ended is measured later: its last value is shown.
-        last = {name: curve[~np.isnan(curve)][-1:] for name, curve in history.items()}
-        values = "  ".join(
-            f"{name.replace('_', ' ')} {v[0]:.4f}" for name, v in last.items() if len(v)
-        )
-        if self._bar is not None:
-            self._bar.update(self._task, completed=history.epochs, values=values)
-            return
-        done, gone = history.epochs, now - self._began
+        if not self._draws:
+            self._log(history)
+        elif self._bar is not None or time.monotonic() - self._began > PATIENCE:
+            if self._bar is None:
+                self._show()
+            done = history.epochs
+            self._bar.update(done, _values(history, done, measured_then=False))
+
+    def _log(self, history: History) -> None:
+        """Write a line for each epoch that is due one, by its number or by the time gone by."""
+        now, done = time.monotonic(), history.epochs
+        gone, stride = now - self._began, -(-self.epochs // LINES)
         left = f"{gone * (self.epochs - done) / done:.0f} s left" if done else "first epoch"
-        self._text = f"epoch {done}/{self.epochs}  {left}  {values}".rstrip()
-        if now - self._written >= max(INTERVAL, SHARE * gone):
-            self._write(self._text)
-            self._text, self._written = "", now
+        late = now - self._written >= max(INTERVAL, SHARE * gone)
+        for epoch in range(self._done + 1, done + 1) if done else (0,):
+            due = self.mode is True and epoch > 0 and (epoch == 1 or epoch % stride == 0)
+            if not due and epoch < done:
+                continue
+            values = "  ".join(_values(history, epoch, measured_then=True))
+            self._text = f"epoch {epoch}/{self.epochs}  {left}  {values}".rstrip()
+            if due or late:
+                self._write(self._text)
+                self._text, self._written = "", now
+        self._done = done

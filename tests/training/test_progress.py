@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import struct
+import subprocess
 import sys
 import types
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -74,11 +78,32 @@ class TestLog:
         fit(clock, "auto", 0.4)
         assert stream.getvalue() == ""
 
-    def test_true_always_writes_the_last_epoch(self, clock, place):
+    def test_true_writes_a_line_for_each_epoch_however_many_a_call_brings(self, clock, place):
+        stream, history = place(io.StringIO()), History()
+        with progress.ProgressReporter(20, True) as line:
+            for k in range(0, 20, 5):
+                history.extend({"cost": [k / 8] * 5, "f1": [0.25] if k else []})
+                line.update(history)
+        lines = stream.getvalue().splitlines()
+        assert [text.split()[1] for text in lines] == [f"{n}/20" for n in range(1, 21)]
+        assert "cost 0.6250" in lines[5]
+        assert ["f1" in text for text in lines] == [(n % 5 == 0 and n > 5) for n in range(1, 21)]
+
+    def test_true_writes_about_a_hundred_lines_of_thousands_of_epochs(self, clock, place):
         stream = place(io.StringIO())
-        fit(clock, True, 0.01)
-        assert stream.getvalue().count("\n") == 1
-        assert "epoch 20/20  0 s left" in stream.getvalue()
+        fit(clock, True, 0.001, epochs=2345)
+        numbers = [int(line.split()[1].split("/")[0]) for line in stream.getvalue().splitlines()]
+        assert [numbers[0], numbers[-1]] == [1, 2345]
+        assert set(numbers[1:-1]) == set(range(24, 2345, 24))
+
+    def test_small_and_large_values_keep_their_digits(self, clock, place):
+        stream, history = place(io.StringIO()), History()
+        with progress.ProgressReporter(1, True) as line:
+            history.extend({"cost": [1.5e-6], "validation_cost": [2.5e7], "learning_rate": [0.1]})
+            line.update(history)
+        assert (
+            stream.getvalue() == "epoch 1/1  0 s left  cost 1.500e-06  validation cost 2.500e+07\n"
+        )
 
     @pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
     def test_colours_asked_for_do_not_reach_a_log(self, clock, place, monkeypatch, name):
@@ -98,6 +123,17 @@ class TestLog:
             Network([Dense(1)]).fit([[1.0]], [1.0], epochs=9, progress=True, callbacks=[fail])
         assert "epoch 1/9" in stream.getvalue()
 
+    def test_a_line_has_the_metrics_of_its_own_epoch(self, place):
+        stream = place(io.StringIO())
+        X, y = np.arange(8.0).reshape(4, 2), [0, 1, 0, 1]
+        history = Network([Dense(1, "sigmoid")]).fit(
+            X, y, epochs=2, progress=True, metrics=["log_loss"]
+        )
+        lines = stream.getvalue().splitlines()
+        assert [f"log loss {value:.4f}" for value in history["log_loss"]] == [
+            re.search(r"log loss [\d.]+", line)[0] for line in lines
+        ]
+
 
 class TestTerminal:
     def test_draws_a_bar(self, clock, place):
@@ -114,41 +150,78 @@ class TestTerminal:
         assert "epoch 3/20" in stream.getvalue()
         assert not CONTROL.search(stream.getvalue())
 
+    @pytest.mark.parametrize(("width", "lines"), [(130, 1), (100, 2), (80, 2), (60, 3), (40, 5)])
+    def test_values_stand_below_the_bar_where_it_is_narrow(self, clock, monkeypatch, width, lines):
+        stream, history = Screen(), History()
+        console = Console(file=stream, width=width, force_terminal=True, color_system=None)
+        monkeypatch.setattr(progress, "_console", lambda: console)
+        with progress.ProgressReporter(1, True) as line:
+            for name in ("cost", "accuracy", "validation_cost", "validation_accuracy"):
+                history.extend({name: [0.5]})
+            line.update(history)
+        last = last_frame(stream.getvalue())
+        assert last[0].startswith("epoch 1/1 ━━━━━━━━━━━━━━━━━━━━━━━━ ")
+        assert len(last) == lines
+        assert all(len(text) <= width for text in last)
+        assert all(f"{name.replace('_', ' ')} 0.5000" in "  ".join(last) for name in history)
+
+
+def last_frame(text):
+    """The lines that a terminal shows at the end, without colours."""
+    lines = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", text.split("\x1b[2K")[-1]).splitlines()
+    return [line.rstrip() for line in lines if line.strip()]
+
 
 class TestNotebook:
+    """With stand-ins for IPython; tests/test_notebook.py runs in a kernel."""
+
     @pytest.fixture
     def shown(self, monkeypatch):
-        """Fakes of IPython and ipywidgets; what they were asked to show."""
+        """A fake of IPython's display; the pictures that it was asked to show."""
         shown = []
 
-        class Output:
-            def clear_output(self, wait=False):
-                pass
+        class DisplayHandle:
+            def display(self, picture, raw):
+                shown.append(picture)
 
-            def __enter__(self):
-                return self
+            update = display
 
-            def __exit__(self, *error):
-                pass
-
-        def display(*things, **settings):
-            shown.extend(things)
-
-        names = {"IPython": {}, "IPython.display": {"display": display}}
-        for name, attributes in {**names, "ipywidgets": {"Output": Output}}.items():
+        for name, attributes in {
+            "IPython": {}, "IPython.display": {"DisplayHandle": DisplayHandle},
+        }.items():  # fmt: skip
             module = types.ModuleType(name)
             module.__spec__ = importlib_spec(name)
             vars(module).update(attributes)
             monkeypatch.setitem(sys.modules, name, module)
-        return shown
+        monkeypatch.delitem(sys.modules, "fastnn.training.notebook_bar", raising=False)
+        yield shown
+        sys.modules.pop("fastnn.training.notebook_bar", None)
 
-    def test_with_widgets_rich_draws(self, clock, place, shown):
+    @pytest.mark.parametrize("seconds", [1e-4, 2.0])
+    def test_the_last_picture_is_that_of_the_last_epoch(self, clock, place, shown, seconds):
         stream = place(io.StringIO(), force_jupyter=True)
-        fit(clock, True, 0.5)
-        assert shown
-        assert "20/20" not in stream.getvalue()
+        fit(clock, True, seconds)
+        assert shown[0]["text/plain"].startswith("epoch 0/20")
+        assert shown[-1]["text/plain"].startswith("epoch 20/20")
+        assert "cost 0.5000  validation accuracy 0.7500" in shown[-1]["text/html"]
+        assert '<progress value="20" max="20">' in shown[-1]["text/html"]
+        assert stream.getvalue() == ""
 
-    def test_without_widgets_lines_are_written(self, clock, place, shown, monkeypatch):
+    def test_auto_shows_nothing_of_a_short_fit(self, clock, place, shown):
+        place(io.StringIO(), force_jupyter=True)
+        fit(clock, "auto", 0.01)
+        assert not shown
+
+    def test_a_name_is_no_markup(self, clock, place, shown):
+        place(io.StringIO(), force_jupyter=True)
+        history = History()
+        with progress.ProgressReporter(1, True) as line:
+            history.extend({"cost": [1.0], "<b>mine": [2.0]})
+            line.update(history)
+        assert "&lt;b&gt;mine 2.0000" in shown[-1]["text/html"]
+        assert "<b>" not in shown[-1]["text/html"]
+
+    def test_without_ipython_lines_are_written(self, clock, place, monkeypatch):
         monkeypatch.setattr(progress.importlib.util, "find_spec", lambda name: None)
         stream = place(io.StringIO(), force_jupyter=True)
         fit(clock, "auto", 4.0)
@@ -160,6 +233,56 @@ def importlib_spec(name):
     import importlib.machinery
 
     return importlib.machinery.ModuleSpec(name, None)
+
+
+FIT = """
+import numpy as np, fastnn
+X = np.arange(40.0).reshape(20, 2) / 40
+with fastnn.backend("vectorized"):
+    fastnn.Network([fastnn.Dense(1, "sigmoid")]).fit(
+        X, X[:, 0] > 0.5, epochs=30, validation_split=0.2, progress=True, metrics=["f1"]
+    )
+"""
+NAMES = ("cost", "accuracy", "validation cost", "validation accuracy", "validation f1")
+
+
+@pytest.mark.medium
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no pseudo-terminals")
+def test_a_terminal_of_80_columns_shows_the_bar_and_every_value():
+    import fcntl
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    free = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "CI")}
+    child = subprocess.Popen(
+        [sys.executable, "-c", FIT], stdin=theirs, stdout=theirs, stderr=theirs,
+        env={**free, "TERM": "xterm", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    os.close(theirs)
+    text = b""
+    with suppress(OSError):  # the other end was closed
+        while part := os.read(ours, 65536):
+            text += part
+    os.close(ours)
+    assert child.wait() == 0
+    last = last_frame(text.decode())
+    assert re.match(r"epoch 30/30 ━{24} 00:0\d", last[0])
+    assert all(re.search(rf"(^|  ){name} \d\.\d{{4}}( |$)", "  ".join(last)) for name in NAMES)
+    assert all(len(line) <= 80 for line in last)
+
+
+@pytest.mark.medium
+def test_a_pipe_gets_a_line_for_each_epoch():
+    result = subprocess.run(
+        [sys.executable, "-c", FIT], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    lines = result.stderr.splitlines()
+    assert [line.split()[1] for line in lines] == [f"{n}/30" for n in range(1, 31)]
+    assert all(all(f"  {name} " in line for name in NAMES) for line in lines)
+    assert not CONTROL.search(result.stderr)
 
 
 def test_a_fit_writes_its_last_epoch_into_a_log(place):
