@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn.data import Dataset, digits, load_h5, split
+from fastnn.data import Dataset, digits, load_h5, load_image_folder, split
 from fastnn.errors import DataError
 from fastnn.layers import Dense, Layer, Normalization, Rescaling
 from fastnn.network import Network
@@ -18,6 +19,8 @@ Array = np.ndarray[Any, Any]
 
 #: The largest pixels that image formats have; 16 is that of the bundled digits.
 PIXEL_MAXIMA = (1, 16, 255, 65535)
+#: Pixels on a side that pictures of a folder get, as those of the course's cats.
+IMAGE_SIZE = 64
 
 
 class Task(NamedTuple):
@@ -31,18 +34,23 @@ class Task(NamedTuple):
     classes: tuple[str, ...]
 
 
-def load_task(train: str | None, test: str | None, seed: int) -> Task:
+def load_task(train: str | None, test: str | None, seed: int, image_size: int = IMAGE_SIZE) -> Task:
     """Read the files, or the bundled digits; hold a fifth out where there is no test file."""
-    data = digits() if train is None else load_h5(train)
+    data = digits() if train is None else read_examples(train, image_size)
     if len(data.classes) < 2:
         raise DataError(f"'{train}' names the classes {data.classes}; at least two are needed")
     name, classes = readable(data.name), tuple(map(readable, data.classes))
     if test is None:
         X, X_test, y, y_test = split(data.X, data.y, test=0.2, seed=seed)
         return Task(name, X, y, X_test, y_test, classes)
-    other = load_h5(test)
+    other = read_examples(test, image_size)
     _check_pair(data, other, str(train), test)
     return Task(name, data.X, data.y, other.X, other.y, classes)
+
+
+def read_examples(path: str, image_size: int) -> Dataset:
+    """Read a file of the course's layout, or a folder of pictures, made squares of that size."""
+    return load_image_folder(path, image_size) if Path(path).is_dir() else load_h5(path)
 
 
 def _check_pair(data: Dataset, other: Dataset, train: str, test: str) -> None:

@@ -20,7 +20,15 @@ from fastnn.saving.atomic_write import find_folder
 
 from .option_types import batch_size, count, hidden_units, nonnegative, one_of, positive, seed
 from .output import make_folder, print_note, print_result, write_picture
-from .task import Task, build_network, find_pixel_max, format_network, format_task, load_task
+from .task import (
+    IMAGE_SIZE,
+    Task,
+    build_network,
+    find_pixel_max,
+    format_network,
+    format_task,
+    load_task,
+)
 from .verb import OUT, Verb, option
 
 #: Lines about the progress of a training, beside the one after the first epoch.
@@ -34,7 +42,9 @@ OPTIMIZERS: dict[str, type[Adam | GradientDescent]] = {
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, report, save and draw; 130 if Ctrl-C ended the training early."""
-    task = load_task(arguments.train, arguments.test, arguments.seed)
+    task = load_task(
+        arguments.train or arguments.images, arguments.test, arguments.seed, arguments.image_size
+    )
     make_folder(arguments.out)
     pixel_max = find_pixel_max(task.X)
     net = build_network(task, pixel_max, arguments.layers, arguments.seed)
@@ -153,8 +163,10 @@ def draw_history(net: Network, task: Task, path: Path) -> str:
 
 
 def usage_error(arguments: argparse.Namespace) -> str | None:
-    """Return what is wrong with test images where there are no training images."""
-    if arguments.test is not None and arguments.train is None:
+    """Return what is wrong with arguments that name the training images twice or not at all."""
+    if arguments.train is not None and arguments.images is not None:
+        return "--train and --images both name the training images; give one of them"
+    if arguments.test is not None and arguments.train is None and arguments.images is None:
         return "--test needs --train: a network is tested on images like those it learnt"
     return None
 
@@ -165,8 +177,12 @@ VERB = Verb(
     options=(
         option("--train", metavar="FILE.h5",
                help="training images (default: the bundled digits)"),
+        option("--images", metavar="FOLDER",
+               help="training images: a folder with a subfolder of pictures for each class"),
         option("--test", metavar="FILE.h5",
-               help="test images (default: a fifth of the training images)"),
+               help="test images, a file or a folder (default: a fifth of the training images)"),
+        option("--image-size", metavar="N", type=count, default=IMAGE_SIZE,
+               help=f"pixels on a side that pictures of a folder get (default: {IMAGE_SIZE})"),
         option("--layers", metavar="N,N", type=hidden_units, default=(128, 64),
                help="units of the hidden layers, or none (default: 128,64)"),
         option("--epochs", metavar="N", type=count, default=40,
@@ -192,6 +208,8 @@ examples:
       the bundled digits; writes fastnn-out/model.safetensors and fastnn-out/history.png
   fastnn train --train train_cats.h5 --test test_cats.h5 --layers 20,7,5
       images of your own, in the course's HDF5 layout: train_set_x, train_set_y, list_classes
+  fastnn train --images flowers
+      pictures of your own, PNG or JPEG: flowers/daisy/1.jpg, flowers/rose/2.jpg …
   fastnn train --layers none --optimizer gradient-descent --learning-rate 0.1 --batch-size full
       logistic regression as in the first course: no hidden layer, all examples in every step
 """,

@@ -8,6 +8,7 @@ from .bundled import digits
 from .dataset import Dataset
 from .h5 import load_h5
 from .idx import load_idx
+from .image_folder import load_image_folder
 from .images import flatten_images, load_image
 from .labels import one_hot
 from .leakage import LeakageWarning, check_leakage
@@ -30,6 +31,7 @@ __all__ = [
     "load_h5",
     "load_idx",
     "load_image",
+    "load_image_folder",
     "minibatches",
     "moons",
     "one_hot",

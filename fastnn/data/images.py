@@ -75,7 +75,7 @@ def load_image(
     MissingExtraError
         If Pillow is not installed.
     """
-    height, width = _height_width(size)
+    height, width = height_width(size)
     path = existing_file(path)
     pil = require("PIL.Image", extra="plot", purpose="reading images")
     try:
@@ -97,7 +97,7 @@ def load_image(
     return np.array(image.resize((width, height), pil.Resampling.BICUBIC), dtype=np.uint8)
 
 
-def _height_width(size: object) -> tuple[int, int]:
+def height_width(size: object) -> tuple[int, int]:
     """Return (height, width) from a number or a pair."""
     if isinstance(size, (tuple, list)):
         if len(size) != 2:
