@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .errors import SettingError
-from .kernels.custom_activations import CUSTOM, FIRST
+from .kernels.custom_activations import CUSTOM
+from .kernels.custom_ops import code_of
 from .kernels.opcodes import Activation
 
 __all__ = ["NAMES", "code", "register"]
@@ -79,9 +79,7 @@ def register(name: str, forward: Callable[[Any], Any], backward: Callable[[Any],
             f"backward is not the derivative of forward: at z = {z[i]:.4f} it gives "
             f"{found[i]:.6g}, but the slope is {slopes[i]:.6g}; it must return g'(z)"
         )
-    # A function of the name alone: op tables carry the code into processes that register others.
-    digest = hashlib.sha256(name.encode()).digest()
-    number = _registered.setdefault(name, FIRST + int.from_bytes(digest[:6], "big"))
+    number = _registered.setdefault(name, code_of(name))
     CUSTOM[number] = forward, backward
 
 

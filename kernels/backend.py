@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .custom_ops import CustomOp
 from .opcodes import Activation, Kind, Loss, Method, require_all
 from .records import Batch, Examples, FitArrays, FitLog, StepNumbers
 
@@ -106,6 +107,10 @@ class Backend(ABC):
     def compile_all(self, dtype: Any, processes: int = 1) -> None:
         """Compile ahead all kernels for networks of a dtype; `processes` may work at once."""
         return None
+
+    def compile_error(self, op: CustomOp, n_arguments: int) -> str | None:
+        """Return why a custom op's functions of so many numbers cannot be compiled, or None."""
+        return f"backend {self.name!r} compiles nothing"
 
     @abstractmethod
     def workspace(self, ops: Array, m: int, dtype: Any, threads: int = 1, X: Any = None) -> Array:

@@ -12,7 +12,8 @@ import numpy as np
 
 from . import gradient_check, overflow_guard
 from .backend import ActivationOps, Backend, LossOps, accept_input, one_thread
-from .custom_activations import FIRST, pair
+from .custom_activations import pair
+from .custom_ops import FIRST, loss_pair
 from .opcodes import WIDE, Activation, Kind, Loss, Method, Mode
 from .records import Batch, Examples, FitArrays, FitLog, StepNumbers
 from .views import biases, moments, scales, statistics, weights
@@ -237,8 +238,8 @@ class Interpreter(Backend):
 
     def _loss(self, op: Any, A: Array, Y: Array, w: Array) -> tuple[float, Array, float]:
         """Return cost, dA (m, K) and Σ w of the right rows of a LOSS row.   A, Y (m, K); w (m,)."""
-        kernels: LossOps = self.losses[Loss(int(op["code"]))]
-        dA = np.empty_like(A)
+        code, dA = int(op["code"]), np.empty_like(A)
+        kernels = LossOps(*loss_pair(code)) if code >= FIRST else self.losses[Loss(code)]
         return kernels.cost(A, Y, w, float(op["rate"]), dA), dA, kernels.hits(A, Y, w)
 
     def _back(

@@ -7,8 +7,9 @@ from numba import config as _config
 from ..backend import Backend
 from .api import matrix_ops, vector_ops
 from .api.checks import checked
-from .compiler import dispatch_table
+from .compiler import custom_kernels, dispatch_table
 from .execution import compiled, entry, gradient_check, kernel_selection, single_row
+from .ops import custom_losses  # noqa: F401 - it says how their kernels are made
 from .threads import team
 
 
@@ -26,6 +27,7 @@ class Compiled(Backend):
     gradient_check = staticmethod(gradient_check.gradient_check)
     keep_team = staticmethod(team.keep_team)
     compile_all = staticmethod(dispatch_table.compile_all)
+    compile_error = staticmethod(custom_kernels.compile_error)
 
 
 compiled.compiled_kernels()  # it imports, and thereby defines, the kernels of whole programs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..custom_ops import FIRST, LOSSES
 from ..opcodes import Activation, Loss, Method
 
 #: Number of weights n_in · n_out of a dense layer from which on its gradient dW may be computed by
@@ -31,8 +32,8 @@ def of_derivative(code):
 
 
 def of_loss(code):
-    """Return the requirement (a str) of a loss's kernel; code: a `Loss` or its int."""
-    return Loss(code).name.lower()
+    """Return the requirement (a str) of a loss's kernel; code: a `Loss` or a custom one's."""
+    return LOSSES[code].requirement if code >= FIRST else Loss(code).name.lower()
 
 
 def of_method(code):

@@ -188,17 +188,19 @@ def indirect_each(signature, functions):
     return call
 
 
-def indirect_for(codes, signature, functions, requires):
+def indirect_for(codes, signature, functions, requires, custom=()):
     """Define a kernel for each member of an enum; return an intrinsic, name(table, code, …).
 
     The intrinsic calls the kernel of the member with the value `code`. codes: an enum with the
     values 0, 1, …; signature: letters of the arguments' types, for all kernels; functions: a dict
-    from member to Python function; requires(code): returns the requirement of a member's kernel. A
-    member without a function raises NotImplementedError.
+    from member to Python function; requires(code): returns the requirement of a member's kernel;
+    custom: a dict from a family of custom ops to a function that stands in their place, behind the
+    members. A member without a function raises NotImplementedError.
     """
     modules = {function.__module__.partition(".")[2] for function in functions.values()}
     require_all(codes, functions, ", ".join(sorted(modules)))
-    return indirect_each(signature, {requires(code): functions[code] for code in codes})
+    members = {requires(code): functions[code] for code in codes}
+    return indirect_each(signature, members | dict(custom))
 
 
 def _is_kept(number, place):

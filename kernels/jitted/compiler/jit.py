@@ -50,19 +50,20 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_wake)
 
 
-def _decorate(fastmath, **flags):
+def _decorate(fastmath, saved=True, **flags):
     """Return a decorator that compiles a function by numba.njit.
 
-    fastmath: a set of names of LLVM's fast-math flags; flags: further arguments of numba.njit. All
-    decorators of this module share five flags. nogil: threads of a team run a kernel at the same
-    time. error_model: Python's zero-division check would keep LLVM from vectorising a loop with a
-    division. boundscheck: only in debug mode, because entry points check shapes. _nrt=False:
-    kernels allocate nothing, and counting references took a fifth of a small net's step.
-    no_cfunc_wrapper: C code never calls kernels.
+    fastmath: a set of names of LLVM's fast-math flags; saved: whether the cache on disk holds the
+    function's code; flags: further arguments of numba.njit. All decorators of this module share
+    five flags. nogil: threads of a team run a kernel at the same time. error_model: Python's
+    zero-division check would keep LLVM from vectorising a loop with a division. boundscheck: only
+    in debug mode, because entry points check shapes. _nrt=False: kernels allocate nothing, and
+    counting references took a fifth of a small net's step. no_cfunc_wrapper: C code never calls
+    kernels.
     """
 
     def decorate(function):
-        """Return Numba's dispatcher of `function`, a Python function, with a cache on disk.
+        """Return Numba's dispatcher of `function`, a Python function.
 
         The dispatcher's attribute prepare(*args) compiles it for the types of args and runs
         nothing.
@@ -78,7 +79,8 @@ def _decorate(fastmath, **flags):
         )(function)
         compiled.prepare = lambda *args: compiled.compile(tuple(map(numba.typeof, args)))
         if not numba.config.DISABLE_JIT:
-            compiled._cache = KernelCache(function)
+            if saved:
+                compiled._cache = KernelCache(function)
             compiled.compile = _uncollected()(compiled.compile)
         return compiled
 
@@ -92,5 +94,8 @@ unwrapped = _decorate(REORDER, no_cpython_wrapper=True)
 #: Decorates a function that Numba inserts into its callers before it infers types; where there is
 #: one caller, this compiles 0.2 s faster than a kernel.
 inlined = _decorate(REORDER, inline="always")
+#: Decorates a user's function, and a kernel made of it: its source is none of those by which the
+#: cache on disk tells code that is stale.
+in_memory = _decorate(REORDER, saved=False)
 #: Decorates error-compensated arithmetic, which LLVM must compute in the order of the source.
 exact = _decorate({"contract"}, forceinline=True)

@@ -34,7 +34,7 @@ def compiled_kernels():
     """Return the CompiledKernels of this process; the first call imports Numba."""
     from ..api.matrix_ops import standardize
     from ..api.vector_ops import penalty
-    from ..compiler.dispatch_table import kernel_pointers
+    from ..compiler.custom_kernels import kernel_pointers
     from ..step import gradient, gradient_check, loop, single_row, update
 
     return CompiledKernels(

@@ -153,6 +153,8 @@ def kernel_ptrs_of(ops, dtype, purpose, required_kernels=(), settings=None):
     wishes = set() if settings is None else _for_settings(settings)
     if purpose != "fit":
         wishes &= {"penalty"}
+    if purpose in ("evaluate", "gradient", "fit"):  # here, for a name can get another custom loss
+        wishes |= {"cost", of_loss(int(ops["code"][-1]))}
     processes = 1 if settings is None else int(settings["threads"])
     required_kernels = frozenset(wishes).union(required_kernels)
     return _kernel_ptrs(ops.tobytes(), dtype, purpose, required_kernels, processes)
@@ -164,15 +166,14 @@ def _kernel_ptrs(ops, dtype, purpose, required_kernels, processes):
 
     ops: the op table as bytes; dtype: the network's; purpose: "single" (prediction of one example),
     "predict", "evaluate", "gradient" or "fit"; required_kernels: frozenset of the requirements that
-    follow from X and from the settings; processes: how many may compile at the same time.
+    follow from X, from the settings and from the loss; processes: how many may compile at the same
+    time.
     """
     ops = np.frombuffer(ops, OP)
     required = _for_rows(ops, purpose).union(required_kernels)
     required |= {"row"} if purpose == "single" else _for_batches(ops, dtype, required_kernels)
     if purpose in ("gradient", "fit"):
         required |= _for_gradients(ops) | set(map(in_training, required))
-    if purpose in ("evaluate", "gradient", "fit"):
-        required |= {"cost", of_loss(int(ops["code"][-1]))}
     if purpose == "fit":
         required |= _for_updates(ops)
     return kernel_pointers(dtype, frozenset(required), processes)

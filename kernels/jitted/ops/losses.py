@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...custom_ops import CustomLoss
 from ...opcodes import Loss
 from ..codegen import elementary
 from ..codegen.pointers import view_row
@@ -238,12 +239,17 @@ def _pointwise(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
     loss_hits[1] = 0.0
 
 
+def _not_compiled(code, rate, A, Y, weights, m, dA, scratch, loss_hits):
+    """Write loss_hits = (NaN, 0): calls of a custom loss hold its kernel in this one's place."""
+    loss_hits[0], loss_hits[1] = np.nan, 0.0
+
+
 #: cost_and_hits(kernel_pointers, loss, code, rate, A, Y, weights, m, dA, scratch, loss_hits) writes
 #: the gradient dA (K, ld) of a Loss and loss_hits (2,): the cost, and Σ w of the examples that are
-#: classified rightly, or 0 if the loss does not classify. code: the Loss again, since a kernel may
-#: serve several; rate: its parameter. A (K, ld): outputs, for cross-entropies the logits;
-#: Y (K, ld): targets; weights (2, ld): w/Σw, and w, whose sums are exact for whole numbers;
-#: m: examples; scratch (3, ld).
+#: classified rightly, or 0 if the loss does not classify. loss: the Loss, or len(Loss) for a custom
+#: one; code: the Loss again, since a kernel may serve several; rate: its parameter. A (K, ld):
+#: outputs, for cross-entropies the logits; Y (K, ld): targets; weights (2, ld): w/Σw, and w, whose
+#: sums are exact for whole numbers; m: examples; scratch (3, ld).
 cost_and_hits = indirect_for(
     Loss,
     "i f F2 F2 F2 i F2 F2 D1",
@@ -257,4 +263,5 @@ cost_and_hits = indirect_for(
         Loss.POISSON: _pointwise,
     },
     of_loss,
+    {CustomLoss.family: _not_compiled},
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...opcodes import Loss
 from ...records import Batch
 from ..codegen.barrier import barrier_wait
 from ..codegen.partition import pad_to_cache_lines, static_partition
@@ -22,6 +23,7 @@ from ..records import Team, Workspace
 from .backward import backward_pass
 from .forward import DENSE, forward_pass
 
+CUSTOM_LOSS = len(Loss)  # entry of `cost_and_hits` for custom losses
 CHUNK = 4096  # parameters that a thread treats before the next: they fit the first-level cache
 
 
@@ -80,8 +82,8 @@ def loss_and_output_grad(kernel_ptrs, ops, workspace, batch, repack, total, loss
     if repack != 0:
         _lay_out_targets(targets, weights, loss, batch, total)
     cost_and_hits(
-        kernel_ptrs, loss.code, loss.code, loss.rate, A, targets, weights, m, dA, scratch,
-        loss_hits,
+        kernel_ptrs, min(loss.code, CUSTOM_LOSS), loss.code, loss.rate, A, targets, weights, m, dA,
+        scratch, loss_hits,
     )  # fmt: skip
     for k in range(loss.n_in):
         fill_zero(view_row(dA, k, m, pad_to_cache_lines(m, buffer.itemsize) - m))

@@ -1,0 +1,113 @@
+"""Kernels of custom ops: compiled in memory, for a place that every table of pointers keeps free.
+
+A family of custom ops, as that of the losses, has one place: a call runs at most one op of it, and
+gets a table of its own with the address of that op's kernel in this place.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from typing import Any
+
+from numba import types
+from numba.core.errors import NumbaError
+
+from ...custom_ops import OPS
+from . import dispatch_table
+from .jit import in_memory
+from .number_functions import compiled
+from .signatures import abi_argument_types, network_type
+
+#: Family → function that makes an op's kernel, a Python function, of the op and its compiled
+#: functions.
+_makers: dict[str, Any] = {}
+
+
+def makes_kernels_of(family):
+    """Return the decorator of the function that makes the kernels of one family of custom ops."""
+
+    def decorate(maker):
+        """Note `maker`, a function of (op, its compiled functions…), and return it."""
+        _makers[family] = maker
+        return maker
+
+    return decorate
+
+
+@cache
+def compiled_functions(op):
+    """Return a tuple with Numba's dispatcher of each of a CustomOp's functions of numbers.
+
+    Raises
+    ------
+    TypeError
+        If one is an object that Numba cannot compile, and no function that is written in Python.
+    """
+    return tuple(map(compiled, op.functions))
+
+
+def compile_error(op, n_arguments):
+    """Compile a CustomOp's functions of float64 numbers; return None, or why Numba cannot, a str.
+
+    n_arguments: how many numbers each function takes. A function must return one number.
+    """
+    for number, role in enumerate(op.roles):
+        try:
+            function = compiled_functions(op)[number]
+            function.compile((types.float64,) * n_arguments)
+        except NumbaError as error:
+            return f"{role}: {_first_reason(str(error))}"
+        except Exception as error:  # what Numba does not foresee is of every type
+            return f"{role}: {type(error).__name__}: {error}"
+        result = function.nopython_signatures[-1].return_type
+        if not isinstance(result, types.Float | types.Integer | types.Boolean):
+            return f"{role} returns {result}, not a number"
+    return None
+
+
+def _first_reason(text):
+    """Return the first line of a Numba error's text that says more than where Numba stopped."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Failed in nopython")]
+    return lines[0].rstrip(".") if lines else "no reason given"
+
+
+@cache
+def _kernel(op, place):
+    """Return the dispatcher of a CustomOp's kernel, and its signature in letters; place: an index.
+
+    Nothing is forgotten: tables may hold the addresses of compiled kernels for ever.
+    """
+    _, signature, family = dispatch_table.indirect_kernels()[place]
+    return in_memory(_makers[family](op, *compiled_functions(op))), signature
+
+
+def _address(op, place, number):
+    """Return the address of a CustomOp's kernel, compiled for networks of `number`, Numba's type.
+
+    place: the index of its family in the tables.
+    """
+    kernel, signature = _kernel(op, place)
+    expected = abi_argument_types(signature, number)
+    kernel.compile(expected)
+    result = kernel.overloads[expected]
+    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
+@lru_cache(maxsize=256)
+def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
+    """Return the kernel pointers (kernels,) int64 of a call, for networks of `dtype`.
+
+    required_kernels: a frozenset of the call's requirements, those of custom ops included;
+    processes: how many may compile at the same time, this one included.
+    """
+    pointers = dispatch_table.kernel_pointers(dtype, required_kernels, processes)
+    ops = {op.family: op for op in map(OPS.get, required_kernels) if op}
+    if not ops:
+        return pointers
+    pointers = pointers.copy()
+    for place, (_, _, family) in enumerate(dispatch_table.indirect_kernels()):
+        if family in ops:
+            pointers[place] = _address(ops[family], place, network_type(dtype))
+    return pointers
