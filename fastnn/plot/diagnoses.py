@@ -12,6 +12,7 @@ from fastnn.errors import DataError
 
 from ._canvas import (
     BLUE,
+    GREEN,
     GREY,
     VERMILLION,
     axes_or_new,
@@ -20,6 +21,7 @@ from ._canvas import (
     line_style,
     style_axes,
 )
+from ._text import disable_mathtext
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +94,10 @@ def learning_curve(result: LearningCurve, *, ax: Axes | None = None) -> Axes:
 
 
 def range_test(result: RangeTest, *, ax: Axes | None = None) -> Axes:
-    """Draw the cost while the learning rate grows: the median over seeds, and all as a band.
+    """Draw the cost while the learning rate grows, and the final costs of the trial fits.
+
+    The line of the growing rate is the median over seeds, the band reaches from the lowest to the
+    highest. The title names optimiser and batch size.
 
     Parameters
     ----------
@@ -124,33 +129,56 @@ def range_test(result: RangeTest, *, ax: Axes | None = None) -> Axes:
     finite = np.isfinite(result.costs)
     if not finite.any():
         raise DataError("no cost of the range test is finite; begin with smaller rates")
-    low, high = result.band
-    begin = float(result.costs[finite][0])
-    bottom, top = float(result.costs[finite].min()), 1.5 * begin
     ax = axes_or_new(ax)
     style_axes(ax)
     ax.spines["right"].set_visible(False)
     ax.set_xscale("log")
+    lines = [*_growing_rate(ax, result), *_trial_fits(ax, result)]
+    begin = float(result.costs[finite][0])
+    lowest = [
+        result.costs[finite].min(),
+        *(() if result.final_costs is None else result.final_costs),
+    ]
+    bottom, top = float(min(lowest)), 1.5 * begin
     if 0 < bottom * LOG_RATIO < begin:
         ax.set_yscale("log")
         ax.set_ylim(bottom / 1.3, top)
     else:
         ax.set_ylim(bottom - 0.08 * (top - bottom), top)
-    # Infinity is drawn as far outside: what leaves the picture is seen to leave it.
-    far = 10 * max(top, float(result.costs[finite].max()))
-    curve, low, high = (np.minimum(values, far) for values in (result.median, low, high))
-    name = f"median of {len(result.costs)} seeds" if len(result.costs) > 1 else "one seed"
-    lines: list[Any] = [*ax.plot(result.rates, curve, color=BLUE, label=name)]
-    if len(result.costs) > 1:
-        style: dict[str, Any] = {"color": BLUE, "alpha": 0.2, "linewidth": 0}
-        lines.append(ax.fill_between(result.rates, low, high, label="lowest to highest", **style))
-    if np.isfinite(result.median).any():
-        text = f"suggestion {result.suggestion:.1g}"
+    if result.has_suggestion:
+        text = f"suggestion {result.suggestion:.2g}"
         lines.append(ax.axvline(result.suggestion, color=VERMILLION, linestyle="--", label=text))
     ax.set_xlabel("learning rate")
     ax.set_ylabel("cost")
-    legend_below(ax, lines, columns=3)
+    disable_mathtext(ax.set_title(result.setting, fontsize=10))
+    legend_below(ax, lines, columns=2)
     return ax
+
+
+def _growing_rate(ax: Axes, result: RangeTest) -> list[Any]:
+    """Draw the costs while the rate grows: their median, and a band where there are several."""
+    costs = np.where(np.isfinite(result.costs), result.costs, np.nan)
+    # Infinity is drawn as far outside: what leaves the picture is seen to leave it.
+    far = 10 * max(1.5 * float(costs[~np.isnan(costs)][0]), float(np.nanmax(costs)))
+    curve, low, high = (np.minimum(values, far) for values in (result.median, *result.band))
+    several = len(result.costs) > 1
+    name = f"median of {len(costs)} seeds" if several else "one seed"
+    lines: list[Any] = [*ax.plot(result.rates, curve, color=BLUE, label=name)]
+    if several:
+        style: dict[str, Any] = {"color": BLUE, "alpha": 0.2, "linewidth": 0}
+        lines.append(ax.fill_between(result.rates, low, high, label="lowest to highest", **style))
+    return lines
+
+
+def _trial_fits(ax: Axes, result: RangeTest) -> list[Any]:
+    """Draw the final costs of the trial fits, if there were any."""
+    if result.trial_rates is None or result.final_costs is None:
+        return []
+    epochs = "1 epoch" if result.epochs == 1 else f"{result.epochs} epochs"
+    style: dict[str, Any] = {"color": GREEN, "marker": "o", "markersize": 4}
+    name = f"final cost after {epochs}"
+    lines: list[Any] = ax.plot(result.trial_rates, result.final_costs, label=name, **style)
+    return lines
 
 
 def signal(result: Signal | Mapping[str, Signal], *, ax: Axes | None = None) -> Axes:

@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import Activation, Adam, Dense, GradientDescent, Network, Rescaling, data
+from fastnn import Activation, Adam, Dense, Network, Rescaling, data
 from fastnn.diagnostics import (
-    RangeTest,
     bias_variance,
     depth_experiment,
     diagnose,
     learning_curve,
-    range_test,
     signal,
 )
 from fastnn.errors import DataError, NotBuiltError, SettingError, ShapeError
@@ -279,116 +277,6 @@ class TestDepthExperiment:
             depth_experiment(2, activation="step")
 
 
-class TestRangeTest:
-    def test_suggests_a_rate_that_learns(self, moons):
-        X, y, X_dev, y_dev = moons
-        found = range_test(classifier, X, y, seeds=(0, 1, 2))
-        assert found.costs.shape == (3, 31)
-        low, high = found.band
-        assert (low <= found.median).all()
-        assert (found.median <= high).all()
-        scores = []
-        for rate in (found.suggestion / 300, found.suggestion):
-            net = classifier(9)
-            net.fit(X, y, epochs=30, optimizer=GradientDescent(rate), progress=False)
-            scores.append(net.evaluate(X_dev, y_dev)["cost"])
-        assert scores[1] < 0.7 * scores[0]
-
-    def test_each_rate_takes_its_steps_on_the_next_examples(self):
-        calls = []
-
-        class Recorder:
-            def fit(self, X, y, **settings):
-                calls.append((X[:, 0].astype(int).tolist(), settings))
-                return {"cost": [settings["optimizer"]]}
-
-        X = np.arange(10.0)[:, None]
-        found = range_test(
-            lambda seed: Recorder(), X, X, rates=(0.1, 0.2, 0.4), seeds=(5,), steps=2,
-            batch_size=3, optimizer=lambda rate: 10 * rate, l2=0.5,
-        )  # fmt: skip
-        np.testing.assert_allclose(found.costs, [[1, 2, 4]])
-        order = np.random.default_rng(5).permutation(10).tolist()
-        assert [row for rows, _ in calls for row in rows] == (order + order)[:18]
-        for _, settings in calls:
-            assert settings["batch_size"] == 3
-            assert settings["l2"] == 0.5
-            assert settings["shuffle"] is False
-
-    def test_divergence_ends_a_seed(self):
-        X = np.random.default_rng(0).normal(size=(50, 2))
-        found = range_test(regressor, X, 3 * X[:, 0], rates=(0.1, 1e20, 1e30), seeds=(0, 1))
-        assert np.isfinite(found.costs[:, 0]).all()
-        assert np.isinf(found.costs[:, 2]).all()
-        assert np.isinf(found.median[2])
-
-    def test_suggestion_is_below_the_best_rate(self):
-        rates = np.array([0.01, 0.03, 0.1, 0.3, 1.0])
-        found = RangeTest(rates, np.array([[9, 8, 4, 2, np.inf], [9, 8, 4, 2, 1]]))
-        assert found.suggestion == pytest.approx(0.1)
-        assert RangeTest(rates, np.array([[1.0, 2, 3, 4, 5]])).suggestion == 0.01
-
-    @pytest.mark.parametrize("costs", [[[np.inf] * 2], [[np.inf] * 2, [1, np.inf], [np.inf] * 2]])
-    def test_no_rate_is_suggested_where_training_diverges_at_all(self, costs):
-        found = RangeTest(np.array([1e5, 1e6]), np.array(costs))
-        with pytest.raises(DataError, match=r"no learning rate can be suggested.*on, 100000"):
-            _ = found.suggestion
-        assert "No learning rate can be suggested" in str(found)
-
-    def test_weights_follow_their_rows(self):
-        calls = []
-
-        class Recorder:
-            def fit(self, X, y, sample_weight, **settings):
-                calls.append((X[:, 0], sample_weight))
-                return {"cost": [1.0]}
-
-        X, w = np.arange(10.0)[:, None], np.arange(10.0) + 0.5
-        given = {"rates": (0.1, 0.2, 0.4), "steps": 2, "batch_size": 3}
-        range_test(lambda seed: Recorder(), X, X, sample_weight=list(w), **given)
-        assert len(calls) == 9
-        for rows, weights in calls:
-            np.testing.assert_array_equal(weights, rows + 0.5)
-
-    def test_weights_are_looked_at_before_the_first_step(self, moons):
-        def make(seed):
-            raise AssertionError("no network is needed to see that")
-
-        for wrong, error in ((np.ones(299), ShapeError), (-np.ones(300), DataError)):
-            with pytest.raises(error, match="sample_weight"):
-                range_test(make, *moons[:2], sample_weight=wrong)
-            with pytest.raises(error, match="sample_weight"):
-                learning_curve(
-                    make, *moons[:2], X_dev=moons[2], y_dev=moons[3], sample_weight=wrong
-                )
-
-    def test_prints(self):
-        found = RangeTest(np.array([0.1, 1.0]), np.array([[0.5, 0.2], [0.7, 0.4], [0.6, 0.3]]))
-        lines = str(found).splitlines()
-        assert lines[1].split() == ["1.00e-01", "0.5", "0.6", "0.7"]
-        assert "Over 3 seeds" in lines[-1]
-        assert "3.3e-01" in lines[-1]
-
-    @pytest.mark.parametrize(
-        ("settings", "error", "sentence"),
-        [
-            ({"rates": (0.1,)}, SettingError, "at least two, ascending"),
-            ({"rates": (0.1, 0.01)}, SettingError, "ascending"),
-            ({"rates": (0, 0.01)}, SettingError, "a rate must be .* greater than 0"),
-            ({"seeds": ()}, SettingError, "seeds is empty"),
-            ({"steps": 0}, SettingError, "steps"),
-            ({"batch_size": 0}, SettingError, "batch_size"),
-            ({"epochs": 3}, SettingError, "epochs is set by the test itself"),
-            ({"y": [1]}, ShapeError, "300 rows but y has 1"),
-            ({"X": np.ones((0, 2)), "y": []}, DataError, "at least one row"),
-        ],
-    )
-    def test_bad_input(self, moons, settings, error, sentence):
-        given = {"X": moons[0], "y": moons[1], **settings}
-        with pytest.raises(error, match=sentence):
-            range_test(classifier, **given)
-
-
 @pytest.mark.parametrize("backend", fastnn.kernels.BACKENDS)
 def test_signals_agree_on_every_backend(backend):
     net = Network.mlp([3, 5, 2], output="softmax", hidden="sigmoid", dtype="float64")
@@ -409,7 +297,7 @@ class TestLearningCurveOfWeights:
         y = np.where(counted, X @ [1.0, -2.0], noise)
         found = learning_curve(
             regressor, X, y, X_dev=X[counted], y_dev=y[counted], sizes=(20, 40), epochs=300,
-            sample_weight=counted.astype(float), optimizer=GradientDescent(0.1),
+            sample_weight=counted.astype(float), optimizer=fastnn.GradientDescent(0.1),
         )  # fmt: skip
         assert found.dev.max() < 0.1
 
@@ -423,8 +311,6 @@ class TestLearningCurveOfWeights:
         X, y = np.ones((9, 2)), np.ones(9)
         with pytest.raises(SettingError, match=r"must return a new Network.*got int"):
             learning_curve(lambda seed: seed, X, y, X_dev=X, y_dev=y)
-        with pytest.raises(SettingError, match=r"must return a new Network.*got int"):
-            range_test(lambda seed: seed, X, y)
 
     @pytest.mark.parametrize(
         ("X_dev", "y_dev", "words"),

@@ -223,6 +223,15 @@ class TestRangeTest:
         assert not ax.collections
         assert line(ax, "one seed")
 
+    def test_trial_fits_optimiser_and_batch_size(self):
+        trials = np.array([0.3, 1.0]), np.array([[0.1, 0.06], [0.2, 0.08]])
+        ax = plot.range_test(RangeTest(RANGE.rates, RANGE.costs, "Adam", 64, 1, *trials))
+        assert ax.get_title() == "Adam, batches of 64"
+        np.testing.assert_allclose(line(ax, "final cost after 1 epoch").get_ydata(), [0.15, 0.07])
+        assert line(ax, "suggestion 1").get_xdata()[0] == 1.0
+        assert ax.get_ylim()[0] < 0.07
+        assert plot.range_test(RANGE).get_title() == ""
+
     def test_nothing_finite(self):
         with pytest.raises(DataError, match="no cost of the range test is finite"):
             plot.range_test(RangeTest(RANGE.rates, np.full((1, 5), np.inf)))
