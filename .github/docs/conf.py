@@ -18,10 +18,11 @@ version = release = fastnn.__version__
 
 extensions = [
     "fences",
+    "reference",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.napoleon",
+    "numpydoc",
     "sphinx_copybutton",
 ]
 exclude_patterns = ["README.md"]
@@ -39,8 +40,7 @@ nb_merge_streams = True
 # Docstrings, in NumPy's style.
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # types stand in the docstrings
-napoleon_google_docstring = False
-napoleon_use_rtype = False
+numpydoc_show_class_members = False  # methods have entries of their own
 
 html_theme = "furo"
 html_title = "fastnn"

@@ -161,8 +161,8 @@ def check_gradients(
     Returns
     -------
     GradientReport
-        `.difference`, `.by_parameter`, `.kinks`, `.verdict`, `.passed`; it prints as a table that
-        names the wrong matrix.
+        ``.difference``, ``.by_parameter``, ``.kinks``, ``.verdict``, ``.passed``; it
+        prints as a table that names the wrong matrix.
 
     Raises
     ------
