@@ -7,6 +7,7 @@ installs it.
 
 from __future__ import annotations
 
+from .classifiers import calibration_curve, precision_recall_curve, roc_curve
 from .curves import history, learning_rates
 from .diagnoses import learning_curve, range_test, signal
 from .graphs import activations
@@ -22,6 +23,7 @@ from .weights import first_layer
 __all__ = [
     "activation_histogram",
     "activations",
+    "calibration_curve",
     "comparison",
     "confusion_matrix",
     "decision_boundary",
@@ -33,7 +35,9 @@ __all__ = [
     "learning_curve",
     "learning_rates",
     "most_wrong",
+    "precision_recall_curve",
     "range_test",
+    "roc_curve",
     "search",
     "signal",
 ]

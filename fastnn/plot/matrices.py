@@ -13,6 +13,8 @@ from fastnn.errors import DataError, SettingError, ShapeError
 from fastnn.metrics._inputs import class_labels, comparable_labels
 
 from ._canvas import axes_or_new
+from ._classes import check_labels
+from ._classifiers import is_model, known_classes
 from ._text import fitting_font_size, format_number, format_percent
 
 if TYPE_CHECKING:
@@ -25,8 +27,9 @@ CELL_DIGITS = 5
 
 
 def confusion_matrix(
-    y_true: ArrayLike,
-    y_pred: ArrayLike | None = None,
+    y_true: Any,
+    y_pred: Any = None,
+    y: ArrayLike | None = None,
     *,
     classes: Sequence[Any] | None = None,
     ax: Axes | None = None,
@@ -39,7 +42,10 @@ def confusion_matrix(
     Parameters
     ----------
     y_true, y_pred : array (m,)
-        Labels; or y_true alone, a matrix (K, K) of counts from `metrics.confusion_matrix`.
+        Labels; or y_true alone, a matrix (K, K) of counts from `metrics.confusion_matrix`; or
+        three things: a network or another classifier, rows X (m, n), and their labels y.
+    y : array (m,), (m, 1) or (m, K), optional
+        Labels or one-hot rows, where a classifier was given.
     classes : sequence (K,), optional
         Names of the classes, in the order of the sorted labels.
     ax : Axes, optional
@@ -55,7 +61,7 @@ def confusion_matrix(
     ShapeError, DataError
         If the matrix is not square or holds negative or no counts; as `metrics.confusion_matrix`.
     SettingError
-        If there is another number of names than of classes.
+        If there is another number of names than of classes, or a classifier without X and y.
 
     Examples
     --------
@@ -64,7 +70,7 @@ def confusion_matrix(
     >>> ax.get_title()
     '75.0 % of 4 are right'
     """
-    matrix, found = _matrix(y_true, y_pred)
+    matrix, found = _matrix(y_true, y_pred, y)
     names = [str(name) for name in (found if classes is None else classes)]
     if len(names) != len(matrix):
         raise SettingError(f"classes has {len(names)} names for {len(matrix)} classes")
@@ -93,8 +99,10 @@ def confusion_matrix(
     return ax
 
 
-def _matrix(y_true: ArrayLike, y_pred: ArrayLike | None) -> tuple[NDArray[Any], Sequence[Any]]:
+def _matrix(y_true: Any, y_pred: Any, y: Any) -> tuple[NDArray[Any], Sequence[Any]]:
     """Return counts (K, K) and the classes they belong to."""
+    if is_model(y_true) or y is not None:
+        return _matrix_of(y_true, y_pred, y)
     if y_pred is not None:
         known = class_labels(None, *comparable_labels(y_true, y_pred))
         return metrics.confusion_matrix(y_true, y_pred, labels=known), known.tolist()
@@ -107,3 +115,17 @@ def _matrix(y_true: ArrayLike, y_pred: ArrayLike | None) -> tuple[NDArray[Any], 
     if matrix.dtype.kind not in "iuf" or not (matrix >= 0).all() or not 0 < matrix.sum() < np.inf:
         raise DataError("a confusion matrix must hold counts, not negative and not all zero")
     return matrix, range(len(matrix))
+
+
+def _matrix_of(model: Any, X: Any, y: Any) -> tuple[NDArray[Any], Sequence[Any]]:
+    """Return counts (K, K) of what a classifier takes rows X for, and its classes."""
+    if not is_model(model) or y is None:
+        raise SettingError(
+            "confusion_matrix takes y_true and y_pred, or a classifier, X and y; got "
+            f"{type(model).__name__} {'with' if y is not None else 'without'} y"
+        )
+    predicted = model.predict(X)
+    true, known = check_labels(y, len(predicted)), known_classes(model)
+    if known is None:
+        return _matrix(true, predicted, None)
+    return metrics.confusion_matrix(true, predicted, labels=known), np.asarray(known).tolist()

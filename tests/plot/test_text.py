@@ -130,6 +130,9 @@ EVERY = {
     "image": lambda ax: plot.image(np.eye(3), ax=ax),
     "activations": lambda ax: plot.activations("relu", ax=ax),
     "confusion_matrix": lambda ax: plot.confusion_matrix(np.eye(2, dtype=int), ax=ax),
+    "roc_curve": lambda ax: plot.roc_curve([0, 1], [0.2, 0.3], ax=ax),
+    "precision_recall_curve": lambda ax: plot.precision_recall_curve([0, 1], [0.2, 0.3], ax=ax),
+    "calibration_curve": lambda ax: plot.calibration_curve([0, 1], [0.2, 0.3], ax=ax),
     "first_layer": lambda ax: plot.first_layer(Network([Dense(2)], inputs=4), (2, 2), ax=ax),
     "most_wrong": lambda ax: plot.most_wrong(
         Network([Dense(2, "softmax")], inputs=4), np.eye(4), [0, 1, 0, 1], (2, 2), ax=ax

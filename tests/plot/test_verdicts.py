@@ -43,11 +43,15 @@ RANGE = RangeTest(
         [[0.7, 0.6, 0.4, 0.9, np.inf], [0.8, 0.5, 0.3, 2.0, 9.0], [0.75, 0.55, 0.35, 1.0, 8.0]]
     ),
 )
+LABELS, SHARES = [0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]
 CALLS = {
+    "calibration_curve": lambda ax: plot.calibration_curve(LABELS, SHARES, ax=ax),
     "confusion_matrix": lambda ax: plot.confusion_matrix([0, 1, 1], [0, 1, 0], ax=ax),
     "first_layer": lambda ax: plot.first_layer(NET, (2, 3), ax=ax),
     "learning_curve": lambda ax: plot.learning_curve(CURVE, ax=ax),
+    "precision_recall_curve": lambda ax: plot.precision_recall_curve(LABELS, SHARES, ax=ax),
     "range_test": lambda ax: plot.range_test(RANGE, ax=ax),
+    "roc_curve": lambda ax: plot.roc_curve(LABELS, SHARES, ax=ax),
     "signal": lambda ax: plot.signal(diagnose(NET, X, X[:, 0] > 0), ax=ax),
 }
 
