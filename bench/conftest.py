@@ -20,10 +20,16 @@ def pytest_report_header():
 
 @pytest.fixture
 def timed(benchmark):
-    """Return a function that files the timing under its group, backend and extra facts."""
+    """Return a function that files the timing under its group, with its backend and extra facts.
+
+    Files of results and histograms show names alone, so the name tells the group again, and
+    parameters that are objects of ours stand there as their names, the same in every run.
+    """
 
     def file(group, backend, **extra):
-        benchmark.group, benchmark.name = group, backend
+        benchmark.group, benchmark.name = group, f"{group} {backend}"
+        if benchmark.params is not None:
+            benchmark.params = {key: str(value) for key, value in benchmark.params.items()}
         benchmark.extra_info.update(machine.facts(), backend=backend, **extra)
         return benchmark
 
