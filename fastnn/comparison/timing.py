@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import statistics
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -32,6 +33,8 @@ MIN_SECONDS = 2e-3
 ROUNDS, LOOP_ROUNDS = 11, 3
 #: Seconds after which the loops are not measured once more.
 MAX_LOOP_SECONDS = 1.0
+#: Spread beyond which a row is marked: other work of the machine may have moved its times.
+NOISY = 0.25
 
 
 def compare(*, quick: bool = False, note: Callable[[str], object] | None = None) -> list[Row]:
@@ -49,8 +52,9 @@ def compare(*, quick: bool = False, note: Callable[[str], object] | None = None)
     Returns
     -------
     list of dict
-        ``{"name", "dtype", "loops", "vectorized", "jitted"}``: the median seconds of one call,
-        None for a backend that cannot run.
+        ``{"name", "dtype", "loops", "vectorized", "jitted", "spread"}``: the median seconds of one
+        call, None for a backend that cannot run, and how far the measurements lie apart: the
+        largest, over the backends, of the interquartile range as a share of the median.
 
     Raises
     ------
@@ -101,9 +105,17 @@ def _measure(work: Workload) -> Row:
                 continue
             seconds[name].append(_time(call, repeats[name]))
     medians = {name: statistics.median(times) for name, times in seconds.items()}
-    return {"name": work.name, "dtype": work.dtype} | {
-        name: medians.get(name) for name in kernels.BACKENDS
-    }
+    row: Row = {"name": work.name, "dtype": work.dtype}
+    row |= {name: medians.get(name) for name in kernels.BACKENDS}
+    return row | {"spread": max(_spread(times) for times in seconds.values())}
+
+
+def _spread(times: Sequence[float]) -> float:
+    """Return the interquartile range of times as a share of their median; 0 for a single one."""
+    if len(times) < 2:
+        return 0.0
+    low, middle, high = statistics.quantiles(times, n=4, method="inclusive")
+    return (high - low) / middle
 
 
 def _time(call: Callable[[], object], repeats: int) -> float:
@@ -141,7 +153,7 @@ def conditions() -> str:
     return f"{cpu()}, one thread{own}, Python {platform.python_version()}, {versions}"
 
 
-HEADINGS = ("work", "dtype", "loops", "vectorized", "jitted", "vectorized ×", "jitted ×")
+HEADINGS = ("work", "dtype", "loops", "vectorized", "jitted", "vectorized ×", "jitted ×", "spread")
 
 
 def _cells(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
@@ -150,12 +162,26 @@ def _cells(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     for row in rows:
         times = [_format_duration(row.get(way)) for way in kernels.BACKENDS]
         ratios = [_format_ratio(speedup(row, way)) for way in ("vectorized", "jitted")]
-        lines.append((str(row["name"]), str(row.get("dtype", "")), *times, *ratios))
+        spread = _format_spread(row.get("spread"))
+        lines.append((str(row["name"]), str(row.get("dtype", "")), *times, *ratios, spread))
     return lines
 
 
+def _legend(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the columns mean and where the times were taken, with a warning of noisy rows."""
+    text = (
+        "×: times faster than loops; spread: interquartile range over the median, of the backend "
+        f"where it is largest. {conditions()}."
+    )
+    if any((row.get("spread") or 0) > NOISY for row in rows):
+        text += (
+            " !: the times of this row lie far apart; close other programs and measure once more."
+        )
+    return text
+
+
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows of `compare` as a plain text table, its last line the conditions."""
+    """Return rows of `compare` as a plain text table, with its legend and the conditions below."""
     cells = _cells(rows)
     wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
@@ -166,7 +192,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         for line in cells
     ]
     lines.insert(1, "-" * max(map(len, lines)))
-    return "\n".join([*lines, "", f"×: times faster than loops. {conditions()}."])
+    return "\n".join([*lines, "", *textwrap.wrap(_legend(rows), len(lines[1]))])
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -174,7 +200,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     head, *body = _cells(rows)
     lines = [head, (":--", ":--", *["--:"] * (len(head) - 2)), *body]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"{text}\n\n×: times faster than loops. {conditions()}."
+    return f"{text}\n\n{_legend(rows)}"
 
 
 def _format_duration(seconds: float | None) -> str:
@@ -192,3 +218,10 @@ def _format_ratio(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _format_spread(value: float | None) -> str:
+    """Return a spread in per cent, marked where the row is noisy."""
+    if value is None:
+        return "–"
+    return f"{value:.0%} !" if value > NOISY else f"{value:.0%}"

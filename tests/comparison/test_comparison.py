@@ -18,6 +18,7 @@ ROWS = [
     {"name": "dot", "dtype": "float64", "loops": 0.622, "vectorized": 998e-6, "jitted": 4e-7},
     {"name": "half", "dtype": "float32", "loops": 2.5, "vectorized": None, "jitted": 1e-3},
 ]
+ROWS = [row | {"spread": spread} for row, spread in zip(ROWS, (0.04, 0.31), strict=True)]
 
 
 @pytest.mark.medium
@@ -26,7 +27,8 @@ def test_quick_lesson_measures_every_work_on_every_backend():
     rows = lesson.compare(quick=True, note=told.append)
     assert [row["name"] for row in rows] == told == [work.name for work in workloads(quick=True)]
     for row in rows:
-        assert list(row) == ["name", "dtype", *kernels.BACKENDS]
+        assert list(row) == ["name", "dtype", *kernels.BACKENDS, "spread"]
+        assert row["spread"] >= 0
         assert all(row[name] > 0 for name in kernels.BACKENDS)
     for words in ("dot", "standardize", "logistic", "forward", "backward", "epoch"):
         assert any(words in name for name in told)
@@ -73,7 +75,20 @@ def test_times_are_medians_of_turns(monkeypatch):
     clock = itertools.count()
     monkeypatch.setattr(lesson.time, "perf_counter", lambda: float(next(clock)))
     row = lesson._measure(Workload("tick", "float64", lambda name: lambda: [1.0]))
-    assert row == {"name": "tick", "dtype": "float64"} | dict.fromkeys(kernels.BACKENDS, 1.0)
+    times = dict.fromkeys(kernels.BACKENDS, 1.0)
+    assert row == {"name": "tick", "dtype": "float64"} | times | {"spread": 0.0}
+
+
+def test_spread_is_the_interquartile_range_over_the_median():
+    times = [4.0, 1.0, 2.0, 5.0, 9.0]
+    low, high = np.percentile(times, [25, 75])
+    assert lesson._spread(times) == pytest.approx((high - low) / np.median(times))
+    assert lesson._spread([3.0]) == 0
+
+
+def test_noisy_rows_are_marked():
+    assert "!:" in lesson.table(ROWS)
+    assert "!" not in lesson.table(ROWS[:1])
 
 
 def test_a_backend_that_cannot_run_has_no_time(monkeypatch):
@@ -92,20 +107,23 @@ def test_speedup():
 def test_table_is_aligned_and_says_the_conditions():
     lines = lesson.table(ROWS).splitlines()
     assert lines[0].split() == ["work", "dtype", "loops", "vectorized", "jitted",
-                                "vectorized", "×", "jitted", "×"]  # fmt: skip
+                                "vectorized", "×", "jitted", "×", "spread"]  # fmt: skip
     assert lines[2].split() == ["dot", "float64", "622", "ms", "998", "µs", "0.4", "µs",
-                                "623", "1,555,000"]  # fmt: skip
-    assert lines[3].split() == ["half", "float32", "2.5", "s", "–", "1", "ms", "–", "2,500"]
+                                "623", "1,555,000", "4%"]  # fmt: skip
+    assert lines[3].split() == ["half", "float32", "2.5", "s", "–", "1", "ms", "–", "2,500", "31%",
+                                "!"]  # fmt: skip
     assert len({len(line) for line in lines[:4]}) == 1
-    assert np.__version__ in lines[-1]
-    assert "one thread" in lines[-1]
+    legend = " ".join(lines[5:])
+    assert np.__version__ in legend
+    assert "one thread" in legend
+    assert max(map(len, lines)) == len(lines[1])
 
 
 def test_markdown_holds_the_same_cells():
     lines = lesson.markdown(ROWS).splitlines()
-    assert lines[1] == "| :-- | :-- | --: | --: | --: | --: | --: |"
-    assert lines[2] == "| dot | float64 | 622 ms | 998 µs | 0.4 µs | 623 | 1,555,000 |"
-    assert lines[-1].endswith(lesson.conditions() + ".")
+    assert lines[1] == "| :-- | :-- | --: | --: | --: | --: | --: | --: |"
+    assert lines[2] == "| dot | float64 | 622 ms | 998 µs | 0.4 µs | 623 | 1,555,000 | 4% |"
+    assert lesson.conditions() + "." in lines[-1]
 
 
 def test_conditions_admit_threads_that_cannot_be_limited(monkeypatch):
