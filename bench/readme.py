@@ -1,6 +1,7 @@
-"""The README's speed table, measured: python -m bench.readme [--write].
+"""The speed table of README and documentation, measured: python -m bench.readme [--write].
 
-The rows of `fastnn compare`, a wider dense layer, and steps of two small nets.
+The rows of `fastnn compare`, a wider dense layer, and steps of two small nets; a few of them in the
+README, all in `performance.md`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from fastnn.saving.atomic_write import write_text
 from .runs import CIRCLES, PLANAR, Run
 
 BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+README, PERFORMANCE = ROOT / "README.md", ROOT / ".github/docs/performance.md"
+#: How the names of the rows begin that stand in the README; the page of performance has all.
+SHORT = ("dot", "logistic", "one epoch", "a step of circles")
 LOOPED_STEPS = 5  # full-batch steps cost the same, so a few of them tell the price of one
 Row = Mapping[str, Any]
 
@@ -79,7 +83,7 @@ def block(rows: Sequence[Row]) -> str:
 
 
 def replaced(text: str, content: str, opening: str = BEGIN, closing: str = END) -> str:
-    """Return the README's text with what stands between two markers replaced.
+    """Return a page's text with what stands between two markers replaced.
 
     Raises
     ------
@@ -89,27 +93,29 @@ def replaced(text: str, content: str, opening: str = BEGIN, closing: str = END) 
     head, begin, rest = text.partition(opening)
     _, end, tail = rest.partition(closing)
     if not (begin and end) or opening in rest or closing in head + tail:
-        raise ValueError(f"the README must hold {opening!r} and then {closing!r}, each once")
+        raise ValueError(f"the page must hold {opening!r} and then {closing!r}, each once")
     return f"{head}{opening}\n{content}\n{closing}{tail}"
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
-    """Put the rows into the README at that path."""
+    """Put the rows into the page at that path."""
     text = path.read_text(encoding="utf-8")
-    write_text(path, replaced(text, block(rows)), "the README")
+    write_text(path, replaced(text, block(rows)), path.name)
 
 
 def main() -> None:
-    """Measure, and print the table or put it into the README."""
-    parser = argparse.ArgumentParser(description="Measure the README's speed table.")
-    parser.add_argument("--write", action="store_true", help="put it into README.md")
+    """Measure, and print the table or put it into the pages."""
+    parser = argparse.ArgumentParser(description="Measure the speed table.")
+    parser.add_argument("--write", action="store_true", help="put it into the two pages")
     options = parser.parse_args()
     if options.write:
-        replaced(README.read_text(encoding="utf-8"), "")  # markers missing: say so before measuring
+        for page in (README, PERFORMANCE):  # markers missing: say so before measuring
+            replaced(page.read_text(encoding="utf-8"), "")
     rows = measured()
     print(block(rows))
     if options.write:
-        write(README, rows)
+        write(PERFORMANCE, rows)
+        write(README, [row for row in rows if row["name"].startswith(SHORT)])
 
 
 if __name__ == "__main__":

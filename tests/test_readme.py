@@ -1,8 +1,9 @@
 """The README's programs print what it says, and its commands are the ones that CI runs."""
 
-import contextlib
-import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ pytestmark = pytest.mark.medium
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text()
+COURSE = (ROOT / ".github" / "docs" / "course.md").read_text()
 NUMBER = re.compile(r"\d+\.\d+|\d+")
 
 
@@ -28,23 +30,35 @@ def pairs():
     return found
 
 
-def test_python_blocks_print_what_they_say(tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", range(len(pairs())), ids=lambda place: f"block{place + 1}")
+def test_a_python_block_alone_prints_what_it_says(place, tmp_path):
     """Words to the letter; numbers to 5 % or 0.005, for another CPU rounds otherwise."""
-    monkeypatch.chdir(tmp_path)  # they save files
-    space = {}
-    for code, expected in pairs():
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            exec(compile(code, "README.md", "exec"), space)
-        printed = out.getvalue()
-        assert NUMBER.sub("#", printed) == NUMBER.sub("#", expected), printed
-        for have, want in zip(NUMBER.findall(printed), NUMBER.findall(expected), strict=True):
-            assert float(have) == pytest.approx(float(want), rel=0.05, abs=0.005), printed
+    code, expected = pairs()[place]
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "MPLBACKEND": "Agg"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, env=os.environ | environment,
+        capture_output=True, text=True, encoding="utf-8", timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout
+    assert NUMBER.sub("#", printed) == NUMBER.sub("#", expected), printed
+    for have, want in zip(NUMBER.findall(printed), NUMBER.findall(expected), strict=True):
+        assert float(have) == pytest.approx(float(want), rel=0.05, abs=0.005), printed
 
 
-def test_first_program_has_eight_lines():
-    lines = [line for line in pairs()[0][0].splitlines() if line]
-    assert len(lines) == 8
+def test_first_screen_installs_trains_and_shows_a_program():
+    screen = TEXT.splitlines()[:30]
+    assert [line for line in screen if line.startswith("pip install")]
+    assert [line for line in screen if line.startswith("python3 -m venv") and "train" in line]
+    assert "```python" in screen
+
+
+def test_the_picture_is_the_first_program_s():
+    code, _ = pairs()[0]
+    name = re.search(r'savefig\("(.+?)"\)', code).group(1)
+    picture = re.search(r"!\[[^\]]+\]\((.+?)\)", TEXT).group(1)
+    assert picture.endswith(f"/{name}")
+    assert (ROOT / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def test_ci_runs_the_readmes_commands():
@@ -87,7 +101,8 @@ def test_the_map_of_the_package_names_every_room():
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(re.findall(r"`(?:python -m )?(fastnn\.course\.\w+)`", TEXT)))
+    "name",
+    sorted(set(re.findall(r"`(?:python -m )?(fastnn\.(?:course|examples)\.\w+)`", TEXT + COURSE))),
 )
 def test_named_modules_exist(name):
     import importlib

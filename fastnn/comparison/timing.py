@@ -157,23 +157,29 @@ HEADINGS = ("work", "dtype", "loops", "vectorized", "jitted", "vectorized ×", "
 
 
 def _cells(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """Return the cells of the table, a tuple for each line, the headings first."""
-    lines: list[tuple[str, ...]] = [HEADINGS]
+    """Return the cells of the table, a tuple for each line, the headings first.
+
+    The last column is left out where no row has a spread.
+    """
+    shown = len(HEADINGS) if any("spread" in row for row in rows) else len(HEADINGS) - 1
+    lines: list[tuple[str, ...]] = [HEADINGS[:shown]]
     for row in rows:
         times = [_format_duration(row.get(way)) for way in kernels.BACKENDS]
         ratios = [_format_ratio(speedup(row, way)) for way in ("vectorized", "jitted")]
         spread = _format_spread(row.get("spread"))
-        lines.append((str(row["name"]), str(row.get("dtype", "")), *times, *ratios, spread))
+        line = (str(row["name"]), str(row.get("dtype", "")), *times, *ratios, spread)
+        lines.append(line[:shown])
     return lines
 
 
 def _legend(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return what the columns mean and where the times were taken, with a warning of noisy rows."""
-    text = (
-        "×: times faster than loops; spread: interquartile range over the median, of the backend "
-        f"where it is largest. {conditions()}."
-    )
-    if any((row.get("spread") or 0) > NOISY for row in rows):
+    spreads = [row["spread"] or 0 for row in rows if "spread" in row]
+    text = "×: times faster than loops"
+    if spreads:
+        text += "; spread: interquartile range over median, of the backend where it is largest"
+    text += f". {conditions()}."
+    if any(spread > NOISY for spread in spreads):
         text += (
             " !: the times of this row lie far apart; close other programs and measure once more."
         )

@@ -119,6 +119,11 @@ def test_table_is_aligned_and_says_the_conditions():
     assert max(map(len, lines)) == len(lines[1])
 
 
+def test_rows_without_a_spread_have_no_column_of_it():
+    rows = [{key: value for key, value in row.items() if key != "spread"} for row in ROWS]
+    assert "spread" not in lesson.table(rows)
+
+
 def test_markdown_holds_the_same_cells():
     lines = lesson.markdown(ROWS).splitlines()
     assert lines[1] == "| :-- | :-- | --: | --: | --: | --: | --: | --: |"
