@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from .errors import SettingError, ShapeError
+from ._display.curves import curves_svg
+from ._display.report import to_html
+from ._display.table import Table
+from .errors import MissingExtraError, SettingError, ShapeError
 
 __all__ = ["History"]
 
@@ -144,9 +147,66 @@ class History(Mapping[str, Array]):
 
     __hash__ = None  # type: ignore[assignment]  # it grows
 
+    def to_frame(self) -> Any:
+        """Return the curves as a pandas frame: a row an epoch, from 1, and a column a quantity.
+
+        Returns
+        -------
+        pandas.DataFrame
+            float64, with the index ``epoch``: 1, 2, …, `epochs`; NaN where nothing was measured.
+
+        Raises
+        ------
+        MissingExtraError
+            Without pandas.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtraError(
+                "History.to_frame needs pandas; install it with: pip install pandas"
+            ) from error
+        index = pandas.RangeIndex(1, self.epochs + 1, name="epoch")
+        return pandas.DataFrame({name: self[name].copy() for name in self}, index=index)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+        # NumPy, and pandas' DataFrame with it, would take the names of the curves for the data.
+        raise TypeError(
+            "a History holds curves by their names and is no array; take history.to_frame(), "
+            'dict(history), or one curve like history["cost"]'
+        )
+
     def __repr__(self) -> str:
         if not self.epochs:
             return "History: no epoch finished"
         ends = {name: self[name][-1] for name in self}
         last = ", ".join(f"{name} {end:.4g}" for name, end in ends.items() if not np.isnan(end))
         return f"History: {self.epochs} epoch{'s' if self.epochs > 1 else ''}; last: {last}"
+
+    def _repr_html_(self) -> str:
+        if not self.epochs:
+            return to_html([repr(self)])
+        names = [name for name in self if name != "learning_rate"]
+        bases = dict.fromkeys(name.removeprefix("validation_") for name in names)
+        pictures = "\n".join(
+            curves_svg(
+                base, {name: self[name] for name in (base, f"validation_{base}") if name in self}
+            )
+            for base in bases
+        )
+        table = Table(
+            ("", "first", "last", "best", "in epoch"), [self._row(name) for name in names]
+        )
+        count = f"History: {self.epochs} epoch{'s' if self.epochs > 1 else ''}"
+        key = "dashed: validation" if any(name.startswith("validation_") for name in names) else ""
+        return "\n".join([to_html([count, table]), f"<div>{pictures}</div>", to_html([key])])
+
+    def _row(self, name: str) -> list[str]:
+        """Return a curve's first, last and best value, and the epoch of the best, from 1."""
+        curve = self[name]
+        known = np.flatnonzero(np.isfinite(curve))
+        if not len(known):
+            return [name, "", "", "", ""]
+        best = known[np.argmax(curve[known] * (1 if higher_is_better(name) else -1))]
+        shown = [f"{curve[k]:.4g}" for k in (known[0], known[-1], best)]
+        return [name, *shown, str(best + 1)]

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from ._display.short_repr import ShortRepr
 from ._validation import arguments
 from .errors import SettingError
 
@@ -25,7 +26,7 @@ class Initializer(Protocol):
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(ShortRepr):
     """Normal numbers times a scale; ``Random(scale=10)`` is the course's example of too large.
 
     Parameters

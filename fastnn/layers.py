@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from . import activations, initializers
+from ._display.short_repr import ShortRepr
 from ._validation import arguments
 from .errors import SettingError
 
@@ -21,7 +22,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(ShortRepr):
     """A fully connected layer: A = g(X W + b), with W (n_in, units) and b (units,).
 
     Parameters
@@ -65,7 +66,7 @@ class Dense:
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(ShortRepr):
     """An activation on its own: A = g(X), of the shape of X.
 
     Parameters
@@ -86,7 +87,7 @@ class Activation:
 
 
 @dataclass(frozen=True)
-class Dropout:
+class Dropout(ShortRepr):
     """Inverted dropout: while training, each unit is kept with probability 1 − rate.
 
     Kept units are divided by 1 − rate, so that their mean stays; predictions use all units. Which
@@ -111,7 +112,7 @@ class Dropout:
 
 
 @dataclass(frozen=True)
-class GaussianNoise:
+class GaussianNoise(ShortRepr):
     """Normal noise that is added while training: A = X + stddev · N(0, 1).
 
     Parameters
@@ -132,7 +133,7 @@ class GaussianNoise:
 
 
 @dataclass(frozen=True)
-class BatchNorm:
+class BatchNorm(ShortRepr):
     """Batch normalisation: A = γ (X − μ) / √(σ² + ε) + β, feature by feature.
 
     While training μ and σ² (biased) are the batch's; predictions use running averages,
@@ -159,7 +160,7 @@ class BatchNorm:
 
 
 @dataclass(frozen=True)
-class Rescaling:
+class Rescaling(ShortRepr):
     """The first layer: A = X · scale + offset, applied while X is read; X itself stays as it is.
 
     Parameters
@@ -185,7 +186,7 @@ class Rescaling:
 
 
 @dataclass(frozen=True)
-class Normalization:
+class Normalization(ShortRepr):
     """The first layer: z-scores (X − μ) / σ, with μ and σ of the training data of the first fit.
 
     Later fits and predictions use the same μ and σ. A constant feature is only shifted.

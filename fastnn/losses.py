@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from ._display.short_repr import ShortRepr
 from ._validation import arguments
 from .errors import SettingError
 from .kernels.opcodes import Loss as Code
@@ -33,7 +34,7 @@ class TargetCheck(Protocol):
 
 
 @dataclass(frozen=True)
-class Loss:
+class Loss(ShortRepr):
     """What every loss states; a new one is a subclass below, and a member of the kernels' `Loss`.
 
     Attributes
@@ -135,7 +136,7 @@ class Poisson(Loss):
 
 
 @dataclass(frozen=True)
-class _LabelSmoothing:
+class _LabelSmoothing(ShortRepr):
     """The parameter that both cross-entropies have."""
 
     label_smoothing: float = 0.0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ._display.short_repr import ShortRepr
 from ._validation import arguments
 from .kernels.opcodes import Method
 
@@ -40,7 +41,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(ShortRepr):
     """What every optimiser is: a frozen dataclass whose settings are checked by their names."""
 
     def __post_init__(self) -> None:

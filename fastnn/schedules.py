@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ._display.short_repr import ShortRepr
 from ._validation import arguments
 from .errors import SettingError
 from .history import higher_is_better
@@ -35,7 +36,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(ShortRepr):
     """What every schedule has: `per`, "epoch" or "step", and `factor` of the time in epochs."""
 
     per: str = field(default="epoch", kw_only=True)
@@ -122,6 +123,7 @@ class Step(Schedule):
 
     every: int
     multiplier: float = 0.1
+    _arguments = {"multiplier": "factor"}  # noqa: RUF012
 
     def __init__(self, every: int, factor: float = 0.1, *, per: str = "epoch") -> None:
         object.__setattr__(self, "every", arguments.count(every, "every", least=1))

@@ -18,6 +18,7 @@ from fastnn.lowering.program import Parameters, Program
 from fastnn.training.exclusive_fit import exclusive_fit
 from fastnn.training.state import NetworkState
 
+from .representation import as_code, as_html
 from .summary import summarize
 
 __all__ = ["NetworkDescription"]
@@ -240,10 +241,10 @@ class NetworkDescription:
         return summarize(self._state)
 
     def __repr__(self) -> str:
-        inside = ", ".join(map(repr, self.layers))
-        inputs = f", inputs={self.inputs}" if self.inputs is not None else ""
-        rest = f"{inputs}, loss={self.loss!r}, dtype={self.dtype.name!r}"
-        return f"{type(self).__name__}([{inside}]{rest})"
+        return as_code(type(self).__name__, self._state)
+
+    def _repr_html_(self) -> str:
+        return as_html(type(self).__name__, self._state)
 
 
 #: What pickles of fastnn 0.1 call the fields of `NetworkState`; they are read until 0.3.

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+from fastnn._display.table import Table
 from fastnn._runtime.text import Text
-from fastnn.layers import Dense
+from fastnn.layers import BatchNorm, Dense, Layer
 from fastnn.training.state import NetworkState
 
 
 def summarize(state: NetworkState) -> Text:
     """Return the table: one line a layer, then the totals."""
+    return Text(f"{layer_table(state).text()}\n{format_totals(state)}")
+
+
+def layer_table(state: NetworkState) -> Table:
+    """Return the layers with their output shapes and numbers of parameters."""
     width = state.inputs
-    cells, total = [("layer", "output", "parameters")], 0
-    cells.append(("input", f"(m, {width or '?'})", ""))
+    rows: list[tuple[str, ...]] = [(), ("input", f"(m, {width or '?'})", "")]
     for layer in state.layers:
-        count = "0"
-        if isinstance(layer, Dense):
-            if width is None:
-                count = "?"
-            else:
-                own = width * layer.units + (layer.units if layer.use_bias else 0)
-                count, total = f"{own:,}", total + own
-            width = layer.units
-        cells.append((_label(layer), f"(m, {width or '?'})", count))
-    wide = [max(len(line[column]) for line in cells) for column in range(3)]
-    lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in cells]
-    lines.insert(1, "-" * len(lines[0]))
-    known = f"{total:,} parameters" if state.inputs else "sizes known after net.build(n) or fit"
-    lines += [lines[1], f"{known}, loss {state.loss.name}, {state.dtype.name}"]
-    return Text("\n".join(line.rstrip() for line in lines))
+        count = _count(layer, width)
+        width = layer.units if isinstance(layer, Dense) else width
+        shown = "?" if count is None else f"{count:,}"
+        rows.append((_label(layer), f"(m, {width or '?'})", shown))
+    return Table(("layer", "output", "parameters"), [*rows, ()], align="llr", rule="-")
 
 
-def _label(layer: object) -> str:
+def format_totals(state: NetworkState) -> str:
+    """Return the number of all parameters, the loss and the dtype as one line."""
+    known, width, total = "sizes known after net.build(n) or fit", state.inputs, 0
+    if width is not None:
+        for layer in state.layers:
+            total += _count(layer, width) or 0
+            width = layer.units if isinstance(layer, Dense) else width
+        known = f"{total:,} parameters"
+    return f"{known}, loss {state.loss.name}, {state.dtype.name}"
+
+
+def _count(layer: Layer, width: int | None) -> int | None:
+    """Return the number of a layer's parameters, None before its inputs are known."""
+    if not isinstance(layer, Dense | BatchNorm):
+        return 0
+    if width is None:
+        return None
+    if isinstance(layer, BatchNorm):
+        return 2 * width  # γ and β
+    return width * layer.units + (layer.units if layer.use_bias else 0)
+
+
+def _label(layer: Layer) -> str:
     """Return what the table calls a layer."""
     if isinstance(layer, Dense):
         name = f" {layer.name!r}" if layer.name else ""

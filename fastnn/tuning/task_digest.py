@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._display.short_repr import every_field
 from fastnn.kernels.csr import SparseRows
 from fastnn.network import Network
 from fastnn.network.description import state_of
@@ -24,8 +25,9 @@ ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def stable_repr(value: Any) -> str:
-    """Return a repr that is the same in every process."""
-    return ADDRESS.sub("", repr(value))
+    """Return a repr with all fields that is the same in every process."""
+    with every_field():
+        return ADDRESS.sub("", repr(value))
 
 
 def digest(*parts: Any) -> str:
@@ -85,5 +87,5 @@ def _update_with_numbers(hasher: Any, array: Array) -> None:
 def digest_network(network: Network, settings: Mapping[str, Any]) -> str:
     """Return a digest of a network as it was made, its weights included, and of its fit."""
     weights = None if network.inputs is None else network.program.theta
-    made = repr(network), network.seed, stable_repr(state_of(network).init), weights
+    made = stable_repr(network), network.seed, stable_repr(state_of(network).init), weights
     return digest(made, dict(settings))

@@ -53,6 +53,7 @@ from fastnn import (
     spaces,
 )
 from fastnn.__main__ import main
+from fastnn._display.short_repr import every_field
 from fastnn.course import errata, experiments
 
 try:
@@ -322,7 +323,8 @@ def asked(thing: Any) -> list[Any] | None:
 
 def text_of(thing: Any) -> str:
     """Return how an object prints, at most its beginning, or the plain settings that it holds."""
-    text = repr(thing)
+    with every_field():
+        text = repr(thing)
     if not text.startswith("<"):
         return ADDRESS.sub("", text)[:400]
     held = sorted(vars(thing).items())

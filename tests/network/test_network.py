@@ -303,7 +303,7 @@ class TestDescription:
 
     def test_repr_and_summary(self):
         net = Network([Rescaling(0.5), Dense(3, "relu", name="first"), Dense(1, "sigmoid")])
-        assert "Dense(units=3, activation='relu'" in repr(net)
+        assert "Dense(3, activation='relu', name='first')" in repr(net)
         assert "?" in net.summary()
         net.build(4)
         text = repr(net.summary())

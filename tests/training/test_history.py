@@ -1,13 +1,16 @@
 """History: every curve has one entry for every epoch, NaN where nothing was measured."""
 
 import pickle
+import re
+import sys
+from xml.etree import ElementTree
 
 import builders
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import LBFGS, Adam, Dense, Network, plot, schedules
+from fastnn import LBFGS, Adam, Dense, Network, errors, plot, schedules
 from fastnn.errors import ShapeError
 from fastnn.history import History
 from fastnn.network.description import state_of
@@ -141,3 +144,75 @@ class TestPicture:
     def test_a_series_whose_epochs_are_unknown_is_refused(self, name):
         with pytest.raises(ShapeError, match=r"2 entries but .cost. 3"):
             plot.history({"cost": [3, 2, 1], name: [0.5, 0.5]})
+
+
+class TestFrame:
+    """Of pandas, and what it makes of a history by itself."""
+
+    def test_has_a_row_an_epoch_and_a_column_a_quantity(self):
+        pytest.importorskip("pandas", reason="pandas is not installed")
+        history = History()
+        history.extend({"cost": [3.0, 2.0, 1.0], "accuracy": [0.5, 0.75]})
+        frame = history.to_frame()
+        assert frame.index.name == "epoch"
+        assert frame.index.tolist() == [1, 2, 3]
+        assert frame["cost"].tolist() == [3.0, 2.0, 1.0]
+        np.testing.assert_array_equal(frame["accuracy"], [np.nan, 0.5, 0.75])
+        frame.loc[1, "cost"] = 9.0
+        assert history["cost"][0] == 3.0
+        assert len(History().to_frame()) == 0
+
+    def test_without_pandas_says_how_to_install_it(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "pandas", None)
+        with pytest.raises(errors.MissingExtraError, match="pip install pandas"):
+            History().to_frame()
+
+    def test_is_not_made_of_the_names_of_the_curves(self):
+        pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+        history = History()
+        history.extend({"cost": [3.0, 2.0]})
+        for wrong in (pandas.DataFrame, np.asarray):
+            with pytest.raises(TypeError, match=r"history\.to_frame\(\)"):
+                wrong(history)
+        assert pandas.DataFrame(dict(history))["cost"].tolist() == [3.0, 2.0]
+
+
+class TestNotebook:
+    def test_shows_first_last_and_best_values_and_a_picture_of_each_quantity(self):
+        history = History()
+        history.extend({"cost": [0.5, 0.125, 0.25], "validation_cost": [0.75, 0.5]})
+        history.extend({"accuracy": [0.5, 0.75, 0.625], "learning_rate": [0.1] * 3})
+        text = history._repr_html_()
+        cells = re.findall(r"<td[^>]*>([^<]*)</td>", text)
+        assert [cells[k : k + 5] for k in range(0, len(cells), 5)] == [
+            ["cost", "0.5", "0.25", "0.125", "2"],
+            ["validation_cost", "0.75", "0.5", "0.5", "3"],
+            ["accuracy", "0.5", "0.625", "0.75", "2"],
+        ]
+        pictures = re.findall(r"<svg.*?</svg>", text)
+        assert [picture.count("<polyline") for picture in pictures] == [2, 1]
+        assert [len(points.split()) for points in re.findall(r'points="([^"]*)"', text)] == [
+            3,
+            2,
+            3,
+        ]
+        for picture in pictures:
+            ElementTree.fromstring(picture)
+
+    def test_is_light_however_long_the_training_was(self):
+        history = History()
+        history.extend({"cost": np.geomspace(1e3, 1e-3, 100_000)})
+        assert len(history._repr_html_()) < 10_000
+        points = re.search(r'points="([^"]*)"', history._repr_html_())[1].split()
+        x, y = np.array([point.split(",") for point in points], float).T
+        np.testing.assert_allclose(np.diff(y), np.diff(y)[0], atol=0.21)  # straight: axis of logs
+        assert x[0] < x[-1]
+        assert y[0] < y[-1]
+
+    @pytest.mark.parametrize("cost", [[], [np.nan], [2.0], [0.0, 0.0], [1.0, np.inf, 2.0]])
+    def test_has_no_epoch_or_one_or_no_number(self, cost):
+        history = History()
+        history.extend({"cost": cost, "<i>mine": cost})
+        ElementTree.fromstring(f"<div>{history._repr_html_()}</div>")
+        assert "<i>" not in history._repr_html_()
+        assert "nan" not in history._repr_html_()

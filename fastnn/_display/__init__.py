@@ -1,0 +1,1 @@
+"""How objects show themselves: tables as text and HTML, curves as SVG, short descriptions."""

@@ -1,0 +1,54 @@
+"""Short descriptions of dataclasses: only what differs from the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import MISSING, fields
+from typing import Any, ClassVar, cast
+
+__all__ = ["ShortRepr", "every_field", "in_full"]
+
+_in_full: ContextVar[bool] = ContextVar("every_field", default=False)
+
+
+@contextmanager
+def every_field() -> Iterator[None]:
+    """Have everything described with all of its fields, as digests of settings need it."""
+    token = _in_full.set(True)
+    try:
+        yield
+    finally:
+        _in_full.reset(token)
+
+
+def in_full() -> bool:
+    """Whether all fields are asked for."""
+    return _in_full.get()
+
+
+class ShortRepr:
+    """A dataclass whose repr makes an equal object when evaluated, and says no default."""
+
+    #: What `__init__` calls a field, where that is another name.
+    _arguments: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if "__repr__" not in vars(cls):  # the dataclass decorator would write its own
+            cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        shown = [field for field in fields(cast(Any, self)) if field.repr]
+        values = {field.name: getattr(self, field.name) for field in shown}
+        if in_full():
+            texts = [f"{name}={value!r}" for name, value in values.items()]
+        else:
+            texts = [repr(values[field.name]) for field in shown if field.default is MISSING]
+            texts += [
+                f"{self._arguments.get(field.name, field.name)}={values[field.name]!r}"
+                for field in shown
+                if field.default is not MISSING and values[field.name] != field.default
+            ]
+        return f"{type(self).__qualname__}({', '.join(texts)})"
