@@ -15,12 +15,15 @@ from .leakage import LeakageWarning, check_leakage
 from .proportions import proportions
 from .scaling import Standardizer
 from .splits import split
+from .tables import Table, TableEncoder, load_table
 from .toys import circles, flower, moons, spirals
 
 __all__ = [
     "Dataset",
     "LeakageWarning",
     "Standardizer",
+    "Table",
+    "TableEncoder",
     "augment",
     "check_leakage",
     "circles",
@@ -32,6 +35,7 @@ __all__ = [
     "load_idx",
     "load_image",
     "load_image_folder",
+    "load_table",
     "minibatches",
     "moons",
     "one_hot",
