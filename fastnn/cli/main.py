@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import sys
@@ -12,8 +13,9 @@ import numpy as np
 from fastnn._runtime.backend import active, announce_compilation
 from fastnn.errors import FastnnError
 
+from .hints import closest
 from .output import print_note
-from .verb import Verb, build_parser
+from .verb import CommandParser, Verb, build_parser
 
 __all__ = ["main"]
 
@@ -38,13 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console without × shows ? and goes on
-    given = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser(load_verbs(given))
-    arguments = parser.parse_args(given)
+    arguments = parse(list(sys.argv[1:] if argv is None else argv))
     verb: Verb = arguments.verb
-    usage_error = verb.usage_error(arguments)
-    if usage_error is not None:
-        parser.error(usage_error)
     try:
         if verb.compiles:
             _load_backend()
@@ -58,6 +55,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (FastnnError, OSError) as error:
         print_note(f"fastnn: {_format_error(error)}")
         return 1
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the arguments of a command; what is wrong with them leaves by ``SystemExit(2)``."""
+    parser = build_parser(load_verbs(argv))
+    if not argv:
+        parser.error("which command? Start with: fastnn train")
+    if argv[0] not in VERBS and not argv[0].startswith("-"):
+        hint = closest(argv[0], [*VERBS, "--help", "--version"])
+        known = f"the commands are {', '.join(VERBS)}"
+        parser.error(f"there is no command {argv[0]!r}; {hint or known}")
+    arguments, unknown = parser.parse_known_args(argv)
+    command: CommandParser = arguments.command
+    if unknown:
+        command.refuse(unknown)
+    usage_error = arguments.verb.usage_error(arguments)
+    if usage_error is not None:
+        command.error(usage_error)
+    return arguments
 
 
 def load_verbs(argv: Sequence[str]) -> dict[str, Verb]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from .hints import closest
 
 
 def _number(text: str, kind: Callable[[str], Any], rule: str, good: Callable[[Any], bool]) -> Any:
@@ -63,3 +65,42 @@ def one_of(names: tuple[str, ...]) -> Callable[[str], str]:
         return str(_number(text, str, f"one of {', '.join(names)}", lambda one: one in names))
 
     return name
+
+
+def choice(names: Mapping[str, str]) -> Callable[[str], str]:
+    """Return the type of an option that is one of these names, with dashes or underscores."""
+
+    def name(text: str) -> str:
+        found = names.get(text.lower().replace("_", "-"))
+        if found is None:
+            hint = closest(text.lower(), names)
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not one of {', '.join(names)}" + (f"; {hint}" if hint else "")
+            )
+        return found
+
+    return name
+
+
+def each(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return the type of an option that is one value, or a list of values with commas."""
+
+    def one_or_list(text: str) -> Any:
+        values = [kind(part.strip()) for part in text.split(",")]
+        return values[0] if len(values) == 1 else values
+
+    return one_or_list
+
+
+def names_in(names: Mapping[str, str]) -> Callable[[str], tuple[str, ...]]:
+    """Return the type of an option that is a list of such names with commas."""
+
+    def listed(text: str) -> tuple[str, ...]:
+        return tuple(choice(names)(part.strip()) for part in text.split(","))
+
+    return listed
+
+
+def fraction(text: str) -> float:
+    """A number of at least 0 and below 1."""
+    return float(_number(text, float, "a number of at least 0 and below 1", lambda x: 0 <= x < 1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,23 @@ from typing import Any
 from fastnn._runtime.optional import require
 from fastnn.saving.atomic_write import replace
 
+#: Columns of the labels in front of facts.
+LABEL = 10
+
 
 def print_result(line: str) -> None:
     """Print a line of the result, to stdout."""
     print(line, flush=True)
+
+
+def print_fact(label: str, text: str) -> None:
+    """Print what a run works on or with: a label, and text that is folded on terminals alone."""
+    if sys.stdout.isatty():
+        text = textwrap.fill(
+            text, max(30, shutil.get_terminal_size().columns - LABEL),
+            break_long_words=False, break_on_hyphens=False,
+        ).replace("\n", "\n" + LABEL * " ")  # fmt: skip
+    print_result(f"{label:<{LABEL}}{text}")
 
 
 def print_note(line: str) -> None:

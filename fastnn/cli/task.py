@@ -10,8 +10,11 @@ import numpy as np
 
 from fastnn.data import Dataset, digits, load_h5, load_image_folder, split
 from fastnn.errors import DataError
-from fastnn.layers import Dense, Layer, Normalization, Rescaling
+from fastnn.initializers import Initializer
+from fastnn.layers import BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
+from fastnn.losses import Loss
 from fastnn.network import Network
+from fastnn.network.description import perceptron
 
 from .output import readable
 
@@ -73,27 +76,42 @@ def find_pixel_max(X: Array) -> int | None:
     return next((pixel_max for pixel_max in PIXEL_MAXIMA if largest <= pixel_max), None)
 
 
-def build_network(task: Task, pixel_max: int | None, hidden: Sequence[int], seed: int) -> Network:
-    """Return the network: inputs scaled in the first layer, one sigmoid or a softmax at the end."""
-    layers: list[Layer] = []
+def build_network(
+    task: Task,
+    pixel_max: int | None,
+    layers: Sequence[int],
+    seed: int,
+    *,
+    hidden: str | Sequence[str] = "relu",
+    dropout: float | Sequence[float] = 0.0,
+    batch_norm: bool = False,
+    init: str | Initializer = "he",
+    loss: Loss | None = None,
+    dtype: str = "float32",
+) -> Network:
+    """Return the network: inputs scaled in the first layer, one sigmoid or a softmax at the end.
+
+    `layers` are the units of the hidden layers; what follows is as `Network.mlp` takes it.
+    """
     if pixel_max is None:
-        layers.append(Normalization(per_feature=task.X.ndim < 3))
+        first: Layer = Normalization(per_feature=task.X.ndim < 3)
     else:
         # Around 0: with pixels 0 … 1 half of the trials with 20, 7, 5 units on cats got stuck.
-        layers.append(Rescaling(1 / pixel_max, -0.5))
-    layers += [Dense(units, "relu") for units in hidden]
-    K = len(task.classes)
-    layers.append(Dense(1, "sigmoid") if K == 2 else Dense(K, "softmax"))
-    return Network(layers, inputs=int(np.prod(task.X.shape[1:])), seed=seed)
+        first = Rescaling(1 / pixel_max, -0.5)
+    n, K = int(np.prod(task.X.shape[1:])), len(task.classes)
+    sizes, output = [n, *layers, 1 if K == 2 else K], "sigmoid" if K == 2 else "softmax"
+    rest = perceptron(sizes, output, hidden=hidden, dropout=dropout, batch_norm=batch_norm)
+    return Network([first, *rest], inputs=n, loss=loss, init=init, seed=seed, dtype=dtype)
 
 
 def format_task(task: Task) -> str:
     """Return the line about the data."""
     shape = " × ".join(map(str, task.X.shape[1:]))
-    kind = f"images of {shape}" if task.X.ndim > 2 else f"rows of {shape} numbers"
+    kind = "images" if task.X.ndim > 2 else "rows"
+    size = f"{shape} pixels" if task.X.ndim > 2 else f"{shape} numbers each"
     names = ", ".join(task.classes[:10]) + (", …" if len(task.classes) > 10 else "")
     return (
-        f"data      {task.name}: {len(task.X)} {kind} to learn from, {len(task.X_test)} to test; "
+        f"{task.name}: {len(task.X):,} training {kind}, {len(task.X_test):,} test {kind}, {size}; "
         f"{len(task.classes)} classes: {names}"
     )
 
@@ -103,9 +121,16 @@ def format_network(net: Network, pixel_max: int | None) -> str:
     dense = [layer for layer in net.layers if isinstance(layer, Dense)]
     sizes = " → ".join(str(n) for n in (net.inputs, *(layer.units for layer in dense)))
     inputs = f"pixels 0 … {pixel_max} scaled to −½ … ½" if pixel_max else "inputs normalised"
-    hidden = "relu, " if len(dense) > 1 else ""
+    functions = ", ".join(dict.fromkeys(_functions(net)))
+    rates = dict.fromkeys(f"{one.rate:g}" for one in net.layers if isinstance(one, Dropout))
+    more = [f"dropout {', '.join(rates)}"] if rates else []
+    more += ["batch norm"] if any(isinstance(layer, BatchNorm) for layer in net.layers) else []
     count = sum(parameter.size for parameter in net.parameters.values())
-    return (
-        f"network   {sizes} ({hidden}{dense[-1].activation}), {count:,} parameters, "
-        f"{net.dtype.name}; {inputs}"
-    )
+    facts = [f"{sizes} ({functions})", *more, f"{count:,} parameters", net.dtype.name]
+    return f"{', '.join(facts)}; {inputs}"
+
+
+def _functions(net: Network) -> list[str]:
+    """Return the names of the hidden layers' activations that change anything, and the output's."""
+    names = [getattr(layer, "activation", getattr(layer, "function", "")) for layer in net.layers]
+    return [name for name in names[:-1] if name not in ("", "identity")] + names[-1:]

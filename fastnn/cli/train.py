@@ -3,58 +3,57 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
 
 from fastnn import plot
+from fastnn._runtime.text import plural
+from fastnn._runtime.threads import set_num_threads
+from fastnn.callbacks import Checkpoint
 from fastnn.data import flatten_images
-from fastnn.errors import SettingError
+from fastnn.errors import DivergenceError, FastnnError, ModelFileError, SettingError
 from fastnn.network import Network
 from fastnn.network.description import state_of
-from fastnn.network.loading import load
-from fastnn.optimizers import Adam, GradientDescent
+from fastnn.network.loading import load, load_with_notes
 from fastnn.plot._text import disable_mathtext, format_percent
 from fastnn.saving import model_file
 from fastnn.saving.atomic_write import find_folder
 
-from .option_types import batch_size, count, hidden_units, nonnegative, one_of, positive, seed
-from .output import make_folder, print_note, print_result, write_picture
-from .task import (
-    IMAGE_SIZE,
-    Task,
-    build_network,
-    find_pixel_max,
-    format_network,
-    format_task,
-    load_task,
-)
-from .verb import OUT, Verb, option
+from .data_options import DATA_OPTIONS, data_usage_error, load_data
+from .epoch_table import N_REPORTS, EpochTable
+from .fit_options import FIT_OPTIONS, early_stopping, fit_settings, fit_usage_error
+from .network_options import NETWORK_OPTIONS, network_settings, network_usage_error
+from .output import make_folder, print_fact, print_note, print_result, write_picture
+from .run_folder import OUT_OPTIONS, claim_folder
+from .task import Task, build_network, find_pixel_max, format_network, format_task
+from .verb import Verb, grouped, option
+from .verdict import explain_divergence, judge_classes, judge_cost
 
-#: Lines about the progress of a training, beside the one after the first epoch.
-N_REPORTS = 10
-#: The optimisers by the names that the option takes.
-OPTIMIZERS: dict[str, type[Adam | GradientDescent]] = {
-    "adam": Adam,
-    "gradient-descent": GradientDescent,
-}
+#: The files that a training writes.
+MODEL, PICTURE = "model.safetensors", "history.png"
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, report, save and draw; 130 if Ctrl-C ended the training early."""
-    task = load_task(
-        arguments.train or arguments.images, arguments.test, arguments.seed, arguments.image_size
-    )
-    make_folder(arguments.out)
+    if arguments.threads is not None:
+        set_num_threads(arguments.threads)
+    task = load_data(arguments)
     pixel_max = find_pixel_max(task.X)
-    net = build_network(task, pixel_max, arguments.layers, arguments.seed)
-    net = resume(net, arguments.checkpoint)
-    model = arguments.out / "model.safetensors"
+    net = build_network(task, pixel_max, arguments.layers, **network_settings(arguments))
+    fresh, net = net, resume(net, arguments.checkpoint)
+    out = claim_folder(
+        arguments,
+        (MODEL, PICTURE),
+        lambda folder: net is not fresh and _is_earlier_stage(folder / MODEL, net, task),
+    )
+    model = out / MODEL
     for path in (model, arguments.checkpoint):
         if path is not None:
             find_folder(path)  # what cannot be written is refused before the training
-    print_result(format_task(task))
-    print_result(format_network(net, pixel_max))
+    print_fact("data", format_task(task))
+    print_fact("network", format_network(net, pixel_max))
     began = time.perf_counter()
     try:
         interrupted = train(net, task, arguments)
@@ -65,12 +64,16 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = time.perf_counter() - began
     write_model(net, task, pixel_max, model)  # before anything that can fail
     if interrupted:
-        print_note(f"stopped by Ctrl-C after epoch {net.history.epochs}; what was learnt is saved")
+        done = plural(net.history.epochs, "epoch")
+        print_note(f"stopped by Ctrl-C after {done}; what was learnt is saved")
     print_result("")
     print_result(format_scores(net, task, seconds))
     print_result(f"wrote {model}")
     if net.history.epochs:
-        print_result(draw_history(net, task, arguments.out / "history.png"))
+        held_out = "held-out" if fit_settings(arguments)["validation_split"] else "test"
+        print_result(
+            draw_history(net, f"{task.name}: validation on {held_out} images", out / PICTURE)
+        )
     return 130 if interrupted else 0
 
 
@@ -87,60 +90,115 @@ def resume(net: Network, path: str | None) -> Network:
     return found
 
 
+def _is_earlier_stage(path: Path, net: Network, task: Task) -> bool:
+    """Return whether a model file holds the network that a checkpoint goes on with."""
+    try:
+        found, notes = load_with_notes(path)
+    except (ModelFileError, OSError):
+        return False
+    return (repr(found), found.seed, notes.get("data")) == (repr(net), net.seed, task.name)
+
+
 def train(net: Network, task: Task, arguments: argparse.Namespace) -> bool:
-    """Train in some fits, a line after each; together they do what a single fit would.
-
-    Return whether Ctrl-C ended them.
-    """
-    kind = OPTIMIZERS[arguments.optimizer]
-    rate = arguments.learning_rate
-    optimizer = kind() if rate is None else kind(rate)
-    batch = min(arguments.batch_size or len(task.X), len(task.X))
-    l2 = f", L2 {arguments.l2:g}" if arguments.l2 else ""
-    print_result(
-        f"training  {arguments.epochs} epochs in steps of {batch} examples, "
-        f"{arguments.optimizer} with learning rate {optimizer.learning_rate:g}{l2}"
-    )
-    X, X_test = flatten_images(task.X), flatten_images(task.X_test)
-    print_result(f"\n{'epoch':>6}  {'cost':>8}  {'accuracy':>8}  {'test accuracy':>13}")
-    for stop in report_epochs(arguments.epochs):
-        if stop <= net.history.epochs:  # the checkpoint holds these epochs already
-            continue
-        history = net.fit(
-            X,
-            task.y,
-            epochs=stop - net.history.epochs,
-            batch_size=arguments.batch_size,
-            optimizer=optimizer,
-            l2=arguments.l2,
-            validation_data=(X_test, task.y_test),
-            progress=False,
+    """Train, with a line after each tenth of the epochs; return whether Ctrl-C ended it."""
+    settings = fit_settings(arguments)
+    done = net.history.epochs
+    left = arguments.epochs - done
+    if left <= 0:
+        print_fact(
+            "training",
+            f"nothing left to do: {arguments.checkpoint} holds {plural(done, 'epoch')}; ask for "
+            "more with --epochs, or name another --checkpoint file to begin anew",
         )
-        if history.epochs:
-            cost, right, tested = (
-                history[name][-1] for name in ("cost", "accuracy", "validation_accuracy")
-            )
-            print_result(f"{net.history.epochs:6}  {cost:8.4f}  {right:8.4f}  {tested:13.4f}")
-        if history.interrupted:
-            return True
-        if arguments.checkpoint is not None:
-            model_file.checkpoint(state_of(net), arguments.checkpoint)
-    return False
+        return False
+    print_fact("training", format_training(len(task.X), settings, arguments))
+    if done:
+        print_fact("", f"goes on from {arguments.checkpoint} after {plural(done, 'epoch')}")
+    share = settings["validation_split"]
+    if not share:
+        settings["validation_data"] = flatten_images(task.X_test), task.y_test
+    table = EpochTable(arguments.epochs, done, "validation" if share else "test")
+    stop = early_stopping(arguments)
+    callbacks: list[Any] = [table, *([] if stop is None else [stop])]
+    if arguments.checkpoint is not None:
+        callbacks.append(Checkpoint(arguments.checkpoint, -(-arguments.epochs // N_REPORTS)))
+    try:
+        history = net.fit(
+            flatten_images(task.X), task.y, epochs=left, callbacks=callbacks, progress=False,
+            **settings,
+        )  # fmt: skip
+    except DivergenceError as error:
+        optimizer = settings["optimizer"]
+        if "learning_rate" not in {field.name for field in dataclasses.fields(optimizer)}:
+            raise
+        raise FastnnError(explain_divergence(error, optimizer.learning_rate)) from error
+    table.close(history)
+    if arguments.checkpoint is not None and not history.interrupted:
+        model_file.checkpoint(state_of(net), arguments.checkpoint)
+    for remark in remarks(net, history, stop, settings):
+        print_note(f"\n{remark}")
+    return history.interrupted
 
 
-def report_epochs(epochs: int) -> list[int]:
-    """The epochs after which there is a line: the first, and about ten at equal distances."""
-    return sorted({1, *(-(-epochs * k // N_REPORTS) for k in range(1, N_REPORTS + 1))})
+def remarks(net: Network, history: Any, stop: Any, settings: dict[str, Any]) -> list[str]:
+    """Return the sentences about how the training ended."""
+    found = []
+    if history.message is not None:
+        found.append(f"The optimizer ended: {history.message}")
+    if stop is not None and history.epochs and not history.interrupted:
+        found.append(
+            f"The best {stop.monitor.replace('_', ' ')} was that of epoch {stop.best_epoch + 1}, "
+            "whose weights are kept."
+        )
+    if history.epochs:
+        rose = judge_cost(net.history, settings["optimizer"].learning_rate)
+        found += [] if rose is None else [rose]
+    return found
+
+
+def format_training(m: int, settings: dict[str, Any], arguments: argparse.Namespace) -> str:
+    """Return the line about the training, m examples before any is held out."""
+    optimizer, share = settings["optimizer"], settings["validation_split"]
+    m -= round(m * share)
+    batch = min(settings["batch_size"] or m, m)
+    facts = [plural(arguments.epochs, "epoch"), f"{plural(batch, 'example')} a step"]
+    rate = f" with learning rate {optimizer.learning_rate:g}"
+    facts.append(arguments.optimizer.text + ("" if arguments.optimizer.name == "lbfgs" else rate))
+    if arguments.schedule is not None:
+        facts.append(f"schedule {arguments.schedule.text}")
+    for name, title in (("l2", "L2"), ("l1", "L1"), ("weight_decay", "weight decay"),
+                        ("clip_norm", "gradient norm up to"),
+                        ("clip_value", "gradient values up to")):  # fmt: skip
+        if getattr(arguments, name):
+            facts.append(f"{title} {getattr(arguments, name):g}")
+    if settings["class_weight"]:
+        facts.append("balanced classes")
+    if arguments.early_stopping is not None:
+        facts.append(f"until {plural(arguments.early_stopping, 'epoch')} bring no better "
+                     f"{arguments.monitor.replace('_', ' ')}")  # fmt: skip
+    held = f"; {100 * share:g} % of the training examples held out for validation" if share else ""
+    return ", ".join(facts) + held
 
 
 def format_scores(net: Network, task: Task, seconds: float) -> str:
-    """Return the line about how well it went."""
-    right = net.evaluate(flatten_images(task.X), task.y)["accuracy"]
-    tested = net.evaluate(flatten_images(task.X_test), task.y_test)["accuracy"]
-    return (
-        f"train accuracy {format_percent(right, 2)}, test accuracy {format_percent(tested, 2)}, "
-        f"trained in {seconds:.1f} s"
+    """Return the lines about how well it went."""
+    scores, tested = (
+        net.evaluate(flatten_images(X), y)
+        for X, y in ((task.X, task.y), (task.X_test, task.y_test))
     )
+    right, right_tested = scores.pop("accuracy"), tested.pop("accuracy")
+    lines = [
+        f"train accuracy {format_percent(right, 2)}, test accuracy "
+        f"{format_percent(right_tested, 2)}, trained in {seconds:.1f} s"
+    ]
+    lines += [
+        f"{name.replace('_', ' ')} {scores[name]:.4f} on the training, {tested[name]:.4f} on the "
+        "test examples"
+        for name in scores
+        if name != "cost"
+    ]
+    warning = judge_classes((right, right_tested), task.y, task.y_test, task.classes)
+    return "\n".join(lines if warning is None else [*lines, f"\n{warning}\n"])
 
 
 def write_model(net: Network, task: Task, pixel_max: int | None, model: Path) -> None:
@@ -152,65 +210,51 @@ def write_model(net: Network, task: Task, pixel_max: int | None, model: Path) ->
     model_file.save(state_of(net), model, notes=notes)
 
 
-def draw_history(net: Network, task: Task, path: Path) -> str:
+def draw_history(net: Network, title: str, path: Path) -> str:
     """Write the picture of the training; return the line that reports it."""
 
     def draw(ax: Any) -> None:
         plot.history(net.history, ax=ax)
-        disable_mathtext(ax.set_title(f"{task.name}: validation on the test images"))
+        disable_mathtext(ax.set_title(title))
 
     return write_picture(path, (6.4, 4.4), draw)
 
 
 def usage_error(arguments: argparse.Namespace) -> str | None:
-    """Return what is wrong with arguments that name the training images twice or not at all."""
-    if arguments.train is not None and arguments.images is not None:
-        return "--train and --images both name the training images; give one of them"
-    if arguments.test is not None and arguments.train is None and arguments.images is None:
-        return "--test needs --train: a network is tested on images like those it learnt"
-    return None
+    """Return what is wrong with options that do not go together, or None."""
+    return (
+        data_usage_error(arguments) or network_usage_error(arguments) or fit_usage_error(arguments)
+    )
 
 
 VERB = Verb(
     "train a network on images, save and draw it",
     run,
     options=(
-        option("--train", metavar="FILE.h5",
-               help="training images (default: the bundled digits)"),
-        option("--images", metavar="FOLDER",
-               help="training images: a folder with a subfolder of pictures for each class"),
-        option("--test", metavar="FILE.h5",
-               help="test images, a file or a folder (default: a fifth of the training images)"),
-        option("--image-size", metavar="N", type=count, default=IMAGE_SIZE,
-               help=f"pixels on a side that pictures of a folder get (default: {IMAGE_SIZE})"),
-        option("--layers", metavar="N,N", type=hidden_units, default=(128, 64),
-               help="units of the hidden layers, or none (default: 128,64)"),
-        option("--epochs", metavar="N", type=count, default=40,
-               help="passes over the training images (default: 40)"),
-        option("--learning-rate", metavar="R", type=positive,
-               help="step size (default: 0.001 for adam, 0.01 for gradient-descent)"),
-        option("--batch-size", metavar="N", type=batch_size, default=32,
-               help="examples in a step, or full for all (default: 32)"),
-        option("--optimizer", metavar="NAME", type=one_of(tuple(OPTIMIZERS)), default="adam",
-               help=f"{' or '.join(OPTIMIZERS)} (default: adam)"),
-        option("--l2", metavar="λ", type=nonnegative, default=0.0,
-               help="strength of the penalty λ/(2m) Σ W² (default: 0)"),
-        option("--checkpoint", metavar="FILE",
-               help="keep the state of the training in this file, and go on from it"),
-        option("--seed", metavar="N", type=seed, default=0,
-               help="of the split, the first weights and the shuffles (default: 0)"),
-        OUT,
+        *DATA_OPTIONS,
+        *NETWORK_OPTIONS,
+        *FIT_OPTIONS,
+        *OUT_OPTIONS,
+        *grouped(
+            OUT_OPTIONS[0].group,
+            option("--checkpoint", metavar="FILE",
+                   help="keep the state of the training in this file, and go on from it where it "
+                   "exists"),
+        ),
     ),
     usage_error=usage_error,
     examples="""\
 examples:
   fastnn train
-      the bundled digits; writes fastnn-out/model.safetensors and fastnn-out/history.png
+      the bundled digits; writes the model and a picture into fastnn-out
   fastnn train --train train_cats.h5 --test test_cats.h5 --layers 20,7,5
-      images of your own, in the course's HDF5 layout: train_set_x, train_set_y, list_classes
+      images of your own, in the course's HDF5 layout: train_set_x,
+      train_set_y, list_classes
   fastnn train --images flowers
-      pictures of your own, PNG or JPEG: flowers/daisy/1.jpg, flowers/rose/2.jpg …
-  fastnn train --layers none --optimizer gradient-descent --learning-rate 0.1 --batch-size full
-      logistic regression as in the first course: no hidden layer, all examples in every step
+      pictures of your own: flowers/daisy/1.jpg, flowers/rose/2.jpg …
+  fastnn train --layers none --optimizer gradient-descent --learning-rate 0.1
+      logistic regression: no hidden layer
+  fastnn train --dropout 0.2 --schedule cosine --early-stopping 10
+      units dropped, a rate that falls to 0, and the best epoch's weights kept
 """,
 )  # fmt: skip

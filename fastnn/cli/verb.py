@@ -6,21 +6,32 @@ import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from fastnn._version import __version__
 
+from .hints import unknown_arguments
+
 
 class Option(NamedTuple):
-    """What argparse's `add_argument` takes: the flag or name of an argument, and its settings."""
+    """What argparse's `add_argument` takes: the flag or name of an argument, and its settings.
+
+    `group` is the title under which the help lists it.
+    """
 
     flag: str
     settings: dict[str, Any]
+    group: str | None = None
 
 
 def option(flag: str, **settings: Any) -> Option:
     """Return an option; the settings are those of argparse's `add_argument`."""
     return Option(flag, settings)
+
+
+def grouped(title: str | None, *options: Option) -> tuple[Option, ...]:
+    """Return options that stand under one title in the help."""
+    return tuple(one._replace(group=title) for one in options)
 
 
 def no_usage_error(arguments: argparse.Namespace) -> str | None:
@@ -62,9 +73,21 @@ OUT = option(
 )  # fmt: skip
 
 
-def build_parser(verbs: Mapping[str, Verb]) -> argparse.ArgumentParser:
-    """Return the parser; its result holds as `verb` the record of the chosen command."""
-    parser = argparse.ArgumentParser(
+class CommandParser(argparse.ArgumentParser):
+    """A parser that names the option that was meant, where it meets one that does not exist."""
+
+    def refuse(self, unknown: list[str]) -> NoReturn:
+        """End with exit code 2 and a sentence about arguments that the command does not have."""
+        known = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        self.error(unknown_arguments(self.prog, unknown, known))
+
+
+def build_parser(verbs: Mapping[str, Verb]) -> CommandParser:
+    """Return the parser; its result holds as `verb` the record of the chosen command.
+
+    As `command` it holds the parser of that command, which ends with its errors.
+    """
+    parser = CommandParser(
         prog="fastnn",
         description="Dense neural networks on the CPU: trained, used and measured.",
         epilog="`fastnn COMMAND --help` explains a command. Start with: fastnn train",
@@ -72,14 +95,19 @@ def build_parser(verbs: Mapping[str, Verb]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, verb in verbs.items():
+        places = [o.settings.get("metavar", o.flag) for o in verb.options if o.flag[0] != "-"]
         command = commands.add_parser(
             name,
             help=verb.summary,
+            usage=" ".join(["fastnn", name, "[options]", *places]),
             description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
             epilog=verb.examples,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.set_defaults(verb=verb)
-        for flag, settings in verb.options:
-            command.add_argument(flag, **settings)
+        command.set_defaults(verb=verb, command=command)
+        groups: dict[str | None, Any] = {None: command}
+        for flag, settings, title in verb.options:
+            if title not in groups:
+                groups[title] = command.add_argument_group(title)
+            groups[title].add_argument(flag, **settings)
     return parser

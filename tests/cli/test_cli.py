@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn.cli import compare, info, predict, task, train
+from fastnn.cli import compare, epoch_table, info, predict, task, train
 from fastnn.cli.main import VERBS, load_verbs, main
 from fastnn.cli.verb import Verb
 from fastnn.data import digits
@@ -61,7 +61,7 @@ def test_digits_by_default(tmp_path, capsys):
     out = tmp_path / "made" / "out"
     assert main(["train", "--out", str(out)]) == 0
     text, told = capsys.readouterr()
-    assert "digits: 1438 images of 8 × 8 to learn from, 359 to test; 10 classes: 0, 1" in text
+    assert "digits: 1,438 training images, 359 test images, 8 × 8 pixels; 10 classes: 0, 1" in text
     assert "64 → 128 → 64 → 10 (relu, softmax), 17,226 parameters" in text
     table = [line for line in text.splitlines() if re.match(r" +\d+  ", line)]
     assert [int(line.split()[0]) for line in table] == [1, *range(4, 41, 4)]
@@ -98,7 +98,7 @@ def test_two_classes_from_files(squares, tmp_path, capsys):
     arguments = ["train", "--train", train, "--test", test, "--layers", "6,3", "--epochs", "30"]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
-    assert "train: 40 images of 4 × 5 × 3 to learn from, 20 to test; 2 classes: dark, light" in text
+    assert "train: 40 training images, 20 test images, 4 × 5 × 3 pixels; 2 classes: dark" in text
     assert "60 → 6 → 3 → 1 (relu, sigmoid)" in text
     assert "pixels 0 … 255" in text
     assert "test accuracy 100.00 %" in text
@@ -110,11 +110,9 @@ def test_a_fifth_is_held_out_and_settings_are_heard(squares, tmp_path, capsys):
     arguments += ["--optimizer", "gradient-descent"]
     assert main(arguments) == 0
     text = capsys.readouterr().out
-    assert "32 images of 4 × 5 × 3 to learn from, 8 to test" in text
+    assert "32 training images, 8 test images, 4 × 5 × 3 pixels" in text
     assert "60 → 1 (sigmoid)" in text
-    assert (
-        "2 epochs in steps of 32 examples, gradient-descent with learning rate 0.01, L2 3" in text
-    )
+    assert "2 epochs, 32 examples a step, gradient-descent with learning rate 0.01, L2 3" in text
 
 
 @pytest.mark.medium
@@ -130,6 +128,7 @@ def test_seed_decides(squares, tmp_path):
                 "1",
                 "--seed",
                 seed,
+                "--overwrite",
                 "--out",
                 str(tmp_path),
             ]
@@ -159,7 +158,7 @@ def test_a_table_is_normalised(tmp_path, capsys):
     X, y = rng.normal(50, 9, (50, 4)), np.arange(50) % 3
     path = write_h5(tmp_path / "table.h5", X, y, ["a", "b", "c"])
     assert main(["train", "--train", path, "--epochs", "1", "--out", str(tmp_path)]) == 0
-    assert "rows of 4 numbers" in capsys.readouterr().out
+    assert "rows, 4 numbers each" in capsys.readouterr().out
     net, notes = load_with_notes(tmp_path / "model.safetensors")
     assert net.layers[0] == fastnn.Normalization()
     assert "image_shape" not in notes
@@ -169,7 +168,7 @@ def test_a_table_is_normalised(tmp_path, capsys):
 
 @pytest.mark.parametrize("epochs", [1, 2, 7, 10, 40, 95])
 def test_marks_end_with_the_last_epoch(epochs):
-    marks = train.report_epochs(epochs)
+    marks = epoch_table.report_epochs(epochs)
     assert (marks[0], marks[-1]) == (1, epochs)
     assert len(marks) <= 11
 
@@ -189,13 +188,18 @@ def test_ctrl_c_keeps_what_was_learnt(squares, tmp_path, capsys, monkeypatch):
     fit = fastnn.Network.fit
 
     def interrupted(self, *args, **settings):
-        history = fit(self, *args, **settings)
-        history.interrupted = self.history.epochs >= 4
+        history = fit(self, *args, **{**settings, "epochs": 3})
+        history.interrupted = True
         return history
 
     monkeypatch.setattr(fastnn.Network, "fit", interrupted)
     assert main(["train", "--train", squares[0], "--out", str(tmp_path)]) == 130
-    assert "stopped by Ctrl-C after epoch 4" in capsys.readouterr().err
+    text, told = capsys.readouterr()
+    assert [line.split()[0] for line in text.splitlines() if re.match(r" +\d+  ", line)] == [
+        "1",
+        "3",
+    ]
+    assert "stopped by Ctrl-C after 3 epochs; what was learnt is saved" in told
     assert load(tmp_path / "model.safetensors").inputs == 60
 
 
@@ -319,7 +323,7 @@ def test_errors_to_mend_are_one_sentence_and_1(squares, tmp_path, capsys):
         "choose another with --out": ["train", "--train", train, "--out", str(text)],
         "there is no model file": ["predict", "none", "none.png"],
         "is not a usable model file": ["predict", str(text), "none.png"],
-        "lower learning_rate": ["train", "--train", train, "--optimizer", "gradient-descent",
+        "try --learning-rate 1e+29": ["train", "--train", train, "--optimizer", "gradient-descent",
                                 "--learning-rate", "1e30", "--out", out],
     }  # fmt: skip
     for words, call in calls.items():
@@ -404,7 +408,9 @@ def test_cats(tmp_path, capsys):
     arguments = ["train", "--train", train, "--test", test, "--layers", "20,7,5"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     text = capsys.readouterr().out
-    assert "209 images of 64 × 64 × 3 to learn from, 50 to test; 2 classes: non-cat, cat" in text
+    assert (
+        "209 training images, 50 test images, 64 × 64 × 3 pixels; 2 classes: non-cat, cat" in text
+    )
     accuracy = re.search(r"train accuracy ([\d.]+) %, test accuracy ([\d.]+) %", text)
     assert accuracy is not None
     assert float(accuracy[1]) > 85

@@ -27,7 +27,10 @@ def test_train_and_predict(shades, flag, tmp_path, capsys):
     options = ["--image-size", "5", "--layers", "4", "--epochs", "30", "--out", str(tmp_path)]
     assert main(["train", flag, str(shades), *options]) == 0
     text = capsys.readouterr().out
-    assert "shades: 32 images of 5 × 5 × 3 to learn from, 8 to test; 2 classes: dark, light" in text
+    assert (
+        "shades: 32 training images, 8 test images, 5 × 5 × 3 pixels; 2 classes: dark, light"
+        in text
+    )
     assert "test accuracy 100" in text
     pictures = [str(shades / "dark" / "0.png"), str(shades / "light" / "1.png")]
     assert main(["predict", str(tmp_path / "model.safetensors"), *pictures]) == 0

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from fastnn.cli import task, train
+from fastnn.cli import epoch_table, task, train
 from fastnn.cli.main import main
 from fastnn.cli.output import readable, write_picture
 from fastnn.network.loading import load, load_with_notes
@@ -97,7 +97,11 @@ class TestWhatFailsAfterwards:
         The command line puts a file in the place of stdout then, until the process ends.
         """
         monkeypatch.setattr(sys, "stdout", sys.stdout)
-        arguments, whole, print_result = images(tmp_path / "a.h5"), train.train, train.print_result
+        arguments, whole, print_result = (
+            images(tmp_path / "a.h5"),
+            train.train,
+            epoch_table.print_result,
+        )
 
         def closed(net, task, given):
             def narrow(line):
@@ -105,7 +109,7 @@ class TestWhatFailsAfterwards:
                     raise BrokenPipeError
                 print_result(line)
 
-            monkeypatch.setattr(train, "print_result", narrow)
+            monkeypatch.setattr(epoch_table, "print_result", narrow)
             return whole(net, task, given)
 
         monkeypatch.setattr(train, "train", closed)
@@ -155,7 +159,7 @@ def test_a_diverged_training_leaves_the_model_of_the_last_one(tmp_path):
     assert main(arguments) == 0
     before = (tmp_path / "out" / "model.safetensors").read_bytes()
     wild = ["--optimizer", "gradient-descent", "--learning-rate", "1e30"]
-    assert main([*arguments, *wild]) == 1
+    assert main([*arguments, *wild, "--overwrite"]) == 1
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == before
 
 

@@ -1,0 +1,46 @@
+"""The options that name the data, and the task that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+
+from .option_types import count
+from .task import IMAGE_SIZE, Task, load_task
+from .verb import grouped, option
+
+__all__ = ["DATA_OPTIONS", "TRAIN_OPTIONS", "data_usage_error", "load_data"]
+
+#: The training examples alone.
+TRAIN_OPTIONS = grouped(
+    "data",
+    option("--train", metavar="FILE.h5",
+           help="training images (default: the bundled digits)"),
+    option("--images", metavar="FOLDER",
+           help="training images: a folder with a subfolder of pictures for each class"),
+    option("--image-size", metavar="N", type=count, default=IMAGE_SIZE,
+           help=f"pixels on a side that pictures of a folder get (default: {IMAGE_SIZE})"),
+)  # fmt: skip
+
+DATA_OPTIONS = TRAIN_OPTIONS + grouped(
+    "data",
+    option("--test", metavar="FILE.h5",
+           help="test images, a file or a folder (default: a fifth of the training images)"),
+)  # fmt: skip
+
+
+def load_data(arguments: argparse.Namespace) -> Task:
+    """Return the task: training and test examples, by the options."""
+    test = getattr(arguments, "test", None)
+    source = arguments.train or arguments.images
+    return load_task(source, test, arguments.seed, arguments.image_size)
+
+
+def data_usage_error(arguments: argparse.Namespace) -> str | None:
+    """Return what is wrong with options that name the training images twice or not at all."""
+    if arguments.train is not None and arguments.images is not None:
+        return "--train and --images both name the training images; give one of them"
+    if getattr(arguments, "test", None) is None:
+        return None
+    if arguments.train is None and arguments.images is None:
+        return "--test needs --train: a network is tested on images like those it learnt"
+    return None
