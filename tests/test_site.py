@@ -84,6 +84,12 @@ class TestReference:
         assert lines == [r"\|y − ŷ\|, ``a | b`` and \|e\|", "X : array | None"]
 
 
+@pytest.mark.parametrize("name", fastnn.plot.__all__)
+def test_gallery_has_every_picture(name):
+    (program,) = DOCS.glob(f"gallery/*/plot_{name}.py")
+    assert f"plot.{name}(" in program.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 class TestPages:
     def test_python_blocks_parse(self, page):

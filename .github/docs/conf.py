@@ -24,8 +24,9 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["README.md"]
+exclude_patterns = ["README.md", "gallery", "pictures/**/*.ipynb"]
 default_role = "py:obj"  # docstrings name functions and classes between single backticks
 
 # Pages: MyST markdown, whose Python and console blocks run while the site is built.
@@ -41,6 +42,23 @@ nb_merge_streams = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # types stand in the docstrings
 numpydoc_show_class_members = False  # methods have entries of their own
+
+# The gallery: each program is run, and its picture stands above its code.
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "pictures",
+    "subsection_order": ["gallery/training", "gallery/predictions", "gallery/diagnoses"],
+    "within_subsection_order": "FileNameSortKey",
+    "filename_pattern": r"/plot_",
+    "matplotlib_animations": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "min_reported_time": 3600,
+    "download_all_examples": False,
+    "reference_url": {"fastnn": None},
+    "doc_module": ("fastnn",),
+    "backreferences_dir": "pictures/by_name",
+}
 
 html_theme = "furo"
 html_title = "fastnn"

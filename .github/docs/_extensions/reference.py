@@ -98,6 +98,8 @@ def _entry(full_name: str, value: Any, known: dict[int, str], public: set[int]) 
     known[id(value)] = full_name
     text = f".. auto{kind}:: {full_name}\n"
     members = dict.fromkeys(_members(value, public)) if inspect.isclass(value) else ()
+    if full_name.startswith("fastnn.plot."):  # what of the gallery calls it
+        return text + f"\n.. minigallery:: {full_name}\n"
     return text + (f"   :members: {', '.join(members)}\n" if members else "")
 
 
