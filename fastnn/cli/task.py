@@ -14,9 +14,10 @@ from fastnn.initializers import Initializer
 from fastnn.layers import BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
 from fastnn.losses import Loss
 from fastnn.network import Network
-from fastnn.network.description import perceptron
+from fastnn.network.description import perceptron, state_of
+from fastnn.saving import model_file
 
-from .output import readable
+from .output import make_folder, readable
 
 Array = np.ndarray[Any, Any]
 
@@ -134,3 +135,15 @@ def _functions(net: Network) -> list[str]:
     """Return the names of the hidden layers' activations that change anything, and the output's."""
     names = [getattr(layer, "activation", getattr(layer, "function", "")) for layer in net.layers]
     return [name for name in names[:-1] if name not in ("", "identity")] + names[-1:]
+
+
+def write_model(net: Network, task: Task, pixel_max: int | None, model: Path, **more: str) -> None:
+    """Write the model file, with the notes by which `fastnn predict` makes pictures fit it.
+
+    `more` are further notes.
+    """
+    notes: dict[str, Any] = {"data": task.name, "classes": list(task.classes), **more}
+    if pixel_max is not None:
+        notes |= {"image_shape": list(task.X.shape[1:]), "pixel_max": pixel_max}
+    make_folder(model.parent)
+    model_file.save(state_of(net), model, notes=notes)

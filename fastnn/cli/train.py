@@ -25,9 +25,9 @@ from .data_options import DATA_OPTIONS, data_usage_error, load_data
 from .epoch_table import N_REPORTS, EpochTable
 from .fit_options import FIT_OPTIONS, early_stopping, fit_settings, fit_usage_error
 from .network_options import NETWORK_OPTIONS, network_settings, network_usage_error
-from .output import make_folder, print_fact, print_note, print_result, write_picture
+from .output import print_fact, print_note, print_result, write_picture
 from .run_folder import OUT_OPTIONS, claim_folder
-from .task import Task, build_network, find_pixel_max, format_network, format_task
+from .task import Task, build_network, find_pixel_max, format_network, format_task, write_model
 from .verb import Verb, grouped, option
 from .verdict import explain_divergence, judge_classes, judge_cost
 
@@ -199,15 +199,6 @@ def format_scores(net: Network, task: Task, seconds: float) -> str:
     ]
     warning = judge_classes((right, right_tested), task.y, task.y_test, task.classes)
     return "\n".join(lines if warning is None else [*lines, f"\n{warning}\n"])
-
-
-def write_model(net: Network, task: Task, pixel_max: int | None, model: Path) -> None:
-    """Write the model file, with the notes by which `fastnn predict` makes pictures fit it."""
-    notes: dict[str, Any] = {"data": task.name, "classes": list(task.classes)}
-    if pixel_max is not None:
-        notes |= {"image_shape": list(task.X.shape[1:]), "pixel_max": pixel_max}
-    make_folder(model.parent)
-    model_file.save(state_of(net), model, notes=notes)
 
 
 def draw_history(net: Network, title: str, path: Path) -> str:

@@ -34,6 +34,16 @@ def grouped(title: str | None, *options: Option) -> tuple[Option, ...]:
     return tuple(one._replace(group=title) for one in options)
 
 
+def given_options(options: tuple[Option, ...], arguments: argparse.Namespace) -> list[str]:
+    """Return those of the options that were given, as they are written on a command line."""
+    found: list[str] = []
+    for flag, settings, _ in options:
+        value = getattr(arguments, flag.removeprefix("--").replace("-", "_"))
+        if value != settings.get("default", False if "action" in settings else None):
+            found += [flag] if "action" in settings else [flag, str(value)]
+    return found
+
+
 def no_usage_error(arguments: argparse.Namespace) -> str | None:
     """Return None: the arguments of most verbs are checked one by one."""
     return None

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from fastnn.errors import DataError
+from fastnn._runtime.text import Text, plural
+from fastnn.errors import DataError, SettingError
 from fastnn.history import higher_is_better
 from fastnn.metrics.scores import midranks
+from fastnn.network import Network
 from fastnn.spaces import Choice, Space
+
+from .trial import build_trial
 
 Array = np.ndarray[Any, Any]
 
@@ -19,6 +24,8 @@ Array = np.ndarray[Any, Any]
 STATES = "finished", "pruned", "diverged", "failed"
 #: Trials that the table shows at most.
 MAX_ROWS = 10
+#: Trials with a score below which the importances are mostly chance.
+ENOUGH_TRIALS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +44,32 @@ class Search:
         The quantity that the scores are.
     interrupted : bool
         Whether Ctrl-C ended the search.
+    make_network : callable or None
+        What makes the networks; None in a Search that was unpickled where it could not be pickled.
+    epochs : int
+        Of each trial.
+
+    Examples
+    --------
+    >>> net = found.refit(X, y)  # the best parameters, trained on all examples
+    >>> net, settings = found.build()  # or the network before it is trained, and its settings
+    >>> history = net.fit(X, y, **settings)
     """
 
     trials: list[dict[str, Any]]
     space: Mapping[str, Space]
     monitor: str
     interrupted: bool = False
+    make_network: Callable[..., Any] | None = field(default=None, repr=False)
+    epochs: int = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(vars(self))
+        try:
+            pickle.dumps(self.make_network)
+        except Exception:  # a lambda; everything else is still worth keeping
+            state["make_network"] = None
+        return state
 
     @property
     def ranking(self) -> list[dict[str, Any]]:
@@ -77,6 +104,53 @@ class Search:
         """The score of the best finished trial."""
         return float(self._best_trial["score"])
 
+    def build(self) -> tuple[Network, dict[str, Any]]:
+        """Return a network with the best parameters, not trained, and what its fit takes.
+
+        Returns
+        -------
+        (Network, dict)
+            ``net.fit(X, y, **settings)`` trains it as a trial is: epochs, optimiser, batch size and
+            so on are among the settings; what is held out for a score is not.
+
+        Raises
+        ------
+        DataError
+            If no trial was finished.
+        SettingError
+            If this Search does not know what makes its networks.
+        """
+        best = self.best
+        if self.make_network is None:
+            raise SettingError(
+                "this Search does not know what makes its networks, for that could not be pickled; "
+                f"make one with {best}"
+            )
+        network, settings = build_trial(self.make_network, best)
+        return network, {"epochs": self.epochs, **settings}
+
+    def refit(self, X: Any, y: Any, **settings: Any) -> Network:
+        """Return a network with the best parameters, trained on these examples.
+
+        With the examples of the search and ``validation_split=0.2``, or whatever was held out
+        there, it is the network of the best trial again, bit for bit.
+
+        Parameters
+        ----------
+        X, y : arrays
+            As `Network.fit` takes them: all that there are, say.
+        **settings
+            What `Network.fit` takes otherwise than in the trials: ``epochs=100``.
+
+        Raises
+        ------
+        DataError, SettingError
+            What `build` raises.
+        """
+        network, known = self.build()
+        network.fit(X, y, **{"progress": False, **known, **settings})
+        return network
+
     @property
     def importance(self) -> dict[str, float]:
         """How much each parameter alone explains, the most important one first.
@@ -95,12 +169,21 @@ class Search:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def __repr__(self) -> str:
+        if self.make_network is None or all(t["state"] != "finished" for t in self.trials):
+            return self.summary()
+        return "\n".join(
+            [self.summary(), "", "next: net = found.refit(X, y) trains the best network on all "
+             "examples;", "net, settings = found.build() gives it untrained, with what fit takes"]
+        )  # fmt: skip
+
+    def summary(self) -> Text:
+        """Return the table of the best trials, and what mattered; it prints as text."""
         names = list(self.space)
         rows = [["trial", *names, self.monitor, ""]]
         for trial in self.ranking[:MAX_ROWS]:
             score = "–" if trial["score"] is None else f"{trial['score']:.4f}"
             state, epochs = trial["state"], trial["epochs"]
-            remark = "" if state == "finished" else f"{state} after {epochs} epochs"
+            remark = "" if state == "finished" else f"{state} after {plural(epochs, 'epoch')}"
             remark = f"failed: {trial['error']:.60}" if state == "failed" else remark
             values = [_format_value(trial["parameters"][name]) for name in names]
             rows.append([str(trial["number"]), *values, score, remark])
@@ -110,7 +193,7 @@ class Search:
             + (f"  {row[-1]}" if row[-1] else "")
             for row in rows
         ]
-        return "\n".join([*lines, *self._format_counts(), *self._format_importance()])
+        return Text("\n".join([*lines, *self._format_counts(), *self._format_importance()]))
 
     def _format_counts(self) -> list[str]:
         """Return the line about how many trials there were."""
@@ -118,14 +201,18 @@ class Search:
         counts = [f"{states.count(s)} {s}" for s in STATES if s != "failed" or s in states]
         stopped = "; stopped by Ctrl-C" if self.interrupted else ""
         hidden = ", the best are shown" if len(states) > MAX_ROWS else ""
-        noun = "trial" if len(states) == 1 else "trials"
-        return ["", f"{len(states)} {noun}: {', '.join(counts)}{hidden}{stopped}"]
+        return ["", f"{plural(len(states), 'trial')}: {', '.join(counts)}{hidden}{stopped}"]
 
     def _format_importance(self) -> list[str]:
         """Return the lines about the importance of the parameters."""
         found = self.importance
         width = max(map(len, found))
         lines = ["", "what mattered (share of the ranking that a parameter alone explains)"]
+        scored = sum(trial["score"] is not None for trial in self.trials)
+        if scored < ENOUGH_TRIALS:
+            lines.append(
+                f"a rough guess: {plural(scored, 'trial')} of the {ENOUGH_TRIALS} it takes"
+            )
         return lines + [
             f"{name:<{width}}  {share:4.0%}  {'█' * round(20 * share)}".rstrip()
             for name, share in found.items()

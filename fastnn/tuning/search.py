@@ -96,8 +96,8 @@ def tune(
     Returns
     -------
     Search
-        `.best`, `.best_score`, `.trials`, `.importance`; it prints as a table. After Ctrl-C what
-        was done until then.
+        `.best`, `.best_score`, `.trials`, `.importance`; it prints as a table. Its `refit` trains
+        the best network, its `build` makes it. After Ctrl-C what was done until then.
 
     Raises
     ------
@@ -106,6 +106,14 @@ def tune(
         space, other data, another validation part, or another network for equal parameters.
     MissingExtraError
         Without Optuna.
+
+    Examples
+    --------
+    >>> def make(units): return Network.mlp([2, units, 1], output="sigmoid")
+    >>> found = fastnn.tune(make, X, y, {"units": spaces.Integer(4, 64, log=True),
+    ...                                  "learning_rate": spaces.Log(1e-4, 1e-1)}, trials=20)
+    >>> found.best                    # {"units": 23, "learning_rate": 0.0123}
+    >>> net = found.refit(X, y)       # trained on all examples
     """
     _check_make_network(make_network)
     on_trial = arguments.callables(callbacks, "callbacks", "(trial)", "[print]")
@@ -213,7 +221,10 @@ def _optimize(
     except KeyboardInterrupt:
         interrupted = True
     found = [trial_record(objective.space, trial) for _, trial in _ended_trials(study, objective)]
-    return Search(found, objective.space, objective.monitor, interrupted)
+    return Search(
+        found, objective.space, objective.monitor, interrupted, objective.make_network,
+        objective.epochs,
+    )  # fmt: skip
 
 
 def _ended_trials(study: Any, objective: Objective) -> list[tuple[int, Any]]:

@@ -112,9 +112,8 @@ def _run_to_end(objective: Objective, trial: Any) -> dict[str, Any]:
 
 def network_digest(objective: Objective, trial: Any) -> str:
     """Return the digest of the network and the settings that a trial's parameters give now."""
-    return digest_network(
-        *_make_network(objective, parameter_values(objective.space, trial.params))
-    )
+    parameters = parameter_values(objective.space, trial.params)
+    return digest_network(*build_trial(objective.make_network, parameters))
 
 
 def parameter_values(space: Mapping[str, Space], stored: Mapping[str, float]) -> dict[str, Any]:
@@ -143,7 +142,7 @@ def _fit_network(
     objective: Objective, trial: Any, parameters: dict[str, Any]
 ) -> tuple[str, float | None, int]:
     """Make and train a network; return how that ended, its score and its epochs."""
-    network, settings = _make_network(objective, parameters)
+    network, settings = build_trial(objective.make_network, parameters)
     trial.set_user_attr("made", digest_network(network, settings))
     pruning = PruningCallback(trial, objective)
     settings["callbacks"] = (*settings.get("callbacks", ()), pruning)
@@ -177,12 +176,12 @@ def _restored_epoch(callbacks: Iterable[Any]) -> int:
     return kept
 
 
-def _make_network(
-    objective: Objective, parameters: dict[str, Any]
+def build_trial(
+    make_network: Callable[..., Any], parameters: dict[str, Any]
 ) -> tuple[Network, dict[str, Any]]:
     """Return the network and the settings of its fit: each parameter goes where it is known."""
-    own, rest = _split_parameters(objective.make_network, parameters)
-    made = objective.make_network(**own)
+    own, rest = _split_parameters(make_network, parameters)
+    made = make_network(**own)
     network, given = made if isinstance(made, tuple) and len(made) == 2 else (made, {})
     if not isinstance(network, Network) or not isinstance(given, Mapping):
         raise SettingError(

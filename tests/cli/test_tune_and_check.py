@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+
 import h5py
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn.cli import check
-from fastnn.cli.main import main
+from fastnn.cli import check, data_options, tune
+from fastnn.cli.main import main, parse
+from fastnn.cli.run_folder import OUT_OPTIONS
+from fastnn.cli.verb import given_options
 
 
 @pytest.fixture
@@ -71,6 +75,9 @@ def test_tune(squares, tmp_path, capsys):
     for name in ("learning_rate", "units", "hidden_layers", "batch_size", "l2", "dropout"):
         assert name in text
     assert "3 trials:" in text
+    assert "a rough guess: 3 trials of the 30 it takes" in text
+    assert f"wrote {out / 'best.safetensors'}" in text
+    assert fastnn.load(out / "best.safetensors").inputs == 60
     assert f"wrote {out / 'search.png'}" in text
     assert (out / "search.png").read_bytes().startswith(b"\x89PNG")
     assert told.count("validation accuracy") == 3
@@ -78,6 +85,41 @@ def test_tune(squares, tmp_path, capsys):
     text, told = capsys.readouterr()
     assert "4 trials:" in text
     assert told.count("validation accuracy") == 1
+
+
+@pytest.mark.medium
+def test_the_command_that_tune_prints_trains_the_best_network_again(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("optuna")
+    monkeypatch.chdir(tmp_path)
+    assert main(["tune", "--trials", "3", "--epochs", "2", "--seed", "5"]) == 0
+    text = capsys.readouterr().out
+    best = float(text.splitlines()[text.splitlines().index("") + 2].split()[-1])
+    assert f"validation accuracy {100 * best:.2f}" in text
+    command = shlex.split(next(line for line in text.splitlines() if "fastnn train" in line))
+    assert main(command[1:]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["2", f"{best:.4f}"] in [[row[0], row[-1]] for row in rows if len(row) == 4]
+    saved, trained = (
+        fastnn.load(tmp_path / "fastnn-out" / f"{name}.safetensors") for name in ("best", "model")
+    )
+    np.testing.assert_array_equal(saved.program.theta, trained.program.theta)
+
+
+def test_given_options_are_those_that_are_not_the_default():
+    options = (*data_options.TRAIN_OPTIONS, *OUT_OPTIONS)
+    given = ["--images", "a folder", "--image-size", "32", "--overwrite"]
+    assert given_options(options, parse(["train", *given])) == given
+    assert given_options(options, parse(["train"])) == []
+
+
+def test_tune_of_which_no_trial_was_finished(squares, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("optuna")
+    rates = {"learning_rate": fastnn.spaces.Log(1e37, 1e38)}
+    monkeypatch.setattr(tune, "SPACE", tune.SPACE | rates)
+    arguments = ["tune", "--train", squares, "--trials", "1", "--epochs", "1"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 1
+    assert "No trial was finished" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_tune_refuses_a_file_that_is_no_study(squares, tmp_path, capsys):

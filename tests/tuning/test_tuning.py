@@ -561,6 +561,63 @@ class TestSearch:
         assert pickle.loads(pickle.dumps(found)).best == found.best
 
 
+class TestWhatNext:
+    """A Search gives the best network: untrained, or trained on what one has."""
+
+    @pytest.mark.medium
+    def test_the_best_trial_again(self):
+        def make(units):
+            return small(units), {"optimizer": Momentum(0.1), "batch_size": 16}
+
+        space = RATE | {"units": spaces.Integer(2, 6), "l2": spaces.Log(1e-3, 1)}
+        found = search(make, space, epochs=3)
+        net = found.refit(X, Y, validation_split=0.2)
+        assert net.history["validation_accuracy"][-1] == found.best_score
+        assert net.history.epochs == 3
+        best = found.best
+        own = small(best["units"])
+        own.fit(X, Y, epochs=3, batch_size=16, optimizer=Momentum(best["learning_rate"]),
+                l2=best["l2"], validation_split=0.2)  # fmt: skip
+        np.testing.assert_array_equal(net.program.theta, own.program.theta)
+        assert found.refit(X, Y, epochs=1).history.epochs == 1
+        assert "validation_accuracy" not in found.refit(X, Y).history
+
+    def test_a_network_that_is_not_trained(self):
+        found = search(trials=1)
+        net, settings = found.build()
+        assert net.history.epochs == 0
+        assert settings == {"epochs": 2, "optimizer": Adam(found.best["learning_rate"])}
+        assert net.fit(X, Y, **settings).epochs == 2
+
+    def test_it_says_so(self):
+        found = search(trials=1)
+        assert "net = found.refit(X, y)" in repr(found)
+        assert "found.refit" not in found.summary()
+
+    def test_a_search_that_was_pickled(self):
+        found = search(trials=1)
+        assert pickle.loads(pickle.dumps(found)).refit(X, Y).history.epochs == 2
+        other = pickle.loads(pickle.dumps(search(lambda: small(3), trials=1)))
+        assert "found.refit" not in repr(other)
+        with pytest.raises(SettingError, match="does not know what makes its networks"):
+            other.build()
+
+    def test_no_best(self):
+        with pytest.raises(DataError, match="no trial was finished"):
+            Search([], RATE, "validation_accuracy").refit(X, Y)
+
+    @pytest.mark.parametrize(("trials", "guess"), [(29, True), (30, False)])
+    def test_importances_of_few_trials_are_a_guess(self, trials, guess):
+        rng = np.random.default_rng(0)
+        found = made_up(rng.random(trials), RATE, learning_rate=list(rng.random(trials)))
+        assert (f"a rough guess: {trials} trials of the 30 it takes" in repr(found)) == guess
+
+    def test_one_epoch(self):
+        found = made_up([0.5], RATE, learning_rate=[0.1])
+        found.trials[0].update(state="pruned", epochs=1)
+        assert "pruned after 1 epoch\n" in f"{found}\n"
+
+
 class TestPicture:
     @pytest.fixture(autouse=True)
     def _needs_matplotlib(self):
