@@ -7,7 +7,7 @@ it is made, which is when it is first used.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -108,8 +108,13 @@ class Backend(ABC):
         """Compile ahead all kernels for networks of a dtype; `processes` may work at once."""
         return None
 
-    def compile_error(self, op: CustomOp, n_arguments: int) -> str | None:
-        """Return why a custom op's functions of so many numbers cannot be compiled, or None."""
+    def compile_error(
+        self, op: CustomOp, samples: Sequence[Array], values: Sequence[Array]
+    ) -> str | None:
+        """Return why a custom op's functions of numbers cannot be compiled, or None.
+
+        samples: an array (n,) for each argument; values: for each function its numbers (n,).
+        """
         return f"backend {self.name!r} compiles nothing"
 
     @abstractmethod

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -94,6 +94,11 @@ def add(op: Op, table: dict[int, Op]) -> None:
     OPS[op.requirement] = table[code_of(op.name)] = op
     if earlier:
         OPS.pop(earlier.requirement, None)
+
+
+def not_compiled(op: Op) -> Op:
+    """Return a custom op that the `jitted` backend cannot run."""
+    return replace(op, functions=())
 
 
 def loss_pair(code: int) -> tuple[Callable[..., float], Callable[..., float]]:

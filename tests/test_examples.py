@@ -72,6 +72,17 @@ def test_custom_activation(printed):
     assert float(costs["snake"]) < float(costs["tanh"]) / 2
 
 
+def test_custom_loss(printed):
+    text = printed("custom_loss")
+    assert text.startswith("refused: slope is not the derivative of cost: at prediction = ")
+    assert "compiled: True\n" in text
+    assert text.count("gradient right: True") == 2
+    # By the definition of an expectile: (1 − τ) Σ of the errors below is τ Σ of those above.
+    ratios = re.findall(r"^tau (\d\.\d): errors below over errors above (.*)$", text, re.M)
+    assert [round(float(ratio), 2) for _, ratio in ratios] == [1, 9]
+    assert [tau for tau, _ in ratios] == ["0.5", "0.9"]
+
+
 def test_each_has_a_test_and_at_most_60_lines():
     assert {f"test_{name}" for name in NAMES} <= set(globals())
     for name in NAMES:

@@ -25,6 +25,7 @@ from .examples import (
     examples,
     finite_examples,
     is_single_example,
+    positive_targets,
     real_targets,
     sample_weight,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "numeric",
     "positive",
     "positive_count",
+    "positive_targets",
     "real",
     "real_targets",
     "sample_weight",

@@ -141,6 +141,17 @@ def count_targets(value: Any, m: int, K: int) -> Array:
     return y
 
 
+def positive_targets(value: Any, m: int, K: int) -> Array:
+    """Return y (m, K) of numbers above 0."""
+    y = real_targets(value, m, K)
+    if (y <= 0).any():
+        row = _row_of(y <= 0)
+        raise DataError(
+            f"y must be positive for this loss, but y[{row}] is {y[row][y[row] <= 0][0]}"
+        )
+    return y
+
+
 def sample_weight(value: Any, m: int) -> Array:
     """Return the weights of the examples (m,), not negative, not all zero."""
     w = numeric(value, "sample_weight").astype(np.float64)

@@ -56,13 +56,13 @@ class Slopes:
     def of(cls, program: Program, data: Data, step: float) -> tuple[Slopes, Array]:
         """Return that, and the gradient (p,) that training takes."""
         grad = np.zeros_like(program.theta)
-        arguments = backend_for(program), program.ops, program.theta, grad, *data
+        arguments = backend_for(program, loss=True), program.ops, program.theta, grad, *data
         return cls(program, data, step, interpreted.full_batch_gradient(*arguments)), grad
 
     def by_each(self, indices: Array) -> Array:
         """Return the slopes (k,) by theta[indices], from the active backend's loop."""
         program = self.program
-        backend, out = backend_for(program), np.empty(len(indices))
+        backend, out = backend_for(program, loss=True), np.empty(len(indices))
         backend.gradient_check(program.ops, program.theta, *self.data, self.step, indices, out)
         return out
 
@@ -70,7 +70,7 @@ class Slopes:
         """Return the slopes (k,) along directions (k, p)."""
         program, out = self.program, np.empty(len(directions))
         arguments = program.ops, program.theta, *self.data, self.step, directions, out
-        interpreted.along(backend_for(program), *arguments)
+        interpreted.along(backend_for(program, loss=True), *arguments)
         return out
 
     def direction_of(self, index: int) -> Array:
@@ -87,7 +87,7 @@ class Slopes:
         for step in (self.step, -self.step):
             moved = program.theta + step * direction
             cost = interpreted.full_batch_gradient(
-                backend_for(program), program.ops, moved, grad, *self.data
+                backend_for(program, loss=True), program.ops, moved, grad, *self.data
             )
             found.append((cost - self.cost) / (step * float(np.abs(direction).max())))
         return Sides(*sorted(found))

@@ -16,7 +16,7 @@ from fastnn.network.description import state_of
 from fastnn.network.prediction import log_probabilities, outputs
 
 from ..errors import DataError, ShapeError
-from ..losses import CategoricalCrossEntropy, Poisson
+from ..losses import Poisson, Registered
 from . import held_out
 from .base import Perceptron, available_if_solver_steps
 from .held_out import HeldOut
@@ -127,8 +127,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         several, K = self._is_multilabel(), len(self.classes_)
         if several or K < 2:
             return "sigmoid"
-        pair = K == 2 and not isinstance(parse_loss(self), CategoricalCrossEntropy)
-        return "sigmoid" if pair else "softmax"
+        loss = parse_loss(self)
+        categorical = loss is not None and loss.labels == "categorical"
+        return "sigmoid" if K == 2 and not categorical else "softmax"
 
     def _encode_targets(self, y: Any) -> Array:
         """Return the targets (m, K) of 0 and 1."""
@@ -236,7 +237,9 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     def _output_activation(self) -> str:
         """Return the output's activation."""
-        return "exp" if isinstance(parse_loss(self), Poisson) else "identity"
+        loss = parse_loss(self)
+        made_for = loss.needs if isinstance(loss, Poisson | Registered) else ()
+        return made_for[-1] if made_for else "identity"
 
     def _encode_targets(self, y: Any) -> Array:
         """Return the targets (m, K)."""

@@ -68,10 +68,12 @@ def _one_for_each(given: Parameters, name: str, n: int) -> list[Any]:
 def parse_loss(given: Parameters) -> Loss | None:
     """Return the loss, or None for the partner of the output's activation."""
     loss = given.loss
+    if isinstance(loss, str) and loss in losses.REGISTERED:
+        return losses.REGISTERED[loss]
     if isinstance(loss, str) and loss in losses.NAMES:
         return losses.KINDS[loss]()
     if loss is not None and not isinstance(loss, Loss):
-        known, hint = ", ".join(losses.NAMES), ""
+        known, hint = ", ".join([*losses.NAMES, *losses.REGISTERED]), ""
         if not isinstance(loss, str):
             hint = (
                 "; it is MLPRegressor's first argument, as in scikit-learn: give "

@@ -5,4 +5,5 @@
 - ``regression``: a table of numbers, inputs normalised, early stopping, evaluation
 - ``tuning``: learning rate, width and dropout by random search
 - ``custom_activation``: an activation of one's own, its gradient checked
+- ``custom_loss``: a loss of one's own with a parameter, its gradient checked, compiled
 """

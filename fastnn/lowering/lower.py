@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn import activations, initializers
 from fastnn.errors import SettingError
+from fastnn.kernels.custom_ops import FIRST
 from fastnn.kernels.opcodes import NEEDS_Z, OP, Activation, Kind
 from fastnn.kernels.views import ALIGNMENT, aligned_zeros, moments, scales
 from fastnn.layers import Activation as ActivationLayer
@@ -97,13 +98,12 @@ def _op_rows(
 ) -> tuple[list[Array], list[int], list[str]]:
     """Return the op table's rows, the row of each layer's output, and the rows' names."""
     ops, output_rows, names, width = [_input_row(layers, n_in)], [], ["input"], n_in
-    from_logits = loss.needs in (("sigmoid",), ("softmax",))
     dense = 0
     for place, layer in enumerate(layers):
         if isinstance(layer, Dense):
             dense += 1
-            # Cross-entropies start from the logits: the output's activation is a row of its own.
-            apart = from_logits and place == len(layers) - 1
+            # A loss that starts from the logits: the output's activation is a row of its own.
+            apart = loss.from_logits and place == len(layers) - 1
             code = Activation.IDENTITY if apart else activations.code(layer.activation)
             ops.append(_dense_row(layer, width, code))
             names.append(layer.name or f"dense{dense}")
@@ -117,8 +117,8 @@ def _op_rows(
             names.append(name)
         output_rows.append(len(ops) - 1)
     last = _op(Kind.LOSS, width, width, loss.code)
-    last["source"], last["rate"] = len(ops) - (2 if from_logits else 1), loss.rate
-    return [*ops, last], output_rows, [*names, "loss"]
+    last["source"], last["rate"] = len(ops) - (2 if loss.from_logits else 1), loss.rate
+    return [*ops, last], output_rows, [*names, loss.name if loss.code >= FIRST else "loss"]
 
 
 def _round_to_cache_lines(size: int, dtype: np.dtype[Any]) -> int:

@@ -15,6 +15,7 @@ from fastnn._validation import arguments
 from fastnn.errors import SettingError, ShapeError
 from fastnn.kernels.backend import Backend
 from fastnn.kernels.custom_activations import CUSTOM, FIRST
+from fastnn.kernels.custom_ops import LOSSES, CustomLoss
 from fastnn.kernels.opcodes import OP, SETTINGS, Activation, Kind
 from fastnn.kernels.views import aligned_zeros, biases, scales, statistics, weights
 
@@ -147,6 +148,24 @@ class Program:
                     "but not in this process; call fastnn.activations.register here too"
                 )
 
+    def custom_loss(self) -> CustomLoss | None:
+        """Return the user's loss that the program has, if it has one, as registered here."""
+        code, source = int(self.ops[-1]["code"]), int(self.ops[-1]["source"])
+        if code < FIRST:
+            return None
+        loss, from_logits = LOSSES.get(code), source < len(self.ops) - 2
+        if loss is None:
+            raise SettingError(
+                f"loss {self.names[-1]!r} was registered where the network was made, but not in "
+                "this process; call fastnn.losses.register here too"
+            )
+        if loss.from_logits != from_logits:
+            raise SettingError(
+                f"loss {self.names[-1]!r} was registered with from_logits={from_logits} where the "
+                f"network was made, but with {loss.from_logits} here; register it alike"
+            )
+        return loss
+
     @cached_property
     def foldable_batchnorms(self) -> list[int]:
         """Rows of BATCHNORM right behind a DENSE row without an activation: its W can take them."""
@@ -192,11 +211,18 @@ class Program:
         rest[...] = shift - low.astype(np.float64)
 
 
-def backend_for(program: Program) -> Backend:
-    """Return the backend that runs a program: activations of users are not compiled."""
+def backend_for(program: Program, *, loss: bool = False) -> Backend:
+    """Return the backend that runs a program: not all functions of users are compiled.
+
+    loss: whether the cost is computed.
+    """
     chosen = active()
+    compiled = not program.custom
     if program.custom:
         program.check_registered()
-        if chosen is kernels.get("jitted"):
-            return kernels.get("vectorized")
+    custom_loss = program.custom_loss() if loss else None
+    if custom_loss and not custom_loss.functions:
+        compiled = False
+    if not compiled and chosen is kernels.get("jitted"):
+        return kernels.get("vectorized")
     return chosen

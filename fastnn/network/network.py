@@ -197,7 +197,7 @@ class Network(NetworkDescription):
                 recorder = MetricRecorder(state, names, train, validation)
                 callbacks, state.metrics = (recorder, *callbacks), names
             kind = LBFGSTrainer if isinstance(config.optimizer, LBFGS) else Trainer
-            trainer = kind(state, backend_for(state.program), config, train, validation)
+            trainer = kind(state, backend_for(state.program, loss=True), config, train, validation)
             return trainer.fit(CallbackList(callbacks, self), reporter)
 
     def predict(self, X: Any) -> Array:

@@ -121,7 +121,7 @@ def log_probabilities(state: NetworkState, X: Any) -> Array:
 def cost_and_accuracy(state: NetworkState, X: Array, Y: Array) -> tuple[float, float]:
     """Return the mean cost and the share of right labels of rows X (m, n) with targets Y (m, K)."""
     program, w = state.program, np.ones(len(X), state.dtype)
-    found: tuple[float, float] = backend_for(program).evaluate(
+    found: tuple[float, float] = backend_for(program, loss=True).evaluate(
         program.ops, program.theta, program.state, X, Y, w, get_num_threads
     )
     return found
@@ -147,7 +147,7 @@ def cost_and_gradients(
         l2=arguments.real(l2, "l2", least=0), l1=arguments.real(l1, "l1", least=0)
     )
     grad = np.zeros_like(program.grad)
-    kernels = backend_for(program)
+    kernels = backend_for(program, loss=True)
     work = kernels.workspace(program.ops, len(X), state.dtype)
     cost, _, _ = kernels.gradient(
         program.ops, program.theta, grad, program.state.copy(), work,

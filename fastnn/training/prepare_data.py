@@ -9,7 +9,6 @@ import numpy as np
 
 from fastnn._validation import arguments
 from fastnn.errors import DataError, FastnnError, SettingError
-from fastnn.kernels.opcodes import Loss as Code
 from fastnn.kernels.records import Examples
 from fastnn.layers import BatchNorm, Layer
 from fastnn.losses import Loss
@@ -55,10 +54,10 @@ def validate_epsilon(config: FitConfig, dtype: np.dtype[Any]) -> None:
 
 def labels_of(Y: Array, loss: Loss) -> Array | None:
     """Return one class number for each row of Y (m, K), or None where rows have no single class."""
-    if loss.code == Code.CATEGORICAL_CROSS_ENTROPY:
+    if loss.labels == "categorical":
         best: Array = np.argmax(Y, axis=1)
         return best
-    if loss.code == Code.BINARY_CROSS_ENTROPY and Y.shape[1] == 1:
+    if loss.labels == "binary" and Y.shape[1] == 1:
         labels: Array = (Y[:, 0] > 0.5).astype(np.int64)
         return labels
     return None
@@ -94,7 +93,7 @@ def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Ar
     Of several sigmoids the balanced factors are multiplied.
     """
     labels, balanced = labels_of(Y, loss), isinstance(given, str) and given == "balanced"
-    if labels is None and balanced and loss.code == Code.BINARY_CROSS_ENTROPY:
+    if labels is None and balanced and loss.labels == "binary":
         each = [_class_weights(given, Y[:, [k]], loss, w) for k in range(Y.shape[1])]
         return np.asarray(np.prod(each, axis=0))
     if labels is None:

@@ -16,7 +16,6 @@ from fastnn._validation import arguments
 from fastnn.errors import NotBuiltError
 from fastnn.history import History
 from fastnn.initializers import Initializer
-from fastnn.kernels.opcodes import CLASSIFYING
 from fastnn.kernels.views import aligned_zeros, slots_for
 from fastnn.layers import Dense, Layer, Normalization
 from fastnn.losses import Loss
@@ -170,7 +169,7 @@ class NetworkState:
     @property
     def classifies(self) -> bool:
         """Whether the targets are classes, so that a fit records the accuracy."""
-        return self.loss.code in CLASSIFYING
+        return bool(self.loss.labels)
 
     def build(self, inputs: int) -> None:
         """Lower the layers for that many features and draw the weights."""

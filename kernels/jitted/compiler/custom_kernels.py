@@ -10,6 +10,7 @@ import re
 from functools import cache, lru_cache
 from typing import Any
 
+import numpy as np
 from numba import types
 from numba.core.errors import NumbaError
 
@@ -47,15 +48,17 @@ def compiled_functions(op):
     return tuple(map(compiled, op.functions))
 
 
-def compile_error(op, n_arguments):
+def compile_error(op, samples, values):
     """Compile a CustomOp's functions of float64 numbers; return None, or why Numba cannot, a str.
 
-    n_arguments: how many numbers each function takes. A function must return one number.
+    samples: an array (n,) for each argument; values: for each function the numbers (n,) that it
+    gives. A compiled function must return such numbers too.
     """
     for number, role in enumerate(op.roles):
         try:
             function = compiled_functions(op)[number]
-            function.compile((types.float64,) * n_arguments)
+            function.compile((types.float64,) * len(samples))
+            found = [function(*sample) for sample in zip(*samples, strict=True)]
         except NumbaError as error:
             return f"{role}: {_first_reason(str(error))}"
         except Exception as error:  # what Numba does not foresee is of every type
@@ -63,6 +66,11 @@ def compile_error(op, n_arguments):
         result = function.nopython_signatures[-1].return_type
         if not isinstance(result, types.Float | types.Integer | types.Boolean):
             return f"{role} returns {result}, not a number"
+        apart = ~np.isclose(found, values[number], rtol=1e-8, atol=1e-10, equal_nan=True)
+        if apart.any():
+            i = int(apart.argmax())
+            at = ", ".join(f"{sample[i]:.6g}" for sample in samples)
+            return f"compiled, {role}({at}) is {found[i]:.9g}, not {values[number][i]:.9g}"
     return None
 
 

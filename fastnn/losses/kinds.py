@@ -1,4 +1,4 @@
-"""The losses: by name, as objects with parameters, and as partners of the output activations."""
+"""The built-in losses, as objects with parameters, and the choice of a network's loss by name."""
 
 from __future__ import annotations
 
@@ -7,23 +7,10 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from ._display.short_repr import ShortRepr
-from ._validation import arguments
-from .errors import SettingError
-from .kernels.opcodes import Loss as Code
-
-__all__ = [
-    "NAMES",
-    "AbsoluteError",
-    "BinaryCrossEntropy",
-    "CategoricalCrossEntropy",
-    "Huber",
-    "Loss",
-    "Poisson",
-    "Quantile",
-    "SquaredError",
-    "resolve",
-]
+from fastnn._display.short_repr import ShortRepr
+from fastnn._validation import arguments
+from fastnn.errors import SettingError
+from fastnn.kernels.opcodes import Loss as Code
 
 
 class TargetCheck(Protocol):
@@ -35,7 +22,9 @@ class TargetCheck(Protocol):
 
 @dataclass(frozen=True)
 class Loss(ShortRepr):
-    """What every loss states; a new one is a subclass below, and a member of the kernels' `Loss`.
+    """What every loss states; built-in ones are subclasses, and members of the kernels' `Loss`.
+
+    Losses of one's own are made by `register`.
 
     Attributes
     ----------
@@ -65,6 +54,16 @@ class Loss(ShortRepr):
     def smoothing(self) -> float:
         """Share of the targets that is spread over all classes."""
         return 0.0
+
+    @property
+    def labels(self) -> str:
+        """What targets are: ``"binary"`` labels, ``"categorical"`` ones, or ``""``: values."""
+        return ""
+
+    @property
+    def from_logits(self) -> bool:
+        """Whether the kernels compute it from the argument of the output's activation."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -149,6 +148,11 @@ class _LabelSmoothing(ShortRepr):
         """Share of the targets that is spread over all classes."""
         return self.label_smoothing
 
+    @property
+    def from_logits(self) -> bool:
+        """True: no logarithm of a number that rounds to 0 is taken."""
+        return True
+
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy(_LabelSmoothing, Loss):
@@ -163,6 +167,11 @@ class BinaryCrossEntropy(_LabelSmoothing, Loss):
     code = Code.BINARY_CROSS_ENTROPY
     needs = ("sigmoid",)
     check_targets = staticmethod(arguments.binary_targets)
+
+    @property
+    def labels(self) -> str:
+        """Targets are 0 or 1, one or several an example."""
+        return "binary"
 
 
 @dataclass(frozen=True)
@@ -179,6 +188,11 @@ class CategoricalCrossEntropy(_LabelSmoothing, Loss):
     needs = ("softmax",)
     check_targets = staticmethod(arguments.class_targets)
 
+    @property
+    def labels(self) -> str:
+        """Targets are one class an example."""
+        return "categorical"
+
 
 #: The losses by the names that networks take, in the order of the kernels' codes.
 KINDS: dict[str, type[Loss]] = {
@@ -186,6 +200,9 @@ KINDS: dict[str, type[Loss]] = {
     for kind in sorted(Loss.__subclasses__(), key=lambda kind: kind.code)
 }
 NAMES: tuple[str, ...] = tuple(KINDS)
+
+#: The losses of users by the names that they were registered by in this process.
+REGISTERED: dict[str, Loss] = {}
 
 
 def resolve(loss: str | Loss | None, output: str) -> Loss:
@@ -202,10 +219,16 @@ def resolve(loss: str | Loss | None, output: str) -> Loss:
             "softmax": CategoricalCrossEntropy,
         }
         return partners.get(output, SquaredError)()
+    if isinstance(loss, str) and loss in REGISTERED:
+        loss = REGISTERED[loss]
     if isinstance(loss, str) and loss in NAMES:
         loss = KINDS[loss]()
     if not isinstance(loss, Loss):
-        raise SettingError(f"loss {loss!r} does not exist; choose one of {', '.join(NAMES)}")
+        known = ", ".join([*NAMES, *REGISTERED])
+        raise SettingError(
+            f"loss {loss!r} does not exist; choose one of {known}, or make it by "
+            "fastnn.losses.register"
+        )
     if loss.needs and output not in loss.needs:
         raise SettingError(
             f"loss {loss.name!r} needs a {' or '.join(loss.needs)} output, but the last layer's "
