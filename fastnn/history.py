@@ -15,6 +15,7 @@ from .errors import MissingExtraError, SettingError, ShapeError
 __all__ = ["History"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+SETTINGS = ("learning_rate",)  # names of what is chosen, not measured: no result of a fit
 RISING = ("accuracy", "precision", "recall", "f1", "auc", "r2")  # in names of what should rise
 
 
@@ -44,8 +45,11 @@ class History(Mapping[str, Array]):
     """Curves by name: ``history["cost"][k]`` is the mean cost over the mini-batches of epoch k.
 
     Names are ``cost``, and where they apply ``accuracy``, ``validation_cost``,
-    ``validation_accuracy``. Arrays are float64 and read-only, and every one has an entry for every
-    epoch: NaN where a quantity was not measured, as in fits without validation data.
+    ``validation_accuracy``, ``learning_rate`` and those of metrics. Arrays are float64 and
+    read-only, and every one has an entry for every epoch: NaN where a quantity was not measured,
+    as in fits without validation data. ``learning_rate`` is the rate that the optimiser took, the
+    schedule's factor included: that of the epoch's last step, where it changes from step to step.
+    L-BFGS has none.
 
     Attributes
     ----------
@@ -179,7 +183,7 @@ class History(Mapping[str, Array]):
     def __repr__(self) -> str:
         if not self.epochs:
             return "History: no epoch finished"
-        ends = {name: self[name][-1] for name in self}
+        ends = {name: self[name][-1] for name in self if name not in SETTINGS}
         last = ", ".join(f"{name} {end:.4g}" for name, end in ends.items() if not np.isnan(end))
         return f"History: {self.epochs} epoch{'s' if self.epochs > 1 else ''}; last: {last}"
 

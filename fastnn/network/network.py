@@ -159,6 +159,7 @@ class Network(NetworkDescription):
         History
             Of this call. ``history["cost"][k]`` is the mean over epoch k's mini-batches of the cost
             before each step, L2 and L1 included; with full batch, the course's cost at iteration k.
+            ``history["learning_rate"][k]`` is the rate of epoch k's last step.
 
         Raises
         ------

@@ -129,6 +129,8 @@ def restore_history(state: NetworkState, found: Mapping[str, Array], file: Tenso
             raise file.refuse(f"its curve {shown(name)} has {len(curve)} epochs, the cost {epochs}")
         # Others may be NaN where nothing was measured, or infinite, as a cost of held-out rows.
         share = name in ("accuracy", "validation_accuracy")
+        if name == "learning_rate" and ((curve < 0) | np.isinf(curve)).any():
+            raise file.refuse(f"its curve {name!r} holds what is no rate")
         if name == "cost" and not np.isfinite(curve).all():
             raise file.refuse("its history has a cost that is not finite")
         if share and ((curve < 0) | (curve > 1 + ROUNDING)).any():

@@ -56,7 +56,7 @@ class Trainer:
         )
         self.settings = self._settings()
         self.history = History()
-        self._pending = np.zeros((0, 4))
+        self._pending = np.zeros((0, 5))  # steps of an unfinished epoch: their log, their rate
 
     def _settings(self) -> Array:
         """Return the settings of the kernels' run: one SETTINGS row."""
@@ -126,9 +126,9 @@ class Trainer:
         check_monitor("Plateau", schedule.monitor, history)
         return history[schedule.monitor][recorded:]
 
-    def _run(self, start: int, stop: int, record: Array) -> int:
-        """Take the steps start … stop−1 and return the next one."""
-        training, program, rates = self.training, self.program, self._learning_rates(start, stop)
+    def _run(self, start: int, stop: int, rates: Array, record: Array) -> int:
+        """Take the steps start … stop−1 at these rates and return the next one."""
+        training, program = self.training, self.program
         return int(
             self.kernels.run(
                 program.ops,
@@ -140,10 +140,10 @@ class Trainer:
 
     def _chunk(self, start: int, stop: int) -> None:
         """Take a chunk of steps and note its epochs; a step that would diverge is not taken."""
-        record = np.zeros((stop - start, 4))
+        rates, record = self._learning_rates(start, stop), np.zeros((stop - start, 4))
         with np.errstate(all="ignore"):  # the run itself finds what is not finite
-            done = self._run(start, stop, record)
-            self._record_steps(record[: done - start], start)
+            done = self._run(start, stop, rates, record)
+            self._record_steps(np.column_stack([record, rates])[: done - start], start)
             self._check_validation_cost(done // self.steps)
             if done == stop:
                 return
@@ -162,7 +162,7 @@ class Trainer:
         )
 
     def _record_steps(self, record: Array, start: int) -> None:
-        """Append the epochs that these steps (steps, 4) finish to the history; keep the others."""
+        """Append the epochs that these steps (steps, 5) finish to the history; keep the others."""
         if len(record):
             self.settings["average"] = record[-1, 3]
         first = start // self.steps
@@ -171,7 +171,7 @@ class Trainer:
         self._pending = record[epochs * self.steps :]
         if epochs == 0:
             return
-        finished = record[: epochs * self.steps].reshape(epochs, self.steps, 4)
+        finished = record[: epochs * self.steps].reshape(epochs, self.steps, 5)
         hits, total = finished[:, :, 1:3].sum(axis=1).T
         shares = finished[:, :, 2] / total[:, None]  # before they are summed: costs may be huge
         curves = {"cost": (finished[:, :, 0] * shares).sum(axis=1)}
@@ -182,7 +182,7 @@ class Trainer:
             curves["validation_cost"] = scores[:, 0]
             if self.state.classifies:
                 curves["validation_accuracy"] = scores[:, 1]
-        self._record(curves)
+        self._record(curves | {"learning_rate": finished[:, -1, 4]})
 
     def _record(self, curves: Mapping[str, Any]) -> None:
         """Append finished epochs to the history of this fit and to the network's."""

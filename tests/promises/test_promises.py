@@ -193,7 +193,7 @@ class TestHistory:
         X, _ = problem()
         net = Network([Dense(1)])
         history = net.fit(X, X[:, 0], epochs=2, progress=False)
-        assert set(history) == {"cost"}
+        assert set(history) == {"cost", "learning_rate"}
         assert set(net.evaluate(X, X[:, 0])) == {"cost"}
 
 

@@ -88,7 +88,9 @@ class TestKills:
         agrees(log, net)
         assert net.history.epochs == 5
 
-    @pytest.mark.parametrize("end", [b"", b"2,0.5,0.", b"2,0.5,0.75\r", b"2", b"2,0.1,0.1,0.1\r\n"])
+    @pytest.mark.parametrize(
+        "end", [b"", b"2,0.5,0.", b"2,0.5,0.75\r", b"2", b"2,0.1,0.1,0.1,0.1\r\n"]
+    )
     def test_within_a_line_lose_that_line_only_and_history_brings_it_back(self, tmp_path, end):
         """Also one that is cut within its last number, and so looks whole."""
         path = tmp_path / "log.csv"
@@ -162,7 +164,7 @@ class TestColumns:
         before = path.read_bytes()
         net = fit(network(), measure, callbacks.CSVLogger(path), epochs=5)
         agrees(path, net)
-        added = before.replace(b"accuracy\r\n", b"accuracy,mine\r\n").replace(b"\r\n1,", b",\r\n1,")
+        added = before.replace(b"rate\r\n", b"rate,mine\r\n").replace(b"\r\n1,", b",\r\n1,")
         assert path.read_bytes().startswith(added.removesuffix(b"\r\n"))
         assert [line["mine"] == "" for line in lines(path)[:2]] == [True, True]
 
@@ -174,7 +176,8 @@ class TestColumns:
         agrees(path, net)
         found = lines(path)
         assert list(found[0]) == [
-            "epoch", "cost", "accuracy", "validation_cost", "validation_accuracy", "f1",
+            "epoch", "cost", "accuracy", "learning_rate", "validation_cost",
+            "validation_accuracy", "f1",
         ]  # fmt: skip
         assert [line["validation_cost"] == "" for line in found] == [True] * 2 + [False] * 2 + [
             True

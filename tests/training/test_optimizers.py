@@ -383,7 +383,7 @@ class TestCallbacks:
             history = network().fit(X, y, epochs=3, progress=False,
                                     callbacks=[callbacks.CSVLogger(path)])  # fmt: skip
         lines = path.read_text().splitlines()
-        assert lines[0] == "epoch,cost,accuracy"
+        assert lines[0] == "epoch,cost,accuracy,learning_rate"
         assert len(lines) == 4
         assert float(lines[-1].split(",")[1]) == history["cost"][-1]
 
@@ -394,10 +394,11 @@ class TestCallbacks:
         net.fit(X, y, epochs=2, progress=False, callbacks=[logger])
         net.fit(X, y, epochs=2, progress=False, callbacks=[logger], validation_split=0.3)
         lines = [line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()]
-        assert ",".join(lines[0]) == "epoch,cost,accuracy,validation_cost,validation_accuracy"
+        validated = "validation_cost,validation_accuracy"
+        assert ",".join(lines[0]) == f"epoch,cost,accuracy,learning_rate,{validated}"
         assert [line[0] for line in lines[1:]] == ["0", "1", "2", "3"]
         assert [float(line[1]) for line in lines[1:]] == list(net.history["cost"])
-        assert [line[3] == "" for line in lines[1:]] == [True, True, False, False]
+        assert [line[4] == "" for line in lines[1:]] == [True, True, False, False]
 
     @pytest.mark.parametrize("text", ["name,age\nAnn,7\n", "epoch,cost\nfirst,1.0\n", "\xff\n"])
     def test_csv_logger_leaves_another_file_alone(self, tmp_path, text):
