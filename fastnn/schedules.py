@@ -10,7 +10,7 @@ one fit of two.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from ._display.short_repr import ShortRepr
 from ._validation import arguments
+from ._validation.factors import check_factors, check_schedule
 from .errors import SettingError
 from .history import higher_is_better
 
@@ -37,7 +38,29 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Schedule(ShortRepr):
-    """What every schedule has: `per`, "epoch" or "step", and `factor` of the time in epochs."""
+    """What every schedule has: `per`, "epoch" or "step", and `factor` of the time in epochs.
+
+    A schedule of your own is a frozen dataclass with this base and one method, `factor`. It goes
+    wherever a built-in one does: into `fit`, inside `WarmUp`, with ``per="step"``, into pickles and
+    checkpoints. A checkpoint holds the name of its class and its fields, so a process that goes on
+    with one must have defined the class. A factor that is no finite number, or negative, ends the
+    fit by a SettingError; the steps before it have been taken.
+
+    Parameters
+    ----------
+    per : {"epoch", "step"}
+        How often the factor changes.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True)
+    ... class Halving(fastnn.schedules.Schedule):
+    ...     every: float
+    ...
+    ...     def factor(self, time):
+    ...         return 0.5 ** (time / self.every)
+    >>> net.fit(X, y, schedule=Halving(every=10, per="step"))
+    """
 
     per: str = field(default="epoch", kw_only=True)
 
@@ -45,9 +68,22 @@ class Schedule(ShortRepr):
         if self.per not in ("epoch", "step"):
             raise SettingError(f"per must be 'epoch' or 'step', got {self.per!r}")
 
+    def __eq__(self, other: object) -> bool:
+        # Of classes that are no dataclass of their own, too: a network keeps the clock of a
+        # schedule while its fits name an equal one.
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.per))
+
     def factor(self, time: float) -> float:
-        """Return what the learning rate is multiplied with, `time` epochs after the start."""
-        raise TypeError(f"{type(self).__name__} has no formula")
+        """Return what the learning rate is multiplied with, `time` epochs after the start.
+
+        Per epoch, `time` is a whole number, from 0 on; per step it has fractions.
+        """
+        raise SettingError(
+            f"schedule {type(self).__name__} has no formula: write factor(self, time)"
+        )
 
     @property
     def by_step(self) -> bool:
@@ -59,14 +95,8 @@ class Schedule(ShortRepr):
 
         Per epoch it is the factor of the epoch in which that step lies.
         """
-        return self.factor(math.floor(time) if self.per == "epoch" else time)
-
-    def factors(self, times: Sequence[float], step: float) -> list[float]:
-        """Return the factors of the steps that begin at these times, each of `step` epochs."""
-        if type(self).at is not Schedule.at or self.per == "epoch":
-            return [self.at(time, step) for time in times]
-        factor = self.factor  # at every step: the way over `at` takes a tenth of a microsecond
-        return [factor(time) for time in times]
+        time = math.floor(time) if self.per == "epoch" else time
+        return check_factors(self, [time], [self.factor(time)])[0]
 
 
 @dataclass(frozen=True)
@@ -132,11 +162,11 @@ class Step(Schedule):
         super().__post_init__()
 
     def factor(self, time: float) -> float:
-        """Return multiplier^⌊time / every⌋, infinity where that is too large for a number."""
+        """Return multiplier^⌊time / every⌋, or the largest number where that is too large."""
         try:
             return float(self.multiplier ** (time // self.every))
         except OverflowError:  # the fit tells then that it diverged
-            return math.inf
+            return sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -177,8 +207,8 @@ class WarmUp(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         arguments.count(self.epochs, "epochs", least=1)
-        if self.then is not None and not isinstance(self.then, Schedule):
-            raise SettingError(f"then must be a schedule, got {self.then!r}")
+        if self.then is not None:
+            check_schedule(self.then, Schedule, "then")
         if isinstance(self.then, Plateau):
             raise SettingError("then cannot be Plateau, which follows the history and no clock")
 

@@ -13,7 +13,7 @@ from fastnn.training.metric_recorder import check_metric_names
 from fastnn.training.state import NetworkState
 
 from .bounded_json import shown
-from .config import OPTIMIZERS, SCHEDULES, from_config, to_config
+from .config import OPTIMIZERS, from_config, schedule_kinds, to_config
 from .safetensors import TensorFile
 
 Array = np.ndarray[Any, Any]
@@ -44,7 +44,7 @@ def training_config(state: NetworkState) -> dict[str, Any]:
     training = state.training
     return {
         "optimizer": to_config(training.optimizer, OPTIMIZERS, "optimizer"),
-        "schedule": to_config(training.schedule, SCHEDULES, "schedule"),
+        "schedule": to_config(training.schedule, schedule_kinds(), "schedule"),
         "counters": [int(count) for count in training.counters],
         "epoch": training.epoch,
         "since": list(training.since),
@@ -90,7 +90,7 @@ def restore_state(
             raise file.refuse(f"it lacks slots of its optimizer {type(optimizer).__name__}")
         training.keep_slots_for(optimizer, state.program)
     if data["schedule"] is not None:
-        training.schedule = from_config(file, SCHEDULES, data["schedule"], "schedule")
+        training.schedule = from_config(file, schedule_kinds(), data["schedule"], "schedule")
     training.counters[...] = data["counters"]
     training.epoch, training.since = data["epoch"], (data["since"][0], data["since"][1])
     state.metrics = check_metric_names(data["metrics"])

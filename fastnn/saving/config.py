@@ -18,15 +18,24 @@ from fastnn.layers import Layer
 from fastnn.training.state import NetworkState
 
 from .bounded_json import parse, shown
+from .own_classes import check_restorable, is_own, subclasses
 from .safetensors import TensorFile
 
 LAYERS = {kind.__name__: kind for kind in get_args(Layer)}
 INITIALIZERS = {"Random": initializers.Random}
 LOSSES = {kind.__name__: kind for kind in (*losses.KINDS.values(), losses.Registered)}
 OPTIMIZERS = optimizers.KINDS
-SCHEDULES = {kind.__name__: kind for kind in schedules.Schedule.__subclasses__()}
 MOST_LAYERS = 10_000  # each takes a fraction of a millisecond to lay out
+#: What to do about a class that a file names and this process does not know.
+ADVICE = {"schedule": "; define a class of your own before you load the file"}
 SETTINGS = {"layers": list, "inputs": int, "seed": int, "dtype": str}
+
+
+def schedule_kinds() -> dict[str, type[schedules.Schedule]]:
+    """Return the schedules by the names of their classes: the built-in ones, then users' own."""
+    kinds = [kind for kind in subclasses(schedules.Schedule) if not is_own(kind)]
+    known = {kind.__name__: kind for kind in kinds if kind.__module__ == schedules.__name__}
+    return {kind.__name__: kind for kind in subclasses(schedules.Schedule)} | known
 
 
 def to_json(data: Any, what: str) -> str:
@@ -104,6 +113,8 @@ def to_config(thing: Any, kinds: Mapping[str, Any], what: str) -> dict[str, Any]
             f"{what} {thing!r} is of a class that a file cannot hold as data; use one of "
             + ", ".join(kinds)
         )
+    if is_own(kind):
+        check_restorable(thing, what)
     data = {}
     for name in _hints(kind):
         # Step and Plateau take `factor`, which their base has as a method, and keep another name.
@@ -121,12 +132,16 @@ def from_config(file: TensorFile, kinds: Mapping[str, Any], data: Any, what: str
     if not isinstance(name, str) or name not in kinds:
         raise file.refuse(
             f"it has the {what} {shown(data)}, and the known ones are {', '.join(kinds)}"
+            + ADVICE.get(what, "")
         )
     hints = _hints(kinds[name])
     if isinstance(fields.get("init"), dict):
         fields["init"] = initializer_from_config(file, fields["init"])
-    if isinstance(fields.get("then"), dict):
-        fields["then"] = from_config(file, kinds, fields["then"], what)
+    for key, value in fields.items():
+        if what == "schedule" and isinstance(value, dict):
+            fields[key] = from_config(file, kinds, value, what)
+        elif is_own(kinds[name]) and isinstance(value, list):
+            fields[key] = tuple(value)
     for key, value in fields.items():
         if key not in hints or not _fits(value, hints[key]):
             raise file.refuse(f"its {what} {name} has {key!r} = {shown(value)}")
@@ -145,7 +160,9 @@ def _fits(value: Any, hint: type | UnionType) -> bool:
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
-    """The types of what a class's constructor takes."""
+    """The types of what a class's constructor takes; a class of the user's own checks them."""
+    if is_own(kind):
+        return dict.fromkeys(inspect.signature(kind).parameters, object)
     hints = get_type_hints(kind.__init__)
     return {name: hints[name] for name in inspect.signature(kind).parameters}
 

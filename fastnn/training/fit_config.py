@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._validation import arguments
+from fastnn._validation.factors import check_schedule
 from fastnn.optimizers import Adam, Optimizer
 from fastnn.schedules import Schedule
 
@@ -40,7 +41,8 @@ class FitConfig:
         """Return the settings of the arguments that `Network.fit` takes."""
         optimizer = Adam() if optimizer is None else optimizer
         arguments.instance(optimizer, Optimizer, "optimizer", "fastnn.Adam(learning_rate=0.001)")
-        arguments.instance(schedule, Schedule | None, "schedule", "fastnn.schedules.Cosine(50)")
+        if schedule is not None:
+            check_schedule(schedule, Schedule)
         return cls(
             arguments.count(epochs, "epochs"),
             2**62 if batch_size is None else arguments.count(batch_size, "batch_size", least=1),

@@ -20,6 +20,7 @@ from .callback_list import CallbackList
 from .fit_config import FitConfig
 from .interrupts import Interrupts
 from .progress import ProgressReporter
+from .schedule_factors import factors_at
 from .state import NetworkState
 
 Array = np.ndarray[Any, Any]
@@ -56,6 +57,7 @@ class Trainer:
         )
         self.settings = self._settings()
         self.history = History()
+        self._rates = np.zeros(0)  # of the steps of a chunk
         self._pending = np.zeros((0, 5))  # steps of an unfinished epoch: their log, their rate
 
     def _settings(self) -> Array:
@@ -81,6 +83,8 @@ class Trainer:
                 if by_epoch:
                     stop = min(stop, (step // self.steps + 1) * self.steps)
                 began = time.perf_counter()
+                self._rates = self._known_rates(step, stop)
+                stop = step + len(self._rates)
                 self._chunk(step, stop)
                 seconds = time.perf_counter() - began
                 taken, step = stop - step, stop
@@ -115,8 +119,21 @@ class Trainer:
         # Whole epochs first: 3 + 4/7 is the same sum in one fit and in four, 25/7 is not.
         times = (epochs + int(self.settings["first_epoch"]) - began).astype(np.float64)
         times += steps / self.steps
-        factors = np.array(schedule.factors(times.tolist(), 1 / self.steps))
+        factors = np.array(factors_at(schedule, times.tolist(), 1 / self.steps))
         return rate * factors[(np.arange(start, stop) - first) // every]
+
+    def _known_rates(self, start: int, stop: int) -> Array:
+        """Return the learning rates of these steps, or of the first ones if a later one has none.
+
+        A step without a rate raises what its schedule raises once it is the next one.
+        """
+        while True:
+            try:
+                return self._learning_rates(start, stop)
+            except Exception:  # a schedule of the user's own may raise anything
+                if stop == start + 1:
+                    raise
+                stop -= (stop - start) // 2
 
     def _monitored(self, schedule: Plateau, recorded: int) -> Array:
         """Return the curve that a Plateau monitors, from entry `recorded` of the history on."""
@@ -126,24 +143,24 @@ class Trainer:
         check_monitor("Plateau", schedule.monitor, history)
         return history[schedule.monitor][recorded:]
 
-    def _run(self, start: int, stop: int, rates: Array, record: Array) -> int:
-        """Take the steps start … stop−1 at these rates and return the next one."""
+    def _run(self, start: int, stop: int, record: Array) -> int:
+        """Take the steps start … stop−1 and return the next one."""
         training, program = self.training, self.program
         return int(
             self.kernels.run(
                 program.ops,
                 FitArrays(program.theta, program.grad, training.slots, program.state), self.work,
-                Batch(*self.train, self.order), self.validation, self.settings, rates,
+                Batch(*self.train, self.order), self.validation, self.settings, self._rates,
                 FitLog(record, self.scores, training.counters), start, stop,
             )
         )  # fmt: skip
 
     def _chunk(self, start: int, stop: int) -> None:
         """Take a chunk of steps and note its epochs; a step that would diverge is not taken."""
-        rates, record = self._learning_rates(start, stop), np.zeros((stop - start, 4))
+        record = np.zeros((stop - start, 4))
         with np.errstate(all="ignore"):  # the run itself finds what is not finite
-            done = self._run(start, stop, rates, record)
-            self._record_steps(np.column_stack([record, rates])[: done - start], start)
+            done = self._run(start, stop, record)
+            self._record_steps(np.column_stack([record, self._rates])[: done - start], start)
             self._check_validation_cost(done // self.steps)
             if done == stop:
                 return

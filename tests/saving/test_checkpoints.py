@@ -207,6 +207,8 @@ class Own(fastnn.GradientDescent):
 
 @dataclass(frozen=True)
 class OwnSchedule(schedules.Schedule):
+    function: object = abs
+
     def factor(self, time):
         return 1.0
 
@@ -215,7 +217,7 @@ class OwnSchedule(schedules.Schedule):
     ("error", "words", "path", "settings"),
     [
         (SettingError, "optimizer .* class that a file", "a", {"optimizer": Own()}),
-        (SettingError, "schedule .* class that a file", "a", {"schedule": OwnSchedule()}),
+        (SettingError, "schedule .* field function is", "a", {"schedule": OwnSchedule()}),
         (FileNotFoundError, "no folder", "none/a", {}),
     ],
 )

@@ -289,7 +289,7 @@ WRONG = {
     "factor": (lambda: schedules.Plateau(factor=1), r"\(0, 1\)"),
     "epochs": (lambda: schedules.Cosine(0), "epochs"),
     "per": (lambda: schedules.InverseSqrt(per="batch"), "'epoch' or 'step'"),
-    "then": (lambda: schedules.WarmUp(3, then=0.1), "then must be a schedule"),
+    "then": (lambda: schedules.WarmUp(3, then=0.1), "then must be an object"),
     "schedule": (lambda: network().fit(*problem(), schedule=0.5), "schedule must be an object"),
     "beta": (lambda: fastnn.Momentum(beta=1), "beta must lie"),
     "decay of weights": (lambda: fastnn.AdamW(weight_decay=-1), "weight_decay"),
