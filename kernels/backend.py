@@ -108,6 +108,10 @@ class Backend(ABC):
         """Compile ahead all kernels for networks of a dtype; `processes` may work at once."""
         return None
 
+    def count_kept(self, dtype: Any) -> tuple[int, int]:
+        """Return how many of the kernels of `compile_all` the cache on disk holds, of how many."""
+        return 0, 0
+
     def compile_error(
         self, op: CustomOp, samples: Sequence[Array], values: Sequence[Array]
     ) -> str | None:

@@ -1,4 +1,4 @@
-"""The command line: `fastnn train`, `predict`, `tune`, `compare`, `check`, `info`, `warmup`."""
+"""The command line: `fastnn train`, `predict`, `tune`, `compare`, `check`, …."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .verb import CommandParser, Verb, build_parser
 __all__ = ["main"]
 
 #: The verbs in the order of the help; each is the VERB of the module of its name.
-VERBS = ("train", "predict", "tune", "compare", "check", "info", "warmup")
+VERBS = ("train", "predict", "tune", "compare", "check", "export", "info", "warmup")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import math
 from typing import Any, NamedTuple
 
@@ -39,11 +41,24 @@ def run(arguments: argparse.Namespace) -> int:
     X = load_pictures(arguments.images, image_format, invert=arguments.invert)
     print_note(format_preprocessing(image_format, arguments.invert))
     P = net.predict_proba(X)
+    if arguments.csv:
+        print_csv(arguments.images, image_format.classes, P)
+        return 0
     names = [image_format.classes[k] for k in P.argmax(axis=1)]
     widths = [max(map(len, column)) for column in (arguments.images, names)]
     for file, name, p in zip(arguments.images, names, P.max(axis=1), strict=True):
         print_result(f"{file:<{widths[0]}}  {name:<{widths[1]}}  {100 * p:5.1f} %")
     return 0
+
+
+def print_csv(files: list[str], classes: tuple[str, ...], P: Array) -> None:
+    """Print a table for other programs: file, class, and the probability of every class."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "class", *(f"probability of {name}" for name in classes)])
+    for file, p in zip(files, P, strict=True):
+        writer.writerow([file, classes[int(p.argmax())], *(f"{value:.6g}" for value in p)])
+    print_result(text.getvalue().rstrip("\n"))
 
 
 def read_image_format(net: Network, notes: dict[str, Any], path: str) -> ImageFormat:
@@ -102,6 +117,11 @@ VERB = Verb(
         option("model", metavar="MODEL", help="written by `fastnn train`"),
         option("images", metavar="IMAGE", nargs="+", help="PNG or JPEG files"),
         option("--invert", action="store_true", help="turn light into dark"),
+        option(
+            "--csv",
+            action="store_true",
+            help="print a CSV table with the probability of every class",
+        ),
     ),
     examples="""\
 examples:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from fastnn._version import __version__
 
+from .completion import PrintCompletion
 from .hints import unknown_arguments
 
 
@@ -103,6 +104,10 @@ def build_parser(verbs: Mapping[str, Verb]) -> CommandParser:
         epilog="`fastnn COMMAND --help` explains a command. Start with: fastnn train",
     )
     parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
+    parser.add_argument(
+        "--print-completion", action=PrintCompletion, metavar="SHELL",
+        help="print what makes a shell complete commands and options: bash, zsh, fish …",
+    )  # fmt: skip
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, verb in verbs.items():
         places = [o.settings.get("metavar", o.flag) for o in verb.options if o.flag[0] != "-"]

@@ -3,18 +3,96 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Any
 
+from fastnn import kernels
+from fastnn._runtime.backend import backend
+from fastnn._runtime.text import plural
 from fastnn.network.warmup import warmup
 
-from .output import print_result
+from .output import print_note, print_result
 from .verb import Verb
+
+DTYPES = "float32", "float64"
+#: Seconds between two looks at the cache, and between two lines where no bar can be drawn.
+LOOK, LINE = 0.5, 10.0
+
+
+class CompileProgress:
+    """Shows how many kernels the cache holds while others are compiled: a bar, or lines in logs."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._bar: Any = None
+        self.kept, self.total = kernels.get("jitted").count_kept(dtype)
+        self.missing = self.total - self.kept
+
+    def __enter__(self) -> CompileProgress:
+        if self.missing:
+            self._began = self._written = time.monotonic()
+            if sys.stderr.isatty():
+                self._draw()
+            else:
+                print_note(f"compiling {plural(self.missing, f'{self.dtype} kernel')} …")
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._bar is not None:
+            if error is None:
+                self._bar.update(0, completed=self.total)
+            self._bar.stop()
+
+    def _draw(self) -> None:
+        """Begin a bar; rich is imported only here."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeElapsedColumn as Elapsed
+
+        self._bar = Progress(
+            TextColumn(f"compiling {self.dtype} kernels"), BarColumn(bar_width=24),
+            MofNCompleteColumn(), Elapsed(), console=Console(stderr=True),
+        )  # fmt: skip
+        self._bar.add_task("", total=self.total, completed=self.kept)
+        self._bar.start()
+
+    def _watch(self) -> None:
+        """Look now and then into the cache, which other processes fill too, and show the count."""
+        while not self._over.wait(LOOK):
+            self.kept, _ = kernels.get("jitted").count_kept(self.dtype)
+            if self._bar is not None:
+                self._bar.update(0, completed=self.kept)
+            elif time.monotonic() - self._written >= LINE:
+                self._written = time.monotonic()
+                print_note(f"{self.kept} of {self.total} after {self._written - self._began:.0f} s")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compile the kernels that are not in the cache yet."""
-    warmup()
+    compiled, began = 0, time.monotonic()
+    for dtype in DTYPES:
+        with backend("jitted"), CompileProgress(dtype) as progress:
+            warmup([dtype])
+        compiled += progress.missing
+    seconds = time.monotonic() - began
+    done = f"Compiled {plural(compiled, 'kernel')} in {seconds:.0f} s. " if compiled else ""
     print_result(
-        "The kernels of float32 and float64 networks are in the cache; `fastnn info` says where."
+        f"{done}The kernels of float32 and float64 networks are in the cache; `fastnn info` says "
+        "where."
     )
     return 0
 

@@ -7,7 +7,7 @@ from numba import config as _config
 from ..backend import Backend
 from .api import matrix_ops, vector_ops
 from .api.checks import checked
-from .compiler import custom_kernels, dispatch_table
+from .compiler import ahead, custom_kernels
 from .execution import compiled, entry, gradient_check, kernel_selection, single_row
 from .ops import custom_losses  # noqa: F401 - it says how their kernels are made
 from .threads import team
@@ -26,7 +26,8 @@ class Compiled(Backend):
     run = staticmethod(entry.run)
     gradient_check = staticmethod(gradient_check.gradient_check)
     keep_team = staticmethod(team.keep_team)
-    compile_all = staticmethod(dispatch_table.compile_all)
+    compile_all = staticmethod(ahead.compile_all)
+    count_kept = staticmethod(ahead.count_kept)
     compile_error = staticmethod(custom_kernels.compile_error)
 
 

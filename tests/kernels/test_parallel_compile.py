@@ -161,7 +161,7 @@ def test_a_helper_imports_what_its_process_would(tmp_path, monkeypatch):
 def test_a_share_leaves_out_what_is_kept_meanwhile(monkeypatch):
     compiled, kept = [], {7}
     monkeypatch.setattr(dispatch_table, "_compile", lambda number, place: compiled.append(place))
-    monkeypatch.setattr(dispatch_table, "_is_kept", lambda number, place: place in kept)
+    monkeypatch.setattr(dispatch_table, "is_kept", lambda number, place: place in kept)
     dispatch_table.compile_share("float64", [9, 7, 5])
     assert compiled == [9, 5]
 

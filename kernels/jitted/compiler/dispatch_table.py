@@ -203,7 +203,7 @@ def indirect_for(codes, signature, functions, requires, custom=()):
     return indirect_each(signature, members | dict(custom))
 
 
-def _is_kept(number, place):
+def is_kept(number, place):
     """Return a bool: whether the cache on disk holds a kernel for networks of one dtype.
 
     number: the dtype as Numba's float32 or float64; place: the kernel's index in the tables.
@@ -231,7 +231,7 @@ def compile_share(dtype, places):
     """
     number = network_type(dtype)
     for place in places:
-        if not _is_kept(number, place):
+        if not is_kept(number, place):
             _compile(number, place)
 
 
@@ -243,7 +243,7 @@ def _stand_ins():
     return np.array([stand_in(name.removeprefix(above)) for name in names], np.int64)
 
 
-def _required(dtype, required_kernels):
+def required_places(dtype, required_kernels):
     """Return a list of the places (indices in the table) of the kernels that a call needs.
 
     These are the kernels without a requirement, and those whose requirement is in
@@ -267,9 +267,9 @@ def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
     """
     number = network_type(dtype)
     table = _tables.setdefault(number, _Table(_stand_ins(), set()))
-    required = _required(dtype, required_kernels)
+    required = required_places(dtype, required_kernels)
     missing = [place for place in required if place not in table.compiled]
-    absent = [place for place in missing if not _is_kept(number, place)]
+    absent = [place for place in missing if not is_kept(number, place)]
     with started_helpers(np.dtype(dtype).name, absent, processes) as order:
         for place in order:
             _compile(number, place)
@@ -289,11 +289,3 @@ def is_compiled(dtype, place):
     """Return a bool: whether the kernel at index `place` is compiled for networks of `dtype`."""
     number = network_type(dtype)
     return number in _tables and place in _tables[number].compiled
-
-
-def compile_all(dtype, processes=1):
-    """Compile every indirect kernel for networks of `dtype`, or load it from the cache on disk.
-
-    processes: how many processes may compile at the same time, this one included.
-    """
-    kernel_pointers(dtype, frozenset(use for _, _, use in indirect_kernels() if use), processes)
