@@ -33,11 +33,13 @@ class EpochTable:
         Epochs before this fit, by a checkpoint.
     held_out : str
         What the validation scores are of: ``"test"`` or ``"validation"``.
+    rates : bool
+        Whether the learning rate has a column, as it changes.
     """
 
-    def __init__(self, epochs: int, done: int, held_out: str) -> None:
+    def __init__(self, epochs: int, done: int, held_out: str, rates: bool = False) -> None:
         self._marks = set(report_epochs(epochs))
-        self._done, self._held_out = done, held_out
+        self._done, self._held_out, self._rates = done, held_out, rates
         self._written = 0.0
         self._columns: list[tuple[str, int]] = []
         self._last = 0  # the epoch of the last line
@@ -61,8 +63,9 @@ class EpochTable:
 
     def _begin(self, history: History) -> None:
         """Choose the columns, and print their titles."""
-        accuracy = "validation_accuracy" in history
-        known = [name for name in history if name != "validation_cost" or not accuracy]
+        left_out = {"validation_cost"} if "validation_accuracy" in history else set()
+        left_out |= set() if self._rates else {"learning_rate"}
+        known = [name for name in history if name not in left_out]
         self._columns = [(name, max(8, len(self._title(name)))) for name in known]
         titles = "  ".join(f"{self._title(name):>{width}}" for name, width in self._columns)
         print_result(f"\n{'epoch':>6}  {titles}")
@@ -74,13 +77,17 @@ class EpochTable:
 
     def _print(self, epoch: int, history: History) -> None:
         """Print a line; a value that was not measured is a dash."""
-        cells = (f"{_number(float(history[name][-1])):>{width}}" for name, width in self._columns)
+        cells = (
+            f"{_number(name, float(history[name][-1])):>{width}}" for name, width in self._columns
+        )
         print_result(f"{epoch:6}  {'  '.join(cells)}")
         self._last = epoch
 
 
-def _number(value: float) -> str:
-    """Return a value with four decimals, in powers of ten where it is large."""
+def _number(name: str, value: float) -> str:
+    """Return a value with four decimals, in powers of ten where it is large; rates as they are."""
     if np.isnan(value):
         return "–"
+    if name == "learning_rate":
+        return f"{value:.3g}"
     return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.2e}"

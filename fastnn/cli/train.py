@@ -117,7 +117,8 @@ def train(net: Network, task: Task, arguments: argparse.Namespace) -> bool:
     share = settings["validation_split"]
     if not share:
         settings["validation_data"] = flatten_images(task.X_test), task.y_test
-    table = EpochTable(arguments.epochs, done, "validation" if share else "test")
+    held_out = "validation" if share else "test"
+    table = EpochTable(arguments.epochs, done, held_out, settings["schedule"] is not None)
     stop = early_stopping(arguments)
     callbacks: list[Any] = [table, *([] if stop is None else [stop])]
     if arguments.checkpoint is not None:

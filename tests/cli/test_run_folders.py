@@ -141,3 +141,13 @@ class TestVerdicts:
                 "The cost rose from 1 to 2. Likely cause: a learning rate that is too high; try "
                 "--learning-rate 0.05, or --clip-norm 1."
             )
+
+
+def test_the_learning_rate_has_a_column_where_it_changes(capsys):
+    assert main([*SHORT, "--schedule", "step:every=1,factor=0.5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    k = next(k for k, line in enumerate(lines) if "epoch  " in line)
+    assert lines[k].endswith("learning rate")
+    assert [line.split()[-1] for line in lines[k + 1 : k + 3]] == ["0.001", "0.0005"]
+    assert main([*SHORT, "--overwrite"]) == 0
+    assert "learning rate\n" not in capsys.readouterr().out
