@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._runtime.text import plural
+
 from ..errors import DataError
 
 Array = np.ndarray[Any, Any]
@@ -115,14 +117,13 @@ class RangeTest:
         n = len(self.costs)
         if not self.setting:
             return f"Over {n} seeds"
-        return f"{self.setting}, over {n} seed{'s' if n > 1 else ''}"
+        return f"{self.setting}, over {plural(n, 'seed')}"
 
     def _format_trials(self) -> list[str]:
         """Return the lines about the trial fits that were not stopped early."""
         if self.trial_rates is None or self.final_costs is None:
             return []
-        count = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
-        lines = [f"learning rate  final cost of a fit of {count}"]
+        lines = [f"learning rate  final cost of a fit of {plural(self.epochs, 'epoch')}"]
         for rate, cost in zip(self.trial_rates, self.final_costs, strict=True):
             lines.append(f"{rate:>13.2e}  {cost:>11.4g}")
         return ["", *lines, ""]

@@ -33,7 +33,8 @@ def accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     ----------
     y_true, y_pred : array (m,), (m, 1) or (m, K)
         Labels, whole numbers or text, in a list, an array or a column of a table, whatever their
-        dtype; with several columns a row counts as right if all of it is.
+        dtype. With several labels at a time, (m, K), all K of a row must match for it to count as
+        right: subset accuracy, which is lower than the share of the labels that are right.
     sample_weight : array (m,), optional
         Weights of the examples.
 

@@ -230,7 +230,8 @@ class Network(NetworkDescription):
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """Return ``{"cost": …}``, for classes ``"accuracy"``, and the metrics of the last fit.
 
-        Costs are without L2 and L1.
+        Costs are without L2 and L1. Of several sigmoids an example counts as right where all of
+        its labels are.
         """
         state = self._state
         X = prediction.finite_examples(state, X)

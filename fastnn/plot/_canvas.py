@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ DASHES = ("-", "--", ":", "-.")
 GREY = "#666666"
 #: Points of a curve up to which each has a marker.
 MAX_MARKED_POINTS = 12
+#: About the width of a character of a tick's name, in points.
+CHARACTER_WIDTH = 6.0
 
 
 def import_matplotlib(module: str) -> Any:
@@ -72,6 +75,12 @@ def style_axes(ax: Axes) -> None:
     ax.set_axisbelow(True)
 
 
+def whole_ticks(ax: Axes) -> None:
+    """Put ticks of the x axis at whole numbers alone: of epochs, iterations or layers."""
+    ticker = import_matplotlib("ticker")
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10]))
+
+
 def line_style(index: int) -> dict[str, Any]:
     """Return colour and dash of curve `index`: colours first, then the same colours dashed."""
     turn, colour = divmod(index, len(COLOURS))
@@ -86,7 +95,7 @@ def marker_for(values: NDArray[Any]) -> str:
 def legend_below(ax: Axes, handles: Sequence[Any], columns: int) -> None:
     """Put a legend under the x label: clear of every curve, of a twin axis and of a title."""
     shift = import_matplotlib("transforms").ScaledTranslation(
-        0, -38 / 72, ax.figure.dpi_scale_trans
+        0, -_points_below(ax) / 72, ax.figure.dpi_scale_trans
     )
     legend = ax.legend(
         handles=handles,
@@ -98,6 +107,16 @@ def legend_below(ax: Axes, handles: Sequence[Any], columns: int) -> None:
         frameon=False,
     )
     disable_legend_mathtext(legend)
+
+
+def _points_below(ax: Axes) -> float:
+    """Return how many points the names of ticks and the x label take below the axes."""
+    heights = [
+        CHARACTER_WIDTH * len(text.get_text()) * math.sin(math.radians(text.get_rotation()))
+        for text in ax.get_xticklabels()
+        if text.get_rotation()
+    ]
+    return max(38.0, 14 + max(heights, default=0) + (20 if ax.get_xlabel() else 0))
 
 
 def scale_cost(ax: Axes, curves: Sequence[NDArray[Any]]) -> None:

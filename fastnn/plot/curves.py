@@ -20,6 +20,7 @@ from ._canvas import (
     marker_for,
     scale_cost,
     style_axes,
+    whole_ticks,
 )
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ def history(history: Record, *, ax: Axes | None = None) -> Axes:
     scale_cost(ax, [cost, checked])
     ax.set_xlabel("epoch")
     ax.set_ylabel("cost", color=BLUE)
-    ticks = import_matplotlib("ticker").MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10])
-    ax.xaxis.set_major_locator(ticks)
+    whole_ticks(ax)
     if len(cost) == 1:
         ax.set_xticks([1])
     if accuracy.size or accuracy_checked.size:
@@ -134,12 +134,15 @@ def learning_rates(costs: Mapping[float, Any], *, ax: Axes | None = None, every:
     ax = axes_or_new(ax, (7.2, 4.2))
     style_axes(ax)
     ax.spines["right"].set_visible(False)
+    # The course counts iterations from 0; epochs are counted from 1, as in `history`.
+    plain = all(_is_plain(c) for c in costs.values())
     for index, (rate, values) in enumerate(curves):
-        steps = np.arange(len(values)) * every
+        steps = np.arange(0 if plain else 1, len(values) + (not plain)) * every
         style = line_style(index)
         ax.plot(steps, values, label=f"{rate:g}", marker=marker_for(values), markersize=4, **style)
     scale_cost(ax, [values for _, values in curves])
-    ax.set_xlabel("iteration" if all(_is_plain(c) for c in costs.values()) else "epoch")
+    whole_ticks(ax)
+    ax.set_xlabel("iteration" if plain else "epoch")
     ax.set_ylabel("cost")
     ax.legend(title="learning rate", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return ax

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._runtime.text import plural
 from fastnn.errors import DataError
 
 from ._canvas import (
@@ -20,6 +21,7 @@ from ._canvas import (
     legend_below,
     line_style,
     style_axes,
+    whole_ticks,
 )
 from ._text import disable_mathtext
 
@@ -174,9 +176,8 @@ def _trial_fits(ax: Axes, result: RangeTest) -> list[Any]:
     """Draw the final costs of the trial fits, if there were any."""
     if result.trial_rates is None or result.final_costs is None:
         return []
-    epochs = "1 epoch" if result.epochs == 1 else f"{result.epochs} epochs"
     style: dict[str, Any] = {"color": GREEN, "marker": "o", "markersize": 4}
-    name = f"final cost after {epochs}"
+    name = f"final cost after {plural(result.epochs, 'epoch')}"
     lines: list[Any] = ax.plot(result.trial_rates, result.final_costs, label=name, **style)
     return lines
 
@@ -229,6 +230,7 @@ def signal(result: Signal | Mapping[str, Signal], *, ax: Axes | None = None) -> 
             number = np.arange(1, len(rows) + 1)
             lines += ax.plot(number, spreads, label=name, **line_style(index))
         ax.spines["right"].set_visible(False)
+        whole_ticks(ax)
         ax.set_xlabel("hidden layer")
         ax.set_ylabel("spread of A")
     else:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from fastnn.errors import DataError
 from fastnn.spaces import Choice
 
-from ._canvas import BLUE, GREY, VERMILLION, axes_or_new, import_matplotlib, style_axes
+from ._canvas import (
+    BLUE,
+    GREY,
+    VERMILLION,
+    axes_or_new,
+    import_matplotlib,
+    legend_below,
+    style_axes,
+)
 from ._text import disable_mathtext
 
 if TYPE_CHECKING:
@@ -71,9 +80,24 @@ def search(result: Search, *, ax: Axes | None = None) -> Axes:
         ax.plot([x], [trial["score"]], "o", markersize=5, markerfacecolor=fill, **style)
     disable_mathtext(ax.set_xlabel(name))
     ax.set_ylabel(result.monitor.replace("_", " "))
-    ax.set_title("trials (red: the best; hollow: pruned)")
-    _bars(ax, result.importance)
+    ax.set_title("trials")
+    _name_dots(ax, best is not None, {trial["state"] for trial in scored})
+    _bars(ax, result)
     return ax
+
+
+def _name_dots(ax: Axes, has_best: bool, states: set[str]) -> None:
+    """Name the kinds of dots that there are: the best trial, others, and pruned ones."""
+    kinds = [("best", VERMILLION, VERMILLION)] if has_best else []
+    kinds += [("finished", BLUE, BLUE)] if "finished" in states else []
+    kinds += [("pruned", BLUE, "none")] if "pruned" in states else []
+    line = import_matplotlib("lines").Line2D
+    style: dict[str, Any] = {"marker": "o", "markersize": 5, "linestyle": "none"}
+    legend_below(
+        ax,
+        [line([], [], color=c, markerfacecolor=fill, label=n, **style) for n, c, fill in kinds],
+        columns=len(kinds),
+    )
 
 
 def _places(ax: Axes, result: Search, name: str, scored: list[dict[str, Any]]) -> list[float]:
@@ -99,8 +123,9 @@ def _places(ax: Axes, result: Search, name: str, scored: list[dict[str, Any]]) -
     return values
 
 
-def _bars(ax: Axes, importance: dict[str, float]) -> None:
+def _bars(ax: Axes, result: Search) -> None:
     """Draw the bars beside the scores, in a part of their place if they stand in a grid."""
+    importance = result.importance
     place = ax.get_subplotspec()
     if place is None:
         side = ax.inset_axes((1.3, 0.0, 0.45, 1.0))
@@ -115,5 +140,10 @@ def _bars(ax: Axes, importance: dict[str, float]) -> None:
     side.set_ylim(len(names) - 0.5 - max(len(names), MIN_BARS), len(names) - 0.5)
     side.set_xlabel("share of the ranking explained")
     side.set_title("what mattered")
+    if result.caution:
+        side.text(
+            0.97, 0.03, textwrap.fill(result.caution, 44), transform=side.transAxes, fontsize=8,
+            ha="right", va="bottom", color=GREY,
+        )  # fmt: skip
     style_axes(side)
     side.spines["right"].set_visible(False)

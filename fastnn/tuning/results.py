@@ -168,6 +168,14 @@ class Search:
             found[name] = _adjusted_r2(_regressors(values, part), scores)
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
+    @property
+    def caution(self) -> str:
+        """What to keep in mind about `importance`; empty where enough trials have a score."""
+        scored = sum(trial["score"] is not None for trial in self.trials)
+        if scored >= ENOUGH_TRIALS:
+            return ""
+        return f"a rough guess: {plural(scored, 'trial')} of the {ENOUGH_TRIALS} it takes"
+
     def __repr__(self) -> str:
         if self.make_network is None or all(t["state"] != "finished" for t in self.trials):
             return self.summary()
@@ -208,11 +216,8 @@ class Search:
         found = self.importance
         width = max(map(len, found))
         lines = ["", "what mattered (share of the ranking that a parameter alone explains)"]
-        scored = sum(trial["score"] is not None for trial in self.trials)
-        if scored < ENOUGH_TRIALS:
-            lines.append(
-                f"a rough guess: {plural(scored, 'trial')} of the {ENOUGH_TRIALS} it takes"
-            )
+        if self.caution:
+            lines.append(self.caution)
         return lines + [
             f"{name:<{width}}  {share:4.0%}  {'█' * round(20 * share)}".rstrip()
             for name, share in found.items()

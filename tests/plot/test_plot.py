@@ -224,6 +224,20 @@ def test_learning_rates_are_drawn_in_order_over_iterations():
     assert ax.get_xlabel() == "iteration"
 
 
+def test_learning_rates_of_histories_are_drawn_over_epochs_from_1():
+    ax = plot.learning_rates({0.1: {"cost": np.array([0.7, 0.3, 0.2])}})
+    assert ax.get_xlabel() == "epoch"
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), [1, 2, 3])
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 40])
+def test_ticks_of_epochs_are_whole_numbers(epochs):
+    cost = np.linspace(1, 0.5, epochs)
+    for ax in (plot.learning_rates({0.1: {"cost": cost}}), plot.history({"cost": cost})):
+        ticks = ax.get_xticks()
+        np.testing.assert_array_equal(ticks, np.round(ticks))
+
+
 def test_learning_rates_accept_histories():
     ax = plot.learning_rates({0.1: {"cost": np.array([0.7, 0.3])}})
     np.testing.assert_array_equal(line(ax, "0.1").get_ydata(), [0.7, 0.3])

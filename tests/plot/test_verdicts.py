@@ -285,6 +285,13 @@ class TestSignal:
         with pytest.raises(DataError, match="empty"):
             plot.signal({})
 
+    def test_the_legend_is_clear_of_slanted_names(self):
+        rows = [LayerSignal(f"hidden layer {k}", 0.0, 1.0, 0.0, 0.0) for k in range(10)]
+        ax = plot.signal(Signal(tuple(rows)))
+        ax.figure.canvas.draw()
+        top = ax.get_legend().get_window_extent().y1
+        assert all(name.get_window_extent().y0 >= top for name in ax.get_xticklabels())
+
 
 @pytest.mark.parametrize("name", ["learning_curve", "range_test", "signal"])
 def test_results_of_something_else_are_refused(name):

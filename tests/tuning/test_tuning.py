@@ -645,6 +645,18 @@ class TestPicture:
         assert ax.get_position().x1 < bars.get_position().x0
         plt.close(ax.figure)
 
+    def test_the_picture_names_its_dots_and_says_when_trials_are_few(self):
+        pytest.importorskip("matplotlib")
+        part = spaces.Linear(0, 1)
+        for count, words in ((12, ["a rough guess: 12 trials of the 30 it takes"]), (30, [])):
+            rates = [k / count for k in range(count)]
+            found = made_up(rates, {"part": part}, part=rates)
+            ax = fastnn.plot.search(found)
+            bars = ax.figure.axes[1]
+            assert [text.get_text().replace("\n", " ") for text in bars.texts] == words
+            names = [text.get_text() for text in ax.get_legend().get_texts()]
+            assert names == ["best", "finished"]
+
     def test_every_choice_is_there_and_the_best_in_front(self):
         import matplotlib.pyplot as plt
 
