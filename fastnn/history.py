@@ -19,9 +19,14 @@ SETTINGS = ("learning_rate",)  # names of what is chosen, not measured: no resul
 RISING = ("accuracy", "precision", "recall", "f1", "auc", "r2")  # in names of what should rise
 
 
+#: Whether larger values of a user's metric are better, by its name.
+DIRECTIONS: dict[str, bool] = {}
+
+
 def higher_is_better(name: str) -> bool:
     """Return whether larger values of a quantity are better, by its name."""
-    return any(word in name for word in RISING)
+    known = DIRECTIONS.get(name.removeprefix("validation_"))
+    return known if known is not None else any(word in name for word in RISING)
 
 
 def check_monitor(who: str, monitor: str, names: Collection[str]) -> None:

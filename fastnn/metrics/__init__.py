@@ -12,6 +12,8 @@ from .classification import (
     precision,
     recall,
 )
+from .registration import name_of as name_of
+from .registration import register
 from .report import ClassReport
 from .scores import log_loss, mae, mse, r2, roc_auc
 
@@ -29,5 +31,6 @@ __all__ = [
     "precision",
     "r2",
     "recall",
+    "register",
     "roc_auc",
 ]

@@ -29,11 +29,12 @@ def check_metric_names(
     Without an activation any name will do.
     """
     names = names if isinstance(names, str) else arguments.as_list(names, "metrics", '["f1"]')
-    names = (names,) if isinstance(names, str) else tuple(names)
+    names = (names,) if isinstance(names, str) else tuple(map(metrics.name_of, names))
     for name in names:
         if not isinstance(name, str) or name not in metrics.NAMES:
             raise SettingError(
-                f"metric {name!r} does not exist; choose from {', '.join(metrics.NAMES)}"
+                f"metric {name!r} does not exist; choose from {', '.join(metrics.NAMES)}, or make "
+                "it by fastnn.metrics.register"
             )
         values = metrics.NAMES[name].needs == "values"
         others = [other for other, metric in metrics.NAMES.items() if metric.needs == "values"]
@@ -67,12 +68,16 @@ def validate_metrics(
     p = np.full((len(truth), K), 1 / K if output == "softmax" else 0.5)
     for name in names:
         metric = _metric(name, K)
+        problem = f"metric {name!r} cannot be taken of the {part} examples"
         try:
-            metric.function(truth, _positive(p) if metric.needs == "probabilities" else truth)
+            with np.errstate(all="ignore"):  # these predictions are not the network's
+                metric.function(truth, _positive(p) if metric.needs == "probabilities" else truth)
         except FastnnError as error:
-            raise type(error)(
-                f"metric {name!r} cannot be taken of the {part} examples: {error}"
-            ) from None
+            raise type(error)(f"{problem}: {error}") from None
+        except ArithmeticError:  # of a user's metric, and of perfect or equal predictions alone
+            pass
+        except Exception as error:  # a user's metric may raise what it likes
+            raise SettingError(f"{problem}: {type(error).__name__}: {error}") from error
 
 
 def validate_monitors(
@@ -96,6 +101,11 @@ def validate_monitors(
 
 def _metric(name: str, K: int) -> metrics.Metric:
     """Return the metric of a name for K outputs: that of class 1, or of more classes the mean."""
+    if name not in metrics.NAMES:
+        raise SettingError(
+            f"metric {name!r} was registered where the network was fitted, but not in this "
+            "process; call fastnn.metrics.register here too"
+        )
     several = K > 2 and f"{name}_macro" in metrics.NAMES
     return metrics.NAMES[f"{name}_macro" if several else name]
 
