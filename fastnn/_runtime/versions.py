@@ -11,7 +11,7 @@ from fastnn import kernels
 from fastnn._version import __version__
 
 from .backend import active
-from .text import Text
+from .text import Text, plural
 from .threads import available_cores, get_num_threads
 
 __all__ = ["collect", "show_versions"]
@@ -92,4 +92,4 @@ def _cache() -> str:
         sizes = [file.stat().st_size for file in folder.iterdir()]
     except OSError:
         sizes = []
-    return f"{folder} ({len(sizes)} files, {sum(sizes) / 1e6:.1f} MB)"
+    return f"{folder} ({plural(len(sizes), 'file')}, {sum(sizes) / 1e6:.1f} MB)"

@@ -6,6 +6,7 @@ import argparse
 
 import numpy as np
 
+from fastnn._runtime.text import plural
 from fastnn.data import flatten_images
 from fastnn.diagnostics.gradient_checking import check_gradients
 from fastnn.network import Network
@@ -32,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
             parameter += rng.normal(0, 0.1, parameter.shape)
     some = slice(arguments.examples)
     print_result(
-        f"checking  {len(X[some])} examples; weights as they were drawn, biases moved off 0\n"
+        f"checking  {plural(len(X[some]), 'example')}; weights as they were drawn, biases moved "
+        "off 0\n"
     )
     report = check_gradients(net, X[some], task.y[some], seed=arguments.seed)
     print_result(str(report))

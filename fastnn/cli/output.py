@@ -7,7 +7,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from fastnn._runtime.optional import require
 from fastnn.saving.atomic_write import replace
@@ -23,17 +23,21 @@ def print_result(line: str) -> None:
 
 def print_fact(label: str, text: str) -> None:
     """Print what a run works on or with: a label, and text that is folded on terminals alone."""
-    if sys.stdout.isatty():
-        text = textwrap.fill(
-            text, max(30, shutil.get_terminal_size().columns - LABEL),
-            break_long_words=False, break_on_hyphens=False,
-        ).replace("\n", "\n" + LABEL * " ")  # fmt: skip
-    print_result(f"{label:<{LABEL}}{text}")
+    folded = fold(text, sys.stdout, LABEL).replace("\n", "\n" + LABEL * " ")
+    print_result(f"{label:<{LABEL}}{folded}")
 
 
 def print_note(line: str) -> None:
     """Print a line about the result: to stderr, so that results can be piped on."""
     print(line, file=sys.stderr, flush=True)
+
+
+def fold(text: str, stream: TextIO, indent: int = 0) -> str:
+    """Return text in lines that fit where a stream goes, if that is a terminal; else as it is."""
+    if not stream.isatty():
+        return text
+    width = max(40, shutil.get_terminal_size().columns) - indent
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def make_folder(path: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from fastnn.errors import SettingError
 
-from .output import make_folder, print_note
+from .output import fold, make_folder, print_note
 from .verb import grouped, option
 
 __all__ = ["OUT_OPTIONS", "claim_folder"]
@@ -64,7 +65,8 @@ def claim_folder(
     numbered = (Path(f"{DEFAULT}-{k}") for k in itertools.count(2))
     free = next(path for path in numbered if not _files_in(path, files) or may_replace(path))
     make_folder(free)
-    print_note(f"{taken[0]} exists; this run writes to {free} (--overwrite would replace it)")
+    says = f"{taken[0]} exists; this run writes to {free} (--overwrite would replace it)"
+    print_note(fold(says, sys.stderr))
     return free
 
 

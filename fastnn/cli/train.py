@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from .data_options import DATA_OPTIONS, data_usage_error, load_data
 from .epoch_table import N_REPORTS, EpochTable
 from .fit_options import FIT_OPTIONS, early_stopping, fit_settings, fit_usage_error
 from .network_options import NETWORK_OPTIONS, network_settings, network_usage_error
-from .output import print_fact, print_note, print_result, write_picture
+from .output import fold, print_fact, print_note, print_result, write_picture
 from .run_folder import OUT_OPTIONS, claim_folder
 from .task import Task, build_network, find_pixel_max, format_network, format_task, write_model
 from .verb import Verb, grouped, option
@@ -54,14 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
             find_folder(path)  # what cannot be written is refused before the training
     print_fact("data", format_task(task))
     print_fact("network", format_network(net, pixel_max))
-    began = time.perf_counter()
+    began, before = time.perf_counter(), net.history.epochs
     try:
         interrupted = train(net, task, arguments)
     except (OSError, KeyboardInterrupt):  # a closed pipe or a full disk loses nothing
         if net.history.epochs:
             write_model(net, task, pixel_max, model)
         raise
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - began if net.history.epochs > before else 0.0
     write_model(net, task, pixel_max, model)  # before anything that can fail
     if interrupted:
         done = plural(net.history.epochs, "epoch")
@@ -137,7 +138,7 @@ def train(net: Network, task: Task, arguments: argparse.Namespace) -> bool:
     if arguments.checkpoint is not None and not history.interrupted:
         model_file.checkpoint(state_of(net), arguments.checkpoint)
     for remark in remarks(net, history, stop, settings):
-        print_note(f"\n{remark}")
+        print_note("\n" + fold(remark, sys.stderr))
     return history.interrupted
 
 
@@ -188,9 +189,10 @@ def format_scores(net: Network, task: Task, seconds: float) -> str:
         for X, y in ((task.X, task.y), (task.X_test, task.y_test))
     )
     right, right_tested = scores.pop("accuracy"), tested.pop("accuracy")
+    took = f", trained in {seconds:.1f} s" if seconds else ""
     lines = [
         f"train accuracy {format_percent(right, 2)}, test accuracy "
-        f"{format_percent(right_tested, 2)}, trained in {seconds:.1f} s"
+        f"{format_percent(right_tested, 2)}{took}"
     ]
     lines += [
         f"{name.replace('_', ' ')} {scores[name]:.4f} on the training, {tested[name]:.4f} on the "
@@ -199,7 +201,7 @@ def format_scores(net: Network, task: Task, seconds: float) -> str:
         if name != "cost"
     ]
     warning = judge_classes((right, right_tested), task.y, task.y_test, task.classes)
-    return "\n".join(lines if warning is None else [*lines, f"\n{warning}\n"])
+    return "\n".join(lines if warning is None else [*lines, "", fold(warning, sys.stdout), ""])
 
 
 def draw_history(net: Network, title: str, path: Path) -> str:

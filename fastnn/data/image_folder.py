@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._runtime.text import plural
 from fastnn._runtime.threads import get_num_threads
 from fastnn._validation import arguments
 from fastnn.errors import DataFileError, FastnnError
@@ -190,7 +191,9 @@ def _read_all(
         raise DataFileError(
             f"{first}{others}; remove it, or leave such files out by skip_unreadable=True"
         ) from first
-    warnings.warn(f"left out {len(faults)} files: {first}{others}", UserWarning, stacklevel=3)
+    warnings.warn(
+        f"left out {plural(len(faults), 'file')}: {first}{others}", UserWarning, stacklevel=3
+    )
     kept = [i for i in range(len(files)) if i not in faults]
     return X[kept], kept
 

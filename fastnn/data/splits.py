@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn._runtime.text import plural
 from fastnn._validation import arguments
 from fastnn._validation.label_kinds import is_missing
 from fastnn.errors import DataError, SettingError, ShapeError
@@ -75,11 +76,11 @@ def split(
     names, label = _class_indices(y) if stratify else (None, np.zeros(m, np.int64))
     if groups is None:
         sizes = _sizes(m, shares)
-        part, among = _assign_rows(label, order, sizes), f"{m} rows"
+        part, among = _assign_rows(label, order, sizes), plural(m, "row")
     else:
         group = _group_indices(groups, m)
         part = _assign_groups(label, group, order, shares)
-        among = f"{m} rows in {group.max(initial=-1) + 1} groups"
+        among = f"{plural(m, 'row')} in {plural(group.max(initial=-1) + 1, 'group')}"
     _check_part_sizes(part, shares, among)
     if names is not None:
         _check_classes(label, part, names)

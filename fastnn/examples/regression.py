@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import Adam, Dense, Network, Normalization, data, metrics
+from fastnn._runtime.text import plural
 from fastnn.callbacks import EarlyStopping
 
 
@@ -36,7 +37,7 @@ def main() -> None:
         validation_data=(X_dev, (y_dev - mean) / deviation),
         callbacks=[stop],
     )
-    print(f"stopped after {history.epochs} epochs, best was epoch {stop.best_epoch}")
+    print(f"stopped after {plural(history.epochs, 'epoch')}, best was epoch {stop.best_epoch}")
 
     for name, guess in (
         ("the mean price", np.full(len(y_test), mean)),

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastnn import initializers, losses
-from fastnn._runtime.text import Text
+from fastnn._runtime.text import Text, plural
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
 from fastnn.history import History
@@ -185,8 +185,8 @@ class NetworkDescription:
             self._state.build(n)
         elif n != self.inputs:
             raise SettingError(
-                f"this network is built for {self.inputs} features and cannot be built for {n}; "
-                "make a new Network"
+                f"this network is built for {plural(self.inputs, 'feature')} and cannot be built "
+                f"for {n}; make a new Network"
             )
         return self
 

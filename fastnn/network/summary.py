@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastnn._display.table import Table
-from fastnn._runtime.text import Text
+from fastnn._runtime.text import Text, plural
 from fastnn.layers import BatchNorm, Dense, Layer
 from fastnn.training.state import NetworkState
 
@@ -32,7 +32,7 @@ def format_totals(state: NetworkState) -> str:
         for layer in state.layers:
             total += _count(layer, width) or 0
             width = layer.units if isinstance(layer, Dense) else width
-        known = f"{total:,} parameters"
+        known = plural(total, "parameter")
     return f"{known}, loss {state.loss.name}, {state.dtype.name}"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._runtime.text import plural
 from fastnn._validation import arguments
 from fastnn.errors import SettingError, ShapeError
 
@@ -87,7 +88,7 @@ def first_layer(
     ax = axes_or_new(ax, (max(side * mosaic.shape[1], 2.4), side * mosaic.shape[0] + 0.5))
     ax.imshow(mosaic, interpolation="nearest")
     ax.set_axis_off()
-    ax.set_title("weights of 1 unit" if count == 1 else f"weights of {count} units", fontsize=10)
+    ax.set_title(f"weights of {plural(count, 'unit')}", fontsize=10)
     return ax
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._runtime.text import plural
 from fastnn._runtime.threads import get_num_threads
 from fastnn.errors import DivergenceError
 from fastnn.history import History, check_monitor
@@ -213,8 +214,8 @@ class Trainer:
         layer = self._first_nonfinite_output(self.validation.X) or "loss"
         self.training.epoch = epoch = int(self.settings["first_epoch"]) + epochs
         raise DivergenceError(
-            f"the validation cost is not finite after {epoch} epochs: numbers leave the range of "
-            f"{self.program.theta.dtype} first in layer {layer!r}. The network keeps its "
+            f"the validation cost is not finite after {plural(epoch, 'epoch')}: numbers leave the "
+            f"range of {self.program.theta.dtype} first in layer {layer!r}. The network keeps its "
             "parameters from the end of that epoch; look at the largest numbers of the validation "
             f"data{self._advice()}",
             layer=layer,

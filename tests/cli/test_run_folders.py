@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -87,6 +88,16 @@ def test_a_checkpoint_goes_on_in_its_own_folder_alone(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "nothing left to do: state.safetensors holds 3 epochs" in text
     assert "test accuracy" in text
+    assert "trained in" not in text
+
+
+def test_on_terminals_long_lines_are_folded_between_words(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main([*SHORT, "--clip-norm", "1", "--schedule", "cosine", "--l2", "0.1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines[: lines.index("")])) <= 60
+    assert any(line.startswith(" " * 10 + "rate 0.001") for line in lines)
 
 
 def test_a_network_that_learnt_nothing(rows, capsys):

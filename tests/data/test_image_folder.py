@@ -64,7 +64,7 @@ def test_a_class_of_unreadable_files_is_refused(flowers):
     (flowers / "tulip").mkdir()
     (flowers / "tulip" / "1.png").write_bytes(b"no picture")
     with (
-        pytest.warns(UserWarning, match="left out 1 files"),
+        pytest.warns(UserWarning, match="left out 1 file: "),
         pytest.raises(DataFileError, match="tulip' holds no picture"),
     ):
         load_image_folder(flowers, 4, skip_unreadable=True)

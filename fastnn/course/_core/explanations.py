@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from fastnn._runtime.text import plural
+
 
 def slope(result: dict[str, float]) -> Iterator[str]:
     """Say how far f moves."""
@@ -15,7 +17,7 @@ def slope(result: dict[str, float]) -> Iterator[str]:
 def squared_error_against_cross_entropy(result: dict[str, dict[str, Any]]) -> Iterator[str]:
     """Say how many valleys each cost has, and where descent ended."""
     for name, found in result.items():
-        valleys = "1 valley" if found["minima"] == 1 else f"{found['minima']} valleys"
+        valleys = plural(found["minima"], "valley")
         bent = "not convex" if found["curvature"] < -1e-6 else "convex"
         yield (
             f"{name + ':':14} {valleys} along a line ({bent}); descent went from w = -10 to "
