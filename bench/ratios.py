@@ -93,7 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Print the ratio vectorized / jitted of all rows.")
     parser.add_argument("name", nargs="?", default="", help="only rows whose name contains this")
     parser.add_argument("--seconds", type=float, default=0.3, help="spent on a row")
-    parser.add_argument("--one-thread", action="store_true", help="as the README's table")
+    parser.add_argument("--one-thread", action="store_true", help="as the table of loops")
     parser.add_argument(
         "--order", choices=("C", "F"), default="C", help="F: as compiled ops want it, uncopied"
     )

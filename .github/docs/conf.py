@@ -18,6 +18,7 @@ version = release = fastnn.__version__
 
 extensions = [
     "fences",
+    "links",
     "reference",
     "myst_nb",
     "sphinx.ext.autodoc",

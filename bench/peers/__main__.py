@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastnn.saving.atomic_write import write_text
 
-from ..readme import README, replaced
+from ..readme import PERFORMANCE, ROOT, replaced
 from .measure import KNOWN
 from .picture import draw
 from .report import Records, markdown, terminal
@@ -16,7 +16,7 @@ from .rows import NAMES, chosen
 from .worker import measure_apart
 
 BEGIN, END = "<!-- peers table: begin -->", "<!-- peers table: end -->"
-PICTURE = Path(__file__).resolve().parent.parent / "peers.svg"
+PICTURE = ROOT / ".github/docs/_static/peers.svg"
 
 
 def _options() -> argparse.Namespace:
@@ -30,7 +30,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--varied", action="store_true", help="also twins of slightly other sizes")
     parser.add_argument("--goals", action="store_true", help="show the ratios wanted")
     parser.add_argument("--json", type=Path, help="write everything measured to this file")
-    parser.add_argument("--write", action="store_true", help="put table and picture into place")
+    parser.add_argument("--write", action="store_true", help="put both into performance.md")
     options = parser.parse_args()
     try:
         chosen(options.rows)
@@ -49,7 +49,7 @@ def main() -> None:
     """Measure, print, and write what is wanted."""
     options = _options()
     if options.write:  # markers missing: say so before measuring
-        replaced(README.read_text(encoding="utf-8"), "", BEGIN, END)
+        replaced(PERFORMANCE.read_text(encoding="utf-8"), "", BEGIN, END)
     arguments = [
         f"--rows={options.rows}", f"--peers={options.peers}", f"--rounds={options.rounds}",
         f"--seconds={options.seconds}", *(["--varied"] if options.varied else []),
@@ -61,8 +61,8 @@ def main() -> None:
     table = markdown(records, options.rounds)
     print(table)
     if options.write:
-        text = replaced(README.read_text(encoding="utf-8"), table, BEGIN, END)
-        write_text(README, text, "the README")
+        text = replaced(PERFORMANCE.read_text(encoding="utf-8"), table, BEGIN, END)
+        write_text(PERFORMANCE, text, PERFORMANCE.name)
         draw(records, PICTURE)
 
 

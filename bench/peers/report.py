@@ -1,4 +1,4 @@
-"""The report: ratios to the fastest peer, as text for the terminal and as the README's block."""
+"""The report: ratios to the fastest peer, as text for the terminal and as a page's block."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _twin(records: Records, threads: int, place: int, value: float) -> str:
 
 
 def markdown(records: Records, rounds: int) -> str:
-    """Return the README's table, refused rows left out, and one line of conditions."""
+    """Return the page's table, refused rows left out, and one line of conditions."""
     heads, marks = ["work"], [":--"]
     for threads in records:
         count = f"{threads} thread{'s' if threads > 1 else ''}"

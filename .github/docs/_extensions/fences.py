@@ -18,6 +18,16 @@ kernelspec:
   display_name: Python 3
 ---
 """
+#: Runs before a page's first block: output is the same whether or not a fit took long.
+QUIET = """\
+```{code-cell} python
+:tags: [remove-cell]
+from fastnn.training import progress
+
+progress.PATIENCE = float("inf")  # seconds until a bar is shown
+progress.announce_compilation = lambda say: None
+```
+"""
 FENCE = re.compile(r"^```(python|console)\n(.*?)^```$", re.M | re.S)
 SHELL = """\
 import subprocess
@@ -46,7 +56,9 @@ def to_notebook(app: Any, docname: str, source: list[str]) -> None:
     """Turn a page of plain markdown with blocks to run into the text of a notebook."""
     is_page = Path(app.env.doc2path(docname)).suffix == ".md"
     if is_page and not source[0].startswith("---\n") and FENCE.search(source[0]):
-        source[0] = HEAD + FENCE.sub(cell, source[0])
+        first = FENCE.search(source[0]).start()
+        cells = FENCE.sub(cell, source[0][first:])
+        source[0] = f"{HEAD}{source[0][:first]}{QUIET}\n{cells}"
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -11,7 +11,7 @@ import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,6 +40,8 @@ TITLES = {
 }
 #: Modules that users name although `fastnn.__all__` does not list them.
 MODULES = ("activations", "examples", "initializers", "losses", "optimizers", "schedules", "tuning")
+#: Public modules whose own modules are public, too.
+PACKAGES = ("fastnn.course", "fastnn.examples")
 #: Classes that nobody constructs: functions return them.
 RESULTS = (
     "fastnn.tuning.search.Search",
@@ -51,7 +53,7 @@ def public_modules() -> list[str]:
     """Return the full names of the modules that users import, those of the course last."""
     named = {n for n in dir(fastnn) if isinstance(getattr(fastnn, n), ModuleType)} | {*MODULES}
     names = [f"fastnn.{name}" for name in sorted(named) if not name.startswith("_")]
-    for package in ("fastnn.course", "fastnn.examples"):
+    for package in PACKAGES:
         found = pkgutil.iter_modules(importlib.import_module(package).__path__)
         names += [f"{package}.{each.name}" for each in found if not each.name.startswith("_")]
     return names
@@ -158,11 +160,14 @@ def pages() -> dict[str, str]:
             _entry(f"{name}.{n}", getattr(module, n), known, public) for n in names_of(module)
         ]
         found[name] = _page(name, f".. automodule:: {name}\n   :no-members:\n", entries)
+    for name in PACKAGES:
+        inner = [f"   {each}" for each in found if each.startswith(f"{name}.")]
+        found[name] += "\n".join(["", ".. toctree::", "   :hidden:", "", *inner, ""])
     return found
 
 
-def _index(names: Iterator[str]) -> str:
-    """Return the table of the pages, in markdown."""
+def _index(names: Sequence[str]) -> str:
+    """Return the table of the pages and their order for the sidebar, in markdown."""
     lines = ["| page | what it holds |", "|---|---|"]
     for name in names:
         title, holds = TITLES.get(name, (f"`{name}`", ""))
@@ -170,7 +175,10 @@ def _index(names: Iterator[str]) -> str:
             lines_of_doc = (importlib.import_module(name).__doc__ or "").strip().split("\n")
             holds = lines_of_doc[0].replace("``", "`")
         lines.append(f"| [{title}](api/{name}.rst) | {holds} |")
-    return "\n".join(lines) + "\n"
+    outer = [
+        f"api/{name}" for name in names if not name.startswith(tuple(f"{p}." for p in PACKAGES))
+    ]
+    return "\n".join([*lines, "", "```{toctree}", ":hidden:", "", *outer, "```", ""])
 
 
 def write(app: Any) -> None:
@@ -179,7 +187,7 @@ def write(app: Any) -> None:
     folder.mkdir(exist_ok=True)
     found = pages()
     texts = {f"{name}.rst": text for name, text in found.items()}
-    texts["modules.txt"] = _index(iter(found))
+    texts["modules.txt"] = _index(list(found))
     for name, text in texts.items():
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
