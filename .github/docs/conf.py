@@ -8,6 +8,7 @@ import fastnn
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_extensions"))
+os.environ.pop("MPLBACKEND", None)  # blocks draw on the page: with Agg they would draw nothing
 # Shell blocks call `fastnn`, which stands beside the Python that builds the site.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
