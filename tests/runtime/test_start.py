@@ -230,7 +230,8 @@ def test_the_command_says_once_that_it_compiles(cache, tmp_path):
     """What lacks is one kernel, and those that only the command's network needs."""
     removed = [entry.unlink() for entry in cache.rglob("update.update_parameters-*")]
     assert removed
-    arguments = ["fastnn", "train", "--epochs", "1", "--layers", "2", "--out", str(tmp_path)]
+    arguments = ["fastnn", "train", "--epochs", "1", "--layers", "2", "--overwrite"]
+    arguments += ["--out", str(tmp_path)]
     code = (
         "import os, runpy, sys; os.dup2(1, 2)\n"
         f"sys.argv[:] = {arguments!r}\n"
