@@ -46,6 +46,11 @@ class Loss(ShortRepr):
         return self.code.name.lower()
 
     @property
+    def is_default(self) -> bool:
+        """Whether its name alone stands for it: no parameter is set."""
+        return self == type(self)()
+
+    @property
     def rate(self) -> float:
         """The one number that the kernels take as a parameter of the loss."""
         return 0.0

@@ -103,6 +103,12 @@ class Registered(Loss):
         return self.function
 
     @property
+    def is_default(self) -> bool:
+        """Whether its name alone stands for it, in this process."""
+        known = REGISTRY.get(self.function)
+        return known is not None and self.parameter == known.parameter
+
+    @property
     def rate(self) -> float:
         """The parameter, 0 without one."""
         return 0.0 if self.parameter is None else self.parameter

@@ -19,8 +19,7 @@ def as_code(kind: str, state: NetworkState) -> str:
         settings |= {"loss": repr(state.loss.name), "dtype": repr(state.dtype.name)}
     else:
         if state.loss != losses.resolve(None, output_activation(state.layers)):
-            plain = state.loss == type(state.loss)()
-            settings["loss"] = repr(state.loss.name if plain else state.loss)
+            settings["loss"] = repr(state.loss.name if state.loss.is_default else state.loss)
         defaults = {"init": (state.init, "he"), "seed": (state.seed, 0)}
         defaults["dtype"] = state.dtype.name, "float32"
         settings |= {

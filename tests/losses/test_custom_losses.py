@@ -121,6 +121,8 @@ def test_its_parameter_is_the_third_argument(backend):
     twin, _ = fitted(losses.Huber(0.2), Dense(2), VALUES)
     np.testing.assert_allclose(net.predict(X), twin.predict(X), rtol=1e-9)
     assert repr(loss) == "Registered('huber_copy', 0.2)"
+    assert "loss=Registered('huber_copy', 0.2)" in repr(net)
+    assert "loss='huber_copy'" in repr(Network([Dense(2)], loss="huber_copy"))
     assert losses.Registered("huber_copy") == losses.Registered("huber_copy", 0.7)
     with pytest.raises(SettingError, match="takes no parameter, got 3"):
         losses.Registered("squared_copy", 3)
@@ -197,6 +199,18 @@ def test_numpy_alone_runs_what_numba_cannot_compile():
     losses.register("interpreted", cost, lambda a, y: 1 - y + 2 * a, compiled=False)
     with pytest.raises(SettingError, match="cannot be compiled: cost: "):
         losses.register("interpreted", cost, lambda a, y: 1 - y + 2 * a, compiled=True)
+
+
+def test_a_function_that_computes_something_else_when_compiled_is_not_compiled():
+    """Python's whole numbers have no end, and compiled ones wrap around."""
+
+    def cost(a, y):
+        large = int(y * 0 + 1e10)
+        return (a - y) ** 2 + large * large * large * 1e-30
+
+    with pytest.warns(UserWarning, match=r"compiled, cost\(-2.9629, -2.4827\) is .*, not 1\."):
+        loss = losses.register("overflowing", cost, lambda a, y: 2 * (a - y))
+    assert not loss.compiled
 
 
 def test_compiled_functions_may_be_written_for_arrays():
