@@ -1,4 +1,4 @@
-"""`fastnn check`: the gradients of a network on images beside slopes by finite differences."""
+"""`fastnn check`: the gradients of a network on images beside those by finite differences."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ VERB = Verb(
         option("--layers", metavar="N,N", type=hidden_units, default=(20, 7, 5),
                help="units of the hidden layers (default: 20,7,5)"),
         option("--examples", metavar="N", type=count, default=32,
-               help="images in the cost whose slopes are taken (default: 32)"),
+               help="images that the cost is taken of (default: 32)"),
         option("--seed", metavar="N", type=seed, default=0,
                help="of the weights and random directions (default: 0)"),
     ),

@@ -62,6 +62,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = build_parser(load_verbs(argv))
     if not argv:
         parser.error("which command? Start with: fastnn train")
+    if argv[0].startswith("-") and argv[0].partition("=")[0] not in parser.known_options():
+        parser.error(f"the command comes first, like: fastnn train {argv[0]}")
     if argv[0] not in VERBS and not argv[0].startswith("-"):
         hint = closest(argv[0], [*VERBS, "--help", "--version"])
         known = f"the commands are {', '.join(VERBS)}"

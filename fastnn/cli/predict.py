@@ -129,6 +129,7 @@ examples:
   fastnn predict fastnn-out/model.safetensors --invert scan.png
       ink on white paper, for the bundled digits, which are light on dark
 
-Pictures are stretched to the size of the training images, and made grey if those were.
+Pictures are stretched to the size of the training images, and made grey if
+those were.
 """,
 )

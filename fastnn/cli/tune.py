@@ -183,7 +183,7 @@ examples:
   fastnn tune
       50 trials on the bundled digits; writes the best network, best.safetensors,
       and search.png into fastnn-out, and prints the command that repeats it
-  fastnn tune --train train_cats.h5 --trials 100 --processes 4 --study cats.study
+  fastnn tune --train cats.h5 --trials 100 --processes 4 --study cats.study
       images of your own; run it again to go on where it stopped
 
 Learning rate, units, hidden layers, batch size, L2 and dropout are drawn at

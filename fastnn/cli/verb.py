@@ -87,9 +87,13 @@ OUT = option(
 class CommandParser(argparse.ArgumentParser):
     """A parser that names the option that was meant, where it meets one that does not exist."""
 
+    def known_options(self) -> list[str]:
+        """Return the options that exist, ``-h`` and ``--help`` among them."""
+        return list(self._option_string_actions)
+
     def refuse(self, unknown: list[str]) -> NoReturn:
         """End with exit code 2 and a sentence about arguments that the command does not have."""
-        known = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        known = [flag for flag in self.known_options() if flag.startswith("--")]
         self.error(unknown_arguments(self.prog, unknown, known))
 
 

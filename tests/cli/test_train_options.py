@@ -13,7 +13,7 @@ from fastnn import losses, optimizers, schedules
 from fastnn.callbacks import EarlyStopping
 from fastnn.cli import registry, task, train
 from fastnn.cli.hints import closest, unknown_arguments
-from fastnn.cli.main import main, parse
+from fastnn.cli.main import VERBS, main, parse
 from fastnn.cli.task import Task
 from fastnn.network.loading import load
 
@@ -172,6 +172,7 @@ def test_what_is_wrong_gets_one_sentence_and_2(options, words, capsys):
         (["help"], "did you mean --help?"),
         (["zzz"], "the commands are train, predict"),
         ([], "Start with: fastnn train"),
+        (["--epochs", "3"], "the command comes first, like: fastnn train --epochs"),
     ],
 )
 def test_commands_that_do_not_exist(call, words, capsys):
@@ -189,12 +190,18 @@ def test_hints_name_only_what_there_is():
     assert closest("lr", ["beta"]) == ""
 
 
-def test_the_help_fits_into_80_columns(capsys, monkeypatch):
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_fits_into_80_columns(verb, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_the_options_of_train_stand_in_groups(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     text = capsys.readouterr().out
-    assert max(map(len, text.splitlines())) <= 80
     titles = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
     assert titles[1:] == ["data:", "network:", "training:",
                           "against overfitting and divergence:", "files:", "examples:"]  # fmt: skip
