@@ -21,6 +21,7 @@ LOADERS = {
 #: Why some may: none of them reads what a stranger has written.
 ALLOWED = {
     "fastnn/tuning/search.py": {"pickle"},  # dumps alone, to see whether processes can be given it
+    "fastnn/tuning/results.py": {"pickle"},  # dumps alone, to see whether a function can be kept
     # Numba's own code, from a folder of the user alone
     "kernels/jitted/compiler/disk_cache.py": {"pickle"},
 }
@@ -30,6 +31,7 @@ IMPORTERS = {
     "fastnn/_moved.py": "names of a fixed table",
     "fastnn/cli/main.py": "names of the modules of verbs, from a fixed list",
     "fastnn/_runtime/optional.py": "names of optional dependencies; its calls are checked below",
+    "fastnn/callbacks/tensorboard.py": "parts of tensorboard, named where it is called",
     "fastnn/plot/_canvas.py": "parts of matplotlib, named where it is called",
     "kernels/__init__.py": "names of backends",
 }

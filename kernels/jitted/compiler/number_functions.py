@@ -14,13 +14,13 @@ from .jit import in_memory
 
 
 @in_memory
-def where(condition, x, y):
+def where_number(condition, x, y):
     """Return x if the condition holds, else y; all are numbers."""
     return x if condition else y
 
 
 @in_memory
-def clip(a, a_min, a_max):
+def clip_number(a, a_min, a_max):
     """Return the number a, but at least a_min and at most a_max; NaN stays NaN."""
     return a_min if a < a_min else (a_max if a > a_max else a)
 
@@ -29,12 +29,12 @@ def _numpy_of_numbers():
     """Return a module with all names of `numpy`, of which `where` and `clip` take numbers."""
     module = types.ModuleType("numpy")
     names = {name: value for name, value in vars(np).items() if not name.startswith("__")}
-    vars(module).update(names | {"where": where, "clip": clip})
+    vars(module).update(names | {"where": where_number, "clip": clip_number})
     return module
 
 
 #: id of what a user's function may have among its globals → what it is compiled with.
-_STAND_INS = {id(np): _numpy_of_numbers(), id(np.where): where, id(np.clip): clip}
+_STAND_INS = {id(np): _numpy_of_numbers(), id(np.where): where_number, id(np.clip): clip_number}
 
 
 def _exchange(value):
