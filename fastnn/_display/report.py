@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .table import Table
 
-__all__ = ["Report", "to_html"]
+__all__ = ["Report", "to_html", "to_text"]
 
 
 class Report:
@@ -21,11 +21,15 @@ class Report:
         raise NotImplementedError(f"{type(self).__name__} does not say what it shows")
 
     def __repr__(self) -> str:
-        parts = self._parts()
-        return "\n".join(part.text() if isinstance(part, Table) else part for part in parts)
+        return to_text(self._parts())
 
     def _repr_html_(self) -> str:
         return to_html(self._parts())
+
+
+def to_text(parts: Sequence[Table | str]) -> str:
+    """Return tables and sentences one below the other."""
+    return "\n".join(part.text() if isinstance(part, Table) else part for part in parts)
 
 
 def to_html(parts: Sequence[Table | str]) -> str:

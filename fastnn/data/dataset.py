@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._display.report import to_html
+from fastnn._display.table import Table
 from fastnn._validation import arguments
 
 from .labels import class_labels
+
+#: Classes that a notebook lists at most.
+MAX_CLASSES = 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,4 +68,24 @@ class Dataset:
         return (
             f"Dataset({self.name!r}, X {X.shape} {X.dtype}, y {y.shape} {y.dtype}, "
             f"{len(self.classes)} classes)"
+        )
+
+    def _repr_html_(self) -> str:
+        arrays = [
+            (name, str(array.shape), str(array.dtype))
+            for name, array in (("X", self.X), ("y", self.y))
+        ]
+        counts = np.bincount(self.y, minlength=len(self.classes))
+        rows = [
+            (str(label), name, f"{count:,}", f"{count / max(len(self.y), 1):.1%}")
+            for label, (name, count) in enumerate(zip(self.classes, counts, strict=True))
+        ]
+        more = len(rows) - MAX_CLASSES
+        return to_html(
+            [
+                f"Dataset {self.name!r}",
+                Table(("array", "shape", "dtype"), arrays, align="lll"),
+                Table(("label", "class", "examples", "share"), rows[:MAX_CLASSES], align="rlrr"),
+                f"and {more} more classes" if more > 0 else "",
+            ]
         )

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._display.report import Report
+from fastnn._display.table import Table
+
 Array = np.ndarray[Any, Any]
 
 RIGHT = 2e-7  # the course's bound for epsilon = 1e-7
@@ -60,8 +63,8 @@ class ParameterCheck:
         return bool(self.error <= RIGHT * self.scale + self.rounding)
 
 
-@dataclass(frozen=True, eq=False)
-class GradientReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class GradientReport(Report):
     """What `check_gradients` found; printing gives the table.
 
     Attributes
@@ -124,25 +127,19 @@ class GradientReport:
             f"lies between them: {found}."
         )
 
-    def __repr__(self) -> str:
-        wide = max(9, *(len(row.name) for row in self.rows))
-        shape = max(5, *(len(str(row.shape)) for row in self.rows))
-        lines = [f"{'parameter':<{wide}}  {'shape':<{shape}}  {'checked':>8}  difference"]
+    def _parts(self) -> list[Table | str]:
+        rows = []
         for row in self.rows:
-            mark = f"  ({row.kinks} at a kink)" if row.kinks else ""
+            marks = [f"({row.kinks} at a kink)"] if row.kinks else []
             if not row.passed:
-                mark += "  <- " + ("?" if row.difference < DOUBTFUL else "wrong")
-            lines.append(
-                f"{row.name:<{wide}}  {row.shape!s:<{shape}}  {row.slopes.size:>8}  "
-                f"{row.difference:>10.1e}{mark}"
-            )
+                marks.append("<- " + ("?" if row.difference < DOUBTFUL else "wrong"))
+            size, difference = f"{row.slopes.size:>8}", f"{row.difference:>10.1e}"
+            rows.append((row.name, str(row.shape), size, difference, "  ".join(marks)))
+        rows.append(("all", "", "", f"{self.difference:>10.1e}", ""))
         way = "every parameter" if self.in_full else "random directions in each large matrix"
-        return "\n".join(
-            [
-                *lines,
-                f"{'all':<{wide}}  {'':<{shape}}  {'':>8}  {self.difference:>10.1e}",
-                self.verdict,
-                f"Checked on a float64 copy: {way}, central differences with epsilon = "
-                f"{self.epsilon:g}.",
-            ]
-        )
+        return [
+            Table(("parameter", "shape", "checked", "difference", ""), rows, align="llrrl"),
+            self.verdict,
+            f"Checked on a float64 copy: {way}, central differences with epsilon = "
+            f"{self.epsilon:g}.",
+        ]

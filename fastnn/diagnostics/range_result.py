@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._display.report import Report
+from fastnn._display.table import Table
 from fastnn._runtime.text import plural
 
 from ..errors import DataError
@@ -15,8 +17,8 @@ Array = np.ndarray[Any, Any]
 SHARE = 1 / 3  # without trial fits: the suggestion as a share of the rate with the lowest cost
 
 
-@dataclass(frozen=True, eq=False)
-class RangeTest:
+@dataclass(frozen=True, eq=False, repr=False)
+class RangeTest(Report):
     """Costs over learning rates; it prints the suggestion, `plot.range_test` draws the band.
 
     Attributes
@@ -96,11 +98,12 @@ class RangeTest:
         """Optimiser and batch size, as "Adam, batches of 128"; empty where nothing tells."""
         return f"{self.optimizer}, batches of {self.batch_size}" if self.optimizer else ""
 
-    def __repr__(self) -> str:
+    def _parts(self) -> list[Table | str]:
         low, high = self.band
-        lines = ["learning rate  lowest cost  median cost  highest cost"]
-        for row in zip(self.rates, low, self.median, high, strict=True):
-            lines.append("{:>13.2e}  {:>11.4g}  {:>11.4g}  {:>12.4g}".format(*row))
+        rows = [
+            (f"{rate:.2e}", *(f"{cost:.4g}" for cost in costs))
+            for rate, *costs in zip(self.rates, low, self.median, high, strict=True)
+        ]
         advice = "No learning rate can be suggested: training diverged at all of them."
         if self.has_suggestion:
             advice = f"Begin with a learning rate of about {self.suggestion:.1e}: "
@@ -109,8 +112,9 @@ class RangeTest:
                 if self.epochs
                 else "a third of where the median cost is lowest."
             )
-        lines += self._format_trials()
-        return "\n".join([*lines, f"{self._format_setting()}. {advice}"])
+        header = "learning rate", "lowest cost", "median cost", "highest cost"
+        costs_by_rate = Table(header, rows, align="rrrr")
+        return [costs_by_rate, *self._trials(), f"{self._format_setting()}. {advice}"]
 
     def _format_setting(self) -> str:
         """Return what was trained; results of version 0.1.0 know of their seeds alone."""
@@ -119,11 +123,14 @@ class RangeTest:
             return f"Over {n} seeds"
         return f"{self.setting}, over {plural(n, 'seed')}"
 
-    def _format_trials(self) -> list[str]:
-        """Return the lines about the trial fits that were not stopped early."""
+    def _trials(self) -> list[Table | str]:
+        """Return the table of the trial fits that were not stopped early."""
         if self.trial_rates is None or self.final_costs is None:
             return []
-        lines = [f"learning rate  final cost of a fit of {plural(self.epochs, 'epoch')}"]
-        for rate, cost in zip(self.trial_rates, self.final_costs, strict=True):
-            lines.append(f"{rate:>13.2e}  {cost:>11.4g}")
-        return ["", *lines, ""]
+        count = plural(self.epochs, "epoch")
+        rows = [
+            (f"{rate:>13.2e}", f"{cost:>11.4g}")
+            for rate, cost in zip(self.trial_rates, self.final_costs, strict=True)
+        ]
+        table = Table(("learning rate", f"final cost of a fit of {count}"), rows, align="rl")
+        return ["", table, ""]

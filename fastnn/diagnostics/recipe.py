@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fastnn._display.report import Report
+from fastnn._display.table import Table
 from fastnn._validation import arguments
 
 from ..errors import SettingError
@@ -26,8 +28,8 @@ AGAINST_VARIANCE = (
 )
 
 
-@dataclass(frozen=True)
-class BiasVariance:
+@dataclass(frozen=True, repr=False)
+class BiasVariance(Report):
     """Which problem the errors show and what to do about it; it prints.
 
     Attributes
@@ -72,24 +74,26 @@ class BiasVariance:
             steps += AGAINST_VARIANCE
         return steps
 
-    def __repr__(self) -> str:
+    def _parts(self) -> list[Table | str]:
         found = {
             "bias": "High bias: the network underfits what it was trained on.",
             "variance": "High variance: the network does not carry over to unseen examples.",
             "bias and variance": "High bias and high variance: first mend the bias.",
             "none": "Neither bias nor variance is a problem.",
         }
-        lines = [
-            f"human (or Bayes) error  {self.human_error:>7.2%}",
-            f"train error             {self.train_error:>7.2%}   "
-            f"avoidable bias {self.avoidable_bias:.2%}",
-            f"dev error               {self.dev_error:>7.2%}   variance {self.variance:.2%}",
-            found[self.problem],
-        ]
+        rows = [
+            ("human (or Bayes) error", f"{self.human_error:>7.2%}", ""),
+            (
+                "train error", f"{self.train_error:>7.2%}",
+                f" avoidable bias {self.avoidable_bias:.2%}",
+            ),
+            ("dev error", f"{self.dev_error:>7.2%}", f" variance {self.variance:.2%}"),
+        ]  # fmt: skip
+        lines = [found[self.problem]]
         if self.steps:
             lines.append("Try, in this order, and measure again after each:")
             lines += [f"  {number}. {step}" for number, step in enumerate(self.steps, 1)]
-        return "\n".join(lines)
+        return [Table((), rows, align="lrl"), "\n".join(lines)]
 
 
 def _error(value: Any, name: str) -> float:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastnn import initializers
+from fastnn._display.report import Report
+from fastnn._display.table import Table
 from fastnn._validation import arguments
 from fastnn.network import Network
 
@@ -23,8 +25,8 @@ Array = np.ndarray[Any, Any]
 EDGE = 0.01  # of sigmoid's range (0, 1) and of tanh's (−1, 1): beyond it a unit is saturated
 
 
-@dataclass(frozen=True)
-class Signal:
+@dataclass(frozen=True, repr=False)
+class Signal(Report):
     """The layers' signals from input to output; it prints, and `plot.signal` draws it.
 
     Attributes
@@ -40,18 +42,18 @@ class Signal:
         """What is wrong: vanishing, exploding, dead or saturated; or that nothing is."""
         return verdict_of(self.layers)
 
-    def __repr__(self) -> str:
-        wide = max(5, *(len(row.name) for row in self.layers))
+    def _parts(self) -> list[Table | str]:
         learns = any(row.gradient is not None for row in self.layers)
-        head = f"{'layer':<{wide}}  {'mean':>9}  {'spread':>9}  {'dead':>5}  {'saturated':>9}"
-        lines = [head + ("       ‖dW‖  update/W" if learns else "")]
+        header = ["layer", f"{'mean':>9}", f"{'spread':>9}", " dead", "saturated"]
+        rows = []
         for row in self.layers:
-            text = f"{row.name:<{wide}}  {row.mean:>9.2e}  {row.spread:>9.2e}  "
-            text += f"{row.dead:>5.0%}  {row.saturated:>9.0%}"
+            cells = [row.name, f"{row.mean:>9.2e}", f"{row.spread:>9.2e}"]
+            cells += [f"{row.dead:>5.0%}", f"{row.saturated:>9.0%}"]
             if row.gradient is not None and row.ratio is not None:
-                text += f"  {row.gradient:>9.2e}  {row.ratio:>8.1e}"
-            lines.append(text)
-        return "\n".join([*lines, self.verdict])
+                cells += [f"{row.gradient:>9.2e}", f"{row.ratio:>8.1e}"]
+            rows.append(cells)
+        header += [f"{'‖dW‖':>9}", "update/W"] if learns else []
+        return [Table(header, rows), self.verdict]
 
 
 def _measure(A: Array, activation: str | None) -> tuple[float, float, float, float]:
@@ -139,8 +141,8 @@ def diagnose(
     return _describe(net, X, gradients, rate)
 
 
-@dataclass(frozen=True)
-class DepthExperiment(Mapping[str, Signal]):
+@dataclass(frozen=True, repr=False)
+class DepthExperiment(Report, Mapping[str, Signal]):
     """Signals of one deep network by initialiser; it prints, and `plot.signal` draws it."""
 
     signals: Mapping[str, Signal]
@@ -162,18 +164,13 @@ class DepthExperiment(Mapping[str, Signal]):
     def __len__(self) -> int:
         return len(self.signals)
 
-    def __repr__(self) -> str:
+    def _parts(self) -> list[Table | str]:
         spreads = self.spreads
         depth = len(next(iter(spreads.values())))
         some = sorted({0, *(round(k * (depth - 1) / 5) for k in range(1, 6))})
-        wide = max(6, *map(len, spreads))
-        lines = [
-            "Spread of A in layer",
-            " " * wide + "".join(f"  {layer + 1:>8}" for layer in some),
-        ]
-        for name, values in spreads.items():
-            lines.append(f"{name:<{wide}}" + "".join(f"  {values[k]:>8.1e}" for k in some))
-        return "\n".join(lines)
+        header = [" " * 6, *(f"{layer + 1:>8}" for layer in some)]
+        rows = [[name, *(f"{values[k]:>8.1e}" for k in some)] for name, values in spreads.items()]
+        return ["Spread of A in layer", Table(header, rows)]
 
 
 #: What the course contrasts: too small, too large, and He's (for relu).

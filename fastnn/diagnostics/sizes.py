@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._display.report import Report
+from fastnn._display.table import Table
 from fastnn._validation import arguments
 from fastnn.network import Network
 from fastnn.network.description import state_of
@@ -22,8 +24,8 @@ Array = np.ndarray[Any, Any]
 SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 
 
-@dataclass(frozen=True, eq=False)
-class LearningCurve:
+@dataclass(frozen=True, eq=False, repr=False)
+class LearningCurve(Report):
     """Scores over training-set sizes; it prints as a table, `plot.learning_curve` draws it.
 
     Attributes
@@ -41,17 +43,15 @@ class LearningCurve:
     dev: Array
     metric: str
 
-    def __repr__(self) -> str:
-        lines = [f"examples  train {self.metric}  dev {self.metric}     gap"]
-        wide = [len(f"{part} {self.metric}") for part in ("train", "dev")]
-        for size, train, dev in zip(
-            self.sizes, self.train.mean(axis=0), self.dev.mean(axis=0), strict=True
-        ):
-            gap = abs(train - dev)
-            lines.append(f"{size:>8}  {train:>{wide[0]}.4f}  {dev:>{wide[1]}.4f}  {gap:>6.4f}")
-        if len(self.train) > 1:
-            lines.append(f"Means over {len(self.train)} seeds.")
-        return "\n".join(lines)
+    def _parts(self) -> list[Table | str]:
+        means = zip(self.sizes, self.train.mean(axis=0), self.dev.mean(axis=0), strict=True)
+        rows = [
+            (str(size), f"{train:.4f}", f"{dev:.4f}", f"{abs(train - dev):>6.4f}")
+            for size, train, dev in means
+        ]
+        header = "examples", f"train {self.metric}", f"dev {self.metric}", "   gap"
+        found: list[Table | str] = [Table(header, rows, align="rrrr")]
+        return [*found, f"Means over {len(self.train)} seeds."] if len(self.train) > 1 else found
 
 
 def learning_curve(

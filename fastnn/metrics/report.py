@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._display.report import Report
+from fastnn._display.table import Table
+
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True, eq=False)
-class ClassReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class ClassReport(Report):
     """Precision, recall, F1 and number of examples of every class; printing gives the table.
 
     Attributes
@@ -42,20 +45,22 @@ class ClassReport:
         )
         return p, r, f
 
-    def __repr__(self) -> str:
+    def _parts(self) -> list[Table | str]:
         total = int(self.support.sum())
-        wide = max(len("weighted mean"), *map(len, self.classes))
-        lines = [f"{'':<{wide}}  precision  recall      f1  examples"]
 
-        def line(name: str, numbers: tuple[float, ...], count: int) -> str:
+        def row(name: str, numbers: tuple[float, ...], count: int) -> tuple[str, ...]:
             p, r, f = numbers
-            return f"{name:<{wide}}  {p:>9.3f}  {r:>6.3f}  {f:>6.3f}  {count:>8}"
+            return name, f"{p:>9.3f}", f"{r:>6.3f}", f"{f:>6.3f}", f"{count:>8}"
 
         columns = zip(self.precision, self.recall, self.f1, strict=True)
-        for name, numbers, count in zip(self.classes, columns, self.support, strict=True):
-            lines.append(line(name, numbers, int(count)))
-        lines.append("")
-        lines.append(line("mean", self.average("macro"), total))
-        lines.append(line("weighted mean", self.average("weighted"), total))
-        lines.append(f"{'accuracy':<{wide}}  {'':>9}  {'':>6}  {self.accuracy:>6.3f}  {total:>8}")
-        return "\n".join(lines)
+        rows = [
+            row(name, numbers, int(count))
+            for name, numbers, count in zip(self.classes, columns, self.support, strict=True)
+        ]
+        rows += [
+            (),
+            row("mean", self.average("macro"), total),
+            row("weighted mean", self.average("weighted"), total),
+            ("accuracy", "", "", f"{self.accuracy:>6.3f}", f"{total:>8}"),
+        ]
+        return [Table(("", "precision", "recall", "f1", "examples"), rows)]

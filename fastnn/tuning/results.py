@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._display.report import Report, to_text
+from fastnn._display.table import Table
 from fastnn._runtime.text import Text, plural
 from fastnn.errors import DataError, SettingError
 from fastnn.history import higher_is_better
@@ -28,8 +30,8 @@ MAX_ROWS = 10
 ENOUGH_TRIALS = 30
 
 
-@dataclass(frozen=True, eq=False)
-class Search:
+@dataclass(frozen=True, eq=False, repr=False)
+class Search(Report):
     """What `tune` found; printing gives the table.
 
     Attributes
@@ -176,18 +178,23 @@ class Search:
             return ""
         return f"a rough guess: {plural(scored, 'trial')} of the {ENOUGH_TRIALS} it takes"
 
-    def __repr__(self) -> str:
-        if self.make_network is None or all(t["state"] != "finished" for t in self.trials):
-            return self.summary()
-        return "\n".join(
-            [self.summary(), "", "next: net = found.refit(X, y) trains the best network on all "
-             "examples;", "net, settings = found.build() gives it untrained, with what fit takes"]
-        )  # fmt: skip
-
     def summary(self) -> Text:
         """Return the table of the best trials, and what mattered; it prints as text."""
-        names = list(self.space)
-        rows = [["trial", *names, self.monitor, ""]]
+        return Text(to_text(self._summary_parts()))
+
+    def _parts(self) -> list[Table | str]:
+        parts = self._summary_parts()
+        if self.make_network is None or all(t["state"] != "finished" for t in self.trials):
+            return parts
+        return [
+            *parts, "",
+            "next: net = found.refit(X, y) trains the best network on all examples;\n"
+            "net, settings = found.build() gives it untrained, with what fit takes",
+        ]  # fmt: skip
+
+    def _summary_parts(self) -> list[Table | str]:
+        """Return the table, the counts and the importances."""
+        names, rows = list(self.space), []
         for trial in self.ranking[:MAX_ROWS]:
             score = "–" if trial["score"] is None else f"{trial['score']:.4f}"
             state, epochs = trial["state"], trial["epochs"]
@@ -195,33 +202,28 @@ class Search:
             remark = f"failed: {trial['error']:.60}" if state == "failed" else remark
             values = [_format_value(trial["parameters"][name]) for name in names]
             rows.append([str(trial["number"]), *values, score, remark])
-        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-        lines = [
-            "  ".join(f"{cell:>{w}}" for cell, w in zip(row[:-1], widths, strict=False))
-            + (f"  {row[-1]}" if row[-1] else "")
-            for row in rows
+        header = ["trial", *names, self.monitor, ""]
+        importances = [
+            (name, f"{share:4.0%}", "█" * round(20 * share))
+            for name, share in self.importance.items()
         ]
-        return Text("\n".join([*lines, *self._format_counts(), *self._format_importance()]))
+        return [
+            Table(header, rows, align="r" * (len(header) - 1) + "l"),
+            "",
+            self._format_counts(),
+            "",
+            "what mattered (share of the ranking that a parameter alone explains)",
+            *([self.caution] if self.caution else []),
+            Table((), importances, align="lrl"),
+        ]
 
-    def _format_counts(self) -> list[str]:
+    def _format_counts(self) -> str:
         """Return the line about how many trials there were."""
         states = [trial["state"] for trial in self.trials]
         counts = [f"{states.count(s)} {s}" for s in STATES if s != "failed" or s in states]
         stopped = "; stopped by Ctrl-C" if self.interrupted else ""
         hidden = ", the best are shown" if len(states) > MAX_ROWS else ""
-        return ["", f"{plural(len(states), 'trial')}: {', '.join(counts)}{hidden}{stopped}"]
-
-    def _format_importance(self) -> list[str]:
-        """Return the lines about the importance of the parameters."""
-        found = self.importance
-        width = max(map(len, found))
-        lines = ["", "what mattered (share of the ranking that a parameter alone explains)"]
-        if self.caution:
-            lines.append(self.caution)
-        return lines + [
-            f"{name:<{width}}  {share:4.0%}  {'█' * round(20 * share)}".rstrip()
-            for name, share in found.items()
-        ]
+        return f"{plural(len(states), 'trial')}: {', '.join(counts)}{hidden}{stopped}"
 
 
 def _format_value(value: Any) -> str:
