@@ -5,13 +5,22 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # In a checkout `kernels/` stands beside this folder, and inside it once installed.
 if not os.path.isdir(os.path.join(__path__[0], "kernels")):
     __path__.append(os.path.dirname(__path__[0]))
 
-from . import _moved, activations, errors, initializers, losses, schedules  # noqa: F401
+from . import (
+    _moved,  # noqa: F401
+    activations,
+    errors,
+    initializers,
+    layers,
+    losses,
+    optimizers,
+    schedules,
+)
 from ._runtime.backend import backend
 from ._runtime.threads import get_num_threads, set_num_threads
 from ._version import __version__ as __version__
@@ -27,6 +36,27 @@ from .layers import (
 )
 from .network import Network
 from .optimizers import LBFGS, Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSprop
+
+# What type checkers and editors read in the place of `__getattr__` below.
+if TYPE_CHECKING:
+    from . import (
+        callbacks,
+        course,
+        data,
+        diagnostics,
+        estimators,
+        interop,
+        metrics,
+        plot,
+        spaces,
+    )
+    from ._runtime.versions import show_versions
+    from .diagnostics.gradient_checking import check_gradients, gradient_check
+    from .estimators import LogisticRegression, MLPClassifier, MLPRegressor
+    from .interop import from_keras, from_sklearn, from_torch
+    from .network.loading import load
+    from .network.warmup import warmup
+    from .tuning import tune
 
 __all__ = [
     "LBFGS",
@@ -60,9 +90,11 @@ __all__ = [
     "gradient_check",
     "initializers",
     "interop",
+    "layers",
     "load",
     "losses",
     "metrics",
+    "optimizers",
     "plot",
     "schedules",
     "set_num_threads",
@@ -114,13 +146,15 @@ _LAZY = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    """Import a submodule when it is first used, so that `import fastnn` stays quick."""
-    if name in _LAZY_FUNCTIONS:
-        return getattr(importlib.import_module(f".{_LAZY_FUNCTIONS[name]}", __name__), name)
-    if name in _LAZY:
-        return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # where a name that does not exist is an error
+
+    def __getattr__(name: str) -> Any:
+        """Import a submodule when it is first used, so that `import fastnn` stays quick."""
+        if name in _LAZY_FUNCTIONS:
+            return getattr(importlib.import_module(f".{_LAZY_FUNCTIONS[name]}", __name__), name)
+        if name in _LAZY:
+            return importlib.import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

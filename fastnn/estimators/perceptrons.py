@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Any, Self
 
 import numpy as np
@@ -22,12 +22,13 @@ from .base import Perceptron, available_if_solver_steps
 from .held_out import HeldOut
 from .labels import check_labels, class_factors
 from .settings import parse_loss
+from .signatures import ClassifierInit, RegressorInit, dataclass
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass(eq=False, repr=False)
-class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
+class MLPClassifier(ClassifierMixin, ClassifierInit, Perceptron):  # type: ignore[misc]
     """scikit-learn's multilayer perceptron for classes: change the import and keep the rest.
 
     Parameters have scikit-learn's names, defaults and meanings; added are the following. Sparse
@@ -213,7 +214,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
 
 @dataclass(eq=False, repr=False)
-class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
+class MLPRegressor(RegressorMixin, RegressorInit, Perceptron):  # type: ignore[misc]
     """scikit-learn's multilayer perceptron for numbers: change the import and keep the rest.
 
     Parameters and attributes are those of `MLPClassifier` but class_weight.
