@@ -181,8 +181,8 @@ VERB = Verb(
     examples="""\
 examples:
   fastnn tune
-      50 trials on the bundled digits; writes the best network, best.safetensors,
-      and search.png into fastnn-out, and prints the command that repeats it
+      50 trials on the bundled digits; writes the best network and a picture
+      into fastnn-out, and prints the command that repeats it
   fastnn tune --train cats.h5 --trials 100 --processes 4 --study cats.study
       images of your own; run it again to go on where it stopped
 
