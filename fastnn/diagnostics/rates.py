@@ -49,7 +49,8 @@ def range_test(
 
     Which rate ends lowest depends on how long the fit is to be, so the suggestion comes from trial
     fits that begin afresh at each rate; the worse ones are stopped early (successive halving). They
-    take about as long as a dozen fits of `epochs` for each seed, or some 35 of less than 50 steps.
+    take about as long as ten to fifteen fits of `epochs`, for each seed of a builder, or some 35
+    where a fit has less than 50 steps.
 
     Parameters
     ----------

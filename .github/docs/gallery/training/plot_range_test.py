@@ -2,7 +2,7 @@
 Learning-rate finder
 ====================
 
-`fastnn.plot.range_test`: the cost after a few steps at each of many learning rates, and the rate
+`fastnn.plot.range_test`: the cost while the rate grows, the final costs of trial fits, and the rate
 that `fastnn.diagnostics.range_test` suggests.
 """
 
