@@ -71,6 +71,21 @@ def test_changelog_ends_at_this_version():
     assert versions[0] == fastnn.__version__ == PROJECT["project"]["version"]
 
 
+def test_citation_is_of_the_last_release():
+    text = text_of(ROOT / ".github/CITATION.cff")
+    version, date = re.findall(
+        r"^## (\d\S*) – (\S+)$", text_of(ROOT / ".github/CHANGELOG.md"), re.M
+    )[0]
+    assert f"\nversion: {version}\ndate-released: {date}\nlicense: MIT\n" in text
+
+
+def test_classifiers_name_the_pythons_that_are_tested():
+    newest = int(re.search(r"^NEWEST=(\d+)", text_of(ROOT / ".ci/pythons"), re.M).group(1))
+    least = int(PROJECT["project"]["requires-python"].removeprefix(">=3."))
+    named = [c for c in PROJECT["project"]["classifiers"] if re.search(r":: 3\.\d+$", c)]
+    assert named == [f"Programming Language :: Python :: 3.{v}" for v in range(least, newest + 1)]
+
+
 def test_every_released_version_has_golden_files():
     versions = re.findall(r"^## (\d\S*) – ", text_of(ROOT / ".github/CHANGELOG.md"), re.M)
     assert all((ROOT / "tests" / "golden" / version / "told.json").exists() for version in versions)
