@@ -44,7 +44,7 @@ class Links(SphinxTransform):
 
     def apply(self, **_: Any) -> None:
         """Wrap each such piece of code."""
-        if not self.env.doc2path(self.env.docname).endswith(".md"):
+        if self.env.doc2path(self.env.docname).suffix != ".md":
             return
         for code in list(self.document.findall(nodes.literal)):
             found = None if isinstance(code.parent, nodes.reference) else target(code.astext())
