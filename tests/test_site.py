@@ -7,7 +7,7 @@ import shlex
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -28,13 +28,18 @@ def fences(page, kind):
     return re.findall(rf"^```{kind}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
 
 
-@pytest.fixture(scope="module")
-def reference():
+def extension(name):
+    """Import a module of the site's own."""
     sys.path.insert(0, str(DOCS / "_extensions"))
     try:
-        yield importlib.import_module("reference")
+        return importlib.import_module(name)
     finally:
         sys.path.remove(str(DOCS / "_extensions"))
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return extension("reference")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +89,46 @@ class TestReference:
         assert lines == [r"\|y − ŷ\|, ``a | b`` and \|e\|", "X : array | None"]
 
 
+class TestFences:
+    def converted(self, text):
+        application = SimpleNamespace(env=SimpleNamespace(doc2path=lambda name: Path(f"{name}.md")))
+        source = [text]
+        extension("fences").to_notebook(application, "page", source)
+        return source[0]
+
+    def test_python_becomes_a_cell_that_is_executed(self):
+        text = self.converted("# T\n\n```python\nx = 1\n```\n\n```text\n1\n```\n")
+        assert text.startswith("---\nfile_format: mystnb\n")
+        assert "```{code-cell} python\nx = 1\n```\n\n```text\n1\n```\n" in text
+        assert text.index("# T") < text.index("{code-cell}")
+
+    def test_console_is_shown_as_it_is_and_run_by_a_hidden_cell(self):
+        text = self.converted("```console\nfastnn info\n```\n")
+        assert "```bash\nfastnn info\n```\n```{code-cell} python\n:tags: [remove-input]\n" in text
+        assert """["sh", "-ec", 'fastnn info\\n']""" in text
+
+    def test_what_is_only_shown_makes_no_notebook(self):
+        text = "# T\n\n```sh\nfastnn train\n```\n"
+        assert self.converted(text) == text
+
+
+@pytest.mark.parametrize(
+    ("code", "full_name"),
+    [
+        ("Network.fit", "fastnn.Network.fit"),
+        ("net.fit(X, y)", "fastnn.Network.fit"),
+        ("plot.history(history)", "fastnn.plot.history"),
+        ('Dense(10, "relu")', "fastnn.Dense"),
+        ("fastnn.course.deep", "fastnn.course.deep"),
+        ("epochs", None),
+        ("X.shape", None),
+        ("fastnn train", None),
+    ],
+)
+def test_names_in_pages_lead_to_the_reference(code, full_name):
+    assert extension("links").target(code) == full_name
+
+
 @pytest.mark.parametrize("name", fastnn.plot.__all__)
 def test_gallery_has_every_picture(name):
     (program,) = DOCS.glob(f"gallery/*/plot_{name}.py")
@@ -101,11 +146,11 @@ class TestPages:
 
         for block in fences(page, "sh"):
             for line in block.replace("\\\n", " ").splitlines():
-                if line.startswith("fastnn "):
+                if line.startswith("fastnn ") and "--print-completion" not in line:
                     words = shlex.split(line, comments=True)[1:]
                     build_parser(load_verbs(words)).parse_args(words)
 
 
 def test_documentation_packages_are_in_the_dev_extra():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert extras["optional-dependencies"]["dev"][0].startswith("fastnn[docs,")
+    assert "docs" in re.split(r"[\[,\]]", extras["optional-dependencies"]["dev"][0])

@@ -19,6 +19,9 @@ NAME = re.compile(r"(?:net\.|model\.)?([A-Za-z_][\w.]*)(?:\(.*\))?", re.S)
 #: Where a name may stand, the likeliest first.
 PLACES = ("", "fastnn.", "fastnn.Network.")
 
+#: Where no further link may stand.
+NO_LINKS = (nodes.reference, nodes.title, pending_xref)
+
 
 @cache
 def names() -> frozenset[str]:
@@ -37,6 +40,14 @@ def target(code: str) -> str | None:
     return next((name for name in candidates if name in names()), None)
 
 
+def inside(node: Any, kind: type) -> bool:
+    """Whether a node stands in another of that kind."""
+    while node := node.parent:
+        if isinstance(node, kind):
+            return True
+    return False
+
+
 class Links(SphinxTransform):
     """Turns inline code of a markdown page that names something public into a reference."""
 
@@ -47,8 +58,8 @@ class Links(SphinxTransform):
         if self.env.doc2path(self.env.docname).suffix != ".md":
             return
         for code in list(self.document.findall(nodes.literal)):
-            found = None if isinstance(code.parent, nodes.reference) else target(code.astext())
-            if found:
+            found = target(code.astext())
+            if found and not any(inside(code, kind) for kind in NO_LINKS):
                 link = pending_xref(
                     "", code.deepcopy(), refdomain="py", reftype="obj", reftarget=found,
                     refexplicit=True, refwarn=True, refdoc=self.env.docname,

@@ -131,14 +131,17 @@ def _page(title: str, opening: str, entries: list[str]) -> str:
 
 def _subjects() -> dict[str, list[str]]:
     """Return the top-level names by page; what is no module and no version."""
-    found: dict[str, list[str]] = {subject: [] for subject in TITLES}
-    for name in sorted({*names_of(fastnn), *dir(fastnn)}):
+    rooms = list(SUBJECTS)
+    found = []
+    for name in {*names_of(fastnn), *dir(fastnn)}:
         value = getattr(fastnn, name)
         if not name.startswith("_") and not isinstance(value, ModuleType):
             room = value.__module__.split(".")[1]
-            found[SUBJECTS.get(room, "functions")].append(f"fastnn.{name}")
-    found["results"] = list(RESULTS)
-    return found
+            place = rooms.index(room) if room in rooms else len(rooms)
+            found.append((place, f"fastnn.{name}", SUBJECTS.get(room, "functions")))
+    found.sort()  # Network stands before History
+    names = {subject: [name for _, name, each in found if each == subject] for subject in TITLES}
+    return names | {"results": list(RESULTS)}
 
 
 def _value(full_name: str) -> Any:
