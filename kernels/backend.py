@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .custom_methods import CustomMethod
 from .custom_ops import CustomOp
 from .opcodes import Activation, Kind, Loss, Method, require_all
 from .records import Batch, Examples, FitArrays, FitLog, StepNumbers
@@ -112,6 +113,15 @@ class Backend(ABC):
         """Return how many of the kernels of `compile_all` the cache on disk holds, of how many."""
         return 0, 0
 
+    def rule_error(
+        self, method: CustomMethod, samples: Sequence[Array], values: Sequence[Array]
+    ) -> str | None:
+        """Return why a custom method's rule of numbers cannot be compiled, or None.
+
+        samples: an array (n,) for each argument; values: 1 + slots arrays (n,) that it gives.
+        """
+        return f"backend {self.name!r} compiles nothing"
+
     def compile_error(
         self, op: CustomOp, samples: Sequence[Array], values: Sequence[Array]
     ) -> str | None:
@@ -169,11 +179,12 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def update(self, ops: Array, arrays: FitArrays, settings: Any, rate: float, t: int) -> None:
+    def update(self, ops: Array, arrays: FitArrays, settings: Any, rate: float, t: int) -> bool:
         """Move theta along grad by the settings' method, the t-th time (from 1).
 
         Clips the gradient before, bounds the norms of weights and takes the batch into BatchNorm's
-        running averages after.
+        running averages after. Returns False, and moves nothing, if a custom method gives numbers
+        that are not finite; for others the overflow guard is asked before.
         """
 
     @abstractmethod

@@ -13,6 +13,7 @@ import numpy as np
 from . import gradient_check, overflow_guard
 from .backend import ActivationOps, Backend, LossOps, accept_input, one_thread
 from .custom_activations import pair
+from .custom_methods import take_step
 from .custom_ops import FIRST, loss_pair
 from .opcodes import WIDE, Activation, Kind, Loss, Method, Mode
 from .records import Batch, Examples, FitArrays, FitLog, StepNumbers
@@ -116,13 +117,16 @@ class Interpreter(Backend):
             cost += self.penalty(theta[:decay], grad[:decay], l2, l1)
         return cost, hits, total
 
-    def update(self, ops: Array, arrays: FitArrays, settings: Any, rate: float, t: int) -> None:
+    def update(self, ops: Array, arrays: FitArrays, settings: Any, rate: float, t: int) -> bool:
         """Move theta along grad by the settings' method, the t-th time (from 1)."""
         theta, grad, slots, state = arrays
         if settings["clip_norm"] or settings["clip_value"]:
             self.clip(grad, float(settings["clip_norm"]), float(settings["clip_value"]))
-        method = Method(int(settings["method"]))
-        self.methods[method](theta, grad, slots, step_numbers(settings, rate, t))
+        method = int(settings["method"])
+        if method < FIRST:
+            self.methods[Method(method)](theta, grad, slots, step_numbers(settings, rate, t))
+        elif not take_step(theta, grad, slots, settings, rate, t):
+            return False
         for op in ops:
             if op["kind"] == Kind.DENSE and op["rate"]:
                 self.bound_norms(weights(theta, op), float(op["rate"]))
@@ -131,6 +135,7 @@ class Interpreter(Backend):
                 keep = float(op["rate"])
                 mean[...] = keep * mean + (1 - keep) * batch_mean
                 variance[...] = keep * variance + (1 - keep) * batch_variance
+        return True
 
     def run(
         self, ops: Array, arrays: FitArrays, work: Any, train: Batch, validation: Examples,
@@ -175,7 +180,9 @@ class Interpreter(Backend):
             if not overflow_guard.safe(settings, single, rate, result[0], peak, before):
                 return False
             log.counters[0], after = t, overflow_guard.bound(settings, rate, peak, before)
-            self.update(ops, arrays, settings, rate, t)
+            if not self.update(ops, arrays, settings, rate, t):
+                log.counters[0] = t - 1
+                return False
         log.steps[i] = *result, after
         return True
 

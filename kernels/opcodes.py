@@ -159,7 +159,7 @@ AS_IT_IS = -2
 #: What a run needs beside arrays.
 SETTINGS = np.dtype(
     [
-        ("method", np.int64),
+        ("method", np.int64),  # a `Method`, or the code of a custom one
         ("beta1", np.float64),
         ("beta2", np.float64),
         ("epsilon", np.float64),
@@ -167,6 +167,7 @@ SETTINGS = np.dtype(
         ("velocity", np.int64),  # 1: momentum's v is a velocity, which holds the learning rates
         ("average", np.float64),  # the largest |v| in the slots when a run begins, or more
         ("weight_decay", np.float64),
+        *((f"setting{place}", np.float64) for place in range(8)),  # of a custom method
         ("clip_norm", np.float64),
         ("clip_value", np.float64),
         ("l2", np.float64),

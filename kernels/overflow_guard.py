@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .custom_ops import FIRST
 from .opcodes import METHODS, Method
 
 # Of `METHODS`, by method; tuples, which compiled code can read.
@@ -48,10 +49,12 @@ def safe(settings, is_float32, rate, cost, max_abs_grad, max_abs_momentum):
     value, norm = float(settings["clip_value"]), float(settings["clip_norm"])
     move = value if 0 < value < move else move
     move = norm if 0 < norm < move else move
+    if norm > 0 and not max_abs_grad * max_abs_grad < MAX_SQUARE:
+        return False
+    if method >= FIRST:  # nothing bounds a custom step: it is computed before it is taken
+        return True
     squares = AVERAGES_SQUARES[method]
     if squares and not move * move < largest:
-        return False
-    if norm > 0 and not max_abs_grad * max_abs_grad < MAX_SQUARE:
         return False
     if settings["velocity"]:  # βv + ηg at most, and with Nesterov's look ahead ηg once more
         return max_abs_momentum + 2 * abs(rate) * move < limit

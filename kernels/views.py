@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .custom_methods import traits_of
 from .debug import DEBUG
-from .opcodes import METHODS, Method
 
 Array = np.ndarray[Any, Any]
 
@@ -67,4 +67,4 @@ def moments(state: Array, op: Any) -> tuple[Array, ...]:
 
 def slots_for(method: int, size: int, dtype: DTypeLike) -> Array:
     """Return the zeroed memory of a method for `size` parameters: (slots, size)."""
-    return np.zeros((METHODS[Method(method)].slots, size), dtype)
+    return np.zeros((traits_of(method).slots, size), dtype)

@@ -83,6 +83,13 @@ def test_custom_loss(printed):
     assert [tau for tau, _ in ratios] == ["0.5", "0.9"]
 
 
+def test_custom_optimizer(printed):
+    text = printed("custom_optimizer")
+    assert text.startswith("refused: update moves every parameter along its gradient")
+    assert "Lion is compiled: True" in text
+    assert percent(text, r"Lion\(learning_rate=0.003, weight_decay=0.01\): accuracy") > 95
+
+
 def test_each_has_a_test_and_at_most_60_lines():
     assert {f"test_{name}" for name in NAMES} <= set(globals())
     for name in NAMES:

@@ -6,4 +6,5 @@
 - ``tuning``: learning rate, width and dropout by random search
 - ``custom_activation``: an activation of one's own, its gradient checked
 - ``custom_loss``: a loss of one's own with a parameter, its gradient checked, compiled
+- ``custom_optimizer``: an optimiser of one's own, compiled, held against Adam
 """

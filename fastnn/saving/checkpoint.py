@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.kernels.opcodes import METHODS, Method
+from fastnn.kernels.custom_methods import traits_of
 from fastnn.kernels.views import slots_for
 from fastnn.training.metric_recorder import check_metric_names
 from fastnn.training.state import NetworkState
 
 from .bounded_json import shown
-from .config import OPTIMIZERS, from_config, schedule_kinds, to_config
+from .config import from_config, optimizer_kinds, schedule_kinds, to_config
 from .safetensors import TensorFile
 
 Array = np.ndarray[Any, Any]
@@ -43,7 +43,7 @@ def training_config(state: NetworkState) -> dict[str, Any]:
     """Return the rest of the training as config."""
     training = state.training
     return {
-        "optimizer": to_config(training.optimizer, OPTIMIZERS, "optimizer"),
+        "optimizer": to_config(training.optimizer, optimizer_kinds(), "optimizer"),
         "schedule": to_config(training.schedule, schedule_kinds(), "schedule"),
         "counters": [int(count) for count in training.counters],
         "epoch": training.epoch,
@@ -82,7 +82,7 @@ def restore_state(
     _check(file, data)
     training = state.training
     if data["optimizer"] is not None:
-        optimizer = from_config(file, OPTIMIZERS, data["optimizer"], "optimizer")
+        optimizer = from_config(file, optimizer_kinds(), data["optimizer"], "optimizer")
         names = state.program.parameters
         count = len(slots_for(int(optimizer.settings["method"]), 0, state.dtype))
         missing = {f"slot{k + 1}.{name}" for k in range(count) for name in names}
@@ -105,7 +105,7 @@ def restore_state(
 def squares(state: NetworkState) -> set[str]:
     """Return the names of slots that hold averages of squares, which are not negative."""
     optimizer = state.training.optimizer
-    slot = METHODS[Method(int(optimizer.settings["method"]))].squares if optimizer else None
+    slot = traits_of(int(optimizer.settings["method"])).squares if optimizer else None
     if slot is None:
         return set()
     return {f"slot{slot + 1}.{name}" for name in state.program.parameters}

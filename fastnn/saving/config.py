@@ -24,11 +24,18 @@ from .safetensors import TensorFile
 LAYERS = {kind.__name__: kind for kind in get_args(Layer)}
 INITIALIZERS = {"Random": initializers.Random}
 LOSSES = {kind.__name__: kind for kind in (*losses.KINDS.values(), losses.Registered)}
-OPTIMIZERS = optimizers.KINDS
 MOST_LAYERS = 10_000  # each takes a fraction of a millisecond to lay out
 #: What to do about a class that a file names and this process does not know.
-ADVICE = {"schedule": "; define a class of your own before you load the file"}
+ADVICE = {
+    "schedule": "; define a class of your own before you load the file",
+    "optimizer": "; register one of your own before you load the file",
+}
 SETTINGS = {"layers": list, "inputs": int, "seed": int, "dtype": str}
+
+
+def optimizer_kinds() -> dict[str, type[optimizers.Optimizer]]:
+    """Return the optimisers by the names of their classes, built in or registered."""
+    return {**optimizers.KINDS, **optimizers.REGISTERED}
 
 
 def schedule_kinds() -> dict[str, type[schedules.Schedule]]:

@@ -12,9 +12,11 @@ from fastnn._runtime.text import plural
 from fastnn._runtime.threads import get_num_threads
 from fastnn.errors import DivergenceError
 from fastnn.history import History, check_monitor
+from fastnn.kernels import get
 from fastnn.kernels.backend import Backend
 from fastnn.kernels.opcodes import Kind
 from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
+from fastnn.optimizers import Optimizer, Registered
 from fastnn.schedules import Plateau
 
 from .callback_list import CallbackList
@@ -29,6 +31,12 @@ Array = np.ndarray[Any, Any]
 CHUNK_SECONDS = 0.05  # how long the compiled run keeps progress, callbacks and Ctrl-C waiting
 
 
+def backend_of(optimizer: Optimizer, chosen: Backend) -> Backend:
+    """Return the backend that runs a fit: not all rules of users are compiled."""
+    compiled = not isinstance(optimizer, Registered) or optimizer.compiled
+    return chosen if compiled or chosen is not get("jitted") else get("vectorized")
+
+
 class Trainer:
     """One fit: it owns the loop over chunks, and the state owns what lasts."""
 
@@ -41,7 +49,7 @@ class Trainer:
         validation: Examples | None,
     ) -> None:
         self.state, self.program, self.training = state, state.program, state.training
-        self.kernels, self.config, self.train = kernels, config, train
+        self.kernels, self.config, self.train = backend_of(config.optimizer, kernels), config, train
         program = self.program
         if config.epochs:
             self.training.keep_slots_for(config.optimizer, program)
@@ -53,7 +61,7 @@ class Trainer:
         self.validation = validation or nothing
         self.scores = np.zeros((config.epochs if validation else 0, 2))
         self.threads = get_num_threads()  # once: the workspace has a part for each
-        self.work = kernels.workspace(
+        self.work = self.kernels.workspace(
             program.ops, self.batch, program.theta.dtype, self.threads, train.X
         )
         self.settings = self._settings()

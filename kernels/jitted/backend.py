@@ -9,7 +9,7 @@ from .api import matrix_ops, vector_ops
 from .api.checks import checked
 from .compiler import ahead, custom_kernels
 from .execution import compiled, entry, gradient_check, kernel_selection, single_row
-from .ops import custom_losses  # noqa: F401 - it says how their kernels are made
+from .ops import custom_losses, custom_methods  # noqa: F401 - it says how their kernels are made
 from .threads import team
 
 
@@ -28,6 +28,7 @@ class Compiled(Backend):
     keep_team = staticmethod(team.keep_team)
     compile_all = staticmethod(ahead.compile_all)
     count_kept = staticmethod(ahead.count_kept)
+    rule_error = staticmethod(custom_methods.rule_error)
     compile_error = staticmethod(custom_kernels.compile_error)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..custom_methods import CUSTOM_METHODS
 from ..custom_ops import FIRST, LOSSES
 from ..opcodes import Activation, Loss, Method
 
@@ -37,5 +38,7 @@ def of_loss(code):
 
 
 def of_method(code):
-    """Return the requirement (a str) of an optimiser's kernel; code: a `Method` or its int."""
+    """Return the requirement (a str) of a method's kernel; code: a `Method` or a custom one's."""
+    if code >= FIRST:
+        return CUSTOM_METHODS[code].requirement
     return f"method {Method(code).name.lower()}"

@@ -20,6 +20,7 @@ class CompiledKernels(NamedTuple):
     evaluate: Callable[..., Any]  # cost and share of correctly classified examples
     gradient: Callable[..., Any]  # the gradient of one batch
     update: Callable[..., Any]  # one step of the optimiser
+    update_by_rule: Callable[..., Any]  # one step of a custom one
     single_row: Callable[..., Any]  # the prediction of one example, on one thread
     shared_single_row: Callable[..., Any]  # the prediction of one example, with a row worker
     serve_rows: Callable[..., Any]  # the loop of a row worker's thread
@@ -35,7 +36,7 @@ def compiled_kernels():
     from ..api.matrix_ops import standardize
     from ..api.vector_ops import penalty
     from ..compiler.custom_kernels import kernel_pointers
-    from ..step import gradient, gradient_check, loop, single_row, update
+    from ..step import custom_update, gradient, gradient_check, loop, single_row, update
 
     return CompiledKernels(
         kernel_pointers=kernel_pointers,
@@ -44,6 +45,7 @@ def compiled_kernels():
         evaluate=loop.evaluate_blocks.kernel,
         gradient=gradient.batch_gradient.kernel,
         update=update.update_parameters.kernel,
+        update_by_rule=custom_update.update_by_rule.kernel,
         single_row=single_row.single_row,
         shared_single_row=single_row.shared_single_row,
         serve_rows=single_row.serve_rows,

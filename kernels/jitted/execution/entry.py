@@ -12,8 +12,10 @@ from functools import lru_cache
 import numpy as np
 
 from ...backend import accept_input, one_thread
-from ...opcodes import METHODS, OP, Kind, Method
-from ...records import Batch
+from ...custom_methods import traits_of
+from ...custom_ops import FIRST
+from ...opcodes import OP, Kind
+from ...records import Batch, FitLog
 from ...views import statistics
 from ..api.layout import check_examples, check_shape
 from ..first_layer.input_descriptor import InputKind
@@ -229,17 +231,25 @@ def gradient(ops, theta, grad, state, work, batch, settings, epoch):
 
 
 def update(ops, arrays, settings, rate, t):
-    """Take step number t (from 1) of the settings' optimiser: change theta (p,) by grad (p,).
+    """Take step number t (from 1) of the settings' optimiser; return whether it was taken.
 
-    ops: the op table (rows,); arrays: a FitArrays, with theta and grad; its slots, the optimiser's
-    memory, change too; settings: an element of dtype SETTINGS; rate: the learning rate.
+    A custom one's is not if it would give numbers that are not finite. ops: the op table (rows,);
+    arrays: a FitArrays, whose theta (p,) and slots change by its grad (p,); settings: an element of
+    dtype SETTINGS; rate: the learning rate.
     """
     theta, grad, slots, state = arrays
     args = (
         kernel_ptrs_of(ops, theta.dtype, "fit", settings=settings), Model(ops, theta, state), grad,
-        slots, settings.reshape(1), float(rate), Penalty(0.0, 0.0), int(t), np.empty(MAX_CHUNKS),
+        slots, settings.reshape(1), float(rate), Penalty(0.0, 0.0),
     )  # fmt: skip
-    run_parallel(compiled_kernels().update, args, 1)
+    scratch_numbers = np.empty(MAX_CHUNKS)
+    if settings["method"] < FIRST:
+        run_parallel(compiled_kernels().update, (*args, int(t), scratch_numbers), 1)
+        return True
+    counters = np.array([t, 1])
+    log = FitLog(np.zeros((1, 4)), np.zeros((1, 2)), counters)
+    run_parallel(compiled_kernels().update_by_rule, (*args, log, scratch_numbers), 1)
+    return bool(counters[1])
 
 
 def run(ops, arrays, work, train, validation, settings, rates, log, start, stop):
@@ -255,8 +265,9 @@ def run(ops, arrays, work, train, validation, settings, rates, log, start, stop)
     (X, Y, w, order), (X_val, Y_val, w_val) = train, validation
     check_examples(ops, theta, slots, ((X, Y, w), validation))
     check_shape(order, len(X), like=log.counters)
-    if len(slots) < METHODS[Method(int(settings["method"]))].slots:
-        raise ValueError(f"{len(slots)} slots are too few for {Method(int(settings['method']))!r}")
+    method = int(settings["method"])
+    if len(slots) < traits_of(method).slots:
+        raise ValueError(f"{len(slots)} slots are too few for the optimiser {method}")
     batch = min(int(settings["batch_size"]), len(X))
     mode = select_input_mode(ops, state, X, theta.dtype, batch)
     held_out = describe_mode(mode.ops, state, X_val, theta.dtype, batch)

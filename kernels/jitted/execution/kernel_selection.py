@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...custom_ops import FIRST
 from ...opcodes import OP, Activation, Kind
 from ..requirements import (
     MIN_PACKED_ENTRIES,
@@ -114,7 +115,8 @@ def _for_settings(settings):
     settings: an element of dtype SETTINGS. A gradient without an update needs only "penalty" of
     them.
     """
-    required_kernels = {of_method(int(settings["method"]))}
+    method = int(settings["method"])
+    required_kernels = {of_method(method)} | ({"custom update"} if method >= FIRST else set())
     if settings["clip_norm"] or settings["clip_value"]:
         required_kernels |= {"clip", "complete"}
     if settings["l2"] or settings["l1"]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...custom_ops import FIRST
 from ...opcodes import Activation, Mode
 from ...records import Batch
 from ..codegen.barrier import barrier_wait, is_aborted, next_chunk
@@ -20,6 +21,7 @@ from ..ops.activations import activate
 from ..ops.optimizers import largest
 from ..ops.random import shuffle
 from ..records import MAX_CHUNKS, Penalty, Phase, Team, Workspace
+from .custom_update import update_by_rule
 from .forward import forward_pass
 from .gradient import batch_gradient, loss_and_output_grad, total_weight
 from .update import check_step_finite, update_parameters
@@ -151,6 +153,23 @@ def _epoch_score_is_finite(kernel_ptrs, model, workspace, validation, epoch, log
     return score[0] - score[0] == 0  # ∞ − ∞ and NaN − NaN are NaN
 
 
+@inlined
+def _update(kernel_ptrs, model, grad, slots, workspace, settings, rate, penalty, log, team):
+    """Take step number log.counters[0]; log.counters[1] ← 0 if a custom method's is not finite.
+
+    Arguments as in `update_parameters`; log: a FitLog. The team works on the whole step.
+    """
+    t, offset = log.counters[0], workspace.offsets.thread_base
+    squares = view_float64(workspace.buffer, offset, MAX_CHUNKS)
+    if settings[0].method < FIRST:
+        update_parameters(
+            kernel_ptrs, model, grad, slots, settings, rate, penalty, t, squares, team
+        )
+    else:
+        update_by_rule(kernel_ptrs, model, grad, slots, settings, rate, penalty, log, squares, team)
+    barrier_wait(team)
+
+
 @kernel
 def run_steps(
     kernel_ptrs, model, grad, slots, workspace, group_losses, train, validation, settings, rates,
@@ -192,13 +211,13 @@ def run_steps(
             stop = step
             break
         if step_log[2] > 0:
-            update_parameters(
-                kernel_ptrs, model, grad, slots, settings, rates[i],
-                Penalty(settings[0].l2 / step_log[2], settings[0].l1 / step_log[2]),
-                log.counters[0],
-                view_float64(workspace.buffer, workspace.offsets.thread_base, MAX_CHUNKS), team,
-            )  # fmt: skip
-            barrier_wait(team)
+            penalty = Penalty(settings[0].l2 / step_log[2], settings[0].l1 / step_log[2])
+            _update(
+                kernel_ptrs, model, grad, slots, workspace, settings, rates[i], penalty, log, team
+            )
+            if log.counters[1] == 0:
+                stop = step
+                break
         if k == steps - 1 and held_out and not _epoch_score_is_finite(
             kernel_ptrs, model, workspace, validation, epoch, log,
             int(group_losses.shape[0] > 1), team,

@@ -33,7 +33,7 @@ bound, safe = inlined(overflow_guard.bound), inlined(overflow_guard.safe)
 
 
 @inlined
-def _tail_start(settings, n_threads):
+def tail_start(settings, n_threads):
     """Return the index (int) in theta of the first parameter behind the weights W of all layers.
 
     Biases and BatchNorm's γ and β lie behind. Returns 0 if n_threads is 1: one thread treats all
@@ -43,7 +43,7 @@ def _tail_start(settings, n_threads):
 
 
 @unwrapped  # `inlined` would copy it into both callers and take 0.2 s more to compile
-def _own_parameters(ops, piece, tail, size, itemsize, team):
+def own_parameters(ops, piece, tail, size, itemsize, team):
     """Return (begin, end): indices in theta of the parameters of `piece` that this thread changes.
 
     piece 0 is theta[tail:size]; piece r > 0 is W of op row r, and empty if r is not DENSE. ops
@@ -110,11 +110,11 @@ def check_step_finite(kernel_ptrs, model, grad, workspace, settings, rate, log, 
         penalty = Penalty(l2 / total, l1 / total)
         weights, slopes = view(theta, 0, decay), view(grad, 0, decay)
         _chunk_penalties(kernel_ptrs, weights, slopes, size, penalty, partials, team)
-    top, tail = 0.0, _tail_start(settings, team.n_threads) if decay == 0 else decay
+    top, tail = 0.0, tail_start(settings, team.n_threads) if decay == 0 else decay
     for piece in range(1 if decay > 0 or tail == 0 else ops.size):
         first, last = tail, grad.size
         if team.n_threads > 1:
-            first, last = _own_parameters(ops, piece, tail, grad.size, grad.itemsize, team)
+            first, last = own_parameters(ops, piece, tail, grad.size, grad.itemsize, team)
         top = max(top, optimizers.largest(view(grad, first, last - first)))
     partials[2 * count + team.tid] = top
     barrier_wait(team)
@@ -137,7 +137,7 @@ def check_step_finite(kernel_ptrs, model, grad, workspace, settings, rate, log, 
 
 
 @indirect("T F1 F1 S Penalty i i", requires="complete")
-def _complete(kernel_ptrs, theta, grad, settings, penalty, i, n):
+def complete_gradient(kernel_ptrs, theta, grad, settings, penalty, i, n):
     """grad[k] ← min(max(grad[k] + l2 θ[k] + l1 sign θ[k], −clip), clip) for i ≤ k < i + n.
 
     theta, grad (p,). penalty: a Penalty with l2 and l1, which act on the first settings[0].decay
@@ -162,12 +162,12 @@ def _chunk_squares(kernel_ptrs, theta, grad, settings, penalty, size, squares, t
     first, last = static_partition(count, team.tid, team.n_threads)
     for k in range(first, last):
         i, n = k * size, min(size, grad.size - k * size)
-        _complete(kernel_ptrs, theta, grad, settings, penalty, i, n)
+        complete_gradient(kernel_ptrs, theta, grad, settings, penalty, i, n)
         optimizers.square(kernel_ptrs, view(grad, i, n), view(squares, k, 1))
 
 
 @inlined
-def _clip_factor(kernel_ptrs, theta, grad, settings, penalty, squares, team):
+def clip_factor(kernel_ptrs, theta, grad, settings, penalty, squares, team):
     """Add the penalty to grad, clip it by value, in place; return min(1, clip_norm / √Σ grad²).
 
     The caller multiplies grad by this float. theta, grad (p,); settings (1,): a SETTINGS record;
@@ -237,6 +237,15 @@ def _finish_row(kernel_ptrs, ops, i, theta, state, team):
         optimizers.blend(kernel_ptrs, running, batch, op.rate)
 
 
+@inlined
+def finish_rows(kernel_ptrs, model, team):
+    """Bound the norms of weights and update BatchNorm's averages, all in `model`, after a step."""
+    ops, theta, state = model
+    for i in range(1, ops.size - 1):
+        if ops[i].kind == BATCHNORM or (ops[i].kind == DENSE and ops[i].rate > 0):
+            _finish_row(kernel_ptrs, ops, i, theta, state, team)
+
+
 @indirect("T Model F1 F2 S f Penalty i D1 Team", requires="update")
 def update_parameters(kernel_ptrs, model, grad, slots, settings, rate, penalty, t, squares, team):
     """theta (p,) ← the t-th step (t from 1) of the optimiser of settings, along grad (p,).
@@ -246,25 +255,23 @@ def update_parameters(kernel_ptrs, model, grad, slots, settings, rate, penalty, 
     a SETTINGS record; rate: the learning rate; squares (MAX_CHUNKS,): float64 scratch. In the end
     norms of weights are bounded and BatchNorm's running averages in model.state updated.
     """
-    (ops, theta, state), chosen, factor = model, settings[0], 1.0
+    (ops, theta, _), chosen, factor = model, settings[0], 1.0
     complete = penalty.l2 == 0 and penalty.l1 == 0 and chosen.clip_value <= 0
     if chosen.clip_norm > 0:
-        factor = _clip_factor(kernel_ptrs, theta, grad, settings, penalty, squares, team)
+        factor = clip_factor(kernel_ptrs, theta, grad, settings, penalty, squares, team)
         complete = True
     numbers = _step_numbers(chosen, rate, t)
-    tail = _tail_start(settings, team.n_threads)
+    tail = tail_start(settings, team.n_threads)
     for piece in range(1 if tail == 0 else ops.size):
         first, last = tail, theta.size
         if team.n_threads > 1:
-            first, last = _own_parameters(ops, piece, tail, theta.size, theta.itemsize, team)
+            first, last = own_parameters(ops, piece, tail, theta.size, theta.itemsize, team)
         for i in range(first, last, CHUNK):
             n = min(CHUNK, last - i)
             if factor != 1:
                 optimizers.scale(kernel_ptrs, view(grad, i, n), factor)
             elif not complete:
-                _complete(kernel_ptrs, theta, grad, settings, penalty, i, n)
+                complete_gradient(kernel_ptrs, theta, grad, settings, penalty, i, n)
             _move(kernel_ptrs, chosen.method, theta, grad, slots, numbers, i, n)
     barrier_wait(team)
-    for i in range(1, ops.size - 1):
-        if ops[i].kind == BATCHNORM or (ops[i].kind == DENSE and ops[i].rate > 0):
-            _finish_row(kernel_ptrs, ops, i, theta, state, team)
+    finish_rows(kernel_ptrs, model, team)

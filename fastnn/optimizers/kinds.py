@@ -1,4 +1,4 @@
-"""Optimisers: frozen settings of how a gradient moves the parameters; slots lie in the network."""
+"""The built-in optimisers: frozen settings of how a gradient moves the parameters."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ._display.short_repr import ShortRepr
-from ._validation import arguments
-from .kernels.opcodes import Method
+from .._display.short_repr import ShortRepr
+from .._validation import arguments
+from ..kernels.opcodes import Method
 
 __all__ = [
     "LBFGS",
