@@ -9,7 +9,7 @@ import pytest
 import fastnn
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*ROOT.glob(".github/*.md"), *ROOT.glob("*/README.md")])
+PAGES = sorted([ROOT / "README.md", *ROOT.glob(".github/*.md"), *ROOT.glob("*/README.md")])
 TOP = ("bench/", "fastnn/", "findings/", "kernels/", "tests/", ".ci/", ".github/")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
