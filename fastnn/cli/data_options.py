@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .option_types import count
+from .table import TABLE_OPTIONS, load_rows, table_usage_error
 from .task import IMAGE_SIZE, Task, load_task
 from .verb import grouped, option
 
@@ -24,19 +25,27 @@ TRAIN_OPTIONS = grouped(
 DATA_OPTIONS = TRAIN_OPTIONS + grouped(
     "data",
     option("--test", metavar="FILE.h5",
-           help="test images, a file or a folder (default: a fifth of the training images)"),
-)  # fmt: skip
+           help="test images, a file or a folder, or test rows (default: a fifth of the training "
+           "examples)"),
+) + TABLE_OPTIONS  # fmt: skip
 
 
 def load_data(arguments: argparse.Namespace) -> Task:
     """Return the task: training and test examples, by the options."""
+    if getattr(arguments, "table", None) is not None:
+        rows = load_rows(arguments)
+        return Task(*rows[:5], rows.source.target.classes, rows.source)
     test = getattr(arguments, "test", None)
     source = arguments.train or arguments.images
     return load_task(source, test, arguments.seed, arguments.image_size)
 
 
 def data_usage_error(arguments: argparse.Namespace) -> str | None:
-    """Return what is wrong with options that name the training images twice or not at all."""
+    """Return what is wrong with options that name the training examples twice or not at all."""
+    if hasattr(arguments, "table"):
+        wrong = table_usage_error(arguments)
+        if wrong is not None or arguments.table is not None:
+            return wrong
     if arguments.train is not None and arguments.images is not None:
         return "--train and --images both name the training images; give one of them"
     if getattr(arguments, "test", None) is None:

@@ -1,4 +1,4 @@
-"""`fastnn predict`: your own pictures, made like the training images and named by the network."""
+"""`fastnn predict`: your own pictures named by the network, or the rows of your own table."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from fastnn.network import Network
 from fastnn.network.loading import load_with_notes
 
 from .output import print_note, print_result
+from .predict_table import predict_table
+from .table import SEPARATOR
 from .verb import Verb, option
 
 Array = np.ndarray[Any, Any]
@@ -35,8 +37,10 @@ class ImageFormat(NamedTuple):
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one line for each picture: file, class, probability."""
+    """Print one line for each picture: file, class, probability; of a table's rows a CSV."""
     net, notes = load_with_notes(arguments.model)
+    if "table" in notes:
+        return predict_table(net, notes, arguments)
     image_format = read_image_format(net, notes, arguments.model)
     X = load_pictures(arguments.images, image_format, invert=arguments.invert)
     print_note(format_preprocessing(image_format, arguments.invert))
@@ -111,25 +115,26 @@ def format_preprocessing(image_format: ImageFormat, invert: bool) -> str:
 
 
 VERB = Verb(
-    "say what a saved network sees in pictures",
+    "say what a saved network sees in pictures, or predicts for the rows of a table",
     run,
     options=(
         option("model", metavar="MODEL", help="written by `fastnn train`"),
-        option("images", metavar="IMAGE", nargs="+", help="PNG or JPEG files"),
+        option("images", metavar="FILE", nargs="+",
+               help="PNG or JPEG files; or one CSV or Parquet file of rows"),
         option("--invert", action="store_true", help="turn light into dark"),
-        option(
-            "--csv",
-            action="store_true",
-            help="print a CSV table with the probability of every class",
-        ),
+        option("--csv", action="store_true",
+               help="print a CSV table with the probability of every class, as of rows anyway"),
+        SEPARATOR,
     ),
     examples="""\
 examples:
   fastnn predict fastnn-out/model.safetensors three.png seven.jpg
   fastnn predict fastnn-out/model.safetensors --invert scan.png
       ink on white paper, for the bundled digits, which are light on dark
+  fastnn predict fastnn-out/model.safetensors new.csv > predictions.csv
+      rows with the columns of the table that the network was trained on
 
 Pictures are stretched to the size of the training images, and made grey if
 those were.
 """,
-)
+)  # fmt: skip

@@ -18,6 +18,7 @@ from fastnn.network.description import perceptron, state_of
 from fastnn.saving import model_file
 
 from .output import make_folder, readable
+from .table import TableSource
 
 Array = np.ndarray[Any, Any]
 
@@ -28,7 +29,11 @@ IMAGE_SIZE = 64
 
 
 class Task(NamedTuple):
-    """What there is to learn: images or table rows as stored, their labels, the classes."""
+    """What there is to learn: images or table rows as stored, their labels, the classes.
+
+    `table` is there where the rows were encoded from a table; for a regression there are no
+    classes, and y is what the network learns, `table.scale` of the target.
+    """
 
     name: str
     X: Array
@@ -36,6 +41,7 @@ class Task(NamedTuple):
     X_test: Array
     y_test: Array
     classes: tuple[str, ...]
+    table: TableSource | None = None
 
 
 def load_task(train: str | None, test: str | None, seed: int, image_size: int = IMAGE_SIZE) -> Task:
@@ -92,28 +98,32 @@ def build_network(
 ) -> Network:
     """Return the network: inputs scaled in the first layer, one sigmoid or a softmax at the end.
 
+    A table's columns are scaled already, and a regression has one output without activation.
     `layers` are the units of the hidden layers; what follows is as `Network.mlp` takes it.
     """
-    if pixel_max is None:
-        first: Layer = Normalization(per_feature=task.X.ndim < 3)
-    else:
+    first: list[Layer] = []
+    if task.table is None and pixel_max is None:
+        first = [Normalization(per_feature=task.X.ndim < 3)]
+    elif pixel_max is not None:
         # Around 0: with pixels 0 … 1 half of the trials with 20, 7, 5 units on cats got stuck.
-        first = Rescaling(1 / pixel_max, -0.5)
+        first = [Rescaling(1 / pixel_max, -0.5)]
     n, K = int(np.prod(task.X.shape[1:])), len(task.classes)
-    sizes, output = [n, *layers, 1 if K == 2 else K], "sigmoid" if K == 2 else "softmax"
+    output = {0: "identity", 2: "sigmoid"}.get(K, "softmax")
+    sizes = [n, *layers, 1 if K in (0, 2) else K]
     rest = perceptron(sizes, output, hidden=hidden, dropout=dropout, batch_norm=batch_norm)
-    return Network([first, *rest], inputs=n, loss=loss, init=init, seed=seed, dtype=dtype)
+    return Network([*first, *rest], inputs=n, loss=loss, init=init, seed=seed, dtype=dtype)
 
 
 def format_task(task: Task) -> str:
     """Return the line about the data."""
     shape = " × ".join(map(str, task.X.shape[1:]))
     kind = "images" if task.X.ndim > 2 else "rows"
-    size = f"{shape} pixels" if task.X.ndim > 2 else f"{shape} numbers each"
+    number = "numbers" if task.table is None else "features"
+    size = f"{shape} pixels" if task.X.ndim > 2 else f"{shape} {number} each"
     names = ", ".join(task.classes[:10]) + (", …" if len(task.classes) > 10 else "")
     return (
-        f"{task.name}: {len(task.X):,} training {kind}, {len(task.X_test):,} test {kind}, {size}; "
-        f"{len(task.classes)} classes: {names}"
+        f"{task.name}: {len(task.X):,} training {kind}, {len(task.X_test):,} test {kind}, {size}"
+        + (f"; {len(task.classes)} classes: {names}" if names else "")
     )
 
 
@@ -121,14 +131,15 @@ def format_network(net: Network, pixel_max: int | None) -> str:
     """Return the line about the network."""
     dense = [layer for layer in net.layers if isinstance(layer, Dense)]
     sizes = " → ".join(str(n) for n in (net.inputs, *(layer.units for layer in dense)))
-    inputs = f"pixels 0 … {pixel_max} scaled to −½ … ½" if pixel_max else "inputs normalised"
+    inputs = f"; pixels 0 … {pixel_max} scaled to −½ … ½" if pixel_max else ""
+    inputs = "; inputs normalised" if isinstance(net.layers[0], Normalization) else inputs
     functions = ", ".join(dict.fromkeys(_functions(net)))
     rates = dict.fromkeys(f"{one.rate:g}" for one in net.layers if isinstance(one, Dropout))
     more = [f"dropout {', '.join(rates)}"] if rates else []
     more += ["batch norm"] if any(isinstance(layer, BatchNorm) for layer in net.layers) else []
     count = sum(parameter.size for parameter in net.parameters.values())
     facts = [f"{sizes} ({functions})", *more, f"{count:,} parameters", net.dtype.name]
-    return f"{', '.join(facts)}; {inputs}"
+    return f"{', '.join(facts)}{inputs}"
 
 
 def _functions(net: Network) -> list[str]:
@@ -138,12 +149,16 @@ def _functions(net: Network) -> list[str]:
 
 
 def write_model(net: Network, task: Task, pixel_max: int | None, model: Path, **more: str) -> None:
-    """Write the model file, with the notes by which `fastnn predict` makes pictures fit it.
+    """Write the model file, with the notes by which `fastnn predict` makes inputs fit it.
 
-    `more` are further notes.
+    A regression on a table is written so that it predicts in the unit of its target. `more` are
+    further notes.
     """
     notes: dict[str, Any] = {"data": task.name, "classes": list(task.classes), **more}
     if pixel_max is not None:
         notes |= {"image_shape": list(task.X.shape[1:]), "pixel_max": pixel_max}
+    if task.table is not None:
+        notes |= {"table": task.table.notes()}
+        net = task.table.in_unit_of_target(net)
     make_folder(model.parent)
     model_file.save(state_of(net), model, notes=notes)

@@ -1,13 +1,16 @@
-"""`fastnn train`: from image files to a trained network, its file and its picture."""
+"""`fastnn train`: from images or a table to a trained network, its file and its picture."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fastnn import plot
 from fastnn._runtime.text import plural
@@ -44,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     pixel_max = find_pixel_max(task.X)
     net = build_network(task, pixel_max, arguments.layers, **network_settings(arguments))
     fresh, net = net, resume(net, arguments.checkpoint)
+    if task.table is not None:
+        check_writable(net, task)
     out = claim_folder(
         arguments,
         (MODEL, PICTURE),
@@ -53,8 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path in (model, arguments.checkpoint):
         if path is not None:
             find_folder(path)  # what cannot be written is refused before the training
-    print_fact("data", format_task(task))
-    print_fact("network", format_network(net, pixel_max))
+    print_facts(task, net, pixel_max)
     began, before = time.perf_counter(), net.history.epochs
     try:
         interrupted = train(net, task, arguments)
@@ -71,11 +75,24 @@ def run(arguments: argparse.Namespace) -> int:
     print_result(format_scores(net, task, seconds))
     print_result(f"wrote {model}")
     if net.history.epochs:
-        held_out = "held-out" if fit_settings(arguments)["validation_split"] else "test"
-        print_result(
-            draw_history(net, f"{task.name}: validation on {held_out} images", out / PICTURE)
-        )
+        print_result(draw_history(net, format_title(task, arguments), out / PICTURE))
     return 130 if interrupted else 0
+
+
+def print_facts(task: Task, net: Network, pixel_max: int | None) -> None:
+    """Print what is learnt from what."""
+    print_fact("data", format_task(task))
+    if task.table is not None:
+        for label, fact in task.table.facts():
+            print_fact(label, fact)
+    print_fact("network", format_network(net, pixel_max))
+
+
+def format_title(task: Task, arguments: argparse.Namespace) -> str:
+    """Return the title of the picture."""
+    examples = "images" if task.table is None else "rows"
+    held_out = "held-out" if fit_settings(arguments)["validation_split"] else "test"
+    return f"{task.name}: validation on {held_out} {examples}"
 
 
 def resume(net: Network, path: str | None) -> Network:
@@ -184,6 +201,9 @@ def format_training(m: int, settings: dict[str, Any], arguments: argparse.Namesp
 
 def format_scores(net: Network, task: Task, seconds: float) -> str:
     """Return the lines about how well it went."""
+    if task.table is not None and task.table.regression:
+        values = task.table.format_values(net, *task[1:5])
+        return f"trained in {seconds:.1f} s\n{values}"
     scores, tested = (
         net.evaluate(flatten_images(X), y)
         for X, y in ((task.X, task.y), (task.X_test, task.y_test))
@@ -200,8 +220,23 @@ def format_scores(net: Network, task: Task, seconds: float) -> str:
         for name in scores
         if name != "cost"
     ]
+    if task.table is not None:
+        lines.append(format_majority(task))
     warning = judge_classes((right, right_tested), task.y, task.y_test, task.classes)
     return "\n".join(lines if warning is None else [*lines, "", fold(warning, sys.stdout), ""])
+
+
+def format_majority(task: Task) -> str:
+    """Return the line about the class that is most common in the training rows."""
+    common = int(np.bincount(task.y).argmax())
+    share = format_percent(float(np.mean(task.y_test == common)), 2)
+    return f"always answering '{task.classes[common]}': test accuracy {share}"
+
+
+def check_writable(net: Network, task: Task) -> None:
+    """Raise before the training what a model file would raise for the columns of a table."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_model(net, task, None, Path(folder) / MODEL)
 
 
 def draw_history(net: Network, title: str, path: Path) -> str:
@@ -222,7 +257,7 @@ def usage_error(arguments: argparse.Namespace) -> str | None:
 
 
 VERB = Verb(
-    "train a network on images, save and draw it",
+    "train a network on images or a table, save and draw it",
     run,
     options=(
         *DATA_OPTIONS,
@@ -246,6 +281,8 @@ examples:
       train_set_y, list_classes
   fastnn train --images flowers
       pictures of your own: flowers/daisy/1.jpg, flowers/rose/2.jpg …
+  fastnn train --table houses.csv --target price
+      the rows of a CSV or Parquet file; says what became of its columns
   fastnn train --layers none --optimizer gradient-descent --learning-rate 0.1
       logistic regression: no hidden layer
   fastnn train --dropout 0.2 --schedule cosine --early-stopping 10

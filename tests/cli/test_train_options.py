@@ -203,7 +203,7 @@ def test_the_options_of_train_stand_in_groups(capsys):
         main(["train", "--help"])
     text = capsys.readouterr().out
     titles = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
-    assert titles[1:] == ["data:", "network:", "training:",
+    assert titles[1:] == ["data:", "tables:", "network:", "training:",
                           "against overfitting and divergence:", "files:", "examples:"]  # fmt: skip
 
 

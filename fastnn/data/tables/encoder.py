@@ -180,7 +180,7 @@ class TableEncoder:
     def report(self) -> str:
         """Return what became of the columns: a line for each kind, and for what was left out."""
         lines = encoding_lines(self.columns, self.dropped)
-        return Text("\n".join(f"{label:<12}{line}" for label, line in lines))
+        return Text("\n".join(f"{label:<10}{line}" for label, line in lines))
 
     def config(self) -> dict[str, Any]:
         """Return settings and columns as plain data, which JSON can say."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fastnn._runtime.text import plural
+
 from .columns import CategoryColumn, Column, DateColumn, NumberColumn
 
 #: Columns that a line names; of the others it gives the number.
@@ -16,9 +18,9 @@ def encoding_lines(columns: Sequence[Column], dropped: Mapping[str, str]) -> lis
     categories = [column for column in columns if isinstance(column, CategoryColumn)]
     dates = [column for column in columns if isinstance(column, DateColumn)]
     lines = [
-        *([("numbers", _number_line(numbers))] if numbers else []),
-        *([("categories", _category_line(categories))] if categories else []),
-        *([("dates", _date_line(dates))] if dates else []),
+        *([("number", _number_line(numbers))] if numbers else []),
+        *([("category", _category_line(categories))] if categories else []),
+        *([("date", _date_line(dates))] if dates else []),
     ]
     if dropped:
         lines.append(("left out", _some([f"{name} ({why})" for name, why in dropped.items()])))
@@ -38,7 +40,9 @@ def _number_line(columns: Sequence[NumberColumn]) -> str:
         line += "; scaled by median and quartiles, outliers bounded"
     elif any(column.factor != 1 for column in columns):
         line += "; scaled by mean and deviation"
-    filled = [f"{column.name} in {_rows(column.missing)}" for column in columns if column.missing]
+    filled = [
+        f"{column.name} in {plural(column.missing, 'row')}" for column in columns if column.missing
+    ]
     if filled:
         line += f"; missing {_some(filled)}: the median, and a feature that says so"
     return line
@@ -48,12 +52,12 @@ def _category_line(columns: Sequence[CategoryColumn]) -> str:
     """Return what became of the categories."""
     told = []
     for column in columns:
-        parts = [f"{len(column.values)} values"]
-        parts += [f"{_rows(column.other)} of rarer ones together"] if column.other else []
-        parts += [f"{_rows(column.missing)} without"] if column.missing else []
+        parts = [plural(len(column.values), "value")]
+        parts += [f"{plural(column.other, 'row')} of rarer ones together"] if column.other else []
+        parts += [f"{plural(column.missing, 'row')} without"] if column.missing else []
         told.append(f"{column.name} ({', '.join(parts)})")
     features = sum(len(column.features) for column in columns)
-    return f"{_some(told)}; {features} features of 0 and 1"
+    return f"{_some(told)}; {plural(features, 'feature')} of 0 and 1"
 
 
 def _date_line(columns: Sequence[DateColumn]) -> str:
@@ -61,11 +65,11 @@ def _date_line(columns: Sequence[DateColumn]) -> str:
     told = []
     for column in columns:
         form = "" if column.format == "ISO8601" else f"read as {column.format}; "
-        missing = f", missing in {_rows(column.missing)}" if column.missing else ""
+        missing = f", missing in {plural(column.missing, 'row')}" if column.missing else ""
         told.append(f"{column.name} ({form}{', '.join(('days', *column.parts))}{missing})")
     return _some(told)
 
 
 def _rows(count: int) -> str:
     """Return a number of rows as text."""
-    return "1 row" if count == 1 else f"{count:,} rows"
+    return plural(count, "row")

@@ -1,0 +1,80 @@
+"""Predictions for the rows of a table: a CSV with a line for each."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from fastnn.data.tables import read_frame
+from fastnn.data.tables.values import pandas
+from fastnn.errors import DataError, SettingError
+from fastnn.metrics import r2
+from fastnn.network import Network
+from fastnn.plot._text import format_percent
+
+from .output import print_note, print_result
+from .table import TableSource, text_columns
+
+__all__ = ["predict_table"]
+
+
+def predict_table(net: Network, notes: dict[str, Any], arguments: argparse.Namespace) -> int:
+    """Print a CSV of predictions, in the order of the rows; a score where the target is known."""
+    if len(arguments.images) != 1 or arguments.invert:
+        raise SettingError(
+            f"'{arguments.model}' predicts the rows of a table; give one CSV or Parquet file"
+        )
+    path = arguments.images[0]
+    source = TableSource.from_notes(notes, net, arguments.model)
+    frame = read_frame(
+        path,
+        separator=arguments.separator,
+        target=source.target.name,
+        texts=text_columns(source.encoder),
+    )
+    try:
+        X = source.encoder.transform(frame)
+    except DataError as error:
+        raise DataError(f"'{path}': {error}") from error
+    predictions, columns = _predictions(net, source, X)
+    text = pandas().DataFrame(columns).to_csv(index=False, lineterminator="\n", float_format="%.7g")
+    score = _score(source, frame, predictions)
+    if score is not None:
+        print_note(score)
+    print_result(text.removesuffix("\n"))
+    return 0
+
+
+def _predictions(net: Network, source: TableSource, X: Any) -> tuple[Any, dict[str, Any]]:
+    """Return labels or values (m,), and the columns of the CSV by their names."""
+    if source.regression:
+        values = net.predict(X)
+        return values, {"prediction": values}
+    P = net.predict_proba(X)
+    labels, classes = P.argmax(axis=1), source.target.classes
+    columns: dict[str, Any] = {"prediction": [classes[k] for k in labels]}
+    columns |= {f"probability of {name}": P[:, k] for k, name in enumerate(classes)}
+    return labels, columns
+
+
+def _score(source: TableSource, frame: Any, predictions: Any) -> str | None:
+    """Return the line about how well rows were predicted whose target is in the table."""
+    name = source.target.name
+    if name not in frame.columns:
+        return None
+    known = ~np.asarray(frame[name].isna(), bool)
+    try:
+        y = source.target.encode(frame[name][known])
+    except DataError as error:
+        return f"no score: {error}"
+    if not len(y):
+        return None
+    if source.regression:
+        rmse = float(np.sqrt(np.mean((y - predictions[known]) ** 2)))
+        varies = len(y) > 1 and y.std() > 0
+        more = f", R² {r2(y, predictions[known]):.4f}" if varies else ""
+        return f"against {name} in this table, {len(y):,} rows: RMSE {rmse:,.5g}{more}"
+    right = format_percent(float(np.mean(y == predictions[known])), 2)
+    return f"against {name} in this table, {len(y):,} rows: accuracy {right}"
