@@ -11,10 +11,10 @@ import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 from sphinx.pycode import ModuleAnalyzer
 
@@ -96,7 +96,9 @@ def _entry(full_name: str, value: Any, known: dict[int, str], public: set[int]) 
     if kind != "data" and id(value) in known:
         return f".. py:{kind}:: {full_name}\n\n   The same as `{known[id(value)]}`.\n"
     if kind == "data":
-        return f".. py:data:: {full_name}\n\n   {_comment(full_name, value)}\n"
+        return (
+            f".. py:data:: {full_name}\n\n   {_comment(full_name, value)}\n\n   {_shown(value)}\n"
+        )
     known[id(value)] = full_name
     text = f".. auto{kind}:: {full_name}\n"
     members = dict.fromkeys(_members(value, public)) if inspect.isclass(value) else ()
@@ -114,6 +116,13 @@ def _comment(full_name: str, value: Any) -> str:
             if ("", name) in comments:
                 return " ".join(comments["", name]).strip()
     return ""
+
+
+def _shown(value: Any) -> str:
+    """Return the names that a collection holds, or the classes of a union."""
+    if isinstance(value, Collection) and all(isinstance(each, str) for each in value):
+        return ", ".join(f"``{each}``" for each in value)
+    return " or ".join(f"`{each.__name__}`" for each in get_args(value))
 
 
 def escape_bars(*arguments: Any) -> None:
