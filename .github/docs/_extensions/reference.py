@@ -11,7 +11,7 @@ import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
@@ -96,9 +96,8 @@ def _entry(full_name: str, value: Any, known: dict[int, str], public: set[int]) 
     if kind != "data" and id(value) in known:
         return f".. py:{kind}:: {full_name}\n\n   The same as `{known[id(value)]}`.\n"
     if kind == "data":
-        return (
-            f".. py:data:: {full_name}\n\n   {_comment(full_name, value)}\n\n   {_shown(value)}\n"
-        )
+        texts = [f".. py:data:: {full_name}", _comment(full_name, value), _shown(value)]
+        return "\n\n   ".join(filter(None, texts)) + "\n"
     known[id(value)] = full_name
     text = f".. auto{kind}:: {full_name}\n"
     members = dict.fromkeys(_members(value, public)) if inspect.isclass(value) else ()
@@ -120,7 +119,7 @@ def _comment(full_name: str, value: Any) -> str:
 
 def _shown(value: Any) -> str:
     """Return the names that a collection holds, or the classes of a union."""
-    if isinstance(value, Collection) and all(isinstance(each, str) for each in value):
+    if isinstance(value, dict | tuple | list) and all(isinstance(each, str) for each in value):
         return ", ".join(f"``{each}``" for each in value)
     return " or ".join(f"`{each.__name__}`" for each in get_args(value))
 
