@@ -61,7 +61,18 @@ def to_notebook(app: Any, docname: str, source: list[str]) -> None:
         source[0] = f"{HEAD}{source[0][:first]}{QUIET}\n{cells}"
 
 
+def spread(app: Any, env: Any, docnames: list[str]) -> None:
+    """Set pages that run apart in the order of reading: a process takes several in a row."""
+    runs = {name: Path(env.doc2path(name)).suffix == ".md" for name in docnames}
+    place: dict[str, float] = {}
+    for kind in (True, False):
+        names = [name for name in docnames if runs[name] is kind]
+        place |= {name: (i + 0.5) / len(names) for i, name in enumerate(names)}
+    docnames.sort(key=place.__getitem__)
+
+
 def setup(app: Any) -> dict[str, bool]:
-    """Register the conversion."""
+    """Register the conversion, and the order of reading."""
     app.connect("source-read", to_notebook)
+    app.connect("env-before-read-docs", spread)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
