@@ -57,6 +57,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "min_reported_time": 3600,
     "download_all_examples": False,
+    "parallel": True,
     "reference_url": {"fastnn": None},
     "doc_module": ("fastnn",),
     "backreferences_dir": "pictures/by_name",
