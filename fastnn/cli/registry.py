@@ -29,8 +29,11 @@ def dashed(name: str) -> str:
 
 
 def _public_kinds(module: ModuleType, base: type) -> dict[str, type]:
-    """Return the classes that a module exports below a base, by their names on the command line."""
-    named = ((name, getattr(module, name)) for name in module.__all__)
+    """Return the classes that a module exports below a base, by their names on the command line.
+
+    Without `Registered`: what a user registers in Python no command knows.
+    """
+    named = ((name, getattr(module, name)) for name in module.__all__ if name != "Registered")
     return {
         dashed(name): kind
         for name, kind in named

@@ -1,7 +1,7 @@
 """Optimisers: frozen settings of how a gradient moves the parameters; slots lie in the network."""
 
+from .kinds import KINDS as KINDS
 from .kinds import (
-    KINDS,
     LBFGS,
     Adam,
     AdamW,
@@ -10,16 +10,15 @@ from .kinds import (
     Nesterov,
     Optimizer,
     RMSprop,
-    UncorrectedAdam,
-    VelocityMomentum,
 )
-from .registered import REGISTERED, Registered
+from .kinds import UncorrectedAdam as UncorrectedAdam
+from .kinds import VelocityMomentum as VelocityMomentum
+from .registered import REGISTERED as REGISTERED
+from .registered import Registered
 from .registration import register
 
 __all__ = [
-    "KINDS",
     "LBFGS",
-    "REGISTERED",
     "Adam",
     "AdamW",
     "GradientDescent",
@@ -28,7 +27,5 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "Registered",
-    "UncorrectedAdam",
-    "VelocityMomentum",
     "register",
 ]

@@ -12,6 +12,7 @@ from fastnn.kernels.opcodes import Method
 import fastnn
 from fastnn import Dense, Network, callbacks, kernels, optimizers, schedules
 from fastnn.errors import DataFileError, SettingError
+from fastnn.optimizers.kinds import CHECKS
 
 jitted = kernels.get("jitted")
 
@@ -436,7 +437,7 @@ def test_log_in_a_folder_that_is_missing_is_refused_before_the_first_step(tmp_pa
 @pytest.mark.parametrize("kind", optimizers.KINDS.values(), ids=lambda kind: kind.__name__)
 def test_every_setting_of_an_optimizer_has_its_check(kind):
     for setting in dataclasses.fields(kind):
-        assert setting.name in optimizers.CHECKS
+        assert setting.name in CHECKS
         with pytest.raises(SettingError, match=setting.name):
             kind(**{setting.name: "0.1"})
 
