@@ -21,6 +21,7 @@ from . import (
     optimizers,
     schedules,
 )
+from ._habits.answers import missing_import
 from ._runtime.backend import backend
 from ._runtime.threads import get_num_threads, set_num_threads
 from ._version import __version__ as __version__
@@ -154,7 +155,7 @@ if not TYPE_CHECKING:  # where a name that does not exist is an error
             return getattr(importlib.import_module(f".{_LAZY_FUNCTIONS[name]}", __name__), name)
         if name in _LAZY:
             return importlib.import_module(f".{name}", __name__)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise missing_import(__name__, name, __dir__())
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._habits import answers
 from .errors import SettingError
 from .kernels.custom_activations import CUSTOM
 from .kernels.custom_ops import code_of
@@ -24,20 +25,31 @@ NAMES: tuple[str, ...] = tuple(a.name.lower() for a in Activation)
 _registered: dict[str, int] = {}
 
 
-def code(name: str) -> int:
-    """Return the kernels' code of an activation.
+def resolve(name: str) -> str:
+    """Return our name of an activation: ``"linear"`` is ``"identity"``, ``"swish"`` is ``"silu"``.
 
     Raises
     ------
     SettingError
         If there is no activation of that name; the message lists those there are.
     """
-    if isinstance(name, str) and name in NAMES:
-        return Activation[name.upper()]
-    if isinstance(name, str) and name in _registered:
-        return _registered[name]
-    known = ", ".join([*NAMES, *_registered])
-    raise SettingError(f"activation {name!r} does not exist; choose one of {known}")
+    known = (*NAMES, *_registered)
+    if not isinstance(name, str) and callable(name):
+        ours = answers.synonym("activation", getattr(name, "__name__", type(name).__name__), known)
+        advice = f"give {ours!r}" if ours else "activations.register gives a function one"
+        raise SettingError(f"an activation must be a name, got {name!r}; {advice}")
+    if isinstance(name, int) and not isinstance(name, bool):
+        raise SettingError(
+            f"an activation must be a name, got {name!r}; Dense takes the number of its outputs "
+            f"alone, here Dense({name}), for its inputs are the outputs of the layer before"
+        )
+    return answers.resolve("activation", name, known)
+
+
+def code(name: str) -> int:
+    """Return the kernels' code of an activation, known by any name that `resolve` takes."""
+    name = resolve(name)
+    return _registered[name] if name in _registered else Activation[name.upper()]
 
 
 def register(name: str, forward: Callable[[Any], Any], backward: Callable[[Any], Any]) -> None:

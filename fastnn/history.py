@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from ._display.curves import curves_svg
 from ._display.report import to_html
 from ._display.table import Table
+from ._habits import answers
 from .errors import MissingExtraError, SettingError, ShapeError
 
 __all__ = ["History"]
@@ -29,10 +30,17 @@ def higher_is_better(name: str) -> bool:
     return known if known is not None else any(word in name for word in RISING)
 
 
-def check_monitor(who: str, monitor: str, names: Collection[str]) -> None:
-    """Refuse to monitor a name that a history with these names does not hold."""
-    if monitor in names:
-        return
+def check_monitor(who: str, monitor: str, names: Collection[str]) -> str:
+    """Return the name of the curve to monitor: Keras's ``"val_loss"`` is ``"validation_cost"``.
+
+    Raises
+    ------
+    SettingError
+        If a history with these names does not hold it.
+    """
+    found = answers.curve_name(monitor, names)
+    if found is not None:
+        return found
     advice = "monitor one of these, or have it recorded by metrics=[…]"
     if "validation_cost" not in names:
         advice = "give validation_data or validation_split, or monitor another name"
@@ -132,7 +140,9 @@ class History(Mapping[str, Array]):
         curves = self._curves
         if name not in curves:
             known = ", ".join(curves) or "nothing yet"
-            raise KeyError(f"the history has no {name!r}; it holds {known}")
+            ours = answers.curve_name(name, curves)
+            hint = f"; here it is {ours!r}" if ours else f"; it holds {known}"
+            raise KeyError(f"the history has no {name!r}{hint}")
         numbers, count = curves[name]
         missing = _epochs(curves) - count
         curve = numbers[:count]
@@ -140,6 +150,11 @@ class History(Mapping[str, Array]):
             curve = np.concatenate([curve, np.full(missing, np.nan)])
         curve.flags.writeable = False
         return curve
+
+    if not TYPE_CHECKING:  # for type checkers it has the attributes above alone
+
+        def __getattr__(self, name: str) -> Any:
+            raise answers.missing_attribute(self, name, "History")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._curves)

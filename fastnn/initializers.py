@@ -9,8 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from ._display.short_repr import ShortRepr
+from ._habits import answers
 from ._validation import arguments
-from .errors import SettingError
 
 __all__ = ["NAMES", "Initializer", "Random", "resolve"]
 
@@ -93,15 +93,19 @@ NAMES: dict[str, Initializer] = {
 def resolve(init: str | Initializer) -> Initializer:
     """Return the initialiser of that name, or the given one.
 
+    ``"glorot_uniform"``, ``"he_normal"`` and the like are known too.
+
     Raises
     ------
     SettingError
         If there is no initialiser of that name; the message lists those there are.
     """
-    if isinstance(init, str) and init in NAMES:
-        return NAMES[init]
+    named = own_name(init)
+    return NAMES[named] if isinstance(named, str) else named
+
+
+def own_name(init: str | Initializer) -> str | Initializer:
+    """Return our name for the initialiser that a text names, or the given one."""
     if not isinstance(init, str | type) and isinstance(init, Initializer):
         return init
-    raise SettingError(
-        f"initialiser {init!r} does not exist; choose one of {', '.join(NAMES)} or Random(scale)"
-    )
+    return answers.resolve("initialiser", init, NAMES, " or Random(scale)")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, get_args
 
 from . import activations, initializers
 from ._display.short_repr import ShortRepr
+from ._habits import answers
 from ._validation import arguments
 from .errors import SettingError
 
@@ -58,9 +60,9 @@ class Dense(ShortRepr):
         arguments.check_fields(self, units=arguments.positive_count, use_bias=arguments.flag)
         if self.name is not None and not isinstance(self.name, str):
             raise SettingError(f"name must be text, got {self.name!r}")
-        activations.code(self.activation)
+        object.__setattr__(self, "activation", activations.resolve(self.activation))
         if self.init is not None:
-            initializers.resolve(self.init)
+            object.__setattr__(self, "init", initializers.own_name(self.init))
         if self.max_norm is not None:
             arguments.check_fields(self, max_norm=arguments.positive)
 
@@ -83,7 +85,7 @@ class Activation(ShortRepr):
     function: str
 
     def __post_init__(self) -> None:
-        activations.code(self.function)
+        object.__setattr__(self, "function", activations.resolve(self.function))
 
 
 @dataclass(frozen=True)
@@ -204,3 +206,8 @@ class Normalization(ShortRepr):
 
 
 Layer = Dense | Activation | Dropout | GaussianNoise | BatchNorm | Rescaling | Normalization
+for _kind in get_args(Layer):
+    answers.explain(_kind)
+
+if not TYPE_CHECKING:
+    __getattr__ = answers.lacks(__name__, __all__)

@@ -12,28 +12,21 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._display.short_repr import ShortRepr
+from ._habits import answers
 from ._validation import arguments
 from ._validation.factors import check_factors, check_schedule
 from .errors import SettingError
 from .history import higher_is_better
 
 __all__ = [
-    "Cosine",
-    "Exponential",
-    "InverseSqrt",
-    "InverseTime",
-    "OneCycle",
-    "Plateau",
-    "Schedule",
-    "Staircase",
-    "Step",
-    "WarmUp",
-]
+    "Cosine", "Exponential", "InverseSqrt", "InverseTime", "OneCycle",
+    "Plateau", "Schedule", "Staircase", "Step", "WarmUp",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -295,3 +288,9 @@ class Plateau(Schedule):
             if waited >= self.patience:
                 factor, waited = factor * self.multiplier, 0
         return factor
+
+
+for _kind in Schedule.__subclasses__():
+    answers.explain(_kind, "schedule")
+if not TYPE_CHECKING:
+    __getattr__ = answers.lacks(__name__, __all__)

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     {"kernels"},
     {"_display", "_moved", "_version", "errors"},
+    {"_habits"},
     {"_validation", "history"},
     {"_runtime", "activations", "initializers", "losses", "optimizers", "schedules", "spaces"},
     {"data", "layers", "metrics"},

@@ -9,9 +9,17 @@ have written.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from .._habits import answers
 from .csv_logger import CSVLogger
 from .mlflow import MLflow
 from .stops_and_checkpoints import Checkpoint, EarlyStopping, TimeLimit
 from .tensorboard import TensorBoard
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "MLflow", "TensorBoard", "TimeLimit"]
+
+for _kind in (CSVLogger, Checkpoint, EarlyStopping, MLflow, TensorBoard, TimeLimit):
+    answers.explain(_kind, "callback")
+if not TYPE_CHECKING:
+    __getattr__ = answers.lacks(__name__, __all__)

@@ -64,7 +64,7 @@ class EarlyStopping:
 
     def __call__(self, network: Network, history: History) -> bool:
         """Note the epoch; return True once patience is over."""
-        check_monitor("EarlyStopping", self.monitor, history)
+        self.monitor = check_monitor("EarlyStopping", self.monitor, history)
         epoch = history.epochs - 1
         if epoch == 0:  # within a callback that does not pass `start` on
             self._forget()

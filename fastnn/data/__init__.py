@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from fastnn._habits import answers
+
 from .augmentation import augment, flip, shift
 from .batches import minibatches
 from .bundled import digits
@@ -44,3 +48,6 @@ __all__ = [
     "spirals",
     "split",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = answers.lacks(__name__, __all__)

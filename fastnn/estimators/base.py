@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastnn._habits import answers
 from fastnn._validation import arguments
 
 from ..errors import DataError, SettingError, ShapeError
@@ -112,6 +113,7 @@ class Perceptron(Fitted, Parameters):
         return found
 
     @restores_if_refused
+    @answers.explained("fit", "estimator.fit")
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
     ) -> Self:
@@ -190,7 +192,7 @@ class Perceptron(Fitted, Parameters):
             why = f"{self.solver} reached max_iter={epochs} without converging; raise it"
             if history.message:
                 why = f"{history.message}; raise max_iter={epochs}, max_fun={self.max_fun} or tol"
-            warnings.warn(f"{why}, or scale the inputs", ConvergenceWarning, stacklevel=4)
+            warnings.warn(f"{why}, or scale the inputs", ConvergenceWarning, stacklevel=5)
         return self
 
     def _record_scores(self, patience: Patience) -> None:

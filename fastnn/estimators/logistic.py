@@ -15,6 +15,7 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastnn._habits import answers
 from fastnn._validation import arguments
 from fastnn.kernels.views import biases, weights
 from fastnn.network import Network
@@ -138,6 +139,7 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
         return 1 / arguments.real(self.C, "C", above=0)
 
     @restores_if_refused
+    @answers.explained("fit", "estimator.fit")
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to rows X (m, n), an array or sparse, and labels y (m,) of any type.
 
@@ -174,7 +176,7 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
             warnings.warn(
                 f"{history.message}; raise max_iter={self.max_iter} or tol, or scale the inputs",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return self
 
@@ -255,6 +257,7 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
         X = self._check_X(X)
         return log_probabilities(state_of(self.network_), to_network_input(X))
 
+    @answers.explained("predict", "estimator.predict")
     def predict(self, X: Any) -> Array:
         """Return labels (m,) of rows X (m, n)."""
         Z = self.decision_function(X)
@@ -266,3 +269,6 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+answers.explain(LogisticRegression, "estimator")

@@ -12,6 +12,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
+from fastnn._habits import answers
 from fastnn.network.description import state_of
 from fastnn.network.prediction import log_probabilities, outputs
 
@@ -172,6 +173,7 @@ class MLPClassifier(ClassifierMixin, ClassifierInit, Perceptron):  # type: ignor
         labels: Array = self._binarizer.inverse_transform(A)
         return labels
 
+    @answers.explained("predict", "estimator.predict")
     def predict(self, X: Any) -> Array:
         """Return labels (m,), or (m, K) of 0/1 for several labels an example."""
         return self._predict_labels(self._check_X(X))
@@ -265,6 +267,7 @@ class MLPRegressor(RegressorMixin, RegressorInit, Perceptron):  # type: ignore[m
         """Refuse held-out rows that are too few for R²."""
         held_out.check_large_enough(held, "R²", least=2)
 
+    @answers.explained("predict", "estimator.predict")
     def predict(self, X: Any) -> Array:
         """Return values (m,) or (m, K) of rows X (m, n)."""
         rows = self._check_X(X)
@@ -288,3 +291,7 @@ class MLPRegressor(RegressorMixin, RegressorInit, Perceptron):  # type: ignore[m
         tags.target_tags.multi_output = True
         tags.target_tags.positive_only = self.loss == "poisson" or isinstance(self.loss, Poisson)
         return tags
+
+
+for _kind in (MLPClassifier, MLPRegressor):
+    answers.explain(_kind, "estimator")

@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from fastnn import activations, losses
+from fastnn._habits import answers
+from fastnn._habits.synonyms import CROSS_ENTROPY
 from fastnn._validation import arguments
 
 from ..callbacks import TimeLimit
@@ -43,9 +46,7 @@ def parse_hidden_layers(given: Parameters) -> HiddenLayers:
     sizes = [given.hidden_layer_sizes] if sizes is None else sizes
     units = [arguments.count(n, "hidden_layer_sizes", least=1) for n in sizes]
     names = _one_for_each(given, "activation", len(units))
-    names = ["sigmoid" if name == "logistic" else name for name in names]
-    for name in names:
-        activations.code(name)
+    names = [activations.resolve(name) for name in names]
     rates = _one_for_each(given, "dropout", len(units))
     return HiddenLayers(
         units,
@@ -70,16 +71,17 @@ def parse_loss(given: Parameters) -> Loss | None:
     loss = given.loss
     if isinstance(loss, str) and loss in losses.REGISTERED:
         return losses.REGISTERED[loss]
-    if isinstance(loss, str) and loss in losses.NAMES:
-        return losses.KINDS[loss]()
+    if isinstance(loss, str) and answers.fold(loss) in CROSS_ENTROPY and is_classifier(given):
+        return None
+    if isinstance(loss, str):
+        known = (*losses.NAMES, *losses.REGISTERED)
+        return losses.named(answers.resolve("loss", loss, known, losses.MAKING))
     if loss is not None and not isinstance(loss, Loss):
-        known, hint = ", ".join([*losses.NAMES, *losses.REGISTERED]), ""
-        if not isinstance(loss, str):
-            hint = (
-                "; it is MLPRegressor's first argument, as in scikit-learn: give "
-                "hidden_layer_sizes by its name"
-            )
-        raise SettingError(f"loss must be one of {known}, or of fastnn.losses, got {loss!r}{hint}")
+        raise SettingError(
+            f"loss must be one of {', '.join([*losses.NAMES, *losses.REGISTERED])}, or of "
+            f"fastnn.losses, got {loss!r}; it is MLPRegressor's first argument, as in "
+            "scikit-learn: give hidden_layer_sizes by its name"
+        )
     return loss
 
 

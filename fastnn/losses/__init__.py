@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from fastnn._habits import answers
+
 from .kinds import KINDS as KINDS
+from .kinds import MAKING as MAKING
 from .kinds import (
     NAMES,
     AbsoluteError,
@@ -16,6 +21,7 @@ from .kinds import (
     resolve,
 )
 from .kinds import REGISTERED as REGISTERED
+from .kinds import named as named
 from .registered import Registered
 from .registration import register
 
@@ -33,3 +39,6 @@ __all__ = [
     "register",
     "resolve",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = answers.lacks(__name__, __all__)

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from fastnn._display.short_repr import ShortRepr
+from fastnn._habits import answers
+from fastnn._habits.synonyms import CROSS_ENTROPY
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
 from fastnn.kernels.opcodes import Loss as Code
@@ -205,9 +207,23 @@ KINDS: dict[str, type[Loss]] = {
     for kind in sorted(Loss.__subclasses__(), key=lambda kind: kind.code)
 }
 NAMES: tuple[str, ...] = tuple(KINDS)
+#: The losses that `None` and ``"cross_entropy"`` stand for, by the activation of the output.
+PARTNERS: dict[str, type[Loss]] = {
+    "sigmoid": BinaryCrossEntropy,
+    "softmax": CategoricalCrossEntropy,
+}
+for _kind in KINDS.values():
+    answers.explain(_kind, "loss")
 
 #: The losses of users by the names that they were registered by in this process.
 REGISTERED: dict[str, Loss] = {}
+#: What an error about a name adds to those that there are.
+MAKING = ", or make it by fastnn.losses.register"
+
+
+def named(name: str) -> Loss:
+    """Return the loss of one of our names, with its default parameters."""
+    return REGISTERED[name] if name in REGISTERED else KINDS[name]()
 
 
 def resolve(loss: str | Loss | None, output: str) -> Loss:
@@ -219,21 +235,17 @@ def resolve(loss: str | Loss | None, output: str) -> Loss:
         If the loss does not exist or does not fit the output activation.
     """
     if loss is None:
-        partners: dict[str, type[Loss]] = {
-            "sigmoid": BinaryCrossEntropy,
-            "softmax": CategoricalCrossEntropy,
-        }
-        return partners.get(output, SquaredError)()
-    if isinstance(loss, str) and loss in REGISTERED:
-        loss = REGISTERED[loss]
-    if isinstance(loss, str) and loss in NAMES:
-        loss = KINDS[loss]()
+        return PARTNERS.get(output, SquaredError)()
+    known = (*NAMES, *REGISTERED)
+    if isinstance(loss, str) and loss not in known and answers.fold(loss) in CROSS_ENTROPY:
+        if output not in PARTNERS:
+            raise SettingError(
+                f"loss {loss!r} needs a sigmoid or softmax output, but the last layer's activation "
+                f"is {output!r}; change one of the two"
+            )
+        loss = PARTNERS[output]()
     if not isinstance(loss, Loss):
-        known = ", ".join([*NAMES, *REGISTERED])
-        raise SettingError(
-            f"loss {loss!r} does not exist; choose one of {known}, or make it by "
-            "fastnn.losses.register"
-        )
+        loss = named(answers.resolve("loss", loss, known, MAKING))
     if loss.needs and output not in loss.needs:
         raise SettingError(
             f"loss {loss.name!r} needs a {' or '.join(loss.needs)} output, but the last layer's "

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnn import kernels
+from fastnn._habits import answers
 from fastnn._runtime.backend import active
 from fastnn._validation import arguments
 from fastnn.errors import SettingError, ShapeError
@@ -66,6 +67,12 @@ class Parameters(MutableMapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._views)
+
+    if not TYPE_CHECKING:  # PyTorch's parameters are asked for by a call
+
+        def __call__(self, *_: Any, **__: Any) -> None:
+            """Say what to call instead."""
+            raise answers.not_callable("Parameters")
 
     def __repr__(self) -> str:
         return "Parameters(" + ", ".join(f"{n} {v.shape}" for n, v in self._views.items()) + ")"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from fastnn._habits import answers
+
 from .classification import (
     NAMES,
     Metric,
@@ -34,3 +38,6 @@ __all__ = [
     "register",
     "roc_auc",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = answers.lacks(__name__, __all__)

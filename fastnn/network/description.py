@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from fastnn import initializers, losses
+from fastnn._habits import answers
 from fastnn._runtime.text import Text, plural
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
@@ -67,6 +68,7 @@ class NetworkDescription:
 
     _state: NetworkState
 
+    @answers.explained("Network")
     def __init__(
         self,
         layers: Sequence[Layer],
@@ -82,6 +84,7 @@ class NetworkDescription:
             self.build(inputs)
 
     @classmethod
+    @answers.explained("Network.mlp")
     def mlp(
         cls,
         sizes: Sequence[int],
@@ -235,6 +238,15 @@ class NetworkDescription:
         checked = {name: mine.checked(name, mapping[name]) for name in mine}
         for name, value in checked.items():
             mine[name][...] = value
+
+    if not TYPE_CHECKING:  # for type checkers a network has what is written out alone
+
+        def __getattr__(self, name: str) -> Any:
+            raise answers.missing_attribute(self, name, "Network")
+
+        def __call__(self, *_: Any, **__: Any) -> None:
+            """Say what to call instead."""
+            raise answers.not_callable("Network")
 
     def summary(self) -> Text:
         """Return a table of layers, shapes and numbers of parameters; it prints as text."""

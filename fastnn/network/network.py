@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._habits.answers import explained
 from fastnn._validation import arguments
 from fastnn.history import History
 from fastnn.kernels.records import Examples
@@ -23,7 +24,6 @@ from fastnn.training.loop import Trainer
 from fastnn.training.metric_recorder import (
     MetricRecorder,
     check_metric_names,
-    compute_metrics,
     validate_metrics,
     validate_monitors,
 )
@@ -37,14 +37,13 @@ from fastnn.training.prepare_data import (
 )
 from fastnn.training.progress import ProgressReporter
 
-from . import prediction
-from .description import NetworkDescription
+from .use import UsableNetwork
 
 Array = np.ndarray[Any, Any]
 Callback = Callable[["Network", History], Any]
 
 
-class Network(NetworkDescription):
+class Network(UsableNetwork):
     """A dense neural network: described by layers, run by the active backend.
 
     Parameters
@@ -80,6 +79,7 @@ class Network(NetworkDescription):
     >>> net = Network([Dense(20, "relu"), Dense(1, "sigmoid")], inputs=2)
     """
 
+    @explained("Network.fit")
     def fit(
         self,
         X: Any,
@@ -87,7 +87,7 @@ class Network(NetworkDescription):
         *,
         epochs: int = 10,
         batch_size: int | None = 128,
-        optimizer: Optimizer | LBFGS | None = None,
+        optimizer: Optimizer | LBFGS | str | None = None,
         schedule: Schedule | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
@@ -119,8 +119,9 @@ class Network(NetworkDescription):
             Additional epochs; `fit` never re-initialises (`reset` does).
         batch_size : int or None
             Examples of a step; None takes all at once. The last batch of an epoch may be short.
-        optimizer : Optimizer, optional
-            `Adam()` by default. Its memory lives in the network: the same settings go on where the
+        optimizer : Optimizer or str, optional
+            `Adam()` by default; a name like ``"adam"`` or ``"sgd"`` is that one with its defaults.
+            Its memory lives in the network: the same settings go on where the
             last fit stopped, other settings start afresh, as `LBFGS` does in every fit.
         schedule : schedules.Schedule, optional
             Multiplies the optimiser's learning rate, by the epoch or by the step.
@@ -201,49 +202,6 @@ class Network(NetworkDescription):
             trainer = kind(state, backend_for(state.program, loss=True), config, train, validation)
             return trainer.fit(CallbackList(callbacks, self), reporter)
 
-    def predict(self, X: Any) -> Array:
-        """Return the labels or values that the network gives to rows X (m, n).
-
-        Returns
-        -------
-        ndarray
-            (m,) int64 labels for one sigmoid (1 if strictly above ½) and for softmax; (m, K) of
-            0/1 for K sigmoids; else values in the network's dtype, (m,) when there is one output.
-            Rows do not depend on their neighbours; one asked for alone, or fewer than 48 rows of
-            bytes, are summed in another order and may differ in the last bits.
-        """
-        return prediction.labels_or_values(self._state, X)
-
-    def predict_proba(self, X: Any) -> Array:
-        """Return probabilities (m, K) of rows X (m, n); for one sigmoid both classes', (m, 2).
-
-        Those are σ(−z) and σ(z) of the logit z, each within 2.5 units in the last place: neither is
-        0 while e^−|z| is not, and below the dtype's normal numbers digits go gradually.
-
-        Raises
-        ------
-        SettingError
-            If the outputs are no probabilities.
-        """
-        return prediction.probabilities(self._state, X)
-
-    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
-        """Return ``{"cost": …}``, for classes ``"accuracy"``, and the metrics of the last fit.
-
-        Costs are without L2 and L1. Of several sigmoids an example counts as right where all of
-        its labels are.
-        """
-        state = self._state
-        X = prediction.finite_examples(state, X)
-        Y = encode_targets(y, len(X), self.outputs, state.loss, self.dtype)
-        cost, accuracy = prediction.cost_and_accuracy(state, X, Y)
-        found = {"cost": cost} | ({"accuracy": accuracy} if state.classifies else {})
-        return found | compute_metrics(self, X, Y, state.metrics)
-
-    def activations(self, X: Any) -> list[Array]:
-        """Return the output A (m, units) of every layer for rows X (m, n)."""
-        return prediction.layer_outputs(self._state, X)
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write description, parameters and input scaling to a file that `fastnn.load` reads.
 
@@ -269,19 +227,3 @@ class Network(NetworkDescription):
         from fastnn.export.torch_model import torch_module  # only this needs it
 
         return torch_module(self._state)
-
-    def cost_and_gradients(
-        self, X: Any, y: Any, *, l2: float = 0.0, l1: float = 0.0, sample_weight: Any = None
-    ) -> tuple[float, dict[str, Array]]:
-        """Return the cost of all rows and its gradient by every parameter; nothing is updated.
-
-        Without dropout and noise; BatchNorm takes these rows as its batch. For networks of a few
-        layers, float32 agrees with float64 to 2⁻²² of the cost and to 2⁻¹⁸ of the largest entry of
-        each gradient.
-
-        Returns
-        -------
-        (float, dict of str to ndarray)
-            Names and shapes as in `parameters`.
-        """
-        return prediction.cost_and_gradients(self._state, X, y, l2, l1, sample_weight)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn._runtime.threads import get_num_threads
 from fastnn._validation import arguments
-from fastnn.errors import SettingError
+from fastnn.errors import SettingError, ShapeError
 from fastnn.kernels.opcodes import Mode
 from fastnn.kernels.records import Batch
 from fastnn.lowering.fold_batchnorm import fold, logits_ops, split_output_activation
@@ -19,6 +19,8 @@ from fastnn.training.prepare_data import encode_targets, weights_of
 from fastnn.training.state import NetworkState
 
 Array = np.ndarray[Any, Any]
+#: The default of `Network.predict`, which knows it from a user's own 0.5 by its identity.
+DEFAULT_THRESHOLD = 0.5
 #: ½ by the dtype's character. A row of a small network takes 3 µs; to convert ½ takes 0.5 of them.
 HALVES = {char: np.array(0.5, char) for char in "fd"}
 #: The labels (1,) of one example; to compare and convert an array takes 0.8 µs.
@@ -74,6 +76,32 @@ def check_probabilities(state: NetworkState) -> str:
             "sigmoid or softmax output"
         )
     return activation
+
+
+def labels_above(state: NetworkState, X: Any, threshold: Any) -> Array:
+    """Return 1 for sigmoid outputs strictly above a threshold, else 0: (m,), or (m, K) for K.
+
+    threshold: one number in [0, 1], or K; it is compared in the network's dtype.
+    """
+    activation, K = output_activation(state.layers), state.outputs
+    if activation != "sigmoid":
+        advice = "compare predict_proba(X)[:, k] with it for a class k"
+        if activation != "softmax":
+            advice = "outputs with another activation are values, which predict(X) returns"
+        raise SettingError(f"threshold is one of sigmoid outputs, not of {activation}; {advice}")
+    limits = arguments.array(threshold, "threshold")
+    if limits.ndim == 0:
+        limits = np.full(K, arguments.real(threshold, "threshold"))
+    limits = arguments.numeric(limits, "threshold")
+    if limits.shape != (K,):
+        raise ShapeError(
+            f"threshold must be one number or {K}, one for each output, got shape {limits.shape}"
+        )
+    if not ((limits >= 0) & (limits <= 1)).all():
+        raise SettingError(f"threshold must lie in [0, 1], got {threshold!r}")
+    A = outputs(state, X)
+    labels: Array = np.greater(A, limits.astype(A.dtype)).astype(np.int64)
+    return labels[:, 0] if K == 1 else labels
 
 
 def labels_or_values(state: NetworkState, X: Any) -> Array:

@@ -1,5 +1,8 @@
 """Optimisers: frozen settings of how a gradient moves the parameters; slots lie in the network."""
 
+from typing import TYPE_CHECKING
+
+from .._habits import answers
 from .kinds import KINDS as KINDS
 from .kinds import (
     LBFGS,
@@ -29,3 +32,6 @@ __all__ = [
     "Registered",
     "register",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = answers.lacks(__name__, __all__)

@@ -7,20 +7,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .._display.short_repr import ShortRepr
+from .._habits import answers
 from .._validation import arguments
 from ..kernels.opcodes import Method
 
 __all__ = [
-    "LBFGS",
-    "Adam",
-    "AdamW",
-    "GradientDescent",
-    "Momentum",
-    "Nesterov",
-    "Optimizer",
-    "RMSprop",
-]
-
+    "LBFGS", "Adam", "AdamW", "GradientDescent", "Momentum", "Nesterov", "Optimizer", "RMSprop"
+]  # fmt: skip
 
 #: The check of each setting, by its name, which means the same in all optimisers.
 CHECKS: dict[str, Callable[[Any, str], Any]] = {
@@ -298,3 +291,5 @@ def _all_kinds(family: type[Optimizer]) -> Iterator[type[Optimizer]]:
 
 #: The optimisers by the names of their classes, as files have them.
 KINDS: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in _all_kinds(Optimizer)}
+for _kind in KINDS.values():
+    answers.explain(_kind, "optimizer")

@@ -7,12 +7,35 @@ from typing import Any
 
 import numpy as np
 
+from fastnn import optimizers
+from fastnn._habits import answers
 from fastnn._validation import arguments
 from fastnn._validation.factors import check_schedule
 from fastnn.optimizers import Adam, Optimizer
 from fastnn.schedules import Schedule
 
 Array = np.ndarray[Any, Any]
+
+
+#: The built-in optimisers that a text may name.
+NAMES = ("GradientDescent", "Momentum", "Nesterov", "RMSprop", "Adam", "AdamW", "LBFGS")
+
+
+def find_optimizer(given: str | Optimizer | None) -> Optimizer:
+    """Return the optimiser of a name with its defaults, the given one, or `Adam()` for None.
+
+    Raises
+    ------
+    SettingError
+        If there is no optimiser of that name, or what was given is none.
+    """
+    if isinstance(given, str):
+        name = answers.resolve("optimizer", given, (*NAMES, *optimizers.REGISTERED))
+        kinds: dict[str, type[Optimizer]] = {**optimizers.KINDS, **optimizers.REGISTERED}
+        return kinds[name]()
+    optimizer = Adam() if given is None else given
+    arguments.instance(optimizer, Optimizer, "optimizer", "fastnn.Adam(learning_rate=0.001)")
+    return optimizer
 
 
 @dataclass(frozen=True)
@@ -39,8 +62,7 @@ class FitConfig:
         schedule: Any, clip_norm: Any, clip_value: Any,
     ) -> FitConfig:  # fmt: skip
         """Return the settings of the arguments that `Network.fit` takes."""
-        optimizer = Adam() if optimizer is None else optimizer
-        arguments.instance(optimizer, Optimizer, "optimizer", "fastnn.Adam(learning_rate=0.001)")
+        optimizer = find_optimizer(optimizer)
         if schedule is not None:
             check_schedule(schedule, Schedule)
         return cls(

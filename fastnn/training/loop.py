@@ -149,8 +149,8 @@ class Trainer:
         history = self.state.history
         if history.epochs <= recorded:
             return np.zeros(0)
-        check_monitor("Plateau", schedule.monitor, history)
-        return history[schedule.monitor][recorded:]
+        name = check_monitor("Plateau", schedule.monitor, history)
+        return history[name][recorded:]
 
     def _run(self, start: int, stop: int, record: Array) -> int:
         """Take the steps start … stop−1 and return the next one."""

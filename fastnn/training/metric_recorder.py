@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastnn import metrics
+from fastnn._habits import answers
 from fastnn._validation import arguments
 from fastnn.errors import FastnnError, SettingError
 from fastnn.history import History, check_monitor
@@ -30,12 +31,9 @@ def check_metric_names(
     """
     names = names if isinstance(names, str) else arguments.as_list(names, "metrics", '["f1"]')
     names = (names,) if isinstance(names, str) else tuple(map(metrics.name_of, names))
+    more = ", or make it by fastnn.metrics.register"
+    names = tuple(answers.resolve("metric", name, metrics.NAMES, more) for name in names)
     for name in names:
-        if not isinstance(name, str) or name not in metrics.NAMES:
-            raise SettingError(
-                f"metric {name!r} does not exist; choose from {', '.join(metrics.NAMES)}, or make "
-                "it by fastnn.metrics.register"
-            )
         values = metrics.NAMES[name].needs == "values"
         others = [other for other, metric in metrics.NAMES.items() if metric.needs == "values"]
         if not values and output not in (None, "sigmoid", "softmax"):

@@ -136,7 +136,7 @@ class NetworkState:
         """Return the state of a network that is not built, of the arguments of `Network`."""
         layers = arguments.as_list(layers, "layers", "[Dense(10, 'relu'), Dense(1, 'sigmoid')]")
         validate_layers(layers)
-        initializers.resolve(init)
+        init = initializers.own_name(init)
         resolved = losses.resolve(loss, output_activation(layers))
         state = cls(tuple(layers), resolved, init, arguments.seed(seed), arguments.dtype(dtype))
         state.forget_training()

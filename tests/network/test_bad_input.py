@@ -59,7 +59,7 @@ FITS = {
     "l1": (SIGMOID, X, y, {"l1": np.nan}, errors.SettingError, "l1 must be"),
     "no targets": (SIGMOID, X, None, {}, errors.DataError, "y must hold .*, got None"),
     "text": (SIGMOID, X, ["no", "yes"] * 10, {}, errors.DataError, "return_inverse=True"),
-    "optimizer": (SIGMOID, X, y, {"optimizer": "adam"}, errors.SettingError, "fastnn.Adam"),
+    "optimizer": (SIGMOID, X, y, {"optimizer": 0.01}, errors.SettingError, "fastnn.Adam"),
     "weights": (
         SIGMOID, X, y, {"sample_weight": np.ones(3)}, errors.ShapeError, r"\(20,\)",
     ),
@@ -151,7 +151,7 @@ DESCRIPTIONS = {
     "units -3": (lambda: Dense(-3), "-3"),
     "units 2.5": (lambda: Dense(2.5), "whole number"),
     "units True": (lambda: Dense(True), "whole number"),
-    "activation": (lambda: Dense(3, "rellu"), "'rellu' does not exist; choose one of .*relu"),
+    "activation": (lambda: Dense(3, "rellu"), "'rellu' does not exist; did you mean 'relu'"),
     "activation layer": (lambda: Activation("x"), "choose one of"),
     "initialiser": (lambda: Dense(3, init="xaver"), "'xaver' .*xavier"),
     "initialiser as a class": (

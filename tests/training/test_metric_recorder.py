@@ -99,7 +99,7 @@ class TestRefusedBeforeTheFirstStep:
     @pytest.mark.parametrize(
         ("given", "words"),
         [(3, "metrics must be a list"), ([["f1"]], "does not exist"), ([max], "function 'max'"),
-         (None, "metrics must be a list"), ("f2", "'f2' does not exist; choose from accuracy")],
+         (None, "metrics must be a list"), ("f2", "'f2' does not exist; choose one of accuracy")],
     )  # fmt: skip
     def test_what_names_no_metric(self, given, words):
         net = Network([Dense(1, "sigmoid")], inputs=3)

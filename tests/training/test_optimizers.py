@@ -296,7 +296,7 @@ WRONG = {
     "decay of weights": (lambda: fastnn.AdamW(weight_decay=-1), "weight_decay"),
     "patience": (lambda: callbacks.EarlyStopping(patience=0), "patience"),
     "seconds": (lambda: callbacks.TimeLimit(0), "seconds"),
-    "metric": (lambda: network().fit(*problem(), metrics=["recal"]), "choose from accuracy"),
+    "metric": (lambda: network().fit(*problem(), metrics=["recal"]), "did you mean 'recall'"),
     "plateau": (
         lambda: network().fit(*problem(), schedule=schedules.Plateau(), progress=False),
         "Plateau monitors 'validation_cost'",

@@ -1,0 +1,115 @@
+"""Use: what a network gives once it is trained: predictions, scores, outputs and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastnn._habits.answers import explained
+from fastnn.kernels.records import Examples
+from fastnn.lowering.lower import output_activation
+from fastnn.training.metric_recorder import check_metric_names, compute_metrics, validate_metrics
+from fastnn.training.prepare_data import encode_targets
+
+from . import prediction
+from .description import NetworkDescription
+
+__all__ = ["UsableNetwork"]
+
+Array = np.ndarray[Any, Any]
+
+
+class UsableNetwork(NetworkDescription):
+    """A described network that predicts; `Network` adds training and files."""
+
+    @explained("Network.predict")
+    def predict(
+        self, X: Any, *, threshold: float | Sequence[float] = prediction.DEFAULT_THRESHOLD
+    ) -> Array:
+        """Return the labels or values that the network gives to rows X (m, n).
+
+        Parameters
+        ----------
+        X : array (m, n)
+        threshold : float or sequence of float (K,)
+            Of sigmoid outputs, in [0, 1]: the label is 1 where the probability is strictly above,
+            as in ``net.predict_proba(X)[:, 1] > threshold``; one for all outputs, or one for each.
+
+        Returns
+        -------
+        ndarray
+            (m,) int64 labels for one sigmoid and for softmax (the most probable class); (m, K) of
+            0/1 for K sigmoids; else values in the network's dtype, (m,) when there is one output.
+            Rows do not depend on their neighbours; one asked for alone, or fewer than 48 rows of
+            bytes, are summed in another order and may differ in the last bits.
+
+        Raises
+        ------
+        SettingError
+            If a threshold is no probability, or is given for outputs that are no sigmoids.
+        """
+        if threshold is prediction.DEFAULT_THRESHOLD:
+            return prediction.labels_or_values(self._state, X)
+        return prediction.labels_above(self._state, X, threshold)
+
+    @explained("Network.predict_proba")
+    def predict_proba(self, X: Any) -> Array:
+        """Return probabilities (m, K) of rows X (m, n); for one sigmoid both classes', (m, 2).
+
+        Those are σ(−z) and σ(z) of the logit z, each within 2.5 units in the last place: neither is
+        0 while e^−|z| is not, and below the dtype's normal numbers digits go gradually.
+
+        Raises
+        ------
+        SettingError
+            If the outputs are no probabilities.
+        """
+        return prediction.probabilities(self._state, X)
+
+    @explained("Network.evaluate")
+    def evaluate(self, X: Any, y: Any, *, metrics: Sequence[str] = ()) -> dict[str, float]:
+        """Return ``{"cost": …}``, for classes ``"accuracy"``, and metrics of rows X (m, n).
+
+        Parameters
+        ----------
+        X, y : arrays
+            As `fit` takes them. Costs are without L2 and L1; of several sigmoids an example
+            counts as right where all of its labels are.
+        metrics : sequence of str
+            Further names of `fastnn.metrics`, beside those of the last fit.
+
+        Raises
+        ------
+        ShapeError, DataError, SettingError
+            If something that comes in breaks a rule, or a metric cannot be taken of these examples.
+        """
+        state = self._state
+        names = check_metric_names(metrics, output_activation(self.layers), self.outputs)
+        X = prediction.finite_examples(state, X)
+        Y = encode_targets(y, len(X), self.outputs, state.loss, self.dtype)
+        validate_metrics(self.layers, names, Examples(X, Y, np.ones(len(Y))), "given")
+        cost, accuracy = prediction.cost_and_accuracy(state, X, Y)
+        found = {"cost": cost} | ({"accuracy": accuracy} if state.classifies else {})
+        return found | compute_metrics(self, X, Y, [*dict.fromkeys((*state.metrics, *names))])
+
+    def activations(self, X: Any) -> list[Array]:
+        """Return the output A (m, units) of every layer for rows X (m, n)."""
+        return prediction.layer_outputs(self._state, X)
+
+    def cost_and_gradients(
+        self, X: Any, y: Any, *, l2: float = 0.0, l1: float = 0.0, sample_weight: Any = None
+    ) -> tuple[float, dict[str, Array]]:
+        """Return the cost of all rows and its gradient by every parameter; nothing is updated.
+
+        Without dropout and noise; BatchNorm takes these rows as its batch. For networks of a few
+        layers, float32 agrees with float64 to 2⁻²² of the cost and to 2⁻¹⁸ of the largest entry of
+        each gradient.
+
+        Returns
+        -------
+        (float, dict of str to ndarray)
+            Names and shapes as in `parameters`.
+        """
+        return prediction.cost_and_gradients(self._state, X, y, l2, l1, sample_weight)
