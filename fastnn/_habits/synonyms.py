@@ -108,11 +108,19 @@ REFUSED: dict[str, Rows] = {
     ),
     "optimizer": rows(
         ("nadam adamax radam amsgrad", "take Adam(), their common ancestor", "kt"),
-        ("adagrad adadelta lion ftrl", "take RMSprop() or Adam(), or register your own", "kt"),
+        (
+            "adagrad adadelta lion ftrl",
+            "take RMSprop() or Adam(), or make it by fastnn.optimizers.register",
+            "kt",
+        ),
     ),
     "metric": rows(
         ("rmse root_mean_squared_error", "take 'mse', its square", "ks"),
-        ("mape mean_absolute_percentage_error", "take 'mae', or compute it from predict", "ks"),
+        (
+            "mape mean_absolute_percentage_error",
+            "take 'mae', or make it by fastnn.metrics.register",
+            "ks",
+        ),
         ("cross_entropy crossentropy loss", "take 'log_loss'", "kt"),
         ("balanced_accuracy", "take 'recall_macro', the same number", "s"),
     ),

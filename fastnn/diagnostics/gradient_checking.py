@@ -86,7 +86,7 @@ def gradient_check(
     True
     """
     step = arguments.real(epsilon, "epsilon", above=0)
-    if not callable(f):
+    if isinstance(f, Network) or not callable(f):
         raise DataError(
             f"f must be a function of theta, got a {type(f).__name__}; the gradient of a network "
             "is checked by check_gradients(net, X, y)"

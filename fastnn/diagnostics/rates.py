@@ -15,6 +15,7 @@ import numpy as np
 
 from fastnn._validation import arguments
 from fastnn.network import Network
+from fastnn.training.fit_config import find_optimizer
 
 from ..errors import DataError, DivergenceError, SettingError
 from ..optimizers import LBFGS, Adam, Optimizer
@@ -155,6 +156,7 @@ def _optimizer_maker(given: Any) -> Callable[[float], Any]:
         return Adam
     if given is LBFGS or isinstance(given, LBFGS):
         raise SettingError("LBFGS has no learning rate to look for: its line search finds a step")
+    given = find_optimizer(given) if isinstance(given, str) else given
     if isinstance(given, Optimizer):
         settings: Any = given  # each optimiser with a rate has it as a field
         return lambda rate: dataclasses.replace(settings, learning_rate=rate)

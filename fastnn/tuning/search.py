@@ -18,6 +18,7 @@ from fastnn._runtime.threads import get_num_threads, set_num_threads
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
 from fastnn.history import higher_is_better
+from fastnn.network import Network
 from fastnn.spaces import Box
 from fastnn.training.metric_recorder import check_metric_names
 
@@ -142,7 +143,7 @@ def tune(
 
 def _check_make_network(make_network: Any) -> None:
     """Refuse what is no function that makes networks, like a network that is made already."""
-    if not callable(make_network):
+    if isinstance(make_network, Network) or not callable(make_network):
         raise SettingError(
             f"make_network must be a function that returns a new Network, got "
             f"{type(make_network).__name__}; write lambda units: Network.mlp([n, units, 1], …), "
