@@ -128,6 +128,16 @@ def _checked_outputs(outputs: tuple[str, ...], targets: str, from_logits: bool) 
     return partner or outputs
 
 
+def _arguments_of(function: Function) -> list[inspect.Parameter]:
+    """Return the arguments of a function of numbers; none where it does not tell them."""
+    if isinstance(function, np.ufunc):  # NumPy from 2.4 on tells those, and out, where and more
+        return []
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:
+        return []
+
+
 def _parameter(cost: Function, slope: Function) -> float | None:
     """Return the default of the third argument of both functions, None where they take two."""
     found = []
@@ -136,10 +146,7 @@ def _parameter(cost: Function, slope: Function) -> float | None:
             raise SettingError(
                 f"{role} must be a function of (prediction, target), got {function!r}"
             )
-        try:
-            names = list(inspect.signature(function).parameters.values())
-        except ValueError:  # a NumPy ufunc tells none
-            names = []
+        names = _arguments_of(function)
         default = names[2].default if len(names) == 3 else None
         if len(names) not in (0, 2, 3) or default is inspect.Parameter.empty:
             raise SettingError(

@@ -14,8 +14,8 @@ from fastnn.errors import SettingError
 from .classification import NAMES, Metric, accuracy, f1, precision, recall
 from .scores import log_loss, mae, mse, r2, roc_auc
 
-#: Names that histories use otherwise, and those of the built-in metrics.
-TAKEN = frozenset({"cost", "learning_rate", *NAMES})
+#: Names that histories and their tables use otherwise, and those of the built-in metrics.
+TAKEN = frozenset({"cost", "epoch", "learning_rate", *NAMES})
 #: The functions that users call, by which a metric may be named as well.
 BUILT_IN: dict[Any, str] = {
     function: function.__name__

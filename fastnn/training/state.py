@@ -74,7 +74,7 @@ class TrainingState:
 
         recorded: the epochs in the network's history.
         """
-        if self.schedule != schedule:
+        if not _same(self.schedule, schedule):
             self.schedule, self.since = schedule, (self.epoch, recorded)
 
     @property
@@ -83,6 +83,22 @@ class TrainingState:
         return (
             max(float(self.slots[0].max()), -float(self.slots[0].min())) if len(self.slots) else 0
         )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two schedules are equal; fields that are arrays, number by number."""
+    try:
+        return bool(one == other)
+    except ValueError:  # an array among the fields of a user's schedule
+        pass
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    if type(one) is not type(other) or not isinstance(one, Schedule):
+        return False
+    fields = vars(other)
+    return len(fields) == len(vars(one)) and all(
+        name in fields and _same(value, fields[name]) for name, value in vars(one).items()
+    )
 
 
 @dataclass

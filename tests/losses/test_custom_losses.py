@@ -343,3 +343,45 @@ def test_the_code_is_a_function_of_the_name():
     net = Network([Dense(2)], inputs=5, loss="huber_copy")
     assert state_of(net).program.ops["code"][-1] == custom_ops.code_of("huber_copy")
     assert kernels.custom_ops.FIRST <= custom_ops.code_of("huber_copy") < 2**49
+
+
+def test_a_ufunc_is_a_cost():
+    losses.register("softplus_of", np.logaddexp, lambda a, y: 1 / (1 + np.exp(y - a)),
+                    compiled=False)  # fmt: skip
+    found = Network([Dense(2)], inputs=5, loss="softplus_of", seed=0)
+    expected = np.logaddexp(found.predict(X), VALUES).sum(axis=1).mean()
+    assert found.evaluate(X, VALUES)["cost"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loss_that_a_fit_finds_registered_without_code_ends_it_by_a_sentence():
+    def register(compiled):
+        losses.register("swapped", square, lambda a, y: 2 * (a - y), compiled=compiled)
+
+    register(True)
+    net = Network([Dense(2)], inputs=5, loss="swapped", seed=0)
+    swap = [lambda network, history: register(False)]
+    with pytest.raises(RuntimeError, match="'swapped' was registered anew, as one that is not"):
+        net.fit(X, VALUES, epochs=3, callbacks=swap)
+    assert net.fit(X, VALUES, epochs=1).epochs == 1
+
+
+def test_a_loss_registered_anew_while_kernels_compile_leaves_no_gap_in_the_table(monkeypatch):
+    """Another thread may register it; a call through an empty place would end the process."""
+    from fastnn.kernels.jitted.compiler import dispatch_table
+
+    def register(scale):
+        losses.register("raced", lambda a, y: scale * (a - y) ** 2,
+                        lambda a, y: 2 * scale * (a - y), compiled=True)  # fmt: skip
+
+    register(1.0)
+    net = Network([Dense(2)], inputs=5, loss="raced", seed=0)
+    pointers = dispatch_table.kernel_pointers
+
+    def slow(*arguments):
+        register(2.0)
+        return pointers(*arguments)
+
+    monkeypatch.setattr(dispatch_table, "kernel_pointers", slow)
+    expected = ((net.predict(X) - VALUES) ** 2).sum(axis=1).mean()
+    found = net.evaluate(X, VALUES)["cost"]  # by the loss with which the call began
+    assert found == pytest.approx(expected, rel=1e-5)

@@ -199,6 +199,7 @@ def test_a_process_without_it_predicts_and_says_what_is_missing(tmp_path):
     [
         (("f1", mape), {}, "taken"),
         (("cost", mape), {}, "taken"),
+        (("epoch", mape), {}, "taken"),
         (("two words", mape), {}, "plain word"),
         (("validation_mape", mape), {}, "begins with validation_"),
         (("mape", 3), {}, "must be one of"),

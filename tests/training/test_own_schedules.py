@@ -209,3 +209,24 @@ def test_a_process_without_the_class_says_so(tmp_path):
     assert "'Decay'" in child.stderr
     assert "define a class of your own before you load" in child.stderr
     assert ModelFileError.__name__ in child.stderr
+
+
+@dataclass(frozen=True)
+class Listed(schedules.Schedule):
+    """A factor for each epoch, and the last one from then on."""
+
+    factors: np.ndarray
+
+    def factor(self, time):
+        return self.factors[min(int(time), len(self.factors) - 1)]
+
+
+def test_one_with_an_array_goes_on_in_the_next_fit_and_another_one_starts_anew():
+    net = fastnn.Network([fastnn.Dense(1, "sigmoid")], seed=0)
+    factors = np.array([1, 0.5, 0.25, 0.125])
+    rates = []
+    for given in (factors, factors.copy(), factors / 2):
+        plan = schedules.WarmUp(1, then=Listed(given))
+        history = net.fit(X, Y, epochs=2, optimizer=Adam(0.1), schedule=plan)
+        rates.append(history["learning_rate"].tolist())
+    assert rates == [[0.1, 0.1], [0.05, 0.025], [0.1, 0.05]]

@@ -103,6 +103,31 @@ def _address(op, place, number):
     return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
 
+def _required_ops(required_kernels):
+    """Return {family: CustomOp} of a call's requirements, a frozenset.
+
+    Raises
+    ------
+    RuntimeError
+        If a name got another op, or one that is not compiled, since the call began: the table of
+        pointers would have no kernel in that place.
+    """
+    ops = {}
+    for requirement in required_kernels:
+        family, _, name = requirement.rpartition(" ")[0].rpartition(" ")
+        if family not in _makers:
+            continue
+        op = OPS.get(requirement)
+        if op is None or not op.functions:
+            how = "" if op is None else ", as one that is not compiled,"
+            raise RuntimeError(
+                f"{family} {name!r} was registered anew{how} while a call ran that uses it; "
+                "call again"
+            )
+        ops[family] = op
+    return ops
+
+
 @lru_cache(maxsize=256)
 def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
     """Return the kernel pointers (kernels,) int64 of a call, for networks of `dtype`.
@@ -110,8 +135,8 @@ def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
     required_kernels: a frozenset of the call's requirements, those of custom ops included;
     processes: how many may compile at the same time, this one included.
     """
+    ops = _required_ops(required_kernels)  # first: names may get other ops while kernels compile
     pointers = dispatch_table.kernel_pointers(dtype, required_kernels, processes)
-    ops = {op.family: op for op in map(OPS.get, required_kernels) if op}
     if not ops:
         return pointers
     pointers = pointers.copy()
