@@ -22,8 +22,6 @@ LOADERS = {
 ALLOWED = {
     "fastnn/tuning/search.py": {"pickle"},  # dumps alone, to see whether processes can be given it
     "fastnn/tuning/results.py": {"pickle"},  # dumps alone, to see whether a function can be kept
-    # the kernel around a user's update rule, of names that were checked to be plain words
-    "kernels/jitted/ops/custom_methods.py": {"exec"},
     # Numba's own code, from a folder of the user alone
     "kernels/jitted/compiler/disk_cache.py": {"pickle"},
 }

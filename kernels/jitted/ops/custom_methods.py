@@ -5,73 +5,113 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 from numba.core.errors import NumbaError
+from numba.cpython.unsafe.tuple import tuple_setitem
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
-from ...custom_methods import CustomMethod
-from ..codegen.pointers import view, view_row
+from ...custom_methods import GIVEN, CustomMethod
+from ..codegen.pointers import view
 from ..compiler.custom_kernels import _first_reason, compiled_functions, makes_kernels_of
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import in_memory
 
-#: The kernel of a rule, in Python: Numba needs as many names as the rule has slots and settings.
-_SOURCE = """
-def finite(theta, grad, {vectors}rate, t, weight_decay, {settings}):
-    number, good = theta.dtype.type, True
-    for i in range(theta.size):
-        {results} = update({numbers})
-        good &= {all_finite}
-    return good
 
+def _slot_access(n_slots):
+    """Return two intrinsics, which read and write the slots of one parameter.
 
-def move(theta, grad, {vectors}rate, t, weight_decay, {settings}):
-    number = theta.dtype.type
-    for i in range(theta.size):
-        {results} = update({numbers})
-        {stores}
+    Their loops run when they are emitted, so that every slot becomes a stream of its own for LLVM.
+    """
 
-
-def kernel(theta, grad, slots, settings, rate, t, first, n, store, nonfinite):
-    chosen, nonfinite[0] = settings[0], 1.0
-    decayed = min(max(chosen.decay - first, 0), n) if {decays} else 0
-    good = True
-    for part in range(2):
-        start, size = (first, decayed) if part == 0 else (first + decayed, n - decayed)
-        weight_decay = chosen.weight_decay if part == 0 else 0.0
-        p, g, time = view(theta, start, size), view(grad, start, size), np.float64(t)
-        {views}
-        if store == 0:
-            good &= finite(p, g, {vectors}rate, time, weight_decay, {chosen})
-        else:
-            move(p, g, {vectors}rate, time, weight_decay, {chosen})
-    nonfinite[0] = 0.0 if good else 1.0
-"""
-
-
-def _source(method):
-    """Return the source of the kernel of a CustomMethod."""
-    slots, own = [f"slot{k}" for k in range(method.slots)], method.own_settings
-    names = {"step": "t", "learning_rate": "rate", "weight_decay": "weight_decay"}
-    names |= {name: f"setting{place}" for place, name in enumerate(own)}
-    results = ["new", *(f"new_{slot}" for slot in slots)]
-    stored = [f"theta[i] = number({results[0]})"]
-    stored += [f"{slot}[i] = number(new_{slot})" for slot in slots]
-    settings = [names[name] for name in own]
-    return _SOURCE.format(
-        vectors="".join(f"{slot}, " for slot in slots),
-        settings=", ".join(settings),
-        chosen=", ".join(f"chosen.{name}" for name in settings),
-        decays="weight_decay" in method.arguments,
-        results=", ".join(results),
-        numbers=", ".join(
-            [f"np.float64({vector}[i])" for vector in ("theta", "grad", *slots)]
-            + [names[name] for name in method.arguments]
-        ),
-        all_finite=" & ".join(f"(number({x}) - number({x}) == 0)" for x in results),
-        stores="; ".join(stored),
-        views="; ".join(
-            f"{slot} = view_row(slots, {k}, start, size)" for k, slot in enumerate(slots)
+    def element(context, builder, A, matrix, k, i):
+        """Emit the address of A[k, i]; A is the type of a C-contiguous matrix."""
+        whole = make_array(A)(context, builder, matrix)
+        row = builder.mul(
+            builder.extract_value(whole.shape, 1), context.get_constant(types.intp, k)
         )
-        or "pass",
-    )
+        return builder.gep(whole.data, [builder.add(row, i)])
+
+    @intrinsic
+    def read(typingctx, slots, i):
+        """Return slots[:, i] as a tuple of float64."""
+        numbers = types.UniTuple(types.float64, n_slots)
+
+        def codegen(context, builder, sig, args):
+            kind = sig.args[0]
+            found = [
+                builder.load(element(context, builder, kind, args[0], k, args[1]))
+                for k in range(n_slots)
+            ]
+            floats = [context.cast(builder, x, kind.dtype, types.float64) for x in found]
+            return context.make_tuple(builder, numbers, floats)
+
+        return numbers(slots, types.intp), codegen
+
+    @intrinsic
+    def write(typingctx, slots, i, new):
+        """Store new[1:], a tuple of float64, in slots[:, i]."""
+
+        def codegen(context, builder, sig, args):
+            kind = sig.args[0]
+            for k in range(n_slots):
+                number = builder.extract_value(args[2], 1 + k)
+                number = context.cast(builder, number, types.float64, kind.dtype)
+                builder.store(number, element(context, builder, kind, args[0], k, args[1]))
+            return context.get_dummy_value()
+
+        return types.void(slots, types.intp, new), codegen
+
+    return read, write
+
+
+@intrinsic
+def as_floats(typingctx, result):
+    """Return what a rule returns, a number or a tuple of numbers, as a tuple of float64."""
+    several = isinstance(result, types.BaseTuple)
+    floats = types.UniTuple(types.float64, len(result) if several else 1)
+
+    def codegen(context, builder, sig, args):
+        if several:
+            return context.cast(builder, args[0], result, floats)
+        number = context.cast(builder, args[0], result, types.float64)
+        return context.make_tuple(builder, floats, [number])
+
+    return floats(result), codegen
+
+
+def _selector(method):
+    """Return a function of GIVEN's numbers and the settings that gives those that the rule takes.
+
+    Both are tuples of float64, the second one in the rule's order.
+    """
+    names = (*GIVEN, *(name for name in method.arguments if name not in GIVEN))
+    places = tuple(names.index(name) for name in method.arguments)
+    empty = (0.0,) * len(places)
+
+    @in_memory
+    def select(numbers):
+        """Return the numbers at the rule's places."""
+        chosen = empty
+        for k in range(len(places)):
+            chosen = tuple_setitem(chosen, k, numbers[places[k]])
+        return chosen
+
+    return select
+
+
+@intrinsic
+def are_finite(typingctx, numbers, like):
+    """Return whether all numbers of a tuple of float64 are finite in the dtype of an array."""
+
+    def codegen(context, builder, sig, args):
+        kind, good = sig.args[1].dtype, context.get_constant(types.boolean, True)
+        for k in range(len(numbers)):
+            number = builder.extract_value(args[0], k)
+            number = context.cast(builder, number, types.float64, kind)
+            nothing = builder.fsub(number, number)  # NaN of what is not finite
+            good = builder.and_(good, builder.fcmp_ordered("ord", nothing, nothing))
+        return good
+
+    return types.boolean(numbers, like), codegen
 
 
 @makes_kernels_of(CustomMethod.family)
@@ -80,10 +120,54 @@ def _kernel(method, update):
 
     update: the dispatcher of its function of numbers.
     """
-    names = {"np": np, "view": view, "view_row": view_row, "update": update}
-    exec(_source(method), names)
-    names["finite"], names["move"] = in_memory(names["finite"]), in_memory(names["move"])
-    return names["kernel"]
+    select = _selector(method)
+    read, write = _slot_access(method.slots)
+    decays = "weight_decay" in method.arguments
+
+    @in_memory
+    def step(theta, grad, slots, start, i, chosen):
+        """Return parameter i of a part and its slots after the step, a tuple of float64."""
+        numbers = (np.float64(theta[i]), np.float64(grad[i]))
+        return as_floats(update(*(numbers + read(slots, start + i) + chosen)))
+
+    @in_memory
+    def finite(theta, grad, slots, start, chosen):
+        """Return whether all numbers that the step gives are finite in theta's dtype."""
+        good = True
+        for i in range(theta.size):
+            good &= are_finite(step(theta, grad, slots, start, i, chosen), theta)
+        return good
+
+    @in_memory
+    def move(theta, grad, slots, start, chosen):
+        """Store what the step gives to the parameters from `start` on."""
+        for i in range(theta.size):
+            new = step(theta, grad, slots, start, i, chosen)
+            theta[i] = theta.dtype.type(new[0])
+            write(slots, start + i, new)
+
+    def kernel(theta, grad, slots, settings, rate, t, first, n, store, nonfinite):
+        given, nonfinite[0] = settings[0], 1.0
+        decayed = min(max(given.decay - first, 0), n) if decays else 0
+        good = True
+        for part in range(2):
+            start, size = (first, decayed) if part == 0 else (first + decayed, n - decayed)
+            weight_decay = given.weight_decay if part == 0 else 0.0
+            chosen = select(
+                (
+                    np.float64(t), np.float64(rate), np.float64(weight_decay),
+                    given.setting0, given.setting1, given.setting2, given.setting3,
+                    given.setting4, given.setting5, given.setting6, given.setting7,
+                )
+            )  # fmt: skip
+            p, g = view(theta, start, size), view(grad, start, size)
+            if store == 0:
+                good &= finite(p, g, slots, start, chosen)
+            else:
+                move(p, g, slots, start, chosen)
+        nonfinite[0] = 0.0 if good else 1.0
+
+    return kernel
 
 
 @indirect("F1 F1 F2 S f i i i i D1", requires=CustomMethod.family)
