@@ -114,15 +114,12 @@ def are_finite(typingctx, numbers, like):
     return types.boolean(numbers, like), codegen
 
 
-@makes_kernels_of(CustomMethod.family)
-def _kernel(method, update):
-    """Return the kernel of a CustomMethod, with the signature of `apply_rule`.
+def _sweeps(method, update):
+    """Return two functions that go over a part of the parameters: one to look, one to store.
 
-    update: the dispatcher of its function of numbers.
+    update: the dispatcher of the rule for numbers.
     """
-    select = _selector(method)
     read, write = _slot_access(method.slots)
-    decays = "weight_decay" in method.arguments
 
     @in_memory
     def step(theta, grad, slots, start, i, chosen):
@@ -145,6 +142,18 @@ def _kernel(method, update):
             new = step(theta, grad, slots, start, i, chosen)
             theta[i] = theta.dtype.type(new[0])
             write(slots, start + i, new)
+
+    return finite, move
+
+
+@makes_kernels_of(CustomMethod.family)
+def _kernel(method, update):
+    """Return the kernel of a CustomMethod, with the signature of `apply_rule`.
+
+    update: the dispatcher of its function of numbers.
+    """
+    select, (finite, move) = _selector(method), _sweeps(method, update)
+    decays = "weight_decay" in method.arguments
 
     def kernel(theta, grad, slots, settings, rate, t, first, n, store, nonfinite):
         given, nonfinite[0] = settings[0], 1.0
