@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._habits import answers
+from ._validation import arguments
 from .errors import SettingError
 from .kernels.custom_activations import CUSTOM
 from .kernels.custom_ops import code_of
@@ -77,8 +78,7 @@ def register(name: str, forward: Callable[[Any], Any], backward: Callable[[Any],
     --------
     >>> fastnn.activations.register("square", lambda z: z * z, lambda z: 2 * z)
     """
-    if not isinstance(name, str) or not name.isidentifier() or name in NAMES:
-        raise SettingError(f"name {name!r} is taken or is no plain word; choose another one")
+    arguments.new_name(name, NAMES)
     # An odd offset: kinks like relu's at 0 lie between the points.
     z = np.linspace(-3, 3, 61) + 0.0371
     values = [_evaluate(forward, "forward", z + step) for step in (1e-6, -1e-6)]

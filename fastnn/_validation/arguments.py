@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -51,6 +51,7 @@ __all__ = [
     "integer",
     "is_single_example",
     "kernel_readable",
+    "new_name",
     "nonnegative",
     "numeric",
     "positive",
@@ -74,6 +75,13 @@ def flag(value: Any, name: str) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise SettingError(f"{name} must be True or False, got {value!r}")
     return bool(value)
+
+
+def new_name(name: Any, taken: Container[str]) -> str:
+    """Return the name of what a user registers: a plain word that nothing built in has."""
+    if not isinstance(name, str) or not name.isidentifier() or name in taken:
+        raise SettingError(f"name {name!r} is taken or is no plain word; choose another one")
+    return name
 
 
 def as_list(value: Any, name: str, example: str) -> list[Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
+
+from fastnn._habits.answers import near
 
 __all__ = ["closest", "unknown_arguments"]
 
@@ -114,8 +115,7 @@ def _match(name: str, known: Collection[str]) -> str | None:
     for candidate in (plain, *SYNONYMS.get(plain, ())):
         if candidate in known:
             return candidate
-    close = difflib.get_close_matches(plain, list(known), n=1, cutoff=0.7)
-    return close[0] if close else None
+    return near(plain, known)
 
 
 def closest(name: str, known: Collection[str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastnn import kernels
+from fastnn._display.table import Table
 from fastnn._runtime.threads import get_num_threads, set_num_threads
 from fastnn._runtime.versions import cpu
 from fastnn.errors import FastnnError
@@ -188,16 +189,8 @@ def _legend(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows of `compare` as a plain text table, with its legend and the conditions below."""
-    cells = _cells(rows)
-    wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            f"{cell:<{width}}" if place < 2 else f"{cell:>{width}}"
-            for place, (cell, width) in enumerate(zip(line, wide, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
-    lines.insert(1, "-" * max(map(len, lines)))
+    head, *body = _cells(rows)
+    lines = Table(head, [(), *body], "ll" + "r" * (len(head) - 2), rule="-").text().splitlines()
     return "\n".join([*lines, "", *textwrap.wrap(_legend(rows), len(lines[1]))])
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastnn import kernels
 from fastnn._validation import arguments
+from fastnn._validation.compiling import is_compiled
 from fastnn.errors import SettingError
 from fastnn.kernels import custom_ops
+from fastnn.kernels.backend import Backend
 
 from .kinds import NAMES, REGISTERED
 from .registered import LABELS, REGISTRY, TARGETS, Registered, Registration
@@ -87,8 +87,7 @@ def register(
     ...                        lambda a, y: np.tanh(a - y))
     >>> Network([Dense(20, "relu"), Dense(1)], loss="log_cosh")
     """
-    if not isinstance(name, str) or not name.isidentifier() or name in NAMES:
-        raise SettingError(f"name {name!r} is taken or is no plain word; choose another one")
+    arguments.new_name(name, NAMES)
     named = (outputs,) if isinstance(outputs, str) else tuple(outputs)
     targets = PARTNERS.get(named, "real") if targets is None else targets
     named = _checked_outputs(named, targets, arguments.flag(from_logits, "from_logits"))
@@ -102,7 +101,7 @@ def register(
         name=name, functions=(cost, slope), cost=array_cost, slope=array_slope,
         has_parameter=bool(rest), labels=LABELS.get(targets, ""), from_logits=from_logits,
     )  # fmt: skip
-    if not _is_compiled(loss, compiled, points):
+    if not is_compiled(f"loss {name!r}", compiled, lambda b: _compile_error(b, loss, points)):
         loss = custom_ops.not_compiled(loss)
     custom_ops.add(loss, custom_ops.LOSSES)
     REGISTRY[name] = Registration(named, targets, from_logits, parameter)
@@ -162,28 +161,9 @@ def _parameter(cost: Function, slope: Function) -> float | None:
     return found[0]
 
 
-def _is_compiled(loss: Any, wanted: bool | None, points: tuple[Any, ...]) -> bool:
-    """Whether Numba compiles a loss; say why it does not where it should."""
-    if wanted is not None:
-        arguments.flag(wanted, "compiled")
-    jitted = kernels.get("jitted") if wanted is not False else None
-    if jitted is None or (not jitted.available and wanted is None):
-        return False
+def _compile_error(jitted: Backend, loss: custom_ops.CustomLoss, points: Any) -> str | None:
+    """Return why Numba cannot compile a loss, or None; points: those of its check, and the rest."""
     sample, rest = points
     samples = tuple(np.broadcast_arrays(*sample, *rest))
     values = loss.cost(*sample, *rest), loss.slope(*sample, *rest)
-    reason = jitted.compile_error(loss, samples, values)
-    if reason is None:
-        return True
-    if wanted:
-        raise SettingError(
-            f"loss {loss.name!r} cannot be compiled: {reason}; write it with operators, math or "
-            "NumPy functions of numbers, or leave compiled=True out"
-        )
-    warnings.warn(
-        f"loss {loss.name!r} trains on the vectorized backend, for Numba cannot compile it "
-        f"({reason}); compiled=False accepts that",
-        UserWarning,
-        stacklevel=3,
-    )
-    return False
+    return jitted.compile_error(loss, samples, values)

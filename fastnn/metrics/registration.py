@@ -67,8 +67,7 @@ def register(
     >>> net.fit(X, y, metrics=["mape"], validation_split=0.2,
     ...         callbacks=[fastnn.callbacks.EarlyStopping("validation_mape")])
     """
-    if not isinstance(name, str) or not name.isidentifier() or name in TAKEN:
-        raise SettingError(f"name {name!r} is taken or is no plain word; choose another one")
+    arguments.new_name(name, TAKEN)
     if name.startswith("validation_"):
         raise SettingError(
             f"name {name!r} begins with validation_, which histories put before a metric's name; "

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable
 from dataclasses import field, make_dataclass
 from typing import Any
 
-from fastnn import kernels
-
 from .._validation import arguments
+from .._validation.compiling import is_compiled
 from ..errors import SettingError
 from ..kernels.custom_methods import CUSTOM_METHODS, GIVEN, MOST_SETTINGS, CustomMethod
 from ..kernels.custom_ops import add
@@ -78,13 +76,13 @@ def register(name: str, update: Update, *, compiled: bool | None = None) -> type
     >>> Lion = fastnn.optimizers.register("Lion", lion)
     >>> net.fit(X, y, optimizer=Lion(learning_rate=3e-4))
     """
-    if not isinstance(name, str) or not name.isidentifier() or name in KINDS:
-        raise SettingError(f"name {name!r} is taken or is no plain word; choose another one")
+    arguments.new_name(name, KINDS)
     slots, names, defaults = _read_signature(update)
     rule, samples, values = check_rule(update, slots, names, defaults)
     method = CustomMethod(name=name, functions=(update,), rule=rule, slots=slots, arguments=names)
-    reason = _why_not_compiled(method, compiled, samples, values)
-    if reason is not None:
+    if not is_compiled(
+        f"optimizer {name}", compiled, lambda b: b.rule_error(method, samples, list(values))
+    ):
         method = CustomMethod(name=name, rule=rule, slots=slots, arguments=names)
     settings = [(key, float, field(default=value)) for key, value in defaults.items()]
     space = {"method": method, "__module__": update.__module__, "__doc__": update.__doc__}
@@ -127,28 +125,3 @@ def _read_signature(update: Any) -> tuple[int, tuple[str, ...], dict[str, float]
     if taken:
         raise SettingError(f"a setting cannot have the name {taken[0]!r}; choose another one")
     return slots, (*(("step",) if timed else ()), *defaults), defaults
-
-
-def _why_not_compiled(
-    method: CustomMethod, wanted: bool | None, samples: Any, values: Any
-) -> str | None:
-    """Return None if Numba compiles a rule, else why not; complain of it where it should."""
-    if wanted is not None and not arguments.flag(wanted, "compiled"):
-        return "compiled=False"
-    jitted = kernels.get("jitted")
-    if not jitted.available and wanted is None:
-        return "Numba's compiler is switched off"
-    reason = jitted.rule_error(method, samples, values)
-    if reason is not None and wanted:
-        raise SettingError(
-            f"optimizer {method.name} cannot be compiled: {reason}; write it with operators, math "
-            "or NumPy functions of numbers, or leave compiled=True out"
-        )
-    if reason is not None:
-        warnings.warn(
-            f"optimizer {method.name} trains on the vectorized backend, for Numba cannot compile "
-            f"its rule ({reason}); compiled=False accepts that",
-            UserWarning,
-            stacklevel=3,
-        )
-    return reason

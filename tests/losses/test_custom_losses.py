@@ -92,7 +92,8 @@ def test_copies_of_built_in_losses_give_their_results(name, dtype, backend):
     assert found[0] == pytest.approx(wanted[0], rel=1e-5)
     for parameter in wanted[1]:
         np.testing.assert_allclose(found[1][parameter], wanted[1][parameter], **tolerance)
-    if backend == "jitted" and name == "huber_copy":  # the same operations in the same order
+    # Compiled, the copy of Huber's loss rounds as the built-in one: to the last bit.
+    if backend == "jitted" and name == "huber_copy":
         assert np.array_equal(net.parameters["W1"], twin.parameters["W1"])
 
 
@@ -162,9 +163,6 @@ def test_another_function_of_its_name_is_compiled_anew(tmp_path):
     """In memory alone: no file of the cache could be taken for that of another function."""
     from fastnn.kernels.jitted.compiler.disk_cache import cache_folder
 
-    net = Network([Dense(1)], inputs=5, loss="huber_copy")  # its other kernels are saved by now
-    net.evaluate(X, VALUES[:, 0])
-    files = sorted(cache_folder().iterdir())
     costs = []
     for scale in (1.0, 3.0):
         losses.register(
@@ -177,7 +175,9 @@ def test_another_function_of_its_name_is_compiled_anew(tmp_path):
     losses.register("scaled", lambda a, y: 5 * (a - y) ** 2, lambda a, y: 10 * (a - y))
     found = net.evaluate(X, VALUES[:, 0])["cost"]  # of the network that is there
     assert found == pytest.approx(5 * costs[0])
-    assert sorted(cache_folder().iterdir()) == files
+    saved = [file.name for file in cache_folder().iterdir()]  # a file is named after its function
+    assert saved
+    assert not [name for name in saved if "custom_loss" in name or "lambda" in name]
 
 
 def test_numpy_alone_runs_what_numba_cannot_compile():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._habits.answers import near
 from fastnn._runtime.text import Text
 from fastnn._validation import arguments
 from fastnn.errors import DataError, NotBuiltError, SettingError
@@ -270,8 +270,7 @@ def as_frame(table: Any) -> Any:
 def missing_column(name: str, names: Sequence[str]) -> str:
     """Return a sentence's end about a column that is not there: what is there, and a near miss."""
     names = list(names)
-    by_lower = {each.lower().strip(): each for each in names}
-    near = difflib.get_close_matches(name.lower().strip(), by_lower, n=1)
-    hint = f"; did you mean {by_lower[near[0]]!r}?" if near else ""
+    nearest = near(name, names)
+    hint = f"; did you mean {nearest!r}?" if nearest else ""
     shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
     return f"no column {name!r}, it has: {shown or 'none'}{hint}"

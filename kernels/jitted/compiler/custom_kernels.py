@@ -48,6 +48,23 @@ def compiled_functions(op):
     return tuple(map(compiled, op.functions))
 
 
+def compiled_values(op, number, samples):
+    """Compile a CustomOp's function of that number for float64 numbers.
+
+    samples: an array (n,) for each argument. Return (what it gives for each, a list; Numba's type
+    of that; None), or (None, None, why it cannot be compiled, a str).
+    """
+    try:
+        function = compiled_functions(op)[number]
+        function.compile((types.float64,) * len(samples))
+        found = [function(*sample) for sample in zip(*samples, strict=True)]
+    except NumbaError as error:
+        return None, None, _first_reason(str(error))
+    except Exception as error:  # what Numba does not foresee is of every type
+        return None, None, f"{type(error).__name__}: {error}"
+    return found, function.nopython_signatures[-1].return_type, None
+
+
 def compile_error(op, samples, values):
     """Compile a CustomOp's functions of float64 numbers; return None, or why Numba cannot, a str.
 
@@ -55,15 +72,9 @@ def compile_error(op, samples, values):
     gives. A compiled function must return such numbers too.
     """
     for number, role in enumerate(op.roles):
-        try:
-            function = compiled_functions(op)[number]
-            function.compile((types.float64,) * len(samples))
-            found = [function(*sample) for sample in zip(*samples, strict=True)]
-        except NumbaError as error:
-            return f"{role}: {_first_reason(str(error))}"
-        except Exception as error:  # what Numba does not foresee is of every type
-            return f"{role}: {type(error).__name__}: {error}"
-        result = function.nopython_signatures[-1].return_type
+        found, result, reason = compiled_values(op, number, samples)
+        if reason is not None:
+            return f"{role}: {reason}"
         if not isinstance(result, types.Float | types.Integer | types.Boolean):
             return f"{role} returns {result}, not a number"
         apart = ~np.isclose(found, values[number], rtol=1e-8, atol=1e-10, equal_nan=True)

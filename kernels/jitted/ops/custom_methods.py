@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numba import types
-from numba.core.errors import NumbaError
 from numba.cpython.unsafe.tuple import tuple_setitem
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 from ...custom_methods import GIVEN, CustomMethod
 from ..codegen.pointers import view
-from ..compiler.custom_kernels import _first_reason, compiled_functions, makes_kernels_of
+from ..compiler.custom_kernels import compiled_values, makes_kernels_of
 from ..compiler.dispatch_table import indirect
 from ..compiler.jit import in_memory
 
@@ -83,7 +82,7 @@ def _selector(method):
 
     Both are tuples of float64, the second one in the rule's order.
     """
-    names = (*GIVEN, *(name for name in method.arguments if name not in GIVEN))
+    names = (*GIVEN, *method.own_settings)
     places = tuple(names.index(name) for name in method.arguments)
     empty = (0.0,) * len(places)
 
@@ -196,15 +195,9 @@ def rule_error(method, samples, values):
 
     samples: an array (n,) for each argument; values (1 + slots, n): what the rule gives for them.
     """
-    try:
-        (update,) = compiled_functions(method)
-        update.compile((types.float64,) * len(samples))
-        found = [update(*sample) for sample in zip(*samples, strict=True)]
-    except NumbaError as error:
-        return _first_reason(str(error))
-    except Exception as error:  # what Numba does not foresee is of every type
-        return f"{type(error).__name__}: {error}"
-    result = update.nopython_signatures[-1].return_type
+    found, result, reason = compiled_values(method, 0, samples)
+    if reason is not None:
+        return reason
     kinds = result.types if isinstance(result, types.BaseTuple) else (result,)
     number = types.Float | types.Integer | types.Boolean
     if len(kinds) != 1 + method.slots or not all(isinstance(kind, number) for kind in kinds):
