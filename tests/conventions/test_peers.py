@@ -95,6 +95,39 @@ class TestKeras:
         found = float(keras.losses.BinaryCrossentropy()(one, zero))
         assert found == pytest.approx(16.118, abs=1e-3)
 
+    def test_weights_of_a_batch_divide_by_its_rows(self, keras):
+        y, P, w = np.zeros((2, 1)), np.array([[1.0], [2.0]]), np.array([1.0, 3.0])
+        assert float(keras.losses.MeanSquaredError()(y, P, sample_weight=w)) == (1 + 3 * 4) / 2
+
+    def test_weight_decay_takes_every_variable(self, keras):
+        assert self.moved_from_one(keras, keras.optimizers.AdamW(0.1, weight_decay=0.5)) == (
+            pytest.approx(0.95)
+        )
+
+    def moved_from_one(self, keras, optimizer):
+        """Return where a bias of 1 goes whose gradient is 0."""
+        variable = keras.Variable(np.ones(1, np.float32), name="bias")
+        optimizer.build([variable])
+        optimizer.apply([keras.ops.zeros(1)])
+        return float(keras.ops.convert_to_numpy(variable)[0])
+
+    @pytest.mark.parametrize(("by", "wanted"), [("clipnorm", 1), ("global_clipnorm", 0.5**0.5)])
+    def test_clipping(self, keras, by, wanted):
+        optimizer = keras.optimizers.SGD(1.0, **{by: 1.0})
+        variables = [keras.Variable(np.zeros(1, np.float32)) for _ in range(2)]
+        optimizer.build(variables)
+        optimizer.apply([keras.ops.convert_to_tensor(np.array([3.0], np.float32))] * 2)
+        for variable in variables:
+            assert -float(keras.ops.convert_to_numpy(variable)[0]) == pytest.approx(wanted)
+
+    def test_early_stopping_keeps_a_first_nan(self, keras):
+        stop = keras.callbacks.EarlyStopping(monitor="loss")
+        stop.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+        stop.on_train_begin()
+        for epoch, value in enumerate((np.nan, 1.0)):
+            stop.on_epoch_end(epoch, {"loss": value})
+        assert np.isnan(stop.best)
+
     def test_cosine_stays_at_zero(self, keras):
         cosine = keras.optimizers.schedules.CosineDecay(1.0, 10)
         assert float(cosine(15)) == pytest.approx(0, abs=1e-7)
@@ -143,6 +176,17 @@ class TestTorch:
         assert (layer.momentum, layer.eps) == (0.1, 1e-5)
         assert float(layer.running_var[0]) == pytest.approx(0.9 + 0.1 * 5 / 3)
 
+    def test_weight_decay_and_clipping_take_every_parameter(self, torch):
+        bias = torch.ones(1, requires_grad=True)
+        bias.grad = torch.zeros(1)
+        torch.optim.AdamW([bias], 0.1, weight_decay=0.5).step()
+        assert float(bias.detach()) == pytest.approx(0.95)
+        two = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+        for parameter in two:
+            parameter.grad = torch.tensor([3.0])
+        torch.nn.utils.clip_grad_norm_(two, 1.0)
+        assert [float(p.grad[0]) for p in two] == pytest.approx([0.5**0.5] * 2, rel=1e-5)
+
     def test_costs(self, torch):
         zero, one = torch.zeros(1, 2), torch.ones(1, 2)
         assert float(torch.nn.MSELoss()(zero, one)) == 1.0
@@ -183,6 +227,16 @@ class TestOptax:
         found = self.moved(optax.sgd(0.1, momentum=0.9), 1.0, 1.0)
         assert found == pytest.approx(-0.1 * (1 + 1.9))
         assert self.moved(optax.nadam(1e-3), 1.0) == pytest.approx(-1.474e-3, rel=1e-3)
+
+    def test_clipping_smoothing_and_decay(self, optax):
+        slopes = [np.array([3.0], np.float32)] * 2
+        clipped, _ = optax.clip_by_global_norm(1.0).update(slopes, optax.EmptyState())
+        assert [float(x[0]) for x in clipped] == pytest.approx([0.5**0.5] * 2)
+        smooth = np.asarray(optax.smooth_labels(np.array([1.0, 0.0, 0.0], np.float32), 0.1))
+        assert smooth == pytest.approx([0.9 + 0.1 / 3, 0.1 / 3, 0.1 / 3], rel=1e-5)
+        optimizer, one = optax.adamw(0.1, weight_decay=0.5), np.ones(1, np.float32)
+        change, _ = optimizer.update(np.zeros(1, np.float32), optimizer.init(one), one)
+        assert 1 + float(change[0]) == pytest.approx(0.95)
 
     def test_activations_schedules_and_draws(self, optax):
         jax = pytest.importorskip("jax")
