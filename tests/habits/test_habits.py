@@ -337,14 +337,11 @@ class TestFrames:
         assert history == fitted()[1]
         assert np.array_equal(net.predict_proba(frame), fitted()[0].predict_proba(X))
 
-    def test_of_arrow_and_polars(self):
-        for library, make in (("pyarrow", "table"), ("polars", "DataFrame")):
-            try:
-                module = importlib.import_module(library)
-            except ImportError:
-                continue
-            frame = getattr(module, make)({"a": X[:, 0].tolist(), "b": X[:, 1].tolist()})
-            assert network(seed=1).fit(frame, Y, **QUIET) == fitted()[1]
+    @pytest.mark.parametrize(("library", "make"), [("pyarrow", "table"), ("polars", "DataFrame")])
+    def test_of_arrow_and_polars(self, library, make):
+        module = pytest.importorskip(library, reason=f"{library} is not installed")
+        frame = getattr(module, make)({"a": X[:, 0].tolist(), "b": X[:, 1].tolist()})
+        assert network(seed=1).fit(frame, Y, **QUIET) == fitted()[1]
 
 
 def test_the_page_holds_the_tables():
