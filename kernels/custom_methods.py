@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .custom_ops import FIRST, CustomOp
+from .custom_ops import FIRST, OPTIMIZER_FAMILY, CustomOp
 from .opcodes import METHODS, Method, MethodTraits
 
 Array = np.ndarray[Any, Any]
@@ -40,7 +40,7 @@ class CustomMethod(CustomOp):
         What the rule takes behind the slots, in order: names of GIVEN, and settings of its own.
     """
 
-    family = "custom optimizer"
+    family = OPTIMIZER_FAMILY
     roles = ("update",)
     rule: Callable[..., tuple[Array, ...]]
     slots: int

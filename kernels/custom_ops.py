@@ -17,6 +17,9 @@ import numpy as np
 
 FIRST = 1000  # the least code of a custom op, far beyond the built-in ones
 
+#: The families of custom ops: requirements of the places that tables of kernels keep for them.
+FAMILIES = LOSS_FAMILY, OPTIMIZER_FAMILY = "custom loss", "custom optimizer"
+
 _serial = itertools.count()
 
 
@@ -71,7 +74,7 @@ class CustomLoss(CustomOp):
         Whether a is the argument of the output's activation.
     """
 
-    family = "custom loss"
+    family = LOSS_FAMILY
     roles = ("cost", "slope")
     cost: Callable[..., Any]
     slope: Callable[..., Any]

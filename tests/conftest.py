@@ -111,17 +111,17 @@ def ctrl_c(monkeypatch):
 @pytest.fixture(scope="session", autouse=True)
 def _strict_tables():
     """Calls get tables of kernel pointers that hold what they require, and no more."""
-    from fastnn.kernels.jitted.compiler import dispatch_table
+    from fastnn.kernels.jitted.loader import tables
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dispatch_table, "STRICT", True)
+        patch.setattr(tables, "STRICT", True)
         yield
 
 
 @pytest.fixture(autouse=True)
 def unrequested_kernels():
     """Kernels that a test's calls reached without a request; none may be left at its end."""
-    from fastnn.kernels.jitted.compiler import unrequested
+    from fastnn.kernels.jitted.loader import unrequested
 
     unrequested.called.clear()
     yield unrequested.called

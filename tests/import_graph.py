@@ -41,13 +41,14 @@ FLOORS = (
 #: Rooms of kernels/jitted/ from the ground up.
 JITTED_FLOORS = (
     {"partition", "records", "requirements"},
+    {"loader"},
     {"compiler"},
     {"codegen"},
     {"gemm", "threads"},
     {"ops"},
     {"first_layer"},
     {"api", "step"},
-    {"execution"},
+    {"execution", "rooms"},
     {"backend"},
 )
 COMPILERS = ("numba", "llvmlite")

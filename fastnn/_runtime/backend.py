@@ -11,6 +11,7 @@ from types import TracebackType
 from fastnn import kernels
 from fastnn.errors import SettingError
 from fastnn.kernels.backend import Backend
+from fastnn.kernels.jitted.loader.source import no_compiler, source
 
 #: The line that is printed before a compilation.
 COMPILING_NOTE = "fastnn compiles its kernels for this machine; later starts find them in the cache"
@@ -41,10 +42,10 @@ class backend:  # noqa: N801 - used like a function
         if name not in kernels.BACKENDS:
             known = ", ".join(map(repr, kernels.BACKENDS))
             raise SettingError(f"backend {name!r} does not exist; choose one of {known}")
-        if name == "jitted" and not kernels.get(name).available:
+        if name == "jitted" and not _jitted().available:
             raise SettingError(
-                "backend 'jitted' is unavailable because Numba's compiler is switched off; "
-                "unset NUMBA_DISABLE_JIT, or use 'vectorized'"
+                f"backend 'jitted' is unavailable: {no_compiler()}, and {source().reason}; "
+                "use 'vectorized'"
             )
         self.name = name
         self._token: Token[str | None] = _selected.set(name)
@@ -64,10 +65,18 @@ class backend:  # noqa: N801 - used like a function
         return f"fastnn.backend({self.name!r})"
 
 
+def _jitted() -> Backend:
+    """Return the compiled backend; a SettingError says what is wrong with FASTNN_KERNELS."""
+    try:
+        return kernels.get("jitted")
+    except ValueError as error:
+        raise SettingError(str(error)) from None
+
+
 def announce_compilation(say: Callable[[str], object] | None) -> None:
     """Have `say` called with one line before the first compilation; None stops that."""
-    if active() is kernels.get("jitted"):
-        compiler = importlib.import_module("fastnn.kernels.jitted.compiler.disk_cache")
+    if active() is _jitted():
+        compiler = importlib.import_module("fastnn.kernels.jitted.compiler.announce")
         compiler.listen(None if say is None else partial(say, COMPILING_NOTE))
 
 
@@ -76,5 +85,5 @@ def active() -> Backend:
     name = _selected.get()
     if name is not None:
         return kernels.get(name)
-    jitted = kernels.get("jitted")
+    jitted = _jitted()
     return jitted if jitted.available else kernels.get("vectorized")

@@ -9,6 +9,9 @@ from typing import Any
 
 from fastnn import kernels
 from fastnn._version import __version__
+from fastnn.kernels.jitted.loader.digest import compiled_here
+from fastnn.kernels.jitted.loader.source import no_compiler, source
+from fastnn.kernels.jitted.loader.user_cache import base_folder
 
 from .backend import active
 from .text import Text, plural
@@ -33,7 +36,7 @@ def collect() -> dict[str, str]:
     found["CPU"] = f"{cpu()} (llvm: {_host()})"
     found["cores"] = f"{available_cores()} usable, {get_num_threads()} used at most"
     found["backends"] = _backends()
-    found["kernel cache"] = _cache()
+    found["kernels"], found["kernel cache"] = _kernels(), _cache()
     return found
 
 
@@ -83,11 +86,19 @@ def _backends() -> str:
     return ", ".join(names)
 
 
-def _cache() -> str:
-    """Where compiled kernels lie, and how many bytes they are."""
-    from fastnn.kernels.jitted.compiler.disk_cache import cache_folder
+def _kernels() -> str:
+    """Where kernels come from: a pack, or a compilation on this machine, and then why."""
+    chosen, hindrance = source(), no_compiler()
+    if chosen.level:
+        return f"packed for {chosen.level}" + (f"; {hindrance}" if hindrance else "")
+    if hindrance:
+        return f"not available: {chosen.reason}, and {hindrance}"
+    return f"compiled on this machine, because {chosen.reason}"
 
-    folder = cache_folder()
+
+def _cache() -> str:
+    """Where kernels lie that were compiled here, and how many bytes they are."""
+    folder = base_folder() / compiled_here()
     try:
         sizes = [file.stat().st_size for file in folder.iterdir()]
     except OSError:

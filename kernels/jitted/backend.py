@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from numba import config as _config
-
 from ..backend import Backend
 from .api import matrix_ops, vector_ops
 from .api.checks import checked
-from .compiler import ahead, custom_kernels
-from .execution import compiled, entry, gradient_check, kernel_selection, single_row
-from .ops import custom_losses, custom_methods  # noqa: F401 - it says how their kernels are made
+from .execution import entry, gradient_check, kernel_selection, single_row
+from .loader import source, tables
 from .threads import team
 
 
@@ -26,17 +23,25 @@ class Compiled(Backend):
     run = staticmethod(entry.run)
     gradient_check = staticmethod(gradient_check.gradient_check)
     keep_team = staticmethod(team.keep_team)
-    compile_all = staticmethod(ahead.compile_all)
-    count_kept = staticmethod(ahead.count_kept)
-    rule_error = staticmethod(custom_methods.rule_error)
-    compile_error = staticmethod(custom_kernels.compile_error)
+    compile_all = staticmethod(tables.provide_all)
+    count_kept = staticmethod(tables.count_ready)
 
+    def rule_error(self, method, samples, values):
+        """See `Backend.rule_error`. Custom methods are always compiled, so Numba is imported."""
+        from .ops import custom_methods
 
-compiled.compiled_kernels()  # it imports, and thereby defines, the kernels of whole programs
+        return custom_methods.rule_error(method, samples, values)
+
+    def compile_error(self, op, samples, values):
+        """See `Backend.compile_error`. Custom ops are always compiled, so Numba is imported."""
+        from .compiler import custom_kernels
+
+        return custom_kernels.compile_error(op, samples, values)
+
 
 BACKEND = Compiled(
     name="jitted",
-    available=not _config.DISABLE_JIT,  # kernels would crawl where NUMBA_DISABLE_JIT is set
+    available=source.source().level is not None or not source.no_compiler(),
     activations=matrix_ops.ACTIVATIONS,
     losses=matrix_ops.LOSSES,
     methods=vector_ops.METHODS,

@@ -89,6 +89,13 @@ class Penalty(NamedTuple):
     l1: float  # the setting l1 divided by Σ w
 
 
+class Validation(NamedTuple):
+    """The examples that are scored after each epoch, and memory for their scores."""
+
+    batch: Batch
+    block_losses: Array  # (blocks, 3) float64: (cost, hits, Σ w) of each block of ld examples
+
+
 class BatchNorm(NamedTuple):
     """The operands of batch normalisation, A = γ (X − μ) / √(σ² + ε) + β, one number a unit."""
 
@@ -178,10 +185,15 @@ class Slice(NamedTuple):
     end: int  # last index + 1
 
 
+#: Values of `Beta.mode`: the product's sum for C[i, j] is added to 0, to the old C[i, j] or to
+#: bias[bias_offset + i], the bias of row i.
+BETA_ZERO, BETA_ONE, BETA_BIAS = 0, 1, 2
+
+
 class Beta(NamedTuple):
     """The start value of C[i, j] in C = A B: 0, the old C[i, j], or bias[bias_offset + i]."""
 
-    mode: int  # BETA_ZERO, BETA_ONE or BETA_BIAS of `gemm/epilogue.py`, in the order above
+    mode: int  # BETA_ZERO, BETA_ONE or BETA_BIAS, in the order above
     bias: Array  # (size,); unused unless the mode is BETA_BIAS
     bias_offset: int  # index of the bias of C's row 0
 
@@ -229,6 +241,7 @@ FIELDS = {
     InputScaling: "F1 F1 F1 f",
     Scaling: "f f",
     Batch: "X F2 F1 I1",
+    Validation: "Batch D2",
     StepNumbers: "i f f f f f f i",
     FitLog: "D2 D2 I1",
 }

@@ -9,43 +9,37 @@ from __future__ import annotations
 
 from functools import cache
 
-import numba
 import numpy as np
 
 from ...backend import ActivationOps, LossOps
 from ...opcodes import CLASSIFYING, Activation, Loss
-from ..compiler.dispatch_table import kernel_pointers
-from ..first_layer.scaled_gather import standardize as _standardize
-from ..gemm.blocked import PACK_SIZE, multiply_matrices
-from ..gemm.epilogue import BETA_ONE, BETA_ZERO
-from ..ops import batchnorm, dense
-from ..ops.activations import activate, derive
-from ..ops.losses import cost_and_hits
-from ..records import BatchNorm
+from ..codegen.cpu import pack_size
+from ..loader.tables import entry_point, kernel_pointers
+from ..records import BETA_ONE, BETA_ZERO, BatchNorm
+from ..requirements import of_activation, of_derivative, of_loss
 from ..threads.scratch import scratch
 from .checks import checked
 from .layout import Outputs, as_one_row, check_alike, check_shape, contiguous, feature_major
 
-#: The dtypes for which products are compiled.
-FLOATS = np.dtype(np.float32), np.dtype(np.float64)
-
 
 def dot(x, y):
     """Return Σᵢ x[i] y[i] as a float.   x, y (n,)."""
-    return float(dense.dot(contiguous(x), contiguous(y)))
+    return entry_point("ops.dense.dot", x.dtype)(contiguous(x), contiguous(y))
 
 
 def standardize(X, shift, factor, offset, A):
     """A[i, k] ← (X[i, k] − shift[k]) · factor[k] + offset.   X, A (m, n); A is written.
 
     shift, factor: both (n,), a number for each column, or both (1,), one for all; offset: a number.
-    X and A have one dtype; shift and factor have one dtype.
+    X and A have one dtype; shift and factor have one dtype, and are rounded to that of X.
     """
     check_alike(X, A)
     check_alike(shift, factor)
     check_shape(shift, *((1,) if shift.shape == (1,) else X.shape[1:]), like=shift)
     inside = A if A.flags.c_contiguous else np.empty(A.shape, A.dtype)
-    _standardize(feature_major(X.T), contiguous(shift), contiguous(factor), float(offset), inside)
+    shift, factor = (contiguous(v.astype(X.dtype, copy=False)) for v in (shift, factor))
+    standardize_rows = entry_point("first_layer.scaled_gather.standardize", X.dtype)
+    standardize_rows(feature_major(X.T), shift, factor, float(offset), inside)
     if inside is not A:
         A[...] = inside
 
@@ -63,15 +57,11 @@ def product(A, B, C, transpose_a=False, transpose_b=False):
 def _compiled_product(dtype):
     """Return (function, pointers): `multiply_matrices` compiled for a dtype, its first argument.
 
-    dtype: float32 or float64; pointers (kernels,): the table of kernel pointers. The function is
-    called without Numba's dispatcher, which would spend 0.2 µs a call on the types of all
-    arguments. Nothing converts arguments then: they must have the types of `args`.
+    dtype: float32 or float64; pointers (kernels,): the table of kernel pointers.
     """
-    if dtype not in FLOATS:
-        raise TypeError(f"products are of float32 or float64, not of {dtype}")
-    line, pointers = np.empty(0, dtype), kernel_pointers(dtype, frozenset({"product", "tiles"}))
-    args = pointers, 0, 0, 0, line, 0, 0, line, 0, 0, line, 0, line
-    return multiply_matrices.compile(tuple(map(numba.typeof, args))), pointers
+    requirements = frozenset({"product", "tiles", "matrix product"})
+    pointers = kernel_pointers(dtype, requirements)
+    return entry_point("gemm.blocked.multiply_matrices", dtype), pointers
 
 
 def _flat_operand(X):
@@ -107,7 +97,7 @@ def _product(A, B, C, beta_mode):
         C[...] = inside
     elif C.size and K:
         multiply, pointers = _compiled_product(dtype)
-        packed = scratch(PACK_SIZE, dtype)
+        packed = scratch(pack_size(), dtype)
         factors = *_flat_operand(A), *_flat_operand(B)
         multiply(pointers, M, N, K, *factors, C.ravel(), beta_mode, packed)
     elif beta_mode == BETA_ZERO:
@@ -133,15 +123,17 @@ def dense_backward(X, W, dZ, dX, dW, db):
         _product(dZ, W.T, dX, BETA_ZERO)
     _product(X.T, dZ, dW, BETA_ZERO)
     with Outputs(db) as (sums,):
-        dense.bias_gradient.kernel(feature_major(dZ), len(X), sums, 0, len(sums))
+        bias_gradient = entry_point("ops.dense.bias_gradient", dZ.dtype)
+        bias_gradient(feature_major(dZ), len(X), sums, 0, len(sums))
 
 
 def _forward(activation):
     """Return the function forward(Z, A) of an Activation g: A = g(Z).   Z, A (m, n)."""
-    kernel = activate.kernels[activation]
+    name = f"ops.activations.{of_activation(activation)}"
 
     def forward(Z, A):
         """A[i, k] ← g(Z[i, k]), or A[i] ← softmax(Z[i]) for each row i.   A, Z (m, n)."""
+        kernel = entry_point(name, Z.dtype)
         line = as_one_row(Z, A) if activation != Activation.SOFTMAX else None
         if line:  # g acts on single elements, so the matrix is passed as one row (1, m n)
             kernel(*line, 0, A.size, 0, 1, line[0])
@@ -156,7 +148,7 @@ def _forward(activation):
 
 def _backward(activation):
     """Return the function backward(dA, Z, A, dZ) of an Activation g: dZ = dA g'(Z); all (m, n)."""
-    kernel = derive.kernels[activation]
+    name = f"ops.activations.{of_derivative(activation)}"
 
     def backward(dA, Z, A, dZ):
         """dZ[i, k] ← dA[i, k] g'(Z[i, k]), for all examples i and units k.
@@ -164,6 +156,7 @@ def _backward(activation):
         Softmax: dZ[i, k] ← A[i, k] (dA[i, k] − s[i]), s[i] = Σⱼ dA[i, j] A[i, j]. All are (m, n).
         dZ is written; dA, Z and A = g(Z) are read.
         """
+        kernel = entry_point(name, Z.dtype)
         line = as_one_row(dA, Z, A, dZ) if activation != Activation.SOFTMAX else None
         if line:
             kernel(*line, A.size, 0, 1, line[0])
@@ -193,7 +186,7 @@ def _loss(loss):
     The compiled kernel computes cost, hits and dA together; cost and hits each call it and return
     their part.
     """
-    kernel = cost_and_hits.kernels[loss]
+    kernel_name = f"ops.losses.{of_loss(loss)}"
 
     def compute(A, Y, w, rate, dA):
         """Return [cost, hits]; write dA, the gradient of the cost by A.   A, Y, dA (m, K); w (m,).
@@ -206,6 +199,7 @@ def _loss(loss):
         with Outputs(dA) as (dAt,):
             scratch = np.empty((3, m), A.dtype)
             arrays = feature_major(A), feature_major(Y), weights
+            kernel = entry_point(kernel_name, A.dtype)
             kernel(int(loss), float(rate), *arrays, m, dAt, scratch, result)
         return [float(value) for value in result]
 
@@ -239,7 +233,8 @@ def batch_moments(X, mean, variance):
     mean and variance (n,) are written.
     """
     with Outputs(mean, variance) as (mu, square):
-        batchnorm.mean_and_variance.kernel(feature_major(X), len(X), mu, square, 0, len(mean))
+        moments = entry_point("ops.batchnorm.mean_and_variance", X.dtype)
+        moments(feature_major(X), len(X), mu, square, 0, len(mean))
 
 
 def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):
@@ -250,7 +245,8 @@ def batchnorm_forward(X, mean, variance, gamma, beta, epsilon, A):
     mean, variance, gamma, beta = map(contiguous, (mean, variance, gamma, beta))
     norm = BatchNorm(mean, variance, gamma, beta, float(epsilon))
     with Outputs(A) as (At,):
-        batchnorm.normalize.kernel(feature_major(X), len(X), norm, At, 0, len(mean))
+        normalize = entry_point("ops.batchnorm.normalize", X.dtype)
+        normalize(feature_major(X), len(X), norm, At, 0, len(mean))
 
 
 def batchnorm_backward(X, mean, variance, gamma, epsilon, dA, dX, dgamma, dbeta):
@@ -266,6 +262,5 @@ def batchnorm_backward(X, mean, variance, gamma, epsilon, dA, dX, dgamma, dbeta)
         contiguous(mean), contiguous(variance), scale, scale, float(epsilon)
     )  # no derivative depends on β: gamma fills its place
     with Outputs(dX, dgamma, dbeta) as (dXt, dg, db):
-        batchnorm.differentiate.kernel(
-            feature_major(X), m, m, norm, feature_major(dA), dXt, dg, db, 0, len(dg)
-        )
+        differentiate = entry_point("ops.batchnorm.differentiate", X.dtype)
+        differentiate(feature_major(X), m, m, norm, feature_major(dA), dXt, dg, db, 0, len(dg))

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...opcodes import Method
 from ...records import StepNumbers
-from ..ops import optimizers, random
+from ..loader.tables import entry_point
+from ..requirements import of_method
 from .checks import checked
 from .layout import Outputs, contiguous, feature_major
 
@@ -21,8 +22,8 @@ def penalty(theta, grad, l2, l1):
     """
     p, found = contiguous(theta), np.empty(2)
     with Outputs(grad) as (g,):
-        optimizers.weigh.kernel(p, g, float(l2), float(l1), found)
-        optimizers.penalize.kernel(p, g, float(l2), float(l1))
+        entry_point("ops.optimizers.weigh", p.dtype)(p, g, float(l2), float(l1), found)
+        entry_point("ops.optimizers.penalize", p.dtype)(p, g, float(l2), float(l1))
     return float(found[0])
 
 
@@ -31,7 +32,7 @@ def _step(method):
 
     It changes theta and slots in place. n: a StepNumbers.
     """
-    kernel = optimizers.step.kernels[method]
+    name = f"ops.optimizers.{of_method(method)}"
 
     def step(theta, grad, slots, n):
         """theta (p,) ← theta after a step of the optimiser along grad (p,), in place.
@@ -41,6 +42,7 @@ def _step(method):
         empty = np.empty(0, theta.dtype)
         n = StepNumbers._make((int(n.t), *map(float, n[1:7]), int(n.n_decayed)))
         with Outputs(theta, *slots) as (p, *laid):
+            kernel = entry_point(name, theta.dtype)
             kernel(p, contiguous(grad), *laid, *[empty] * (2 - len(laid)), n)
 
     return checked(method.name.lower(), step)
@@ -52,7 +54,7 @@ METHODS = {code: _step(code) for code in Method}
 
 def norm(x):
     """Return √Σᵢ x[i]² as a float.   x (p,)."""
-    return float(optimizers.norm(contiguous(x)))
+    return entry_point("ops.optimizers.norm", x.dtype)(contiguous(x))
 
 
 def clip(grad, largest_norm, largest_value):
@@ -62,10 +64,10 @@ def clip(grad, largest_norm, largest_value):
     """
     with Outputs(grad) as (g,):
         if largest_value:
-            optimizers.limit.kernel(g, float(largest_value))
-        length = optimizers.norm(g) if largest_norm else 0.0
+            entry_point("ops.optimizers.limit", g.dtype)(g, float(largest_value))
+        length = norm(g) if largest_norm else 0.0
         if length > largest_norm:
-            optimizers.scale.kernel(g, largest_norm / length)
+            entry_point("ops.optimizers.scale", g.dtype)(g, largest_norm / length)
 
 
 def bound_norms(W, largest):
@@ -74,20 +76,22 @@ def bound_norms(W, largest):
     W (n_in, n_out); largest: a number; ‖·‖: the Euclidean norm of a unit's weights (n_in,).
     """
     inside = feature_major(W)
-    optimizers.bound_norms.kernel(inside, float(largest))
+    entry_point("ops.optimizers.bound_norms", W.dtype)(inside, float(largest))
     if not np.may_share_memory(inside, W):
         W[...] = inside.T
 
 
-def _draw(kernel, X, rows, rate, seed, layer, epoch, A):
-    """A ← kernel(X, one random number for each element).   X, A (m, n); A is written.
+def _draw(name, X, rows, rate, seed, layer, epoch, A):
+    """A ← the kernel's results, from X and one random number for each element.   X, A (m, n).
 
-    kernel: `random.drop_units.kernel` or `random.add_noise.kernel`, whose rate or deviation is
-    `rate`. The number of A[i, k] is a function of (seed, layer, epoch, rows[i], k) alone. rows
-    (m,): indices of the examples in the whole training data; seed, layer, epoch: integers.
+    name: of the kernel, "drop_units" or "add_noise"; rate: the share that is dropped, or the
+    deviation of the noise. The number of A[i, k] is a function of (seed, layer, epoch, rows[i], k)
+    alone. rows (m,): indices of the examples in the whole training data; seed, layer, epoch:
+    integers. A is written.
     """
     with Outputs(A) as (At,):
         numbers = float(rate), int(seed), int(layer), int(epoch)
+        kernel = entry_point(f"ops.random.{name}", X.dtype)
         kernel(feature_major(X), At, contiguous(rows), 0, X.shape[1], *numbers)
 
 
@@ -98,7 +102,7 @@ def dropout(X, rows, rate, seed, layer, epoch, A):
     (m,): indices of the examples in the whole training data; rate: the share of elements to drop;
     layer: a number that differs between the layers that draw.
     """
-    _draw(random.drop_units.kernel, X, rows, rate, seed, layer, epoch, A)
+    _draw("drop_units", X, rows, rate, seed, layer, epoch, A)
 
 
 def noise(X, rows, deviation, seed, layer, epoch, A):
@@ -108,7 +112,7 @@ def noise(X, rows, deviation, seed, layer, epoch, A):
     (m,): indices of the examples in the whole training data; layer: a number that differs between
     the layers that draw.
     """
-    _draw(random.add_noise.kernel, X, rows, deviation, seed, layer, epoch, A)
+    _draw("add_noise", X, rows, deviation, seed, layer, epoch, A)
 
 
 def philox(counter, key):
@@ -116,7 +120,9 @@ def philox(counter, key):
 
     counter: four integers below 2³²; key: two.
     """
-    return tuple(int(word) for word in random.philox_words(*counter, *key))
+    words = np.empty(4, np.int64)
+    entry_point("ops.random.draw_words", np.float64)(*map(int, (*counter, *key)), words)
+    return tuple(words.tolist())
 
 
 def shuffle(order, seed, epoch):
@@ -125,9 +131,9 @@ def shuffle(order, seed, epoch):
     order (m,), int64, is written.
     """
     with Outputs(order) as (places,):
-        random.shuffle.kernel(places, int(seed), int(epoch))
+        entry_point("ops.random.shuffle", np.float64)(places, int(seed), int(epoch))
 
 
 def largest(x):
     """Return maxᵢ |x[i]| as a float: ∞ if an x[i] is infinite or NaN, 0 if p is 0.   x (p,)."""
-    return float(optimizers.largest(contiguous(x)))
+    return entry_point("ops.optimizers.largest_of_all", x.dtype)(contiguous(x))

@@ -6,34 +6,17 @@ reads a count also sees everything that another thread wrote before it added to 
 
 from __future__ import annotations
 
-import ctypes
-import os
 import platform
 
-import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ..loader.linker import add_symbols
 
-def _resolve():
-    """Register the symbols `fastnn_yield` and `fastnn_nap`, functions of the operating system.
-
-    They are sched_yield and usleep, on Windows SwitchToThread and Sleep. Compiled kernels refer to
-    the symbols; therefore this runs at import, before a kernel is loaded from the cache on disk.
-    """
-    if os.name == "nt":
-        system = ctypes.windll.kernel32  # type: ignore[attr-defined]
-        functions = {"fastnn_yield": system.SwitchToThread, "fastnn_nap": system.Sleep}
-    else:
-        system = ctypes.CDLL(None)
-        functions = {"fastnn_yield": system.sched_yield, "fastnn_nap": system.usleep}
-    for name, function in functions.items():
-        llvmlite.binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
-
-
-_resolve()
+# What compiled code calls must be known to LLVM before any of it is linked.
+add_symbols()
 #: yield_core() lets another thread that is ready run on this core; its result (int32) is not used.
 yield_core = types.ExternalFunction("fastnn_yield", types.int32())
 #: sleep(n) suspends the calling thread for n µs (uint32), on Windows for n ms; its result (int32)

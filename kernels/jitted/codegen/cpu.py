@@ -1,9 +1,9 @@
-"""The CPU that kernels are compiled for, and all tile and block sizes by its instruction set.
+"""All tile and block sizes, by the instruction set of the CPU that kernels are compiled for.
 
 The names are those of BLIS for C (M, N) += A (M, K) B (K, N): a micro-kernel holds MR × NR elements
 of C in registers and adds KC products to each; a macro-kernel packs blocks (KC, NC) of B and (MC,
 KC) of A for the caches. Sizes of measured products are given as M × N × K. A new instruction set is
-one row of BLOCK_SIZES and one branch of `CPU.instruction_set`.
+one row of BLOCK_SIZES and one branch of `loader.cpu.CPU.instruction_set`.
 
 References: Van Zee and van de Geijn, "BLIS: a framework for rapidly instantiating BLAS
 functionality", ACM Transactions on Mathematical Software 41 (3), 2015.
@@ -11,27 +11,9 @@ functionality", ACM Transactions on Mathematical Software 41 (3), 2015.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple
 
-
-class CPU(NamedTuple):
-    """The properties of the CPU, as far as LLVM uses them, that kernels depend on."""
-
-    vector_bytes: int  # bytes of a vector register
-    vector_registers: int  # number of vector registers
-    fma: bool  # whether one instruction computes x·y + z and rounds once
-    vnni: bool  # whether it has vpdpbusd, which adds 4 products uint8 · int8 to each of 16 int32
-    bf16: bool  # whether one instruction rounds the float32 of a vector to bfloat16
-
-    @property
-    def instruction_set(self) -> str:
-        """The name of this CPU's instruction set: the key of its sizes in BLOCK_SIZES."""
-        if self.vector_bytes == 64:
-            return "avx512"
-        if self.vector_registers == 32:
-            return "neon"
-        return "avx2+fma" if self.fma else "baseline"
+from ..loader.source import detect_cpu
 
 
 class BlockSizes(NamedTuple):
@@ -152,73 +134,13 @@ BLOCK_SIZES = {
     ),
 }
 
-# LLVM code whose assembly tells `detect_cpu` what the CPU has: a multiply-add of 16 float32, a dot
-# product of 64 uint8 with 64 int8, and 16 float32 rounded to bfloat16.
-_PROBE_FMA = """
-define void @probe(ptr %p) {
-  %x = load <16 x float>, ptr %p, align 4
-  %y = call <16 x float> @llvm.fma.v16f32(<16 x float> %x, <16 x float> %x, <16 x float> %x)
-  store <16 x float> %y, ptr %p, align 4
-  ret void
-}
-declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, <16 x float>)
-"""
-_PROBE_VNNI = """
-define i32 @probe(<64 x i8> %a, <64 x i8> %b) {
-  %x = zext <64 x i8> %a to <64 x i32>
-  %y = sext <64 x i8> %b to <64 x i32>
-  %z = mul <64 x i32> %x, %y
-  %s = call i32 @llvm.vector.reduce.add.v64i32(<64 x i32> %z)
-  ret i32 %s
-}
-declare i32 @llvm.vector.reduce.add.v64i32(<64 x i32>)
-"""
-_PROBE_BF16 = """
-define void @probe(ptr %p) {
-  %x = load <16 x float>, ptr %p, align 4
-  %y = fptrunc <16 x float> %x to <16 x bfloat>
-  store <16 x bfloat> %y, ptr %p, align 2
-  ret void
-}
-"""
-
-
-def _assembly(probe):
-    """Return the assembly (a str) of `probe`, a str of LLVM code, compiled as Numba compiles."""
-    from llvmlite import binding
-    from numba.core.registry import cpu_target
-
-    target = f'target triple = "{binding.get_process_triple()}"'
-    module = binding.parse_assembly(target + probe)
-    return cpu_target.target_context.codegen()._tm.emit_assembly(module)
-
-
-@cache
-def detect_cpu() -> CPU:
-    """Return the CPU that Numba compiles kernels for.
-
-    It is recognised by the instructions in the assembly of the probes, LLVM code above. Thus it
-    obeys NUMBA_CPU_NAME and NUMBA_CPU_FEATURES.
-    """
-    code = _assembly(_PROBE_FMA)
-    if "zmm" in code:
-        vector_bytes, vector_registers, fma = 64, 32, True
-    elif "vfmadd" in code:
-        vector_bytes, vector_registers, fma = 32, 16, True
-    elif "fmla" in code:
-        vector_bytes, vector_registers, fma = 16, 32, True
-    else:
-        vector_bytes, vector_registers, fma = 16, 16, False
-    rounding = _assembly(_PROBE_BF16)
-    return CPU(
-        vector_bytes,
-        vector_registers,
-        fma,
-        vnni=vector_bytes == 64 and "vpdpbusd" in _assembly(_PROBE_VNNI),
-        bf16="vcvtneps2bf16" in rounding or "bfcvtn" in rounding,
-    )
-
 
 def block_sizes() -> BlockSizes:
-    """Return the row of BLOCK_SIZES for the CPU that Numba compiles kernels for."""
+    """Return the row of BLOCK_SIZES for the CPU that this process runs kernels for."""
     return BLOCK_SIZES[detect_cpu().instruction_set]
+
+
+def pack_size() -> int:
+    """Return how many numbers the packed blocks of B and A have together."""
+    sizes = block_sizes()
+    return (sizes.NC + sizes.MC) * sizes.KC_LARGE

@@ -14,10 +14,12 @@ import numpy as np
 from numba import types
 from numba.core.errors import NumbaError
 
-from ...custom_ops import OPS
-from . import dispatch_table
-from .jit import in_memory
+from ...custom_ops import FAMILIES, OPS
+from ..loader import linker, tables
+from .definitions import definitions
+from .jit import kernel
 from .number_functions import compiled
+from .object_code import compile_function
 from .signatures import abi_argument_types, network_type
 
 #: Family → function that makes an op's kernel, a Python function, of the op and its compiled
@@ -93,28 +95,28 @@ def _first_reason(text):
 
 
 @cache
-def _kernel(op, place):
-    """Return the dispatcher of a CustomOp's kernel, and its signature in letters; place: an index.
+def _address(op, dtype):
+    """Return the address of a CustomOp's kernel for networks of a dtype, the name of a float type.
 
     Nothing is forgotten: tables may hold the addresses of compiled kernels for ever.
     """
-    _, signature, family = dispatch_table.indirect_kernels()[place]
-    return in_memory(_makers[family](op, *compiled_functions(op))), signature
+    signature = _family(op.family).signature
+    maker = kernel(_makers[op.family](op, *compiled_functions(op)))
+    types_ = abi_argument_types(signature, network_type(dtype))
+    name = f"{op.requirement} {dtype}"
+    with linker.lock:
+        linker.LINKER.link({name: compile_function(maker, types_, types.none, name)})
+        return linker.LINKER.addresses[name]
 
 
-def _address(op, place, number):
-    """Return the address of a CustomOp's kernel, compiled for networks of `number`, Numba's type.
-
-    place: the index of its family in the tables.
-    """
-    kernel, signature = _kernel(op, place)
-    expected = abi_argument_types(signature, number)
-    kernel.compile(expected)
-    result = kernel.overloads[expected]
-    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+@cache
+def _family(family):
+    """Return the Definition of the function that stands in the place of a family of custom ops."""
+    (found,) = (kernel for kernel in definitions().values() if kernel.requires == family)
+    return found
 
 
-def _required_ops(required_kernels):
+def _required_ops(requirements):
     """Return {family: CustomOp} of a call's requirements, a frozenset.
 
     Raises
@@ -124,9 +126,9 @@ def _required_ops(required_kernels):
         pointers would have no kernel in that place.
     """
     ops = {}
-    for requirement in required_kernels:
+    for requirement in requirements:
         family, _, name = requirement.rpartition(" ")[0].rpartition(" ")
-        if family not in _makers:
+        if family not in FAMILIES:
             continue
         op = OPS.get(requirement)
         if op is None or not op.functions:
@@ -140,18 +142,14 @@ def _required_ops(required_kernels):
 
 
 @lru_cache(maxsize=256)
-def kernel_pointers(dtype, required_kernels=frozenset(), processes=1):
-    """Return the kernel pointers (kernels,) int64 of a call, for networks of `dtype`.
+def kernel_pointers(dtype, requirements=frozenset(), processes=1):
+    """Return the kernel pointers (kernels,) int64 of a call with custom ops.
 
-    required_kernels: a frozenset of the call's requirements, those of custom ops included;
-    processes: how many may compile at the same time, this one included.
+    Arguments as in `tables.kernel_pointers`; requirements hold those of the custom ops too.
     """
-    ops = _required_ops(required_kernels)  # first: names may get other ops while kernels compile
-    pointers = dispatch_table.kernel_pointers(dtype, required_kernels, processes)
-    if not ops:
-        return pointers
-    pointers = pointers.copy()
-    for place, (_, _, family) in enumerate(dispatch_table.indirect_kernels()):
-        if family in ops:
-            pointers[place] = _address(ops[family], place, network_type(dtype))
+    ops = _required_ops(requirements)  # first: names may get other ops while kernels compile
+    pointers = tables.kernel_pointers(dtype, requirements, processes).copy()
+    names = [name for name, kernel in definitions().items() if kernel.indirect]
+    for family, op in ops.items():
+        pointers[names.index(_family(family).name)] = _address(op, np.dtype(dtype).name)
     return pointers

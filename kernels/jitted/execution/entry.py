@@ -18,11 +18,13 @@ from ...opcodes import OP, Kind
 from ...records import Batch, FitLog
 from ...views import statistics
 from ..api.layout import check_examples, check_shape
+from ..api.matrix_ops import standardize
+from ..api.vector_ops import penalty
 from ..first_layer.input_descriptor import InputKind
-from ..records import MAX_CHUNKS, Model, Penalty, Phase, Workspace
+from ..loader.tables import entry_point
+from ..records import MAX_CHUNKS, Model, Penalty, Phase, Validation, Workspace
 from ..threads.scratch import scratch
 from ..threads.team import accumulate_flops, run_parallel
-from .compiled import compiled_kernels
 from .input_mode import describe_mode, select_input_mode, select_ops
 from .kernel_selection import kernel_ptrs_of, required_for_groups
 from .workspace import allocate, plan_blocked, plan_unblocked
@@ -127,8 +129,7 @@ def _scaled(op, state, X, out):
         wide = np.result_type(X.dtype, out.dtype)
         shift, factor, rest = (part.astype(wide) for part in statistics(state, op))
         inside = np.empty(out.shape, wide)
-        kernels = compiled_kernels()
-        kernels.standardize(X.astype(wide), shift + rest, factor, op["offset"], inside)
+        standardize(X.astype(wide), shift + rest, factor, op["offset"], inside)
         out[...] = inside
     else:
         out[...] = X
@@ -165,7 +166,7 @@ def _predict(ops, row, theta, state, X, out, threads=one_thread, check=accept_in
         kernel_ptrs_of(mode.ops, theta.dtype, "predict", mode.required_kernels),
         Model(mode.ops, theta, state), row, workspace, mode.X, np.arange(len(X)), out, nonfinite,
     )  # fmt: skip
-    run_parallel(compiled_kernels().predict, args, n_threads)
+    run_parallel(entry_point("step.loop.predict_blocks", theta.dtype), args, n_threads)
     if any(nonfinite.tolist()):
         check()
 
@@ -198,7 +199,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=one_thread):
         Model(mode.ops, theta, state), workspace, Batch(mode.X, Y, w, np.arange(len(X))),
         block_losses, score, 1,
     )  # fmt: skip
-    run_parallel(compiled_kernels().evaluate, args, n_threads)
+    run_parallel(entry_point("step.loop.evaluate_blocks", theta.dtype), args, n_threads)
     return float(score[0]), float(score[1])
 
 
@@ -222,11 +223,11 @@ def gradient(ops, theta, grad, state, work, batch, settings, epoch):
         Model(mode.ops, theta, state), grad, workspace, Batch(mode.X, Y, w, row_indices), 1,
         Phase(int(settings["seed"]), int(epoch)), group_losses, step_log,
     )  # fmt: skip
-    run_parallel(compiled_kernels().gradient, args, n_threads)
+    run_parallel(entry_point("step.gradient.batch_gradient", theta.dtype), args, n_threads)
     if step_log[2] and (settings["l2"] or settings["l1"]):
         kept = slice(int(settings["decay"]))
         l2, l1 = settings["l2"] / step_log[2], settings["l1"] / step_log[2]
-        step_log[0] += compiled_kernels().penalty(theta[kept], grad[kept], l2, l1)
+        step_log[0] += penalty(theta[kept], grad[kept], l2, l1)
     return tuple(float(value) for value in step_log)
 
 
@@ -244,11 +245,13 @@ def update(ops, arrays, settings, rate, t):
     )  # fmt: skip
     scratch_numbers = np.empty(MAX_CHUNKS)
     if settings["method"] < FIRST:
-        run_parallel(compiled_kernels().update, (*args, int(t), scratch_numbers), 1)
+        step = entry_point("step.update.update_parameters", theta.dtype)
+        run_parallel(step, (*args, int(t), scratch_numbers), 1)
         return True
     counters = np.array([t, 1])
     log = FitLog(np.zeros((1, 4)), np.zeros((1, 2)), counters)
-    run_parallel(compiled_kernels().update_by_rule, (*args, log, scratch_numbers), 1)
+    step = entry_point("step.custom_update.update_by_rule", theta.dtype)
+    run_parallel(step, (*args, log, scratch_numbers), 1)
     return bool(counters[1])
 
 
@@ -279,7 +282,7 @@ def run(ops, arrays, work, train, validation, settings, rates, log, start, stop)
     required_kernels = mode.required_kernels | required_for_groups(group_losses)
     if len(X_val):
         required_kernels |= held_out.required_kernels | {"evaluate"}
-    validation = (
+    validation = Validation(
         Batch(held_out.X, Y_val, w_val, np.arange(scored)),
         np.empty((-(-scored // workspace.ld), 3)),
     )
@@ -290,4 +293,5 @@ def run(ops, arrays, work, train, validation, settings, rates, log, start, stop)
         stop,
     )  # fmt: skip
     n_threads = _n_threads(mode.ops, 3 * batch, stop - start, lambda: int(settings["threads"]))
-    return int(run_parallel(compiled_kernels().run, args, min(n_threads, capacity)))
+    run_steps = entry_point("step.loop.run_steps", theta.dtype)
+    return run_parallel(run_steps, args, min(n_threads, capacity))

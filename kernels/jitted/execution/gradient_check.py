@@ -6,9 +6,9 @@ import numpy as np
 
 from ...gradient_check import EPOCH
 from ...records import Batch
+from ..loader.tables import entry_point
 from ..records import Model, Phase
 from ..threads.team import run_parallel
-from .compiled import compiled_kernels
 from .entry import layout
 from .input_mode import select_input_mode
 from .kernel_selection import kernel_ptrs_of, required_for_groups
@@ -26,6 +26,7 @@ def gradient_check(ops, theta, state, examples, settings, epsilon, indices, out)
     mode = select_input_mode(ops, state, X, theta.dtype, len(X))
     workspace, group_losses, _ = layout(mode.ops, len(X), theta.dtype, X)
     required_kernels = mode.required_kernels | required_for_groups(group_losses)
+    required_kernels |= {"cost differences"}
     args = (
         kernel_ptrs_of(mode.ops, theta.dtype, "gradient", required_kernels, settings),
         Model(mode.ops, theta, state), np.zeros_like(theta), workspace,
@@ -33,7 +34,7 @@ def gradient_check(ops, theta, state, examples, settings, epsilon, indices, out)
         Phase(int(settings["seed"]), EPOCH), group_losses, np.zeros(3), float(epsilon), indices,
         out,
     )  # fmt: skip
-    run_parallel(compiled_kernels().cost_differences, args, 1)
+    run_parallel(entry_point("step.gradient_check.cost_differences", theta.dtype), args, 1)
 
 
 def slopes(f, theta, epsilon):
@@ -43,5 +44,7 @@ def slopes(f, theta, epsilon):
     C-contiguous float64 array of p numbers, of any shape, unchanged; epsilon: ε. Returns None where
     f cannot be compiled for this type of array or returns no number.
     """
+    from ..step.gradient_check import slopes_of  # f is Numba's, so Numba is imported already
+
     out = np.empty(theta.size)
-    return out if compiled_kernels().slopes_of(f, theta.copy(), epsilon, out) else None
+    return out if slopes_of(f, theta.copy(), epsilon, out) else None

@@ -11,8 +11,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from ...custom_ops import FIRST
+from ...custom_ops import FAMILIES, FIRST
 from ...opcodes import OP, Activation, Kind
+from ..loader import tables
 from ..requirements import (
     MIN_PACKED_ENTRIES,
     in_training,
@@ -22,7 +23,6 @@ from ..requirements import (
     of_method,
 )
 from ..step.fusion import relu_rows_below
-from .compiled import compiled_kernels
 
 #: For each kind of op row that compiled programs can run, the requirement that it adds to the
 #: requirements of all programs; None: it adds none.
@@ -134,13 +134,18 @@ def required_for_groups(group_losses):
     return {"blocks"} if len(group_losses) else set()
 
 
-def kernel_pointers(dtype, required_kernels, processes):
+def kernel_pointers(dtype, requirements=frozenset(), processes=1):
     """Return the kernel pointers (kernels,) int64 for networks of `dtype`.
 
-    required_kernels: the frozenset of a call's requirements, whose kernels are compiled or loaded;
+    requirements: the frozenset of a call's requirements, whose kernels are compiled or loaded;
     processes: how many may compile at the same time.
     """
-    return compiled_kernels().kernel_pointers(dtype, required_kernels, processes)
+    custom = tuple(f"{family} " for family in FAMILIES)
+    if any(requirement.startswith(custom) for requirement in requirements):
+        from ..compiler import custom_kernels  # custom ops are always compiled
+
+        return custom_kernels.kernel_pointers(dtype, requirements, processes)
+    return tables.kernel_pointers(dtype, requirements, processes)
 
 
 def kernel_ptrs_of(ops, dtype, purpose, required_kernels=(), settings=None):
@@ -177,5 +182,7 @@ def _kernel_ptrs(ops, dtype, purpose, required_kernels, processes):
     if purpose in ("gradient", "fit"):
         required |= _for_gradients(ops) | set(map(in_training, required))
     if purpose == "fit":
-        required |= _for_updates(ops)
+        required |= _for_updates(ops) | {"fit"}
+    if purpose == "predict":
+        required.add("predict")
     return kernel_pointers(dtype, frozenset(required), processes)

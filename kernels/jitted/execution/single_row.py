@@ -12,10 +12,10 @@ import numpy as np
 from ...backend import one_thread
 from ...opcodes import Kind
 from ...views import aligned_scratch
-from ..compiler.unrequested import raise_if_called
 from ..first_layer.input_descriptor import describe_input, reader
+from ..loader.tables import entry_point
+from ..loader.unrequested import raise_if_called
 from ..threads import row_worker
-from .compiled import compiled_kernels
 from .kernel_selection import kernel_ptrs_of
 
 MAX_NETWORKS = 32  # (network, dtype of X) pairs whose arguments a thread keeps at most
@@ -44,35 +44,32 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def _prepare(ops, theta, state, kind, out, threads):
+def _prepare(ops, theta, kind):
     """Return (row, function, kernel_ptrs, work, widest, X, order, worker) to predict one example.
 
     row: a buffer (1, n_in) of the dtype `kind`, into which the example is copied; X: the Input that
-    describes it; function: `single_row` or `shared_single_row` of `step/single_row.py`, compiled
-    for these types, because Numba's dispatch on types took a tenth of a small net's prediction.
-    work: (2 · widest + 3,), scratch that lasts between calls; widest: the largest n_in or n_out,
-    rounded up; order (1,): [0], the index of the example. worker: a RowWorker, None for a small
-    network; its function is compiled here if threads(), how many may be used, exceeds 1, because a
-    fork could interrupt the worker's thread while it compiles. ops: the op table (rows,);
+    describes it; function: the entry point of `single_row` or `shared_single_row` of
+    `step/single_row.py`. work: (2 · widest + 3,), scratch that lasts between calls; widest: the
+    largest n_in or n_out, rounded up; order (1,): [0], the index of the example. worker: a
+    RowWorker, None for a small network. ops: the op table (rows,);
     out (1, K): an array of the output's type, not written.
     """
-    dtype, kernels = theta.dtype, compiled_kernels()
+    dtype = theta.dtype
     widest = -(-max(int(ops["n_in"].max()), int(ops["n_out"].max())) // 16) * 16
     row = np.empty((1, ops["n_in"][0]), kind)
     X, _ = describe_input(row)
     work = aligned_scratch(2 * widest + 3, dtype)
     work[-1] = 0  # flag: which end of the units is computed first; it alternates between calls
     dense = ops[ops["kind"] == Kind.DENSE]
-    kernel_ptrs = kernel_ptrs_of(ops, dtype, "single", {reader(row)})
-    order = np.zeros(1, np.int64)
-    args, worker = (kernel_ptrs, ops, theta, state, work, widest, X, order, out), None
-    if (dense["n_in"] * dense["n_out"]).sum() < row_worker.MIN_ROW_FLOPS:
-        function = kernels.single_row.prepare(*args)
+    order, worker = np.zeros(1, np.int64), None
+    shares = (dense["n_in"] * dense["n_out"]).sum() >= row_worker.MIN_ROW_FLOPS
+    wanted = {reader(row), "shared row" if shares else "single row"}
+    kernel_ptrs = kernel_ptrs_of(ops, dtype, "single", wanted)
+    if shares:
+        function = entry_point("step.single_row.shared_single_row", dtype)
+        worker = row_worker.RowWorker(entry_point("step.single_row.serve_rows", dtype))
     else:
-        worker = row_worker.RowWorker(kernels.serve_rows)
-        if threads() > 1:
-            worker.prepare((kernel_ptrs, ops, theta, state, work, widest, order))
-        function = kernels.shared_single_row.prepare(*args, worker.barrier)
+        function = entry_point("step.single_row.single_row", dtype)
     return row, function, kernel_ptrs, work, widest, X, order, worker
 
 
@@ -90,7 +87,7 @@ def predict_row(ops, key, theta, state, X, out, threads=one_thread):
     if is_first:
         if len(_kept.prepared) >= MAX_NETWORKS:
             _kept.prepared.clear()
-        found = _kept.prepared[name] = _prepare(ops, theta, state, X.dtype, out, threads)
+        found = _kept.prepared[name] = _prepare(ops, theta, X.dtype)
     row, function, kernel_ptrs, work, widest, x, order, worker = found
     row[...] = X  # copying X is faster than asking NumPy for its address, which takes 0.8 µs
     if worker is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..codegen.pointers import fill_zero, view, view_row
-from ..compiler.dispatch_table import in_training_each, indirect_each
+from ..compiler.definitions import in_training_each, indirect_each
 from ..compiler.jit import exact, inlined
 from ..records import Matrix
 from . import csr_gemm_packed

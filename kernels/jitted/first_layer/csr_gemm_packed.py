@@ -20,7 +20,7 @@ from ..codegen.simd import (
     index_constant,
     void,
 )
-from ..compiler.dispatch_table import in_training_each, indirect_each
+from ..compiler.definitions import in_training_each, indirect_each
 from ..compiler.jit import inlined
 from ..gemm.packing import lane_count, transpose
 from ..records import Matrix

@@ -13,7 +13,7 @@ from ..codegen.barrier import barrier_wait
 from ..codegen.partition import pad_to_cache_lines, partition_cache_lines, static_partition
 from ..codegen.pointers import fill_zero, view, view_matrix
 from ..codegen.vnni import INT8_MR
-from ..compiler.dispatch_table import indirect
+from ..compiler.definitions import indirect
 from ..compiler.jit import inlined
 from ..ops.activations import activate
 from ..records import FeatureGroup, Matrix, Outputs

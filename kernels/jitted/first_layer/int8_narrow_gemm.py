@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..codegen.pointers import view
 from ..codegen.vnni import VECTOR_BYTES, WORD_LANES, even_chunk, round_up
-from ..compiler.dispatch_table import indirect, restrict_dtypes
+from ..compiler.definitions import indirect, restrict_dtypes
 from ..compiler.jit import inlined
 from ..gemm.epilogue import add_offset
 from ..records import Features, Matrix

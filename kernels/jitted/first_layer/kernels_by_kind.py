@@ -10,12 +10,12 @@ from __future__ import annotations
 from ..codegen.partition import static_partition
 from ..codegen.pointers import view, view_matrix
 from ..codegen.vnni import VECTOR_BYTES
-from ..compiler.dispatch_table import in_training_each, indirect_each
+from ..compiler.definitions import in_training_each, indirect_each
 from ..compiler.jit import inlined
-from ..gemm.epilogue import BETA_ONE, BETA_ZERO, EPILOGUE_NONE
+from ..gemm.epilogue import EPILOGUE_NONE
 from ..gemm.inner_product import multiply_inner
 from ..gemm.microkernel import multiply_tiles
-from ..records import Beta, Epilogue, Features, Matrix, Operand
+from ..records import BETA_ONE, BETA_ZERO, Beta, Epilogue, Features, Matrix, Operand
 from . import strategy
 from .csr_gemm import csr_backward, csr_forward
 from .input_access import common_scaling, input_scaling, tile_range

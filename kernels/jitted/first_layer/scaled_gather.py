@@ -9,8 +9,8 @@ import numpy as np
 
 from ...opcodes import READ, WIDE
 from ..codegen.pointers import load, prefetch, view_row
-from ..compiler.dispatch_table import indirect_each
-from ..compiler.jit import inlined, kernel
+from ..compiler.definitions import entry, indirect_each
+from ..compiler.jit import inlined
 from ..partition import CACHE_LINE
 from . import csr_gemm
 from .input_access import each_csr_dtype, scaling_of_features
@@ -121,7 +121,7 @@ def gather(table, X, rows, first, scaling, block):
     _gathers(table, X.dtype_code, X, rows, first, scaling, block)
 
 
-@kernel
+@entry("F2 F1 F1 f F2", requires="standardize")
 def standardize(X, shift, factor, offset, A):
     """A[i, k] = (X[i, k] − shift[k]) factor[k] + offset.   X, A (m, n); A is written.
 

@@ -25,7 +25,7 @@ from ..codegen.simd import (
     index_constant,
     void,
 )
-from ..compiler.dispatch_table import in_training_each, indirect_each
+from ..compiler.definitions import in_training_each, indirect_each
 from ..compiler.jit import inlined
 from ..gemm.epilogue import add_offset
 from ..gemm.inner_product import accumulate_dots, store_totals

@@ -8,10 +8,10 @@ cache while all blocks of A meet them.
 from __future__ import annotations
 
 from ..codegen.cpu import block_sizes
-from ..compiler.dispatch_table import indirect
-from ..compiler.jit import inlined, kernel
-from ..records import Beta, Epilogue, Matrix, Operand
-from .epilogue import BETA_ONE, EPILOGUE_NONE
+from ..compiler.definitions import entry, indirect
+from ..compiler.jit import inlined
+from ..records import BETA_ONE, Beta, Epilogue, Matrix, Operand
+from .epilogue import EPILOGUE_NONE
 from .inner_product import multiply_inner
 from .microkernel import KC, NR_VECTORS, multiply_tiles
 from .packing import lane_count, pack_panel, transpose
@@ -34,7 +34,6 @@ MIN_STRIDE_PACK_A = _sizes.MIN_STRIDE_PACK_A
 MAX_N_DOT = _sizes.MAX_N_DOT
 MAX_M_DOT = _sizes.MAX_M_DOT
 MIN_K_DOT = _sizes.MIN_K_DOT
-PACK_SIZE = NC * KC_LARGE + MC * KC_LARGE  # elements of the packed blocks of B and A together
 
 
 @inlined
@@ -59,8 +58,8 @@ def multiply_blocked(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed, p):
 
     A, B: each an Operand, row-major or column-major; C: a Matrix, written. packed[p:]: scratch in a
     flat vector, from element p on. For a column-major A whose columns lie MIN_STRIDE_PACK_A bytes
-    or more apart it has PACK_SIZE elements. Else KC_LARGE elements for each of min(N, NC) columns
-    of B, rounded up to whole tiles, are enough.
+    or more apart it has `codegen.cpu.pack_size()` elements. Else KC_LARGE elements for each of
+    min(N, NC) columns of B, rounded up to whole tiles, are enough.
     """
     lanes = lane_count(C.data)
     width = NR_VECTORS * lanes
@@ -123,9 +122,9 @@ def _multiply_transposed(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
     """C (M, N) = A (M, K) B (K, N) as Cᵀ = Bᵀ Aᵀ, plus the old C (M, N) if beta_mode is BETA_ONE.
 
     For N ≤ MAX_N_DOT columns and a column-major A: vectors along M are full, along N they would not
-    be. A, B: each an Operand with offset 0; C (M · N,): flat, row-major, written. packed
-    (PACK_SIZE,): scratch for panels of Aᵀ and, after them, for NC columns of Cᵀ, as (N, NC). Bᵀ is
-    not packed: its columns lie less than MIN_STRIDE_PACK_A bytes apart.
+    be. A, B: each an Operand with offset 0; C (M · N,): flat, row-major, written. packed, of
+    pack_size() numbers: scratch for panels of Aᵀ and, after them, for NC columns of Cᵀ, as (N, NC).
+    Bᵀ is not packed: its columns lie less than MIN_STRIDE_PACK_A bytes apart.
     """
     q, lanes = NC * min(K, KC_LARGE), lane_count(C)
     for i in range(0, M, NC):
@@ -144,7 +143,7 @@ def _multiply_transposed(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
         transpose(kernel_ptrs, N, exact, packed, q + n - exact, NC, C, (i + n - exact) * N, N, 0)
 
 
-@kernel
+@entry("T i i i F1 i i F1 i i F1 i F1", requires="matrix product")
 def multiply_matrices(
     kernel_ptrs, M, N, K, A, A_row_stride, A_column_stride, B, B_row_stride, B_column_stride, C,
     beta_mode, packed,
@@ -153,9 +152,9 @@ def multiply_matrices(
 
     A, B and C are flat vectors, C is row-major. A[i, k] is element i · A_row_stride + k ·
     A_column_stride of A; B[k, j] is element k · B_row_stride + j · B_column_stride of B; one stride
-    of each matrix is 1. packed (PACK_SIZE,): scratch that begins on a cache line, since tiles lose
-    2 % where vectors cross lines. The arguments are plain numbers because Python hands them over
-    faster than named tuples.
+    of each matrix is 1. packed, of pack_size() numbers: scratch that begins on a cache line, since
+    tiles lose 2 % where vectors cross lines. The arguments are plain numbers because Python hands
+    them over faster than named tuples.
     """
     A_operand = Operand(A, 0, A_row_stride, A_column_stride)
     B_operand = Operand(B, 0, B_row_stride, B_column_stride)

@@ -9,9 +9,6 @@ from __future__ import annotations
 from ..codegen.simd import element_pointer, emit_phis, emit_record, index_constant
 from ..compiler.jit import inlined
 
-#: Values of `Beta.mode`: the product's sum for C[i, j] is added to 0, to the old C[i, j] or to
-#: bias[bias_offset + i], the bias of row i.
-BETA_ZERO, BETA_ONE, BETA_BIAS = 0, 1, 2
 #: Values of `Epilogue.kind`: the sum s of C[i, j] is stored as s, as max(s, 0), or as relu's
 #: gradient, which is mask_scale · s where mask[i, j] > 0 and 0 elsewhere. The mask is the output of
 #: the relu, or of a dropout after it; mask_scale is 1, or 1 / (1 − rate) of the dropout.

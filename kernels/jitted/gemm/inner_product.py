@@ -19,7 +19,7 @@ from ..codegen.simd import (
     index_constant,
     void,
 )
-from ..compiler.dispatch_table import indirect
+from ..compiler.definitions import indirect
 
 #: Sizes of the tiles of dot products that are computed together, each (rows of X, rows of W).
 #: DOT_TILE_WIDE is used while more than DOT_TILE[1] rows of W are left, DOT_TILE for three or more,

@@ -22,10 +22,10 @@ from ..codegen.simd import (
     index_constant,
     void,
 )
-from ..compiler.dispatch_table import indirect
+from ..compiler.definitions import indirect
 from ..compiler.jit import inlined
-from ..records import Beta, Epilogue, Matrix, Operand
-from .epilogue import BETA_BIAS, BETA_ONE, EPILOGUE_NONE, EpilogueEmitter
+from ..records import BETA_BIAS, BETA_ONE, Beta, Epilogue, Matrix, Operand
+from .epilogue import EPILOGUE_NONE, EpilogueEmitter
 from .packing import lane_count
 from .small_k import multiply_small_k
 

@@ -20,7 +20,7 @@ from ..codegen.simd import (
     lanes,
     void,
 )
-from ..compiler.dispatch_table import indirect
+from ..compiler.definitions import indirect
 from ..partition import CACHE_LINE
 
 #: Counted in examples: while `gather_rows` copies example j of a batch, it prefetches example j +

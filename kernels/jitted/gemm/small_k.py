@@ -22,8 +22,8 @@ from ..codegen.simd import (
     void,
 )
 from ..compiler.jit import inlined
-from ..records import Beta, Epilogue, Matrix, Operand
-from .epilogue import BETA_BIAS, BETA_ONE, EPILOGUE_NONE, EpilogueEmitter
+from ..records import BETA_BIAS, BETA_ONE, Beta, Epilogue, Matrix, Operand
+from .epilogue import EPILOGUE_NONE, EpilogueEmitter
 
 #: Most rows of C in a band (rows that are computed together), and most rows of B that are added to
 #: it in one pass: SMALL_K_MR · SMALL_K_KC elements of A stay in registers, one element in each.

@@ -14,7 +14,7 @@ from ...opcodes import LEAK, SELU_ALPHA, SELU_SCALE, Activation
 from ..codegen import elementary
 from ..codegen.pointers import address_of, view_row
 from ..codegen.simd import prefer_full_width
-from ..compiler.dispatch_table import indirect_for
+from ..compiler.definitions import indirect_for
 from ..compiler.jit import inlined, kernel
 from ..requirements import of_activation, of_derivative
 
@@ -295,5 +295,5 @@ _KERNELS = {
 _forward, _back = ({code: pair[i] for code, pair in _KERNELS.items()} for i in (0, 1))
 #: activate(kernel_pointers, activation, Z, A, j0, n, o0, o1, scratch) calls an Activation's forward
 #: kernel, derive(kernel_pointers, activation, dA, Z, A, dZ, n, o0, o1, scratch) its backward one.
-activate = indirect_for(Activation, "F2 F2 i i i i F2", _forward, of_activation)
-derive = indirect_for(Activation, "F2 F2 F2 F2 i i i F2", _back, of_derivative)
+activate = indirect_for(Activation, "F2 F2 i i i i F2", _forward, of_activation, entrance=True)
+derive = indirect_for(Activation, "F2 F2 F2 F2 i i i F2", _back, of_derivative, entrance=True)

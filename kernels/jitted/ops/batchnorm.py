@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..codegen.pointers import view_row
-from ..compiler.dispatch_table import indirect
+from ..compiler.definitions import indirect
 
 
-@indirect("F2 i F1 F1 i i", requires="batchnorm in training")
+@indirect("F2 i F1 F1 i i", requires="batchnorm in training", entrance=True)
 def mean_and_variance(X, m, mean, variance, k0, k1):
     """mean[k] = Σⱼ X[k, j] / m, variance[k] = Σⱼ (X[k, j] − mean[k])² / m, for k0 ≤ k < k1, j < m.
 
@@ -28,7 +28,7 @@ def mean_and_variance(X, m, mean, variance, k0, k1):
         mean[k], variance[k] = center, square / max(m, 1)
 
 
-@indirect("F2 i BatchNorm F2 i i", requires="batchnorm")
+@indirect("F2 i BatchNorm F2 i i", requires="batchnorm", entrance=True)
 def normalize(X, n, norm, A, k0, k1):
     """A[k, j] = γ[k] (X[k, j] − μ[k]) / √(σ²[k] + ε) + β[k] for k0 ≤ k < k1, j < n.
 
@@ -42,7 +42,7 @@ def normalize(X, n, norm, A, k0, k1):
             a[j] = (x[j] - mean[k]) * scale + beta[k]
 
 
-@indirect("F2 i i BatchNorm F2 F2 F1 F1 i i", requires="batchnorm in training")
+@indirect("F2 i i BatchNorm F2 F2 F1 F1 i i", requires="batchnorm in training", entrance=True)
 def differentiate(X, m, n, norm, dA, dX, dgamma, dbeta, k0, k1):
     """Write dβ[k] = Σⱼ dA[k, j], dγ[k] = Σⱼ dA[k, j] x̂[k, j] and dX[k, :n], for k0 ≤ k < k1.
 

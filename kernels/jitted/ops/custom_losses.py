@@ -7,7 +7,7 @@ import numpy as np
 from ...custom_ops import CustomLoss
 from ..codegen.pointers import view_row
 from ..compiler.custom_kernels import makes_kernels_of
-from ..compiler.jit import in_memory
+from ..compiler.jit import kernel
 from .losses import _categorical_hits
 
 
@@ -44,7 +44,7 @@ def _of_rate_too(function):
         """Return function(a, y)."""
         return function(a, y)
 
-    return in_memory(of_rate_too)
+    return kernel(of_rate_too)
 
 
 def _hits(loss):
@@ -66,4 +66,4 @@ def _hits(loss):
             hits += np.float64(w[j]) if right else 0.0
         return hits
 
-    return in_memory(binary_hits)
+    return kernel(binary_hits)

@@ -11,8 +11,8 @@ from numba.np.arrayobj import make_array
 from ...custom_methods import GIVEN, CustomMethod
 from ..codegen.pointers import view
 from ..compiler.custom_kernels import compiled_values, makes_kernels_of
-from ..compiler.dispatch_table import indirect
-from ..compiler.jit import in_memory
+from ..compiler.definitions import indirect
+from ..compiler.jit import kernel
 
 
 def _slot_access(n_slots):
@@ -86,7 +86,7 @@ def _selector(method):
     places = tuple(names.index(name) for name in method.arguments)
     empty = (0.0,) * len(places)
 
-    @in_memory
+    @kernel
     def select(numbers):
         """Return the numbers at the rule's places."""
         chosen = empty
@@ -120,13 +120,13 @@ def _sweeps(method, update):
     """
     read, write = _slot_access(method.slots)
 
-    @in_memory
+    @kernel
     def step(theta, grad, slots, start, i, chosen):
         """Return parameter i of a part and its slots after the step, a tuple of float64."""
         numbers = (np.float64(theta[i]), np.float64(grad[i]))
         return as_floats(update(*(numbers + read(slots, start + i) + chosen)))
 
-    @in_memory
+    @kernel
     def finite(theta, grad, slots, start, chosen):
         """Return whether all numbers that the step gives are finite in theta's dtype."""
         good = True
@@ -134,7 +134,7 @@ def _sweeps(method, update):
             good &= are_finite(step(theta, grad, slots, start, i, chosen), theta)
         return good
 
-    @in_memory
+    @kernel
     def move(theta, grad, slots, start, chosen):
         """Store what the step gives to the parameters from `start` on."""
         for i in range(theta.size):
@@ -154,7 +154,7 @@ def _kernel(method, update):
     select, (finite, move) = _selector(method), _sweeps(method, update)
     decays = "weight_decay" in method.arguments
 
-    def kernel(theta, grad, slots, settings, rate, t, first, n, store, nonfinite):
+    def custom_update(theta, grad, slots, settings, rate, t, first, n, store, nonfinite):
         given, nonfinite[0] = settings[0], 1.0
         decayed = min(max(given.decay - first, 0), n) if decays else 0
         good = True
@@ -175,7 +175,7 @@ def _kernel(method, update):
                 move(p, g, slots, start, chosen)
         nonfinite[0] = 0.0 if good else 1.0
 
-    return kernel
+    return custom_update
 
 
 @indirect("F1 F1 F2 S f i i i i D1", requires=CustomMethod.family)

@@ -8,20 +8,14 @@ packed A, whichever takes less time.
 from __future__ import annotations
 
 from ..codegen.cpu import block_sizes
-from ..compiler.dispatch_table import indirect
-from ..compiler.jit import inlined, kernel
+from ..compiler.definitions import entry, indirect
+from ..compiler.jit import inlined
 from ..gemm.blocked import multiply_blocked
-from ..gemm.epilogue import (
-    BETA_BIAS,
-    BETA_ONE,
-    BETA_ZERO,
-    EPILOGUE_NONE,
-    EPILOGUE_RELU,
-)
+from ..gemm.epilogue import EPILOGUE_NONE, EPILOGUE_RELU
 from ..gemm.inner_product import multiply_inner
 from ..gemm.microkernel import KC, multiply_tiles
 from ..gemm.packing import lane_count, transpose
-from ..records import Beta, Epilogue, Matrix, Operand
+from ..records import BETA_BIAS, BETA_ONE, BETA_ZERO, Beta, Epilogue, Matrix, Operand
 from ..requirements import MIN_PACKED_ENTRIES
 
 #: `input_gradient` transposes W, KC rows at a time, if a row of W has at least this many bytes: a
@@ -131,7 +125,7 @@ def weight_gradient(kernel_ptrs, grad, layer, units, inputs, dZ, A, m, packed, p
         )  # fmt: skip
 
 
-@indirect("F2 i F1 i i", requires="training")
+@indirect("F2 i F1 i i", requires="training", entrance=True)
 def bias_gradient(dZ, m, db, o0, o1):
     """db[o] = Σⱼ dZ[o, j], j < m, for units o0 ≤ o < o1.   dZ (n_out, ld); db (n_out,) out."""
     for o in range(o0, o1):
@@ -141,7 +135,7 @@ def bias_gradient(dZ, m, db, o0, o1):
         db[o] = s
 
 
-@kernel
+@entry("F1 F1", requires="dot", returns="f")
 def dot(x, y):
     """Return Σᵢ x[i] y[i], in the dtype of x.   x, y (n,).
 

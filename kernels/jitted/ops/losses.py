@@ -14,7 +14,7 @@ from ...opcodes import Loss
 from ..codegen import elementary
 from ..codegen.pointers import view_row
 from ..codegen.simd import prefer_full_width
-from ..compiler.dispatch_table import indirect_for
+from ..compiler.definitions import indirect_for
 from ..compiler.jit import inlined, kernel
 from ..requirements import of_loss
 from .activations import softmax_of_columns
@@ -264,4 +264,5 @@ cost_and_hits = indirect_for(
     },
     of_loss,
     {CustomLoss.family: _not_compiled},
+    entrance=True,
 )

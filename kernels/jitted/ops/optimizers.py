@@ -10,8 +10,8 @@ import numpy as np
 from ...opcodes import Method
 from ..codegen.float_bits import abs_bits, from_abs_bits
 from ..codegen.pointers import view_row
-from ..compiler.dispatch_table import indirect, indirect_for
-from ..compiler.jit import inlined, kernel
+from ..compiler.definitions import entry, indirect, indirect_for
+from ..compiler.jit import inlined
 from ..requirements import of_method
 
 
@@ -24,7 +24,7 @@ def _squares(x):
     return total
 
 
-@kernel
+@entry("F1", requires="norm", returns="f")
 def norm(x):
     """Return √(Σᵢ x[i]²), summed in float64.   x (p,)."""
     return np.sqrt(_squares(x))
@@ -36,7 +36,7 @@ def square(x, total):
     total[0] = _squares(x)
 
 
-@indirect("F1 f", requires="clip")
+@indirect("F1 f", requires="clip", entrance=True)
 def scale(x, factor):
     """x[i] ← factor · x[i] for all i, in place.   x (p,); factor: a float64 number."""
     number = x.dtype.type(factor)
@@ -44,7 +44,7 @@ def scale(x, factor):
         x[i] *= number
 
 
-@indirect("F1 f", requires="clip")
+@indirect("F1 f", requires="clip", entrance=True)
 def limit(grad, largest):
     """grad[i] ← min(max(grad[i], −largest), largest), in place; NaN stays NaN.   grad (p,)."""
     high = grad.dtype.type(largest)
@@ -52,7 +52,7 @@ def limit(grad, largest):
         grad[i] = high if grad[i] > high else (-high if grad[i] < -high else grad[i])
 
 
-@indirect("F2 f", requires="max_norm")
+@indirect("F2 f", requires="max_norm", entrance=True)
 def bound_norms(W, largest):
     """W[o] ← W[o] · largest / ‖W[o]‖ for each unit o with ‖W[o]‖ > largest, in place.
 
@@ -90,7 +90,7 @@ def _slope(p, l2, l1):
     return l2 * p + (l1 if p > zero else (-l1 if p < zero else zero))
 
 
-@indirect("F1 F1 f f", requires="penalty")
+@indirect("F1 F1 f f", requires="penalty", entrance=True)
 def penalize(theta, grad, l2, l1):
     """grad[i] += l2 · θ[i] + l1 · sign(θ[i]), the gradient of l2/2 Σᵢ θ[i]² + l1 Σᵢ |θ[i]|.
 
@@ -101,7 +101,7 @@ def penalize(theta, grad, l2, l1):
         grad[i] += _slope(theta[i], number(l2), number(l1))
 
 
-@indirect("F1 F1 f f D1", requires="penalty")
+@indirect("F1 F1 f f D1", requires="penalty", entrance=True)
 def weigh(theta, grad, l2, l1, result):
     """Write the penalty and the largest slope of the cost with it to result (2,), float64.
 
@@ -141,6 +141,12 @@ def largest(x):
         # These are integers because LLVM does not vectorise a maximum of floating-point numbers.
         top = max(top, abs_bits(x[i]))
     return _finite(top, zero)
+
+
+@entry("F1", requires="largest", returns="f")
+def largest_of_all(x):
+    """Return `largest(x)`.   x (p,)."""
+    return largest(x)
 
 
 def _gradient_descent(theta, grad, v, s, n):
@@ -248,4 +254,5 @@ step = indirect_for(
         Method.ADAMW: _adamw,
     },
     of_method,
+    entrance=True,
 )

@@ -19,7 +19,7 @@ from ...opcodes import Purpose
 from ..codegen.float_bits import is_negative_zero
 from ..codegen.pointers import view, view_row
 from ..codegen.simd import INT32, Vectors, element_pointer, emit_record, index, index_constant, void
-from ..compiler.dispatch_table import indirect
+from ..compiler.definitions import entry, indirect
 from ..compiler.jit import inlined
 from ..gemm.packing import lane_count
 from ..records import Matrix
@@ -50,6 +50,13 @@ def philox_words(c0, c1, c2, c3, k0, k1):
     return a, b, c, d
 
 
+@entry("i i i i i i I1", requires="words")
+def draw_words(c0, c1, c2, c3, k0, k1, words):
+    """words ← four random 32-bit integers, `philox_words` of the counter and the key.   (4,)."""
+    for k, word in enumerate(philox_words(c0, c1, c2, c3, k0, k1)):
+        words[k] = np.int64(word)
+
+
 @inlined
 def _words(group, row, epoch, seed, key):
     """Return a tuple of four random 32-bit integers, as uint64, for four units of an example.
@@ -60,7 +67,7 @@ def _words(group, row, epoch, seed, key):
     return philox_words(group, row & 0xFFFFFFFF, epoch, row >> 32, seed, key)
 
 
-@indirect("I1 i i", requires="shuffle")
+@indirect("I1 i i", requires="shuffle", entrance=True)
 def shuffle(order, seed, epoch):
     """Fill order (m,) int64 with a permutation of 0 … m − 1 that depends only on seed and epoch.
 
@@ -162,7 +169,7 @@ def _drop(typingctx, X, A, row_indices, n, units, draw, bound, scale):
     return signature, codegen
 
 
-@indirect("F2 F2 I1 i i f i i i", requires="dropout in training")
+@indirect("F2 F2 I1 i i f i i i", requires="dropout in training", entrance=True)
 def drop_units(X, A, row_indices, k0, k1, rate, seed, layer, epoch):
     """A[k, j] = X[k, j] / (1 − rate) if the random integer of unit k, example j is ≥ rate · 2³².
 
@@ -196,7 +203,7 @@ def drop_back(A, dA, dX, m, k0, k1, rate):
             dx[j] = zero if is_negative_zero(a[j]) else da[j] * scale
 
 
-@indirect("F2 F2 I1 i i f i i i", requires="noise in training")
+@indirect("F2 F2 I1 i i f i i i", requires="noise in training", entrance=True)
 def add_noise(X, A, row_indices, k0, k1, deviation, seed, layer, epoch):
     """A[k, j] = X[k, j] + deviation · N[k, j] for units k0 ≤ k < k1 and examples j < m.
 

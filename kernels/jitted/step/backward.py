@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..codegen.barrier import barrier_wait
 from ..codegen.partition import pad_to_cache_lines, static_partition
 from ..codegen.pointers import view, view_matrix
-from ..compiler.dispatch_table import indirect
+from ..compiler.definitions import indirect
 from ..compiler.jit import inlined
 from ..first_layer import driver
 from ..gemm.epilogue import EPILOGUE_NONE, EPILOGUE_RELU_GRAD

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..codegen.barrier import barrier_wait
 from ..codegen.pointers import view
-from ..compiler.dispatch_table import indirect
+from ..compiler.definitions import indirect
 from ..ops import optimizers
 from ..ops.custom_methods import apply_rule
 from .gradient import CHUNK
@@ -58,7 +58,7 @@ def _apply_to_own(kernel_ptrs, model, grad, slots, settings, rate, t, store, non
             nonfinite[0] = max(nonfinite[0], nonfinite[1])
 
 
-@indirect("T Model F1 F2 S f Penalty FitLog D1 Team", requires="custom update")
+@indirect("T Model F1 F2 S f Penalty FitLog D1 Team", requires="custom update", entrance=True)
 def update_by_rule(kernel_ptrs, model, grad, slots, settings, rate, penalty, log, squares, team):
     """theta (p,) ← step number log.counters[0] of the rule of settings, if all of it is finite.
 

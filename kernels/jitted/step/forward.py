@@ -13,7 +13,7 @@ from ...opcodes import Activation, Kind, Mode
 from ..codegen.barrier import barrier_wait
 from ..codegen.partition import pad_to_cache_lines, partition_cache_lines, static_partition
 from ..codegen.pointers import fill_zero, view, view_matrix
-from ..compiler.dispatch_table import indirect
+from ..compiler.definitions import indirect
 from ..compiler.jit import inlined
 from ..first_layer import driver
 from ..first_layer.driver import read_block

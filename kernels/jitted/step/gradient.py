@@ -16,7 +16,7 @@ from ...records import Batch
 from ..codegen.barrier import barrier_wait
 from ..codegen.partition import pad_to_cache_lines, static_partition
 from ..codegen.pointers import fill_zero, view, view_matrix, view_row
-from ..compiler.dispatch_table import indirect
+from ..compiler.definitions import indirect
 from ..compiler.jit import inlined
 from ..ops.losses import cost_and_hits
 from ..records import Team, Workspace
@@ -226,7 +226,7 @@ def blocked_gradient(kernel_ptrs, model, grad, workspace, batch, total, phase, g
         barrier_wait(team)
 
 
-@indirect("T Model F1 Workspace Batch i Phase D2 D1 Team", requires="training")
+@indirect("T Model F1 Workspace Batch i Phase D2 D1 Team", requires="training", entrance=True)
 def batch_gradient(
     kernel_ptrs, model, grad, workspace, batch, repack, phase, group_losses, step_log, team
 ):

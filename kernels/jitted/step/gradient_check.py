@@ -6,7 +6,8 @@ import numba
 
 from ...gradient_check import MIN_RELATIVE_STEP
 from ..codegen.pointers import view
-from ..compiler.jit import inlined, kernel
+from ..compiler.definitions import entry
+from ..compiler.jit import inlined
 from ..ops import optimizers
 from .gradient import batch_gradient
 
@@ -27,7 +28,7 @@ def _penalty(kernel_ptrs, theta, grad, settings, step_log):
     return step_log[0]
 
 
-@kernel
+@entry("T Model F1 Workspace Batch S Phase D2 D1 f I1 D1 Team", requires="cost differences")
 def cost_differences(
     kernel_ptrs, model, grad, workspace, batch, settings, phase, group_losses, step_log, epsilon,
     indices, out, team,

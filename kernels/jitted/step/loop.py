@@ -15,8 +15,8 @@ from ..codegen.barrier import barrier_wait, is_aborted, next_chunk
 from ..codegen.flush_to_zero import flush, restore
 from ..codegen.pointers import view, view_float64, view_matrix, view_row
 from ..compiler.array_abi import as_abi_array
-from ..compiler.dispatch_table import indirect
-from ..compiler.jit import inlined, kernel
+from ..compiler.definitions import entry, indirect
+from ..compiler.jit import inlined
 from ..ops.activations import activate
 from ..ops.optimizers import largest
 from ..ops.random import shuffle
@@ -29,7 +29,7 @@ from .update import check_step_finite, update_parameters
 INFERENCE, SIGMOID = int(Mode.INFERENCE), int(Activation.SIGMOID)
 
 
-@indirect("T Model Workspace Batch D2 D1 i Team", requires="evaluate")
+@indirect("T Model Workspace Batch D2 D1 i Team", requires="evaluate", entrance=True)
 def evaluate_blocks(kernel_ptrs, model, workspace, batch, block_losses, score, apart, team):
     """score ← (Σ w ℓ / Σ w, hits / Σ w) over all examples of batch, a Batch.   score (2,): float64.
 
@@ -101,7 +101,7 @@ def _both_probabilities(kernel_ptrs, ops, last, workspace, first, m, out):
         out[first + j, 0], out[first + j, 1] = Z[0, j], A[0, j]
 
 
-@kernel
+@entry("T Model i Workspace X I1 F2 I1 Team", requires="predict")
 def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, nonfinite, team):
     """out[j, k] ← A[k, j] of op row `last`, for the examples X[row_indices[j]].   out (m, n_out).
 
@@ -141,8 +141,7 @@ def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, non
 def _epoch_score_is_finite(kernel_ptrs, model, workspace, validation, epoch, log, apart, team):
     """log.epochs[epoch] ← (cost, hits / Σ w) of the validation examples; return: is cost finite?
 
-    validation: (Batch, block_losses): the examples that are scored, and scratch (blocks, 3) for
-    (cost, hits, Σ w) of each block of ld examples. epoch: index of an epoch of this fit; log: a
+    validation: a Validation. epoch: index of an epoch of this fit; log: a
     FitLog. apart: 1, threads may compute whole blocks alone; 0, the team works together on each.
     Every thread returns the same bool.
     """
@@ -170,7 +169,9 @@ def _update(kernel_ptrs, model, grad, slots, workspace, settings, rate, penalty,
     barrier_wait(team)
 
 
-@kernel
+@entry(
+    "T Model F1 F2 Workspace D2 Batch Validation S D1 FitLog i i Team", requires="fit", returns="i"
+)
 def run_steps(
     kernel_ptrs, model, grad, slots, workspace, group_losses, train, validation, settings, rates,
     log, start, stop, team,
@@ -182,13 +183,12 @@ def run_steps(
     scratch. slots (s, p): the optimiser's memory. settings (1,): a SETTINGS record. rates
     (stop − start,): learning rates. log: a FitLog, written. train: a Batch of all examples; an
     epoch shuffles its row_indices if settings[0].shuffle is 1. If start > 0, train and workspace
-    are as the call before left them. validation: (Batch, block_losses), scored after each epoch
-    unless the Batch is empty; block_losses (blocks, 3): scratch, a row for each block of ld
-    examples.
+    are as the call before left them. validation: a Validation, scored after each epoch unless
+    its Batch is empty.
     """
     batch, m, row_indices = settings[0].batch_size, train.row_indices.size, train.row_indices
     team = Team(as_abi_array(team.barrier), team.tid, team.n_threads)
-    steps, mode, held_out = (m + batch - 1) // batch, flush(), validation[0].row_indices.size > 0
+    steps, mode, held_out = (m + batch - 1) // batch, flush(), validation.batch.row_indices.size > 0
     for step in range(start, stop):
         epoch, k = step // steps, step % steps
         if settings[0].shuffle != 0 and k == 0:

@@ -13,7 +13,7 @@ from ..codegen.atomics import atomic_load, exchange, pause, yield_core
 from ..codegen.barrier import barrier_wait
 from ..codegen.partition import static_partition
 from ..codegen.pointers import address_of, view, view_matrix
-from ..compiler.dispatch_table import indirect
+from ..compiler.definitions import entry, indirect
 from ..compiler.jit import inlined, kernel
 from ..first_layer.driver import read_block
 from ..gemm.inner_product import multiply_inner
@@ -127,7 +127,7 @@ def _write_out(kernel_ptrs, ops, work, widest, out):
         out[0, 0] = work[z]
 
 
-@kernel
+@entry("T O F1 F1 F1 i X I1 F2", requires="single row", returns="b")
 def single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out):
     """out[0] ← prediction of the example X; return a bool: False, out stays, if X is not finite.
 
@@ -145,7 +145,7 @@ def single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out):
     return True
 
 
-@kernel
+@entry("T O F1 F1 F1 i X I1 F2 I1", requires="shared row", returns="b")
 def shared_single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out, barrier):
     """out[0] ← prediction of the example X, with the row worker if it waits; return a bool.
 
@@ -186,7 +186,7 @@ def _row_comes(barrier):
             return False
 
 
-@kernel
+@entry("T O F1 F1 F1 i I1 Team", requires="shared row")
 def serve_rows(kernel_ptrs, ops, theta, state, work, widest, order, team):
     """Run the row worker, thread 1 of 2: compute half of each layer's units, example after example.
 

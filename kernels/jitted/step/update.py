@@ -14,8 +14,8 @@ from ...records import StepNumbers
 from ..codegen.barrier import barrier_wait
 from ..codegen.partition import pad_to_cache_lines, partition_cache_lines, static_partition
 from ..codegen.pointers import view, view_float64, view_matrix, view_row
-from ..compiler.dispatch_table import indirect
-from ..compiler.jit import inlined, unwrapped
+from ..compiler.definitions import indirect
+from ..compiler.jit import inlined, kernel
 from ..gemm.microkernel import MR
 from ..ops import optimizers
 from ..partition import CACHE_LINE
@@ -42,7 +42,7 @@ def tail_start(settings, n_threads):
     return settings[0].decay if n_threads > 1 else 0
 
 
-@unwrapped  # `inlined` would copy it into both callers and take 0.2 s more to compile
+@kernel  # `inlined` would copy it into both callers and take 0.2 s more to compile
 def own_parameters(ops, piece, tail, size, itemsize, team):
     """Return (begin, end): indices in theta of the parameters of `piece` that this thread changes.
 
@@ -246,7 +246,7 @@ def finish_rows(kernel_ptrs, model, team):
             _finish_row(kernel_ptrs, ops, i, theta, state, team)
 
 
-@indirect("T Model F1 F2 S f Penalty i D1 Team", requires="update")
+@indirect("T Model F1 F2 S f Penalty i D1 Team", requires="update", entrance=True)
 def update_parameters(kernel_ptrs, model, grad, slots, settings, rate, penalty, t, squares, team):
     """theta (p,) ← the t-th step (t from 1) of the optimiser of settings, along grad (p,).
 

@@ -69,23 +69,17 @@ class RowWorker:
     def __init__(self, function):
         """Note the function of the worker's thread, and make its barrier.
 
-        function: Numba's dispatcher with the attribute `prepare` of `compiler/jit.py`. The thread
-        calls function(*args, Team(barrier, 1, 2)), which computes its half of one example after
-        another until the worker ends.
+        function: the entry point of `step.single_row.serve_rows`. The thread calls
+        function(*args, Team(barrier, 1, 2)), which computes its half of one example after another
+        until the worker ends.
         """
         self.function, self.barrier = function, np.zeros(4 * BARRIER_STRIDE, np.int64)
-        self.ready = False  # whether the function is compiled
         # Time at which the last row ended, rows of this trial, time at which the trial began.
         self.ended, self.rows, self.first = 0.0, 0, 0.0
         self.alone = 0.0  # seconds of the last trial without a worker
         self.just_started = False  # whether the worker started at the end of the last trial
         # Trials without a worker after the next failure, and how many of the current ones remain.
         self.rest, self.resting = 1, 0
-
-    def prepare(self, args):
-        """Compile the worker's function for `args`, a tuple of its arguments without the Team."""
-        self.function.prepare(*args, Team(self.barrier, 1, 2))
-        self.ready = True
 
     def is_due(self, began):
         """Count a prediction that has just ended; return a bool: whether it completes a trial.
@@ -134,8 +128,6 @@ class RowWorker:
         if any(thread.is_alive() for thread, _ in _current) or not _starting.acquire(False):
             return
         try:
-            if not self.ready:
-                self.prepare(args)
             barrier = self.barrier = np.zeros_like(self.barrier)
             barrier[OWNER], self.just_started = theta.ctypes.data, True
             thread = threading.Thread(

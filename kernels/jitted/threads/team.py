@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler.unrequested import raise_if_called
+from ..loader.unrequested import raise_if_called
 from ..records import ABORTED, BARRIER_STRIDE, Team
 
 #: The team of one thread. All such teams share this barrier, because nobody writes to it.
@@ -114,8 +114,6 @@ def _forget():
 
 #: For the ident of each thread that is in `run_parallel`: threads of its team, itself included.
 _claims: dict[int, int] = {}
-#: (function, types of its arguments …) of the calls whose function is compiled.
-_ready: set[Any] = set()
 _forget()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
@@ -158,7 +156,7 @@ def is_busy():
 def run_parallel(function, args, n_threads):
     """Run function(*args, Team) on n_threads threads at the same time; return thread 0's result.
 
-    function: a compiled function, Numba's dispatcher; args: a tuple. The calling thread is
+    function: an entry point of `loader.tables`; args: a tuple. The calling thread is
     thread 0. Threads that other callers of this function hold are subtracted from n_threads; it
     becomes smaller, too, if the system can start no more threads, but never less than 1.
     """
@@ -178,31 +176,15 @@ def run_parallel(function, args, n_threads):
         _claims.pop(caller, None)  # no signal handler can run in the middle of this one call
 
 
-def _types(args):
-    """Yield the dtype of each array in the tuple `args` and the type of each other argument.
-
-    A record in `args` is replaced by its fields.
-    """
-    for arg in args:
-        if isinstance(arg, tuple):
-            yield from _types(arg)
-        else:
-            yield getattr(arg, "dtype", type(arg))
-
-
 def _fork_join(function, args, pool, n_threads):
     """Run function(*args, Team) on this thread and up to n_threads − 1 workers of a _Pool.
 
-    function: a compiled function, Numba's dispatcher; args: a tuple. Returns this thread's result.
+    function: an entry point of `loader.tables`; args: a tuple. Returns this thread's result.
     An error of any thread sets ABORTED in the barrier, ends all workers, and is raised here.
     """
     workers = pool.gather(n_threads - 1)
     n_threads = 1 + len(workers)
     barrier = np.zeros(BARRIER_STRIDE * (n_threads + 1), np.int64)
-    types = (function, *_types(args))
-    if types not in _ready:  # this thread compiles, because Ctrl-C cannot interrupt a worker
-        function.prepare(*args, Team(barrier, 0, n_threads))
-        _ready.add(types)
     try:
         for tid, worker in enumerate(workers, 1):
             worker.jobs.put((function, (*args, Team(barrier, tid, n_threads))))

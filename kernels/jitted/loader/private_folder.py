@@ -1,9 +1,9 @@
 """Private folders and files: only this user and the administrator can replace their content.
 
-The cache holds code that is executed, and whoever could put a file there could run code as this
-user. The functions therefore check every folder and symbolic link on the path to the cache, and
-each file after it was opened. On Windows they check nothing, because it keeps users' folders apart.
-"Status" means the result of `os.stat`.
+The user's cache holds code that is executed, and whoever could put a file there could run code as
+this user. The functions therefore check every folder and symbolic link on the path to the cache,
+and each file after it was opened. On Windows they check nothing, because it keeps users' folders
+apart. "Status" means the result of `os.stat`.
 """
 
 from __future__ import annotations
@@ -160,15 +160,16 @@ def read(path):
         return None if alien or not stat.S_ISREG(status.st_mode) else file.read()
 
 
-def write(path, content):
-    """Write `content` (bytes) to a file at `path` (a str) that only this user may read or write.
+def write(path, content, mode=0o600):
+    """Write `content` (bytes) to a file at `path` (a str), by default for this user alone.
 
-    An older file is replaced in one step: no process ever reads a part of the new one.
+    mode: the file's permissions. An older file is replaced in one step: no process ever reads a
+    part of the new one.
     """
     temporary = f"{path}{TEMPORARY}{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        with open(os.open(temporary, flags, 0o600), "wb") as file:
+        with open(os.open(temporary, flags, mode), "wb") as file:
             file.write(content)
         os.replace(temporary, path)
     except BaseException:

@@ -1,0 +1,130 @@
+"""The linker: it maps object code into this process, by llvmlite's MCJIT.
+
+One engine serves the whole process and is never freed, so that an address stays valid for ever.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from typing import Any
+
+import numpy as np
+
+#: Functions and objects of Python's C interface that entrances call. All belong to the stable one.
+PYTHON_FUNCTIONS = (
+    "PyBool_FromLong", "PyErr_Format", "PyErr_Occurred", "PyEval_RestoreThread",
+    "PyEval_SaveThread", "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLong",
+    "PyLong_FromLongLong", "PyTuple_GetItem", "PyTuple_Size", "PyType_IsSubtype", "Py_IncRef",
+)  # fmt: skip
+#: What entrances refer to by address.
+PYTHON_OBJECTS = {
+    "fastnn_None": None,
+    "fastnn_ndarray": np.ndarray,
+    "fastnn_TypeError": TypeError,
+    "fastnn_IndexError": IndexError,
+}
+#: Functions of the C library that LLVM may call in kernels.
+C_FUNCTIONS = (
+    "cos", "cosf", "exp", "expf", "fma", "fmaf", "log", "logf", "memcpy", "memmove", "memset",
+    "pow", "powf", "sin", "sinf", "sincos", "sincosf",
+)  # fmt: skip
+
+
+def waits():
+    """Return {symbol: C function} of the two ways in which kernels give a core up.
+
+    `fastnn_yield` lets another thread that is ready run, `fastnn_nap` suspends the calling thread:
+    sched_yield and usleep, on Windows SwitchToThread and Sleep.
+    """
+    if os.name == "nt":
+        system = ctypes.windll.kernel32  # type: ignore[attr-defined]
+        return {"fastnn_yield": system.SwitchToThread, "fastnn_nap": system.Sleep}
+    system = ctypes.CDLL(None)
+    return {"fastnn_yield": system.sched_yield, "fastnn_nap": system.usleep}
+
+
+def add_symbols():
+    """Tell LLVM the addresses of what kernels and entrances call, unless it knows them."""
+    from llvmlite import binding
+
+    functions = waits() | {name: getattr(ctypes.pythonapi, name) for name in PYTHON_FUNCTIONS}
+    for name, function in functions.items():
+        binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
+    for name, item in PYTHON_OBJECTS.items():
+        binding.add_symbol(name, id(item))
+
+
+class _Linker:
+    """One engine, and the addresses of what it has linked."""
+
+    def __init__(self):
+        """Link nothing yet; llvmlite is imported when something is linked."""
+        self.addresses: dict[str, int] = {}
+        self._engine: Any = None
+
+    def _start(self):
+        """Make the engine. Its own target does not matter: it compiles nothing."""
+        from llvmlite import binding
+
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        add_symbols()
+        target = binding.Target.from_triple(binding.get_process_triple())
+        machine = target.create_target_machine(jit=True)
+        self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+        self._object = binding.ObjectFileRef.from_data
+
+    def link(self, objects):
+        """Link objects; objects: {symbol: object code} of what is not linked yet.
+
+        An object is linked with those that its symbols refer to, or after them.
+        """
+        if self._engine is None:
+            self._start()
+        for code in objects.values():
+            self._engine.add_object_file(self._object(bytes(code)))
+        self._engine.finalize_object()
+        for symbol in objects:
+            self.addresses[symbol] = self._engine.get_function_address(symbol)
+
+
+LINKER = _Linker()
+
+
+class _Method(ctypes.Structure):
+    """PyMethodDef of Python's C interface."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+_FASTCALL = 0x80  # METH_FASTCALL: the function takes (self, array of arguments, their number)
+_methods: list[_Method] = []  # functions of Python point to them for ever
+
+
+def python_function(name, address):
+    """Return the built-in function of Python whose code is an entrance at an address."""
+    make = ctypes.pythonapi.PyCFunction_NewEx
+    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p] * 3
+    _methods.append(_Method(name.encode(), address, _FASTCALL, None))
+    return make(ctypes.addressof(_methods[-1]), None, None)
+
+
+#: Held while objects are compiled or linked. A thread may take it again.
+lock = threading.RLock()
+
+
+def _forget():
+    """Make a new lock: in a forked child no other thread exists that could hold it."""
+    global lock  # noqa: PLW0603 - the lock of the process
+    lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

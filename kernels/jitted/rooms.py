@@ -1,0 +1,17 @@
+"""All modules that define kernels: importing this one defines every kernel."""
+
+from __future__ import annotations
+
+from .first_layer import driver, scaled_gather  # noqa: F401
+from .gemm import blocked  # noqa: F401
+from .ops import (  # noqa: F401
+    activations,
+    batchnorm,
+    custom_losses,
+    custom_methods,
+    dense,
+    losses,
+    optimizers,
+    random,
+)
+from .step import custom_update, gradient, gradient_check, loop, single_row, update  # noqa: F401
