@@ -43,7 +43,7 @@ def build_pack(level, folder, processes=None):
             "NUMBA_CPU_NAME": chosen.cpu, "NUMBA_CPU_FEATURES": chosen.features,
         }  # fmt: skip
         command = child_command(
-            "build", "write", level, os.fspath(folder), processes or available_cores()
+            "build", "compile_and_write", level, os.fspath(folder), processes or available_cores()
         )
         done = subprocess.run(
             command, env=os.environ | settings, capture_output=True, text=True, check=False
@@ -54,7 +54,7 @@ def build_pack(level, folder, processes=None):
     return folder / f"{level}.pack"
 
 
-def write(level, folder, processes):
+def compile_and_write(level, folder, processes):
     """Compile all kernels for this process's target, which is that of a level; write its pack.
 
     folder: a path; processes: how many compile at the same time.
