@@ -75,7 +75,7 @@ def _jitted() -> Backend:
 
 def announce_compilation(say: Callable[[str], object] | None) -> None:
     """Have `say` called with one line before the first compilation; None stops that."""
-    if active() is _jitted():
+    if active().name == "jitted":
         compiler = importlib.import_module("fastnn.kernels.jitted.compiler.announce")
         compiler.listen(None if say is None else partial(say, COMPILING_NOTE))
 

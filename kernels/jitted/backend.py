@@ -28,12 +28,16 @@ class Compiled(Backend):
 
     def rule_error(self, method, samples, values):
         """See `Backend.rule_error`. Custom methods are always compiled, so Numba is imported."""
+        if reason := source.no_compiler():
+            return reason
         from .ops import custom_methods
 
         return custom_methods.rule_error(method, samples, values)
 
     def compile_error(self, op, samples, values):
         """See `Backend.compile_error`. Custom ops are always compiled, so Numba is imported."""
+        if reason := source.no_compiler():
+            return reason
         from .compiler import custom_kernels
 
         return custom_kernels.compile_error(op, samples, values)

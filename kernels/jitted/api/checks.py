@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ...op_registry import TABLE, Sample
-
 #: Combinations of arguments' shapes and dtypes that `checked` remembers for one op; then it forgets
 #: all of them, so that memory stays bounded.
 REMEMBERED = 1000
@@ -29,6 +27,8 @@ def _shapes():
     all arguments of a call. is_float: a bool, whether the argument's dtype is one of floats. None
     stands for an argument that is no array.
     """
+    from ...op_registry import TABLE, Sample  # no fit or prediction calls ops
+
     m, n_in, n_out = SIZES
     found = {}
     for row in TABLE:

@@ -14,6 +14,7 @@ from numba.core import compiler
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
+from ..loader.linker import waits
 from ..loader.manifest import kernel_of
 from .definitions import definitions
 from .entrance_code import entrance_module
@@ -66,8 +67,22 @@ def compile_function(dispatcher, signature, result, name):
         for item in (*module.functions, *module.global_variables):
             if not item.is_declaration and item.name != symbol:
                 item.linkage = "internal"
+        _require_known(module, name)
         module.get_function(symbol).name = name
         return _codegen()._tm.emit_object(module)
+
+
+def _require_known(module, name):
+    """Raise an error if a kernel's LLVM module calls a function that does not exist.
+
+    LLVM would end the process that links it. Kernels call the C library, which every process has,
+    the two waits of `loader/linker.py`, and LLVM's intrinsics.
+    """
+    called = {item.name for item in module.functions if item.is_declaration} - waits().keys()
+    unknown = {item for item in called if not item.startswith("llvm.")}
+    unknown = sorted(item for item in unknown if llvm.address_of_symbol(item) is None)
+    if unknown:
+        raise RuntimeError(f"kernel {name} calls {', '.join(unknown)}, which cannot be linked")
 
 
 @global_compiler_lock

@@ -25,11 +25,6 @@ PYTHON_OBJECTS = {
     "fastnn_TypeError": TypeError,
     "fastnn_IndexError": IndexError,
 }
-#: Functions of the C library that LLVM may call in kernels.
-C_FUNCTIONS = (
-    "cos", "cosf", "exp", "expf", "fma", "fmaf", "log", "logf", "memcpy", "memmove", "memset",
-    "pow", "powf", "sin", "sinf", "sincos", "sincosf",
-)  # fmt: skip
 
 
 def waits():

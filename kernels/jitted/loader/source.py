@@ -7,7 +7,7 @@ is taken if one fits; else kernels are compiled here.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import sys
 from functools import cache
@@ -104,11 +104,11 @@ def no_compiler():
     disabled = os.environ.get("NUMBA_DISABLE_JIT", "0").strip() not in ("", "0")
     if loaded.config.DISABLE_JIT if hasattr(loaded, "config") else disabled:
         return "Numba's compiler is switched off (NUMBA_DISABLE_JIT)"
-    found = digest.version("numba")
-    if found is None:
+    if importlib.util.find_spec("numba") is None:
         return "Numba is not installed"
-    numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdecimal())
-    if numbers < OLDEST_NUMBA:
+    found = digest.version("numba")  # None: its metadata are missing, and it is believed
+    numbers = tuple(int(part) for part in (found or "").split(".")[:2] if part.isdecimal())
+    if found and numbers < OLDEST_NUMBA:
         oldest = ".".join(map(str, OLDEST_NUMBA))
         return f"Numba {found} is too old: {oldest} is the first that fits"
     return ""
