@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -43,15 +42,23 @@ MOVED = {
 RENAMED = {"plan.Memory": "TrainingState"}
 
 
-class _Finder(MetaPathFinder, Loader):
-    """Makes a module of each old name that is asked for; its attributes are the new module's."""
+class _Finder:
+    """Makes a module of each old name that is asked for; its attributes are the new module's.
+
+    It is a finder and a loader by its methods alone: `importlib.abc` would import 25 modules.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return what Python needs to import an old name; None for all others."""
         old = fullname.removeprefix("fastnn.")
-        return ModuleSpec(fullname, self) if old != fullname and old in MOVED else None
+        if old == fullname or old not in MOVED:
+            return None
+        return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # a loader by its methods
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Let Python make an empty module."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Let the module look its attributes up where they are now."""

@@ -7,7 +7,6 @@ name never finds their code. Functions of arrays serve the other backends.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,9 @@ _serial = itertools.count()
 
 def code_of(name: str) -> int:
     """Return the code of a custom op: op tables carry it into processes that register others."""
-    return FIRST + int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
+    from hashlib import sha256  # only custom ops need it
+
+    return FIRST + int.from_bytes(sha256(name.encode()).digest()[:6], "big")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Environment variables that limit the threads: the first one that is set counts. The last one is
 #: that of OpenMP, which joblib sets in its workers.
@@ -33,6 +36,8 @@ def _cgroup_quota(root: str = "/") -> int | None:
 
     The files are read once in a process, for that takes longer than a small prediction.
     """
+    from pathlib import Path  # only a fit and a prediction need it
+
     try:
         lines = Path(root, "proc/self/cgroup").read_text().splitlines()
     except OSError:

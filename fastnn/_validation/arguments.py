@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Container, Iterable
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -145,7 +144,8 @@ def real(
         rule += f" greater than {above:g}" if above is not None else ""
         rule += f" of at least {least:g}" if least is not None else ""
     value = _number(value)
-    good = isinstance(value, numbers.Real | Decimal) and not isinstance(value, bool)
+    good = isinstance(value, numbers.Real) or _is_decimal(value)
+    good = good and not isinstance(value, bool)
     try:
         number = float(value) if good else math.nan  # NumPy compares in the narrower dtype
     except (OverflowError, ValueError):  # a whole number that is too long, a signalling NaN
@@ -178,6 +178,13 @@ def fraction(value: Any, name: str) -> float:
 def _number(value: Any) -> Any:
     """Return the number that an array without dimensions holds, and anything else as it is."""
     return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+
+def _is_decimal(value: Any) -> bool:
+    """Return whether a value is a Decimal, which is no `numbers.Real`."""
+    from decimal import Decimal  # only what is no other number needs it
+
+    return isinstance(value, Decimal)
 
 
 def seed(value: Any) -> int:
