@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import sys
 import time
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,8 +21,25 @@ SHARE = 0.05  # of the time gone by, at least between two lines: 8 hours make ab
 LINES = 100  # that True writes into a log for a longer fit; a shorter one has a line an epoch
 
 
+class _LogFile:
+    """Stands for rich's console where stderr is a file or a pipe, without importing rich."""
+
+    is_jupyter = is_terminal = False
+
+    @property
+    def file(self) -> Any:
+        """Where lines are written: stderr; nowhere, if the process has none."""
+        return io.StringIO() if sys.stderr is None else sys.stderr
+
+
 def _console() -> Any:
-    """Return rich's console on stderr; rich is imported only here and where it draws."""
+    """Return rich's console on stderr, or a log file; rich is imported only here and to draw."""
+    try:
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # it is closed
+        terminal = False
+    if not terminal and "IPython" not in sys.modules:
+        return _LogFile()
     from rich.console import Console
 
     return Console(stderr=True)
@@ -67,16 +87,23 @@ class ProgressReporter:
         if mode not in ("auto", True, False):
             raise SettingError(f"progress must be 'auto', True or False, got {mode!r}")
         self.epochs, self.mode = epochs, mode
-        self._console: Any = None
         self._bar: Any = None
         self._text = ""  # the last epoch's line, while a log lacks it
         self._done = 0  # epochs that a log has had its chance to tell
 
+    @cached_property
+    def _console(self) -> Any:
+        """Where a bar or lines appear; found when there is something to show."""
+        return _console()
+
+    @cached_property
+    def _draws(self) -> bool:
+        """Whether that can be a bar."""
+        return _draws(self._console)
+
     def __enter__(self) -> ProgressReporter:
         self._began = self._written = time.monotonic()
         if self.mode is not False:
-            self._console = _console()
-            self._draws = _draws(self._console)
             announce_compilation(self._say)
         if self.mode is True and self._draws:
             self._show()
@@ -115,15 +142,16 @@ class ProgressReporter:
 
     def update(self, history: History) -> None:
         """Show the last values of the history."""
-        if self.mode is False:
+        short = self.mode == "auto" and time.monotonic() - self._began <= PATIENCE
+        if self.mode is False or short:
             return
         if not self._draws:
             self._log(history)
-        elif self._bar is not None or time.monotonic() - self._began > PATIENCE:
-            if self._bar is None:
-                self._show()
-            done = history.epochs
-            self._bar.update(done, _values(history, done, measured_then=False))
+            return
+        if self._bar is None:
+            self._show()
+        done = history.epochs
+        self._bar.update(done, _values(history, done, measured_then=False))
 
     def _log(self, history: History) -> None:
         """Write a line for each epoch that is due one, by its number or by the time gone by."""
