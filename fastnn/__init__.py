@@ -19,7 +19,6 @@ from . import (
     layers,
     losses,
     optimizers,
-    schedules,
 )
 from ._habits.answers import missing_import
 from ._runtime.backend import backend
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
         interop,
         metrics,
         plot,
+        schedules,
         spaces,
     )
     from ._runtime.versions import show_versions
@@ -143,6 +143,7 @@ _LAZY = (
     "interop",
     "metrics",
     "plot",
+    "schedules",
     "spaces",
 )
 

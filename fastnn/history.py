@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ._display.curves import curves_svg
-from ._display.report import to_html
-from ._display.table import Table
 from ._habits import answers
 from .errors import MissingExtraError, SettingError, ShapeError
 
@@ -208,6 +205,10 @@ class History(Mapping[str, Array]):
         return f"History: {self.epochs} epoch{'s' if self.epochs > 1 else ''}; last: {last}"
 
     def _repr_html_(self) -> str:
+        from ._display.curves import curves_svg  # only notebooks need them
+        from ._display.report import to_html
+        from ._display.table import Table
+
         if not self.epochs:
             return to_html([repr(self)])
         names = [name for name in self if name != "learning_rate"]

@@ -9,14 +9,13 @@ import sys
 from collections.abc import Callable, Collection, Iterable
 from functools import wraps
 from types import FrameType
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 from fastnn.errors import SettingError
 
-from .keywords import KEYWORDS, MISSING, POSITIONAL
-from .names import ATTRIBUTES, CALLED, IMPORTS
-from .rows import Row
-from .synonyms import REFUSED, SYNONYMS
+# The tables are imported where a name is not ours, and not by programs that make no mistake.
+if TYPE_CHECKING:
+    from .rows import Row
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -43,11 +42,20 @@ def synonym(noun: str, name: Any, known: Collection[str]) -> str | None:
         return None
     if name in known:
         return name
+    from .synonyms import SYNONYMS
+
     folded = fold(name)
     row = SYNONYMS.get(noun, {}).get(folded)
     if row is not None and row.answer in known:
         return row.answer
     return next((each for each in known if fold(each) == folded), None)
+
+
+def means_cross_entropy(name: str) -> bool:
+    """Return whether a text names the cross-entropy of whichever output there is."""
+    from .synonyms import CROSS_ENTROPY
+
+    return fold(name) in CROSS_ENTROPY
 
 
 def resolve(noun: str, name: Any, known: Collection[str], more: str = "") -> str:
@@ -77,6 +85,8 @@ def resolve(noun: str, name: Any, known: Collection[str], more: str = "") -> str
 
 def refuse(noun: str, name: Any, known: Collection[str], more: str = "") -> NoReturn:
     """Raise the sentence about a name that does not exist."""
+    from .synonyms import REFUSED
+
     row = REFUSED.get(noun, {}).get(fold(str(name)))
     if row is not None:
         raise SettingError(f"{noun} {name!r} does not exist; {row.answer}")
@@ -90,6 +100,9 @@ def curve_name(name: Any, known: Collection[str]) -> str | None:
     """Return the history's name for a curve, as Keras or we call it, or None if it has none."""
     found = synonym("curve", name, known)
     if found is None and isinstance(name, str):
+        from .rows import Row
+        from .synonyms import SYNONYMS
+
         bare = name.removeprefix("validation_").removeprefix("val_")
         prefix = "validation_" if bare != name else ""
         ours = SYNONYMS["metric"].get(fold(bare), Row(bare, ())).answer
@@ -104,6 +117,8 @@ def _answer(row: Row) -> str:
 
 def unknown_keyword(place: str, kinds: Iterable[str], name: str, known: Collection[str]) -> str:
     """Return the sentence about a keyword that a callable does not take."""
+    from .keywords import KEYWORDS
+
     start = f"{place}() got an unexpected keyword argument {name!r}"
     for table in (place, *kinds):
         row = KEYWORDS.get(table, {}).get(name)
@@ -157,6 +172,8 @@ def _check_call(
     takes: names of arguments, the first of them `self`; how many go by position at most, and at
     least.
     """
+    from .keywords import MISSING, POSITIONAL
+
     names, most, least = takes
     for name in settings:
         if name not in names:
@@ -187,6 +204,8 @@ def missing_attribute(thing: Any, name: str, place: str) -> AttributeError:
 
     If a property of that name raised an AttributeError, that error comes again.
     """
+    from .names import ATTRIBUTES
+
     if hasattr(type(thing), name):
         object.__getattribute__(thing, name)
     start = f"{type(thing).__name__!r} object has no attribute {name!r}"
@@ -201,6 +220,8 @@ def missing_attribute(thing: Any, name: str, place: str) -> AttributeError:
 
 def not_callable(place: str) -> TypeError:
     """Return the error about an object that is called."""
+    from .names import CALLED
+
     return TypeError(f"{place!r} object is not callable; {CALLED[place]['()'].answer}")
 
 
@@ -215,14 +236,17 @@ def missing_import(module: str, name: str, known: Collection[str], depth: int = 
     depth : int
         How many frames above this one the name was asked for.
     """
-    imported = not name.startswith("_") and _imports(sys._getframe(depth))
     start = f"module {module!r} has no attribute {name!r}"
+    if name.startswith("_"):  # Python itself asks for `__path__` at every import from a module
+        return AttributeError(start)
+    from .names import IMPORTS
+
+    imported = _imports(sys._getframe(depth))
     if imported:
         start = f"cannot import name {name!r} from {module!r}"
-    nearest = None if name.startswith("_") or name in IMPORTS else near(name, known)
+    nearest = None if name in IMPORTS else near(name, known)
     if name in IMPORTS:
-        row = IMPORTS[name]
-        start += f"; {_answer(row)}"
+        start += f"; {_answer(IMPORTS[name])}"
     elif nearest is not None:
         start += f"; did you mean {nearest!r}?"
     return ImportError(start, name=module) if imported else AttributeError(start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastnn._habits import answers
 
@@ -22,8 +22,10 @@ from .kinds import (
 )
 from .kinds import REGISTERED as REGISTERED
 from .kinds import named as named
-from .registered import Registered
-from .registration import register
+
+if TYPE_CHECKING:
+    from .registered import Registered
+    from .registration import register
 
 __all__ = [
     "NAMES",
@@ -41,4 +43,15 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = answers.lacks(__name__, __all__)
+
+    def __getattr__(name: str) -> Any:
+        """Import what registers losses when it is first used."""
+        if name == "Registered":
+            from .registered import Registered
+
+            return Registered
+        if name == "register":
+            from .registration import register
+
+            return register
+        raise answers.missing_import(__name__, name, __all__)

@@ -9,7 +9,6 @@ import numpy as np
 
 from fastnn._display.short_repr import ShortRepr
 from fastnn._habits import answers
-from fastnn._habits.synonyms import CROSS_ENTROPY
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
 from fastnn.kernels.opcodes import Loss as Code
@@ -237,7 +236,7 @@ def resolve(loss: str | Loss | None, output: str) -> Loss:
     if loss is None:
         return PARTNERS.get(output, SquaredError)()
     known = (*NAMES, *REGISTERED)
-    if isinstance(loss, str) and loss not in known and answers.fold(loss) in CROSS_ENTROPY:
+    if isinstance(loss, str) and loss not in known and answers.means_cross_entropy(loss):
         if output not in PARTNERS:
             raise SettingError(
                 f"loss {loss!r} needs a sigmoid or softmax output, but the last layer's activation "

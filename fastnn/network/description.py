@@ -19,9 +19,6 @@ from fastnn.lowering.program import Parameters, Program
 from fastnn.training.exclusive_fit import exclusive_fit
 from fastnn.training.state import NetworkState
 
-from .representation import as_code, as_html
-from .summary import summarize
-
 __all__ = ["NetworkDescription"]
 
 Array = np.ndarray[Any, Any]
@@ -250,12 +247,18 @@ class NetworkDescription:
 
     def summary(self) -> Text:
         """Return a table of layers, shapes and numbers of parameters; it prints as text."""
+        from .summary import summarize  # only this needs it
+
         return summarize(self._state)
 
     def __repr__(self) -> str:
+        from .representation import as_code  # only this needs it
+
         return as_code(type(self).__name__, self._state)
 
     def _repr_html_(self) -> str:
+        from .representation import as_html  # only this needs it
+
         return as_html(type(self).__name__, self._state)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,11 +15,9 @@ from fastnn.kernels.records import Examples
 from fastnn.lowering.lower import output_activation
 from fastnn.lowering.program import backend_for
 from fastnn.optimizers import LBFGS, Optimizer
-from fastnn.schedules import Schedule
 from fastnn.training.callback_list import CallbackList
 from fastnn.training.exclusive_fit import exclusive_fit
 from fastnn.training.fit_config import FitConfig
-from fastnn.training.lbfgs import LBFGSTrainer
 from fastnn.training.loop import Trainer
 from fastnn.training.metric_recorder import (
     MetricRecorder,
@@ -38,6 +36,9 @@ from fastnn.training.prepare_data import (
 from fastnn.training.progress import ProgressReporter
 
 from .use import UsableNetwork
+
+if TYPE_CHECKING:
+    from fastnn.schedules import Schedule
 
 Array = np.ndarray[Any, Any]
 Callback = Callable[["Network", History], Any]
@@ -198,8 +199,8 @@ class Network(UsableNetwork):
             if names:
                 recorder = MetricRecorder(state, names, train, validation)
                 callbacks, state.metrics = (recorder, *callbacks), names
-            kind = LBFGSTrainer if isinstance(config.optimizer, LBFGS) else Trainer
-            trainer = kind(state, backend_for(state.program, loss=True), config, train, validation)
+            kernels = backend_for(state.program, loss=True)
+            trainer = _trainer_for(config.optimizer)(state, kernels, config, train, validation)
             return trainer.fit(CallbackList(callbacks, self), reporter)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -227,3 +228,12 @@ class Network(UsableNetwork):
         from fastnn.export.torch_model import torch_module  # only this needs it
 
         return torch_module(self._state)
+
+
+def _trainer_for(optimizer: Optimizer) -> type[Trainer]:
+    """Return the class that fits by an optimiser."""
+    if isinstance(optimizer, LBFGS):
+        from fastnn.training.lbfgs import LBFGSTrainer  # only this optimiser needs it
+
+        return LBFGSTrainer
+    return Trainer

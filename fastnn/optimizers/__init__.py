@@ -1,6 +1,6 @@
 """Optimisers: frozen settings of how a gradient moves the parameters; slots lie in the network."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._habits import answers
 from .kinds import KINDS as KINDS
@@ -18,7 +18,9 @@ from .kinds import UncorrectedAdam as UncorrectedAdam
 from .kinds import VelocityMomentum as VelocityMomentum
 from .registered import REGISTERED as REGISTERED
 from .registered import Registered
-from .registration import register
+
+if TYPE_CHECKING:
+    from .registration import register
 
 __all__ = [
     "LBFGS",
@@ -34,4 +36,11 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = answers.lacks(__name__, __all__)
+
+    def __getattr__(name: str) -> Any:
+        """Import what registers optimisers when it is first used."""
+        if name != "register":
+            raise answers.missing_import(__name__, name, __all__)
+        from .registration import register
+
+        return register

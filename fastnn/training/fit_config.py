@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnn import optimizers
 from fastnn._habits import answers
 from fastnn._validation import arguments
-from fastnn._validation.factors import check_schedule
 from fastnn.optimizers import Adam, Optimizer
-from fastnn.schedules import Schedule
+
+if TYPE_CHECKING:
+    from fastnn.schedules import Schedule
 
 Array = np.ndarray[Any, Any]
 
@@ -36,6 +37,14 @@ def find_optimizer(given: str | Optimizer | None) -> Optimizer:
     optimizer = Adam() if given is None else given
     arguments.instance(optimizer, Optimizer, "optimizer", "fastnn.Adam(learning_rate=0.001)")
     return optimizer
+
+
+def _check_schedule(schedule: Any) -> None:
+    """Refuse a schedule that a fit cannot follow."""
+    from fastnn._validation.factors import check_schedule  # a fit without a schedule needs none
+    from fastnn.schedules import Schedule
+
+    check_schedule(schedule, Schedule)
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class FitConfig:
         """Return the settings of the arguments that `Network.fit` takes."""
         optimizer = find_optimizer(optimizer)
         if schedule is not None:
-            check_schedule(schedule, Schedule)
+            _check_schedule(schedule)
         return cls(
             arguments.count(epochs, "epochs"),
             2**62 if batch_size is None else arguments.count(batch_size, "batch_size", least=1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -17,14 +17,15 @@ from fastnn.kernels.backend import Backend
 from fastnn.kernels.opcodes import Kind
 from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
 from fastnn.optimizers import Optimizer, Registered
-from fastnn.schedules import Plateau
 
 from .callback_list import CallbackList
 from .fit_config import FitConfig
 from .interrupts import Interrupts
 from .progress import ProgressReporter
-from .schedule_factors import factors_at
 from .state import NetworkState
+
+if TYPE_CHECKING:
+    from fastnn.schedules import Plateau, Schedule
 
 Array = np.ndarray[Any, Any]
 
@@ -35,6 +36,15 @@ def backend_of(optimizer: Optimizer, chosen: Backend) -> Backend:
     """Return the backend that runs a fit: not all rules of users are compiled."""
     compiled = not isinstance(optimizer, Registered) or optimizer.compiled
     return chosen if compiled or chosen is not get("jitted") else get("vectorized")
+
+
+def follows_history(schedule: Schedule | None) -> TypeGuard[Plateau]:
+    """Return whether a schedule looks at the history after every epoch."""
+    if schedule is None:
+        return False
+    from fastnn.schedules import Plateau  # a fit without a schedule needs none
+
+    return isinstance(schedule, Plateau)
 
 
 class Trainer:
@@ -84,7 +94,7 @@ class Trainer:
     def fit(self, callbacks: CallbackList, reporter: ProgressReporter) -> History:
         """Run all epochs; return early on Ctrl-C or when a callback says so."""
         callbacks.start()
-        by_epoch = bool(callbacks) or isinstance(self.config.schedule, Plateau)
+        by_epoch = bool(callbacks) or follows_history(self.config.schedule)
         total, step, size = self.config.epochs * self.steps, 0, 1
         with Interrupts() as interrupts, reporter, self.kernels.keep_team():
             while step < total:
@@ -118,10 +128,12 @@ class Trainer:
         if schedule is None:
             return np.full(stop - start, rate)
         began, recorded = self.training.since
-        if isinstance(schedule, Plateau):
+        if follows_history(schedule):
             return np.full(
                 stop - start, rate * schedule.follow(self._monitored(schedule, recorded))
             )
+        from .schedule_factors import factors_at  # a fit without a schedule needs none
+
         every = 1 if schedule.by_step else self.steps
         first = start - start % every
         epochs, steps = np.divmod(np.arange(first, stop, every), self.steps)

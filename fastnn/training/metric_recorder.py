@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from fastnn import metrics
 from fastnn._habits import answers
 from fastnn._validation import arguments
 from fastnn.errors import FastnnError, SettingError
@@ -17,6 +16,9 @@ from fastnn.layers import Layer
 from fastnn.lowering.lower import output_activation
 
 from .state import NetworkState
+
+if TYPE_CHECKING:
+    from fastnn.metrics import Metric
 
 Array = np.ndarray[Any, Any]
 RUNNING = ("accuracy", "validation_accuracy")  # which the run of a classifier records itself
@@ -29,10 +31,15 @@ def check_metric_names(
 
     Without an activation any name will do.
     """
-    names = names if isinstance(names, str) else arguments.as_list(names, "metrics", '["f1"]')
-    names = (names,) if isinstance(names, str) else tuple(map(metrics.name_of, names))
+    names = [names] if isinstance(names, str) else arguments.as_list(names, "metrics", '["f1"]')
+    if not names:
+        return ()
+    from fastnn import metrics  # only a fit that names some needs them
+
     more = ", or make it by fastnn.metrics.register"
-    names = tuple(answers.resolve("metric", name, metrics.NAMES, more) for name in names)
+    names = tuple(
+        answers.resolve("metric", metrics.name_of(name), metrics.NAMES, more) for name in names
+    )
     for name in names:
         values = metrics.NAMES[name].needs == "values"
         others = [other for other, metric in metrics.NAMES.items() if metric.needs == "values"]
@@ -97,8 +104,10 @@ def validate_monitors(
             check_monitor(type(watcher).__name__, monitor, recorded)
 
 
-def _metric(name: str, K: int) -> metrics.Metric:
+def _metric(name: str, K: int) -> Metric:
     """Return the metric of a name for K outputs: that of class 1, or of more classes the mean."""
+    from fastnn import metrics  # only a fit that names some needs them
+
     if name not in metrics.NAMES:
         raise SettingError(
             f"metric {name!r} was registered where the network was fitted, but not in this "

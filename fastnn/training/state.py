@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,9 @@ from fastnn.losses import Loss
 from fastnn.lowering.lower import initialize, lower, output_activation, validate_layers
 from fastnn.lowering.program import Program, aligned_copy
 from fastnn.optimizers import Optimizer
-from fastnn.schedules import Schedule
+
+if TYPE_CHECKING:
+    from fastnn.schedules import Schedule
 
 Array = np.ndarray[Any, Any]
 
@@ -93,6 +95,8 @@ def _same(one: Any, other: Any) -> bool:
         pass
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return np.array_equal(one, other)
+    from fastnn.schedules import Schedule  # a network without a schedule needs none
+
     if type(one) is not type(other) or not isinstance(one, Schedule):
         return False
     fields = vars(other)
