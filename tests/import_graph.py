@@ -22,7 +22,7 @@ FLOORS = (
     {"kernels"},
     {"_display", "_moved", "_version", "errors"},
     {"_habits"},
-    {"_validation", "history"},
+    {"_lazy", "_validation", "history"},
     {"_runtime", "activations", "initializers", "losses", "optimizers", "schedules", "spaces"},
     {"data", "layers", "metrics"},
     {"lowering"},

@@ -15,7 +15,14 @@ import numpy as np
 
 from fastnn.errors import SettingError
 
-from .arrays import array, check_finite, check_representable, kernel_readable, numeric
+from .arrays import (
+    array,
+    check_finite,
+    check_representable,
+    is_decimal,
+    kernel_readable,
+    numeric,
+)
 from .examples import (
     binary_targets,
     check_same_length,
@@ -144,7 +151,7 @@ def real(
         rule += f" greater than {above:g}" if above is not None else ""
         rule += f" of at least {least:g}" if least is not None else ""
     value = _number(value)
-    good = isinstance(value, numbers.Real) or _is_decimal(value)
+    good = isinstance(value, numbers.Real) or is_decimal(value)
     good = good and not isinstance(value, bool)
     try:
         number = float(value) if good else math.nan  # NumPy compares in the narrower dtype
@@ -178,13 +185,6 @@ def fraction(value: Any, name: str) -> float:
 def _number(value: Any) -> Any:
     """Return the number that an array without dimensions holds, and anything else as it is."""
     return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
-
-
-def _is_decimal(value: Any) -> bool:
-    """Return whether a value is a Decimal, which is no `numbers.Real`."""
-    from decimal import Decimal  # only what is no other number needs it
-
-    return isinstance(value, Decimal)
 
 
 def seed(value: Any) -> int:

@@ -250,3 +250,10 @@ def check_representable(X: Array, dtype: np.dtype[Any], name: str = "X") -> None
             f"{name} holds numbers up to {largest:.3g}, too large for {dtype}; scale them down, or "
             "give dtype='float64'"
         )
+
+
+def is_decimal(value: Any) -> bool:
+    """Return whether a value is a Decimal, which is no `numbers.Real`."""
+    from decimal import Decimal  # only what is no other number needs it
+
+    return isinstance(value, Decimal)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numbers
 from contextlib import suppress
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from fastnn.errors import DataError, ShapeError
+
+from .arrays import is_decimal
 
 Array = np.ndarray[Any, Any]
 #: The kinds of labels by the kind of their dtype.
@@ -86,7 +87,7 @@ def _label_kind(label: Any) -> str:
         return "text"
     if isinstance(label, bytes):
         return "bytes"
-    if isinstance(label, numbers.Real | np.bool_ | Decimal):
+    if isinstance(label, numbers.Real | np.bool_) or is_decimal(label):
         return "numbers"
     return type(label).__name__
 

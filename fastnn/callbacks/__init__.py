@@ -11,15 +11,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._habits import answers
-from .csv_logger import CSVLogger
-from .mlflow import MLflow
-from .stops_and_checkpoints import Checkpoint, EarlyStopping, TimeLimit
-from .tensorboard import TensorBoard
+from .._lazy import attach
+
+if TYPE_CHECKING:
+    from .csv_logger import CSVLogger
+    from .mlflow import MLflow
+    from .stops_and_checkpoints import Checkpoint, EarlyStopping, TimeLimit
+    from .tensorboard import TensorBoard
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "MLflow", "TensorBoard", "TimeLimit"]
 
-for _kind in (CSVLogger, Checkpoint, EarlyStopping, MLflow, TensorBoard, TimeLimit):
-    answers.explain(_kind, "callback")
 if not TYPE_CHECKING:
-    __getattr__ = answers.lacks(__name__, __all__)
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "csv_logger": "CSVLogger",
+            "mlflow": "MLflow",
+            "stops_and_checkpoints": "Checkpoint EarlyStopping TimeLimit",
+            "tensorboard": "TensorBoard",
+        },
+    )

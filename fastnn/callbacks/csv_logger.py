@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._habits import answers
 from ..errors import DataFileError
 from ..history import History
 from ..network import Network
@@ -115,3 +116,6 @@ class CSVLogger:
             writer.writeheader()
         writer.writerows(rows)
         return text.getvalue().encode()
+
+
+answers.explain(CSVLogger, "callback")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from .._habits import answers
 from .._runtime.optional import require
 from ..errors import SettingError
 from ..history import History
@@ -103,3 +104,6 @@ class MLflow:
 def _mlflow() -> Any:
     """Return the package mlflow."""
     return require("mlflow", extra="mlflow", purpose="callbacks.MLflow")
+
+
+answers.explain(MLflow, "callback")

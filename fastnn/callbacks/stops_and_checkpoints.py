@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from .._habits import answers
 from .._validation import arguments
 from ..history import History, check_monitor, higher_is_better
 from ..network import Network
 from ..network.description import state_of
-from ..saving import model_file
 
 __all__ = ["Checkpoint", "EarlyStopping", "TimeLimit"]
 
@@ -114,10 +114,14 @@ class Checkpoint:
 
     def start(self, network: Network) -> None:
         """Find out before the first step whether saving will do; `fit` calls this."""
+        from ..saving import model_file  # only this callback needs it
+
         model_file.check_savable(state_of(network), self.path)
 
     def __call__(self, network: Network, history: History) -> None:
         """Write the file if it is time."""
+        from ..saving import model_file  # only this callback needs it
+
         state = state_of(network)
         if state.training.epoch % self.every == 0:
             model_file.checkpoint(state, self.path)
@@ -143,3 +147,7 @@ class TimeLimit:
     def __call__(self, network: Network, history: History) -> bool:
         """Return True once the time is over."""
         return time.monotonic() - self._began >= self.seconds
+
+
+for _kind in (Checkpoint, EarlyStopping, TimeLimit):
+    answers.explain(_kind, "callback")

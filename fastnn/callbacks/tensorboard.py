@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from .._habits import answers
 from .._runtime.optional import require
 from ..history import History
 from ..network import Network
@@ -108,3 +109,6 @@ def _scalars(values: Mapping[str, float]) -> dict[str, Any]:
 def _tensorboard(module: str) -> Any:
     """Return a module of the package tensorboard."""
     return require(f"tensorboard.{module}", extra="tensorboard", purpose="callbacks.TensorBoard")
+
+
+answers.explain(TensorBoard, "callback")

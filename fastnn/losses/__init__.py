@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fastnn._habits import answers
+from fastnn._lazy import attach
 
 from .kinds import KINDS as KINDS
 from .kinds import MAKING as MAKING
@@ -43,15 +43,6 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        """Import what registers losses when it is first used."""
-        if name == "Registered":
-            from .registered import Registered
-
-            return Registered
-        if name == "register":
-            from .registration import register
-
-            return register
-        raise answers.missing_import(__name__, name, __all__)
+    __getattr__, __dir__ = attach(
+        __name__, {"registered": "Registered", "registration": "register"}
+    )

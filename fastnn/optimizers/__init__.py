@@ -1,8 +1,8 @@
 """Optimisers: frozen settings of how a gradient moves the parameters; slots lie in the network."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .._habits import answers
+from .._lazy import attach
 from .kinds import KINDS as KINDS
 from .kinds import (
     LBFGS,
@@ -36,11 +36,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        """Import what registers optimisers when it is first used."""
-        if name != "register":
-            raise answers.missing_import(__name__, name, __all__)
-        from .registration import register
-
-        return register
+    __getattr__, __dir__ = attach(__name__, {"registration": "register"})

@@ -28,6 +28,7 @@ ALLOWED = {
 #: Modules that may import by a name that is no literal: their callers are in the sources.
 IMPORTERS = {
     "fastnn/__init__.py": "names of a fixed table, looked up as attributes",
+    "fastnn/_lazy.py": "names of modules of a package, from its fixed table",
     "fastnn/_moved.py": "names of a fixed table",
     "fastnn/cli/main.py": "names of the modules of verbs, from a fixed list",
     "fastnn/_runtime/optional.py": "names of optional dependencies; its calls are checked below",
