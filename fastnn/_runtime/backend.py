@@ -11,7 +11,6 @@ from types import TracebackType
 from fastnn import kernels
 from fastnn.errors import SettingError
 from fastnn.kernels.backend import Backend
-from fastnn.kernels.jitted.loader.source import no_compiler, source
 
 #: The line that is printed before a compilation.
 COMPILING_NOTE = "fastnn compiles its kernels for this machine; later starts find them in the cache"
@@ -43,8 +42,11 @@ class backend:  # noqa: N801 - used like a function
             known = ", ".join(map(repr, kernels.BACKENDS))
             raise SettingError(f"backend {name!r} does not exist; choose one of {known}")
         if name == "jitted" and not _jitted().available:
+            from fastnn.kernels.jitted.loader import source  # only this error needs it
+
             raise SettingError(
-                f"backend 'jitted' is unavailable: {no_compiler()}, and {source().reason}; "
+                f"backend 'jitted' is unavailable: {source.no_compiler()}, and "
+                f"{source.source().reason}; "
                 "use 'vectorized'"
             )
         self.name = name

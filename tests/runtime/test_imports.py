@@ -1,9 +1,8 @@
 """What a start imports: nothing that the step before it does not use.
 
-A fresh process imports fastnn, describes, fits and uses a network. Before each step stand here the
-modules of fastnn that it imports, and what those import themselves of other packages. Modules of
-the compiled kernels, and what these bring along, are counted apart: they depend on whether kernels
-are compiled, or come from the cache or a pack.
+A fresh process imports fastnn, describes, fits and uses a network. With each step stand the modules
+of fastnn that it imports, and what those import themselves of other packages. The modules of
+`fastnn.kernels` stand apart: they depend on where kernels come from.
 """
 
 import json
@@ -37,9 +36,7 @@ STEPS = [
         """. _display _display.short_repr _habits _habits.answers _lazy _moved _runtime
         _runtime.backend _runtime.text _runtime.threads _validation
         _validation.arguments _validation.arrays _validation.examples _version
-        activations errors history initializers kernels kernels.backend kernels.csr
-        kernels.custom_activations kernels.custom_methods kernels.custom_ops
-        kernels.debug kernels.opcodes kernels.records kernels.views layers losses
+        activations errors history initializers kernels layers losses
         losses.kinds lowering lowering.fold_batchnorm lowering.lower lowering.program
         network network.description network.network network.prediction network.use
         optimizers optimizers.kinds optimizers.registered training
@@ -77,23 +74,20 @@ STEPS = [
     ),
 ]
 
-#: Notes, for each line, what it imports: the modules of fastnn, and what they ask for.
+#: Prints for each line what it imports: modules of fastnn without kernels, and what these ask for.
 PROBE = """
 import json, sys
 import numpy as np, numpy.random
 
-KERNELS = ("fastnn.kernels.jitted", "numba", "llvmlite")
-
 class Probe:
     def find_spec(self, name, path=None, target=None):
-        frame, askers = sys._getframe(1), []
-        while frame is not None:
-            if "importlib" not in frame.f_code.co_filename:
-                askers.append(frame.f_globals.get("__name__", ""))
+        frame = sys._getframe(1)
+        while "importlib" in frame.f_code.co_filename:
             frame = frame.f_back
-        if not any(asker.startswith(KERNELS) for asker in [name, *askers]):
-            if askers[0].startswith("fastnn") or name == "fastnn":
-                asked.append(name)
+        asker = frame.f_globals.get("__name__", "")
+        kernels = f"{name} {asker}".count("fastnn.kernels.")
+        if not kernels and (asker.startswith("fastnn") or name.startswith("fastnn")):
+            asked.append(name)
 
 asked = []
 sys.meta_path.insert(0, Probe())
@@ -128,3 +122,38 @@ def test_a_step_imports_what_it_uses(imported, step):
     assert {name for name in names if name.split(".")[0] == "fastnn"} == step.modules
     others = {name.split(".")[0] for name in names} - {"fastnn"}
     assert others <= step.others
+
+
+#: Modules of fastnn.kernels that a network needs whose compiled kernels are linked, not compiled.
+LINKED = """
+backend csr custom_activations custom_methods custom_ops debug gradient_check jitted jitted.api
+jitted.api.checks jitted.api.layout jitted.api.matrix_ops jitted.api.vector_ops jitted.backend
+jitted.codegen jitted.codegen.cpu jitted.compiler jitted.compiler.announce jitted.execution
+jitted.execution.entry jitted.execution.gradient_check jitted.execution.input_mode
+jitted.execution.kernel_selection jitted.execution.single_row jitted.execution.workspace
+jitted.first_layer jitted.first_layer.input_descriptor jitted.first_layer.sizes
+jitted.first_layer.strategy jitted.loader jitted.loader.cpu jitted.loader.digest
+jitted.loader.linker jitted.loader.manifest jitted.loader.pack jitted.loader.private_folder
+jitted.loader.sealed_file jitted.loader.source jitted.loader.tables jitted.loader.target
+jitted.loader.unrequested jitted.loader.user_cache jitted.partition jitted.records
+jitted.requirements jitted.step jitted.step.fusion jitted.threads jitted.threads.row_worker
+jitted.threads.scratch jitted.threads.team op_registry opcodes records views
+"""
+LINK = """
+import sys
+import numpy as np, fastnn
+X, y = np.arange(8.0).reshape(4, 2), [0, 1, 1, 0]
+net = fastnn.Network([fastnn.Dense(4, 'relu'), fastnn.Dense(1, 'sigmoid')])
+net.fit(X, y, epochs=2)
+net.predict(X), net.predict(X[:1]), net.predict_proba(X), net.evaluate(X, y)
+print(*sorted(sys.modules))
+"""
+
+
+def test_kernels_of_a_pack_or_of_the_cache_import_no_compiler():
+    python(LINK)  # where there is no pack, the cache has them now
+    names = python(LINK)[0].split()
+    assert "numba" not in names
+    prefix = "fastnn.kernels."
+    found = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+    assert found == set(LINKED.split())
