@@ -7,6 +7,8 @@ import builders
 import numpy as np
 import pytest
 from fastnn.kernels.jitted.execution import entry
+from fastnn.kernels.jitted.loader.tables import entry_point
+from fastnn.kernels.jitted.step.loop import run_steps
 
 import fastnn
 from fastnn import Activation, BatchNorm, Dense, Network, kernels
@@ -135,8 +137,8 @@ class TestCompiledCall:
     """The call around the compiled steps."""
 
     def test_looks_at_validation_rows_where_an_epoch_ends(self, one_step, monkeypatch):
-        run = entry.compiled_kernels().run
-        place = list(inspect.signature(run.py_func).parameters).index("validation")
+        run = entry_point("step.loop.run_steps", np.dtype(np.float32))
+        place = list(inspect.signature(run_steps.py_func).parameters).index("validation")
         sizes, run_parallel = [], entry.run_parallel
 
         def spied(function, args, n_threads):

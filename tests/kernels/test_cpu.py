@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fastnn.kernels.jitted.codegen.cpu import BLOCK_SIZES, CPU, BlockSizes
+from fastnn.kernels.jitted.codegen.cpu import BLOCK_SIZES, BlockSizes
+from fastnn.kernels.jitted.loader.cpu import CPU
 
 from fastnn import kernels
 
@@ -90,7 +91,7 @@ def test_no_other_module_sets_a_size_of_the_table(room):
 
 
 PROBE = """
-from fastnn.kernels.jitted.codegen.cpu import detect_cpu
+from fastnn.kernels.jitted.loader.source import detect_cpu
 print(*detect_cpu(), detect_cpu().instruction_set)
 """
 
@@ -109,7 +110,10 @@ print(*detect_cpu(), detect_cpu().instruction_set)
     ],
 )
 def test_numbas_settings_of_the_cpu_are_obeyed(name, features, expected):
-    environment = {**os.environ, "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    environment = {
+        **os.environ, "FASTNN_KERNELS": "jit",
+        "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features,
+    }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", PROBE], env=environment, capture_output=True, text=True, check=True
     )

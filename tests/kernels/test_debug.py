@@ -25,12 +25,17 @@ pytestmark = [
 WRONG = """
 import numpy as np
 from fastnn.kernels.jitted.codegen.pointers import view
-from fastnn.kernels.jitted.compiler.dispatch_table import indirect, kernel_pointers
-from fastnn.kernels.jitted.compiler.jit import kernel, inlined
+from fastnn.kernels.jitted.compiler.definitions import entry, indirect
+from fastnn.kernels.jitted.compiler.jit import kernel
+from fastnn.kernels.jitted.loader.tables import entry_point, kernel_pointers
 from fastnn.kernels.jitted.threads.scratch import scratch
 from fastnn.kernels.jitted.threads.team import run_parallel
 
 @kernel
+def behind_itself(x):
+    return x[x.size]
+
+@entry("F1", requires="wrong", returns="f")
 def behind(x):
     return x[x.size]
 
@@ -39,16 +44,16 @@ def write_behind(x):
     part = view(x, 2, 3)  # what lies there has room for it: only the view's own end is crossed
     part[3] = 1
 
-@kernel
+@entry("T F1", requires="wrong", returns="i")
 def call(pointers, x):
     write_behind(pointers, x)
     return 1
 
-@kernel
+@entry("T F1 Team", requires="wrong")
 def call_in_a_team(pointers, x, team):
     write_behind(pointers, x)
 
-@kernel
+@entry("F1 i", requires="right", returns="f")
 def add_up(x, n):
     total = 0.0
     for i in range(n):
@@ -58,11 +63,19 @@ def add_up(x, n):
 x, DTYPE = np.zeros(9), np.dtype(np.float64)
 def pointers(*uses):
     return kernel_pointers(DTYPE, frozenset(uses))
+def function(name):
+    return entry_point(f"wrong.{name}", DTYPE)
 """
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A cache folder for these kernels: its manifest lists them, beside those of the package."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, cache):
     """Returns what code prints behind WRONG in a process of its own, and the end of its errors."""
     (tmp_path / "wrong.py").write_text(WRONG)
 
@@ -71,7 +84,7 @@ def run(tmp_path):
             [sys.executable, "-c", f"from wrong import *\n{code}"],
             capture_output=True, text=True, check=False, timeout=300,
             env=os.environ | {
-                "FASTNN_DEBUG": debug,
+                "FASTNN_DEBUG": debug, "FASTNN_KERNELS": "jit", "FASTNN_CACHE_DIR": str(cache),
                 "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
             },
         )  # fmt: skip
@@ -80,25 +93,26 @@ def run(tmp_path):
     return run
 
 
-OUTSIDE = "IndexError: index is out of bounds"
-
-
 @pytest.mark.parametrize(
-    "code",
+    ("code", "name"),
     [
-        "behind(x)",
-        "call(pointers('wrong'), x)",
-        "run_parallel(call_in_a_team, (pointers('wrong'), x), 2)",
+        ("behind_itself(x)", ""),
+        ("function('behind')(x)", "kernel wrong.behind: an "),
+        ("function('call')(pointers('wrong'), x)", "kernel wrong.call: an "),
+        (
+            "run_parallel(function('call_in_a_team'), (pointers('wrong'), x), 2)",
+            "kernel wrong.call_in_a_team: an ",
+        ),
     ],
 )
-def test_an_index_outside_is_an_error(run, code):
-    """Of a kernel, of one that others call by its address, and of one that a team runs."""
-    assert run(code) == ("", OUTSIDE)
+def test_an_index_outside_is_an_error(run, code, name):
+    """Of a function, of an entry point, of a kernel that another calls, of one that a team runs."""
+    assert run(code) == ("", f"IndexError: {name}index is out of bounds")
 
 
 def test_a_kernel_that_is_not_requested_is_an_error(run):
     """Though another call of the process has had it compiled."""
-    code = "pointers('wrong')\nrun_parallel(call_in_a_team, (pointers(), x), 1)\n"
+    code = "pointers('wrong')\nrun_parallel(function('call_in_a_team'), (pointers(), x), 1)\n"
     _, error = run(code)
     assert error.startswith("RuntimeError: a call reached kernels that it did not request: ")
     assert "write_behind" in error
@@ -109,7 +123,7 @@ def test_scratch_holds_no_numbers(run):
         "for size in (100, 3_000_000):\n"
         "    for _ in range(2):\n"
         "        space = scratch(size, DTYPE)\n"
-        "        print(np.isnan(space).all(), np.isnan(add_up(space, 50)))\n"
+        "        print(np.isnan(space).all(), np.isnan(function('add_up')(space, 50)))\n"
         "        space[:50] = 1\n"
     )
     assert run(code) == ("\n".join(["True True"] * 4), "")
@@ -126,8 +140,14 @@ def test_workspaces_hold_no_numbers(run):
 
 
 def test_other_kernels_are_cached(run):
-    code = "from fastnn.kernels.jitted.compiler.disk_cache import digest\nprint(digest())"
+    code = "from fastnn.kernels.jitted.loader.digest import compiled_here\nprint(compiled_here())"
     assert run(code)[0] != run(code, debug="0")[0]
+
+
+def test_packs_hold_no_kernels_of_debug_mode(run):
+    code = "from fastnn.kernels.jitted.loader.source import source\nprint(source().reason)"
+    code = "import os; del os.environ['FASTNN_KERNELS']\n" + code
+    assert run(code) == ("debug mode compiles kernels of its own", "")
 
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from fastnn.kernels.jitted.compiler import private_folder
+from fastnn.kernels.jitted.loader import private_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes of POSIX")
 

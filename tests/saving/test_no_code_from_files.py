@@ -22,8 +22,6 @@ LOADERS = {
 ALLOWED = {
     "fastnn/tuning/search.py": {"pickle"},  # dumps alone, to see whether processes can be given it
     "fastnn/tuning/results.py": {"pickle"},  # dumps alone, to see whether a function can be kept
-    # Numba's own code, from a folder of the user alone
-    "kernels/jitted/compiler/disk_cache.py": {"pickle"},
 }
 #: Modules that may import by a name that is no literal: their callers are in the sources.
 IMPORTERS = {
