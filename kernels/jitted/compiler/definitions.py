@@ -35,6 +35,7 @@ class Definition(NamedTuple):
     requires: str | None  # it is compiled for calls that list this requirement; None: for all calls
     indirect: bool = True  # whether it has a place in the tables
     entrance: bool = False  # whether Python calls it
+    keeps_lock: bool = False  # whether its entrance holds Python's lock while it runs
     returns: str = ""  # "f": a float, "i": an int, "b": a bool, "": None; indirect kernels: None
 
     @property
@@ -171,17 +172,18 @@ def indirect(signature, requires=None, entrance=False):
     return decorate
 
 
-def entry(signature, requires, returns=""):
+def entry(signature, requires, returns="", keeps_lock=False):
     """Return the decorator that makes a function an entry point, which only Python calls.
 
     signature: letters of its arguments' types; requires: the requirement of calls for which it is
-    compiled; returns: the letter of its result.
+    compiled; returns: the letter of its result; keeps_lock: whether its entrance holds Python's
+    lock while the kernel runs, which pays for microseconds only.
     """
 
     def decorate(function):
         """Define `function`; return its dispatcher, by which compiled code may call it directly."""
         key = f"{_room(function.__module__)}.{function.__name__}"
-        _define(Definition(key, function, signature, requires, False, True, returns))
+        _define(Definition(key, function, signature, requires, False, True, keeps_lock, returns))
         return kernel(function)
 
     return decorate

@@ -12,10 +12,13 @@ C-Structures", PyArrayObject and PyArray_Descr of NumPy 2.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from llvmlite import ir
 
 from ...opcodes import OP, SETTINGS
+from ..loader.manifest import object_name
 from ..loader.pack import HEAD
 from ..records import FIELDS, RECORDS
 
@@ -29,11 +32,15 @@ CONTIGUOUS = 0x0001 | 0x0100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
 SWAPPED = ord(np.dtype(np.int16).newbyteorder("S").byteorder)
 
 
-class _Array:
-    """An array argument: kind and size of its elements, its number of dimensions."""
+class _Array(NamedTuple):
+    """An array argument: what it must be."""
 
-    def __init__(self, kind, itemsize, ndim):
-        self.kind, self.itemsize, self.ndim = kind, itemsize, ndim
+    kind: str  # of its elements, as NumPy's dtype.kind has it; "\0": any
+    itemsize: int  # bytes of an element; of any kind 0
+    ndim: int
+
+
+MATRIX = _Array("\0", 0, 2)  # one of any kind, of which only the address is read
 
 
 def _arrays(dtype):
@@ -45,6 +52,7 @@ def _arrays(dtype):
         "D1": _Array("f", 8, 1),
         "D2": _Array("f", 8, 2),
         "I1": _Array("i", 8, 1),
+        "P": MATRIX,
         "T": _Array("i", 8, 1),
         "O": _Array("V", OP.itemsize, 1),
         "S": _Array("V", SETTINGS.itemsize, 1),
@@ -127,11 +135,14 @@ class _Entrance:
                 b.ret(I1(0))
         dtype = self.field(item, DTYPE, POINTER)
         flags = b.and_(self.field(item, ARRAY_FLAGS, I32), I32(CONTIGUOUS))
-        good = self.is_exactly(flags, CONTIGUOUS)
-        for condition in (
-            b.icmp_unsigned("==", self.field(item, NDIM, I32), ndim),
+        alike = b.and_(
             b.icmp_unsigned("==", self.field(dtype, KIND, I8), kind),
             b.icmp_unsigned("==", self.field(dtype, ITEMSIZE, I64), itemsize),
+        )
+        good = b.or_(alike, self.is_exactly(kind, 0))
+        for condition in (
+            self.is_exactly(flags, CONTIGUOUS),
+            b.icmp_unsigned("==", self.field(item, NDIM, I32), ndim),
             b.icmp_unsigned("!=", self.field(dtype, ORDER, I8), I8(SWAPPED)),
         ):
             good = b.and_(good, condition)
@@ -144,10 +155,16 @@ class _Entrance:
         b.ret(good)
 
     def read_array(self, item, array):
-        """Append address and shape of an array of the kind of an `_Array`, of 1 or 2 dimensions."""
+        """Append address and shape of an array of the kind of an `_Array`, of 1 or 2 dimensions.
+
+        Of an array of any kind it is the address alone, as an integer.
+        """
         b, out = self.builder, self.builder.alloca(I64, 1 + array.ndim)
         numbers = I8(ord(array.kind)), I64(array.itemsize), I32(array.ndim)
         self.require(b.call(self.array_reader(), [item, *numbers, out]))
+        if array == MATRIX:
+            self.values.append(b.load(out))
+            return
         self.values.append(b.load(b.bitcast(out, POINTER.as_pointer())))
         self.values += [b.load(b.gep(out, [I64(axis + 1)])) for axis in range(array.ndim)]
 
@@ -168,16 +185,21 @@ class _Entrance:
         else:
             self.values.append(b.call(self.api("PyLong_AsLongLong", I64, POINTER), [item]))
 
-    def call_kernel(self, symbol, result):
-        """Call the kernel without Python's lock; return its result, of an LLVM type."""
+    def call_kernel(self, symbol, result, keeps_lock):
+        """Call the kernel, without Python's lock unless it is kept; return its result.
+
+        result: the result's LLVM type.
+        """
         b = self.builder
         slots = [b.alloca(result), b.alloca(POINTER)]  # the result; where an exception is described
         kinds = [slot.type for slot in slots] + [value.type for value in self.values]
         kernel = ir.Function(self.module, ir.FunctionType(I32, kinds), symbol)
-        thread = b.call(self.api("PyEval_SaveThread", POINTER), [])
-        status = b.call(kernel, slots + self.values)
+        save = self.api("PyEval_SaveThread", POINTER)
         restore = self.api("PyEval_RestoreThread", ir.VoidType(), POINTER)
-        b.call(restore, [thread])
+        thread = None if keeps_lock else b.call(save, [])
+        status = b.call(kernel, slots + self.values)
+        if thread is not None:
+            b.call(restore, [thread])
         # A kernel returns 0, or −2 for None; in debug mode 1, where an index is out of bounds.
         good = b.or_(self.is_exactly(status, 0), b.icmp_signed("==", status, I32(-2)))
         with b.if_then(b.not_(good), likely=False):
@@ -229,18 +251,19 @@ def entrance_module(definition, dtype, name, triple):
     module.triple = triple
     entrance = _Entrance(module, dtype, name, definition.name)
     entrance.read_all(definition.signature.split())
-    b, symbol = entrance.builder, f"{definition.name} {dtype}"
+    b, symbol = entrance.builder, object_name(definition.name, dtype)
+    keeps = definition.keeps_lock
     if definition.returns == "f":
-        value = entrance.call_kernel(symbol, DOUBLE)
+        value = entrance.call_kernel(symbol, DOUBLE, keeps)
         b.ret(b.call(entrance.api("PyFloat_FromDouble", POINTER, DOUBLE), [value]))
     elif definition.returns in ("i", "b"):
-        value = entrance.call_kernel(symbol, I8 if definition.returns == "b" else I64)
+        value = entrance.call_kernel(symbol, I8 if definition.returns == "b" else I64, keeps)
         make = "PyLong_FromLongLong"
         if definition.returns == "b":
             value, make = b.zext(value, I64), "PyBool_FromLong"
         b.ret(b.call(entrance.api(make, POINTER, I64), [value]))
     else:
-        entrance.call_kernel(symbol, POINTER)
+        entrance.call_kernel(symbol, POINTER, keeps)
         none = entrance.item("fastnn_None")
         b.call(entrance.api("Py_IncRef", ir.VoidType(), POINTER), [none])
         b.ret(none)

@@ -22,10 +22,10 @@ def argument_types(signature, number):
     """Return a tuple with the Numba type of each letter of a signature, a string like "T F1 i".
 
     number: float32 or float64, Numba's type of the network's numbers. F1, F2: C-contiguous vector
-    and matrix of `number`; D1, D2: of float64; I1: vector of int64; T: the kernel
-    pointers (kernels,) int64; i: int64; f: float64; X: an `Input`, which describes the user's
-    array; O: an op table (rows,); S: settings (1,); any other letter is the name of a record in
-    `records.RECORDS`.
+    and matrix of `number`; D1, D2: of float64; I1: vector of int64; T: the kernel pointers
+    (kernels,) int64; i: int64; P: the address of a C-contiguous matrix; f: float64; X: an `Input`,
+    which describes the user's array; O: an op table (rows,); S: settings (1,); any other letter is
+    the name of a record in `records.RECORDS`.
     """
     letters = {
         "F1": types.Array(number, 1, "C"),
@@ -37,6 +37,7 @@ def argument_types(signature, number):
         "O": types.Array(numba.from_dtype(OP), 1, "C"),
         "S": types.Array(numba.from_dtype(SETTINGS), 1, "C"),
         "i": types.int64,
+        "P": types.int64,
         "f": types.float64,
     }
 

@@ -19,7 +19,7 @@ from ..first_layer.driver import read_block
 from ..gemm.inner_product import multiply_inner
 from ..ops.activations import activate
 from ..ops.optimizers import largest
-from ..records import Matrix, Model, Operand, Phase, Team
+from ..records import Input, Matrix, Model, Operand, Phase, Team
 from ..threads.row_worker import COMPUTING, END, GONE, OWNER, STATE, WAITING
 from .forward import elementwise
 
@@ -96,12 +96,14 @@ def _row_layers(kernel_ptrs, model, work, widest, order, team):
 
 
 @kernel
-def _read_row(kernel_ptrs, ops, state, work, X, order):
+def _read_row(kernel_ptrs, ops, state, work, address, X, order):
     """work[k] ← X[0, k], scaled as the INPUT op row says; return a bool: are all k < n finite?
 
-    ops (rows,): the op table; state: statistics of the scaling; work: n numbers or more; X: an
-    Input, the one example (1, n); order (1,): its index, 0.
+    ops (rows,): the op table; state: statistics of the scaling; work: n numbers or more; address:
+    of the example's numbers; X: an Input that describes it (1, n), but for its address; order (1,):
+    its index, 0.
     """
+    X = Input(address, X.row_stride, X.column_stride, X.dtype_code, X.kind)
     n = ops[0].n_out
     read_block(kernel_ptrs, ops[0], state, X, order, 0, view_matrix(work, 0, 1, n))
     return largest(view(work, 0, n)) != np.inf
@@ -127,17 +129,19 @@ def _write_out(kernel_ptrs, ops, work, widest, out):
         out[0, 0] = work[z]
 
 
-@entry("T O F1 F1 F1 i X I1 F2", requires="single row", returns="b")
-def single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out):
-    """out[0] ← prediction of the example X; return a bool: False, out stays, if X is not finite.
+@entry("T O F1 F1 F1 i P X I1 F2", requires="single row", returns="b", keeps_lock=True)
+def single_row(kernel_ptrs, ops, theta, state, work, widest, address, X, order, out):
+    """out[0] ← prediction of an example; return a bool: False, out stays, if it is not finite.
 
-    ops (rows,), theta (p,), state: the program; X: an Input, (1, n). out: (1, K), or (1, 2) for a
+    ops (rows,), theta (p,), state: the program; address: of the example's numbers, one after the
+    other; X: an Input that describes such a row (1, n), but for its address. Python's lock is kept,
+    because the networks are small: taking it again would cost more. out: (1, K), or (1, 2) for a
     sigmoid of one unit z: (σ(−z), σ(z)). widest: largest n_in or n_out, rounded up. order (1,): the
     index of the example, 0. work (2 · widest + 3,), kept between calls: two vectors of `widest`
     numbers that op rows write in turn; two numbers of scratch for softmax; and 0 or 1, flipped by
     each call, the direction in which rows of W are read.
     """
-    if not _read_row(kernel_ptrs, ops, state, work, X, order):
+    if not _read_row(kernel_ptrs, ops, state, work, address, X, order):
         return False
     model, alone = Model(ops, theta, state), Team(order, 0, 1)
     _row_layers(kernel_ptrs, model, work, widest, order, alone)
@@ -145,16 +149,18 @@ def single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out):
     return True
 
 
-@entry("T O F1 F1 F1 i X I1 F2 I1", requires="shared row", returns="b")
-def shared_single_row(kernel_ptrs, ops, theta, state, work, widest, X, order, out, barrier):
-    """out[0] ← prediction of the example X, with the row worker if it waits; return a bool.
+@entry("T O F1 F1 F1 i P X I1 F2 I1", requires="shared row", returns="b")
+def shared_single_row(
+    kernel_ptrs, ops, theta, state, work, widest, address, X, order, out, barrier
+):  # fmt: skip
+    """out[0] ← prediction of an example, with the row worker if it waits; return a bool.
 
-    The bool is False, and out is not written, if X is not finite. A worker that waits for an
-    example of this theta computes half of each layer's units. X: an Input, (1, n). barrier (4 ·
-    BARRIER_STRIDE,): int64, the barrier of caller and worker, with the worker's STATE. The other
-    arguments are those of `single_row`; the worker has work and order too.
+    The bool is False, and out is not written, if the example is not finite. A worker that waits for
+    an example of this theta computes half of each layer's units. barrier (4 · BARRIER_STRIDE,):
+    int64, the barrier of caller and worker, with the worker's STATE. The other arguments are those
+    of `single_row`; the worker has work and order too.
     """
-    if not _read_row(kernel_ptrs, ops, state, work, X, order):
+    if not _read_row(kernel_ptrs, ops, state, work, address, X, order):
         return False
     claimed = barrier[OWNER] == address_of(theta) and exchange(barrier, STATE, WAITING, COMPUTING)
     team = Team(barrier, 0, 2 if claimed else 1)
