@@ -106,14 +106,12 @@ def _read(path):
     to root, and only those may write them who may write the sources.
     """
     try:
-        with open(path, "rb") as file:
-            if private_folder.POSIX:
-                statuses = (os.lstat(path), os.fstat(file.fileno())), (os.lstat(FOLDER),)
-                sources = os.stat(Path(__file__)), os.stat(SOURCES)
-                for held, like in zip(statuses, sources, strict=True):
-                    if not all(_is_as_private(status, like) for status in held):
-                        raise UnfitPackError("could have been written by others than the sources")
-            return file.read()
+        if private_folder.POSIX:
+            held = os.lstat(path), os.lstat(FOLDER)
+            sources = os.stat(Path(__file__)), os.stat(SOURCES)
+            if not stat.S_ISREG(held[0].st_mode) or not all(map(_is_as_private, held, sources)):
+                raise UnfitPackError("could have been written by others than the sources")
+        return path.read_bytes()
     except OSError as error:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             raise UnfitPackError("is not installed") from None
