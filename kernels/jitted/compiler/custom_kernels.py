@@ -142,13 +142,13 @@ def _required_ops(requirements):
 
 
 @lru_cache(maxsize=256)
-def kernel_pointers(dtype, requirements=frozenset(), processes=1):
+def kernel_pointers(dtype, requirements=frozenset(), processes=1, ahead=frozenset()):
     """Return the kernel pointers (kernels,) int64 of a call with custom ops.
 
     Arguments as in `tables.kernel_pointers`; requirements hold those of the custom ops too.
     """
     ops = _required_ops(requirements)  # first: names may get other ops while kernels compile
-    pointers = tables.kernel_pointers(dtype, requirements, processes).copy()
+    pointers = tables.kernel_pointers(dtype, requirements, processes, ahead).copy()
     names = [name for name, kernel in definitions().items() if kernel.indirect]
     for family, op in ops.items():
         pointers[names.index(_family(family).name)] = _address(op, np.dtype(dtype).name)

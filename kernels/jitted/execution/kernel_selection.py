@@ -58,18 +58,12 @@ def _for_rows(ops, purpose):
     return required_kernels
 
 
-def _for_batches(ops, dtype, input_kernels):
+def _for_batches(ops):
     """Return the set of requirements of a forward pass on a batch, whatever its purpose.
 
-    ops: the op table (rows,); dtype: the network's; input_kernels: the set of requirements of the
-    kernels that read X.
+    ops: the op table (rows,).
     """
-    required_kernels = {"batch", "tiles"}
-    if ops["A"][0] < 0:
-        required_kernels.add("reading")
-    elif ops["stats"][0] == 0 and np.dtype(dtype).name in input_kernels:
-        required_kernels.add("pick")
-    return required_kernels
+    return {"batch", "tiles"} | ({"reading"} if ops["A"][0] < 0 else set())
 
 
 def _derivatives(ops):
@@ -134,18 +128,19 @@ def required_for_groups(group_losses):
     return {"blocks"} if len(group_losses) else set()
 
 
-def kernel_pointers(dtype, requirements=frozenset(), processes=1):
+def kernel_pointers(dtype, requirements=frozenset(), processes=1, ahead=frozenset()):
     """Return the kernel pointers (kernels,) int64 for networks of `dtype`.
 
     requirements: the frozenset of a call's requirements, whose kernels are compiled or loaded;
-    processes: how many may compile at the same time.
+    processes: how many may compile at the same time; ahead: a frozenset of requirements of calls to
+    come, whose kernels are compiled too if any are.
     """
     custom = tuple(f"{family} " for family in FAMILIES)
     if any(requirement.startswith(custom) for requirement in requirements):
         from ..compiler import custom_kernels  # custom ops are always compiled
 
-        return custom_kernels.kernel_pointers(dtype, requirements, processes)
-    return tables.kernel_pointers(dtype, requirements, processes)
+        return custom_kernels.kernel_pointers(dtype, requirements, processes, ahead)
+    return tables.kernel_pointers(dtype, requirements, processes, ahead)
 
 
 def kernel_ptrs_of(ops, dtype, purpose, required_kernels=(), settings=None):
@@ -178,11 +173,13 @@ def _kernel_ptrs(ops, dtype, purpose, required_kernels, processes):
     """
     ops = np.frombuffer(ops, OP)
     required = _for_rows(ops, purpose).union(required_kernels)
-    required |= {"row"} if purpose == "single" else _for_batches(ops, dtype, required_kernels)
+    required |= {"row"} if purpose == "single" else _for_batches(ops)
     if purpose in ("gradient", "fit"):
         required |= _for_gradients(ops) | set(map(in_training, required))
+    ahead = set()
     if purpose == "fit":
         required |= _for_updates(ops) | {"fit"}
+        ahead = _for_rows(ops, "predict") | {"predict"}  # a prediction follows most fits
     if purpose == "predict":
         required.add("predict")
-    return kernel_pointers(dtype, frozenset(required), processes)
+    return kernel_pointers(dtype, frozenset(required), processes, frozenset(ahead))

@@ -198,13 +198,22 @@ def strided_requirement(dtype, n_out):
     return f"strided {DTYPE_NAMES[dtype]} for {n_out}"
 
 
-def required_kernels(kind, X, n_out):
+def is_unconverted(op, x, dtype):
+    """Return a bool: whether rows of X are laid out by a kernel that converts and scales nothing.
+
+    op: the INPUT op row; x: the Input that describes X; dtype: the network's np.dtype.
+    """
+    return op["stats"] == 0 and x.column_stride == 1 and x.dtype_code == DTYPE_CODES.get(dtype)
+
+
+def required_kernels(kind, X, n_out, unconverted):
     """Return a set: the requirements (names) of the kernels that read X as an InputKind `kind`.
 
-    X: an array or SparseRows; n_out: units of the first DENSE op row.
+    X: an array or SparseRows; n_out: units of the first DENSE op row; unconverted: a bool, see
+    `is_unconverted`.
     """
     if kind == InputKind.LAID_OUT:
-        return {reader(X), "input"}
+        return {"pick" if unconverted else reader(X), "input"}
     required = {*KERNELS[kind]}
     if kind < InputKind.STRIDED:
         return required | {reader(X)}
@@ -224,5 +233,6 @@ def select_strategy(ops, state, X, dtype, batch):
     """
     x, keepalive = describe_input(X)
     kind = select_kind(ops, state, keepalive, x, dtype, batch)
-    required = required_kernels(kind, keepalive, int(ops["n_out"][1]))
+    unconverted = is_unconverted(ops[0], x, np.dtype(dtype))
+    required = required_kernels(kind, keepalive, int(ops["n_out"][1]), unconverted)
     return x._replace(kind=int(kind)), keepalive, required

@@ -29,21 +29,26 @@ class _Table(NamedTuple):
     linked: set[int]  # places that hold a compiled kernel
 
 
-def _provide(names, processes=1):
+def _provide(names, processes=1, ahead=()):
     """Link the objects of these names that are not linked yet; those that are missing are compiled.
 
-    processes: how many may compile at the same time, this one included.
+    processes: how many may compile at the same time, this one included; ahead: names of objects
+    that are compiled too, not linked, if any others are.
     """
     with linker.lock:
-        names = [name for name in names if name not in linker.LINKER.addresses]
+        linked = linker.LINKER.addresses
+        names = [name for name in names if name not in linked]
         if not names:
             return
-        read = source().store.read
-        found = {name: read(name) for name in names}
+        store = source().store
+        found = {name: store.read(name) for name in names}
         missing = [name for name in names if found[name] is None]
         if missing:
+            ahead = [name for name in ahead if name not in linked | found]
+            ahead = [name for name in ahead if not store.holds(name)]
             compiler = importlib.import_module("..compiler.production", __package__)
-            found |= compiler.produce(missing, processes)
+            codes = compiler.produce([*missing, *ahead], processes)
+            found |= {name: codes[name] for name in missing}
         linker.LINKER.link(found)
 
 
@@ -87,16 +92,21 @@ def required_kernels_of(requirements, dtype):
 
 
 @lru_cache(maxsize=256)
-def kernel_pointers(dtype, requirements=frozenset(), processes=1):
+def kernel_pointers(dtype, requirements=frozenset(), processes=1, ahead=frozenset()):
     """Return the kernel pointers (kernels,) int64 of a call, for networks of `dtype`.
 
     requirements: a frozenset of the call's requirements; processes: how many may compile at the
-    same time, this one included. Every kernel that the call needs is linked. At other places are
-    stand-ins, or outside debug mode kernels that earlier calls needed.
+    same time, this one included; ahead: a frozenset of requirements of calls to come, whose kernels
+    are compiled if any of this call's are. Every kernel that the call needs is linked. At other
+    places are stand-ins, or outside debug mode kernels that earlier calls needed.
     """
     dtype = _name(dtype)
     required = required_kernels_of(requirements, dtype)
-    _provide([name for _, kernel in required for name in objects_of_call(kernel, dtype)], processes)
+    wanted, later = (
+        [name for _, kernel in kernels for name in objects_of_call(kernel, dtype)]
+        for kernels in (required, required_kernels_of(ahead, dtype))
+    )
+    _provide(wanted, processes, later)
     table = _table(dtype)
     places = [place for place, kernel in required if kernel.indirect]
     for place, kernel in required:

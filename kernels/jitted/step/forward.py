@@ -57,7 +57,8 @@ def _lay_out_input(kernel_ptrs, model, workspace, X, row_indices, team):
     m, m_padded = row_indices.size, pad_to_cache_lines(row_indices.size, buffer.itemsize)
     first, last = partition_cache_lines(m, buffer.itemsize, team.tid, team.n_threads)
     width = min(op.n_out, GATHER_BLOCK_FEATURES)
-    # Examples of the network's dtype that are not scaled are gathered without a conversion.
+    # Examples of the network's dtype that are not scaled are gathered without a conversion, as
+    # `strategy.is_unconverted` says.
     unconverted = (
         op.stats == 0
         and X.column_stride == 1
