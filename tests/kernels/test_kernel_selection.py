@@ -24,7 +24,7 @@ Y = np.arange(20) % 2
 @pytest.fixture
 def forgetful(monkeypatch):
     """Programs that do not name the kernels which read rows in place."""
-    monkeypatch.setattr(strategy, "required_kernels", lambda kind, X, n_out: set())
+    monkeypatch.setattr(strategy, "required_kernels", lambda *_: set())
     kernel_selection._kernel_ptrs.cache_clear()
     yield
     kernel_selection._kernel_ptrs.cache_clear()
