@@ -26,12 +26,12 @@ WRONG = """
 import numpy as np
 from fastnn.kernels.jitted.codegen.pointers import view
 from fastnn.kernels.jitted.compiler.definitions import entry, indirect
-from fastnn.kernels.jitted.compiler.jit import kernel
+from fastnn.kernels.jitted.compiler.jit import runnable
 from fastnn.kernels.jitted.loader.tables import entry_point, kernel_pointers
 from fastnn.kernels.jitted.threads.scratch import scratch
 from fastnn.kernels.jitted.threads.team import run_parallel
 
-@kernel
+@runnable
 def behind_itself(x):
     return x[x.size]
 

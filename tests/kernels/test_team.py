@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from fastnn.kernels.jitted.codegen import barrier
-from fastnn.kernels.jitted.compiler.jit import kernel
+from fastnn.kernels.jitted.compiler.jit import runnable
 from fastnn.kernels.jitted.execution import entry
 from fastnn.kernels.jitted.threads import team
 
@@ -27,7 +27,7 @@ X = rng.normal(size=(700, 40)).astype(np.float32)
 y = (X[:, 0] * X[:, 1] > 0).astype(int) + (X[:, 2] > 1)
 
 
-@kernel
+@runnable
 def count(turns, total, team):
     """Let every thread add 1 to each total in its turn, and see that nobody was early."""
     late = 0
@@ -41,7 +41,7 @@ def count(turns, total, team):
     return 1000 * team.n_threads + late
 
 
-@kernel
+@runnable
 def wait_for_first(total, team):
     """Let thread 0 compute for long, while the others wait; the time is in total[0]."""
     if team.tid == 0:

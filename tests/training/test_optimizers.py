@@ -142,9 +142,12 @@ class TestTorch:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_sweep_in_cache_lines_gives_the_bits_of_the_whole(method, dtype):
     """Members of a team share parameters out by lines, so the bits must not depend on the cut."""
+    from fastnn.kernels.jitted.compiler.jit import runnable
     from fastnn.kernels.jitted.ops import optimizers
     from fastnn.kernels.records import StepNumbers
 
+    penalize = runnable(optimizers.penalize.function)
+    step = runnable(optimizers.step.functions[method])
     numbers = StepNumbers(7, 0.01, 0.1, 0.9, 0.999, 1e-8, weight_decay=0.02)
 
     def swept(pieces):
@@ -152,8 +155,8 @@ def test_a_sweep_in_cache_lines_gives_the_bits_of_the_whole(method, dtype):
         arrays = [abs(rng.normal(size=1200)).astype(dtype) for _ in range(4)]
         for piece in pieces:
             p, g, v, s = (array[piece] for array in arrays)
-            optimizers.penalize.kernel(p, g, 0.3, 0.01)
-            optimizers.step.kernels[method](p, g, v, s, numbers._replace(n_decayed=p.size))
+            penalize(p, g, 0.3, 0.01)
+            step(p, g, v, s, numbers._replace(n_decayed=p.size))
         return np.concatenate(arrays)
 
     line, whole = 64 // np.dtype(dtype).itemsize, swept([slice(None)])

@@ -165,7 +165,7 @@ def indirect(signature, requires=None, entrance=False):
 
             return types.none(table, shape), codegen
 
-        call.kernel = kernel(function)
+        call.function = function
         call.__doc__ = function.__doc__
         return call
 
@@ -226,7 +226,7 @@ def indirect_each(signature, functions, entrance=False):
 
         return types.none(table, types.int64, shape), codegen
 
-    call.kernels = [kernel(function) for function in functions.values()]
+    call.functions = tuple(functions.values())
     return call
 
 

@@ -7,8 +7,10 @@ import gc
 import os
 
 import numba
+from numba.core.compiler import Compiler
 
 from ...debug import DEBUG
+from .pipeline import KernelPipeline
 
 #: LLVM's fast-math flags of most kernels. LLVM may compute sums in any order, fuse multiplications
 #: with additions, ignore the sign of zero, and approximate reciprocals and functions. It must keep
@@ -49,10 +51,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_wake)
 
 
-def _decorate(fastmath, **flags):
+def _decorate(fastmath, pipeline=KernelPipeline, **flags):
     """Return a decorator that makes a function a dispatcher of Numba's, by numba.njit.
 
-    fastmath: a set of names of LLVM's fast-math flags; flags: further arguments of numba.njit. All
+    fastmath: a set of names of LLVM's fast-math flags; pipeline: the class of Numba's pipeline that
+    compiles the function; flags: further arguments of numba.njit. All
     decorators of this module share five flags. nogil: threads of a team run a kernel at the same
     time. error_model: Python's zero-division check would keep LLVM from vectorising a loop with a
     division. boundscheck: only in debug mode, because entry points check shapes. _nrt=False:
@@ -66,6 +69,7 @@ def _decorate(fastmath, **flags):
         _nrt=False,
         no_cfunc_wrapper=True,
         fastmath=fastmath,
+        pipeline_class=pipeline,
         **flags,
     )
 
@@ -77,3 +81,5 @@ kernel = _decorate(REORDER)
 inlined = _decorate(REORDER, inline="always")
 #: Decorates error-compensated arithmetic, which LLVM must compute in the order of the source.
 exact = _decorate({"contract"}, forceinline=True)
+#: Decorates a function that Python calls too, and that may hold whatever Numba takes: a user's.
+runnable = _decorate(REORDER, Compiler)

@@ -10,16 +10,16 @@ import types
 
 import numpy as np
 
-from .jit import kernel
+from .jit import runnable
 
 
-@kernel
+@runnable
 def where_number(condition, x, y):
     """Return x if the condition holds, else y; all are numbers."""
     return x if condition else y
 
 
-@kernel
+@runnable
 def clip_number(a, a_min, a_max):
     """Return the number a, but at least a_min and at most a_max; NaN stays NaN."""
     return a_min if a < a_min else (a_max if a > a_max else a)
@@ -54,4 +54,4 @@ def compiled(function):
     copy = types.FunctionType(
         function.__code__, names, function.__name__, function.__defaults__, cells
     )
-    return kernel(copy)
+    return runnable(copy)

@@ -19,6 +19,7 @@ from ..loader.manifest import kernel_of
 from .definitions import definitions
 from .entrance_code import entrance_module
 from .jit import kernel, uncollected
+from .pipeline import KernelPipeline
 from .signatures import abi_argument_types, network_type
 
 #: Numba's type of a result, by its letter in a definition.
@@ -37,10 +38,9 @@ def _numba_library(dispatcher, signature, result):
     """
     descriptor, flags = dispatcher.targetdescr, compiler.Flags()
     descriptor.options.parse_as_flags(flags, dispatcher.targetoptions)
-    flags.no_compile = flags.no_cpython_wrapper = True
     found = compiler.compile_extra(
         descriptor.typing_context, descriptor.target_context, dispatcher.py_func, signature,
-        result, flags, {},
+        result, flags, {}, pipeline_class=KernelPipeline,
     )  # fmt: skip
     return found.library, found.fndesc.llvm_func_name
 
