@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ._display.short_repr import ShortRepr
+from ._display.short_repr import ShortRepr, frozen
 from ._habits import answers
 from ._validation import arguments
 
@@ -25,7 +25,7 @@ class Initializer(Protocol):
         """Return W (n_in, n_out) in float64."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Random(ShortRepr):
     """Normal numbers times a scale; ``Random(scale=10)`` is the course's example of too large.
 

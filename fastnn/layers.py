@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, get_args
 
 from . import activations, initializers
-from ._display.short_repr import ShortRepr
+from ._display.short_repr import ShortRepr, frozen
 from ._habits import answers
 from ._validation import arguments
 from .errors import SettingError
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@frozen
 class Dense(ShortRepr):
     """A fully connected layer: A = g(X W + b), with W (n_in, units) and b (units,).
 
@@ -67,7 +67,7 @@ class Dense(ShortRepr):
             arguments.check_fields(self, max_norm=arguments.positive)
 
 
-@dataclass(frozen=True)
+@frozen
 class Activation(ShortRepr):
     """An activation on its own: A = g(X), of the shape of X.
 
@@ -88,7 +88,7 @@ class Activation(ShortRepr):
         object.__setattr__(self, "function", activations.resolve(self.function))
 
 
-@dataclass(frozen=True)
+@frozen
 class Dropout(ShortRepr):
     """Inverted dropout: while training, each unit is kept with probability 1 − rate.
 
@@ -113,7 +113,7 @@ class Dropout(ShortRepr):
         arguments.check_fields(self, rate=arguments.fraction)
 
 
-@dataclass(frozen=True)
+@frozen
 class GaussianNoise(ShortRepr):
     """Normal noise that is added while training: A = X + stddev · N(0, 1).
 
@@ -134,7 +134,7 @@ class GaussianNoise(ShortRepr):
         arguments.check_fields(self, stddev=arguments.nonnegative)
 
 
-@dataclass(frozen=True)
+@frozen
 class BatchNorm(ShortRepr):
     """Batch normalisation: A = γ (X − μ) / √(σ² + ε) + β, feature by feature.
 
@@ -161,7 +161,7 @@ class BatchNorm(ShortRepr):
         arguments.check_fields(self, momentum=arguments.fraction, epsilon=arguments.positive)
 
 
-@dataclass(frozen=True)
+@frozen
 class Rescaling(ShortRepr):
     """The first layer: A = X · scale + offset, applied while X is read; X itself stays as it is.
 
@@ -187,7 +187,7 @@ class Rescaling(ShortRepr):
             raise SettingError("scale is 0, which would erase every input; give another factor")
 
 
-@dataclass(frozen=True)
+@frozen
 class Normalization(ShortRepr):
     """The first layer: z-scores (X − μ) / σ, with μ and σ of the training data of the first fit.
 

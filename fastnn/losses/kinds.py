@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from fastnn._display.short_repr import ShortRepr
+from fastnn._display.short_repr import ShortRepr, frozen
 from fastnn._habits import answers
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
@@ -21,7 +20,7 @@ class TargetCheck(Protocol):
         """Return what `fit` was given as y as targets Y (m, K), or raise a sentence about it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Loss(ShortRepr):
     """What every loss states; built-in ones are subclasses, and members of the kernels' `Loss`.
 
@@ -72,21 +71,21 @@ class Loss(ShortRepr):
         return False
 
 
-@dataclass(frozen=True)
+@frozen
 class SquaredError(Loss):
     """½(ŷ − y)², as in the notes."""
 
     code = Code.SQUARED_ERROR
 
 
-@dataclass(frozen=True)
+@frozen
 class AbsoluteError(Loss):
     """|ŷ − y|, with derivative 0 at 0."""
 
     code = Code.ABSOLUTE_ERROR
 
 
-@dataclass(frozen=True)
+@frozen
 class Huber(Loss):
     """½e² up to |e| = delta, delta (|e| − delta/2) beyond, e = ŷ − y: Huber, 1964.
 
@@ -108,7 +107,7 @@ class Huber(Loss):
         return self.delta
 
 
-@dataclass(frozen=True)
+@frozen
 class Quantile(Loss):
     """max(q e, (q − 1) e) with e = y − ŷ: its minimum is the q-th quantile.
 
@@ -131,7 +130,7 @@ class Quantile(Loss):
         return self.q
 
 
-@dataclass(frozen=True)
+@frozen
 class Poisson(Loss):
     """ŷ − y ln ŷ for counts y ≥ 0 and a mean ŷ > 0, which a softplus or an exp output gives."""
 
@@ -140,7 +139,7 @@ class Poisson(Loss):
     check_targets = staticmethod(arguments.count_targets)
 
 
-@dataclass(frozen=True)
+@frozen
 class _LabelSmoothing(ShortRepr):
     """The parameter that both cross-entropies have."""
 
@@ -160,7 +159,7 @@ class _LabelSmoothing(ShortRepr):
         return True
 
 
-@dataclass(frozen=True)
+@frozen
 class BinaryCrossEntropy(_LabelSmoothing, Loss):
     """−y ln a − (1−y) ln(1−a) for sigmoid outputs, computed from their logits.
 
@@ -180,7 +179,7 @@ class BinaryCrossEntropy(_LabelSmoothing, Loss):
         return "binary"
 
 
-@dataclass(frozen=True)
+@frozen
 class CategoricalCrossEntropy(_LabelSmoothing, Loss):
     """−Σ yₖ ln aₖ for a softmax output, computed from its logits.
 

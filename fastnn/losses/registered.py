@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from fastnn._display.short_repr import frozen
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
 from fastnn.kernels import custom_ops
@@ -35,7 +35,7 @@ class Registration(NamedTuple):
 REGISTRY: dict[str, Registration] = {}
 
 
-@dataclass(frozen=True)
+@frozen
 class Registered(Loss):
     """A loss that `register` has made, with a value of its parameter.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
-from .._display.short_repr import ShortRepr
+from .._display.short_repr import ShortRepr, frozen
 from .._habits import answers
 from .._validation import arguments
 from ..kernels.opcodes import Method
@@ -33,7 +33,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Optimizer(ShortRepr):
     """What every optimiser is: a frozen dataclass whose settings are checked by their names."""
 
@@ -53,7 +53,7 @@ class Optimizer(ShortRepr):
         raise TypeError(f"{type(self).__name__} does not say which kernel updates the parameters")
 
 
-@dataclass(frozen=True)
+@frozen
 class GradientDescent(Optimizer):
     """θ ← θ − learning_rate · gradient.
 
@@ -76,7 +76,7 @@ class GradientDescent(Optimizer):
         return {"method": Method.GRADIENT_DESCENT}
 
 
-@dataclass(frozen=True)
+@frozen
 class Adam(Optimizer):
     """θ ← θ − learning_rate · v̂ / (√ŝ + ε), with averages of the gradient and of its square.
 
@@ -114,7 +114,7 @@ class Adam(Optimizer):
         }
 
 
-@dataclass(frozen=True)
+@frozen
 class UncorrectedAdam(Adam):
     """Adam whose ε is not corrected, as in scikit-learn: ε / √(1−β₂ᵗ) in the formula of `Adam`.
 
@@ -127,7 +127,7 @@ class UncorrectedAdam(Adam):
         return super().settings | {"uncorrected": True}
 
 
-@dataclass(frozen=True)
+@frozen
 class Momentum(Optimizer):
     """The step is (1−β) times the other convention's: v ← βv + (1−β)g, θ ← θ − learning_rate · v.
 
@@ -152,7 +152,7 @@ class Momentum(Optimizer):
         return {"method": Method.MOMENTUM, "beta1": self.beta}
 
 
-@dataclass(frozen=True)
+@frozen
 class Nesterov(Optimizer):
     """Momentum that looks ahead: v ← βv + (1−β)g, θ ← θ − learning_rate · (βv + (1−β)g).
 
@@ -174,7 +174,7 @@ class Nesterov(Optimizer):
         return {"method": Method.NESTEROV, "beta1": self.beta}
 
 
-@dataclass(frozen=True)
+@frozen
 class VelocityMomentum(Momentum):
     """v ← βv − learning_rate · g, θ ← θ + v, or with Nesterov's look ahead θ ← θ + βv − rate · g.
 
@@ -198,7 +198,7 @@ class VelocityMomentum(Momentum):
         return super().settings | {"method": method, "velocity": True}
 
 
-@dataclass(frozen=True)
+@frozen
 class RMSprop(Optimizer):
     """s ← βs + (1−β)g², θ ← θ − learning_rate · g / (√s + ε): Tieleman and Hinton, 2012.
 
@@ -222,7 +222,7 @@ class RMSprop(Optimizer):
         return {"method": Method.RMSPROP, "beta1": self.beta, "epsilon": self.epsilon}
 
 
-@dataclass(frozen=True)
+@frozen
 class AdamW(Adam):
     """Adam after W ← W (1 − learning_rate · weight_decay); b, γ and β are spared.
 
@@ -244,7 +244,7 @@ class AdamW(Adam):
         return super().settings | {"method": Method.ADAMW, "weight_decay": self.weight_decay}
 
 
-@dataclass(frozen=True)
+@frozen
 class LBFGS(Optimizer):
     """Limited-memory BFGS of SciPy: an epoch is one of its iterations over all examples.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .._display.short_repr import frozen
 from .._validation import arguments
 from ..errors import SettingError
 from ..kernels.custom_methods import CustomMethod
@@ -15,7 +16,7 @@ from .kinds import CHECKS, Optimizer
 RANGED = ("learning_rate", "beta", "beta1", "beta2", "epsilon", "weight_decay")
 
 
-@dataclass(frozen=True)
+@frozen
 class Registered(Optimizer):
     """An optimiser of a user: a frozen dataclass whose fields are the settings of its rule."""
 
