@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -47,8 +46,7 @@ def _check_schedule(schedule: Any) -> None:
     check_schedule(schedule, Schedule)
 
 
-@dataclass(frozen=True)
-class FitConfig:
+class FitConfig(NamedTuple):
     """How a fit goes over its examples: the arguments of `Network.fit`, checked.
 
     `batch_size` is larger than any number of examples where all are to be taken at once;
