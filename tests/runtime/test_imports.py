@@ -137,7 +137,7 @@ jitted.loader.linker jitted.loader.manifest jitted.loader.pack jitted.loader.pri
 jitted.loader.sealed_file jitted.loader.source jitted.loader.tables jitted.loader.target
 jitted.loader.unrequested jitted.loader.user_cache jitted.partition jitted.records
 jitted.requirements jitted.step jitted.step.fusion jitted.threads jitted.threads.row_worker
-jitted.threads.scratch jitted.threads.team op_registry opcodes records views
+jitted.threads.scratch jitted.threads.team opcodes records views
 """
 LINK = """
 import sys
