@@ -214,11 +214,17 @@ class _Entrance:
         self.builder.ret(POINTER(None))
 
     def refuse(self):
-        """Emit where refused arguments lead: the exception that Python has set, or a TypeError."""
+        """Emit where refused arguments lead: the exception that Python has set, or a TypeError.
+
+        The latter replaces the SystemError that PyTuple_Size sets for what is no tuple.
+        """
         b = self.builder
         b.position_at_end(self.refused)
+        matches = self.api("PyErr_ExceptionMatches", I32, POINTER)
         with b.if_then(self.has_failed()):
-            b.ret(POINTER(None))
+            found = b.call(matches, [self.item("fastnn_SystemError")])
+            with b.if_then(self.is_exactly(found, 0)):
+                b.ret(POINTER(None))
         line = self.text(
             "refused",
             f"kernel {self.kernel}: argument %lld has not the type, dtype, number of dimensions or "

@@ -14,9 +14,10 @@ import numpy as np
 
 #: Functions and objects of Python's C interface that entrances call. All belong to the stable one.
 PYTHON_FUNCTIONS = (
-    "PyBool_FromLong", "PyErr_Format", "PyErr_Occurred", "PyEval_RestoreThread",
-    "PyEval_SaveThread", "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLong",
-    "PyLong_FromLongLong", "PyTuple_GetItem", "PyTuple_Size", "PyType_IsSubtype", "Py_IncRef",
+    "PyBool_FromLong", "PyErr_ExceptionMatches", "PyErr_Format", "PyErr_Occurred",
+    "PyEval_RestoreThread", "PyEval_SaveThread", "PyFloat_AsDouble", "PyFloat_FromDouble",
+    "PyLong_AsLongLong", "PyLong_FromLongLong", "PyTuple_GetItem", "PyTuple_Size",
+    "PyType_IsSubtype", "Py_IncRef",
 )  # fmt: skip
 #: What entrances refer to by address.
 PYTHON_OBJECTS = {
@@ -24,6 +25,7 @@ PYTHON_OBJECTS = {
     "fastnn_ndarray": np.ndarray,
     "fastnn_TypeError": TypeError,
     "fastnn_IndexError": IndexError,
+    "fastnn_SystemError": SystemError,
 }
 
 
@@ -74,7 +76,8 @@ class _Linker:
     def link(self, objects):
         """Link objects; objects: {symbol: object code} of what is not linked yet.
 
-        An object is linked with those that its symbols refer to, or after them.
+        An object is linked with those that its symbols refer to, or after them. Raises RuntimeError
+        if an object lacks the function that it is named after.
         """
         if self._engine is None:
             self._start()
@@ -82,7 +85,10 @@ class _Linker:
             self._engine.add_object_file(self._object(bytes(code)))
         self._engine.finalize_object()
         for symbol in objects:
-            self.addresses[symbol] = self._engine.get_function_address(symbol)
+            address = self._engine.get_function_address(symbol)
+            if not address:  # a call of it would end the process
+                raise RuntimeError(f"the object code of {symbol} has no function of that name")
+            self.addresses[symbol] = address
 
 
 LINKER = _Linker()

@@ -106,16 +106,22 @@ def _read(path):
     to root, and only those may write them who may write the sources.
     """
     try:
-        if private_folder.POSIX:
-            held = os.lstat(path), os.lstat(FOLDER)
-            sources = os.stat(Path(__file__)), os.stat(SOURCES)
-            if not stat.S_ISREG(held[0].st_mode) or not all(map(_is_as_private, held, sources)):
-                raise UnfitPackError("could have been written by others than the sources")
-        return path.read_bytes()
+        _refuse_replaceable(os.lstat(FOLDER), os.stat(SOURCES))
+        sources = os.stat(Path(__file__))
+        _refuse_replaceable(os.lstat(path), sources)
+        with open(path, "rb") as file:
+            _refuse_replaceable(os.fstat(file.fileno()), sources)
+            return file.read()
     except OSError as error:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             raise UnfitPackError("is not installed") from None
         raise UnfitPackError(f"cannot be read ({error.strerror or error})") from None
+
+
+def _refuse_replaceable(status, like):
+    """Raise UnfitPackError if a path is easier to replace than another; both os.stat_result."""
+    if private_folder.POSIX and not _is_as_private(status, like):
+        raise UnfitPackError("could have been written by others than the sources")
 
 
 def _is_as_private(status, like):
@@ -124,4 +130,5 @@ def _is_as_private(status, like):
     alien = status.st_uid not in (0, like.st_uid) or (
         status.st_gid != like.st_gid and status.st_mode & stat.S_IWGRP
     )
-    return not (opened or alien or stat.S_ISLNK(status.st_mode))
+    is_alike = stat.S_IFMT(status.st_mode) == stat.S_IFMT(like.st_mode)  # no link, no pipe
+    return is_alike and not (opened or alien)

@@ -43,4 +43,8 @@ def unseal(content):
         return None
     (length,) = _LENGTH.unpack_from(whole)
     begin = _LENGTH.size
-    return json.loads(bytes(whole[begin : begin + length])), whole[begin + length :]
+    try:
+        description = json.loads(bytes(whole[begin : begin + length]))
+    except ValueError:  # what another version of `seal` may have written
+        return None
+    return description, whole[begin + length :]
