@@ -9,14 +9,19 @@ import pytest
 from fastnn.kernels.jitted.api import matrix_ops
 from fastnn.kernels.jitted.gemm import microkernel
 from fastnn.kernels.jitted.gemm.epilogue import (
-    BETA_BIAS,
-    BETA_ONE,
-    BETA_ZERO,
     EPILOGUE_NONE,
     EPILOGUE_RELU,
     EPILOGUE_RELU_GRAD,
 )
-from fastnn.kernels.jitted.records import Beta, Epilogue, Matrix, Operand
+from fastnn.kernels.jitted.records import (
+    BETA_BIAS,
+    BETA_ONE,
+    BETA_ZERO,
+    Beta,
+    Epilogue,
+    Matrix,
+    Operand,
+)
 
 import fastnn
 from fastnn import Dense, Network, Normalization, Rescaling, kernels
@@ -321,8 +326,7 @@ import numpy as np
 from fastnn import Network, kernels
 from fastnn.kernels.jitted.gemm import microkernel
 from fastnn.kernels.jitted.codegen import cpu
-from fastnn.kernels.jitted.gemm.epilogue import BETA_BIAS
-from fastnn.kernels.jitted.records import Beta, Epilogue, Matrix, Operand
+from fastnn.kernels.jitted.records import BETA_BIAS, Beta, Epilogue, Matrix, Operand
 A, B = np.random.default_rng(0).normal(size=(2, 67, 67))
 C = np.empty((67, 67))
 jitted = kernels.get("jitted")
@@ -358,7 +362,8 @@ CPUS = {
 def test_narrower_cpus_compute_the_same(cpu, tmp_path):
     if sys.maxsize < 2**32 or os.uname().machine != "x86_64":
         pytest.skip("the names of these CPUs are x86-64's")
-    environment = {**os.environ, **CPUS[cpu], "FASTNN_CACHE_DIR": str(tmp_path)}
+    environment = os.environ | CPUS[cpu]
+    environment |= {"FASTNN_CACHE_DIR": str(tmp_path), "FASTNN_KERNELS": "jit"}
     done = subprocess.run(
         [sys.executable, "-c", CHECK], check=False, env=environment, capture_output=True, text=True,
         timeout=300,

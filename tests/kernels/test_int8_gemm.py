@@ -6,9 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted.codegen.cpu import detect_cpu
 from fastnn.kernels.jitted.codegen.vnni import INT8_NR, VECTOR_BYTES, WORD_LANES
-from fastnn.kernels.jitted.compiler import dispatch_table
 from fastnn.kernels.jitted.execution import entry, input_mode
 from fastnn.kernels.jitted.first_layer import quantize, strategy
 from fastnn.kernels.jitted.first_layer.input_descriptor import describe_input
@@ -18,6 +16,8 @@ from fastnn.kernels.jitted.first_layer.int8_narrow_gemm import (
     int8_narrow_forward,
 )
 from fastnn.kernels.jitted.first_layer.sizes import INT8_SCRATCH
+from fastnn.kernels.jitted.loader import tables
+from fastnn.kernels.jitted.loader.source import detect_cpu, manifest
 from fastnn.kernels.jitted.records import Features, Matrix, Scaling
 from fastnn.kernels.jitted.requirements import in_training
 
@@ -309,11 +309,11 @@ def test_float64_and_other_cpus_have_no_such_kernels():
     assert set(strategy.int8_dtypes()) == {np.dtype(np.float32)}
     back = map(in_training, (strategy.INT8_BACKWARD, strategy.INT8_NARROW_BACKWARD))
     names = frozenset({strategy.INT8_FORWARD, strategy.INT8_NARROW_FORWARD, *back})
-    places = [i for i, (_, _, use) in enumerate(dispatch_table.indirect_kernels()) if use in names]
+    places = [i for i, kernel in enumerate(manifest().kernels) if kernel.requires in names]
     assert len(places) == 8  # two of each: for a group or a member, and for a tile
     for dtype, exist in ((np.dtype(np.float64), False), (np.dtype(np.float32), True)):
-        dispatch_table.kernel_pointers(dtype, names)
-        assert {dispatch_table.is_compiled(dtype, place) for place in places} == {exist}
+        tables.kernel_pointers(dtype, names)
+        assert {tables.is_linked(dtype, place) for place in places} == {exist}
 
 
 @pytest.mark.parametrize("scaler", [fastnn.Normalization(), Rescaling(1 / 16, offset=-1)])
