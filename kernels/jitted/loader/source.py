@@ -92,8 +92,8 @@ def source():
     reason = reason or why
     if wanted not in ("", "jit"):
         raise ValueError(
-            f"FASTNN_KERNELS is {wanted}, but {reason}; unset it, or make the pack by "
-            "`python -m fastnn.kernels.build`"
+            f"FASTNN_KERNELS is {wanted}, but {reason}; unset it, or make a pack by "
+            "`fastnn warmup --pack`"
         )
     return Source(UserCache(digest.compiled_here()), None, reason)
 
