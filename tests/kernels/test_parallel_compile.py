@@ -4,13 +4,14 @@ import json
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from fastnn.kernels.jitted.compiler import object_code, parallel_compile, production
 from fastnn.kernels.jitted.compiler.parallel_compile import started_helpers
 from fastnn.kernels.jitted.execution import kernel_selection
-from fastnn.kernels.jitted.loader import user_cache
-from fastnn.kernels.jitted.loader.source import Source, manifest
+from fastnn.kernels.jitted.loader import tables, user_cache
+from fastnn.kernels.jitted.loader.source import Source, manifest, no_compiler
 from fastnn.kernels.jitted.loader.user_cache import UserCache
 
 import fastnn
@@ -20,37 +21,55 @@ from fastnn._runtime import threads
 NAMES = [f"kernel_{i:02} float32" for i in range(20)]
 FORWARD = ("forward.forward_pass", "loop.predict_blocks", "single_row.single_row")
 BACKWARD = ("gradient.batch_gradient", "loop.run_steps", "update.update_parameters")
+#: Codes of helpers: one that never answers, one that says of each object that it has compiled it,
+#: and one that ends after the first.
 SLEEP = "import time; time.sleep(60)\n"
+ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)\n"
+ECHO_ONE = "print(input(), flush=True)\n"
 
 
 @pytest.fixture
 def started(monkeypatch):
-    """The shares and processes of the helpers that a test starts."""
-    found, start = [], parallel_compile._start
+    """The helpers that a test starts."""
+    found = []
 
-    def watched(names):
-        helper = start(names)
-        found.append((names, helper))
-        return helper
+    class Watched(parallel_compile._Helper):
+        def __init__(self):
+            super().__init__()
+            found.append(self)
 
-    monkeypatch.setattr(parallel_compile, "_start", watched)
+    monkeypatch.setattr(parallel_compile, "_Helper", Watched)
     monkeypatch.setattr(parallel_compile, "HELPER_CODE", SLEEP)
     monkeypatch.setattr(parallel_compile, "available_cores", lambda: 64)
     return found
 
 
-def test_every_kernel_is_in_the_order_once_and_helpers_begin_at_the_other_end(started, monkeypatch):
-    monkeypatch.setattr(parallel_compile, "HELPER_CODE", "raise SystemExit\n")
-    with started_helpers(NAMES, 3) as order:
-        assert sorted(order) == NAMES
-    (second, _), (third, _) = started
-    assert order == [*NAMES[::3], *second[::-1], *third[::-1]]
+@pytest.mark.parametrize(("code", "most"), [(ECHO, len(NAMES)), (ECHO_ONE, 2)])
+def test_every_object_is_compiled_once(started, monkeypatch, code, most):
+    """This process takes the first ones; it takes what helpers leave when they fail, too."""
+    monkeypatch.setattr(parallel_compile, "HELPER_CODE", code)
+    theirs, two = [], threading.Event()
+
+    def finished(name):
+        theirs.append(name)
+        if len(theirs) == 2:
+            two.set()
+
+    with started_helpers(NAMES, 3, finished) as order:
+        own = [next(order)]
+        assert two.wait(60)
+        own += order
+    assert len(started) == 2
+    assert own[0] == NAMES[0]
+    assert NAMES[-1] in theirs
+    assert len(theirs) <= most
+    assert sorted(own + theirs) == NAMES
 
 
 @pytest.mark.parametrize("processes", [0, 1])
 def test_one_process_starts_no_helper(started, processes):
     with started_helpers(NAMES, processes) as order:
-        assert order == NAMES
+        assert list(order) == NAMES
     assert not started
 
 
@@ -71,7 +90,7 @@ def test_there_are_never_more_helpers_than_most_or_cores(started, monkeypatch):
 def test_one_thread_of_a_process_has_helpers(started):
     def other():
         with started_helpers(NAMES, 2) as order:
-            assert order == NAMES
+            assert list(order) == NAMES
 
     with started_helpers(NAMES, 2):
         thread = threading.Thread(target=other)
@@ -92,7 +111,7 @@ def test_a_worker_of_multiprocessing_starts_no_helper(started, monkeypatch):
 def test_a_program_that_embeds_python_is_not_started_again(started, monkeypatch, name):
     monkeypatch.setattr(sys, "executable", name)
     with started_helpers(NAMES, 2) as order:
-        assert order == NAMES
+        assert list(order) == NAMES
     assert not started
 
 
@@ -108,37 +127,62 @@ def test_helpers_that_cannot_be_started_are_not_missed(monkeypatch):
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with started_helpers(NAMES, 2) as order:
-        assert sorted(order) == NAMES
+        assert list(order) == NAMES
 
 
 def test_a_helper_that_fails_is_not_missed(started, monkeypatch):
     monkeypatch.setattr(parallel_compile, "HELPER_CODE", "raise SystemExit(3)\n")
     with started_helpers(NAMES, 2) as order:
         assert sorted(order) == NAMES
-        assert started[0][1].wait() == 3
+        assert started[0].process.wait() == 3
 
 
 def test_helpers_are_ended_when_all_is_done(started):
     with started_helpers(NAMES, 3):
         pass
     assert len(started) == 2
-    assert all(helper.returncode for _, helper in started)
+    assert all(helper.process.returncode for helper in started)
 
 
 def test_an_interrupt_ends_helpers(started):
     with pytest.raises(KeyboardInterrupt), started_helpers(NAMES, 3):
         raise KeyboardInterrupt
     assert len(started) == 2
-    assert all(helper.returncode for _, helper in started)
+    assert all(helper.process.returncode for helper in started)
+
+
+def test_helpers_that_are_started_ahead_are_taken(started):
+    with parallel_compile.started_ahead(3):
+        assert len(started) == 2
+        with started_helpers(NAMES[:10], 3):
+            assert len(started) == 2
+        assert [helper.process.poll() is None for helper in started] == [False, True]
+    assert all(helper.process.returncode for helper in started)
+
+
+@pytest.mark.parametrize(
+    ("known", "processes", "helpers"), [(None, 3, 2), (None, 1, 0), ([], 3, 0)]
+)
+def test_helpers_start_ahead_where_no_kernel_is_known(
+    started, monkeypatch, known, processes, helpers
+):
+    """A process that has the list of kernels imports no Numba before it knows what is missing."""
+    if no_compiler():
+        pytest.skip("nothing is compiled here")
+    store = SimpleNamespace(manifest=known)
+    monkeypatch.setattr(tables, "source", lambda: Source(store, None, ""))
+    with tables._helped(processes):
+        assert len(started) == helpers
 
 
 def test_a_helper_ends_with_the_process_that_it_helps(monkeypatch):
     """A process that is killed closes the pipe to its helpers."""
-    endless = "import time\nwhile True: time.sleep(1)\n"
-    monkeypatch.setattr(parallel_compile, "HELPER_CODE", parallel_compile.HELPER_CODE + endless)
-    helper = parallel_compile._start([])
-    helper.communicate()
-    assert helper.returncode == 1
+    code = parallel_compile.HELPER_CODE.rpartition("getattr")[0]
+    endless = f"{code}import time\nwhile True: time.sleep(1)\n"
+    monkeypatch.setattr(parallel_compile, "HELPER_CODE", endless)
+    with parallel_compile._Helper().process as process:
+        process.stdin.close()
+        assert process.wait() == 1
 
 
 def test_a_helper_imports_what_its_process_would(tmp_path, monkeypatch):
@@ -149,17 +193,31 @@ def test_a_helper_imports_what_its_process_would(tmp_path, monkeypatch):
         (folder / "__init__.py").touch()
     (package / "production.py").write_text(
         "import json, os, pathlib\n"
-        "def produce(names):\n"
-        "    told = [names, os.environ['FASTNN_CACHE_DIR'], os.environ['FASTNN_KERNELS']]\n"
+        "def serve(next_name):\n"
+        "    told = [next_name(), os.environ['FASTNN_CACHE_DIR'], os.environ['FASTNN_KERNELS']]\n"
         f"    pathlib.Path({str(tmp_path / 'told')!r}).write_text(json.dumps(told))\n"
     )
     (tmp_path / "json.py").write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path / "lib"), *sys.path])
-    with parallel_compile._start(NAMES[:2]) as helper:
-        assert helper.wait() == 0
+    helper = parallel_compile._Helper()
+    with helper.process as process:
+        assert not helper.compile(NAMES[0])
+        assert process.wait() == 0
     told = json.loads((tmp_path / "told").read_text())
-    assert told == [NAMES[:2], str(user_cache.base_folder()), "jit"]
+    assert told == [NAMES[0], str(user_cache.base_folder()), "jit"]
+
+
+def test_a_helper_compiles_what_the_store_lacks_and_says_so(monkeypatch, capsys):
+    kept, names = {"b": b"other's"}, iter("ab")
+    store = SimpleNamespace(read=kept.get, write=kept.__setitem__)
+    monkeypatch.setattr(production, "source", lambda: Source(store, None, ""))
+    monkeypatch.setattr(object_code, "compile_object", str.encode)
+    monkeypatch.setattr(production.gc, "disable", lambda: None)
+    with pytest.raises(StopIteration):
+        production.serve(lambda: next(names))
+    assert kept == {"a": b"a", "b": b"other's"}
+    assert capsys.readouterr().out == "a\nb\n"
 
 
 def test_what_another_process_has_compiled_meanwhile_is_read(monkeypatch):
@@ -197,9 +255,9 @@ def test_as_many_processes_as_threads_compile(monkeypatch):
     jitted, told = kernels.get("jitted"), []
     table = kernel_selection.kernel_pointers
 
-    def watched(dtype, uses, processes):
+    def watched(dtype, uses, processes, ahead):
         told.append(processes)
-        return table(dtype, uses, processes)
+        return table(dtype, uses, processes, ahead)
 
     monkeypatch.setattr(jitted, "compile_all", lambda dtype, processes: told.append(processes))
     monkeypatch.setattr(kernel_selection, "kernel_pointers", watched)

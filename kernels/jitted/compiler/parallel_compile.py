@@ -13,8 +13,10 @@ import os
 import re
 import subprocess
 import sys
+from collections import deque
 from multiprocessing import parent_process
 from pathlib import Path
+from threading import Thread
 
 from ..loader.source import source
 from ..loader.user_cache import base_folder
@@ -29,12 +31,20 @@ import importlib, json, sys
 sys.path[:], module, function, arguments = json.loads(sys.argv[1])
 getattr(importlib.import_module("{__package__}." + module), function)(*arguments)
 """
-#: Begins the code of a helper. It ignores Ctrl-C, upon which the process that started it kills it,
-#: and it ends when its stdin is closed, which also happens when that process dies.
-HELPER_CODE = """\
-import os, signal, sys, threading
+#: Python code of a helper. A thread of it reads names of objects from stdin. A helper ignores
+#: Ctrl-C, upon which the process that started it kills it, and it ends when its stdin is closed,
+#: which also happens when that process dies.
+HELPER_CODE = f"""\
+import importlib, json, os, queue, signal, sys, threading
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+orders = queue.SimpleQueue()
+def listen():
+    for line in sys.stdin:
+        orders.put(line.rstrip())
+    os._exit(1)
+threading.Thread(target=listen, daemon=True).start()
+sys.path[:], module, function, _ = json.loads(sys.argv[1])
+getattr(importlib.import_module("{__package__}." + module), function)(orders.get)
 """
 
 #: [True] while a thread of this process has helpers, else []. No other thread starts any meanwhile.
@@ -73,43 +83,124 @@ def child_command(module, function, *arguments, code=CHILD_CODE):
     return [sys.executable, *flags, "-P", "-c", code, message]
 
 
-def _start(names):
-    """Start a process that compiles objects of these names into the cache; return its Popen."""
-    return subprocess.Popen(
-        child_command("production", "produce", names, code=HELPER_CODE + CHILD_CODE),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"FASTNN_CACHE_DIR": str(base_folder()), "FASTNN_KERNELS": "jit"},
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-    )
+class _Helper:
+    """A process that compiles objects into the user's cache, one after the other."""
+
+    def __init__(self):
+        """Start the process; it imports Numba while it waits for the name of an object."""
+        self.process = subprocess.Popen(
+            child_command("production", "serve", code=HELPER_CODE),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | {"FASTNN_CACHE_DIR": str(base_folder()), "FASTNN_KERNELS": "jit"},
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+
+    def compile(self, name):
+        """Have it compile the object of that name; return a bool: whether it says that it has."""
+        try:
+            self.process.stdin.write(f"{name}\n")
+            self.process.stdin.flush()
+            return self.process.stdout.readline().rstrip() == name
+        except (OSError, ValueError):  # it has ended, or has been
+            return False
+
+    def end(self):
+        """Kill the process, and close the pipes to it."""
+        self.process.kill()
+        with contextlib.suppress(OSError), self.process:  # a name may lie in the broken pipe
+            pass
+
+
+_ahead: list[_Helper] = []  # helpers that `started_ahead` has started, not taken yet
+
+
+def _start(number, helpers):
+    """Append that many helpers to a list, or as many as the system has processes left for."""
+    with contextlib.suppress(OSError):
+        for _ in range(number):
+            helpers.append(_Helper())
+
+
+def _helpers_of(processes):
+    """Return how many helpers to start if that many processes may compile at the same time."""
+    wanted = min(processes, available_cores(), MAX_HELPERS + 1) - 1
+    return wanted if wanted > 0 and _may_start_helpers() else 0
 
 
 @contextlib.contextmanager
-def started_helpers(names, processes):
-    """Start helpers for a `with` statement; yield the names of objects for this process to compile.
+def started_ahead(processes):
+    """Start helpers for a `with` statement, before it is known what there is to compile.
 
-    names: a list; processes: how many may compile at the same time, this one included. The list is
-    cut into one part for each process. A helper compiles its part from the end; this process goes
-    through all parts from their beginnings. The end of the `with` statement kills all helpers. For
-    few objects none is started.
+    They import Numba while this process does. processes: how many may compile at the same time,
+    this one included.
     """
-    most = min(available_cores(), MAX_HELPERS + 1, len(names) // MIN_KERNELS_PER_PROCESS)
-    n_processes = max(1, min(processes, most))
-    if n_processes > 1 and not _may_start_helpers():
-        n_processes = 1
-    parts = [names[i::n_processes] for i in range(n_processes)]
-    helpers = []
     try:
-        if n_processes > 1:
-            _threads_with_helpers.append(True)
-        with contextlib.suppress(OSError):  # the system may have no process left for a helper
-            for part in parts[1:]:
-                helpers.append(_start(part[::-1]))
-        yield [name for part in parts for name in part]
+        _start(_helpers_of(processes), _ahead)
+        yield
     finally:
-        if n_processes > 1:
+        while _ahead:
+            _ahead.pop().end()
+
+
+def _feed(helper, waiting, finished):
+    """Have a helper compile names from the end of `waiting`, a deque, until there are none.
+
+    finished(name) is called for each. The name at which a helper fails goes back.
+    """
+    while waiting:
+        try:
+            name = waiting.pop()
+        except IndexError:  # another thread took the last one
+            return
+        if not helper.compile(name):
+            waiting.appendleft(name)
+            return
+        finished(name)
+
+
+def _left_over(waiting, feeders):
+    """Yield the names that this process compiles: from the front of `waiting`, a deque.
+
+    feeders: the threads of `_feed`. In the end it waits for them.
+    """
+    while waiting or feeders:
+        try:
+            yield waiting.popleft()
+        except IndexError:
+            while feeders:
+                feeders.pop().join()
+
+
+@contextlib.contextmanager
+def started_helpers(names, processes, finished=lambda name: None):
+    """Start helpers for a `with` statement; yield an iterator of names for this process to compile.
+
+    names: a list of names of objects; processes: how many may compile at the same time, this one
+    included. This process takes names from the front of the list, helpers from its end, each when
+    it has compiled its last one; the iterator ends when all are compiled. finished(name) is called
+    for each name of a helper's, in a thread of this process. For few objects no helper is started.
+    The end of the `with` statement ends all.
+    """
+    waiting, feeders, helpers = deque(names), [], []
+    number = min(_helpers_of(processes), len(names) // MIN_KERNELS_PER_PROCESS - 1)
+    try:
+        if number > 0:
+            _threads_with_helpers.append(True)
+            helpers, _ahead[:] = _ahead[:number], _ahead[number:]
+            _start(number - len(helpers), helpers)
+        for helper in helpers:
+            feeders.append(Thread(target=_feed, args=(helper, waiting, finished), daemon=True))
+            feeders[-1].start()
+        yield _left_over(waiting, feeders)
+    finally:
+        if number > 0:
             _threads_with_helpers.pop()
-        for helper in helpers:  # nothing is lost: this process has been through all objects
-            helper.kill()
-            helper.communicate()
+        for helper in helpers:
+            helper.process.kill()
+        for feeder in feeders:
+            feeder.join()
+        for helper in helpers:
+            helper.end()

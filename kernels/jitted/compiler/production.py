@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+
 from ..loader.manifest import kernel_of
 from ..loader.source import manifest, no_compiler, source
 from .announce import announce
@@ -41,13 +44,38 @@ def produce(names, processes=1):
     if reason:
         raise RuntimeError(f"kernels must be compiled, but {reason}: {', '.join(names[:3])} …")
     announce()
+    from .jit import uncollected
     from .object_code import compile_object
 
-    store, codes = source().store, {}
-    with started_helpers(in_order(names), processes) as order:
-        for name in order:
-            codes[name] = store.read(name)
-            if codes[name] is None:
-                codes[name] = compile_object(name)
-                store.write(name, codes[name])
-    return codes
+    store = source().store
+    with uncollected(), started_helpers(in_order(names), processes) as order:
+        codes = {name: _saved(store, name, compile_object) for name in order}
+    return codes | {
+        name: _saved(store, name, compile_object) for name in names if name not in codes
+    }
+
+
+def _saved(store, name, compile_object):
+    """Return the object code of that name from the store, where it is saved if it is missing."""
+    code = store.read(name)
+    if code is None:
+        code = compile_object(name)
+        store.write(name, code)
+    return code
+
+
+def serve(next_name):
+    """Compile the objects of the names that next_name() returns into the store, for ever.
+
+    This is what a helper does. It writes each name to stdout when its object is saved.
+    """
+    from .definitions import definitions
+    from .object_code import compile_object
+
+    gc.disable()
+    definitions()
+    while True:
+        name = next_name()
+        _saved(source().store, name, compile_object)
+        sys.stdout.write(f"{name}\n")
+        sys.stdout.flush()

@@ -5,6 +5,7 @@ Compiled code calls indirect kernels by a table of their addresses, one for each
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 from ...debug import DEBUG
 from . import linker
 from .manifest import DTYPES, entrance_name, object_name, objects_of_call
-from .source import manifest, source
+from .source import manifest, no_compiler, source
 from .unrequested import stand_in
 
 #: True: the table of a call holds only the kernels that this call requires. A kernel missing in its
@@ -91,6 +92,20 @@ def required_kernels_of(requirements, dtype):
     ]
 
 
+@contextlib.contextmanager
+def _helped(processes):
+    """Start helpers for a `with` statement if a process of these kernels has never compiled before.
+
+    This process imports Numba then to learn which kernels there are, and the helpers do so at the
+    same time. processes: how many may compile at the same time, this one included.
+    """
+    with contextlib.ExitStack() as stack:
+        if processes > 1 and source().store.manifest is None and not no_compiler():
+            helpers = importlib.import_module("..compiler.parallel_compile", __package__)
+            stack.enter_context(helpers.started_ahead(processes))
+        yield
+
+
 @lru_cache(maxsize=256)
 def kernel_pointers(dtype, requirements=frozenset(), processes=1, ahead=frozenset()):
     """Return the kernel pointers (kernels,) int64 of a call, for networks of `dtype`.
@@ -101,12 +116,13 @@ def kernel_pointers(dtype, requirements=frozenset(), processes=1, ahead=frozense
     places are stand-ins, or outside debug mode kernels that earlier calls needed.
     """
     dtype = _name(dtype)
-    required = required_kernels_of(requirements, dtype)
-    wanted, later = (
-        [name for _, kernel in kernels for name in objects_of_call(kernel, dtype)]
-        for kernels in (required, required_kernels_of(ahead, dtype))
-    )
-    _provide(wanted, processes, later)
+    with linker.lock, _helped(processes):
+        required = required_kernels_of(requirements, dtype)
+        wanted, later = (
+            [name for _, kernel in kernels for name in objects_of_call(kernel, dtype)]
+            for kernels in (required, required_kernels_of(ahead, dtype))
+        )
+        _provide(wanted, processes, later)
     table = _table(dtype)
     places = [place for place, kernel in required if kernel.indirect]
     for place, kernel in required:
