@@ -11,6 +11,7 @@ from fastnn import kernels
 from fastnn._version import __version__
 from fastnn.kernels.jitted.loader.digest import compiled_here
 from fastnn.kernels.jitted.loader.source import no_compiler, source
+from fastnn.kernels.jitted.loader.target import llvm
 from fastnn.kernels.jitted.loader.user_cache import base_folder
 
 from .backend import active
@@ -69,10 +70,8 @@ def _version(package: str) -> str:
 
 def _host() -> str:
     """What LLVM calls the processor: it decides which instructions kernels are made of."""
-    from llvmlite import binding
-
-    name: Any = binding.get_host_cpu_name()
-    return str(name)
+    binding: Any = llvm()
+    return str(binding.get_host_cpu_name()) if binding else "not installed"
 
 
 def _backends() -> str:

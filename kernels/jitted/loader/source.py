@@ -64,6 +64,8 @@ def _levels_to_try(wanted):
         return [], "FASTNN_KERNELS is jit"
     if DEBUG:
         return [], "debug mode compiles kernels of its own"
+    if target.llvm() is None:
+        return [], "llvmlite is not installed, which links kernels"
     if wanted and wanted != "pack":
         runs = target.runs_here(wanted)
         return [wanted] * runs, f"this CPU lacks instructions of {wanted}" * (not runs)
@@ -106,6 +108,8 @@ def no_compiler():
         return "Numba's compiler is switched off (NUMBA_DISABLE_JIT)"
     if importlib.util.find_spec("numba") is None:
         return "Numba is not installed"
+    if target.llvm() is None:
+        return "llvmlite is not installed"
     found = digest.version("numba")  # None: its metadata are missing, and it is believed
     numbers = tuple(int(part) for part in (found or "").split(".")[:2] if part.isdecimal())
     if found and numbers < OLDEST_NUMBA:

@@ -50,12 +50,21 @@ def machine():
 
 
 @cache
+def llvm():
+    """Return llvmlite's module `binding`, or None where it is missing or its library is."""
+    try:
+        from llvmlite import binding
+    except (ImportError, OSError):
+        return None
+    return binding
+
+
+@cache
 def _host_features():
     """Return a dict of LLVM's features of this CPU: a name → whether it has it."""
-    from llvmlite import binding
-
+    binding = llvm()
     try:
-        return dict(binding.get_host_cpu_features())
+        return dict(binding.get_host_cpu_features()) if binding else {}
     except RuntimeError:  # LLVM cannot tell on this system
         return {}
 
@@ -77,9 +86,8 @@ def native():
     """Return the Target for which Numba compiles in this process: this CPU, with all it has.
 
     NUMBA_CPU_NAME, NUMBA_CPU_FEATURES and NUMBA_ENABLE_AVX change it, as Numba's manual says.
+    Without llvmlite, which nothing can be compiled without, its name is empty.
     """
-    from llvmlite import binding
-
     cpu, features = (os.environ.get(f"NUMBA_CPU_{name}") for name in ("NAME", "FEATURES"))
     if features is None and (cpu or "").lower() == "generic":
         features = ""
@@ -88,4 +96,6 @@ def native():
         if os.environ.get("NUMBA_ENABLE_AVX") == "0":
             has |= {name: False for name in has if name.startswith("avx")}
         features = ",".join(f"{'+' if on else '-'}{name}" for name, on in sorted(has.items()))
-    return Target(binding.get_host_cpu_name() if cpu is None else cpu, features)
+    if cpu is None:
+        cpu = binding.get_host_cpu_name() if (binding := llvm()) else ""
+    return Target(cpu, features)
