@@ -132,7 +132,7 @@ class TestMeetings:
             "for name in ('SPINS', 'YIELDS'):\n"
             "    setattr(barrier, name, 0 if name != sys.argv[2] else 3)\n"
             "kernels = barrier.barrier_wait, t.count\n"
-            "for f in kernels: f.disable_compile(False); f._cache.disable(); f.recompile()\n"
+            "for f in kernels: f.recompile()\n"
             "assert team.run_parallel(t.count, (np.zeros(200), np.zeros(1)), 3) == 3000\n"
         )
         here = os.path.dirname(__file__)
@@ -342,9 +342,6 @@ class TestFailures:
     def test_a_member_that_cannot_begin_releases_the_others(self):
         class Once:
             """Fails for member 1, as a lack of memory might."""
-
-            def prepare(self, *args):
-                count.prepare(*args)
 
             def __call__(self, *args):
                 if args[-1].tid == 1:

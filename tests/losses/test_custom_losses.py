@@ -161,7 +161,8 @@ def test_threads_do_not_move_a_bit(batch):
 
 def test_another_function_of_its_name_is_compiled_anew(tmp_path):
     """In memory alone: no file of the cache could be taken for that of another function."""
-    from fastnn.kernels.jitted.compiler.disk_cache import cache_folder
+    from fastnn.kernels.jitted.loader.manifest import DTYPES
+    from fastnn.kernels.jitted.loader.source import manifest, source
 
     costs = []
     for scale in (1.0, 3.0):
@@ -175,9 +176,12 @@ def test_another_function_of_its_name_is_compiled_anew(tmp_path):
     losses.register("scaled", lambda a, y: 5 * (a - y) ** 2, lambda a, y: 10 * (a - y))
     found = net.evaluate(X, VALUES[:, 0])["cost"]  # of the network that is there
     assert found == pytest.approx(5 * costs[0])
-    saved = [file.name for file in cache_folder().iterdir()]  # a file is named after its function
-    assert saved
-    assert not [name for name in saved if "custom_loss" in name or "lambda" in name]
+    store = source().store
+    assert store.holds("step.loop.evaluate_blocks float32")
+    assert not store.holds(f"{custom_ops.LOSSES[custom_ops.code_of('scaled')].requirement} float32")
+    if source().level is None:
+        kept = {f"{name.replace(' ', '-')}.code" for d in DTYPES for name in manifest().objects(d)}
+        assert {file.name for file in store.folder.glob("*.code")} <= kept | {"manifest.code"}
 
 
 def test_numpy_alone_runs_what_numba_cannot_compile():
@@ -367,7 +371,7 @@ def test_a_loss_that_a_fit_finds_registered_without_code_ends_it_by_a_sentence()
 
 def test_a_loss_registered_anew_while_kernels_compile_leaves_no_gap_in_the_table(monkeypatch):
     """Another thread may register it; a call through an empty place would end the process."""
-    from fastnn.kernels.jitted.compiler import dispatch_table
+    from fastnn.kernels.jitted.loader import tables
 
     def register(scale):
         losses.register("raced", lambda a, y: scale * (a - y) ** 2,
@@ -375,13 +379,13 @@ def test_a_loss_registered_anew_while_kernels_compile_leaves_no_gap_in_the_table
 
     register(1.0)
     net = Network([Dense(2)], inputs=5, loss="raced", seed=0)
-    pointers = dispatch_table.kernel_pointers
+    pointers = tables.kernel_pointers
 
     def slow(*arguments):
         register(2.0)
         return pointers(*arguments)
 
-    monkeypatch.setattr(dispatch_table, "kernel_pointers", slow)
     expected = ((net.predict(X) - VALUES) ** 2).sum(axis=1).mean()
+    monkeypatch.setattr(tables, "kernel_pointers", slow)
     found = net.evaluate(X, VALUES)["cost"]  # by the loss with which the call began
     assert found == pytest.approx(expected, rel=1e-5)
