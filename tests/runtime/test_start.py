@@ -11,6 +11,8 @@ import pytest
 
 pytestmark = pytest.mark.medium
 
+DTYPES = ("float32", "float64")
+
 FIT = """
 import numpy as np, fastnn
 net = fastnn.Network.mlp([2, 1], output="sigmoid")
@@ -20,11 +22,11 @@ SPEAK = "import os; os.dup2(1, 2)\n" + FIT.replace("progress=False", "progress=T
 
 
 def python(code, **environment):
-    """Run code in a fresh process and return what it prints."""
+    """Run code in a fresh process, which compiles its kernels, and return what it prints."""
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
-        env={**os.environ, **environment}, capture_output=True, text=True, check=False,
-        timeout=300,
+        env={**os.environ, "FASTNN_KERNELS": "jit", **environment},
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
@@ -78,12 +80,15 @@ def test_no_global_package_is_called_kernels():
     assert "fastnn" not in python(code).split()
 
 
-COUNT = (
-    "from fastnn.kernels.jitted.compiler import dispatch_table\n"
-    "kernels = [k for k, _, _ in dispatch_table.indirect_kernels() if k.overloads]\n"
-    "hits = [sum(k.stats.cache_hits.values()) for k in kernels]\n"
-    "print(sum(h > 0 for h in hits), len(hits))"
+#: Notes what this process itself compiles, and not helpers; COUNT prints what it took from the
+#: cache, and all that it linked.
+WATCH = (
+    "from fastnn.kernels.jitted.loader import linker, user_cache\n"
+    "compiled, write = [], user_cache.UserCache.write\n"
+    "def noted(cache, name, code): compiled.append(name); write(cache, name, code)\n"
+    "user_cache.UserCache.write = noted\n"
 )
+COUNT = "linked = len(linker.LINKER.addresses); print(linked - len(compiled), linked)"
 
 
 @pytest.fixture(scope="module")
@@ -106,26 +111,26 @@ def cache(warm, tmp_path):
 
 
 def test_second_process_hits_the_cache(warm):
-    hits, kernels = python(FIT + COUNT, FASTNN_CACHE_DIR=str(warm)).split()
+    hits, kernels = python(WATCH + FIT + COUNT, FASTNN_CACHE_DIR=str(warm)).split()
     assert hits == kernels
     assert int(kernels) > 10
 
 
 def test_a_helper_compiles_a_part_of_a_cold_fit(tmp_path):
-    code = "import fastnn; fastnn.set_num_threads(2)" + FIT + COUNT
+    code = WATCH + "import fastnn; fastnn.set_num_threads(2)" + FIT + COUNT
     hits, kernels = map(int, python(code, FASTNN_CACHE_DIR=str(tmp_path)).split())
     assert 0 < hits < kernels
 
 
-#: Compiles or loads one kernel for each of some dtypes; says how many the cache held.
+#: Compiles or loads one kernel and its entrance for each of some dtypes; says how many of these
+#: objects the cache held.
 DOTS = (
-    "import numpy as np, fastnn\n"
+    WATCH + "import numpy as np, fastnn\n"
     "k = fastnn.kernels.get('jitted')\n"
-    "from fastnn.kernels.jitted.ops.dense import dot\n"
     "for name in {}: x = np.arange(40, dtype=name); assert k.dot(x, x) == 20540\n"
-    "print(sum(dot.stats.cache_hits.values()))"
+    "print(len(linker.LINKER.addresses) - len(compiled))"
 )
-BOTH = DOTS.format(["float32", "float64"])
+BOTH = DOTS.format(DTYPES)
 
 
 class TestFiles:
@@ -134,24 +139,24 @@ class TestFiles:
     def test_two_processes_may_compile_a_function_at_once(self, tmp_path):
         """Each keeps files of its own, so that none replaces or stands for the other's."""
         both = tmp_path / "both"
-        for name in ("float32", "float64"):
+        for name in DTYPES:
             python(DOTS.format([name]), FASTNN_CACHE_DIR=str(tmp_path / name))
             shutil.copytree(tmp_path / name, both, dirs_exist_ok=True)
-        assert python(BOTH, FASTNN_CACHE_DIR=str(both)) == "2"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(both)) == "4"
 
     def test_code_under_another_name_is_not_run(self, tmp_path):
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
-        one, other = tmp_path.rglob("dense.dot*")
+        one, other = (next(tmp_path.rglob(f"*dot-{name}.code")) for name in DTYPES)
         held = one.read_bytes()
         one.write_bytes(other.read_bytes())
         other.write_bytes(held)
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "4"
 
     @pytest.mark.parametrize("damage", ["cut", "empty", "other", "inside", "shared"])
     def test_a_damaged_file_is_compiled_again_and_mended(self, tmp_path, damage):
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
-        file = next(tmp_path.rglob("dense.dot*"))
+        file = next(tmp_path.rglob("*dot-float32.code"))
         whole = file.read_bytes()
         middle = len(whole) // 2
         inside = whole[:middle] + bytes(64) + whole[middle + 64 :]
@@ -161,15 +166,15 @@ class TestFiles:
             if os.name != "posix":
                 pytest.skip("permissions of POSIX")
             file.chmod(0o666)
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "1"
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "3"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "4"
 
     def test_what_a_killed_process_left_is_swept_by_one_that_saves(self, tmp_path):
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
-        file = next(tmp_path.rglob("dense.dot*"))
+        file = next(tmp_path.rglob("*dot-float32.code"))
         left = file.rename(f"{file}.tmp.0")
         os.utime(left, (0, 0))
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "1"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "3"
         assert not left.exists()
 
     def test_a_full_disk_costs_no_kernel_that_is_kept(self, tmp_path):
@@ -177,12 +182,12 @@ class TestFiles:
         full = (
             "import errno, warnings\n"
             "warnings.simplefilter('ignore')\n"
-            "from fastnn.kernels.jitted.compiler import disk_cache\n"
+            "from fastnn.kernels.jitted.loader import private_folder\n"
             "def refuse(*_): raise OSError(errno.ENOSPC, 'No space left on device')\n"
-            "disk_cache._Files.save = refuse\n"
+            "private_folder.write = refuse\n"
         )
-        assert python(full + BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "1"
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "1"
+        assert python(full + BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
 
 
 @pytest.mark.parametrize("collects", [True, False])
@@ -211,7 +216,7 @@ def test_compiling_leaves_the_collector_of_garbage_as_it_was(collects):
 def test_a_child_that_is_forked_during_a_compilation_collects():
     from fastnn.kernels.jitted.compiler import jit
 
-    with jit._uncollected():
+    with jit.uncollected():
         child = os.fork()
         if child == 0:
             os._exit(0 if gc.isenabled() else 1)
@@ -228,7 +233,7 @@ def test_says_once_that_it_compiles(cold):
 
 def test_the_command_says_once_that_it_compiles(cache, tmp_path):
     """What lacks is one kernel, and those that only the command's network needs."""
-    removed = [entry.unlink() for entry in cache.rglob("update.update_parameters-*")]
+    removed = [entry.unlink() for entry in cache.rglob("step.update.update_parameters-*")]
     assert removed
     arguments = ["fastnn", "train", "--epochs", "1", "--layers", "2", "--overwrite"]
     arguments += ["--out", str(tmp_path)]
@@ -282,7 +287,7 @@ class TestCacheTrouble:
         code = f"import os; os.chdir({str(first)!r}); import fastnn.kernels.jitted.backend\n"
         code += f"os.chdir({str(second)!r})\n"
         python(code + BOTH, FASTNN_CACHE_DIR="cache")
-        assert list(first.rglob("dense.dot*"))
+        assert list(first.rglob("*dot-float32.code"))
         assert not list(second.iterdir())
 
     def test_a_file_in_the_way(self, tmp_path):
@@ -305,12 +310,12 @@ def test_without_the_compiler_vectorized_steps_in():
 
 def test_the_first_that_listens_is_told_of_a_compilation_and_no_later_one(monkeypatch):
     """A silent prediction compiles what it needs; the fit after it has more to compile."""
-    from fastnn.kernels.jitted.compiler import disk_cache
+    from fastnn.kernels.jitted.compiler import announce
 
     said = []
-    monkeypatch.setattr(disk_cache, "_listeners", [])
-    disk_cache._announce()
+    monkeypatch.setattr(announce, "_listeners", [])
+    announce.announce()
     for name in ("first", "second"):
-        disk_cache.listen(lambda name=name: said.append(name))
-        disk_cache._announce()
+        announce.listen(lambda name=name: said.append(name))
+        announce.announce()
     assert said == ["first"]
