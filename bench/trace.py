@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from fastnn.kernels.jitted.compiler import dispatch_table, signatures
+from fastnn.kernels.jitted.compiler import definitions, signatures
 from fastnn.kernels.jitted.execution import kernel_selection
+from fastnn.kernels.jitted.loader import tables
 from llvmlite import ir
 from numba import types
 from numba.core import registry
@@ -65,13 +66,18 @@ def _tag(names: list[str], kinds: Sequence[Any]) -> tuple[str, int, int | None] 
 def kernels() -> list[Kernel]:
     """Return all indirect kernels, in the order of the table."""
     found = []
-    for place, (compiled, signature, _) in enumerate(dispatch_table.indirect_kernels()):
-        function = compiled.py_func
+    for place, definition in enumerate(_definitions()):
+        function = definition.function
         room = function.__module__.partition(".jitted.")[2]
         names = list(inspect.signature(function).parameters)
-        tag = _tag(names, signatures.argument_types(signature, types.float64))
+        tag = _tag(names, signatures.argument_types(definition.signature, types.float64))
         found.append(Kernel(place, room, function.__name__, tag))
     return found
+
+
+def _definitions() -> list[definitions.Definition]:
+    """Return the definitions of all indirect kernels, in the order of the table."""
+    return [each for each in definitions.definitions().values() if each.indirect]
 
 
 def require_counter() -> None:
@@ -146,7 +152,7 @@ class Trace:
         """Return a copy of a table of addresses in which traced kernels stand."""
         table = addresses.copy()
         for kernel in self.kernels:
-            if dispatch_table.is_compiled(dtype, kernel.place):
+            if tables.is_linked(dtype, kernel.place):
                 address = int(table[kernel.place])
                 key = np.dtype(dtype).name, address
                 if key not in self.made:
@@ -156,8 +162,8 @@ class Trace:
 
     def _traced(self, dtype: Any, kernel: Kernel, address: int) -> tuple[Any, int]:
         """Compile a function that calls the one at an address and writes a record of the call."""
-        compiled, signature, _ = dispatch_table.indirect_kernels()[kernel.place]
-        context = compiled.targetctx
+        signature = _definitions()[kernel.place].signature
+        context = registry.cpu_target.target_context
         kinds = signatures.abi_argument_types(signature, signatures.network_type(dtype))
         kind = context.call_conv.get_function_type(types.none, kinds)
         name = f"fastnn_traced_{kernel.place}"
