@@ -232,8 +232,8 @@ def installed(trace: Trace) -> Iterator[Trace]:
     """Let programs that begin to run within this block be traced."""
     original = kernel_selection.kernel_pointers
 
-    def table(dtype: Any, uses: Any, processes: Any) -> np.ndarray[Any, Any]:
-        return trace.replaced(dtype, original(dtype, uses, processes))
+    def table(dtype: Any, *wishes: Any) -> np.ndarray[Any, Any]:
+        return trace.replaced(dtype, original(dtype, *wishes))
 
     kernel_selection.kernel_pointers = table
     kernel_selection._kernel_ptrs.cache_clear()
