@@ -14,7 +14,10 @@ from fastnn.kernels.backend import Backend
 
 #: The line that is printed before a compilation.
 COMPILING_NOTE = "fastnn compiles its kernels for this machine; later starts find them in the cache"
+#: Pieces of code from which on a compilation takes seconds, and its progress is shown.
+MANY_KERNELS = 6
 
+_told: list[bool] = []  # [True] once COMPILING_NOTE is said
 _selected: ContextVar[str | None] = ContextVar("fastnn_backend", default=None)
 
 
@@ -75,11 +78,32 @@ def _jitted() -> Backend:
         raise SettingError(str(error)) from None
 
 
-def announce_compilation(say: Callable[[str], object] | None) -> None:
-    """Have `say` called with one line before the first compilation; None stops that."""
+def announce_compilation(
+    say: Callable[[str], object] | None, progress: Callable[[str], object] | None = None
+) -> None:
+    """Have `say` called with one line before the first compilation; None stops that.
+
+    As a compilation of many kernels goes on, `progress` is called with lines that tell how far it
+    has come, from any thread, by one at a time.
+    """
     if active().name == "jitted":
         compiler = importlib.import_module("fastnn.kernels.jitted.compiler.announce")
-        compiler.listen(None if say is None else partial(say, COMPILING_NOTE))
+        compiler.listen(None if say is None else partial(_tell_compilation, say, progress))
+
+
+def _tell_compilation(
+    say: Callable[[str], object],
+    progress: Callable[[str], object] | None,
+    done: int,
+    total: int,
+    part: str,
+) -> None:
+    """Say once in a process that kernels are compiled; tell how many are, and for what."""
+    if not _told:
+        _told.append(True)
+        say(COMPILING_NOTE)
+    if progress is not None and total >= MANY_KERNELS:
+        progress(f"compiling kernels for this machine: {done} of {total} ({part})")
 
 
 def active() -> Backend:

@@ -104,7 +104,7 @@ class ProgressReporter:
     def __enter__(self) -> ProgressReporter:
         self._began = self._written = time.monotonic()
         if self.mode is not False:
-            announce_compilation(self._say)
+            announce_compilation(self._say, self._compiling)
         if self.mode is True and self._draws:
             self._show()
         return self
@@ -115,6 +115,17 @@ class ProgressReporter:
             self._console.print(sentence, style="dim", highlight=False)
         elif self.mode is True:
             self._write(sentence)
+
+    def _compiling(self, text: str) -> None:
+        """Show how far a compilation has come: beside the bar, or in lines some time apart."""
+        now = time.monotonic()
+        if self._draws:
+            if self._bar is None:
+                self._show()
+            self._bar.update(0, [text])
+        elif self.mode is True and now - self._written >= INTERVAL:
+            self._written = now
+            self._write(text)
 
     def _write(self, text: str) -> None:
         """Write a plain line, at once: whoever follows the log sees it."""

@@ -308,14 +308,21 @@ def test_without_the_compiler_vectorized_steps_in():
     assert "NUMBA_DISABLE_JIT" in python(code, NUMBA_DISABLE_JIT="1")
 
 
-def test_the_first_that_listens_is_told_of_a_compilation_and_no_later_one(monkeypatch):
+def test_one_that_listens_is_told_once_that_kernels_are_compiled(monkeypatch):
     """A silent prediction compiles what it needs; the fit after it has more to compile."""
     from fastnn.kernels.jitted.compiler import announce
 
-    said = []
-    monkeypatch.setattr(announce, "_listeners", [])
-    announce.announce()
+    from fastnn._runtime import backend
+
+    said, lines = [], []
+    monkeypatch.setattr(backend, "_told", [])
+    announce.announce(9, "forward pass")
     for name in ("first", "second"):
-        announce.listen(lambda name=name: said.append(name))
-        announce.announce()
+        backend.announce_compilation(lambda line, name=name: said.append(name), lines.append)
+        announce.announce(backend.MANY_KERNELS - 1, "forward pass")
+        announce.announce(9, "forward pass")("training")
+    backend.announce_compilation(None)
+    announce.announce(9, "forward pass")
     assert said == ["first"]
+    counts = ["0 of 9 (forward pass)", "1 of 9 (training)"] * 2
+    assert lines == [f"compiling kernels for this machine: {count}" for count in counts]

@@ -13,12 +13,16 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from fastnn.kernels.jitted.compiler import announce
 from rich.console import Console
 
-from fastnn import Dense, Network
+import fastnn
+from fastnn import Dense, Network, kernels
+from fastnn._runtime import backend
 from fastnn.history import History
 from fastnn.training import progress
 
+jitted = kernels.get("jitted")
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
@@ -57,6 +61,51 @@ def fit(clock, mode, seconds, epochs=20):
             clock[0] += seconds
             history.extend({"cost": [0.5], "validation_accuracy": [0.75]})
             line.update(history)
+
+
+@pytest.mark.skipif(not jitted.available, reason="Numba's compiler is switched off")
+class TestCompilation:
+    """How far the compilation before a fit has come."""
+
+    LINES = (
+        backend.COMPILING_NOTE,
+        "compiling kernels for this machine: 3 of 8 (forward pass)",
+        "compiling kernels for this machine: 6 of 8 (training)",
+    )
+
+    @pytest.fixture
+    def compile_kernels(self, clock, monkeypatch):
+        """Plays a fit that compiles eight kernels, each in four seconds."""
+        monkeypatch.setattr(backend, "_told", [])
+
+        def play(mode):
+            with fastnn.backend("jitted"), progress.ProgressReporter(20, mode):
+                advance = announce.announce(8, "forward pass")
+                for part in ["forward pass"] * 4 + ["training"] * 4:
+                    clock[0] += 4.0
+                    advance(part)
+            announce.announce(8, "forward pass")
+
+        return play
+
+    @pytest.mark.parametrize(("mode", "lines"), [(True, LINES), ("auto", ()), (False, ())])
+    def test_a_log_has_few_lines(self, compile_kernels, place, mode, lines):
+        stream = place(io.StringIO())
+        compile_kernels(mode)
+        assert stream.getvalue().splitlines() == [*lines]
+
+    @pytest.mark.parametrize("mode", [True, "auto"])
+    def test_a_terminal_shows_it_beside_the_bar(self, compile_kernels, place, mode):
+        stream = place(Screen(), force_terminal=True)
+        compile_kernels(mode)
+        shown = CONTROL.sub("", stream.getvalue())
+        assert shown.count(self.LINES[0]) == 1
+        assert "compiling kernels for this machine: 8 of 8 (training)" in shown
+
+    def test_without_progress_a_terminal_shows_nothing(self, compile_kernels, place):
+        stream = place(Screen(), force_terminal=True)
+        compile_kernels(False)
+        assert stream.getvalue() == ""
 
 
 class TestLog:

@@ -1,30 +1,37 @@
-"""Who is told that a compilation begins. This module imports no Numba."""
+"""Who is told of a compilation, and how far it has come. This module imports no Numba."""
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
-#: [], [listener] or [False]. The listener is called once, before the process compiles the first
-#: kernel; [False] says that this compilation has begun.
-_listeners: list[Any] = []
+_listeners: list[Any] = []  # [], or the listener
+_lock = threading.Lock()  # held while the listener is called
 
 
 def listen(listener):
-    """Have listener() called before this process first compiles a kernel.
+    """Have listener(done, total, part) called when a compilation begins, and as it goes on.
 
-    listener: a function, or None to call nobody. If a compilation has begun before, the listener is
-    never called.
+    done of total objects are compiled then; part: what those are for that are compiled now. It is
+    called in any thread, by one at a time. listener: a function, or None to call nobody.
     """
-    if _listeners != [False]:
-        _listeners[:] = [listener] if listener else []
+    _listeners[:] = [listener] if listener else []
 
 
-def announce():
-    """Call the function given to `listen`, because a compilation begins, and forget it afterwards.
+def announce(total, part):
+    """Tell the listener that `total` objects are compiled now, at first those of `part`.
 
-    If `listen` has never been called, nothing happens.
+    Return a function of a part, to be called after each object.
     """
-    found, _listeners[:] = _listeners[:], [False] if _listeners else []
-    for listener in found:
-        if listener:
-            listener()
+    done = -1
+
+    def advance(part):
+        """Tell the listener that one more object is compiled, one of `part`."""
+        nonlocal done
+        with _lock:
+            done += 1
+            for listener in _listeners:
+                listener(done, total, part)
+
+    advance(part)
+    return advance

@@ -146,13 +146,13 @@ def started_ahead(processes):
 
 
 def _feed(helper, waiting, finished):
-    """Have a helper compile names from the end of `waiting`, a deque, until there are none.
+    """Have a helper compile names from the front of `waiting`, a deque, until there are none.
 
     finished(name) is called for each. The name at which a helper fails goes back.
     """
     while waiting:
         try:
-            name = waiting.pop()
+            name = waiting.popleft()
         except IndexError:  # another thread took the last one
             return
         if not helper.compile(name):
@@ -179,10 +179,10 @@ def started_helpers(names, processes, finished=lambda name: None):
     """Start helpers for a `with` statement; yield an iterator of names for this process to compile.
 
     names: a list of names of objects; processes: how many may compile at the same time, this one
-    included. This process takes names from the front of the list, helpers from its end, each when
-    it has compiled its last one; the iterator ends when all are compiled. finished(name) is called
-    for each name of a helper's, in a thread of this process. For few objects no helper is started.
-    The end of the `with` statement ends all.
+    included. This process and helpers take names from the front of the list, each when it has
+    compiled its last one; the iterator ends when all are compiled. finished(name) is called for
+    each name of a helper's, in a thread of this process. For few objects no helper is started. The
+    end of the `with` statement ends all.
     """
     waiting, feeders, helpers = deque(names), [], []
     number = min(_helpers_of(processes), len(names) // MIN_KERNELS_PER_PROCESS - 1)

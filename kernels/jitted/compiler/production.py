@@ -12,22 +12,30 @@ from .parallel_compile import started_helpers
 
 #: Requirements of kernels without which a prediction does.
 _LATE = frozenset({"training", "blocks", "update", "complete", "clip", "penalty", "finish", "fit"})
+#: Modules whose kernels take the longest to compile, more than a second.
+_LONG = ("step.backward.", "step.loop.", "step.update.")
 
 
-def in_order(names):
-    """Return the names of objects in the order in which they are compiled.
+def _part(name, requires):
+    """Return what an object is for: "forward pass", or "training" if only gradients and fits are.
+
+    requires: {name of a kernel: its requirement, or ""}.
+    """
+    requirement = requires[kernel_of(name)[0]]
+    late = requirement in _LATE or requirement.endswith("in training")
+    return "training" if late else "forward pass"
+
+
+def _parts(names):
+    """Return {name of an object: what it is for}, in the order in which they are compiled.
 
     Those that only gradients and fits need come last: a prediction then finds its own even if the
-    fit is interrupted.
+    fit is interrupted. Within a part the longest come first, so that no process waits for another
+    in the end.
     """
     requires = {kernel.name: kernel.requires or "" for kernel in manifest().kernels}
-
-    def is_late(name):
-        """Return a bool: whether an object is needed by gradients and fits only."""
-        requirement = requires[kernel_of(name)[0]]
-        return requirement in _LATE or requirement.endswith("in training")
-
-    return sorted(names, key=is_late)
+    parts = {name: _part(name, requires) for name in names}
+    return dict(sorted(parts.items(), key=lambda x: (x[1], not x[0].startswith(_LONG))))
 
 
 def produce(names, processes=1):
@@ -43,13 +51,21 @@ def produce(names, processes=1):
     reason = no_compiler()
     if reason:
         raise RuntimeError(f"kernels must be compiled, but {reason}: {', '.join(names[:3])} …")
-    announce()
     from .jit import uncollected
     from .object_code import compile_object
 
     store = source().store
-    with uncollected(), started_helpers(in_order(names), processes) as order:
-        codes = {name: _saved(store, name, compile_object) for name in order}
+    codes, parts = {}, _parts(names)
+    advance = announce(len(names), next(iter(parts.values())))
+
+    def finished(name):
+        """Tell whoever listens that the object of that name is compiled."""
+        advance(parts[name])
+
+    with uncollected(), started_helpers(list(parts), processes, finished) as order:
+        for name in order:
+            codes[name] = _saved(store, name, compile_object)
+            finished(name)
     return codes | {
         name: _saved(store, name, compile_object) for name in names if name not in codes
     }
