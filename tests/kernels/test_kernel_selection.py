@@ -54,9 +54,9 @@ def named(monkeypatch):
     """The names that calls hand to the table from here on."""
     names, table = set(), kernel_selection.kernel_pointers
 
-    def watched(dtype, uses, processes):
+    def watched(dtype, uses, *others):
         names.update(uses)
-        return table(dtype, uses, processes)
+        return table(dtype, uses, *others)
 
     kernel_selection._kernel_ptrs.cache_clear()
     monkeypatch.setattr(kernel_selection, "kernel_pointers", watched)
