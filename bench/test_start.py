@@ -1,65 +1,47 @@
-"""Starting, each in a fresh process: the import, the first fit without a cache, and with one."""
+"""Whole processes from start to end, and each kind of start once where no time is taken."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
-TIMED = "import time\nbegan = time.perf_counter()\n{}\nprint(time.perf_counter() - began)"
-IMPORT = TIMED.format("import fastnn")
-FIT = "import numpy as np\n" + TIMED.format(
-    "import fastnn\n"
-    "net = fastnn.Network.mlp([2, 10, 5, 1], output='sigmoid')\n"
-    "net.fit(np.eye(2), [0, 1], epochs=1, progress=False)"
-)
+from .start.contenders import LIBRARIES, MODES, contenders
+from .start.measure import PARTS, check
 
+pytestmark = pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs os.wait4")
 
-def started(code, cache):
-    """Return the seconds that code took in a fresh process, the interpreter's own start apart."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
-        env=os.environ | {"FASTNN_CACHE_DIR": str(cache)}, timeout=200,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return float(done.stdout)
-
-
-@pytest.fixture
-def measure(benchmark, timed):
-    """Return a function that runs code in fresh processes and files what they say of themselves."""
-
-    def run(name, code, caches, rounds):
-        inside = []
-        folders = iter(caches)
-
-        def call():
-            inside.append(started(code, next(folders)))
-
-        timed("start", name)
-        benchmark.pedantic(call, rounds=rounds)
-        benchmark.extra_info["seconds inside"] = sorted(round(s, 3) for s in inside)
-
-    return run
-
-
-def test_import(measure, tmp_path):
-    measure("import fastnn", IMPORT, [tmp_path] * 7, 7)
+NAMES = [f"fastnn {mode}" for mode in MODES] + [name for name in LIBRARIES if name != "fastnn"]
+ROUNDS = {"fastnn cold": 2}  # of the others 7
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """Cache folders, empty at first."""
-    return [tmp_path_factory.mktemp(str(i)) for i in range(2)]
+def known(tmp_path_factory):
+    """Contenders by name, and lines that say which are missing."""
+    found, missing = contenders({}, {}, tmp_path_factory.mktemp("caches"))
+    return {start.name: start for start in found}, missing
 
 
-def test_first_fit_cold(measure, folders):
-    measure("first fit, no cache", FIT, folders, 2)
+@pytest.fixture(scope="module")
+def records():
+    """One record of each contender that has run."""
+    return {}
 
 
-def test_first_fit_warm(measure, folders):
-    if not any(folders[0].iterdir()):
-        started(FIT, folders[0])
-    measure("first fit, warm cache", FIT, folders[:1] * 7, 7)
+@pytest.mark.parametrize("name", NAMES)
+def test_start(name, known, records, timed):
+    starts, missing = known
+    if name not in starts:
+        pytest.skip(next(line for line in missing if line.startswith(f"{name}:")))
+    start, inside = starts[name], []
+    if start.cache:
+        start.run()  # fills it
+
+    def call():
+        records[name] = start.run()
+        check([one for one in starts.values() if one.name in records], records)
+        inside.append({part: round(records[name].get(part, 0), 3) for part in PARTS})
+
+    benchmark = timed("start", name)
+    benchmark.pedantic(call, rounds=ROUNDS.get(name, 7))
+    benchmark.extra_info["seconds inside"] = inside
