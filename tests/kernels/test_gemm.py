@@ -1,5 +1,6 @@
 """The compiled products: right at the edges of every tile, for every layout, on narrower CPUs."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from fastnn.kernels.jitted.api import matrix_ops
+from fastnn.kernels.jitted.compiler.jit import runnable
 from fastnn.kernels.jitted.gemm import microkernel
 from fastnn.kernels.jitted.gemm.epilogue import (
     EPILOGUE_NONE,
@@ -91,6 +93,12 @@ def test_product_at_the_edges_of_every_block(shape, dtype, ta, tb):
     assert np.isnan(numbers[M * N :]).all()
 
 
+@functools.cache
+def multiply_tiles():
+    """The micro-kernel's loop as a function that Python can call."""
+    return runnable(microkernel.multiply_tiles.function)
+
+
 def multiplied(M, N, K, dtype, beta_mode, epilogue, width):
     """A, B, biases, mask and C (M, N) of `multiply_tiles` on rows `width` wide."""
     rng = np.random.default_rng(M + 100 * K)
@@ -99,7 +107,7 @@ def multiplied(M, N, K, dtype, beta_mode, epilogue, width):
     B[:K, 3], B[K - 1, 7], C[-1] = -0.0, np.nan, 5
     C[M, 5], C[M, 7] = np.nan, 1
     mask = C[M:].copy()
-    microkernel.multiply_tiles.kernel(
+    multiply_tiles()(
         M, N, K, Operand(A, 0, K, 1), Matrix(B.reshape(-1), 0, width),
         Matrix(C.reshape(-1), 0, width), Beta(beta_mode, bias, 0),
         Epilogue(epilogue, M * width, 1.25),
@@ -326,6 +334,7 @@ import numpy as np
 from fastnn import Network, kernels
 from fastnn.kernels.jitted.gemm import microkernel
 from fastnn.kernels.jitted.codegen import cpu
+from fastnn.kernels.jitted.compiler.jit import runnable
 from fastnn.kernels.jitted.records import BETA_BIAS, Beta, Epilogue, Matrix, Operand
 A, B = np.random.default_rng(0).normal(size=(2, 67, 67))
 C = np.empty((67, 67))
@@ -341,7 +350,7 @@ for M, N, K, turned in shapes:
 found = set()
 for width in (48, 47):  # by few rows, and by tiles
     a, b, c = A.ravel(), B.ravel(), np.zeros((5, 64))
-    microkernel.multiply_tiles.kernel(
+    runnable(microkernel.multiply_tiles.function)(
         5, width, 7, Operand(a, 0, 7, 1), Matrix(b, 0, 64), Matrix(c.reshape(-1), 0, 64),
         Beta(BETA_BIAS, a, 0), Epilogue(0, 0, 1.0),
     )

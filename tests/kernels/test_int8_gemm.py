@@ -1,12 +1,14 @@
 """Products of bytes with numbers in digits: what is rounded, what is exact, and where they end."""
 
 import ctypes
+import functools
 import mmap
 import sys
 
 import numpy as np
 import pytest
 from fastnn.kernels.jitted.codegen.vnni import INT8_NR, VECTOR_BYTES, WORD_LANES
+from fastnn.kernels.jitted.compiler.jit import runnable
 from fastnn.kernels.jitted.execution import entry, input_mode
 from fastnn.kernels.jitted.first_layer import quantize, strategy
 from fastnn.kernels.jitted.first_layer.input_descriptor import describe_input
@@ -31,11 +33,17 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@functools.cache
+def called(function):
+    """A kernel's function as one that Python can call."""
+    return runnable(function)
+
+
 def in_digits(y):
     """(whole numbers, their unit) of a row, put together again from its words."""
     words = -(-len(y) // VECTOR_BYTES) * WORD_LANES
     room = np.full(quantize.limbs_ld_by_number.py_func(words) + 1, np.nan, np.float32)
-    quantize.quantize_rows_by_number(1, len(y), words, y, 0, len(y), room, 0)
+    called(quantize.quantize_rows_by_number.py_func)(1, len(y), words, y, 0, len(y), room, 0)
     assert np.isnan(room[-1])
     fours = room[: 4 * words].view(np.int8).reshape(-1, 4, 4)[:, :3]
     return fours.transpose(0, 2, 1).reshape(-1, 3) @ np.array([1, 256, 65536]), room[4 * words]
@@ -97,8 +105,7 @@ def products(n, m, N, way, offset=0.0, start=0.0, extent=0):
     Y = rng.normal(size=(n, long + 3)).astype(np.float32)
     C = np.full((n + 1, wide + 4), GUARD)
     C[:n, :wide] = start
-    kernel = KERNELS[way].kernel
-    kernel(
+    called(KERNELS[way].function)(
         n, describe_input(images)[0], order, Features(extent, N), Scaling(0.5, offset),
         Matrix(Y.reshape(-1), 0, long + 3), Matrix(C.reshape(-1), 0, wide + 4),
         work[3 : 3 + INT8_SCRATCH],

@@ -203,10 +203,10 @@ def test_compiling_leaves_the_collector_of_garbage_as_it_was(collects):
     before = gc.isenabled()
     (gc.enable if collects else gc.disable)()
     try:
-        assert jit.kernel(_sound)(1.0) == 2.0
+        assert jit.runnable(_sound)(1.0) == 2.0
         assert gc.isenabled() is collects
         with pytest.raises(numba.TypingError):
-            jit.kernel(_faulty)(1.0)
+            jit.runnable(_faulty)(1.0)
         assert gc.isenabled() is collects
     finally:
         (gc.enable if before else gc.disable)()
