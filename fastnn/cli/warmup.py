@@ -1,4 +1,4 @@
-"""`fastnn warmup`: all kernels compiled into the cache."""
+"""`fastnn warmup`: all kernels compiled into the cache, or into packs of the installation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 
 from fastnn import kernels
 from fastnn._runtime.backend import backend
+from fastnn._runtime.packs import ALL, AUTO, build_pack, parse_levels
 from fastnn._runtime.text import plural
 from fastnn.network.warmup import warmup
 
 from .output import print_note, print_result
-from .verb import Verb
+from .verb import Verb, option
 
 DTYPES = "float32", "float64"
 #: Seconds between two looks at the cache, and between two lines where no bar can be drawn.
@@ -82,7 +83,9 @@ class CompileProgress:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compile the kernels that are not in the cache yet."""
+    """Compile the kernels that are not in the cache yet, or packs."""
+    if arguments.pack is not None:
+        return compile_packs(parse_levels(arguments.pack))
     compiled, began = 0, time.monotonic()
     for dtype in DTYPES:
         with backend("jitted"), CompileProgress(dtype) as progress:
@@ -97,4 +100,22 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-VERB = Verb("compile all kernels now, so that no first fit has to", run)
+def compile_packs(levels: list[str]) -> int:
+    """Compile a pack for each level, and say where it lies."""
+    for level in levels:
+        began = time.monotonic()
+        print_note(f"compiling all kernels for {level}, which takes one to three minutes …")
+        path = build_pack(level)
+        seconds, size = time.monotonic() - began, path.stat().st_size / 1e6
+        print_result(f"wrote {path}, {size:.1f} MB, in {seconds:.0f} s")
+    print_result("All users of this installation get these kernels; `fastnn info` says whether.")
+    return 0
+
+
+PACK = option(
+    "--pack", metavar="LEVELS", nargs="?", const=AUTO,
+    help="compile them into the installation, for all its users and all CPUs of these levels: "
+    f"x86-64-v3,x86-64-v4 for instance, {ALL}, or {AUTO} (the default), the best of this CPU",
+)  # fmt: skip
+
+VERB = Verb("compile all kernels now, so that no first fit has to", run, (PACK,), compiles=False)
