@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Rooms of fastnn/ from the ground up; a module imports from lower floors and from its own room.
 FLOORS = (
     {"kernels"},
-    {"_display", "_moved", "_version", "errors"},
+    {"_display", "_moved", "_packaging", "_version", "errors"},
     {"_habits"},
     {"_lazy", "_validation", "history"},
     {"_runtime", "activations", "initializers", "losses", "optimizers", "schedules", "spaces"},

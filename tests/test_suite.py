@@ -9,7 +9,9 @@ TESTS = Path(__file__).parent
 FILES = sorted(TESTS.rglob("*.py"))
 CLOCKS = {"monotonic", "perf_counter", "process_time", "thread_time", "time"}
 #: Rooms whose tests stand elsewhere: beside those of what uses them, or at the top.
-ELSEWHERE = {"_display", "_habits", "_runtime", "_validation", "examples", "lowering"}
+ELSEWHERE = {
+    "_display", "_habits", "_packaging", "_runtime", "_validation", "examples", "lowering",
+}  # fmt: skip
 
 
 def is_marked(node, name):
