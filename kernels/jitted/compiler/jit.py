@@ -54,13 +54,13 @@ if hasattr(os, "register_at_fork"):
 def _decorate(fastmath, pipeline=KernelPipeline, **flags):
     """Return a decorator that makes a function a dispatcher of Numba's, by numba.njit.
 
-    fastmath: a set of names of LLVM's fast-math flags; pipeline: the class of Numba's pipeline that
-    compiles the function; flags: further arguments of numba.njit. All
-    decorators of this module share five flags. nogil: threads of a team run a kernel at the same
-    time. error_model: Python's zero-division check would keep LLVM from vectorising a loop with a
-    division. boundscheck: only in debug mode, because entry points check shapes. _nrt=False:
-    kernels allocate nothing, and counting references took a fifth of a small net's step.
-    no_cfunc_wrapper: C code never calls kernels.
+    fastmath: a set of names of LLVM's fast-math flags; pipeline: the class of the pipeline that
+    compiles the function; flags: further arguments of numba.njit. All decorators of this module
+    share five flags. nogil: threads of a team run a kernel at the same time. error_model: Python's
+    zero-division check would keep LLVM from vectorising a loop with a division. boundscheck: only
+    in debug mode, because entry points check shapes. _nrt=False: kernels allocate nothing, and
+    counting references took a fifth of a small net's step. no_cfunc_wrapper: C code never calls
+    kernels.
     """
     return numba.njit(
         nogil=True,

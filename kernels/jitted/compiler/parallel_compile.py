@@ -33,7 +33,8 @@ getattr(importlib.import_module("{__package__}." + module), function)(*arguments
 """
 #: Python code of a helper. A thread of it reads names of objects from stdin. A helper ignores
 #: Ctrl-C, upon which the process that started it kills it, and it ends when its stdin is closed,
-#: which also happens when that process dies.
+#: which also happens when that process dies. It hides SciPy, which Numba would import for products
+#: of NumPy's matrices, a third of a second; kernels have their own.
 HELPER_CODE = f"""\
 import importlib, json, os, queue, signal, sys, threading
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -44,6 +45,7 @@ def listen():
     os._exit(1)
 threading.Thread(target=listen, daemon=True).start()
 sys.path[:], module, function, _ = json.loads(sys.argv[1])
+sys.modules["scipy"] = None
 getattr(importlib.import_module("{__package__}." + module), function)(orders.get)
 """
 
