@@ -67,7 +67,8 @@ def build_wheel(
     """Build a wheel in a folder and return its name; pip and other front ends call it."""
     levels = requested_levels()
     if not levels:
-        return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+        name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+        return name
     with tempfile.TemporaryDirectory() as folder:
         pure = build_meta.build_wheel(folder, config_settings, metadata_directory)
         packed = add_packs(Path(folder, pure), levels)

@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .cpu import detect_cpu
+from ..loader.source import detect_cpu
 
 INT32, INT64 = ir.IntType(32), ir.IntType(64)  # types in LLVM
 void, index = types.void, types.intp  # types in Numba; index is int64

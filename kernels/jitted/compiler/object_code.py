@@ -79,8 +79,8 @@ def _require_known(module, name):
     the two waits of `loader/linker.py`, and LLVM's intrinsics.
     """
     called = {item.name for item in module.functions if item.is_declaration} - waits().keys()
-    unknown = {item for item in called if not item.startswith("llvm.")}
-    unknown = sorted(item for item in unknown if llvm.address_of_symbol(item) is None)
+    outside = sorted(item for item in called if not item.startswith("llvm."))
+    unknown = [item for item in outside if llvm.address_of_symbol(item) is None]
     if unknown:
         raise RuntimeError(f"kernel {name} calls {', '.join(unknown)}, which cannot be linked")
 

@@ -17,6 +17,7 @@ from collections import deque
 from multiprocessing import parent_process
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from ..loader.source import source
 from ..loader.user_cache import base_folder
@@ -90,7 +91,7 @@ class _Helper:
 
     def __init__(self):
         """Start the process; it imports Numba while it waits for the name of an object."""
-        self.process = subprocess.Popen(
+        self.process: Any = subprocess.Popen(
             child_command("production", "serve", code=HELPER_CODE),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

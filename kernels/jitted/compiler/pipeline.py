@@ -63,7 +63,7 @@ class _Inliner(InlineWorker):
         """Return the Numba IR of a Python function."""
         if func not in _inlined:
             self._compiler_pipeline = lambda state: _passes(_UNTYPED)
-            self.flags = self.flags.copy()  # Numba would switch SSA off in the caller's flags
+            self.flags: Any = self.flags.copy()  # Numba would switch SSA off for the caller
             found = super().run_untyped_passes(func, enable_ssa)
             for label, block in found.blocks.items():
                 found.blocks[label] = _Block(block.scope, block.loc)
@@ -96,7 +96,8 @@ class _Lower(typed_passes.NativeLowering):
         context, flags = state.targetctx, state.flags
         state.library = ObjectLibrary(context.codegen(), state.func_id.func_qualname)
         context.refresh()
-        context.refresh = lambda: None  # Numba looks for new definitions at every other operator
+        # Numba looks for new definitions at every other operator; this context is this function's.
+        context.refresh = lambda: None
         flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
         super().run_pass(state)
         # Numba's dispatcher files a function under its entry point, which must be one of C.

@@ -14,7 +14,8 @@ import numpy as np
 from ...csr import SparseRows
 from ...opcodes import AS_IT_IS, Kind
 from ...views import statistics
-from ..codegen.cpu import block_sizes, detect_cpu
+from ..codegen.cpu import block_sizes
+from ..loader.source import detect_cpu
 from .input_descriptor import DTYPE_CODES, DTYPE_NAMES, InputKind, describe_input, reader
 
 FLOAT64, UINT8 = np.dtype(np.float64), np.dtype(np.uint8)

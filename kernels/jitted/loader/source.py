@@ -102,7 +102,7 @@ def source():
 
 def no_compiler():
     """Return why this process cannot compile kernels, a str, or "" if it can."""
-    loaded = sys.modules.get("numba")
+    loaded: Any = sys.modules.get("numba")
     disabled = os.environ.get("NUMBA_DISABLE_JIT", "0").strip() not in ("", "0")
     if loaded.config.DISABLE_JIT if hasattr(loaded, "config") else disabled:
         return "Numba's compiler is switched off (NUMBA_DISABLE_JIT)"

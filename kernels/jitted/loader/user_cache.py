@@ -134,9 +134,9 @@ class UserCache:
     def manifest(self):
         """The Manifest that a process has saved, or None."""
         content = self._content("manifest")
-        found = unseal(content) if content is not None else None
+        lists, _ = (content is not None and unseal(content)) or (None, None)
         with contextlib.suppress(TypeError, ValueError):  # not what `save_manifest` writes
-            return Manifest.from_json(found[0])
+            return Manifest.from_json(lists)
         return None
 
     def save_manifest(self, manifest):
