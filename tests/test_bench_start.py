@@ -187,6 +187,7 @@ def test_the_table_has_ratios_to_the_first_fastnn(bench):
     )
     assert whole[5].startswith("| JAX | 3.00 | 3.00 | 10.00 |")
     assert report.table(found, report.SHORT).splitlines()[5] == "| JAX | 3.00 | 10.00 | 200 | 60 |"
+    found["old cold"] = found["fastnn warm"] | {"facts": FACTS | {"version": None}}
     text = report.conditions(found, 3)
     assert "times as much as fastnn packed" in text
     assert "fastnn alone 2.0 MB, its packs: v3 1.5 MB" in text

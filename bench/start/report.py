@@ -62,8 +62,8 @@ def table(found: Found, columns: Sequence[str] = tuple(HEADS)) -> str:
 
 def conditions(found: Found, rounds: int) -> str:
     """Return what the numbers are, machine and versions, and fastnn's own sizes, in lines."""
-    known = {one["library"]: one["facts"]["version"] for one in found.values()}
-    versions = ", ".join(f"{library} {version}" for library, version in known.items() if version)
+    told = {one["library"]: one["facts"] for one in found.values() if one["facts"]["version"]}
+    versions = ", ".join(f"{library} {facts['version']}" for library, facts in told.items())
     facts = found[base(found)]["facts"]
     packs = ", ".join(f"{level} {size / MB:.1f} MB" for level, size in facts["packs"].items())
     return (

@@ -32,9 +32,9 @@ def closure(needs):
     return found
 
 
-def own(distribution):
-    """Return the bytes of the files that the distribution's RECORD lists."""
-    return size({Path(file.locate()) for file in distribution.files or ()})
+def files(distribution):
+    """Return the paths of the files that the distribution's RECORD lists."""
+    return {Path(file.locate()).resolve() for file in distribution.files or ()}
 
 
 def survey(module, name):
@@ -42,21 +42,20 @@ def survey(module, name):
     spec = util.find_spec(module)
     if spec is None:
         return None
-    folder, found = Path(spec.origin).parent, closure([name])
-    if name in found and Path(found[name].locate_file(module)) == folder:
-        version = found[name].version
-        mine = own(found.pop(name))
-        kernels = folder / "kernels"
+    folder, found = Path(spec.origin).resolve().parent, closure([name])
+    if name in found and Path(found[name].locate_file(module)).resolve() == folder:
+        version, kernels = found[name].version, folder / "kernels"
+        own = files(found.pop(name))
     else:
         version, kernels = None, folder.parent / "kernels"
         needs = tomllib.loads((folder.parent / "pyproject.toml").read_text(encoding="utf-8"))
-        mine, found = (
-            size([*folder.rglob("*"), *kernels.rglob("*")]),
-            closure(needs["project"]["dependencies"]),
-        )
-    others = sum(map(own, found.values()))
-    packs = {pack.stem: pack.stat().st_size for pack in sorted((kernels / "packs").glob("*.pack"))}
-    return {"version": version, "bytes": mine, "with_needs": mine + others, "packs": packs}
+        found = closure(needs["project"]["dependencies"])
+        own = {*folder.rglob("*"), *kernels.rglob("*")}
+    packs = sorted((kernels / "packs").glob("*.pack"))
+    mine = size(own.union(packs))  # a pack that was made here stands in no RECORD
+    others = sum(size(files(one)) for one in found.values())
+    levels = {pack.stem: pack.stat().st_size for pack in packs}
+    return {"version": version, "bytes": mine, "with_needs": mine + others, "packs": levels}
 
 
 if __name__ == "__main__":
