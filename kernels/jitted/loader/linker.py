@@ -113,8 +113,9 @@ def python_function(name, address):
     """Return the built-in function of Python whose code is an entrance at an address."""
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p] * 3
-    _methods.append(_Method(name.encode(), address, _FASTCALL, None))
-    return make(ctypes.addressof(_methods[-1]), None, None)
+    method = _Method(name.encode(), address, _FASTCALL, None)
+    _methods.append(method)
+    return make(ctypes.addressof(method), None, None)
 
 
 #: Held while objects are compiled or linked. A thread may take it again.
