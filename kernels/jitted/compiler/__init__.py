@@ -1,1 +1,1 @@
-"""How kernels are compiled: Numba's flags, the cache on disk, the tables of pointers."""
+"""How kernels are defined and compiled: Numba's flags, object code, entrances, helpers, packs."""

@@ -6,7 +6,7 @@ bytes  content
 16     MAGIC
 32     SHA-256 digest of all that follows
 8      n, a little-endian integer
-n      the description: a JSON object in UTF-8
+n      the description: a JSON value in UTF-8
 rest   the code
 ====== =========================================================================
 
@@ -27,7 +27,7 @@ _HEAD = len(MAGIC) + 32
 
 
 def seal(description, code):
-    """Return the bytes of a file; description: a dict that JSON can hold; code: bytes."""
+    """Return the bytes of a file; description: what JSON can hold; code: bytes."""
     text = json.dumps(description, separators=(",", ":")).encode()
     content = _LENGTH.pack(len(text)) + text + code
     return MAGIC + hashlib.sha256(content).digest() + content

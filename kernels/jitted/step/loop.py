@@ -141,9 +141,9 @@ def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, non
 def _epoch_score_is_finite(kernel_ptrs, model, workspace, validation, epoch, log, apart, team):
     """log.epochs[epoch] ← (cost, hits / Σ w) of the validation examples; return: is cost finite?
 
-    validation: a Validation. epoch: index of an epoch of this fit; log: a
-    FitLog. apart: 1, threads may compute whole blocks alone; 0, the team works together on each.
-    Every thread returns the same bool.
+    validation: a Validation. epoch: index of an epoch of this fit; log: a FitLog. apart: 1, threads
+    may compute whole blocks alone; 0, the team works together on each. Every thread returns the
+    same bool.
     """
     examples, block_losses = validation
     score = view_row(log.epochs, epoch, 0, 2)
