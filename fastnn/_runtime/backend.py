@@ -14,8 +14,8 @@ from fastnn.kernels.backend import Backend
 
 #: The line that is printed before a compilation.
 COMPILING_NOTE = "fastnn compiles its kernels for this machine; later starts find them in the cache"
-#: Pieces of code from which on a compilation takes seconds, and its progress is shown.
-MANY_KERNELS = 6
+#: Objects from which on a compilation takes seconds, and its progress is shown.
+MANY_OBJECTS = 6
 
 _told: list[bool] = []  # [True] once COMPILING_NOTE is said
 _selected: ContextVar[str | None] = ContextVar("fastnn_backend", default=None)
@@ -27,12 +27,12 @@ class backend:  # noqa: N801 - used like a function
     Parameters
     ----------
     name : {"loops", "vectorized", "jitted"}
-        ``loops`` is the readable specification, ``vectorized`` plain NumPy, ``jitted`` Numba.
+        ``loops`` is the readable specification, ``vectorized`` plain NumPy, ``jitted`` compiled.
 
     Raises
     ------
     SettingError
-        If there is no such backend, or Numba's compiler is switched off and ``jitted`` is asked.
+        If there is no such backend, or ``jitted`` has neither a pack of kernels nor a compiler.
 
     Examples
     --------
@@ -49,8 +49,7 @@ class backend:  # noqa: N801 - used like a function
 
             raise SettingError(
                 f"backend 'jitted' is unavailable: {source.no_compiler()}, and "
-                f"{source.source().reason}; "
-                "use 'vectorized'"
+                f"{source.source().reason}; use 'vectorized'"
             )
         self.name = name
         self._token: Token[str | None] = _selected.set(name)
@@ -102,7 +101,7 @@ def _tell_compilation(
     if not _told:
         _told.append(True)
         say(COMPILING_NOTE)
-    if progress is not None and total >= MANY_KERNELS:
+    if progress is not None and total >= MANY_OBJECTS:
         progress(f"compiling kernels for this machine: {done} of {total} ({part})")
 
 

@@ -16,9 +16,9 @@ __all__ = ["warmup"]
 
 
 def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
-    """Compile all kernels of these dtypes, or load them from the cache.
+    """Load all kernels of these dtypes, and compile those that neither a pack nor the cache has.
 
-    A first fit does this by itself, for its own dtype; afterwards it takes no compilation at all.
+    A first fit does this by itself for the kernels that it needs; afterwards it compiles nothing.
     Both let as many processes compile as there may be threads (`get_num_threads`), but no more
     than there are cores, and 8 at most.
 
@@ -30,7 +30,7 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
     Raises
     ------
     SettingError
-        If Numba's compiler is switched off, or a dtype is another one.
+        If ``jitted`` has neither a pack of kernels nor a compiler, or a dtype is another one.
     """
     with backend("jitted"):
         for dtype in dtypes:

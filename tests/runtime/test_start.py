@@ -319,7 +319,7 @@ def test_one_that_listens_is_told_once_that_kernels_are_compiled(monkeypatch):
     announce.announce(9, "forward pass")
     for name in ("first", "second"):
         backend.announce_compilation(lambda line, name=name: said.append(name), lines.append)
-        announce.announce(backend.MANY_KERNELS - 1, "forward pass")
+        announce.announce(backend.MANY_OBJECTS - 1, "forward pass")
         announce.announce(9, "forward pass")("training")
     backend.announce_compilation(None)
     announce.announce(9, "forward pass")
