@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from types import SimpleNamespace
 
 import pytest
 from fastnn.kernels.jitted.loader import cpu, digest, private_folder, target
@@ -177,6 +178,51 @@ class TestLevels:
     ])  # fmt: skip
     def test_are_to_llvm_what_their_names_promise(self, level, properties):
         assert cpu.probe(target.LEVELS[level].target) == properties
+
+
+class TestVectorFunctions:
+    """Of Intel's library, which Numba's code calls in some installations."""
+
+    @pytest.fixture
+    def found(self, monkeypatch):
+        """Whether they are called, by an llvmlite that is built for them or not, and what it loads.
+
+        installed: whether the library is.
+        """
+
+        def found(built, installed=True, disabled="0"):
+            def load(name):
+                if not installed:
+                    raise RuntimeError(name)
+                loaded.append(name)
+
+            loaded, targets = [], SimpleNamespace(has_svml=lambda: built)
+            binding = SimpleNamespace(targets=targets, load_library_permanently=load)
+            monkeypatch.setattr(target, "llvm", lambda: binding)
+            monkeypatch.setattr(target.sys, "platform", "linux")
+            monkeypatch.setenv("NUMBA_DISABLE_INTEL_SVML", disabled)
+            return target.loads_svml.__wrapped__(), loaded
+
+        return found
+
+    def test_are_loaded_where_code_may_call_them(self, found):
+        assert found(built=True) == (True, ["libsvml.so"])
+
+    def test_are_not_loaded_elsewhere(self, found):
+        assert found(built=False) == (False, [])
+        assert found(built=True, installed=False) == (False, [])
+        assert found(built=True, disabled="1") == (False, [])
+
+    def test_are_not_missed_without_llvmlite(self, monkeypatch):
+        monkeypatch.setattr(target, "llvm", lambda: None)
+        assert not target.loads_svml.__wrapped__()
+
+    def test_part_caches(self, monkeypatch):
+        folders = set()
+        for called in (False, True):
+            monkeypatch.setattr(target, "loads_svml", lambda called=called: called)
+            folders.add(digest.compiled_here.__wrapped__())
+        assert len(folders) == 2
 
 
 class TestChoice:

@@ -41,6 +41,7 @@ def build_pack(level, folder, processes=None):
         settings = {
             "FASTNN_CACHE_DIR": cache, "FASTNN_KERNELS": "jit", "FASTNN_DEBUG": "",
             "NUMBA_CPU_NAME": chosen.cpu, "NUMBA_CPU_FEATURES": chosen.features,
+            "NUMBA_DISABLE_INTEL_SVML": "1",  # other machines may lack that library
         }  # fmt: skip
         command = child_command(
             "build", "compile_and_write", level, os.fspath(folder), processes or available_cores()

@@ -45,9 +45,9 @@ def compiled_here():
     """Return the digest, 20 hexadecimal digits, of what decides about code compiled here.
 
     It covers the sources, the versions of Python, Numba, llvmlite and NumPy, the machine, the CPU
-    target, and whether debug mode is on.
+    target, whether Intel's vector functions are called, and whether debug mode is on.
     """
     parts = [sources(), sys.version, platform.machine(), np.__version__, DEBUG]
-    parts += [version(package) for package in COMPILERS] + [*target.native()]
+    parts += [version(package) for package in COMPILERS] + [*target.native(), target.loads_svml()]
     parts += [os.environ.get(name) for name in _SETTINGS]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from functools import cache
 from typing import NamedTuple
 
@@ -79,6 +80,28 @@ def runs_here(level):
 def levels_here():
     """Return a list of the names of the levels whose code this CPU can run, the best one first."""
     return [level for level in LEVELS if runs_here(level)]
+
+
+#: Intel's library of vector functions by `sys.platform`, named as Numba loads it.
+_SVML = {"linux": "libsvml.so", "darwin": "libsvml.dylib", "win32": "svml_dispmd"}
+
+
+@cache
+def loads_svml():
+    """Load Intel's library of vector functions where Numba's code calls it; return whether it does.
+
+    LLVM puts such calls into loops where llvmlite is built for it and the library is installed,
+    unless NUMBA_DISABLE_INTEL_SVML is set. A process that links such code without the library ends.
+    """
+    if os.environ.get("NUMBA_DISABLE_INTEL_SVML", "").strip() not in ("", "0"):
+        return False
+    try:
+        if not llvm().targets.has_svml():
+            return False
+        llvm().load_library_permanently(_SVML[sys.platform])
+    except (AttributeError, KeyError, RuntimeError):
+        return False
+    return True
 
 
 @cache
