@@ -106,16 +106,18 @@ class _Method(ctypes.Structure):
 
 
 _FASTCALL = 0x80  # METH_FASTCALL: the function takes (self, array of arguments, their number)
-_methods: list[_Method] = []  # functions of Python point to them for ever
 
 
 def python_function(name, address):
-    """Return the built-in function of Python whose code is an entrance at an address."""
+    """Return the built-in function of Python whose code is an entrance at an address.
+
+    It points to its `_Method`, and keeps that alive as its `self`.
+    """
     make = ctypes.pythonapi.PyCFunction_NewEx
-    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p] * 3
+    make.restype = ctypes.py_object
+    make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
     method = _Method(name.encode(), address, _FASTCALL, None)
-    _methods.append(method)
-    return make(ctypes.addressof(method), None, None)
+    return make(ctypes.addressof(method), method, None)
 
 
 #: Held while objects are compiled or linked. A thread may take it again.
