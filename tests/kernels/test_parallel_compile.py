@@ -135,6 +135,13 @@ def test_a_helper_that_fails_is_not_missed(started, monkeypatch):
         assert started[0].process.wait() == 3
 
 
+def test_a_helper_that_hangs_is_not_waited_for(started, monkeypatch):
+    monkeypatch.setattr(parallel_compile, "PATIENCE", 0.1)
+    with started_helpers(NAMES, 2) as order:
+        assert sorted(order) == NAMES
+        assert started[0].process.wait()
+
+
 def test_helpers_are_ended_when_all_is_done(started):
     with started_helpers(NAMES, 3):
         pass

@@ -16,7 +16,7 @@ import sys
 from collections import deque
 from multiprocessing import parent_process
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any
 
 from ..loader.source import source
@@ -25,6 +25,8 @@ from ..loader.user_cache import base_folder
 #: Kernels for each process at least: starting a helper takes as long as compiling two kernels.
 MIN_KERNELS_PER_PROCESS = 5
 MAX_HELPERS = 7  # helpers that one process starts at most; each takes 200 MB of memory
+#: Seconds after which a helper that works on one object is killed; the longest takes about three.
+PATIENCE = 120
 
 #: Python code of a process that calls a function of this package's modules, for `child_command`.
 CHILD_CODE = f"""\
@@ -103,12 +105,17 @@ class _Helper:
 
     def compile(self, name):
         """Have it compile the object of that name; return a bool: whether it says that it has."""
+        limit = Timer(PATIENCE, self.process.kill)
+        limit.daemon = True
+        limit.start()
         try:
             self.process.stdin.write(f"{name}\n")
             self.process.stdin.flush()
             return self.process.stdout.readline().rstrip() == name
-        except (OSError, ValueError):  # it has ended, or has been
+        except (OSError, ValueError):  # it has ended, or its pipes are closed
             return False
+        finally:
+            limit.cancel()
 
     def end(self):
         """Kill the process, and close the pipes to it."""
