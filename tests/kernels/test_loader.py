@@ -136,14 +136,21 @@ class TestLevels:
     X86 = tuple(name for name, level in target.LEVELS.items() if level.machine == "x86_64")
 
     @pytest.fixture
-    def has(self, monkeypatch):
+    def has(self, monkeypatch, by_linux):
         """Sets the architecture and features of the CPU."""
 
         def has(machine, features):
             monkeypatch.setattr(target, "machine", lambda: machine)
             monkeypatch.setattr(target, "_host_features", lambda: features)
+            linux = {target._LINUX_NAMES.get(name, name) for name in features if features[name]}
+            monkeypatch.setattr(target, "_linux_flags", lambda: linux if by_linux else set())
 
         return has
+
+    @pytest.fixture(params=[True, False], ids=["named by Linux", "named by LLVM"])
+    def by_linux(self, request):
+        """Whether Linux tells the features."""
+        return request.param
 
     @pytest.mark.parametrize("level", target.LEVELS)
     def test_run_only_where_the_cpu_has_all_their_instructions(self, has, level):

@@ -14,7 +14,8 @@ from numba.core import compiler
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
-from ..loader.linker import waits
+from ..loader import elf
+from ..loader.linker import LINKER, waits
 from ..loader.manifest import kernel_of
 from .definitions import definitions
 from .entrance_code import entrance_module
@@ -80,7 +81,8 @@ def _require_known(module, name):
     """
     called = {item.name for item in module.functions if item.is_declaration} - waits().keys()
     outside = sorted(item for item in called if not item.startswith("llvm."))
-    unknown = [item for item in outside if llvm.address_of_symbol(item) is None]
+    find = LINKER.address_of if elf.SUPPORTED else llvm.address_of_symbol
+    unknown = [item for item in outside if find(item) is None]
     if unknown:
         raise RuntimeError(f"kernel {name} calls {', '.join(unknown)}, which cannot be linked")
 

@@ -1,6 +1,7 @@
-"""The linker: it maps object code into this process, by llvmlite's MCJIT.
+"""The linker: it maps object code into this process.
 
-One engine serves the whole process and is never freed, so that an address stays valid for ever.
+`elf.py` does so on Linux and x86-64; llvmlite's MCJIT on other systems, and for objects that are
+none of ours. Nothing is ever freed, so that an address stays valid for ever.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from functools import cache
 from typing import Any
 
 import numpy as np
+
+from . import elf
 
 #: Functions and objects of Python's C interface that entrances call. All belong to the stable one.
 PYTHON_FUNCTIONS = (
@@ -42,27 +46,63 @@ def waits():
     return {"fastnn_yield": system.sched_yield, "fastnn_nap": system.usleep}
 
 
+def _functions():
+    """Return {name: C function} of what kernels and entrances call beside the C library."""
+    return waits() | {name: getattr(ctypes.pythonapi, name) for name in PYTHON_FUNCTIONS}
+
+
+@cache
+def _known_addresses():
+    """Return {name: address} of what kernels and entrances refer to beside the C library."""
+    found = {name: ctypes.cast(f, ctypes.c_void_p).value for name, f in _functions().items()}
+    return found | {name: id(item) for name, item in PYTHON_OBJECTS.items()}
+
+
 def add_symbols():
     """Tell LLVM the addresses of what kernels and entrances call, unless it knows them."""
     from llvmlite import binding
 
-    functions = waits() | {name: getattr(ctypes.pythonapi, name) for name in PYTHON_FUNCTIONS}
-    for name, function in functions.items():
-        binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
-    for name, item in PYTHON_OBJECTS.items():
-        binding.add_symbol(name, id(item))
+    for name, address in _known_addresses().items():
+        binding.add_symbol(name, address)
 
 
 class _Linker:
-    """One engine, and the addresses of what it has linked."""
+    """The addresses of what is linked, and the memory that holds it."""
 
     def __init__(self):
-        """Link nothing yet; llvmlite is imported when something is linked."""
+        """Link nothing yet; llvmlite is imported only where it is needed to link something."""
         self.addresses: dict[str, int] = {}
         self._engine: Any = None
+        self._memory: list[Any] = []
+
+    def link(self, objects):
+        """Link objects; objects: {symbol: object code} of what is not linked yet.
+
+        An object is linked with those that its symbols refer to, or after them. Raises RuntimeError
+        if an object lacks the function that it is named after.
+        """
+        try:
+            found, memory = elf.link(list(objects.values()), self.address_of)
+            self._memory.append(memory)
+        except elf.UnsupportedError:
+            found = self._link_by_llvm(objects)
+        for symbol in objects:
+            if not found.get(symbol):  # a call of address 0 would end the process
+                raise RuntimeError(f"the object code of {symbol} has no function of that name")
+            self.addresses[symbol] = found[symbol]
+
+    def address_of(self, name):
+        """Return the address of what an object refers to and does not define, or None.
+
+        Only on Linux and other systems whose processes have one space of names.
+        """
+        address = self.addresses.get(name) or _known_addresses().get(name)
+        if address is None and hasattr(library := ctypes.CDLL(None), name):
+            return ctypes.cast(library[name], ctypes.c_void_p).value
+        return address
 
     def _start(self):
-        """Make the engine. Its own target does not matter: it compiles nothing."""
+        """Make LLVM's engine. Its own target does not matter: it compiles nothing."""
         from llvmlite import binding
 
         binding.initialize_native_target()
@@ -71,24 +111,19 @@ class _Linker:
         target = binding.Target.from_triple(binding.get_process_triple())
         machine = target.create_target_machine(jit=True)
         self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
-        self._object = binding.ObjectFileRef.from_data
 
-    def link(self, objects):
-        """Link objects; objects: {symbol: object code} of what is not linked yet.
+    def _link_by_llvm(self, objects):
+        """Link objects as `link` does, by llvmlite; return {symbol: address, or 0}."""
+        from llvmlite import binding
 
-        An object is linked with those that its symbols refer to, or after them. Raises RuntimeError
-        if an object lacks the function that it is named after.
-        """
         if self._engine is None:
             self._start()
+        for name, address in self.addresses.items():
+            binding.add_symbol(name, address)
         for code in objects.values():
-            self._engine.add_object_file(self._object(bytes(code)))
+            self._engine.add_object_file(binding.ObjectFileRef.from_data(bytes(code)))
         self._engine.finalize_object()
-        for symbol in objects:
-            address = self._engine.get_function_address(symbol)
-            if not address:  # a call of it would end the process
-                raise RuntimeError(f"the object code of {symbol} has no function of that name")
-            self.addresses[symbol] = address
+        return {symbol: self._engine.get_function_address(symbol) for symbol in objects}
 
 
 LINKER = _Linker()

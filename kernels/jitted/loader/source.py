@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ...debug import DEBUG
-from . import digest, target
+from . import digest, elf, target
 from .cpu import probe
 from .pack import UnfitPackError, open_pack, packed_levels
 from .user_cache import UserCache
@@ -64,7 +64,7 @@ def _levels_to_try(wanted):
         return [], "FASTNN_KERNELS is jit"
     if DEBUG:
         return [], "debug mode compiles kernels of its own"
-    if target.llvm() is None:
+    if not elf.SUPPORTED and target.llvm() is None:
         return [], "llvmlite is not installed, which links kernels"
     if wanted and wanted != "pack":
         runs = target.runs_here(wanted)

@@ -60,6 +60,26 @@ def llvm():
     return binding
 
 
+#: LLVM's names of features that Linux names otherwise.
+_LINUX_NAMES = {"bmi": "bmi1", "lzcnt": "abm", "avx512vnni": "avx512_vnni"}
+
+
+@cache
+def _linux_flags():
+    """Return the set of features of this CPU as Linux names them; empty on other systems.
+
+    Asking LLVM would take 60 MB and 30 ms. All cores have the flags of the first one.
+    """
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("flags"):
+                    return set(line.partition(":")[2].split())
+    except OSError:
+        pass
+    return set()
+
+
 @cache
 def _host_features():
     """Return a dict of LLVM's features of this CPU: a name → whether it has it."""
@@ -73,8 +93,12 @@ def _host_features():
 def runs_here(level):
     """Return a bool: whether this CPU has all instructions of a level, named as in LEVELS."""
     kind = LEVELS[level]
-    features = _host_features() if kind.machine == machine() else {}
-    return all(features.get(name) for name in kind.required) and bool(features)
+    if kind.machine != machine():
+        return False
+    if flags := _linux_flags():
+        return all(_LINUX_NAMES.get(name, name) in flags for name in kind.required)
+    features = _host_features()
+    return all(features.get(name) for name in kind.required)
 
 
 def levels_here():
