@@ -278,10 +278,11 @@ class TestChoice:
         damaged = f"the pack of {self.V3} is damaged"
         assert chosen("", {self.V3}, (self.V3,)) == (None, damaged)
 
-    @pytest.mark.parametrize("value", ["pack", V3])
-    def test_that_is_asked_for_and_not_to_be_had_is_an_error(self, chosen, value):
-        with pytest.raises(ValueError, match=f"^FASTNN_KERNELS is {value}, but .*; unset it, or "):
+    @pytest.mark.parametrize(("value", "made"), [("pack", "--pack"), (V3, f"--pack {V3}")])
+    def test_that_is_asked_for_and_not_to_be_had_is_an_error(self, chosen, value, made):
+        with pytest.raises(ValueError, match=f"^FASTNN_KERNELS is {value}, but ") as e:
             chosen(value)
+        assert str(e.value).endswith(f" by `fastnn warmup {made}`")
 
     @pytest.mark.parametrize("value", ["packs", "x86-64", "0", "/tmp", "../x86-64-v3", "jit,pack"])
     def test_misspelt_is_an_error(self, chosen, value):

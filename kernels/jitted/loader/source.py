@@ -93,9 +93,10 @@ def source():
         return Source(pack, level, "")
     reason = reason or why
     if wanted not in ("", "jit"):
+        named = "" if wanted == "pack" else f" {wanted}"
         raise ValueError(
             f"FASTNN_KERNELS is {wanted}, but {reason}; unset it, or make a pack by "
-            "`fastnn warmup --pack`"
+            f"`fastnn warmup --pack{named}`"
         )
     return Source(UserCache(digest.compiled_here()), None, reason)
 
