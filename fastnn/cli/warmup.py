@@ -83,7 +83,7 @@ class CompileProgress:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compile the kernels that are not in the cache yet, or packs."""
+    """Compile the kernels that neither a pack nor the cache has yet, or packs."""
     if arguments.pack is not None:
         return compile_packs(parse_levels(arguments.pack))
     compiled, began = 0, time.monotonic()
@@ -94,8 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = time.monotonic() - began
     done = f"Compiled {plural(compiled, 'kernel')} in {seconds:.0f} s. " if compiled else ""
     print_result(
-        f"{done}The kernels of float32 and float64 networks are in the cache; `fastnn info` says "
-        "where."
+        f"{done}The kernels of float32 and float64 networks are ready; `fastnn info` says where."
     )
     return 0
 

@@ -165,7 +165,7 @@ class TestWarmUp:
         assert main(["warmup"]) == 0
         text, told = capsys.readouterr()
         assert "compiling" not in told
-        assert text.startswith("The kernels of float32 and float64 networks are in the cache")
+        assert text.startswith("The kernels of float32 and float64 networks are ready")
 
 
 @pytest.mark.medium
