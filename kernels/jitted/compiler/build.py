@@ -37,7 +37,7 @@ def build_pack(level, folder, processes=None):
         raise RuntimeError(f"packs cannot be built: {reason}")
     folder.mkdir(parents=True, exist_ok=True)
     chosen = target.LEVELS[level].target
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:  # helpers end later
         settings = {
             "FASTNN_CACHE_DIR": cache, "FASTNN_KERNELS": "jit", "FASTNN_DEBUG": "",
             "NUMBA_CPU_NAME": chosen.cpu, "NUMBA_CPU_FEATURES": chosen.features,

@@ -141,7 +141,8 @@ def entry_point(name, dtype):
     """Return a function of Python that calls a kernel, for networks of a NumPy dtype.
 
     name: the kernel's, as "step.loop.run_steps". The function lets go of Python's lock while the
-    kernel runs. It raises TypeError for arguments that are not of the kernel's types.
+    kernel runs, unless its definition keeps it. It raises TypeError for arguments that are not of
+    the kernel's types.
     """
     dtype = _name(dtype)
     _provide([object_name(name, dtype), entrance_name(name, dtype)])
