@@ -140,7 +140,7 @@ def _fill(memory, base, objects, known):
 
 
 def link(codes, resolve):
-    """Map object code into this process; return ({symbol: address}, what must be kept alive).
+    """Map object code into this process, for ever; return {symbol: address}.
 
     codes: a list of object files, bytes; resolve(name): the address of a symbol that none of them
     defines, or None. The pages can be executed and read, not written.
@@ -171,4 +171,6 @@ def link(codes, resolve):
     protect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
     if protect(base, len(memory), mmap.PROT_READ | mmap.PROT_EXEC):
         raise UnsupportedError("the system does not let this process run code that it has written")
-    return own, memory
+    # A thread may still run the code while the interpreter ends and frees all objects.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
+    return own

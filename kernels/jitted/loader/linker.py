@@ -67,13 +67,12 @@ def add_symbols():
 
 
 class _Linker:
-    """The addresses of what is linked, and the memory that holds it."""
+    """The addresses of what is linked, and LLVM's engine where that links it."""
 
     def __init__(self):
         """Link nothing yet; llvmlite is imported only where it is needed to link something."""
         self.addresses: dict[str, int] = {}
         self._engine: Any = None
-        self._memory: list[Any] = []
 
     def link(self, objects):
         """Link objects; objects: {symbol: object code} of what is not linked yet.
@@ -82,8 +81,7 @@ class _Linker:
         if an object lacks the function that it is named after.
         """
         try:
-            found, memory = elf.link(list(objects.values()), self.address_of)
-            self._memory.append(memory)
+            found = elf.link(list(objects.values()), self.address_of)
         except elf.UnsupportedError:
             found = self._link_by_llvm(objects)
         for symbol in objects:
