@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastnn._lazy import attach
 
-# Now, since the module has the name of its function.
+# This module is imported at once, because it would hide its function, which has the same name.
 from .proportions import proportions
 
 # What type checkers and editors read in the place of `attach` below.
