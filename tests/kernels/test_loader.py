@@ -7,7 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from fastnn.kernels.jitted.loader import cpu, digest, private_folder, target
+from fastnn.kernels.jitted.loader import cpu, digest, elf, private_folder, target
 from fastnn.kernels.jitted.loader import source as choice
 from fastnn.kernels.jitted.loader.cpu import CPU
 from fastnn.kernels.jitted.loader.manifest import DTYPES, Kernel, Manifest, kernel_of
@@ -328,13 +328,13 @@ class TestCompiler:
 class TestSymbols:
     """LLVM ends the process that links code whose symbols it cannot find."""
 
-    def require(self, name):
+    def require(self, name, kept=True):
         """Look at a kernel that calls a function of that name."""
         from fastnn.kernels.jitted.compiler import object_code
         from llvmlite import binding
 
         code = f"declare void @{name}()\ndefine void @k() {{\n call void @{name}()\n ret void\n}}"
-        object_code._require_known(binding.parse_assembly(code), "ops.own")
+        object_code._require_known(binding.parse_assembly(code), "ops.own", kept)
 
     @pytest.mark.parametrize("name", ["memset", "pow", "fastnn_yield", "fastnn_nap"])
     def test_of_the_c_library_and_of_waits_are_known(self, name):
@@ -344,3 +344,9 @@ class TestSymbols:
     def test_of_nothing_are_refused_by_their_kernel(self, name):
         with pytest.raises(RuntimeError, match=f"kernel ops.own calls {name}, which cannot be"):
             self.require(name)
+
+    @pytest.mark.skipif(not elf.SUPPORTED, reason="LLVM knows Numba's functions everywhere")
+    def test_of_numba_are_known_to_code_that_is_not_kept(self):
+        self.require("numba_gamma", kept=False)
+        with pytest.raises(RuntimeError, match="calls numba_gamma, which cannot be linked"):
+            self.require("numba_gamma")

@@ -229,6 +229,19 @@ def test_compiled_functions_may_be_written_for_arrays():
     assert net.evaluate(X, VALUES)["cost"] == pytest.approx(expected)
 
 
+def test_compiled_functions_may_call_functions_that_numba_brings_along():
+    """Γ(3) is 2; code that other processes link could not call Numba's Γ."""
+    loss = losses.register(
+        "by_gamma",
+        lambda a, y: (a - y) ** 2 / math.gamma(3.0),
+        lambda a, y: 2 * (a - y) / math.gamma(3.0),
+        compiled=True,
+    )
+    net, _ = fitted(loss, Dense(2), VALUES)
+    twin, _ = fitted(losses.SquaredError(), Dense(2), VALUES)
+    np.testing.assert_allclose(net.predict(X), twin.predict(X), rtol=1e-9)
+
+
 def test_what_compiled_code_raises_ends_the_fit():
     def cost(a, y):
         if y > 5:

@@ -56,11 +56,12 @@ def _optimized(library):
 
 
 @global_compiler_lock
-def compile_function(dispatcher, signature, result, name):
+def compile_function(dispatcher, signature, result, name, kept=False):
     """Return the object code (bytes) of a dispatcher's function, under the symbol `name`.
 
-    signature: the tuple of its arguments' Numba types; result: Numba's type of its result. All
-    other functions of the module become its own: objects are linked by the names of kernels alone.
+    signature: the tuple of its arguments' Numba types; result: Numba's type of its result; kept:
+    whether processes without Numba link the code too. All other functions of the module become its
+    own: objects are linked by the names of kernels alone.
     """
     with uncollected():
         library, symbol = _numba_library(dispatcher, signature, result)
@@ -68,20 +69,21 @@ def compile_function(dispatcher, signature, result, name):
         for item in (*module.functions, *module.global_variables):
             if not item.is_declaration and item.name != symbol:
                 item.linkage = "internal"
-        _require_known(module, name)
+        _require_known(module, name, kept)
         module.get_function(symbol).name = name
         return _codegen()._tm.emit_object(module)
 
 
-def _require_known(module, name):
+def _require_known(module, name, kept):
     """Raise an error if a kernel's LLVM module calls a function that does not exist.
 
     LLVM would end the process that links it. Kernels call the C library, which every process has,
-    the two waits of `loader/linker.py`, and LLVM's intrinsics.
+    the two waits of `loader/linker.py`, and LLVM's intrinsics; code that is not kept may also call
+    functions of Numba, as users' functions do.
     """
     called = {item.name for item in module.functions if item.is_declaration} - waits().keys()
     outside = sorted(item for item in called if not item.startswith("llvm."))
-    find = LINKER.address_of if elf.SUPPORTED else llvm.address_of_symbol
+    find = LINKER.address_of if kept and elf.SUPPORTED else llvm.address_of_symbol
     unknown = [item for item in outside if find(item) is None]
     if unknown:
         raise RuntimeError(f"kernel {name} calls {', '.join(unknown)}, which cannot be linked")
@@ -106,4 +108,4 @@ def compile_object(name):
         return _compile_entrance(definition, dtype, name)
     signature = abi_argument_types(definition.signature, network_type(dtype))
     function = kernel(definition.function)
-    return compile_function(function, signature, RESULTS[definition.returns], name)
+    return compile_function(function, signature, RESULTS[definition.returns], name, kept=True)
