@@ -242,6 +242,17 @@ def test_compiled_functions_may_call_functions_that_numba_brings_along():
     np.testing.assert_allclose(net.predict(X), twin.predict(X), rtol=1e-9)
 
 
+def test_numpy_alone_runs_what_calls_the_interpreter(capsys):
+    def cost(a, y):
+        print("cost of", a)  # noqa: T201 - it is what the test is about
+        return (a - y) ** 2
+
+    with pytest.warns(UserWarning, match=r"\(cost: it calls Python's interpreter, as print does\)"):
+        assert not losses.register("talkative", cost, lambda a, y: 2 * (a - y)).compiled
+    fitted("talkative", Dense(2), VALUES)
+    assert "cost of" in capsys.readouterr().out
+
+
 def test_what_compiled_code_raises_ends_the_fit():
     def cost(a, y):
         if y > 5:
