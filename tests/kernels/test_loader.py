@@ -347,6 +347,9 @@ class TestSymbols:
 
     @pytest.mark.skipif(not elf.SUPPORTED, reason="LLVM knows Numba's functions everywhere")
     def test_of_numba_are_known_to_code_that_is_not_kept(self):
+        from numba.core.registry import cpu_target
+
+        assert cpu_target.target_context  # it tells LLVM Numba's functions when it is made
         self.require("numba_gamma", kept=False)
         with pytest.raises(RuntimeError, match="calls numba_gamma, which cannot be linked"):
             self.require("numba_gamma")
