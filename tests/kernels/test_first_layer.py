@@ -90,4 +90,4 @@ def test_a_gradient_check_names_the_kernels_that_read_X(monkeypatch):
     net = Network([fastnn.Rescaling(1 / 255), fastnn.Dense(3, "softmax")], inputs=70)
     X = np.random.default_rng(0).integers(0, 256, (9, 70)).astype(np.uint8)
     assert fastnn.check_gradients(net, X, np.arange(9) % 3)
-    assert named == {"feature groups", "strided", "strided uint8 for 3"}
+    assert named == {"cost differences", "feature groups", "strided", "strided uint8 for 3"}

@@ -73,10 +73,10 @@ def _table(dtype):
 
 def _name(dtype):
     """Return the name of a network's NumPy dtype; raise TypeError if it has no kernels."""
-    name = np.dtype(dtype).name
-    if name not in DTYPES:
-        raise TypeError(f"compiled kernels are of {' or '.join(DTYPES)}, not of {name}")
-    return name
+    dtype = np.dtype(dtype)
+    if dtype.name not in DTYPES or not dtype.isnative:
+        raise TypeError(f"compiled kernels are of {' or '.join(DTYPES)}, not of {dtype}")
+    return dtype.name
 
 
 def required_kernels_of(requirements, dtype):
