@@ -25,7 +25,7 @@ QUIET = """\
 from fastnn.training import progress
 
 progress.PATIENCE = float("inf")  # seconds until a bar is shown
-progress.announce_compilation = lambda say, progress: None
+progress.announce_compilation = lambda *listeners: None
 ```
 """
 FENCE = re.compile(r"^```(python|console)\n(.*?)^```$", re.M | re.S)
