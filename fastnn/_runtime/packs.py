@@ -23,7 +23,7 @@ def parse_levels(text: str) -> list[str]:
     SettingError
         If a name is unknown here, or ``auto`` is asked for and the CPU has none of the levels.
     """
-    levels = [name for name, each in target.LEVELS.items() if each.machine == target.machine()]
+    levels = target.levels_of_machine()
     known = f"the levels of this machine are {', '.join(levels) or 'none'}"
     meanings = {name: [name] for name in levels} | {ALL: levels, AUTO: target.levels_here()[:1]}
     found: dict[str, None] = {}

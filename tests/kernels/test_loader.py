@@ -232,6 +232,14 @@ class TestVectorFunctions:
         assert len(folders) == 2
 
 
+@pytest.mark.parametrize("name", digest.NUMBA_SETTINGS)
+def test_settings_of_numba_part_caches(name, monkeypatch):
+    monkeypatch.delenv(name, raising=False)
+    usual = digest.compiled_here.__wrapped__()
+    monkeypatch.setenv(name, "1")
+    assert digest.compiled_here.__wrapped__() != usual
+
+
 class TestChoice:
     """`source` is called again and again, past its memory, for packs that are there or not."""
 
@@ -353,3 +361,11 @@ class TestSymbols:
         self.require("numba_gamma", kept=False)
         with pytest.raises(RuntimeError, match="calls numba_gamma, which cannot be linked"):
             self.require("numba_gamma")
+
+
+def test_a_manifest_is_read_once(cache, monkeypatch):
+    cache.save_manifest(MANIFEST)
+    read, content = [], cache._content
+    monkeypatch.setattr(cache, "_content", lambda name: read.append(name) or content(name))
+    assert cache.manifest == cache.manifest == MANIFEST
+    assert read == ["manifest"]

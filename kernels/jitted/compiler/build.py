@@ -30,7 +30,7 @@ def build_pack(level, folder, processes=None):
     RuntimeError
         If kernels cannot be compiled here; its text says why.
     """
-    known = [name for name, each in target.LEVELS.items() if each.machine == target.machine()]
+    known = target.levels_of_machine()
     if level not in known:
         raise ValueError(f"level {level!r} cannot be built here; choose of {', '.join(known)}")
     if reason := no_compiler():
@@ -46,8 +46,9 @@ def build_pack(level, folder, processes=None):
         command = child_command(
             "build", "compile_and_write", level, os.fspath(folder), processes or available_cores()
         )
+        usual = {name: os.environ[name] for name in os.environ.keys() - set(digest.NUMBA_SETTINGS)}
         done = subprocess.run(
-            command, env=os.environ | settings, capture_output=True, text=True, check=False
+            command, env=usual | settings, capture_output=True, text=True, check=False
         )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]

@@ -3,8 +3,8 @@
 An entrance follows the calling convention METH_FASTCALL of Python's C interface. It reads data and
 shape of each array where NumPy's C interface keeps them, and refuses an array of another kind, size
 of elements or number of dimensions, or one that is not C-contiguous. While the kernel runs it lets
-go of Python's lock, unless the definition keeps it. A call costs a tenth of one by Numba's
-dispatcher, which looks at the type of each argument, and of one by ctypes.
+go of Python's lock, unless the definition keeps it. Numba's dispatcher would look up the type of
+each argument at every call, and ctypes would convert each.
 
 References: Python C API, "Common Object Structures", METH_FASTCALL; NumPy C API, "Python Types and
 C-Structures", PyArrayObject and PyArray_Descr of NumPy 2.

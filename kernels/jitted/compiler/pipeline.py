@@ -2,7 +2,7 @@
 
 Numba's own pipeline has 27 passes, for closures, lists, context managers and parallel loops too. It
 emits machine code for each function that a kernel calls, and translates an inlined function anew at
-each of its calls. Without all that a kernel takes four fifths of the time and has the same code.
+each of its calls. Without all that a kernel takes four fifths of the time, and gives the same bits.
 """
 
 from __future__ import annotations

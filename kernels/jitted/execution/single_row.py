@@ -95,8 +95,8 @@ def predict_row(ops, key, theta, state, X, out, threads=one_thread):
         if is_first:  # every example reaches the same kernels, so one check suffices
             raise_if_called()
         return done
-    began = perf_counter()
-    done = function(kernel_ptrs, ops, theta, state, work, widest, X, x, order, out, worker.barrier)
+    began, model = perf_counter(), (ops, theta, state)
+    done = function(kernel_ptrs, model, work, widest, X, x, order, out, worker.barrier)
     if is_first:
         raise_if_called()
     if worker.is_due(began):

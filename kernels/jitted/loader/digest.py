@@ -15,8 +15,8 @@ from ...debug import DEBUG
 from . import target
 
 COMPILERS = ("numba", "llvmlite")  # packages by whose versions code differs
-#: Settings of Numba's optimisation, which code obeys; those of the CPU are part of the target.
-_SETTINGS = ("NUMBA_OPT", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE")
+#: Settings of Numba that change what code is made; those of the CPU are part of the target.
+NUMBA_SETTINGS = ("NUMBA_BOUNDSCHECK", "NUMBA_LOOP_VECTORIZE", "NUMBA_OPT", "NUMBA_SLP_VECTORIZE")
 
 
 @cache
@@ -49,5 +49,5 @@ def compiled_here():
     """
     parts = [sources(), sys.version, platform.machine(), np.__version__, DEBUG]
     parts += [version(package) for package in COMPILERS] + [*target.native(), target.loads_svml()]
-    parts += [os.environ.get(name) for name in _SETTINGS]
+    parts += [os.environ.get(name) for name in NUMBA_SETTINGS]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]

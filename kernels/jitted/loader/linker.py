@@ -46,15 +46,11 @@ def waits():
     return {"fastnn_yield": system.sched_yield, "fastnn_nap": system.usleep}
 
 
-def _functions():
-    """Return {name: C function} of what kernels and entrances call beside the C library."""
-    return waits() | {name: getattr(ctypes.pythonapi, name) for name in PYTHON_FUNCTIONS}
-
-
 @cache
 def _known_addresses():
     """Return {name: address} of what kernels and entrances refer to beside the C library."""
-    found = {name: ctypes.cast(f, ctypes.c_void_p).value for name, f in _functions().items()}
+    functions = waits() | {name: getattr(ctypes.pythonapi, name) for name in PYTHON_FUNCTIONS}
+    found = {name: ctypes.cast(f, ctypes.c_void_p).value for name, f in functions.items()}
     return found | {name: id(item) for name, item in PYTHON_OBJECTS.items()}
 
 

@@ -101,6 +101,11 @@ def runs_here(level):
     return all(features.get(name) for name in kind.required)
 
 
+def levels_of_machine():
+    """Return a list of the names of the levels of this architecture, the best one first."""
+    return [level for level, kind in LEVELS.items() if kind.machine == machine()]
+
+
 def levels_here():
     """Return a list of the names of the levels whose code this CPU can run, the best one first."""
     return [level for level in LEVELS if runs_here(level)]

@@ -72,6 +72,7 @@ class UserCache:
         """Use the folder of a digest, a str of hexadecimal digits; it need not exist yet."""
         self.folder = base_folder() / digest
         self._in_memory = {}
+        self._manifest: Manifest | None = None
         self._swept = False
 
     def _path(self, name):
@@ -132,12 +133,12 @@ class UserCache:
 
     @property
     def manifest(self):
-        """The Manifest that a process has saved, or None."""
-        content = self._content("manifest")
-        lists, _ = (content is not None and unseal(content)) or (None, None)
-        with contextlib.suppress(TypeError, ValueError):  # not what `save_manifest` writes
-            return Manifest.from_json(lists)
-        return None
+        """The Manifest that a process has saved, or None; once found it is kept."""
+        if self._manifest is None and (content := self._content("manifest")) is not None:
+            with contextlib.suppress(TypeError, ValueError):  # not what `save_manifest` writes
+                lists, _ = unseal(content)
+                self._manifest = Manifest.from_json(lists)
+        return self._manifest
 
     def save_manifest(self, manifest):
         """Save the Manifest for later processes; where that fails, they import the sources."""

@@ -149,23 +149,21 @@ def single_row(kernel_ptrs, ops, theta, state, work, widest, address, X, order, 
     return True
 
 
-@entry("T O F1 F1 F1 i P X I1 F2 I1", requires="shared row", returns="b")
-def shared_single_row(
-    kernel_ptrs, ops, theta, state, work, widest, address, X, order, out, barrier
-):  # fmt: skip
+@entry("T Model F1 i P X I1 F2 I1", requires="shared row", returns="b")
+def shared_single_row(kernel_ptrs, model, work, widest, address, X, order, out, barrier):
     """out[0] ← prediction of an example, with the row worker if it waits; return a bool.
 
     The bool is False, and out is not written, if the example is not finite. A worker that waits for
     an example of this theta computes half of each layer's units. barrier (4 · BARRIER_STRIDE,):
     int64, the barrier of caller and worker, with the worker's STATE. The other arguments are those
-    of `single_row`; the worker has work and order too. They are eleven because Python hands plain
-    ones over faster than records.
+    of `single_row`; the worker has work and order too.
     """
+    ops, theta, state = model
     if not _read_row(kernel_ptrs, ops, state, work, address, X, order):
         return False
     claimed = barrier[OWNER] == address_of(theta) and exchange(barrier, STATE, WAITING, COMPUTING)
     team = Team(barrier, 0, 2 if claimed else 1)
-    _row_layers(kernel_ptrs, Model(ops, theta, state), work, widest, order, team)
+    _row_layers(kernel_ptrs, model, work, widest, order, team)
     barrier_wait(team)
     _write_out(kernel_ptrs, ops, work, widest, out)
     return True
