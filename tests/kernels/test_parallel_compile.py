@@ -254,6 +254,12 @@ def test_what_only_fits_need_is_compiled_last(dtype):
     first = [order.index(f"step.{name} {dtype}") for name in FORWARD]
     then = [order.index(f"step.{name} {dtype}") for name in BACKWARD]
     assert max(first) < min(then)
+    parts = list(production._parts(names).values())
+    for part in (production.FORWARD_PASS, production.TRAINING):
+        within = order[parts.index(part) : len(parts) - parts[::-1].index(part)]
+        are_long = [name.startswith(production._LONG) for name in within]
+        assert any(are_long)
+        assert are_long == sorted(are_long, reverse=True)
 
 
 def test_as_many_processes_as_threads_compile(monkeypatch):

@@ -12,18 +12,19 @@ from .parallel_compile import started_helpers
 
 #: Requirements of kernels without which a prediction does.
 _LATE = frozenset({"training", "blocks", "update", "complete", "clip", "penalty", "finish", "fit"})
+FORWARD_PASS, TRAINING = "forward pass", "training"  # what objects are for, as progress names it
 #: Modules whose kernels take the longest to compile, more than a second.
 _LONG = ("step.backward.", "step.loop.", "step.update.")
 
 
 def _part(name, requires):
-    """Return what an object is for: "forward pass", or "training" if only gradients and fits are.
+    """Return what an object is for: FORWARD_PASS, or TRAINING if only gradients and fits need it.
 
     requires: {name of a kernel: its requirement, or ""}.
     """
     requirement = requires[kernel_of(name)[0]]
     late = requirement in _LATE or requirement.endswith("in training")
-    return "training" if late else "forward pass"
+    return TRAINING if late else FORWARD_PASS
 
 
 def _parts(names):
@@ -35,7 +36,8 @@ def _parts(names):
     """
     requires = {kernel.name: kernel.requires or "" for kernel in manifest().kernels}
     parts = {name: _part(name, requires) for name in names}
-    return dict(sorted(parts.items(), key=lambda x: (x[1], not x[0].startswith(_LONG))))
+    order = sorted(names, key=lambda name: (parts[name] == TRAINING, not name.startswith(_LONG)))
+    return {name: parts[name] for name in order}
 
 
 def produce(names, processes=1):
