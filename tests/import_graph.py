@@ -24,6 +24,7 @@ FLOORS = (
     {"_habits"},
     {"_lazy", "_validation", "history"},
     {"_runtime", "activations", "initializers", "losses", "optimizers", "schedules", "spaces"},
+    {"row_sources"},
     {"data", "layers", "metrics"},
     {"lowering"},
     {"training"},

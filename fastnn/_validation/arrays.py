@@ -37,6 +37,10 @@ def array(value: Any, name: str) -> Array:
     if hasattr(value, "toarray"):
         raise DataError(f"{name} is sparse; give {name}.toarray(), or train one of the estimators")
     value = numpy_convertible(value, name)
+    if not isinstance(value, list | tuple | numbers.Number):
+        from .iterables import check_no_iterable  # only what is no array and no list needs it
+
+        check_no_iterable(value, name)
     try:
         return np.asarray(value)
     except MemoryError:
@@ -107,8 +111,6 @@ def _text_advice(name: str) -> str:
 
 def _first_other(found: Array, value: Any, name: str) -> str:
     """Return what the first entry is, in an array of objects, that is no real number."""
-    if found.ndim == 0 and hasattr(value, "__iter__") and not hasattr(value, "keys"):
-        return f"got {_one_by_one(value)}"
     if found.ndim == 0:
         return f"got one {type(value).__name__}; give an array, or a list with one entry a row"
     for place, entry in np.ndenumerate(found):
@@ -126,14 +128,6 @@ def _first_other(found: Array, value: Any, name: str) -> str:
     return f"got dtype object; all entries are numbers, so give {name}.astype(float)"
 
 
-def _one_by_one(value: Any) -> str:
-    """Return what to give in place of a generator or a loader of batches."""
-    return (
-        f"one {type(value).__name__}, which gives its entries one by one; give all of them as one "
-        "array, which fit divides into batches by batch_size"
-    )
-
-
 def _label(columns: Any, place: int) -> str:
     """Return the name of a column of a frame or a table."""
     label = columns[place]
@@ -142,8 +136,6 @@ def _label(columns: Any, place: int) -> str:
 
 def _from_torch(value: Any, name: str) -> Any:
     """Return a tensor that NumPy can read; bfloat16 and float8 are widened to float32."""
-    if type(value).__module__.startswith("torch.utils.data"):
-        raise DataError(f"{name} must hold real numbers, got {_one_by_one(value)}")
     if not hasattr(value, "detach"):
         return value
     if value.is_meta:

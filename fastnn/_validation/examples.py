@@ -23,17 +23,27 @@ def is_single_example(X: Any, n_in: int) -> bool:
 def examples(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:
     """Return X (m, n_in): real, not empty, of the number of features that is expected."""
     X = value if isinstance(value, SparseRows) else numeric(value, name)
-    if X.ndim != 2:
-        hint = f"reshape a single example to (1, {X.size})" if X.ndim == 1 else "give one row each"
-        if X.ndim in (3, 4):
-            hint = "turn images into rows with fastnn.data.flatten_images"
-        raise ShapeError(f"{name} must be 2-D, one example a row; got shape {X.shape}; {hint}")
-    if 0 in X.shape:
-        raise ShapeError(f"{name} is empty, shape {X.shape}; at least one example is needed")
-    if n_in is not None and X.shape[1] != n_in:
-        hint = "is the batch transposed?" if X.shape[0] == n_in else "is it other data?"
-        raise ShapeError(f"{layer} expects inputs of shape (m, {n_in}), got {X.shape}; {hint}")
+    check_shape(X.shape, n_in, layer, name)
     return X if isinstance(X, SparseRows) else kernel_readable(X)
+
+
+def check_shape(
+    shape: tuple[int, ...], n_in: int | None, layer: str = "the network", name: str = "X"
+) -> None:
+    """Refuse a shape that is not (m, n) of at least one row, or has not n_in features."""
+    if len(shape) != 2:
+        hint = f"reshape a single example to (1, {shape[0]})" if len(shape) == 1 else ""
+        if len(shape) in (3, 4):
+            hint = "turn images into rows with fastnn.data.flatten_images"
+        raise ShapeError(
+            f"{name} must be 2-D, one example a row; got shape {shape}; "
+            f"{hint or 'give one row each'}"
+        )
+    if 0 in shape:
+        raise ShapeError(f"{name} is empty, shape {shape}; at least one example is needed")
+    if n_in is not None and shape[1] != n_in:
+        hint = "is the batch transposed?" if shape[0] == n_in else "is it other data?"
+        raise ShapeError(f"{layer} expects inputs of shape (m, {n_in}), got {shape}; {hint}")
 
 
 def finite_examples(

@@ -11,7 +11,7 @@ import mmap
 from pathlib import Path
 from typing import Any
 
-from ._filters import list_filters, unpack_chunk, used_filters
+from fastnn.row_sources.filters import list_filters, unpack_chunk, used_filters
 
 SIGNATURE = b"GCOL\x01"
 #: Bytes of the header of a heap, and of that of each object in it.

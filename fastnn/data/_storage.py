@@ -12,8 +12,13 @@ from typing import Any
 
 from fastnn._validation.data_files import MAX_DEFLATE_RATIO
 from fastnn.errors import DataFileError
-
-from ._filters import Filter, find_chunk_fault, list_filters, used_filters, why_unreadable
+from fastnn.row_sources.filters import (
+    Filter,
+    find_chunk_fault,
+    list_filters,
+    used_filters,
+    why_unreadable,
+)
 
 #: Bytes of a short text as an object of Python, rounded up.
 TEXT_OBJECT_BYTES = 64
@@ -85,7 +90,8 @@ def _item_size(member: Any) -> int:
 def _find_contiguous_fault(member: Any, needed: int, room: int) -> str | None:
     """Return what is wrong with a data set that is stored in one piece, or None."""
     stored, begin = member.id.get_storage_size(), member.id.get_offset()
-    if stored == 0 and begin is None:  # never written
+    unwritten = (None, member.file.userblock_size - 1)  # the library adds the block to "nowhere"
+    if stored == 0 and begin in unwritten:
         return None
     if stored != needed or (begin or 0) + needed > room:  # small ones lie in a header, at None
         return f"takes {stored} bytes from {begin} on, and {needed} belong into {room} of the file"

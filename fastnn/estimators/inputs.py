@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from fastnn._validation.arrays import array, numpy_convertible
+from fastnn._validation.iterables import check_no_iterable
 from fastnn.kernels.csr import SparseRows
 
 FLOAT_DTYPES = (np.float64, np.float32)
@@ -19,6 +20,7 @@ def to_sklearn_input(values: Any, name: str = "X") -> Any:
     Frames stay frames, for scikit-learn reads the names of features off them. Tensors become
     arrays, for it does not see that one holds float32 and would widen it to float64.
     """
+    check_no_iterable(values, name)
     values = numpy_convertible(values, name, "torch", "h5py")
     return array(values, name) if hasattr(values, "detach") else values
 

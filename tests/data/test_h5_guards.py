@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from fastnn.data import load_h5
-from fastnn.data._filters import COMPRESSORS, Filter, find_chunk_fault
 from fastnn.errors import DataFileError
+from fastnn.row_sources.filters import COMPRESSORS, Filter, find_chunk_fault
 
 X = np.arange(36, dtype=np.uint8).reshape(3, 12)
 ROW = X[1].tobytes()

@@ -98,6 +98,14 @@ LAYOUTS = {
 }
 
 
+def test_a_user_block_before_parts_never_written(tmp_path):
+    """HDF5 then gives a place for what lies nowhere: the last byte of the block."""
+    with h5py.File(tmp_path / "block.h5", "w", userblock_size=512) as file:
+        file.create_dataset("train_set_x", (3, 4), "u1")
+        file["train_set_y"], file["list_classes"] = LABELS, np.array([b"no", b"yes"])
+    assert not load_h5(tmp_path / "block.h5").X.any()
+
+
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 @pytest.mark.parametrize("fill", [0, 7])
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)

@@ -221,7 +221,7 @@ class TestKeywords:
         net = network()
         with pytest.raises(TypeError, match="two arrays of all examples"):
             net.fit(iter([(X, Y)]))
-        with pytest.raises(DataError, match="one generator, which gives its entries one by one"):
+        with pytest.raises(DataError, match="X is a generator; fit goes over the data several"):
             net.fit((row for row in X), Y)
         with pytest.raises(TypeError, match="missing 1 required positional argument: 'units'"):
             Dense()

@@ -154,15 +154,20 @@ def why_unreadable(filters: list[Filter], *, texts: bool) -> str | None:
     return None
 
 
-def unpack_chunk(data: bytes, filters: list[Filter]) -> bytes | None:
-    """Return the contents of a chunk that shuffle and gzip packed, without the HDF5 library.
+def unpack_chunk(data: Any, filters: list[Filter], size: int = zlib.DEF_BUF_SIZE) -> Any:
+    """Return the bytes of a chunk that shuffle and gzip packed, without the HDF5 library.
 
-    `filters` are those that packed this chunk, in which `find_chunk_fault` has found no fault. None
-    if there are others among them.
+    `filters` are those that packed this chunk, `size` the bytes that it should unpack to. None if
+    there are other filters among them.
+
+    Raises
+    ------
+    zlib.error
+        If gzip has not packed it.
     """
     for code, values in reversed(filters):
         if code == DEFLATE:
-            data = zlib.decompress(data)
+            data = zlib.decompress(data, bufsize=size)
         elif code == SHUFFLE and values and len(data) % values[0] == 0:
             data = np.frombuffer(data, np.uint8).reshape(values[0], -1).T.tobytes()
         else:

@@ -1,0 +1,133 @@
+"""RowSource: rows (m, n) that are read some at a time, into memory of the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from fastnn._validation.arguments import kernel_readable, numeric
+from fastnn.errors import DataError, FastnnError
+
+Array = np.ndarray[Any, Any]
+#: Bytes that a source reads at a time where numbers pass through memory of its own.
+BLOCK_BYTES = 2**23
+
+
+def read_dtype(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
+    """Return the dtype as which numbers of a dtype are read: native, and known to the kernels.
+
+    It is that of the array that a fit makes of them in memory: bool becomes uint8.
+
+    Raises
+    ------
+    DataError
+        If a dtype holds no real numbers.
+    """
+    found: np.dtype[Any] = kernel_readable(numeric(np.empty(0, dtype), name)).dtype
+    return found
+
+
+class RowSource:
+    """Rows (m, n) outside memory, or in the memory of another library; `read` gives some of them.
+
+    One call at a time may come from any thread. A subclass implements `_fill`, and where it holds a
+    file or threads `check_unchanged` and `close`.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for messages.
+    shape : (int, int)
+        m, the rows, and n, the features.
+    dtype : dtype
+        As which the numbers are stored.
+    piece_rows : int
+        Rows from a multiple of this number on that are best read together.
+
+    Attributes
+    ----------
+    dtype : dtype
+        As which `read` gives the numbers, see `read_dtype`.
+    """
+
+    def __init__(
+        self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], piece_rows: int = 1
+    ) -> None:
+        self.name = name
+        self.shape = (int(shape[0]), int(shape[1]))
+        self.dtype = read_dtype(dtype, name)
+        self.piece_rows = max(1, min(int(piece_rows), self.shape[0]))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows in memory."""
+        return self.shape[0] * self.shape[1] * self.dtype.itemsize
+
+    def read(self, start: int, stop: int, out: Array) -> None:
+        """Write rows start … stop − 1 into out (stop − start, n) of `dtype`.
+
+        Raises
+        ------
+        DataError
+            If the rows cannot be read, or are not what the source said that they are; what `out`
+            then holds is not defined.
+        """
+        if not 0 <= start <= stop <= len(self):
+            raise ValueError(f"there are no rows {start} … {stop} of {len(self)}")
+        if out.shape != (stop - start, self.shape[1]) or out.dtype != self.dtype:
+            raise ValueError(f"rows {start} … {stop} do not fit into {out.dtype} {out.shape}")
+        self.check_unchanged()
+        if start == stop:
+            return
+        with self._explaining(start, stop):
+            self._fill(start, stop, out)
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on where the rows are no longer those that were found at first.
+
+        Raises
+        ------
+        DataError
+            If a file has another size, time of change or inode than at first, or an object another
+            shape or dtype.
+        """
+
+    def close(self) -> None:
+        """Let go of files that the source has opened, and join its threads."""
+
+    def _fill(self, start: int, stop: int, out: Array) -> None:
+        """Write rows start … stop − 1, of which there is one at least, into out."""
+        raise NotImplementedError
+
+    @contextmanager
+    def _explaining(self, start: int, stop: int) -> Iterator[None]:
+        """Turn what goes wrong while rows start … stop − 1 are read into a DataError."""
+        try:
+            yield
+        except (FastnnError, MemoryError):
+            raise
+        except Exception as error:  # whatever another library's object raises
+            raise self._fault(start, stop, f"{type(error).__name__}: {error!s:.200}") from error
+
+    def _fault(self, start: int, stop: int, what: str) -> DataError:
+        """Return the error that rows start … stop − 1 cannot be read."""
+        what = " ".join(what.split()).rstrip(".")
+        return DataError(f"{self.name} cannot be read in rows {start} … {stop - 1}: {what}")

@@ -1,0 +1,99 @@
+"""Find: which object is a source of rows, told by its class's library, which is never imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastnn._validation.arrays import numpy_convertible
+from fastnn._validation.examples import check_shape
+from fastnn._validation.iterables import check_no_iterable
+
+from .base import RowSource, read_dtype
+
+
+def find(X: Any, name: str = "X") -> RowSource | None:
+    """Return X as rows that are read some at a time; None if it lies in memory.
+
+    Nothing of X is read, and no library is imported that has not made it. Frames, tensors, sparse
+    matrices, memory maps and whatever else NumPy has to read are None, and so are objects whose
+    numbers only a look at them can tell.
+
+    Parameters
+    ----------
+    X : object
+        A data set of h5py, an array of zarr or dask, a table, a data set or a Parquet file of
+        pyarrow, or another object with a shape (m, n), a NumPy dtype and slices of rows.
+    name : str
+        The argument's name, for messages.
+
+    Raises
+    ------
+    DataError
+        If X is a generator, a loader, or a sequence of batches, which are not touched; if it is
+        closed, holds no real numbers, or cannot tell its rows.
+    ShapeError
+        If it has another number of axes than two, or is empty.
+    """
+    if isinstance(X, np.ndarray | list | tuple):
+        return None
+    if isinstance(X, RowSource):
+        return X
+    check_no_iterable(X, name)
+    for kind in type(X).__mro__:
+        library = kind.__module__.partition(".")[0]
+        if maker := MAKERS.get((library, kind.__name__)):
+            return maker(X, name)
+        if library in IN_MEMORY:
+            return None
+    return _sliced(X, name) if _has_slices(X) else None
+
+
+def _hdf5(dataset: Any, name: str) -> RowSource | None:
+    from .hdf5 import hdf5_rows
+
+    numpy_convertible(dataset, name, "h5py")  # refuses what is closed or empty
+    return hdf5_rows(dataset, name) if _has_rows(dataset, name) else None
+
+
+def _sliced(rows: Any, name: str, piece_rows: int = 1) -> RowSource | None:
+    from .slices import SlicedRows
+
+    return SlicedRows(rows, name, piece_rows) if _has_rows(rows, name) else None
+
+
+Maker = Callable[[Any, str], RowSource | None]
+#: By library and class. A class that is not here may still be one with slices.
+MAKERS: dict[tuple[str, str], Maker] = {("h5py", "Dataset"): _hdf5}
+#: Libraries whose objects lie in memory, or are made arrays by rules of their own.
+IN_MEMORY = ("pandas", "polars", "scipy", "sparse", "torch", "tensorflow", "jax", "jaxlib", "cupy")
+#: What only objects have that lie in memory, or are sparse.
+MEMORY_PROTOCOLS = ("toarray", "todense", "__dlpack__", "__array_interface__")
+
+
+def _has_rows(rows: Any, name: str) -> bool:
+    """Return whether an object with a shape and a dtype holds numbers, and check its shape.
+
+    One of texts or objects is no source: an error names the first of them.
+    """
+    try:
+        dtype, shape = np.dtype(rows.dtype), rows.shape
+    except (TypeError, ValueError):  # a type that NumPy has not, or a file that is closed
+        return False
+    if shape is None or dtype.kind == "O":
+        return False
+    read_dtype(dtype, name)
+    check_shape(tuple(shape), None, name=name)
+    return True
+
+
+def _has_slices(X: Any) -> bool:
+    """Return whether an object has a shape, a dtype of NumPy and slices, and lies elsewhere."""
+    if any(hasattr(X, name) for name in MEMORY_PROTOCOLS):
+        return False
+    shape, dtype = getattr(X, "shape", None), getattr(X, "dtype", None)
+    if not isinstance(shape, tuple) or not all(isinstance(n, int | np.integer) for n in shape):
+        return False
+    return isinstance(dtype, np.dtype) and hasattr(type(X), "__getitem__") and len(shape) > 0
