@@ -34,8 +34,8 @@ def read_dtype(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
 class RowSource:
     """Rows (m, n) outside memory, or in the memory of another library; `read` gives some of them.
 
-    One call at a time may come from any thread. A subclass implements `_fill`, and where it holds a
-    file or threads `check_unchanged` and `close`.
+    One call at a time may come from any thread. A subclass implements `_fill`, which checks that
+    what it reads is unchanged, and where it holds a file or threads `check_unchanged` and `close`.
 
     Parameters
     ----------
@@ -94,7 +94,6 @@ class RowSource:
             raise ValueError(f"there are no rows {start} … {stop} of {len(self)}")
         if out.shape != (stop - start, self.shape[1]) or out.dtype != self.dtype:
             raise ValueError(f"rows {start} … {stop} do not fit into {out.dtype} {out.shape}")
-        self.check_unchanged()
         if start == stop:
             return
         with self._explaining(start, stop):

@@ -53,6 +53,7 @@ class ChunkedRows(RowSource):
         self._file.close()
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
+        self.check_unchanged()
         height = self._chunk[0]
         grid_rows = range(start // height, -(-stop // height))
         grid = list(product(grid_rows, range(self._places.shape[1])))

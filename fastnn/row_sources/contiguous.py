@@ -33,6 +33,7 @@ class ContiguousRows(RowSource):
         self._file.close()
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
+        self.check_unchanged()
         if self._stored == self.dtype and out.flags.c_contiguous:
             self._read(start, stop, out)
             return

@@ -10,8 +10,11 @@ import numpy as np
 from fastnn._validation.arrays import numpy_convertible
 from fastnn._validation.examples import check_shape
 from fastnn._validation.iterables import check_no_iterable
+from fastnn.errors import DataError
 
 from .base import RowSource, read_dtype
+
+Maker = Callable[[Any, str], RowSource | None]
 
 
 def find(X: Any, name: str = "X") -> RowSource | None:
@@ -52,21 +55,55 @@ def find(X: Any, name: str = "X") -> RowSource | None:
 
 
 def _hdf5(dataset: Any, name: str) -> RowSource | None:
+    """Return the rows of an h5py.Dataset."""
     from .hdf5 import hdf5_rows
 
     numpy_convertible(dataset, name, "h5py")  # refuses what is closed or empty
     return hdf5_rows(dataset, name) if _has_rows(dataset, name) else None
 
 
+def _zarr(array: Any, name: str) -> RowSource | None:
+    """Return the rows of a zarr.Array; several chunks may stand in one shard."""
+    return _sliced(array, name, (getattr(array, "shards", None) or array.chunks or (1,))[0])
+
+
+def _dask(array: Any, name: str) -> RowSource | None:
+    """Return the rows of a dask.array.Array."""
+    if any(np.isnan(n) for n in array.shape):
+        raise DataError(
+            f"{name} has chunks of unknown sizes; call {name}.compute_chunk_sizes() before"
+        )
+    return _sliced(array, name, array.chunks[0][0] if array.chunks else 1)
+
+
+def _arrow(kind: str) -> Maker:
+    """Return the maker of the rows of one of pyarrow's classes."""
+
+    def maker(found: Any, name: str) -> RowSource | None:
+        from . import arrow
+
+        rows: RowSource | None = getattr(arrow, f"{kind}_rows")(found, name)
+        return rows
+
+    return maker
+
+
 def _sliced(rows: Any, name: str, piece_rows: int = 1) -> RowSource | None:
+    """Return the rows of an object that has slices."""
     from .slices import SlicedRows
 
     return SlicedRows(rows, name, piece_rows) if _has_rows(rows, name) else None
 
 
-Maker = Callable[[Any, str], RowSource | None]
 #: By library and class. A class that is not here may still be one with slices.
-MAKERS: dict[tuple[str, str], Maker] = {("h5py", "Dataset"): _hdf5}
+MAKERS: dict[tuple[str, str], Maker] = {
+    ("h5py", "Dataset"): _hdf5,
+    ("zarr", "Array"): _zarr,
+    ("dask", "Array"): _dask,
+    ("pyarrow", "Table"): _arrow("table"),
+    ("pyarrow", "ParquetFile"): _arrow("parquet"),
+    ("pyarrow", "Dataset"): _arrow("dataset"),
+}
 #: Libraries whose objects lie in memory, or are made arrays by rules of their own.
 IN_MEMORY = ("pandas", "polars", "scipy", "sparse", "torch", "tensorflow", "jax", "jaxlib", "cupy")
 #: What only objects have that lie in memory, or are sparse.

@@ -62,6 +62,7 @@ class LibraryRows(SlicedRows):
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
         """Write rows into out, by the library itself where they need no conversion."""
+        self.check_unchanged()
         if self.rows.dtype == self.dtype and out.flags.c_contiguous:
             self.rows.read_direct(out, np.s_[start:stop])
         else:

@@ -4,9 +4,40 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from fastnn.errors import DataError
+
+
+class FileState(NamedTuple):
+    """What tells one state of a file from another."""
+
+    size: int
+    modified: int
+    inode: tuple[int, int]
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        """Return the state that the system tells."""
+        return cls(status.st_size, status.st_mtime_ns, (status.st_dev, status.st_ino))
+
+
+def check_same_file(path: str, before: FileState, now: FileState, name: str) -> None:
+    """Refuse a file that has another size, time of change or inode than before.
+
+    name: the argument that it belongs to.
+    """
+    if now == before:
+        return
+    what = "has changed, being written to,"
+    if now.inode != before.inode:
+        what = "was replaced by another file"
+    elif now.size != before.size:
+        what = f"has changed, from {before.size} to {now.size} bytes,"
+    raise DataError(
+        f"{name} lies in the file '{path}', which {what} while it was read; train on a file that "
+        "nothing writes to"
+    )
 
 
 class OpenFile:
@@ -29,7 +60,7 @@ class OpenFile:
         self.path, self.name = os.path.abspath(path), name
         self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115  # until `close`
         self._lock = threading.Lock()
-        self._stamp = _stamp(os.fstat(self._file.fileno()))
+        self._state = FileState.of(os.fstat(self._file.fileno()))
 
     def is_same_as(self, descriptor: int) -> bool:
         """Return whether another descriptor of this process belongs to the same file."""
@@ -51,34 +82,11 @@ class OpenFile:
     def check_unchanged(self) -> None:
         """Refuse a file that has another size, time of change or inode than when it was opened."""
         try:
-            now = _stamp(os.stat(self.path))
+            now = FileState.of(os.stat(self.path))
         except FileNotFoundError:  # removed while open: what was in it is still there
-            now = _stamp(os.fstat(self._file.fileno()))
-        if now != self._stamp:
-            what = "was replaced by another file"
-            if now["inode"] == self._stamp["inode"]:
-                what = f"has changed, {_difference(self._stamp, now)},"
-            raise DataError(
-                f"{self.name} lies in the file '{self.path}', which {what} while it was read; "
-                "train on a file that nothing writes to"
-            )
+            now = FileState.of(os.fstat(self._file.fileno()))
+        check_same_file(self.path, self._state, now, self.name)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def _stamp(status: os.stat_result) -> dict[str, Any]:
-    """Return what tells one state of a file from another."""
-    return {
-        "bytes": status.st_size,
-        "modified": status.st_mtime_ns,
-        "inode": (status.st_dev, status.st_ino),
-    }
-
-
-def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Return how two states of one file differ."""
-    if before["bytes"] != now["bytes"]:
-        return f"from {before['bytes']} to {now['bytes']} bytes"
-    return "being written to"
