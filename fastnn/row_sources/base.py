@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -29,6 +29,14 @@ def read_dtype(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
     """
     found: np.dtype[Any] = kernel_readable(numeric(np.empty(0, dtype), name)).dtype
     return found
+
+
+class Part(NamedTuple):
+    """Rows start … stop − 1, and the memory (stop − start, n) where they belong."""
+
+    start: int
+    stop: int
+    out: Array
 
 
 class RowSource:
@@ -90,14 +98,23 @@ class RowSource:
             If the rows cannot be read, or are not what the source said that they are; what `out`
             then holds is not defined.
         """
-        if not 0 <= start <= stop <= len(self):
-            raise ValueError(f"there are no rows {start} … {stop} of {len(self)}")
-        if out.shape != (stop - start, self.shape[1]) or out.dtype != self.dtype:
-            raise ValueError(f"rows {start} … {stop} do not fit into {out.dtype} {out.shape}")
-        if start == stop:
-            return
-        with self._explaining(start, stop):
-            self._fill(start, stop, out)
+        self.read_pieces([(start, stop)], out)
+
+    def read_pieces(self, pieces: Sequence[tuple[int, int]], out: Array) -> None:
+        """Write rows start … stop − 1 of each piece, one after another, into out (rows, n).
+
+        As `read` does; a source with several threads shares all the pieces among them.
+        """
+        n_rows, parts = 0, []
+        for start, stop in pieces:
+            if not 0 <= start <= stop <= len(self):
+                raise ValueError(f"there are no rows {start} … {stop} of {len(self)}")
+            if start < stop:
+                parts.append(Part(start, stop, out[n_rows : n_rows + stop - start]))
+            n_rows += stop - start
+        if out.shape != (n_rows, self.shape[1]) or out.dtype != self.dtype:
+            raise ValueError(f"{n_rows} rows do not fit into {out.dtype} {out.shape}")
+        self._fill_parts(parts)
 
     def check_unchanged(self) -> None:
         """Refuse to go on where the rows are no longer those that were found at first.
@@ -111,6 +128,12 @@ class RowSource:
 
     def close(self) -> None:
         """Let go of files that the source has opened, and join its threads."""
+
+    def _fill_parts(self, parts: Sequence[Part]) -> None:
+        """Write the rows of all parts; each holds one at least."""
+        for start, stop, out in parts:
+            with self._explaining(start, stop):
+                self._fill(start, stop, out)
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
         """Write rows start … stop − 1, of which there is one at least, into out."""

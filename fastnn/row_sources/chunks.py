@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from itertools import pairwise, product
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn._runtime.threads import get_num_threads
-from fastnn.errors import DataError
 
-from .base import Array, RowSource
+from .base import Array, Part, RowSource
 from .contiguous import stored_dtype
 from .filters import Filter, list_filters, unpack_chunk, used_filters
 from .open_file import OpenFile
@@ -22,6 +22,16 @@ MAX_CHUNKS = 2**20
 SHARES = 4
 PLACE = np.dtype([("offset", np.int64), ("size", np.int64), ("mask", np.uint32)])
 UNWRITTEN = -1
+
+
+class Chunk(NamedTuple):
+    """Rows start … stop − 1 of the chunk at (i, k) of the grid, and the memory for its columns."""
+
+    i: int
+    k: int
+    start: int
+    stop: int
+    out: Array
 
 
 class ChunkedRows(RowSource):
@@ -52,75 +62,72 @@ class ChunkedRows(RowSource):
             self._pool = None
         self._file.close()
 
-    def _fill(self, start: int, stop: int, out: Array) -> None:
+    def _fill_parts(self, parts: Sequence[Part]) -> None:
+        """Share the chunks of all parts among the threads."""
         self.check_unchanged()
-        height = self._chunk[0]
-        grid_rows = range(start // height, -(-stop // height))
-        grid = list(product(grid_rows, range(self._places.shape[1])))
-        n_shares = min(len(grid), SHARES * self._threads)
-        if self._threads == 1 or n_shares == 1:
-            self._fill_chunks(grid, start, out)
+        chunks = [chunk for part in parts for chunk in self._chunks_of(part)]
+        n_shares = min(len(chunks), SHARES * self._threads)
+        if self._threads == 1 or n_shares <= 1:
+            self._fill_chunks(chunks)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, "fastnn-unpack")
-        bounds = [len(grid) * k // n_shares for k in range(n_shares + 1)]
-        jobs = [
-            self._pool.submit(self._fill_chunks, grid[a:b], start, out) for a, b in pairwise(bounds)
-        ]
-        wait(jobs)  # all of them: nothing may write into `out` once this returns
+        bounds = [len(chunks) * k // n_shares for k in range(n_shares + 1)]
+        jobs = [self._pool.submit(self._fill_chunks, chunks[a:b]) for a, b in pairwise(bounds)]
+        wait(jobs)  # all of them: nothing may write into memory of the caller once this returns
         for job in jobs:
             job.result()
 
-    def _fill_chunks(self, grid: list[tuple[int, int]], start: int, out: Array) -> None:
-        """Write the parts of chunks that lie in out, whose first row is `start`."""
-        (height, width), n = self._chunk, self.shape[1]
-        for i, k in grid:
-            top, left = i * height, k * width
-            a, b = max(top, start), min(top + height, start + len(out))
-            part = out[a - start : b - start, left : min(left + width, n)]
-            with np.errstate(over="ignore"):  # longer than float64, which a later check finds
-                part[...] = self._part(i, k, a, b)[:, : part.shape[1]]
-
-    def _part(self, i: int, k: int, start: int, stop: int) -> Array:
-        """Return rows start … stop − 1 of the chunk at (i, k) of the grid, all of its columns."""
+    def _chunks_of(self, part: Part) -> Iterator[Chunk]:
+        """Yield the chunks that hold rows of a part."""
         height, width = self._chunk
-        place, top = self._places[i, k], i * height
-        if place["offset"] == UNWRITTEN:
-            fill = np.asarray(self._fill_value, self._stored)
-            return np.broadcast_to(fill, (stop - start, width))
-        used = used_filters(self._filters, int(place["mask"]))
-        if not used and place["size"] == height * width * self._stored.itemsize:
-            block = np.empty((stop - start, width), self._stored)
-            skipped = (start - top) * width * self._stored.itemsize
-            self._read(int(place["offset"]) + skipped, block, start, stop)
-            return block
-        packed = bytearray(int(place["size"]))
-        self._read(int(place["offset"]), packed, start, stop)
-        chunk = self._unpack(packed, used)
-        if chunk is None:
-            columns = slice(k * width, min((k + 1) * width, self.shape[1]))
-            found = np.asarray(self._dataset[start:stop, columns])
-            return found.view(np.uint8) if found.dtype == bool else found
-        return chunk[start - top : stop - top]
+        for i in range(part.start // height, -(-part.stop // height)):
+            start, stop = max(i * height, part.start), min((i + 1) * height, part.stop)
+            rows = part.out[start - part.start : stop - part.start]
+            for k in range(self._places.shape[1]):
+                yield Chunk(i, k, start, stop, rows[:, k * width : (k + 1) * width])
 
-    def _unpack(self, packed: bytearray, used: list[Filter]) -> Array | None:
+    def _fill_chunks(self, chunks: Sequence[Chunk]) -> None:
+        """Write what is asked of chunks."""
+        for chunk in chunks:
+            with (
+                self._explaining(chunk.start, chunk.stop),
+                np.errstate(over="ignore"),  # longer than float64, which a later check finds
+            ):
+                chunk.out[...] = self._read_chunk(chunk)[:, : chunk.out.shape[1]]
+
+    def _read_chunk(self, chunk: Chunk) -> Array:
+        """Return the rows that are asked of a chunk, all of its columns."""
+        i, k, start, stop, _ = chunk
+        (height, width), place = self._chunk, self._places[i, k]
+        offset, size = int(place["offset"]), int(place["size"])
+        if offset == UNWRITTEN:
+            return np.broadcast_to(
+                np.asarray(self._fill_value, self._stored), (stop - start, width)
+            )
+        used = used_filters(self._filters, int(place["mask"]))
+        row_bytes = width * self._stored.itemsize
+        if not used and size == height * row_bytes:
+            block = np.empty((stop - start, width), self._stored)
+            self._file.read_into(offset + (start - i * height) * row_bytes, block)
+            return block
+        found = self._unpack(self._file.read(offset, size), used)
+        if found is not None:
+            return found[start - i * height : stop - i * height]
+        columns = slice(k * width, min((k + 1) * width, self.shape[1]))
+        found = np.asarray(self._dataset[start:stop, columns])
+        return found.view(np.uint8) if found.dtype.kind == "b" else found
+
+    def _unpack(self, packed: Any, used: list[Filter]) -> Array | None:
         """Return the numbers of a chunk; None if it holds something else."""
         (height, width), size = self._chunk, self._stored.itemsize
         try:
             data = unpack_chunk(packed, used, height * width * size)
-        except Exception:  # of zlib, and of sizes that do not divide
+        except Exception:  # of the unpacking library, and of sizes that do not divide
             return None
         if data is None or len(data) != height * width * size:
             return None
         return np.frombuffer(data, self._stored).reshape(height, width)
-
-    def _read(self, place: int, out: Any, start: int, stop: int) -> None:
-        """Read bytes of the chunk that holds rows start … stop − 1 into out."""
-        if self._file.read_into(place, out) < memoryview(out).nbytes:
-            raise DataError(
-                f"{self.name} cannot be read in rows {start} … {stop - 1}, which lie beyond the "
-                f"end of the file '{self._file.path}'; it is cut short: fetch or write it again"
-            )
 
 
 def chunk_grid(dataset: Any) -> tuple[int, ...]:

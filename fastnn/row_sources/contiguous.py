@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.errors import DataError
-
 from .base import BLOCK_BYTES, Array, RowSource
 from .open_file import OpenFile
 
@@ -35,25 +33,20 @@ class ContiguousRows(RowSource):
     def _fill(self, start: int, stop: int, out: Array) -> None:
         self.check_unchanged()
         if self._stored == self.dtype and out.flags.c_contiguous:
-            self._read(start, stop, out)
+            self._read(start, out)
             return
         step = max(1, BLOCK_BYTES // (self.shape[1] * self._stored.itemsize))
         block = np.empty((min(step, stop - start), self.shape[1]), self._stored)
         for a in range(start, stop, step):
             b = min(a + step, stop)
-            self._read(a, b, block[: b - a])
+            self._read(a, block[: b - a])
             with np.errstate(over="ignore"):  # longer than float64, which a later check finds
                 out[a - start : b - start] = block[: b - a]
 
-    def _read(self, start: int, stop: int, out: Array) -> None:
-        """Read rows start … stop − 1 as they are stored into out, C-contiguous."""
+    def _read(self, start: int, out: Array) -> None:
+        """Read rows from row `start` on, as they are stored, into out, C-contiguous."""
         row_bytes = self.shape[1] * self._stored.itemsize
-        got = self._file.read_into(self._begin + start * row_bytes, out)
-        if got < out.nbytes:
-            raise DataError(
-                f"{self.name} ends in row {start + got // row_bytes} of {len(self)}, where the "
-                f"file '{self._file.path}' does; it is cut short: fetch or write it again"
-            )
+        self._file.read_into(self._begin + start * row_bytes, out)
 
 
 def stored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

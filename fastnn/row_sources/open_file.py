@@ -66,8 +66,14 @@ class OpenFile:
         """Return whether another descriptor of this process belongs to the same file."""
         return os.path.sameopenfile(self._file.fileno(), descriptor)
 
-    def read_into(self, place: int, out: Any) -> int:
-        """Fill a writable buffer from a place on; return the bytes, fewer at the file's end."""
+    def read_into(self, place: int, out: Any) -> None:
+        """Fill a writable buffer from a place on.
+
+        Raises
+        ------
+        DataError
+            If the file ends before.
+        """
         view = memoryview(out).cast("B")
         done = 0
         with self._lock:
@@ -75,9 +81,24 @@ class OpenFile:
             while done < len(view):  # systems read some 2 GiB at a time
                 got = self._file.readinto(view[done:])
                 if not got:
-                    break
+                    raise self._cut_short(place + len(view))
                 done += got
-        return done
+
+    def read(self, place: int, size: int) -> bytearray:
+        """Return `size` bytes from a place on, as `read_into` reads them."""
+        if place + size > self._state.size:  # whatever a damaged file claims
+            raise self._cut_short(place + size)
+        out = bytearray(size)
+        self.read_into(place, out)
+        return out
+
+    def _cut_short(self, end: int) -> DataError:
+        """Return the error that bytes up to `end` are not there."""
+        size = os.fstat(self._file.fileno()).st_size
+        return DataError(
+            f"{self.name} lies in the file '{self.path}' up to byte {end}, and the file has {size} "
+            "bytes; it is cut short: fetch or write it again"
+        )
 
     def check_unchanged(self) -> None:
         """Refuse a file that has another size, time of change or inode than when it was opened."""
