@@ -105,6 +105,11 @@ def _tell_compilation(
         progress(f"compiling kernels for this machine: {done} of {total} ({part})")
 
 
+def selected() -> str | None:
+    """Return the name of the backend that somebody selected for this thread or task, if any."""
+    return _selected.get()
+
+
 def active() -> Backend:
     """Return the backend of this thread or task."""
     name = _selected.get()

@@ -171,7 +171,8 @@ VERB = Verb(
             option("--processes", metavar="N", type=count, default=1,
                    help="trials that run side by side (default: 1)"),
             option("--study", metavar="FILE",
-                   help="keep the trials in this file, and go on from it where it exists"),
+                   help="keep the trials in this file, and go on from it where it exists; calls at "
+                   "the same time, with equal options, share the trials out"),
             option("--seed", metavar="N", type=seed, default=0,
                    help="of the draws, the held-out examples and the weights (default: 0)"),
         ),
@@ -184,7 +185,8 @@ examples:
       50 trials on the bundled digits; writes the best network and a picture
       into fastnn-out, and prints the command that repeats it
   fastnn tune --train cats.h5 --trials 100 --processes 4 --study cats.study
-      images of your own; run it again to go on where it stopped
+      images of your own; run it again to go on where it stopped, or once more
+      at the same time to have more processes on the same 100 trials
 
 Learning rate, units, hidden layers, batch size, L2 and dropout are drawn at
 random, the second half of the trials around the best of the first.

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import multiprocessing
 import os
-import pickle
-import signal
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor
 from typing import Any
 
 from fastnn import spaces
-from fastnn._runtime.threads import get_num_threads, set_num_threads
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
-from fastnn.history import higher_is_better
 from fastnn.network import Network
-from fastnn.spaces import Box
 from fastnn.training.metric_recorder import check_metric_names
 
+from .claims import Claims
+from .parcel import Parcel, check_picklable
+from .plan import Plan
 from .results import Search
-from .study import check_same_search, open_study, study_locked
-from .trial import Objective, import_optuna, run_trial, trial_record
+from .run import Run, TrialCallback
+from .study import ended_trials, study_of
+from .trial import Objective, import_optuna, trial_record
+from .workers import check_executor, count_processes, count_workers, workers
 
 __all__ = ["Search", "tune"]
-
-TrialCallback = Callable[[dict[str, Any]], Any]
 
 
 def tune(
@@ -43,7 +38,8 @@ def tune(
     validation_data: tuple[Any, Any] | None = None,
     monitor: str = "validation_accuracy",
     seed: int = 0,
-    processes: int = 1,
+    processes: int | None = None,
+    executor: Executor | None = None,
     study: str | os.PathLike[str] | None = None,
     prune: bool = True,
     refine: bool = True,
@@ -77,20 +73,27 @@ def tune(
         Which curve is the score, by its last value, or by that of the epoch whose weights an
         `EarlyStopping` brings back: ``"validation_cost"``, ``"validation_f1"`` ….
     seed : int
-        Of the draws; trial k is drawn from (seed, k) alone, under Optuna 4 and 5 the same.
-    processes : int
-        That train side by side. Above 1, make_network must be a function of a module, and a
-        script needs its ``if __name__ == "__main__":``. The threads are shared out among them.
+        Of the draws; trial k is drawn from (seed, k) alone, under Optuna 4 and 5 the same. So the
+        trials and their scores are the same, whoever runs them.
+    processes : int, optional
+        That train side by side, one by default. Above 1, make_network must be a function of a
+        module, and a script needs its ``if __name__ == "__main__":``. The threads are shared out
+        among them. With an executor, how many of its workers train, all by default.
+    executor : concurrent.futures.Executor, optional
+        Trains instead: a pool of threads or processes, `mpi4py.futures.MPIPoolExecutor`, Dask's
+        ``client.get_executor()``. It stays open. X and y are sent to each worker once.
     study : path, optional
-        A file that keeps the trials. Called with it again, tune adds only those still missing. One
-        call at a time: another one meanwhile is refused.
+        A file that keeps the trials. Called with it again, tune adds only those still missing.
+        Calls at the same time, also of other processes, share the missing ones out, and each
+        returns all; what a process that died had begun is begun again by another.
     prune : bool
-        Whether a trial ends early when its best value so far is worse than the median of the
-        others' at that epoch. Across several processes that depends on who is faster.
+        Whether a trial ends early when its best value so far is worse than the median of finished
+        ones at that epoch: the first half of those before it, for a refined one all that are not.
+        It waits for those.
     refine : bool
         Whether the second half of the trials looks only around the best quarter of the first.
     callbacks : sequence of callables
-        Each is called with every new trial, as it stands in ``Search.trials``.
+        Each is called with every trial of this call, as it stands in ``Search.trials``.
     catch : exception class or tuple of them
         What a trial may raise without ending the search: it counts as failed then, without a score.
 
@@ -98,7 +101,8 @@ def tune(
     -------
     Search
         `.best`, `.best_score`, `.trials`, `.importance`; it prints as a table. Its `refit` trains
-        the best network, its `build` makes it. After Ctrl-C what was done until then.
+        the best network, its `build` makes it. After Ctrl-C, which trials that run in other
+        processes or threads outlast, what was done until then.
 
     Raises
     ------
@@ -119,9 +123,8 @@ def tune(
     _check_make_network(make_network)
     on_trial = arguments.callables(callbacks, "callbacks", "(trial)", "[print]")
     total = arguments.count(trials, "trials", least=1)
-    workers = arguments.count(processes, "processes")
-    if workers < 1:
-        raise SettingError(f"processes must be at least 1, got {processes!r}")
+    check_executor(executor)
+    count = count_processes(processes)
     validation = (
         {"validation_split": arguments.fraction(validation_split, "validation_split")}
         if validation_data is None
@@ -132,13 +135,14 @@ def tune(
         validation, monitor, _recorded_metrics(monitor), arguments.seed(seed), bool(prune),
         _check_catch(catch),
     )  # fmt: skip
-    if workers > 1:
-        _check_picklable(make_network)
-    with _optuna_silenced(), tempfile.TemporaryDirectory() as folder:
-        shared = os.path.join(folder, "study") if workers > 1 else None
-        path = shared if study is None else os.fspath(study)
-        with study_locked(path):
-            return _optimize(objective, path, total, workers, bool(refine), on_trial)
+    if executor is not None:
+        count_workers(executor, count)  # before the data are looked at
+    elif count is not None and count > 1:
+        check_picklable(make_network, "make_network")
+    path = None if study is None else os.fspath(study)
+    with _optuna_silenced(), study_of(objective, path) as opened:
+        plan = Plan(objective, total, bool(refine))
+        return _optimize(plan, opened, path, executor, count, on_trial)
 
 
 def _check_make_network(make_network: Any) -> None:
@@ -173,17 +177,6 @@ def _recorded_metrics(monitor: Any) -> tuple[str, ...]:
         ) from error
 
 
-def _check_picklable(make_network: Any) -> None:
-    """Refuse a function that cannot be sent to another process."""
-    try:
-        pickle.dumps(make_network)
-    except Exception as error:
-        raise SettingError(
-            "with several processes make_network must be a function that stands in a module, for "
-            f"it is sent to them; got {make_network!r}"
-        ) from error
-
-
 @contextlib.contextmanager
 def _optuna_silenced() -> Iterator[None]:
     """Keep Optuna's own log lines back for a while."""
@@ -197,92 +190,27 @@ def _optuna_silenced() -> Iterator[None]:
 
 
 def _optimize(
-    objective: Objective,
+    plan: Plan,
+    study: Any,
     path: str | None,
-    total: int,
-    workers: int,
-    refine: bool,
+    executor: Executor | None,
+    processes: int | None,
     callbacks: Sequence[TrialCallback],
 ) -> Search:
-    """Run the trials over the whole space, then those around the best of them."""
-    study = open_study(objective, path)
-    check_same_search(study, objective, path)
-    n_coarse = total - total // 2 if refine else total
-    interrupted = False
+    """Run the trials that the study lacks, and return all."""
+    objective = plan.objective
+    claims, parcel, interrupted = Claims(path), Parcel(objective), False
+    missing = sum(k not in ended_trials(study) for k in range(plan.total))
     try:
-        for stop in (n_coarse, total):
-            done = _ended_trials(study, objective)
-            boxes = _search_boxes(
-                objective, [t for t in done if t[0] < n_coarse] if stop > n_coarse else []
-            )
-            missing = [k for k in range(stop) if k not in {index for index, _ in done}]
-            for trial in _run_trials(objective, study, path, missing, boxes, workers):
-                for callback in callbacks:
-                    callback(trial)
+        with workers(executor, processes, missing) as (team, n):
+            Run(plan, study, claims, parcel, team, n, callbacks, os.getpid()).to_the_end()
     except KeyboardInterrupt:
         interrupted = True
-    found = [trial_record(objective.space, trial) for _, trial in _ended_trials(study, objective)]
+    finally:
+        claims.release_all()
+        parcel.close()
+    found = [trial_record(objective.space, trial) for trial in ended_trials(study).values()]
     return Search(
         found, objective.space, objective.monitor, interrupted, objective.make_network,
         objective.epochs,
     )  # fmt: skip
-
-
-def _ended_trials(study: Any, objective: Objective) -> list[tuple[int, Any]]:
-    """Return the trials that came to an end, each once, by their index."""
-    ended = {t.user_attrs["index"]: t for t in study.trials if "end" in t.user_attrs}
-    return sorted(ended.items())
-
-
-def _search_boxes(objective: Objective, done: list[tuple[int, Any]]) -> dict[str, Box]:
-    """Return the box of each parameter: the whole space, or that of the best quarter of trials."""
-    whole = {name: part.box for name, part in objective.space.items()}
-    sign = -1 if higher_is_better(objective.monitor) else 1
-    good = [t for _, t in done if t.user_attrs["end"]["state"] == "finished"]
-    good.sort(key=lambda t: (sign * t.user_attrs["end"]["score"], t.user_attrs["index"]))
-    best = good[: math.ceil(len(done) / 4)]
-    if not best:
-        return whole
-    return {name: box.around([t.params[name] for t in best]) for name, box in whole.items()}
-
-
-def _run_trials(
-    objective: Objective,
-    study: Any,
-    path: str | None,
-    missing: list[int],
-    boxes: dict[str, Box],
-    workers: int,
-) -> Iterator[dict[str, Any]]:
-    """Run the missing trials, in this process or in several, and yield each when it ends."""
-    if workers == 1 or path is None or not missing:
-        yield from (run_trial(objective, study, index, boxes) for index in missing)
-        return
-    workers = min(workers, len(missing))
-    threads = max(1, get_num_threads() // workers)
-    context = multiprocessing.get_context("spawn")  # a fork would inherit running threads' locks
-    with ProcessPoolExecutor(workers, context, _init_worker, (objective, path, threads)) as pool:
-        waiting = [pool.submit(_run_in_worker, index, boxes) for index in missing]
-        try:
-            yield from (future.result() for future in as_completed(waiting))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-#: What a worker process keeps between its trials: the objective and its open study.
-_WORKER: dict[str, Any] = {}
-
-
-def _init_worker(objective: Objective, path: str, threads: int) -> None:
-    """Prepare a worker process; Ctrl-C is its parent's to hear."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    set_num_threads(threads)
-    logging = import_optuna().logging
-    logging.set_verbosity(logging.ERROR)
-    _WORKER.update(objective=objective, study=open_study(objective, path))
-
-
-def _run_in_worker(index: int, boxes: dict[str, Box]) -> dict[str, Any]:
-    """Run one trial in a worker process."""
-    return run_trial(_WORKER["objective"], _WORKER["study"], index, boxes)

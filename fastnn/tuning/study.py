@@ -3,91 +3,103 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import importlib
 import json
 import os
+import threading
 import warnings
 from collections.abc import Iterator
-from typing import IO, Any
+from datetime import datetime
+from typing import Any
 
 from fastnn.errors import SettingError
 from fastnn.history import higher_is_better
 
+from .claims import locked
 from .task_digest import digest, stable_repr
-from .trial import N_STARTUP_TRIALS, Objective, import_optuna, network_digest
+from .trial import Draw, Objective, Outcome, import_optuna, network_digest
 
 #: The name of the study within its file.
 STUDY_NAME = "fastnn"
-#: The errors by which systems say that another process has the lock.
-LOCK_REFUSED = errno.EACCES, errno.EAGAIN, errno.EDEADLK
-#: The byte that Windows locks: beyond the end of any study file.
-LOCK_OFFSET = 2**30
+#: What is said of another file.
+NO_STUDY = "study {!r} is not a study file of fastnn.tune; give another path"
+#: By thread, the study files that a search of it has open.
+_SEARCHED = threading.local()
 
 
 @contextlib.contextmanager
-def study_locked(path: str | None) -> Iterator[None]:
-    """Lock a study file, for a second search would run the same missing trials again.
+def study_of(objective: Objective, path: str | None) -> Iterator[Any]:
+    """Open a study, in memory without a path, and hold it against the search that asks for it.
 
-    The lock belongs to an open file, so the end of the process lets go of it, however it ends.
-    Nothing is locked where the file system knows no locks.
+    Several searches may have one file open, but not one within another: a callback's would wait
+    for trials of the search that waits for the callback.
     """
     if path is None:
-        yield
+        yield _open(objective, None)
         return
-    _check_study_file(path)
-    with open(path, "ab") as file:
-        if not _try_lock(file):
-            raise SettingError(
-                f"study file {path!r} is being searched by another call of tune; wait for its end "
-                "(processes=N trains several trials at a time), or give another file"
-            )
-        yield
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    """Lock an open file; return False if another process holds the lock."""
+    searched: set[str] = vars(_SEARCHED).setdefault("paths", set())
+    real = os.path.realpath(path)
+    if real in searched:
+        raise SettingError(
+            f"study file {path!r} is being searched by another call of tune, in which this one "
+            "runs; give another file, or call tune after it"
+        )
+    this_search = _digests(objective)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise SettingError(NO_STUDY.format(path))
+    with locked(path):  # for another search may be at the same
+        _check_study_file(path)
+        study = _open(objective, path)
+        _check_same_search(study, objective, this_search, path)
+    searched.add(real)
     try:
-        if os.name == "nt":
-            msvcrt: Any = importlib.import_module("msvcrt")
-            file.seek(LOCK_OFFSET)  # Windows lets nobody write to bytes that are locked
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl: Any = importlib.import_module("fcntl")
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in LOCK_REFUSED
-    return True
+        yield study
+    finally:
+        searched.discard(real)
 
 
-def open_study(objective: Objective, path: str | None) -> Any:
+def ended_trials(study: Any) -> dict[int, Any]:
+    """Return the trials that came to an end, each once, by number and in that order."""
+    trials = study.get_trials(deepcopy=False)
+    ended = {t.user_attrs["index"]: t for t in trials if "end" in t.user_attrs}
+    return dict(sorted(ended.items()))
+
+
+def add_trial(study: Any, number: int, drawn: Draw, outcome: Outcome, begun: datetime) -> Any:
+    """Add a trial that has ended, all of it at once, and return it."""
+    module = import_optuna()
+    states = module.trial.TrialState
+    end, curve, made = outcome
+    state = {"finished": states.COMPLETE, "pruned": states.PRUNED}.get(end["state"], states.FAIL)
+    trial = module.trial.create_trial(
+        state=state,
+        value=end["score"] if state is states.COMPLETE else None,
+        params=drawn.numbers,
+        distributions=drawn.distributions,
+        user_attrs={"index": number, "end": end} | ({} if made is None else {"made": made}),
+        intermediate_values=curve,
+    )
+    trial.datetime_start = begun
+    study.add_trial(trial)
+    return trial
+
+
+def _open(objective: Objective, path: str | None) -> Any:
     """Return the study in that file, a new one where there is none; without a path in memory.
 
-    Sampler and pruner are given with all that decides a trial, for Optuna changes its defaults:
-    from version 5 on its TPE sampler draws all parameters together (multivariate) and keeps away
-    from running trials (constant_liar). Nothing here is drawn by TPE.
+    Nothing is drawn or pruned by the study itself, for Optuna changes its defaults; the sampler is
+    named so that none of them is made.
     """
     module = import_optuna()
-    pruner = module.pruners.MedianPruner(
-        n_startup_trials=N_STARTUP_TRIALS, n_warmup_steps=objective.epochs // 5, interval_steps=1,
-        n_min_trials=1,
-    )  # fmt: skip
     settings = {
         "direction": "maximize" if higher_is_better(objective.monitor) else "minimize",
-        "pruner": pruner,
-        "sampler": module.samplers.RandomSampler(
-            seed=objective.seed
-        ),  # each trial sets its own seed
+        "sampler": module.samplers.RandomSampler(seed=objective.seed),
     }
     if path is None:
         return module.create_study(**settings)
-    _check_study_file(path)
-    journal = module.storages.journal
-    lock = journal.JournalFileOpenLock(path) if os.name == "nt" else None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", module.exceptions.ExperimentalWarning)
-            backend = journal.JournalFileBackend(path, lock_obj=lock)
+            backend = module.storages.journal.JournalFileBackend(path, lock_obj=_journal_lock(path))
             storage = module.storages.JournalStorage(backend)
         return module.create_study(
             storage=storage, study_name=STUDY_NAME, load_if_exists=True, **settings
@@ -96,9 +108,16 @@ def open_study(objective: Objective, path: str | None) -> Any:
         raise SettingError(f"study file {path!r} is damaged; give another file") from error
 
 
+def _journal_lock(path: str) -> Any:
+    """Return the lock under which Optuna adds lines; Windows lets few users make its other one."""
+    journal = import_optuna().storages.journal
+    kind = journal.JournalFileOpenLock if os.name == "nt" else journal.JournalFileSymlinkLock
+    return kind(path)
+
+
 def _check_study_file(path: str) -> None:
-    """Refuse a file that exists and is no study, before a line is added to it."""
-    if not os.path.exists(path) or (os.path.isfile(path) and os.path.getsize(path) == 0):
+    """Refuse a file that is no study, before a line is added to it; an empty one becomes one."""
+    if os.path.getsize(path) == 0:
         return
     try:
         with open(path, "rb") as file:
@@ -108,27 +127,33 @@ def _check_study_file(path: str) -> None:
     except (ValueError, OSError):
         good = False
     if not good:
-        raise SettingError(f"study {path!r} is not a study file of fastnn.tune; give another path")
+        raise SettingError(NO_STUDY.format(path))
     _drop_unfinished_line(path)
 
 
 def _drop_unfinished_line(path: str) -> None:
     """Cut off a last line that a crash left unfinished, so that others can follow."""
-    with open(path, "rb+") as file:
-        content = file.read()
-        if not content.endswith(b"\n"):
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read() == b"\n":
+            return
+    lock = _journal_lock(path)
+    lock.acquire()  # so that it is not one that another search is writing
+    try:
+        with open(path, "rb+") as file:
+            content = file.read()
             file.truncate(content.rfind(b"\n") + 1)
+    finally:
+        lock.release()
 
 
 #: Attributes of a study that are digests, by what sentences call them.
 DIGESTED = {"data": "X and y", "validation": "validation data or share"}
 
 
-def check_same_search(study: Any, objective: Objective, path: str | None) -> None:
-    """Note in a new study what it searches; refuse one that searched something else."""
-    if path is None:
-        return
-    this_search = {
+def _digests(objective: Objective) -> dict[str, Any]:
+    """Return what a study notes about its search."""
+    return {
         "space": stable_repr(sorted(objective.space.items())),
         "monitor": objective.monitor,
         "epochs": objective.epochs,
@@ -136,6 +161,12 @@ def check_same_search(study: Any, objective: Objective, path: str | None) -> Non
         "data": digest(objective.X, objective.y),
         "validation": digest(*objective.validation.get("validation_data", [objective.validation])),
     }
+
+
+def _check_same_search(
+    study: Any, objective: Objective, this_search: dict[str, Any], path: str
+) -> None:
+    """Note in a new study what it searches; refuse one that searched something else."""
     stored = study.user_attrs
     for name, value in this_search.items():
         if name in stored and stored[name] != value:

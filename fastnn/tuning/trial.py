@@ -1,4 +1,4 @@
-"""One trial of a search: parameters drawn, a network made and trained, its score noted."""
+"""One trial of a search: parameters drawn, a network made and trained, its score."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn._runtime.optional import require
 from fastnn.errors import DivergenceError, SettingError
-from fastnn.history import History
 from fastnn.network import Network
 from fastnn.optimizers import Adam
 from fastnn.spaces import Box, Space
 
+from .pruning import PruningCallback
 from .task_digest import digest_network
 
 #: Arguments of `Network.fit` that tune itself gives.
 SET_BY_TUNE = ("X", "y", "epochs", "validation_data", "validation_split", "progress", "optimizer")
-#: Finished trials before one may be pruned.
-N_STARTUP_TRIALS = 5
 
 
 @dataclass(frozen=True)
@@ -43,71 +41,50 @@ class Objective:
     catch: tuple[type[Exception], ...] = ()
 
 
+class Draw(NamedTuple):
+    """The parameters of a trial as the study stores them: numbers, and where they were drawn."""
+
+    numbers: dict[str, float]
+    distributions: dict[str, Any]
+
+
+class Outcome(NamedTuple):
+    """What a trial came to: how it ended, its curve by step, the digest of what it trained."""
+
+    end: dict[str, Any]
+    curve: dict[int, float]
+    made: str | None
+
+
 def import_optuna() -> Any:
     """Import Optuna, or name the extra that brings it."""
     return require("optuna", extra="tune", purpose="tuning")
 
 
-class PruningCallback:
-    """Reports the monitored value to Optuna after every epoch, and stops a fit that it prunes.
-
-    `pruned` tells whether that happened.
-    """
-
-    def __init__(self, trial: Any, objective: Objective) -> None:
-        self.trial, self._monitor, self.prune = trial, objective.monitor, objective.prune
-        self.pruned = False
-
-    def __call__(self, network: Network, history: History) -> bool:
-        """Report the epoch; return True if the trial is pruned."""
-        if self._monitor not in history:
-            raise SettingError(
-                f"monitor is {self._monitor!r}, but the history holds {', '.join(history)}; choose "
-                "one of those, or give validation examples"
-            )
-        if self.prune:
-            self.trial.report(float(history[self._monitor][-1]), history.epochs - 1)
-            self.pruned = bool(self.trial.should_prune())
-        return self.pruned
+def draw(seed: int, number: int, boxes: Mapping[str, Box]) -> Draw:
+    """Return the parameters of a trial: a function of the seed, its number and the boxes alone."""
+    module = import_optuna()
+    key = np.random.SeedSequence([seed, number]).generate_state(1)[0]
+    study = module.create_study(sampler=module.samplers.RandomSampler(seed=int(key)))
+    distributions = {name: _optuna_distribution(module, box) for name, box in boxes.items()}
+    return Draw(study.ask(distributions).params, distributions)
 
 
 def run_trial(
-    objective: Objective, study: Any, index: int, boxes: Mapping[str, Box]
-) -> dict[str, Any]:
-    """Draw, train and score one trial, note it in the study, and return it."""
-    module = import_optuna()
-    states = module.trial.TrialState
-    key = np.random.SeedSequence([objective.seed, index]).generate_state(1)[0]
-    study.sampler = module.samplers.RandomSampler(seed=int(key))
-    trial = study.ask({name: _optuna_distribution(module, box) for name, box in boxes.items()})
-    trial.set_user_attr("index", index)
+    objective: Objective, numbers: Mapping[str, float], bars: Mapping[int, float]
+) -> Outcome:
+    """Train and score the network of these parameters; `bars` are what it must reach by step."""
+    pruning = PruningCallback(objective.monitor, bars)
+    made: list[str] = []
+    parameters = parameter_values(objective.space, numbers)
     try:
-        end = _run_to_end(objective, trial)
-    except BaseException as error:
-        study.tell(trial, state=states.FAIL)
-        if isinstance(error, Exception):
-            error.add_note(
-                f"This was trial {index} of fastnn.tune, with "
-                f"{parameter_values(objective.space, trial.params)}. A study file keeps the "
-                "trials before it; catch= lets the search go on."
-            )
-        raise
-    trial.set_user_attr("end", end)
-    state = {"finished": states.COMPLETE, "pruned": states.PRUNED}.get(end["state"], states.FAIL)
-    study.tell(trial, end["score"] if state is states.COMPLETE else None, state=state)
-    return trial_record(objective.space, trial)
-
-
-def _run_to_end(objective: Objective, trial: Any) -> dict[str, Any]:
-    """Train a trial's network; return how that ended, its score and its epochs."""
-    try:
-        state, score, epochs = _fit_network(
-            objective, trial, parameter_values(objective.space, trial.params)
-        )
+        state, score, epochs = _fit_network(objective, parameters, pruning, made.append)
     except objective.catch as error:
         text = f"{type(error).__name__}: {error}"
-        return {"state": "failed", "score": None, "epochs": 0, "error": text}
-    return {"state": state, "score": score, "epochs": epochs}
+        end: dict[str, Any] = {"state": "failed", "score": None, "epochs": 0, "error": text}
+    else:
+        end = {"state": state, "score": score, "epochs": epochs}
+    return Outcome(end, pruning.curve, made[0] if made else None)
 
 
 def network_digest(objective: Objective, trial: Any) -> str:
@@ -139,12 +116,14 @@ def _optuna_distribution(module: Any, box: Box) -> Any:
 
 
 def _fit_network(
-    objective: Objective, trial: Any, parameters: dict[str, Any]
+    objective: Objective,
+    parameters: dict[str, Any],
+    pruning: PruningCallback,
+    note_digest: Callable[[str], object],
 ) -> tuple[str, float | None, int]:
     """Make and train a network; return how that ended, its score and its epochs."""
     network, settings = build_trial(objective.make_network, parameters)
-    trial.set_user_attr("made", digest_network(network, settings))
-    pruning = PruningCallback(trial, objective)
+    note_digest(digest_network(network, settings))
     settings["callbacks"] = (*settings.get("callbacks", ()), pruning)
     settings["metrics"] = (*settings.get("metrics", ()), *objective.metrics)
     try:
