@@ -11,6 +11,7 @@ import fastnn
 from fastnn import Dense, Network, Normalization, kernels
 from fastnn.errors import DivergenceError
 from fastnn.network.description import state_of
+from fastnn.tuning.claims import Claims
 
 FAST = ("vectorized", "jitted")
 
@@ -115,6 +116,27 @@ class TestSameBits:
         assert os.read(read, 10**6) == net.program.theta.tobytes()
         os.close(read)
         os.close(write)
+
+
+class TestSearches:
+    @pytest.mark.forks
+    def test_a_forked_child_claims_none_of_its_parents_trials(self, tmp_path):
+        mine, other = (Claims(str(tmp_path / "a")) for _ in range(2))
+        assert mine.take(0)
+        (begun, say), (read, write) = os.pipe(), os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(say, b"x")
+            os.read(read, 1)
+            os._exit(0)
+        os.read(begun, 1)
+        for file in mine._files.values():  # as the end of a process does
+            file.close()
+        taken = other.take(0)
+        os.write(write, b"x")
+        os.waitpid(child, 0)
+        other.release_all()
+        assert taken
 
 
 class TestHistory:

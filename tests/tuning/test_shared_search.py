@@ -72,21 +72,6 @@ class TestClaims:
         assert not mine.take(0)
         other.release_all()
 
-    @pytest.mark.forks
-    def test_a_fork_claims_nothing(self, tmp_path):
-        mine, other = (Claims(str(tmp_path / "a")) for _ in range(2))
-        assert mine.take(0)
-        read, write = os.pipe()
-        if (child := os.fork()) == 0:
-            os.read(read, 1)
-            os._exit(0)
-        for file in mine._files.values():  # as the end of a process does
-            file.close()
-        assert other.take(0)
-        os.write(write, b"x")
-        os.waitpid(child, 0)
-        other.release_all()
-
 
 class TestProcesses:
     @pytest.mark.slow
