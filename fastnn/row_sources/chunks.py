@@ -94,29 +94,32 @@ class ChunkedRows(RowSource):
                 self._explaining(chunk.start, chunk.stop),
                 np.errstate(over="ignore"),  # longer than float64, which a later check finds
             ):
-                chunk.out[...] = self._read_chunk(chunk)[:, : chunk.out.shape[1]]
+                self._fill_chunk(chunk)
 
-    def _read_chunk(self, chunk: Chunk) -> Array:
-        """Return the rows that are asked of a chunk, all of its columns."""
-        i, k, start, stop, _ = chunk
+    def _fill_chunk(self, chunk: Chunk) -> None:
+        """Write what is asked of a chunk: read where it lies if it is not packed, or unpacked."""
+        i, k, start, stop, out = chunk
         (height, width), place = self._chunk, self._places[i, k]
         offset, size = int(place["offset"]), int(place["size"])
         if offset == UNWRITTEN:
-            return np.broadcast_to(
-                np.asarray(self._fill_value, self._stored), (stop - start, width)
-            )
+            out[...] = np.asarray(self._fill_value, self._stored)
+            return
         used = used_filters(self._filters, int(place["mask"]))
         row_bytes = width * self._stored.itemsize
         if not used and size == height * row_bytes:
-            block = np.empty((stop - start, width), self._stored)
-            self._file.read_into(offset + (start - i * height) * row_bytes, block)
-            return block
+            straight = out.shape[1] == width and out.flags.c_contiguous
+            straight = straight and self._stored == self.dtype
+            rows = out if straight else np.empty((stop - start, width), self._stored)
+            self._file.read_into(offset + (start - i * height) * row_bytes, rows)
+            if not straight:
+                out[...] = rows[:, : out.shape[1]]
+            return
         found = self._unpack(self._file.read(offset, size), used)
         if found is not None:
-            return found[start - i * height : stop - i * height]
-        columns = slice(k * width, min((k + 1) * width, self.shape[1]))
-        found = np.asarray(self._dataset[start:stop, columns])
-        return found.view(np.uint8) if found.dtype.kind == "b" else found
+            out[...] = found[start - i * height : stop - i * height, : out.shape[1]]
+            return
+        rows = np.asarray(self._dataset[start:stop, k * width : k * width + out.shape[1]])
+        out[...] = rows.view(np.uint8) if rows.dtype.kind == "b" else rows
 
     def _unpack(self, packed: Any, used: list[Filter]) -> Array | None:
         """Return the numbers of a chunk; None if it holds something else."""
