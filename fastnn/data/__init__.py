@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .h5 import load_h5
     from .idx import load_idx
     from .image_folder import load_image_folder
-    from .images import flatten_images, load_image
+    from .images import flatten_images, image_rows, load_image
     from .labels import one_hot
     from .leakage import LeakageWarning, check_leakage
     from .scaling import Standardizer
@@ -39,6 +39,7 @@ __all__ = [
     "flatten_images",
     "flip",
     "flower",
+    "image_rows",
     "load_h5",
     "load_idx",
     "load_image",
@@ -64,7 +65,7 @@ if not TYPE_CHECKING:
             "h5": "load_h5",
             "idx": "load_idx",
             "image_folder": "load_image_folder",
-            "images": "flatten_images load_image",
+            "images": "flatten_images image_rows load_image",
             "labels": "one_hot",
             "leakage": "LeakageWarning check_leakage",
             "scaling": "Standardizer",

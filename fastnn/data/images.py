@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn._runtime.optional import require
 from fastnn._validation import arguments
 from fastnn._validation.data_files import existing_file, is_system_error
-from fastnn.errors import DataFileError, SettingError, ShapeError
+from fastnn.errors import DataError, DataFileError, SettingError, ShapeError
+from fastnn.row_sources import RowSource, find
 
-__all__ = ["flatten_images", "load_image"]
+__all__ = ["flatten_images", "image_rows", "load_image"]
 
 #: Formats that are opened, as Pillow names them: pictures of the web, of cameras and of science.
 #: Others run programs (EPS), name other files, or take any bytes for a picture.
@@ -180,3 +181,36 @@ def flatten_images(images: ArrayLike) -> NDArray[Any]:
             f"images must be a stack (m, h, w, …) of at least two axes, got shape {stack.shape}"
         )
     return stack.reshape(len(stack), math.prod(stack.shape[1:]))
+
+
+def image_rows(images: Any) -> RowSource:
+    """Return images in a file as rows that `fit`, `predict` and `evaluate` read in windows.
+
+    What `flatten_images` is for images in memory: (m, h, w, 3) becomes (m, h·w·3), and nothing is
+    read yet. Networks take the result in the place of X.
+
+    Parameters
+    ----------
+    images : data set (m, …)
+        A data set of h5py, an array of zarr or dask, or another object with a shape, a dtype and
+        slices.
+
+    Returns
+    -------
+    RowSource
+        Of shape (m, n). It closes what it has opened at the end of a `with` block.
+
+    Raises
+    ------
+    ShapeError
+        If there are fewer than two axes, or no images.
+    DataError
+        If they lie in memory, where `flatten_images` is for them, or are no numbers.
+    """
+    found = find(images, "images", flatten=True)
+    if found is None:
+        raise DataError(
+            f"images of type {type(images).__name__} lie in memory; give "
+            "fastnn.data.flatten_images(images)"
+        )
+    return found

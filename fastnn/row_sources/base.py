@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -49,8 +50,8 @@ class RowSource:
     ----------
     name : str
         The argument's name, for messages.
-    shape : (int, int)
-        m, the rows, and n, the features.
+    shape : tuple of int
+        m, the rows, and n, the features; of several further axes the product.
     dtype : dtype
         As which the numbers are stored.
     piece_rows : int
@@ -63,10 +64,10 @@ class RowSource:
     """
 
     def __init__(
-        self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], piece_rows: int = 1
+        self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], piece_rows: int = 1
     ) -> None:
         self.name = name
-        self.shape = (int(shape[0]), int(shape[1]))
+        self.shape = (int(shape[0]), math.prod(map(int, shape[1:])))
         self.dtype = read_dtype(dtype, name)
         self.piece_rows = max(1, min(int(piece_rows), self.shape[0]))
 
@@ -90,7 +91,7 @@ class RowSource:
         return self.shape[0] * self.shape[1] * self.dtype.itemsize
 
     def read(self, start: int, stop: int, out: Array) -> None:
-        """Write rows start … stop − 1 into out (stop − start, n) of `dtype`.
+        """Write rows start … stop − 1 into out (stop − start, n), C-contiguous, of `dtype`.
 
         Raises
         ------
@@ -112,7 +113,8 @@ class RowSource:
             if start < stop:
                 parts.append(Part(start, stop, out[n_rows : n_rows + stop - start]))
             n_rows += stop - start
-        if out.shape != (n_rows, self.shape[1]) or out.dtype != self.dtype:
+        shape = (n_rows, self.shape[1])
+        if out.shape != shape or out.dtype != self.dtype or not out.flags.c_contiguous:
             raise ValueError(f"{n_rows} rows do not fit into {out.dtype} {out.shape}")
         self._fill_parts(parts)
 

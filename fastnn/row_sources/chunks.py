@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
@@ -25,17 +26,19 @@ UNWRITTEN = -1
 
 
 class Chunk(NamedTuple):
-    """Rows start … stop − 1 of the chunk at (i, k) of the grid, and the memory for its columns."""
+    """Rows start … stop − 1 of the chunk at `place` of the grid, and the memory for them.
 
-    i: int
-    k: int
+    out: of the rows' own axes, at the edge of the data set smaller than the chunk.
+    """
+
+    place: tuple[int, ...]
     start: int
     stop: int
     out: Array
 
 
 class ChunkedRows(RowSource):
-    """Rows of a chunked HDF5 data set (m, n), whose filters are shuffle and gzip, if any.
+    """Rows of a chunked HDF5 data set (m, …), whose filters are shuffle and gzip, if any.
 
     What is not as it should be in the file is left to the HDF5 library, which has the last word.
     """
@@ -43,7 +46,8 @@ class ChunkedRows(RowSource):
     def __init__(self, dataset: Any, name: str, file: OpenFile) -> None:
         super().__init__(name, dataset.shape, dataset.dtype, dataset.chunks[0])
         self._dataset, self._file = dataset, file
-        self._chunk: tuple[int, int] = dataset.chunks
+        self._chunk: tuple[int, ...] = dataset.chunks
+        self._size = math.prod(self._chunk)
         self._stored = stored_dtype(dataset.dtype)
         self._filters = list_filters(dataset)
         self._fill_value = dataset.fillvalue
@@ -80,12 +84,12 @@ class ChunkedRows(RowSource):
 
     def _chunks_of(self, part: Part) -> Iterator[Chunk]:
         """Yield the chunks that hold rows of a part."""
-        height, width = self._chunk
+        (height, *sizes), axes = self._chunk, self._dataset.shape[1:]
         for i in range(part.start // height, -(-part.stop // height)):
             start, stop = max(i * height, part.start), min((i + 1) * height, part.stop)
-            rows = part.out[start - part.start : stop - part.start]
-            for k in range(self._places.shape[1]):
-                yield Chunk(i, k, start, stop, rows[:, k * width : (k + 1) * width])
+            rows = part.out[start - part.start : stop - part.start].reshape(-1, *axes)
+            for place in np.ndindex(self._places.shape[1:]):
+                yield Chunk((i, *place), start, stop, rows[:, *_slices(place, sizes)])
 
     def _fill_chunks(self, chunks: Sequence[Chunk]) -> None:
         """Write what is asked of chunks."""
@@ -98,39 +102,39 @@ class ChunkedRows(RowSource):
 
     def _fill_chunk(self, chunk: Chunk) -> None:
         """Write what is asked of a chunk: read where it lies if it is not packed, or unpacked."""
-        i, k, start, stop, out = chunk
-        (height, width), place = self._chunk, self._places[i, k]
-        offset, size = int(place["offset"]), int(place["size"])
+        place, start, stop, out = chunk
+        found, top = self._places[place], place[0] * self._chunk[0]
+        offset, size = int(found["offset"]), int(found["size"])
         if offset == UNWRITTEN:
             out[...] = np.asarray(self._fill_value, self._stored)
             return
-        used = used_filters(self._filters, int(place["mask"]))
-        row_bytes = width * self._stored.itemsize
-        if not used and size == height * row_bytes:
-            straight = out.shape[1] == width and out.flags.c_contiguous
+        used = used_filters(self._filters, int(found["mask"]))
+        inside = tuple(slice(0, n) for n in out.shape[1:])
+        if not used and size == self._size * self._stored.itemsize:
+            straight = out.shape[1:] == self._chunk[1:] and out.flags.c_contiguous
             straight = straight and self._stored == self.dtype
-            rows = out if straight else np.empty((stop - start, width), self._stored)
-            self._file.read_into(offset + (start - i * height) * row_bytes, rows)
+            rows = out if straight else np.empty((stop - start, *self._chunk[1:]), self._stored)
+            self._file.read_into(offset + (start - top) * (size // self._chunk[0]), rows)
             if not straight:
-                out[...] = rows[:, : out.shape[1]]
+                out[...] = rows[:, *inside]
             return
-        found = self._unpack(self._file.read(offset, size), used)
-        if found is not None:
-            out[...] = found[start - i * height : stop - i * height, : out.shape[1]]
+        block = self._unpack(self._file.read(offset, size), used)
+        if block is not None:
+            out[...] = block[start - top : stop - top, *inside]
             return
-        rows = np.asarray(self._dataset[start:stop, k * width : k * width + out.shape[1]])
-        out[...] = rows.view(np.uint8) if rows.dtype.kind == "b" else rows
+        here = self._dataset[start:stop, *_slices(place[1:], self._chunk[1:])]
+        out[...] = here.view(np.uint8) if here.dtype.kind == "b" else here
 
     def _unpack(self, packed: Any, used: list[Filter]) -> Array | None:
         """Return the numbers of a chunk; None if it holds something else."""
-        (height, width), size = self._chunk, self._stored.itemsize
+        size = self._size * self._stored.itemsize
         try:
-            data = unpack_chunk(packed, used, height * width * size)
+            data = unpack_chunk(packed, used, size)
         except Exception:  # of the unpacking library, and of sizes that do not divide
             return None
-        if data is None or len(data) != height * width * size:
+        if data is None or len(data) != size:
             return None
-        return np.frombuffer(data, self._stored).reshape(height, width)
+        return np.frombuffer(data, self._stored).reshape(self._chunk)
 
 
 def chunk_grid(dataset: Any) -> tuple[int, ...]:
@@ -138,17 +142,21 @@ def chunk_grid(dataset: Any) -> tuple[int, ...]:
     return tuple(-(-m // c) for m, c in zip(dataset.shape, dataset.chunks, strict=True))
 
 
+def _slices(place: Sequence[int], sizes: Sequence[int]) -> tuple[slice, ...]:
+    """Return where a chunk of the grid lies along each axis; beyond the edge nothing is there."""
+    return tuple(slice(k * n, (k + 1) * n) for k, n in zip(place, sizes, strict=True))
+
+
 def _find_places(dataset: Any) -> Array:
     """Return where each chunk of the grid lies in the file, and which filters it leaves out."""
     places = np.zeros(chunk_grid(dataset), PLACE)
     places["offset"] = UNWRITTEN
-    height, width = dataset.chunks
+    sizes = dataset.chunks
 
     def note(chunk: Any) -> None:
-        row, column = chunk.chunk_offset
+        place = tuple(k // n for k, n in zip(chunk.chunk_offset, sizes, strict=True))
         if chunk.byte_offset is not None:
-            place = (chunk.byte_offset, chunk.size, chunk.filter_mask)
-            places[row // height, column // width] = place
+            places[place] = (chunk.byte_offset, chunk.size, chunk.filter_mask)
 
     dataset.id.chunk_iter(note)
     return places

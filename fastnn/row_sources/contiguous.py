@@ -11,7 +11,7 @@ from .open_file import OpenFile
 
 
 class ContiguousRows(RowSource):
-    """Rows of a contiguous HDF5 data set (m, n).
+    """Rows of a contiguous HDF5 data set (m, …).
 
     They go straight from the file into the caller's memory where they need no conversion.
     """
@@ -32,7 +32,7 @@ class ContiguousRows(RowSource):
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
         self.check_unchanged()
-        if self._stored == self.dtype and out.flags.c_contiguous:
+        if self._stored == self.dtype:
             self._read(start, out)
             return
         step = max(1, BLOCK_BYTES // (self.shape[1] * self._stored.itemsize))

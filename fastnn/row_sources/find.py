@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +11,14 @@ import numpy as np
 from fastnn._validation.arrays import numpy_convertible
 from fastnn._validation.examples import check_shape
 from fastnn._validation.iterables import check_no_iterable
-from fastnn.errors import DataError
+from fastnn.errors import DataError, ShapeError
 
 from .base import RowSource, read_dtype
 
-Maker = Callable[[Any, str], RowSource | None]
+Maker = Callable[[Any, str, bool], RowSource | None]
 
 
-def find(X: Any, name: str = "X") -> RowSource | None:
+def find(X: Any, name: str = "X", *, flatten: bool = False) -> RowSource | None:
     """Return X as rows that are read some at a time; None if it lies in memory.
 
     Nothing of X is read, and no library is imported that has not made it. Frames, tensors, sparse
@@ -31,6 +32,8 @@ def find(X: Any, name: str = "X") -> RowSource | None:
         pyarrow, or another object with a shape (m, n), a NumPy dtype and slices of rows.
     name : str
         The argument's name, for messages.
+    flatten : bool, default False
+        Whether X may be (m, …), as images are: a row is then all that stands behind an index.
 
     Raises
     ------
@@ -38,7 +41,7 @@ def find(X: Any, name: str = "X") -> RowSource | None:
         If X is a generator, a loader, or a sequence of batches, which are not touched; if it is
         closed, holds no real numbers, or cannot tell its rows.
     ShapeError
-        If it has another number of axes than two, or is empty.
+        If it has other axes than (m, n), or is empty.
     """
     if isinstance(X, np.ndarray | list | tuple):
         return None
@@ -48,38 +51,39 @@ def find(X: Any, name: str = "X") -> RowSource | None:
     for kind in type(X).__mro__:
         library = kind.__module__.partition(".")[0]
         if maker := MAKERS.get((library, kind.__name__)):
-            return maker(X, name)
+            return maker(X, name, flatten)
         if library in IN_MEMORY:
             return None
-    return _sliced(X, name) if _has_slices(X) else None
+    return _sliced(X, name, flatten) if _has_slices(X) else None
 
 
-def _hdf5(dataset: Any, name: str) -> RowSource | None:
+def _hdf5(dataset: Any, name: str, flatten: bool) -> RowSource | None:
     """Return the rows of an h5py.Dataset."""
     from .hdf5 import hdf5_rows
 
     numpy_convertible(dataset, name, "h5py")  # refuses what is closed or empty
-    return hdf5_rows(dataset, name) if _has_rows(dataset, name) else None
+    return hdf5_rows(dataset, name) if _has_rows(dataset, name, flatten) else None
 
 
-def _zarr(array: Any, name: str) -> RowSource | None:
+def _zarr(array: Any, name: str, flatten: bool) -> RowSource | None:
     """Return the rows of a zarr.Array; several chunks may stand in one shard."""
-    return _sliced(array, name, (getattr(array, "shards", None) or array.chunks or (1,))[0])
+    chunks = getattr(array, "shards", None) or array.chunks or (1,)
+    return _sliced(array, name, flatten, chunks[0])
 
 
-def _dask(array: Any, name: str) -> RowSource | None:
+def _dask(array: Any, name: str, flatten: bool) -> RowSource | None:
     """Return the rows of a dask.array.Array."""
     if any(np.isnan(n) for n in array.shape):
         raise DataError(
             f"{name} has chunks of unknown sizes; call {name}.compute_chunk_sizes() before"
         )
-    return _sliced(array, name, array.chunks[0][0] if array.chunks else 1)
+    return _sliced(array, name, flatten, array.chunks[0][0] if array.chunks else 1)
 
 
 def _arrow(kind: str) -> Maker:
     """Return the maker of the rows of one of pyarrow's classes."""
 
-    def maker(found: Any, name: str) -> RowSource | None:
+    def maker(found: Any, name: str, flatten: bool) -> RowSource | None:
         from . import arrow
 
         rows: RowSource | None = getattr(arrow, f"{kind}_rows")(found, name)
@@ -88,11 +92,11 @@ def _arrow(kind: str) -> Maker:
     return maker
 
 
-def _sliced(rows: Any, name: str, piece_rows: int = 1) -> RowSource | None:
+def _sliced(rows: Any, name: str, flatten: bool, piece_rows: int = 1) -> RowSource | None:
     """Return the rows of an object that has slices."""
     from .slices import SlicedRows
 
-    return SlicedRows(rows, name, piece_rows) if _has_rows(rows, name) else None
+    return SlicedRows(rows, name, piece_rows) if _has_rows(rows, name, flatten) else None
 
 
 #: By library and class. A class that is not here may still be one with slices.
@@ -110,7 +114,7 @@ IN_MEMORY = ("pandas", "polars", "scipy", "sparse", "torch", "tensorflow", "jax"
 MEMORY_PROTOCOLS = ("toarray", "todense", "__dlpack__", "__array_interface__")
 
 
-def _has_rows(rows: Any, name: str) -> bool:
+def _has_rows(rows: Any, name: str, flatten: bool) -> bool:
     """Return whether an object with a shape and a dtype holds numbers, and check its shape.
 
     One of texts or objects is no source: an error names the first of them.
@@ -122,7 +126,14 @@ def _has_rows(rows: Any, name: str) -> bool:
     if shape is None or dtype.kind == "O":
         return False
     read_dtype(dtype, name)
-    check_shape(tuple(shape), None, name=name)
+    if flatten and len(shape) > 2:
+        shape = (shape[0], math.prod(shape[1:]))
+    try:
+        check_shape(tuple(shape), None, name=name)
+    except ShapeError as error:
+        if len(shape) < 3:
+            raise
+        raise ShapeError(f"{error}, or where they are too many, fastnn.data.image_rows") from None
     return True
 
 

@@ -24,7 +24,7 @@ from .slices import SlicedRows
 
 
 def hdf5_rows(dataset: Any, name: str) -> RowSource:
-    """Return the rows of an h5py.Dataset (m, n) of numbers.
+    """Return the rows of an h5py.Dataset (m, …) of numbers.
 
     Raises
     ------
@@ -63,8 +63,8 @@ class LibraryRows(SlicedRows):
     def _fill(self, start: int, stop: int, out: Array) -> None:
         """Write rows into out, by the library itself where they need no conversion."""
         self.check_unchanged()
-        if self.rows.dtype == self.dtype and out.flags.c_contiguous:
-            self.rows.read_direct(out, np.s_[start:stop])
+        if self.rows.dtype == self.dtype:
+            self.rows.read_direct(out.reshape(-1, *self.rows.shape[1:]), np.s_[start:stop])
         else:
             super()._fill(start, stop, out)
 

@@ -33,9 +33,9 @@ class SlicedRows(RowSource):
                 f"{self.name} no longer tells its shape and dtype: {type(error).__name__}: {error}"
             ) from error
         if now != self._found:
-            (m, n), dtype = self._found
+            shape, dtype = self._found
             raise DataError(
-                f"{self.name} has changed while it was read, from {dtype} ({m}, {n}) to {now[1]} "
+                f"{self.name} has changed while it was read, from {dtype} {shape} to {now[1]} "
                 f"{now[0]}; give data that nothing writes to"
             )
 
@@ -48,7 +48,7 @@ class SlicedRows(RowSource):
                 block = self._slice(a, b)
             self._check_block(block, a, b)
             with np.errstate(over="ignore"):  # longer than float64, which a later check finds
-                out[a - start : b - start] = block
+                out[a - start : b - start] = block.reshape(b - a, -1)
 
     def _slice(self, start: int, stop: int) -> Any:
         """Return rows start … stop − 1 as an array."""
@@ -63,7 +63,7 @@ class SlicedRows(RowSource):
 
     def _check_block(self, block: Array, start: int, stop: int) -> None:
         """Refuse a slice of another shape or dtype than the object's own promise."""
-        shape, dtype = (stop - start, self.shape[1]), self._found[1]
+        shape, dtype = (stop - start, *self._found[0][1:]), self._found[1]
         if dtype.kind == "b":
             dtype = np.dtype(np.uint8)
         if block.shape != shape or block.dtype != dtype:

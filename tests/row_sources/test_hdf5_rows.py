@@ -10,7 +10,8 @@ import pytest
 
 from fastnn import row_sources
 from fastnn._validation import arguments
-from fastnn.errors import DataError
+from fastnn.data import image_rows
+from fastnn.errors import DataError, ShapeError
 from fastnn.row_sources.chunks import ChunkedRows
 from fastnn.row_sources.contiguous import ContiguousRows
 from fastnn.row_sources.filters import DEFLATE, SHUFFLE, Filter, _inflater, unpack_chunk
@@ -84,6 +85,35 @@ def test_rows_are_those_in_memory(stored, layout, dtype):
         assert source.piece_rows == (dataset.chunks or (1,))[0]
         check_rows(source, dataset[:])
         check_rows(source, data)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"chunks": (5, 3, 2, 3)},
+        {"chunks": (5, 4, 4, 2), "compression": "gzip", "shuffle": True},
+        {"chunks": (4, 4, 4, 3), "compression": "lzf"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", ["u1", ">f4"])
+def test_images_are_rows_of_pixels(stored, options, dtype):
+    images = np.arange(M * 48).reshape(M, 4, 4, 3).astype(dtype)
+    dataset = stored(images, **options)
+    with image_rows(dataset) as source:
+        assert source.shape == (M, 48)
+        check_rows(source, images.reshape(M, 48))
+        assert row_sources.find(source, "X") is source
+    with pytest.raises(ShapeError, match=r"flatten_images, or .*, fastnn\.data\.image_rows"):
+        row_sources.find(dataset, "X")
+
+
+def test_images_in_memory_are_no_source():
+    with pytest.raises(DataError, match="images of type ndarray lie in memory; give"):
+        image_rows(np.zeros((3, 4, 4)))
+    with pytest.raises(DataError, match="images is a generator"):
+        image_rows(image for image in np.zeros((3, 4, 4)))
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
