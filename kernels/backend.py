@@ -194,11 +194,12 @@ class Backend(ABC):
     ) -> int:  # fmt: skip
         """Take the steps start … stop−1 of a fit and return the next one: stop, unless it diverged.
 
-        train.row_indices (m,) holds the rows of X in the order of the epoch of step `start`, and
+        train.row_indices (k,) holds the rows of X in the order of the epoch of step `start`, and
         from the first step of an epoch on, where the settings shuffle, that epoch's: it lasts over
-        calls. An empty validation.X is not scored. rates (stop−start,); log, out. A step that could
-        leave the dtype's range is not taken and ends the run; a validation cost that is not finite
-        ends it after its epoch.
+        calls, names every row of X and is its own `numbers`. Where they do not shuffle it may name
+        some rows alone. An empty validation.X is not scored. rates (stop−start,); log, out. A step
+        that could leave the dtype's range is not taken and ends the run; a validation cost that is
+        not finite ends it after its epoch.
         """
 
     @abstractmethod

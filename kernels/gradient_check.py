@@ -34,7 +34,7 @@ def full_batch_gradient(
     """
     m = len(examples.X)
     work = backend.workspace(ops, m, theta.dtype)
-    batch = Batch(*examples, np.arange(m))
+    batch = Batch.of(examples, np.arange(m))
     return float(backend.gradient(ops, theta, grad, state, work, batch, settings, EPOCH)[0])
 
 

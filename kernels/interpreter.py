@@ -102,13 +102,13 @@ class Interpreter(Backend):
             return 0.0, 0.0, 0.0
         last, seed = ops[-1], int(settings["seed"])
         inside = ops[: last["source"] + 1]
-        Z, A = self._rows(inside, theta, state, batch.X[rows], epoch, rows, seed)
+        Z, A = self._rows(inside, theta, state, batch.X[rows], epoch, batch.numbers, seed)
         cost, dA, hits = self._loss(last, A[-1], batch.Y[rows], w)
         for i in range(last["source"], 0, -1):
             op = ops[i]
             if op["kind"] == Kind.DROPOUT and epoch >= 0:
                 layer = int(op["layer"])
-                self.dropout(dA.copy(), rows, float(op["rate"]), seed, layer, epoch, dA)
+                self.dropout(dA.copy(), batch.numbers, float(op["rate"]), seed, layer, epoch, dA)
             else:
                 dA = self._back(op, theta, grad, state, (A[i - 1], Z[i], A[i]), dA, i > 1)
         decay = settings["decay"]
@@ -142,14 +142,15 @@ class Interpreter(Backend):
         settings: Any, rates: Array, log: FitLog, start: int, stop: int,
     ) -> int:  # fmt: skip
         """Take the steps start … stop−1 of a fit; return the next one: stop, unless it diverged."""
-        order, m, batch = train.row_indices, train.X.shape[0], int(settings["batch_size"])
-        steps = -(-m // batch)
+        order, batch = train.row_indices, int(settings["batch_size"])
+        steps = -(-len(order) // batch)
         for step in range(start, stop):
             epoch, k = divmod(step, steps)
             number = int(settings["first_epoch"]) + epoch
             if settings["shuffle"] and k == 0:
                 self.shuffle(order, int(settings["seed"]), number)
-            rows = train._replace(row_indices=order[k * batch : (k + 1) * batch])
+            own = slice(k * batch, (k + 1) * batch)
+            rows = train._replace(row_indices=order[own], numbers=train.numbers[own])
             if not self._step(ops, arrays, work, rows, settings, rates, log, number, step - start):
                 return step
             if k == steps - 1 and validation.X.shape[0]:
@@ -216,11 +217,11 @@ class Interpreter(Backend):
 
     def _rows(
         self, ops: Array, theta: Array, state: Array, X: Array, epoch: int = Mode.INFERENCE,
-        row_indices: Any = None, seed: int = 0,
+        numbers: Any = None, seed: int = 0,
     ) -> tuple[list[Any], list[Array]]:  # fmt: skip
         """Return [Z] and [A] (m, n_out) of each row of ops.   X (m, n_in).
 
-        row_indices (m,): where the examples stand in the whole X, for their masks and noise.
+        numbers (m,): of the examples in the whole data, for their masks and noise.
         """
         Zs: list[Any] = [None]
         As = [self._input(ops[0], state, theta.dtype, X)]
@@ -238,7 +239,7 @@ class Interpreter(Backend):
                 A[...] = before
             else:
                 draw = self.dropout if op["kind"] == Kind.DROPOUT else self.noise
-                draw(before, row_indices, float(op["rate"]), seed, int(op["layer"]), epoch, A)
+                draw(before, numbers, float(op["rate"]), seed, int(op["layer"]), epoch, A)
             Zs.append(Z)
             As.append(A)
         return Zs, As

@@ -117,6 +117,7 @@ class Purpose(IntEnum):
     SHUFFLE = 1
     DROPOUT = 2
     NOISE = 3
+    WINDOW = 4
 
 
 class Mode(IntEnum):

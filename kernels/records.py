@@ -24,6 +24,12 @@ class Batch(NamedTuple):
     Y: Array  # (m, K), C-contiguous, of the network's dtype
     w: Array  # (m,), not negative
     row_indices: Array  # (k,) int64, each from 0 to m − 1
+    numbers: Array  # (k,) int64: of the same examples in the whole data, for masks and noise
+
+    @classmethod
+    def of(cls, examples: tuple[Any, Array, Array], row_indices: Array) -> Batch:
+        """Return a batch of examples whose numbers are their rows in X: X is the whole data."""
+        return cls(*examples, row_indices, row_indices)
 
 
 class FitArrays(NamedTuple):

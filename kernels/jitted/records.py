@@ -240,7 +240,7 @@ FIELDS = {
     Outputs: "i i",
     InputScaling: "F1 F1 F1 f",
     Scaling: "f f",
-    Batch: "X F2 F1 I1",
+    Batch: "X F2 F1 I1 I1",
     Validation: "Batch D2",
     StepNumbers: "i f f f f f f i",
     FitLog: "D2 D2 I1",

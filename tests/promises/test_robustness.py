@@ -117,10 +117,12 @@ class TestDoors:
         Y, w = np.ones((60, 1), "f"), np.ones(60, "f")
         settings = program.settings(batch_size=10)
         arguments = (program.ops, program.theta, program.grad, program.state, None)
-        k.gradient(*arguments, Batch(X, Y, w, np.arange(60)), settings, -1)
-        for bad in ((Y[:9], w, np.arange(60)), (Y, w[:9], np.arange(60)), (Y, w, np.arange(61)),
-                    (Y.astype("d"), w, np.arange(60))):  # fmt: skip
-            with pytest.raises(ValueError, match=r"fit|rows|must be"):
+        k.gradient(*arguments, Batch.of((X, Y, w), np.arange(60)), settings, -1)
+        rows = np.arange(60)
+        for bad in ((Y[:9], w, rows, rows), (Y, w[:9], rows, rows),
+                    (Y, w, np.arange(61), np.arange(61)), (Y.astype("d"), w, rows, rows),
+                    (Y, w, rows, rows[:9])):  # fmt: skip
+            with pytest.raises(ValueError, match=r"fit|rows|must"):
                 k.gradient(*arguments, Batch(X, *bad), settings, -1)
 
 

@@ -17,7 +17,7 @@ from ...custom_ops import FIRST
 from ...opcodes import OP, Kind
 from ...records import Batch, FitLog
 from ...views import statistics
-from ..api.layout import check_examples, check_shape
+from ..api.layout import check_alike, check_examples, check_shape
 from ..api.matrix_ops import standardize
 from ..api.vector_ops import penalty
 from ..first_layer.input_descriptor import InputKind
@@ -196,8 +196,8 @@ def evaluate(ops, theta, state, X, Y, w, threads=one_thread):
     score, block_losses = np.zeros(2), np.empty((-(-len(X) // workspace.ld), 3))
     args = (
         kernel_ptrs_of(mode.ops, theta.dtype, "evaluate", mode.required_kernels),
-        Model(mode.ops, theta, state), workspace, Batch(mode.X, Y, w, np.arange(len(X))),
-        block_losses, score, 1,
+        Model(mode.ops, theta, state), workspace,
+        Batch.of((mode.X, Y, w), np.arange(len(X))), block_losses, score, 1,
     )  # fmt: skip
     run_parallel(entry_point("step.loop.evaluate_blocks", theta.dtype), args, n_threads)
     return float(score[0]), float(score[1])
@@ -210,9 +210,10 @@ def gradient(ops, theta, grad, state, work, batch, settings, epoch):
     an element of dtype SETTINGS, whose l2 and l1 add a penalty to the cost and the gradient; epoch:
     whose dropout masks and noise are drawn, or Mode.FROZEN for none; work: unused.
     """
-    X, Y, w, row_indices = batch
+    X, Y, w, row_indices, numbers = batch
     m = len(row_indices)
     check_examples(ops, theta, None, ((X, Y, w),), row_indices)
+    check_alike(row_indices, numbers)
     mode = select_input_mode(ops, state, X, theta.dtype, m)
     n_threads = _n_threads(mode.ops, 3 * m, 1, lambda: int(settings["threads"]))
     workspace, group_losses, _ = layout(mode.ops, m, theta.dtype, X, n_threads)
@@ -220,7 +221,7 @@ def gradient(ops, theta, grad, state, work, batch, settings, epoch):
     required_kernels = mode.required_kernels | required_for_groups(group_losses)
     args = (
         kernel_ptrs_of(mode.ops, theta.dtype, "gradient", required_kernels, settings),
-        Model(mode.ops, theta, state), grad, workspace, Batch(mode.X, Y, w, row_indices), 1,
+        Model(mode.ops, theta, state), grad, workspace, batch._replace(X=mode.X), 1,
         Phase(int(settings["seed"]), int(epoch)), group_losses, step_log,
     )  # fmt: skip
     run_parallel(entry_point("step.gradient.batch_gradient", theta.dtype), args, n_threads)
@@ -259,15 +260,16 @@ def run(ops, arrays, work, train, validation, settings, rates, log, start, stop)
     """Take the steps start … stop − 1 of a fit; return stop, or less where the fit diverged.
 
     ops: the op table (rows,); arrays: the FitArrays that the steps change; work (size,): the vector
-    that `workspace` returned, one for all calls of a fit; train: a Batch whose row_indices (m,)
-    hold the order of the examples; validation: Examples, perhaps none, scored after each epoch;
-    settings: an element of dtype SETTINGS; rates (stop − start,): learning rates; log: the FitLog,
-    written.
+    that `workspace` returned, one for all calls of a fit; train: a Batch whose row_indices (k,)
+    hold the order of its examples: rows of X, all of them where settings shuffle; validation:
+    Examples, perhaps none, scored after each epoch; settings: an element of dtype SETTINGS; rates
+    (stop − start,): learning rates; log: the FitLog, written.
     """
     theta, grad, slots, state = arrays
-    (X, Y, w, order), (X_val, Y_val, w_val) = train, validation
+    (X, Y, w, order, numbers), (X_val, Y_val, w_val) = train, validation
     check_examples(ops, theta, slots, ((X, Y, w), validation))
-    check_shape(order, len(X), like=log.counters)
+    check_shape(order, len(X) if settings["shuffle"] else len(order), like=log.counters)
+    check_alike(order, numbers)
     method = int(settings["method"])
     if len(slots) < traits_of(method).slots:
         raise ValueError(f"{len(slots)} slots are too few for the optimiser {method}")
@@ -277,20 +279,19 @@ def run(ops, arrays, work, train, validation, settings, rates, log, start, stop)
     workspace, group_losses, capacity = layout(mode.ops, batch, theta.dtype, X, buffer=work)
     if workspace.buffer is not work:  # later calls read what this one leaves in the workspace
         raise ValueError(f"a workspace of {work.size} numbers is too small for these steps")
-    steps = -(-len(X) // batch)
+    steps = -(-len(order) // batch)
     scored = len(X_val) if stop // steps > start // steps else 0
     required_kernels = mode.required_kernels | required_for_groups(group_losses)
     if len(X_val):
         required_kernels |= held_out.required_kernels | {"evaluate"}
     validation = Validation(
-        Batch(held_out.X, Y_val, w_val, np.arange(scored)),
+        Batch.of((held_out.X, Y_val, w_val), np.arange(scored)),
         np.empty((-(-scored // workspace.ld), 3)),
     )
     args = (
         kernel_ptrs_of(mode.ops, theta.dtype, "fit", required_kernels, settings),
         Model(mode.ops, theta, state), grad, slots, workspace, group_losses,
-        Batch(mode.X, Y, w, order), validation, settings.reshape(1), rates, log, start,
-        stop,
+        train._replace(X=mode.X), validation, settings.reshape(1), rates, log, start, stop,
     )  # fmt: skip
     n_threads = _n_threads(mode.ops, 3 * batch, stop - start, lambda: int(settings["threads"]))
     run_steps = entry_point("step.loop.run_steps", theta.dtype)

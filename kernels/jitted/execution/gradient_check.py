@@ -30,7 +30,7 @@ def gradient_check(ops, theta, state, examples, settings, epsilon, indices, out)
     args = (
         kernel_ptrs_of(mode.ops, theta.dtype, "gradient", required_kernels, settings),
         Model(mode.ops, theta, state), np.zeros_like(theta), workspace,
-        Batch(mode.X, Y, w, np.arange(len(X))), settings.reshape(1),
+        Batch.of((mode.X, Y, w), np.arange(len(X))), settings.reshape(1),
         Phase(int(settings["seed"]), EPOCH), group_losses, np.zeros(3), float(epsilon), indices,
         out,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 Four 32-bit integers as counter and two as key give four random 32-bit integers: Salmon, Moraes,
 Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Shuffles depend on seed and
-epoch; dropout and noise also on the layer, the unit and the example's index in the user's X, and
+epoch; dropout and noise also on the layer, the unit and the example's number in the whole data, and
 not on batches or threads.
 """
 
@@ -61,8 +61,8 @@ def draw_words(c0, c1, c2, c3, k0, k1, words):
 def _words(group, row, epoch, seed, key):
     """Return a tuple of four random 32-bit integers, as uint64, for four units of an example.
 
-    The units are 4 · group … 4 · group + 3. row: index of the example in the user's X; epoch, seed:
-    ints; key: DROPOUT_KEY or NOISE_KEY, or-ed with the index of the layer.
+    The units are 4 · group … 4 · group + 3. row: the example's number in the whole data; epoch,
+    seed: ints; key: DROPOUT_KEY or NOISE_KEY, or-ed with the index of the layer.
     """
     return philox_words(group, row & 0xFFFFFFFF, epoch, row >> 32, seed, key)
 
@@ -125,7 +125,7 @@ def _kept_or_marked(builder, v, x, kept):
 
 
 class Draw(NamedTuple):
-    """What the random integers of four units depend on, besides the example's index in X."""
+    """What the random integers of four units depend on, besides the example's number."""
 
     group: int  # index of the first of the four units, divided by 4
     epoch: int  # the epoch, counted from 0
@@ -134,14 +134,14 @@ class Draw(NamedTuple):
 
 
 @intrinsic
-def _drop(typingctx, X, A, row_indices, n, units, draw, bound, scale):
+def _drop(typingctx, X, A, numbers, n, units, draw, bound, scale):
     """A[i, j] = scale · X[i, j] if the random integer of unit i, example j is ≥ bound, else −0.
 
     i < units ≤ 4, j < n ≤ lanes of a vector register. X, A (units, n): each a Matrix, A written; a
-    product −0 becomes +0. row_indices (n,): the examples' indices in the user's X; draw: a Draw;
-    bound: an int64 from 0 to 2³², compared with integers of 32 bits; scale: a float64.
+    product −0 becomes +0. numbers (n,): the examples', in the whole data; draw: a Draw; bound: an
+    int64 from 0 to 2³², compared with integers of 32 bits; scale: a float64.
     """
-    signature = void(X, A, row_indices, index, index, draw, index, types.float64)
+    signature = void(X, A, numbers, index, index, draw, index, types.float64)
 
     def codegen(context, builder, sig, args):
         matrix, out, rows, n, units, draw_value, bound, scale = args
@@ -151,7 +151,7 @@ def _drop(typingctx, X, A, row_indices, n, units, draw, bound, scale):
         source = element_pointer(context, builder, X.types[0], x.data, x.offset)
         target = element_pointer(context, builder, A.types[0], a.data, a.offset)
         mask = v.mask(builder.trunc(n, INT32))
-        first = element_pointer(context, builder, row_indices, rows, index_constant(0))
+        first = element_pointer(context, builder, numbers, rows, index_constant(0))
         row = v.load_indices(first, mask)
         half, low = (ir.Constant(row.type, [value] * v.lanes) for value in (32, 2**32 - 1))
         group, epoch, seed, key = map(v.splat, drawn)
@@ -170,21 +170,21 @@ def _drop(typingctx, X, A, row_indices, n, units, draw, bound, scale):
 
 
 @indirect("F2 F2 I1 i i f i i i", requires="dropout in training", entrance=True)
-def drop_units(X, A, row_indices, k0, k1, rate, seed, layer, epoch):
+def drop_units(X, A, numbers, k0, k1, rate, seed, layer, epoch):
     """A[k, j] = X[k, j] / (1 − rate) if the random integer of unit k, example j is ≥ rate · 2³².
 
     Else A[k, j] = −0, by which `drop_back` knows the dropped numbers; a kept number is never −0.
     k0 ≤ k < k1, j < m; k0 must be a multiple of 4, since Philox returns four integers. X, A
-    (n, ld): A out, may be X itself; row_indices (m,): the examples' indices in the user's X; layer:
-    index of the layer among the layers that draw random numbers; epoch: counted from 0.
+    (n, ld): A out, may be X itself; numbers (m,): the examples', in the whole data; layer: index of
+    the layer among the layers that draw random numbers; epoch: counted from 0.
     """
     bound, key, scale = np.int64(rate * 2.0**32), DROPOUT_KEY | layer, 1 / (1 - rate)
-    ldx, lda, step, m = X.shape[1], A.shape[1], lane_count(A), row_indices.size
+    ldx, lda, step, m = X.shape[1], A.shape[1], lane_count(A), numbers.size
     for k in range(k0, k1, 4):
         for j in range(0, m, step):
             n = min(step, m - j)
             _drop(
-                Matrix(X, k * ldx + j, ldx), Matrix(A, k * lda + j, lda), view(row_indices, j, n),
+                Matrix(X, k * ldx + j, ldx), Matrix(A, k * lda + j, lda), view(numbers, j, n),
                 n, min(4, k1 - k), Draw(k // 4, epoch, seed, key), bound, scale,
             )  # fmt: skip
 
@@ -204,18 +204,18 @@ def drop_back(A, dA, dX, m, k0, k1, rate):
 
 
 @indirect("F2 F2 I1 i i f i i i", requires="noise in training", entrance=True)
-def add_noise(X, A, row_indices, k0, k1, deviation, seed, layer, epoch):
+def add_noise(X, A, numbers, k0, k1, deviation, seed, layer, epoch):
     """A[k, j] = X[k, j] + deviation · N[k, j] for units k0 ≤ k < k1 and examples j < m.
 
     N[k, j] are standard normal: by Box and Muller, two random integers give N of units k and k + 1.
     k0 must be a multiple of 4, since Philox returns four integers. X (n, ld); A (n, ld) out;
-    row_indices (m,): the examples' indices in the user's X; layer: index of the layer among the
+    numbers (m,): the examples', in the whole data; layer: index of the layer among the
     layers that draw random numbers; epoch: counted from 0.
     """
     number = A.dtype.type
     for k in range(k0, k1, 4):
-        for j in range(row_indices.size):
-            words = _words(k // 4, row_indices[j], epoch, seed, NOISE_KEY | layer)
+        for j in range(numbers.size):
+            words = _words(k // 4, numbers[j], epoch, seed, NOISE_KEY | layer)
             for lane in range(4):
                 if k + lane < k1:
                     first, second = words[lane // 2 * 2], words[lane // 2 * 2 + 1]

@@ -115,11 +115,11 @@ def _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team):
 
 
 @indirect("T Model i F2 F2 I1 i Phase Team", requires="elementwise")
-def elementwise(kernel_ptrs, model, row, X, A, row_indices, m_padded, phase, team):
+def elementwise(kernel_ptrs, model, row, X, A, numbers, m_padded, phase, team):
     """A ← dropout of X, X + noise, or BatchNorm of X: op row `row` is DROPOUT, NOISE or BATCHNORM.
 
-    X (n, ld): A of op row row − 1; A (n, ld) out, in columns j < m_padded; n: units. row_indices
-    (m,): indices of the m ≤ m_padded examples, from which random numbers are drawn. phase: a Phase.
+    X (n, ld): A of op row row − 1; A (n, ld) out, in columns j < m_padded; n: units. numbers (m,):
+    of the m ≤ m_padded examples, from which random numbers are drawn. phase: a Phase.
     DROPOUT and NOISE copy X if phase.epoch < 0. BATCHNORM uses the running averages if phase.epoch
     is Mode.INFERENCE, else mean and variance of the batch, which it writes into model.state.
     """
@@ -132,30 +132,29 @@ def elementwise(kernel_ptrs, model, row, X, A, row_indices, m_padded, phase, tea
             first = op.state if epoch == INFERENCE else op.state + 2 * n
             mean, variance = view(state, first, n), view(state, first + n, n)
             if epoch != INFERENCE:
-                batchnorm.mean_and_variance(
-                    kernel_ptrs, X, row_indices.size, mean, variance, k0, k1
-                )
+                batchnorm.mean_and_variance(kernel_ptrs, X, numbers.size, mean, variance, k0, k1)
             gamma, beta = view(theta, op.W, n), view(theta, op.b, n)
             norm = BatchNorm(mean, variance, gamma, beta, op.offset)
             batchnorm.normalize(kernel_ptrs, X, m_padded, norm, A, k0, k1)
         else:
-            drawn = row_indices.size if epoch >= 0 else 0
+            drawn = numbers.size if epoch >= 0 else 0
             for k in range(k0, k1):
                 for j in range(drawn, m_padded):
                     A[k, j] = X[k, j]
             if epoch >= 0 and op.kind == DROPOUT:
-                drop_units(kernel_ptrs, X, A, row_indices, k0, k1, op.rate, seed, op.layer, epoch)
+                drop_units(kernel_ptrs, X, A, numbers, k0, k1, op.rate, seed, op.layer, epoch)
             elif epoch >= 0:
-                add_noise(kernel_ptrs, X, A, row_indices, k0, k1, op.rate, seed, op.layer, epoch)
+                add_noise(kernel_ptrs, X, A, numbers, k0, k1, op.rate, seed, op.layer, epoch)
 
 
-@indirect("T Model i Workspace X I1 i Phase Team", requires="batch")
-def forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, repack, phase, team):
+@indirect("T Model i Workspace X I1 I1 i Phase Team", requires="batch")
+def forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, numbers, repack, phase, team):
     """Compute Z and A (n_out, ld) of the op rows 1 … last, in the workspace, for X[row_indices].
 
     model: a Model; last: index of an op row; X: an Input; row_indices (m,): indices of examples;
-    phase: a Phase. repack: 1, first copy the examples into the workspace as A of the INPUT op row;
-    0, they are there already. It is unused where the first layer reads X itself (ops[0].A < 0).
+    numbers (m,): theirs in the whole data, for random numbers; phase: a Phase. repack: 1, first
+    copy the examples into the workspace as A of the INPUT op row; 0, they are there already. It is
+    unused where the first layer reads X itself (ops[0].A < 0).
     """
     ops, (buffer, ld, offsets) = model.ops, workspace
     m_padded = pad_to_cache_lines(row_indices.size, buffer.itemsize)
@@ -173,7 +172,7 @@ def forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, repack, ph
         elif op.kind == DENSE:
             _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team)
         elif op.kind != ACTIVATION:
-            elementwise(kernel_ptrs, model, row, before, A, row_indices, m_padded, phase, team)
+            elementwise(kernel_ptrs, model, row, before, A, numbers, m_padded, phase, team)
         elif team.tid == 0:
             activate(kernel_ptrs, op.code, before, A, 0, m_padded, 0, op.n_out, scratch)
         barrier_wait(team)

@@ -35,7 +35,7 @@ def _lay_out_targets(targets, weights, loss, batch, total):
     loss: the LOSS op row, whose n_in is K; batch: a Batch, whose X is unused. total: Σ w over the
     whole batch, of which this one may be a block; if it is 0, weights[0] is 0.
     """
-    _, Y, w, row_indices = batch
+    _, Y, w, row_indices, _ = batch
     number = targets.dtype.type
     m, m_padded = row_indices.size, pad_to_cache_lines(row_indices.size, targets.itemsize)
     for k in range(loss.n_in):
@@ -100,8 +100,8 @@ def block_gradient(
     workspace; 0, they are there already. phase: a Phase.
     """
     last = model.ops[model.ops.size - 1].source
-    X, row_indices = batch.X, batch.row_indices
-    forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, repack, phase, team)
+    X, _, _, row_indices, numbers = batch
+    forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, numbers, repack, phase, team)
     if team.tid == 0:
         loss_and_output_grad(kernel_ptrs, model.ops, workspace, batch, repack, total, loss_hits)
     barrier_wait(team)
@@ -160,7 +160,7 @@ def group_gradient(kernel_ptrs, model, summed, workspace, batch, total, phase, l
     the whole batch. loss_hits: float64, elements 0 and 1 out. phase: a Phase.
     """
     buffer, _, offsets = workspace
-    X, Y, w, row_indices = batch
+    X, Y, w, row_indices, numbers = batch
     block_grad, cost, hits = view(buffer, offsets.block_grad, summed.size), 0.0, 0.0
     if row_indices.size == 0:
         fill_zero(summed)
@@ -168,7 +168,8 @@ def group_gradient(kernel_ptrs, model, summed, workspace, batch, total, phase, l
         n = min(offsets.block_examples, row_indices.size - j)
         block_gradient(
             kernel_ptrs, model, summed if j == 0 else block_grad, workspace,
-            Batch(X, Y, w, view(row_indices, j, n)), 1, total, phase, loss_hits, team,
+            Batch(X, Y, w, view(row_indices, j, n), view(numbers, j, n)), 1, total, phase,
+            loss_hits, team,
         )  # fmt: skip
         if j > 0:
             _add(summed, block_grad, team)
@@ -189,7 +190,7 @@ def blocked_gradient(kernel_ptrs, model, grad, workspace, batch, total, phase, g
     adds them in the order of g; a single thread adds each as soon as it is computed.
     """
     buffer, ld, offsets = workspace
-    X, Y, w, row_indices = batch
+    X, Y, w, row_indices, numbers = batch
     groups, stride = group_losses.shape[0], offsets.thread_base - offsets.block_grad
     if groups == 1:
         group_gradient(
@@ -215,7 +216,8 @@ def blocked_gradient(kernel_ptrs, model, grad, workspace, batch, total, phase, g
         i = blocks * group // groups * size
         n = min(blocks * (group + 1) // groups * size, row_indices.size) - i
         group_gradient(
-            kernel_ptrs, model, summed, own, Batch(X, Y, w, view(row_indices, i, n)), total, phase,
+            kernel_ptrs, model, summed, own,
+            Batch(X, Y, w, view(row_indices, i, n), view(numbers, i, n)), total, phase,
             view_row(group_losses, group, 0, 2), alone,
         )  # fmt: skip
         if n_threads == 1 and group > 0:

@@ -39,7 +39,7 @@ def evaluate_blocks(kernel_ptrs, model, workspace, batch, block_losses, score, a
     examples the team works together in either case.
     """
     buffer, ld, offsets = workspace
-    X, Y, w, row_indices = batch
+    X, Y, w, row_indices, _ = batch
     last = model.ops[model.ops.size - 1].source
     first, step, own, sharing = 0, 1, buffer, team
     if apart != 0 and row_indices.size >= team.n_threads * ld:
@@ -50,12 +50,12 @@ def evaluate_blocks(kernel_ptrs, model, workspace, batch, block_losses, score, a
     for block in range(first, block_losses.shape[0], step):
         rows = view(row_indices, block * ld, min(ld, row_indices.size - block * ld))
         forward_pass(
-            kernel_ptrs, model, last, own_workspace, X, rows, 1, Phase(0, INFERENCE), sharing
+            kernel_ptrs, model, last, own_workspace, X, rows, rows, 1, Phase(0, INFERENCE), sharing
         )
         if sharing.tid == 0:
             total = total_weight(w, rows)
             loss_and_output_grad(
-                kernel_ptrs, model.ops, own_workspace, Batch(X, Y, w, rows), 1, total,
+                kernel_ptrs, model.ops, own_workspace, Batch(X, Y, w, rows, rows), 1, total,
                 view_row(block_losses, block, 0, 2),
             )  # fmt: skip
             block_losses[block, 2] = total
@@ -123,7 +123,7 @@ def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, non
     i = next_chunk(team, ld) if apart else 0
     while i < row_indices.size:
         rows = view(row_indices, i, min(ld, row_indices.size - i))
-        forward_pass(kernel_ptrs, model, last, own, X, rows, 1, Phase(0, INFERENCE), sharing)
+        forward_pass(kernel_ptrs, model, last, own, X, rows, rows, 1, Phase(0, INFERENCE), sharing)
         if model.ops[0].A >= 0 and not _all_finite(model.ops[0], own, rows.size, sharing):
             nonfinite[0] = 1
         A = view_matrix(buffer, model.ops[last].A * ld, model.ops[last].n_out, ld)
@@ -150,6 +150,18 @@ def _epoch_score_is_finite(kernel_ptrs, model, workspace, validation, epoch, log
     evaluate_blocks(kernel_ptrs, model, workspace, examples, block_losses, score, apart, team)
     barrier_wait(team)
     return score[0] - score[0] == 0  # ∞ − ∞ and NaN − NaN are NaN
+
+
+@inlined
+def _batch(examples, k, size):
+    """Return the Batch of the examples k · size … of a Batch: `size` of them, the last ones fewer.
+
+    k: index of a step in its epoch.
+    """
+    X, Y, w, row_indices, numbers = examples
+    first = k * size
+    n = min(size, row_indices.size - first)
+    return Batch(X, Y, w, view(row_indices, first, n), view(numbers, first, n))
 
 
 @inlined
@@ -181,10 +193,10 @@ def run_steps(
     It ends before a step that could leave numbers not finite, log.counters[1] being 0 then, or
     after an epoch whose validation cost is not finite. grad (p,), group_losses (groups, 2):
     scratch. slots (s, p): the optimiser's memory. settings (1,): a SETTINGS record. rates
-    (stop − start,): learning rates. log: a FitLog, written. train: a Batch of all examples; an
-    epoch shuffles its row_indices if settings[0].shuffle is 1. If start > 0, train and workspace
-    are as the call before left them. validation: a Validation, scored after each epoch unless
-    its Batch is empty.
+    (stop − start,): learning rates. log: a FitLog, written. train: a Batch of the examples of an
+    epoch; an epoch shuffles its row_indices, which are its numbers then, if settings[0].shuffle is
+    1. If start > 0, train and workspace are as the call before left them. validation: a Validation,
+    scored after each epoch unless its Batch is empty.
     """
     batch, m, row_indices = settings[0].batch_size, train.row_indices.size, train.row_indices
     team = Team(as_abi_array(team.barrier), team.tid, team.n_threads)
@@ -195,16 +207,15 @@ def run_steps(
             if team.tid == 0:
                 shuffle(kernel_ptrs, row_indices, settings[0].seed, settings[0].first_epoch + epoch)
             barrier_wait(team)
-        rows = view(row_indices, k * batch, min(batch, m - k * batch))
+        own = _batch(train, k, batch)
         # A batch of all examples, not shuffled, without validation, is laid out once in a fit.
         laid_out = step > 0 and steps == 1 and settings[0].shuffle == 0 and not held_out
         i, step_log = step - start, view_row(log.steps, step - start, 0, 3)
         if laid_out:
-            step_log[2] = log.steps[i - 1, 2] if i > 0 else total_weight(train.w, rows)
+            step_log[2] = log.steps[i - 1, 2] if i > 0 else total_weight(own.w, own.row_indices)
         batch_gradient(
-            kernel_ptrs, model, grad, workspace, Batch(train.X, train.Y, train.w, rows),
-            0 if laid_out else 1, Phase(settings[0].seed, settings[0].first_epoch + epoch),
-            group_losses, step_log, team,
+            kernel_ptrs, model, grad, workspace, own, 0 if laid_out else 1,
+            Phase(settings[0].seed, settings[0].first_epoch + epoch), group_losses, step_log, team,
         )  # fmt: skip
         check_step_finite(kernel_ptrs, model, grad, workspace, settings, rates[i], log, i, team)
         if log.counters[1] == 0 or is_aborted(team):
