@@ -13,6 +13,7 @@ from .errors import MissingExtraError, SettingError, ShapeError
 __all__ = ["History"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+Curves = Mapping[str, tuple[Array, int]]  # numbers by name, and how many of them count
 SETTINGS = ("learning_rate",)  # names of what is chosen, not measured: no result of a fit
 RISING = ("accuracy", "precision", "recall", "f1", "auc", "r2")  # in names of what should rise
 
@@ -46,7 +47,7 @@ def check_monitor(who: str, monitor: str, names: Collection[str]) -> str:
     )
 
 
-def _epochs(curves: Mapping[str, tuple[Array, int]]) -> int:
+def _epochs(curves: Curves) -> int:
     """Return the number of finished epochs, each of which has a cost."""
     return curves["cost"][1] if "cost" in curves else 0
 
@@ -79,7 +80,7 @@ class History(Mapping[str, Array]):
         # By name: numbers, and how many of them count. What `extend` writes lies beyond those, and
         # one assignment publishes it, so that no other thread and no Ctrl-C meets half an epoch.
         # A curve may be shorter than the history: its last epochs were not measured.
-        self._curves: dict[str, tuple[Array, int]] = {}
+        self._curves: Curves = {}
         self.interrupted = False
         self.converged: bool | None = None
         self.message: str | None = None
@@ -132,6 +133,14 @@ class History(Mapping[str, Array]):
             numbers[first:end] = values
             published[name] = numbers, end
         self._curves = published
+
+    def curves(self) -> Curves:
+        """Return all that is recorded, for `go_back`."""
+        return self._curves
+
+    def go_back(self, curves: Curves) -> None:
+        """Forget what was recorded since `curves` was returned by the method of that name."""
+        self._curves = curves
 
     def __getitem__(self, name: str) -> Array:
         curves = self._curves

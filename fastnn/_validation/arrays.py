@@ -196,7 +196,7 @@ def _from_pandas(value: Any, name: str) -> Any:
 CONVERTERS = {"torch": _from_torch, "h5py": _from_h5py, "pandas": _from_pandas}
 
 
-def _all_finite(array: Array) -> bool:
+def all_finite(array: Array) -> bool:
     """Return whether all numbers are finite; False also where only their sum is not.
 
     As float64 NumPy adds numbers of float32 four times as slowly as it finds the extreme ones.
@@ -209,7 +209,7 @@ def _all_finite(array: Array) -> bool:
 
 def check_finite(array: Array, name: str) -> None:
     """Refuse NaN and infinity, and say which row holds the first."""
-    if array.dtype.kind != "f" or array.size == 0 or _all_finite(array):
+    if array.dtype.kind != "f" or array.size == 0 or all_finite(array):
         return
     wrong = ~np.isfinite(array).reshape(len(array), -1)
     if wrong.any():

@@ -11,7 +11,7 @@ import numpy as np
 from fastnn._habits.answers import explained
 from fastnn._validation import arguments
 from fastnn.history import History
-from fastnn.kernels.records import Examples
+from fastnn.kernels.csr import SparseRows
 from fastnn.lowering.lower import output_activation
 from fastnn.lowering.program import backend_for
 from fastnn.optimizers import LBFGS, Optimizer
@@ -26,14 +26,12 @@ from fastnn.training.metric_recorder import (
     validate_monitors,
 )
 from fastnn.training.prepare_data import (
-    encode_targets,
-    hold_out,
-    learn_scaling,
+    prepare,
     validate_batch_size,
     validate_epsilon,
-    weights_of,
 )
 from fastnn.training.progress import ProgressReporter
+from fastnn.training.state import NetworkState
 
 from .use import UsableNetwork
 
@@ -42,6 +40,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 Callback = Callable[["Network", History], Any]
+Given = tuple[Any, Any, tuple[Any, Any], Any, float, NetworkState]  # what `prepare` takes
+IN_MEMORY = (np.ndarray, SparseRows, list, tuple)
+WINDOW = "256 MB"  # of rows that are read, in memory at a time
 
 
 class Network(UsableNetwork):
@@ -102,6 +103,7 @@ class Network(UsableNetwork):
         metrics: Sequence[str] = (),
         callbacks: Sequence[Callback] = (),
         progress: str | bool = "auto",
+        window: int | str = WINDOW,
     ) -> History:
         """Train for some more epochs and return their history.
 
@@ -111,8 +113,9 @@ class Network(UsableNetwork):
             Rows are examples; real numbers of any dtype and memory order. They are read in place
             and converted some rows at a time; whole only where the byte order is another, numbers
             are not aligned, longer than float64, or bfloat16. Frames of pandas (nullable and Arrow
-            columns too), tables of Arrow, tensors and HDF5 data sets are taken where they hold
-            numbers.
+            columns too), tables of Arrow and tensors are taken where they hold numbers. What has
+            a shape, a dtype and slices of rows elsewhere, as a data set of HDF5, is loaded where
+            it fits into a window, and else read window by window.
         y : array (m,), (m, 1) or (m, K)
             0/1 for sigmoid, 0…K−1 or one-hot rows for softmax, or probabilities in their places;
             else numbers.
@@ -156,6 +159,12 @@ class Network(UsableNetwork):
             no cursor moves, True writes a line an epoch, some hundred of a fit of more epochs;
             ``"auto"`` a line every 10 s, and every twentieth of the time gone by.
 
+        window : int or str
+            Bytes of rows that are held at a time where X is read, as a number or like
+            ``"1 GB"``; a second window is filled meanwhile. An epoch goes through the rows in
+            another order then: pieces of the file are drawn by seed and epoch, a hundred or so to
+            a window where its chunks allow it, and rows are shuffled within the window.
+
         Returns
         -------
         History
@@ -174,33 +183,55 @@ class Network(UsableNetwork):
         config = FitConfig.checked(
             epochs, batch_size, optimizer, l2, l1, shuffle, schedule, clip_norm, clip_value
         )
-        state, loss, dtype = self._state, self._state.loss, self.dtype
         names = check_metric_names(metrics, output_activation(self.layers), self.outputs)
         reporter = ProgressReporter(config.epochs, progress)
         callbacks = arguments.callables(callbacks, "callbacks")
-        X = arguments.finite_examples(X, self.inputs)
-        arguments.check_representable(X, dtype)
-        Y = encode_targets(y, len(X), self.outputs, loss, dtype)
-        w = weights_of(sample_weight, class_weight, Y, loss, dtype)
-        own = w if class_weight is None else weights_of(sample_weight, None, Y, loss, Y.dtype)
-        train, validation, kept = hold_out(
-            Examples(X, Y, w), validation_data, validation_split, loss, self.seed
-        )
+        weights = sample_weight, class_weight
+        given = X, y, weights, validation_data, validation_split, self._state
+        with self._data_of_fit(given, config, window) as data:
+            self._check_fit(config, callbacks, names, data)
+            return self._train(config, callbacks, names, data, reporter)
+
+    def _data_of_fit(self, given: Given, config: FitConfig, window: Any) -> Any:
+        """Return the data of a fit, from arguments of `prepare`: in memory, or read in windows."""
+        X, scored = given[0], given[3]
+        rows = [X, *scored[:1]] if isinstance(scored, tuple | list) else [X]
+        if window == WINDOW and all(isinstance(part, IN_MEMORY) for part in rows):
+            return prepare(*given)
+        from fastnn.training.windows import prepare as windows  # what is no array may need them
+        from fastnn.training.windows.size import window_bytes
+
+        return windows.prepare(*given, config, window_bytes(window))
+
+    def _check_fit(
+        self, config: FitConfig, callbacks: tuple[Any, ...], names: tuple[str, ...], data: Any
+    ) -> None:
+        """Refuse settings that do not suit the data of a fit."""
         watchers = [*callbacks, config.schedule] if config.schedule else list(callbacks)
-        validate_monitors(watchers, state.classifies, names, validation)
-        scored = (train, "training") if validation is None else (validation, "validation")
+        validate_monitors(watchers, self._state.classifies, names, data.validation)
+        scored = (data.train, "training")
+        if data.validation is not None:
+            scored = (data.validation, "validation")
         validate_metrics(self.layers, names, *scored)
-        validate_batch_size(self.layers, len(train.X), config)
-        validate_epsilon(config, dtype)
-        with exclusive_fit(state):
-            self.build(X.shape[1])
+        validate_batch_size(self.layers, data.shape[0], config)
+        validate_epsilon(config, self.dtype)
+
+    def _train(
+        self, config: FitConfig, callbacks: tuple[Any, ...], names: tuple[str, ...], data: Any,
+        reporter: ProgressReporter,
+    ) -> History:  # fmt: skip
+        """Fit to data that are ready."""
+        state = self._state
+        with exclusive_fit(state), data.keep(state):
+            self.build(data.shape[1])
             if not state.scaled:
-                state.scale_inputs(*learn_scaling(state.program, train.X, own[kept]))
+                state.scale_inputs(*data.learn_scaling(state.program))
             if names:
-                recorder = MetricRecorder(state, names, train, validation)
+                recorder = MetricRecorder(state, names, data.train, data.validation)
                 callbacks, state.metrics = (recorder, *callbacks), names
             kernels = backend_for(state.program, loss=True)
-            trainer = _trainer_for(config.optimizer)(state, kernels, config, train, validation)
+            kind = data.trainer or _trainer_for(config.optimizer)
+            trainer = kind(state, kernels, config, data.train, data.validation)
             return trainer.fit(CallbackList(callbacks, self), reporter)
 
     def save(self, path: str | os.PathLike[str]) -> None:

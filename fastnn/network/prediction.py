@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -10,11 +12,12 @@ import numpy as np
 from fastnn._runtime.threads import get_num_threads
 from fastnn._validation import arguments
 from fastnn.errors import SettingError, ShapeError
+from fastnn.kernels.csr import SparseRows
 from fastnn.kernels.opcodes import Mode
-from fastnn.kernels.records import Batch
+from fastnn.kernels.records import Batch, Examples
 from fastnn.lowering.fold_batchnorm import fold, logits_ops, split_output_activation
 from fastnn.lowering.lower import output_activation
-from fastnn.lowering.program import backend_for
+from fastnn.lowering.program import Program, backend_for
 from fastnn.training.prepare_data import encode_targets, weights_of
 from fastnn.training.state import NetworkState
 
@@ -60,11 +63,47 @@ def outputs(state: NetworkState, X: Any, both: bool = False) -> Array:
             ops, key = split_output_activation(key)
         if kernels.predict_row(ops, key, program.theta, program.state, X, out, get_num_threads):
             return out
-    X, program = examples_of(state, X), fold(program)
-    out, check = np.empty((len(X), K), dtype), partial(finite_examples, state, X)
+    program = fold(program)
     ops = split_output_activation(program.key)[0] if both else program.ops
-    kernels.predict(ops, program.theta, program.state, X, out, get_num_threads, check)
+    return _predicted(state, program, ops, X, K)
+
+
+def _predicted(state: NetworkState, program: Program, ops: Array, X: Any, K: int) -> Array:
+    """Return the outputs (m, K) of an op table for rows X (m, n_in), in memory or read in windows.
+
+    program: the state's, with BatchNorm folded into the weights.
+    """
+    kernels = backend_for(program)
+
+    def predict(rows: Any, out: Array) -> None:
+        check = partial(finite_examples, state, rows)
+        kernels.predict(ops, program.theta, program.state, rows, out, get_num_threads, check)
+
+    with rows_of(state, X) as rows:
+        out = np.empty((rows.shape[0], K), state.dtype)
+        if isinstance(rows, np.ndarray | SparseRows):
+            predict(rows, out)
+        else:
+            from fastnn.training.windows.scan import outputs_of  # what is read needs it
+
+            outputs_of(rows, predict, out)
     return out
+
+
+@contextmanager
+def rows_of(state: NetworkState, X: Any) -> Iterator[Any]:
+    """Give X (m, n_in) as rows of a shape that the network takes, in memory or to be read."""
+    if isinstance(X, np.ndarray | SparseRows):
+        yield examples_of(state, X)
+        return
+    from fastnn.training.windows.opening import open_rows  # what is no array may need windows
+    from fastnn.training.windows.rows import CheckedRows, SelectedRows
+    from fastnn.training.windows.size import DEFAULT
+
+    state.check_scaled()
+    with ExitStack() as sources:
+        rows = open_rows(X, "X", state.program.inputs, state.dtype, DEFAULT, sources)
+        yield rows if isinstance(rows, CheckedRows | SelectedRows) else examples_of(state, rows)
 
 
 def check_probabilities(state: NetworkState) -> str:
@@ -130,11 +169,8 @@ def log_probabilities(state: NetworkState, X: Any) -> Array:
     largest number, less ln(1 + Σ of e to the power of the others).
     """
     sigmoid = check_probabilities(state) == "sigmoid"
-    X, program = examples_of(state, X), fold(state.program)
-    Z, check = np.empty((len(X), program.outputs), state.dtype), partial(finite_examples, state, X)
-    backend_for(program).predict(
-        logits_ops(program), program.theta, program.state, X, Z, get_num_threads, check
-    )
+    program = fold(state.program)
+    Z = _predicted(state, program, logits_ops(program), X, program.outputs)
     with np.errstate(under="ignore"):
         if sigmoid:
             Z = np.concatenate((-Z, Z), axis=1) if Z.shape[1] == 1 else Z
@@ -146,13 +182,31 @@ def log_probabilities(state: NetworkState, X: Any) -> Array:
         return np.asarray(Z - np.log1p(others.sum(axis=1, keepdims=True)))
 
 
-def cost_and_accuracy(state: NetworkState, X: Array, Y: Array) -> tuple[float, float]:
-    """Return the mean cost and the share of right labels of rows X (m, n) with targets Y (m, K)."""
-    program, w = state.program, np.ones(len(X), state.dtype)
-    found: tuple[float, float] = backend_for(program, loss=True).evaluate(
-        program.ops, program.theta, program.state, X, Y, w, get_num_threads
+def cost_and_accuracy(state: NetworkState, examples: Any) -> tuple[float, float]:
+    """Return the mean cost and the share of right labels of examples, in memory or read."""
+    program = state.program
+    kernels = backend_for(program, loss=True)
+    if not isinstance(examples, Examples):
+        from fastnn.training.windows.scan import scores_of  # what is read needs it
+
+        return scores_of(examples, kernels, program, get_num_threads)
+    found: tuple[float, float] = kernels.evaluate(
+        program.ops, program.theta, program.state, *examples, get_num_threads
     )
     return found
+
+
+def examples_with(state: NetworkState, rows: Any, y: Any) -> Any:
+    """Return the examples of rows, as `rows_of` gives them, and targets y; each of weight 1."""
+    if isinstance(rows, np.ndarray | SparseRows):
+        X = finite_examples(state, rows)
+        Y = encode_targets(y, len(X), state.outputs, state.loss, state.dtype)
+        return Examples(X, Y, np.ones(len(X), state.dtype))
+    from fastnn.training.windows.examples import StreamedExamples  # what is read needs them
+    from fastnn.training.windows.targets import Targets
+
+    shape = rows.shape[0], state.outputs
+    return StreamedExamples(rows, Targets(y, (None, None), *shape, state.loss, state.dtype))
 
 
 def layer_outputs(state: NetworkState, X: Any) -> list[Array]:
@@ -179,6 +233,6 @@ def cost_and_gradients(
     work = kernels.workspace(program.ops, len(X), state.dtype)
     cost, _, _ = kernels.gradient(
         program.ops, program.theta, grad, program.state.copy(), work,
-        Batch(X, Y, w, np.arange(len(X))), settings, Mode.FROZEN,
+        Batch.of(Examples(X, Y, w), np.arange(len(X))), settings, Mode.FROZEN,
     )  # fmt: skip
     return cost, program.views(grad)

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastnn._habits.answers import explained
-from fastnn.kernels.records import Examples
 from fastnn.lowering.lower import output_activation
 from fastnn.training.metric_recorder import check_metric_names, compute_metrics, validate_metrics
-from fastnn.training.prepare_data import encode_targets
 
 from . import prediction
 from .description import NetworkDescription
@@ -87,12 +85,13 @@ class UsableNetwork(NetworkDescription):
         """
         state = self._state
         names = check_metric_names(metrics, output_activation(self.layers), self.outputs)
-        X = prediction.finite_examples(state, X)
-        Y = encode_targets(y, len(X), self.outputs, state.loss, self.dtype)
-        validate_metrics(self.layers, names, Examples(X, Y, np.ones(len(Y))), "given")
-        cost, accuracy = prediction.cost_and_accuracy(state, X, Y)
-        found = {"cost": cost} | ({"accuracy": accuracy} if state.classifies else {})
-        return found | compute_metrics(self, X, Y, [*dict.fromkeys((*state.metrics, *names))])
+        with prediction.rows_of(state, X) as rows:
+            examples = prediction.examples_with(state, rows, y)
+            validate_metrics(self.layers, names, examples, "given")
+            cost, accuracy = prediction.cost_and_accuracy(state, examples)
+            found = {"cost": cost} | ({"accuracy": accuracy} if state.classifies else {})
+            wanted = [*dict.fromkeys((*state.metrics, *names))]
+            return found | compute_metrics(self, examples, wanted)
 
     def activations(self, X: Any) -> list[Array]:
         """Return the output A (m, units) of every layer for rows X (m, n)."""

@@ -46,10 +46,14 @@ def _check_schedule(schedule: Any) -> None:
     check_schedule(schedule, Schedule)
 
 
+#: The batch size that stands for all examples: larger than any number of them.
+ALL = 2**62
+
+
 class FitConfig(NamedTuple):
     """How a fit goes over its examples: the arguments of `Network.fit`, checked.
 
-    `batch_size` is larger than any number of examples where all are to be taken at once;
+    `batch_size` is `ALL` where all examples are to be taken at once;
     `clip_norm` and `clip_value` are 0 where nothing is clipped.
     """
 
@@ -74,7 +78,7 @@ class FitConfig(NamedTuple):
             _check_schedule(schedule)
         return cls(
             arguments.count(epochs, "epochs"),
-            2**62 if batch_size is None else arguments.count(batch_size, "batch_size", least=1),
+            ALL if batch_size is None else arguments.count(batch_size, "batch_size", least=1),
             optimizer,
             arguments.real(l2, "l2", least=0),
             arguments.real(l1, "l1", least=0),

@@ -133,7 +133,8 @@ class LBFGSTrainer(Trainer):
     def _divergence(self, where: str) -> DivergenceError:
         """Return the error of a cost that is not finite, at the point where it was last taken."""
         self.program.theta[...] = self._evaluated.theta
-        layer = self._first_nonfinite_layer(self._row_indices, Mode.FROZEN)
+        whole = Batch.of(self.train, self._row_indices)
+        layer = self._first_nonfinite_layer(whole, Mode.FROZEN)
         self.program.theta[...] = self._accepted.theta
         return DivergenceError(
             f"L-BFGS met a cost or gradient that is not finite at {where}: numbers leave the range "
@@ -167,7 +168,7 @@ class LBFGSTrainer(Trainer):
         if not np.array_equal(theta, self._evaluated.theta):
             cost, hits, total = self.kernels.gradient(
                 program.ops, program.theta, program.grad, program.state, self.work,
-                Batch(*self.train, self._row_indices), self.settings, Mode.FROZEN,
+                Batch.of(self.train, self._row_indices), self.settings, Mode.FROZEN,
             )  # fmt: skip
             grad = program.grad.astype(np.float64)
             finite = math.isfinite(cost) and bool(np.isfinite(grad).all())

@@ -98,7 +98,7 @@ class Trainer:
         total, step, size = self.config.epochs * self.steps, 0, 1
         with Interrupts() as interrupts, reporter, self.kernels.keep_team():
             while step < total:
-                stop = min(step + size, total)
+                stop = min(step + size, self._boundary(step))
                 if by_epoch:
                     stop = min(stop, (step // self.steps + 1) * self.steps)
                 began = time.perf_counter()
@@ -164,6 +164,18 @@ class Trainer:
         name = check_monitor("Plateau", schedule.monitor, history)
         return history[name][recorded:]
 
+    def _boundary(self, step: int) -> int:
+        """Return a step, beyond this one, that no chunk of this one may cross: here the last."""
+        return self.config.epochs * self.steps
+
+    def _batch_at(self, step: int) -> Batch:
+        """Return the examples of a step of the last epoch."""
+        first = step % self.steps * self.batch
+        return Batch.of(self.train, self.order[first : first + self.batch])
+
+    def _score(self, done: int) -> None:
+        """Score validation examples that the run has not: here it has scored all."""
+
     def _run(self, start: int, stop: int, record: Array) -> int:
         """Take the steps start … stop−1 and return the next one."""
         training, program = self.training, self.program
@@ -171,7 +183,7 @@ class Trainer:
             self.kernels.run(
                 program.ops,
                 FitArrays(program.theta, program.grad, training.slots, program.state), self.work,
-                Batch(*self.train, self.order), self.validation, self.settings, self._rates,
+                Batch.of(self.train, self.order), self.validation, self.settings, self._rates,
                 FitLog(record, self.scores, training.counters), start, stop,
             )
         )  # fmt: skip
@@ -181,14 +193,13 @@ class Trainer:
         record = np.zeros((stop - start, 4))
         with np.errstate(all="ignore"):  # the run itself finds what is not finite
             done = self._run(start, stop, record)
+            self._score(done)
             self._record_steps(np.column_stack([record, self._rates])[: done - start], start)
             self._check_validation_cost(done // self.steps)
             if done == stop:
                 return
-            epoch, k = divmod(done, self.steps)
-            row_indices = self.order[k * self.batch : (k + 1) * self.batch]
-            epoch += int(self.settings["first_epoch"])
-            layer = self._first_nonfinite_layer(row_indices, epoch)
+            epoch = int(self.settings["first_epoch"]) + done // self.steps
+            layer = self._first_nonfinite_layer(self._batch_at(done), epoch)
         self.training.epoch = epoch
         raise DivergenceError(
             f"training diverged in step {done} of this fit (epoch {epoch}): numbers leave the "
@@ -231,7 +242,7 @@ class Trainer:
         """Raise where the validation cost after that many epochs of this fit is not finite."""
         if epochs == 0 or not len(self.scores) or np.isfinite(self.scores[epochs - 1, 0]):
             return
-        layer = self._first_nonfinite_output(self.validation.X) or "loss"
+        layer = self._validation_layer() or "loss"
         self.training.epoch = epoch = int(self.settings["first_epoch"]) + epochs
         raise DivergenceError(
             f"the validation cost is not finite after {plural(epoch, 'epoch')}: numbers leave the "
@@ -241,6 +252,10 @@ class Trainer:
             layer=layer,
             history=self.history,
         )
+
+    def _validation_layer(self) -> str | None:
+        """Return the first layer with an output that is not finite for a validation example."""
+        return self._first_nonfinite_output(self.validation.X)
 
     def _advice(self) -> str:
         """Return the advice to take smaller steps, as the end of a sentence."""
@@ -255,17 +270,15 @@ class Trainer:
                 return name
         return None
 
-    def _first_nonfinite_layer(self, row_indices: Array, epoch: int) -> str:
+    def _first_nonfinite_layer(self, batch: Batch, epoch: int) -> str:
         """Return the name of the first layer with numbers that are not finite in a step."""
-        program, kernels, train = self.program, self.kernels, self.train
-        layer = self._first_nonfinite_output(train.X[row_indices])
+        program, kernels = self.program, self.kernels
+        layer = self._first_nonfinite_output(batch.X[batch.row_indices])
         if layer is not None:
             return layer
         grad = np.zeros_like(program.grad)
         cost, _, _ = kernels.gradient(
-            program.ops, program.theta, grad, program.state, self.work,
-            Batch(*train, row_indices),
-            self.settings, epoch,
+            program.ops, program.theta, grad, program.state, self.work, batch, self.settings, epoch,
         )  # fmt: skip
         if not np.isfinite(cost):
             return "loss"

@@ -58,17 +58,19 @@ def check_metric_names(
 
 
 def validate_metrics(
-    layers: Sequence[Layer], names: Sequence[str], examples: Examples, part: str
+    layers: Sequence[Layer], names: Sequence[str], examples: Any, part: str
 ) -> None:
     """Refuse metrics that cannot be taken of these examples, whatever the network predicts.
 
     Parameters
     ----------
+    examples : Examples or StreamedExamples
     part : str
         What the examples are called: ``"training"`` or ``"validation"``.
     """
-    K, output = examples.Y.shape[1], output_activation(layers)
-    truth = _truth(examples.Y, output)
+    if not names:
+        return
+    truth, K = _all_truth(examples, output := output_activation(layers))
     # These probabilities stand for any prediction: a metric that refuses them refuses the labels.
     p = np.full((len(truth), K), 1 / K if output == "softmax" else 0.5)
     for name in names:
@@ -128,6 +130,14 @@ def _truth(Y: Array, output: str) -> Array:
     return truth[:, 0] if truth.shape[1] == 1 else truth
 
 
+def _all_truth(examples: Any, output: str) -> tuple[Array, int]:
+    """Return the truth of all examples, in memory or read in windows, and the number of outputs."""
+    if isinstance(examples, Examples):
+        return _truth(examples.Y, output), examples.Y.shape[1]
+    parts = [(_truth(Y, output), Y.shape[1]) for Y, _ in examples.parts()]
+    return np.concatenate([truth for truth, _ in parts]), parts[0][1]
+
+
 def _positive(p: Array) -> Array:
     """Return the probabilities (m,) of class 1 where there are two classes, else all, (m, K)."""
     return p[:, -1] if p.shape[1] <= 2 else p
@@ -147,17 +157,19 @@ class Predictor(Protocol):
         """Return probabilities of rows X (m, n)."""
 
 
-def compute_metrics(
-    network: Predictor, X: Array, Y: Array, names: Sequence[str]
-) -> dict[str, float]:
-    """Return metrics of rows X (m, n) against targets Y (m, K), by name."""
-    found, truth = {}, _truth(Y, output_activation(network.layers))
+def compute_metrics(network: Predictor, examples: Any, names: Sequence[str]) -> dict[str, float]:
+    """Return metrics of examples, in memory or read in windows, by name."""
+    if not names:
+        return {}
+    found = {}
+    truth, K = _all_truth(examples, output_activation(network.layers))
     for name in names:
-        metric = _metric(name, Y.shape[1])
+        metric = _metric(name, K)
         if metric.needs == "probabilities":
-            found[name] = metric.function(truth, _positive(network.predict_proba(X)))
+            p = network.predict_proba(examples.X)
+            found[name] = metric.function(truth, _positive(p))
         else:
-            found[name] = metric.function(truth, network.predict(X))
+            found[name] = metric.function(truth, network.predict(examples.X))
     return found
 
 
@@ -168,8 +180,8 @@ class MetricRecorder:
         self,
         state: NetworkState,
         names: Sequence[str],
-        train: Examples,
-        validation: Examples | None,
+        train: Any,
+        validation: Any,
     ) -> None:
         self.state, self.names = state, names
         self.prefix = "" if validation is None else "validation_"
@@ -177,7 +189,7 @@ class MetricRecorder:
 
     def __call__(self, network: Predictor, history: History) -> None:
         """Record the epoch's metrics."""
-        found = compute_metrics(network, self.examples.X, self.examples.Y, self.names)
+        found = compute_metrics(network, self.examples, self.names)
         curves = {f"{self.prefix}{name}": [value] for name, value in found.items()}
         own = RUNNING if self.state.classifies else ()
         for record in (history, self.state.history):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,10 @@ from fastnn.losses import Loss
 from fastnn.lowering.program import Program
 
 from .fit_config import FitConfig
+from .state import NetworkState
 
 Array = np.ndarray[Any, Any]
+Blocks = Callable[[], Iterable[tuple[Array, Array]]]
 BLOCK_ROWS = 4096  # of X that are converted to float64 at a time, at most
 BLOCK_NUMBERS = 2**20  # numbers of X that are converted at a time, at most (8 MiB)
 
@@ -52,17 +55,6 @@ def validate_epsilon(config: FitConfig, dtype: np.dtype[Any]) -> None:
         )
 
 
-def labels_of(Y: Array, loss: Loss) -> Array | None:
-    """Return one class number for each row of Y (m, K), or None where rows have no single class."""
-    if loss.labels == "categorical":
-        best: Array = np.argmax(Y, axis=1)
-        return best
-    if loss.labels == "binary" and Y.shape[1] == 1:
-        labels: Array = (Y[:, 0] > 0.5).astype(np.int64)
-        return labels
-    return None
-
-
 def weights_of(
     sample_weight: Any,
     class_weight: Mapping[int, float] | str | None,
@@ -73,86 +65,117 @@ def weights_of(
     """Return the weight (m,) of every example: its own times its class's."""
     w = np.ones(len(Y)) if sample_weight is None else arguments.sample_weight(sample_weight, len(Y))
     if class_weight is not None:
-        w = w * _class_weights(class_weight, Y, loss, w)
+        from .class_weights import ClassWeights  # only these fits need them
+
+        classes = ClassWeights(class_weight, loss, Y.shape[1])
+        classes.count(Y, w)
+        w = w * classes.of(Y)
     arguments.check_representable(w, dtype, "sample_weight times class_weight")
     ready: Array = w.astype(dtype)
-    if not ready.any():
+    with np.errstate(over="ignore"):
+        check_weights(ready.any(), ready.sum(dtype=np.float64), dtype)
+    return ready
+
+
+def check_weights(counts: Any, total: float, dtype: np.dtype[Any]) -> None:
+    """Refuse weights of which none counts, or whose sum `total` is infinite."""
+    if not counts:
         raise DataError(
             f"no example has a weight that counts in {dtype}; sample_weight times class_weight "
             "must be positive for one at least"
         )
-    with np.errstate(over="ignore"):
-        if not np.isfinite(ready.sum(dtype=np.float64)):
-            raise DataError("sample_weight sums to infinity; divide it by its largest number")
-    return ready
+    if not np.isfinite(total):
+        raise DataError("sample_weight sums to infinity; divide it by its largest number")
 
 
-def _class_weights(given: Mapping[int, float] | str, Y: Array, loss: Loss, w: Array) -> Array:
-    """Return the factor (m,) of every example by its class; balanced: Σw / (K Σw of the class).
+class FitData(NamedTuple):
+    """What a fit trains on, and what it scores after every epoch."""
 
-    Of several sigmoids the balanced factors are multiplied.
+    train: Examples
+    validation: Examples | None
+    own: Array  # (m,) weights of the training examples, those of their classes apart
+    trainer: None = None  # the optimiser's, where all examples lie in memory
+
+    def __enter__(self) -> FitData:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        """Close nothing: all of it lies in memory."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n) of the examples to train on."""
+        return len(self.train.X), self.train.X.shape[1]
+
+    def blocks(self) -> Iterator[tuple[Array, Array]]:
+        """Yield the rows to train on and their weights, `scaling_rows` at a time."""
+        X = self.train.X
+        step = scaling_rows(X.shape[1])
+        for i in range(0, len(X), step):
+            yield X[i : i + step], self.own[i : i + step]
+
+    def learn_scaling(self, program: Program) -> tuple[Array, Array]:
+        """Return the shift and the factor of a Normalization, as the function of that name."""
+        return learn_scaling(program, self.blocks, float(self.own.astype(np.float64).sum()))
+
+    def keep(self, state: NetworkState) -> AbstractContextManager[Any]:
+        """Keep nothing of a network: what can be refused is refused before the fit."""
+        return nullcontext()
+
+
+def prepare(
+    X: Any, y: Any, weights: tuple[Any, Any], validation_data: Any, validation_split: float,
+    state: NetworkState,
+) -> FitData:  # fmt: skip
+    """Return the data of a fit from the arguments of `Network.fit`, checked.
+
+    weights: the arguments sample_weight and class_weight.
     """
-    labels, balanced = labels_of(Y, loss), isinstance(given, str) and given == "balanced"
-    if labels is None and balanced and loss.labels == "binary":
-        each = [_class_weights(given, Y[:, [k]], loss, w) for k in range(Y.shape[1])]
-        return np.asarray(np.prod(each, axis=0))
-    if labels is None:
-        raise SettingError("class_weight needs one class for each example: one sigmoid, or softmax")
-    K = max(Y.shape[1], 2)
-    _validate_hard(Y, loss.smoothing * (1 - 1 / K))
-    factors = np.ones(K)
-    if balanced:
-        present = np.bincount(labels, weights=w, minlength=K)
-        factors[present > 0] = present.sum() / ((present > 0).sum() * present[present > 0])
-    elif isinstance(given, Mapping):
-        for label, factor in given.items():
-            if label not in range(K):
-                raise SettingError(f"class_weight names class {label!r}; there are 0 … {K - 1}")
-            factors[int(label)] = arguments.real(factor, f"class_weight[{label}]", least=0)
-    else:
-        raise SettingError(f"class_weight must be a dict, 'balanced' or None, got {given!r}")
-    return np.asarray(factors[labels])
-
-
-def _validate_hard(Y: Array, smoothed: float) -> None:
-    """Refuse targets (m, K) that are no classes: `smoothed` is how far below 1 those are put."""
-    sure = Y.max(axis=1) if Y.shape[1] > 1 else np.maximum(Y[:, 0], 1 - Y[:, 0])
-    soft = np.abs(sure - (1 - smoothed)) > 1e-3
-    if soft.any():
-        row = int(soft.argmax())
-        raise DataError(
-            f"class_weight needs one class for each example, but y[{row}] is {Y[row]}, which "
-            "shares it among classes; give the weights of examples by sample_weight"
-        )
+    loss, dtype = state.loss, state.dtype
+    X = arguments.finite_examples(X, state.inputs)
+    arguments.check_representable(X, dtype)
+    Y = encode_targets(y, len(X), state.outputs, loss, dtype)
+    w = weights_of(*weights, Y, loss, dtype)
+    own = w if weights[1] is None else weights_of(weights[0], None, Y, loss, dtype)
+    examples = Examples(X, Y, w)
+    train, validation, kept = hold_out(examples, validation_data, validation_split, state)
+    return FitData(train, validation, own[kept])
 
 
 def hold_out(
-    examples: Examples, given: Sequence[Any] | None, share: float, loss: Loss, seed: int
+    examples: Examples, given: Sequence[Any] | None, share: float, state: NetworkState
 ) -> tuple[Examples, Examples | None, slice | Array]:
     """Return the examples to train on, those to score after each epoch if any, and which train.
 
     Those to score are given as (X, y) or (X, y, weights), or are a share of the examples drawn by
     the seed, classes in proportion.
     """
-    arguments.fraction(share, "validation_split")
-    if given is None:
-        return (
-            (examples, None, slice(None))
-            if share == 0
-            else _hold_out_share(examples, share, loss, seed)
-        )
+    check_held_out(given, share)
     if share:
-        raise SettingError("give validation_data or validation_split, not both")
-    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-        raise SettingError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
-    dtype = examples.Y.dtype
+        return _hold_out_share(examples, share, state.loss, state.seed)
+    scored = None if given is None else given_examples(given, examples.X.shape[1], state)
+    return examples, scored, slice(None)
+
+
+def given_examples(given: Sequence[Any], n: int, state: NetworkState) -> Examples:
+    """Return the examples of (X, y) or (X, y, weights) whose rows have n features."""
+    loss, dtype = state.loss, state.dtype
     try:
-        X = arguments.finite_examples(given[0], examples.X.shape[1])
-        Y = encode_targets(given[1], len(X), examples.Y.shape[1], loss, dtype)
+        X = arguments.finite_examples(given[0], n)
+        Y = encode_targets(given[1], len(X), state.outputs, loss, dtype)
         w = weights_of(given[2] if len(given) == 3 else None, None, Y, loss, dtype)
     except FastnnError as error:
         raise type(error)(f"validation_data: {error}") from None
-    return examples, Examples(X, Y, w), slice(None)
+    return Examples(X, Y, w)
+
+
+def check_held_out(given: Any, share: float) -> None:
+    """Refuse validation data that are no pair or triple, or a share of the examples beside them."""
+    arguments.fraction(share, "validation_split")
+    if given is not None and share:
+        raise SettingError("give validation_data or validation_split, not both")
+    if given is not None and not (isinstance(given, tuple | list) and len(given) in (2, 3)):
+        raise SettingError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
 
 
 def draw_rows(labels: Array | None, m: int, share: float, seed: int) -> tuple[Array, Array]:
@@ -171,34 +194,50 @@ def _hold_out_share(
     examples: Examples, share: float, loss: Loss, seed: int
 ) -> tuple[Examples, Examples, Array]:
     """Return the training part and the held-out part, each in the order of X, and which train."""
+    from .class_weights import labels_of  # only fits that hold out a share need it
+
     parts = draw_rows(labels_of(examples.Y, loss), len(examples.X), share, seed)
     train, validation = (Examples(*(part.take(i, axis=0) for part in examples)) for i in parts)
-    if not train.w.any() or not validation.w.any():
+    check_parts(train.w.any() and validation.w.any())
+    return train, validation, parts[0]
+
+
+def check_parts(weighted: Any) -> None:
+    """Refuse a split unless both parts have an example of some weight."""
+    if not weighted:
         raise DataError(
             "validation_split leaves a part in which no example has weight; give validation_data, "
             "or weights to more examples"
         )
-    return train, validation, parts[0]
 
 
-def learn_scaling(program: Program, X: Array, w: Array) -> tuple[Array, Array]:
-    """Return the shift and the factor that give z-scores of X (m, n), weighted by w (m,).
+def scaling_rows(n: int) -> int:
+    """Return how many rows of n numbers `learn_scaling` takes at a time."""
+    return max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // n))
+
+
+def learn_scaling(program: Program, blocks: Blocks, total: float) -> tuple[Array, Array]:
+    """Return the shift and the factor that give z-scores of rows X (m, n), weighted by w (m,).
 
     Both are (n,), or (1,) where the program scales all features by one number; in float64. Two
     passes over blocks of rows keep a large mean from cancelling; the factor of a constant feature
     is 1.
+
+    Parameters
+    ----------
+    blocks : callable
+        Returns all rows with their weights, `scaling_rows` at a time: pairs (X, w).
+    total : float
+        Σ w.
     """
-    n = X.shape[1]
-    block_rows = max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // n))
-    weight = w.astype(np.float64)
+    n = program.inputs
     whole = program.ops[0]["stats"] == 1 and n > 1
 
     def moment(power: int, center: Array) -> Array:
-        total = np.zeros(n)
-        for i in range(0, len(X), block_rows):
-            block = (X[i : i + block_rows].astype(np.float64) - center) ** power
-            total += weight[i : i + block_rows] @ block
-        mean: Array = total / weight.sum()
+        summed = np.zeros(n)
+        for X, w in blocks():
+            summed += w.astype(np.float64) @ (X.astype(np.float64) - center) ** power
+        mean: Array = summed / total
         return mean.mean(keepdims=True) if whole else mean
 
     mean = moment(1, np.zeros(1))

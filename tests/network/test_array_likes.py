@@ -124,7 +124,7 @@ class TestObjects:
             (np.array([[1.0, "é"]], object), "{name}.* text, 'é' in row 0; turn text"),
             ([[Decimal(1)], [2]], "{name}.* Decimal in row 0"),
             ({"a": 1}, "{name}.* one dict; give an array"),
-            ((row for row in X), "{name}.* one generator"),
+            ((row for row in X), "{name} is a generator"),
             (np.zeros(3, [("a", float)]), "{name}.* fields as columns"),
             (np.zeros(3, "m8[s]"), "{name}.* timedelta64"),
             (np.ma.masked_equal(X, X[0, 0]), "{name} has masked entries"),

@@ -55,7 +55,7 @@ STEPS = [
     ),
     Step(
         "net.fit(X, y, epochs=2, optimizer=fastnn.AdamW(), l2=0.1, validation_split=0.5)",
-        "data data.proportions data.splits _validation.label_kinds",
+        "data data.proportions data.splits training.class_weights _validation.label_kinds",
     ),
     Step("net.predict(X)"),
     Step("net.predict(X[:1])"),

@@ -1,0 +1,37 @@
+"""What a fit that reads as it goes keeps of a network: a row may turn out to be none at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from fastnn.training.state import NetworkState
+
+from .rows import CheckedRows
+
+
+class KeptNetwork:
+    """A network as it was: leaving the `with` block by an error of these rows brings it back."""
+
+    def __init__(self, state: NetworkState, rows: Sequence[CheckedRows]) -> None:
+        self.state, self.rows = state, rows
+
+    def __enter__(self) -> None:
+        state, training = self.state, self.state.training
+        self.fields = {name: getattr(state, name) for name in ("lowered", "scaled", "metrics")}
+        self.training, self.curves = dict(vars(training)), state.history.curves()
+        program = [] if state.lowered is None else [state.lowered.theta, state.lowered.state]
+        vectors = [training.slots, training.counters, *program]
+        self.vectors = [(vector, vector.copy()) for vector in vectors]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        if error is None or not any(rows.error is error for rows in self.rows):
+            return
+        vars(self.state).update(self.fields)
+        vars(self.state.training).update(self.training)
+        self.state.history.go_back(self.curves)
+        for vector, numbers in self.vectors:
+            vector[...] = numbers

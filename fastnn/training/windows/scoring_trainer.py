@@ -1,0 +1,49 @@
+"""Training with validation rows that are read: they are scored between two chunks."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import numpy as np
+
+from fastnn._runtime.threads import get_num_threads
+from fastnn.kernels.backend import Backend
+from fastnn.kernels.records import Examples
+from fastnn.training.fit_config import FitConfig
+from fastnn.training.loop import Trainer
+from fastnn.training.state import NetworkState
+
+from .examples import StreamedExamples
+from .scan import scores_of, windows_of
+
+
+class ScoringTrainer(Trainer):
+    """One fit whose validation examples may be read in windows; a chunk ends with its epoch."""
+
+    def __init__(
+        self, state: NetworkState, kernels: Backend, config: FitConfig, train: Examples,
+        validation: Examples | StreamedExamples | None,
+    ) -> None:  # fmt: skip
+        self.streamed = validation if isinstance(validation, StreamedExamples) else None
+        in_memory = None if isinstance(validation, StreamedExamples) else validation
+        super().__init__(state, kernels, config, train, in_memory)
+        if self.streamed is not None:
+            self.scores = np.zeros((config.epochs, 2))
+
+    def _boundary(self, step: int) -> int:
+        """Return the first step of the next epoch."""
+        return (step // self.steps + 1) * self.steps
+
+    def _score(self, done: int) -> None:
+        """Score the validation examples that are read, where an epoch ends before step `done`."""
+        if self.streamed is not None and done % self.steps == 0:
+            found = scores_of(self.streamed, self.kernels, self.program, get_num_threads)
+            self.scores[done // self.steps - 1] = found
+
+    def _validation_layer(self) -> str | None:
+        """Return the first layer with an output that is not finite for a validation example."""
+        if self.streamed is None:
+            return super()._validation_layer()
+        with closing(windows_of(self.streamed)) as windows:
+            layers = (self._first_nonfinite_output(window.X) for window in windows)
+            return next((layer for layer in layers if layer is not None), None)

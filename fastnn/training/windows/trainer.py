@@ -1,0 +1,94 @@
+"""Training in windows: rows are read as the fit goes over them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn.history import History
+from fastnn.kernels.backend import Backend
+from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
+from fastnn.training.callback_list import CallbackList
+from fastnn.training.fit_config import FitConfig
+from fastnn.training.progress import ProgressReporter
+from fastnn.training.state import NetworkState
+
+from .class_mix import ClassMix
+from .examples import StreamedExamples
+from .reader import Reader, Window
+from .scoring_trainer import ScoringTrainer
+
+Array = np.ndarray[Any, Any]
+
+
+class WindowTrainer(ScoringTrainer):
+    """One fit over windows: a chunk ends with its window, and is a run over the window's buffer.
+
+    Parameters
+    ----------
+    train : StreamedExamples
+        With targets and a plan.
+    validation : Examples, StreamedExamples or None
+    """
+
+    _window: Window
+
+    def __init__(
+        self, state: NetworkState, kernels: Backend, config: FitConfig, train: StreamedExamples,
+        validation: Examples | StreamedExamples | None,
+    ) -> None:  # fmt: skip
+        plan, targets = train.plan, train.targets
+        assert plan is not None
+        assert targets is not None
+        epochs = range(state.training.epoch, state.training.epoch + config.epochs)
+        self.reader = Reader(train, plan, epochs, kernels.shuffle)
+        buffer, config = self.reader.buffers[0], config._replace(batch_size=plan.batch)
+        memory = Examples(buffer.X, buffer.Y, buffer.w)
+        super().__init__(state, kernels, config, memory, validation)
+        self.steps, self.order = -(-train.shape[0] // plan.batch), self.order[:0]
+        self.settings["shuffle"] = 0  # what the reader has done
+        self._nothing = Examples(*(part[:0] for part in memory))
+        self._mix = ClassMix(targets) if plan.shuffle else None
+        self._begin = self._end = 0  # steps of the window
+
+    def fit(self, callbacks: CallbackList, reporter: ProgressReporter) -> History:
+        """Run all epochs; return early on Ctrl-C or when a callback says so."""
+        if not self.config.epochs:
+            return super().fit(callbacks, reporter)
+        with self.reader as reader:
+            self._windows = iter(reader)
+            return super().fit(callbacks, reporter)
+
+    def _boundary(self, step: int) -> int:
+        """Return the first step beyond the window of a step, which is read by then."""
+        while step >= self._end:
+            self._window = next(self._windows)
+            self._begin, self._end = step, step + -(-len(self._window.order) // self.batch)
+            if self._mix is not None and step < self.steps:
+                self._mix.look_at(self._window)
+        return self._end
+
+    def _batch(self) -> Batch:
+        """Return the examples of the window, in their order."""
+        window = self._window
+        return Batch(window.X, window.Y, window.w, window.order, window.numbers)
+
+    def _batch_at(self, step: int) -> Batch:
+        """Return the examples of a step of the window."""
+        first, batch = (step - self._begin) * self.batch, self._batch()
+        own = slice(first, first + self.batch)
+        return batch._replace(row_indices=batch.row_indices[own], numbers=batch.numbers[own])
+
+    def _run(self, start: int, stop: int, record: Array) -> int:
+        """Take the steps start … stop − 1, all of one window, and return the next one."""
+        program, training, epoch = self.program, self.training, start // self.steps
+        settings, scored = self.settings.copy(), stop % self.steps == 0
+        settings["first_epoch"] += epoch
+        done = self.kernels.run(
+            program.ops, FitArrays(program.theta, program.grad, training.slots, program.state),
+            self.work, self._batch(), self.validation if scored else self._nothing, settings,
+            self._rates, FitLog(record, self.scores[epoch : epoch + 1], training.counters),
+            start - self._begin, stop - self._begin,
+        )  # fmt: skip
+        return int(done) + self._begin

@@ -1,0 +1,189 @@
+"""Windows: sizes, pieces and orders, some rows of a source, and the thread that reads."""
+
+import numpy as np
+import pytest
+import streamed
+from fastnn.kernels.loops.random import philox, shuffle
+from fastnn.kernels.opcodes import Purpose
+
+from fastnn import Network, kernels
+from fastnn.errors import DataError, SettingError
+from fastnn.training.windows.examples import StreamedExamples
+from fastnn.training.windows.plan import plan_windows
+from fastnn.training.windows.reader import Reader
+from fastnn.training.windows.rows import CheckedRows, SelectedRows
+from fastnn.training.windows.size import window_bytes
+
+FLOAT = np.dtype("f")
+
+
+def rows_of(m, n=2, piece_rows=1):
+    """Rows that tell where they stand."""
+    X = np.arange(m * n, dtype="f").reshape(m, n)
+    return CheckedRows(streamed.ArrayRows(X, piece_rows), FLOAT)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("256 MB", 256_000_000), ("1.5 GB", 1_500_000_000), ("64mib", 67_108_864), (" 3 kB ", 3000),
+     (4096, 4096), (np.int64(5), 5), ("1e3", None), ("0 MB", None), ("", None), ("-1 MB", None),
+     ("12", None), (0, None), (-3, None), (1.5, None), (True, None), (None, None)],
+)  # fmt: skip
+def test_sizes(given, expected):
+    if expected is None:
+        with pytest.raises(SettingError, match=r"window must be"):
+            window_bytes(given)
+        X, y = streamed.classes(10)
+        with pytest.raises(SettingError, match=r"window must be"):
+            Network.mlp([5, 1], output="sigmoid").fit(X, y, window=given)
+    else:
+        assert window_bytes(given) == expected
+
+
+def order_of(plan, epoch, shuffle_of=shuffle):
+    """The rows of an epoch by the description of a plan, ten lines of Python."""
+    pieces = np.arange(len(plan.bounds) - 1)
+    if plan.shuffle:
+        shuffle_of(pieces, plan.seed, epoch)
+    taken, left = [], np.arange(0)
+    for k in range(plan.windows):
+        own = pieces[plan.starts[k] : plan.starts[k + 1]]
+        rows = np.concatenate([left, *(np.arange(plan.bounds[p], plan.bounds[p + 1]) for p in own)])
+        order = np.arange(len(rows))
+        if plan.shuffle:
+            word = philox((k, epoch, 0, 0), (plan.seed, Purpose.WINDOW << 16))[0]
+            shuffle_of(order, word, epoch)
+        used = len(rows) if k == plan.windows - 1 else len(rows) - len(rows) % plan.batch
+        taken, left = [*taken, rows[order[:used]]], rows[order[used:]]
+    return taken
+
+
+@pytest.mark.parametrize("m", [1, 5, 100, 1003])
+@pytest.mark.parametrize("piece_rows", [1, 3, 64, 500])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_an_epoch_goes_once_over_all_rows(m, piece_rows, shuffled):
+    rows, batch = rows_of(m, piece_rows=piece_rows), 8
+    plan = plan_windows(rows, 200, batch, seed=4, shuffle=shuffled)
+    shuffles = kernels.get("vectorized").shuffle
+    with Reader(StreamedExamples(rows), plan, range(3, 6), shuffles) as reader:
+        epochs, found = [[], [], []], iter(reader)
+        for epoch in epochs:
+            while not epoch or not epoch[-1][1]:
+                window = next(found)
+                assert window.last or len(window.order) % batch == 0
+                assert len(window.X) <= plan.capacity <= 200 + batch - 1
+                np.testing.assert_array_equal(window.X[window.order, 0], 2 * window.numbers)
+                epoch.append((window.numbers.copy(), window.last))
+        assert next(found, None) is None
+    for number, epoch in enumerate(epochs, start=3):
+        windows = [numbers for numbers, _ in epoch]
+        np.testing.assert_array_equal(np.sort(np.concatenate(windows)), np.arange(m))
+        for taken, expected in zip(windows, order_of(plan, number), strict=True):
+            np.testing.assert_array_equal(taken, expected)
+    if shuffled and m > 5:
+        assert not np.array_equal(epochs[0][0][0], epochs[1][0][0])
+
+
+def test_a_window_takes_many_pieces_and_the_files_own_are_read_once():
+    plan = plan_windows(rows_of(100_000), 10_000, 128, seed=0, shuffle=True)
+    assert np.diff(plan.starts).min() >= 64
+    rows = rows_of(10_000, piece_rows=12)
+    plan = plan_windows(rows, 2000, 128, seed=0, shuffle=True)
+    assert (plan.bounds[:-1] % 12 == 0).all()
+    assert np.diff(plan.starts).min() >= 64
+    shuffles = kernels.get("vectorized").shuffle
+    with Reader(StreamedExamples(rows), plan, range(1), shuffles) as reader:
+        for _ in reader:
+            pass
+    spans = sorted(rows.source.spans)
+    assert [start for start, _ in spans] == [0, *(stop for _, stop in spans[:-1])]
+    assert rows.source.threads == {"fastnn reader"}
+
+
+@pytest.mark.parametrize("piece_rows", [1, 7, 5000])
+def test_some_rows_of_a_source(piece_rows):
+    rows, mask = rows_of(9001, piece_rows=piece_rows), np.random.default_rng(1).random(9001) < 0.7
+    mask[4096:8192] = False  # a block of none
+    some = SelectedRows(rows, mask)
+    expected = np.flatnonzero(mask)
+    assert some.shape == (len(expected), 2)
+    for start, stop in ((0, len(expected)), (0, 0), (5, 6), (2000, len(expected)), (17, 3001)):
+        out = np.empty((stop - start, 2), "f")
+        some.read(start, stop, out)
+        np.testing.assert_array_equal(out, rows.source.X[expected[start:stop]])
+        places = np.arange(9001)[some.rows(start, stop)]
+        np.testing.assert_array_equal(places, expected[start:stop])
+    for row in (0, 3, 4095, 4096, 6000, 8192, 9001):
+        assert some.first_beyond(row) == (expected < row).sum()
+
+
+@pytest.mark.parametrize("piece_rows", [1, 50])
+def test_pieces_of_some_rows_end_where_those_of_the_file_end(piece_rows):
+    rows = rows_of(3000, piece_rows=piece_rows)
+    mask = np.random.default_rng(1).random(3000) < 0.5
+    plan = plan_windows(SelectedRows(rows, mask), 400, 16, seed=1, shuffle=True)
+    places = np.append(np.flatnonzero(mask), 3000)[plan.bounds]
+    before = np.append(-1, np.flatnonzero(mask))[plan.bounds]
+    for first, last in zip(places, before, strict=True):  # a multiple lies between the two
+        assert first // piece_rows > last // piece_rows or piece_rows == 1
+    assert (np.diff(plan.bounds) > 0).all()
+
+
+class TestRefusedRows:
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+    def test_name_the_row(self, value):
+        rows = rows_of(50)
+        rows.source.X[33, 1] = value
+        rows.read(0, 33, np.empty((33, 2), "f"))
+        with pytest.raises(DataError, match=rf"X holds {value} in row 33; drop those rows"):
+            rows.read(30, 50, np.empty((20, 2), "f"))
+        mask = np.ones(50, bool)
+        mask[:10] = False
+        with pytest.raises(DataError, match=r"in row 33;"):
+            SelectedRows(rows, mask).read(15, 30, np.empty((15, 2), "f"))
+
+    def test_that_the_network_could_not_hold(self):
+        rows = CheckedRows(streamed.ArrayRows(np.full((4, 2), 1e300)), FLOAT)
+        with pytest.raises(DataError, match=r"X holds numbers up to 1e\+300"):
+            rows.read(0, 4, np.empty((4, 2)))
+
+
+class TestReader:
+    def reader(self, rows, epochs=2):
+        plan = plan_windows(rows, 50, 8, seed=0, shuffle=True)
+        shuffles = kernels.get("vectorized").shuffle
+        return Reader(StreamedExamples(rows), plan, range(epochs), shuffles)
+
+    def read(self, reader):
+        """Take all windows, and return the numbers of the last one."""
+        with reader:
+            return [window.numbers.tolist() for window in reader][-1]
+
+    def test_is_joined_whatever_happens(self):
+        for windows in (0, 1, 2, 20):
+            with pytest.raises(KeyError), self.reader(rows_of(500)) as reader:  # noqa: PT012
+                for _, window in zip(range(windows), reader, strict=False):
+                    assert len(window.X)
+                raise KeyError
+            assert not streamed.readers()
+
+    def test_hands_over_the_error_itself(self):
+        X, failure = np.zeros((500, 2), "f"), OSError("the disk is gone")
+        for after in (0, 7, 40):
+            rows = CheckedRows(streamed.FailingRows(X, failure, after), FLOAT)
+            with pytest.raises(OSError, match="the disk is gone") as found:
+                self.read(self.reader(rows))
+            assert found.value is failure
+            assert not streamed.readers()
+
+    def test_looks_between_epochs_whether_rows_have_changed(self, monkeypatch):
+        rows = rows_of(500)
+
+        def changed():
+            raise DataError("the file has changed")
+
+        monkeypatch.setattr(rows.source, "check_unchanged", changed)
+        monkeypatch.setattr(rows.source, "read", rows.source._fill)
+        assert self.read(self.reader(rows, epochs=1))
+        with pytest.raises(DataError, match="has changed"):
+            self.read(self.reader(rows))
