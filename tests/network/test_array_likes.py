@@ -257,7 +257,7 @@ class TestArrow:
 
     def test_missing_values_and_text_are_named(self):
         arrow = optional("pyarrow")
-        with pytest.raises(DataError, match="X holds nan in row 1"):
+        with pytest.raises(DataError, match="X has no value in row 1, column 'a'"):
             network().predict(arrow.table({"a": [1, None], "b": [1, 2], "c": [1, 2]}))
         refused(arrow.array([True, None]), "{name}.* row 1 has no value")
         refused(arrow.table({"a": [1, 2], "b": ["x", "y"]}), "'x' in row 0, column 'b'")
