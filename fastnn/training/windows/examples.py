@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from .rows import CheckedRows, SelectedRows
 from .targets import Targets
 
 Array = np.ndarray[Any, Any]
+Pieces = Sequence[tuple[int, int]]  # of each the first row, and the first that it does not hold
 
 
 class StreamedExamples:
@@ -36,14 +37,18 @@ class StreamedExamples:
         self.X, self.targets, self.shape = X, targets, X.shape
         self.plan: WindowPlan | None = None
 
-    def read(self, start: int, stop: int, X: Array, Y: Array, w: Array) -> None:
-        """Write the examples start … stop − 1 into X (k, n), Y (k, K) and w (k,)."""
-        self.X.read(start, stop, X)
-        if self.targets is not None:
-            rows = self.X.rows(start, stop)
-            Y[...] = self.targets.encode(rows)
+    def read(self, pieces: Pieces, X: Array, Y: Array, w: Array) -> None:
+        """Write the examples of pieces, one after another, into X (k, n), Y (k, K) and w (k,)."""
+        self.X.read_pieces(pieces, X)
+        if self.targets is None:
+            return
+        n = 0
+        for start, stop in pieces:
+            rows, part = self.X.rows(start, stop), slice(n, n + stop - start)
+            Y[part] = self.targets.encode(rows)
             if self.targets.weighted:
-                w[...] = self.targets.weights(rows, Y)
+                w[part] = self.targets.weights(rows, Y[part])
+            n = part.stop
 
     def row_bytes(self) -> int:
         """Return the bytes of an example in a window."""
@@ -63,7 +68,7 @@ class StreamedExamples:
         assert self.targets is not None
         X, w = np.empty(self.shape, self.X.dtype), np.ones(self.shape[0], self.targets.dtype)
         Y = np.empty((self.shape[0], self.targets.K), self.targets.dtype)
-        self.read(0, self.shape[0], X, Y, w)
+        self.read([(0, self.shape[0])], X, Y, w)
         return Examples(X, Y, w)
 
     def total_weight(self) -> float:

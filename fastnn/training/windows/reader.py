@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .examples import StreamedExamples
+from .examples import Pieces, StreamedExamples
 from .plan import WindowPlan
 
 Array = np.ndarray[Any, Any]
+#: Pieces that are read together, so that a source may share their unpacking among its threads.
+TOGETHER = 16
 Shuffle = Callable[[Array, int, int], None]
 
 
@@ -49,12 +51,12 @@ class Buffer:
         self.rows[:n] = other.rows[places]
         return n
 
-    def read(self, examples: StreamedExamples, start: int, stop: int, n: int) -> int:
-        """Read the examples start … stop − 1 behind the first n; return how many there are then."""
-        part = slice(n, n + stop - start)
-        examples.read(start, stop, self.X[part], self.Y[part], self.w[part])
-        self.rows[part] = np.arange(start, stop)
-        return part.stop
+    def read(self, examples: StreamedExamples, pieces: Pieces, n: int) -> int:
+        """Read pieces of the examples behind the first n; return how many there are then."""
+        end = n + sum(stop - start for start, stop in pieces)
+        examples.read(pieces, self.X[n:end], self.Y[n:end], self.w[n:end])
+        self.rows[n:end] = np.concatenate([np.arange(*piece) for piece in pieces])
+        return end
 
     def window(self, n: int, used: int, last: bool) -> Window:
         """Return a window of the first n examples, of whose order the first `used` are taken."""
@@ -147,11 +149,12 @@ class Reader:
             if buffer is None:
                 return False
             n = buffer.take(before, left) if before is not None else 0
-            for piece in pieces[plan.starts[k] : plan.starts[k + 1]]:
+            drawn = pieces[plan.starts[k] : plan.starts[k + 1]]
+            for i in range(0, len(drawn), TOGETHER):
                 if self._ended:
                     return False
-                start, stop = plan.bounds[piece : piece + 2].tolist()
-                n = buffer.read(self.examples, start, stop, n)
+                bounds = [plan.bounds[p : p + 2].tolist() for p in drawn[i : i + TOGETHER]]
+                n = buffer.read(self.examples, bounds, n)
             last = k == plan.windows - 1
             used = n if last else n - n % plan.batch
             plan.arrange(buffer.order[:n], epoch, k, self._shuffle)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,10 +49,17 @@ class CheckedRows:
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Write the rows start … stop − 1 into out (stop − start, n)."""
+        self.read_pieces([(start, stop)], out)
+
+    def read_pieces(self, pieces: Sequence[tuple[int, int]], out: Array) -> None:
+        """Write the rows start … stop − 1 of each piece, one after another, into out (rows, n)."""
         with self._noted():
             with self._lock:
-                self.source.read(start, stop, out)
-            self._check(start, out)
+                self.source.read_pieces(pieces, out)
+            n = 0
+            for start, stop in pieces:
+                self._check(start, out[n : n + stop - start])
+                n += stop - start
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
@@ -129,6 +136,13 @@ class SelectedRows:
         """Return the number of the first of these rows that is not before a row of the source."""
         block = min(row, len(self.mask)) // BLOCK_ROWS
         return int(self._before[block] + np.count_nonzero(self.mask[block * BLOCK_ROWS : row]))
+
+    def read_pieces(self, pieces: Sequence[tuple[int, int]], out: Array) -> None:
+        """Write the rows start … stop − 1 of each piece, one after another, into out (rows, n)."""
+        n = 0
+        for start, stop in pieces:
+            self.read(start, stop, out[n : n + stop - start])
+            n += stop - start
 
     def read(self, start: int, stop: int, out: Array) -> None:
         """Write the rows start … stop − 1 into out (stop − start, n)."""
