@@ -55,7 +55,9 @@ if TYPE_CHECKING:
     from .diagnostics.gradient_checking import check_gradients, gradient_check
     from .estimators import LogisticRegression, MLPClassifier, MLPRegressor
     from .interop import from_keras, from_sklearn, from_torch
+    from .network.ensemble import Ensemble
     from .network.loading import load
+    from .network.many import fit_many
     from .network.warmup import warmup
     from .tuning import tune
 
@@ -67,6 +69,7 @@ __all__ = [
     "BatchNorm",
     "Dense",
     "Dropout",
+    "Ensemble",
     "GaussianNoise",
     "GradientDescent",
     "History",
@@ -84,6 +87,7 @@ __all__ = [
     "data",
     "diagnostics",
     "errors",
+    "fit_many",
     "from_keras",
     "from_sklearn",
     "from_torch",
@@ -121,10 +125,12 @@ if _installed("sklearn"):
 
 #: Functions and estimators by the modules that are imported when they are first used.
 _LAZY_FUNCTIONS = {
+    "Ensemble": "network.ensemble",
     "LogisticRegression": "estimators",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "check_gradients": "diagnostics.gradient_checking",
+    "fit_many": "network.many",
     "from_keras": "interop",
     "from_sklearn": "interop",
     "from_torch": "interop",

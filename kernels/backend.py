@@ -67,6 +67,7 @@ class Backend(ABC):
 
     name: str
     available: bool = True
+    threaded: bool = False  # whether other threads of Python go on while it runs steps
     activations: Mapping[Activation, ActivationOps]
     losses: Mapping[Loss, LossOps]
     methods: Mapping[Method, StepOp]
@@ -104,6 +105,14 @@ class Backend(ABC):
     def keep_team(self) -> AbstractContextManager[Any]:
         """Keep threads waiting between the calls in a `with` block, where a backend starts any."""
         return nullcontext()
+
+    def shares_steps(self, ops: Array, m: int) -> bool:
+        """Return whether a step over m examples is work enough for several threads."""
+        return False
+
+    def first_steps(self, ops: Array, m: int) -> int:
+        """Return how many steps over m examples a run may begin with, whose pace is not known."""
+        return 1
 
     def compile_all(self, dtype: Any, processes: int = 1) -> None:
         """Compile ahead all kernels for networks of a dtype; `processes` may work at once."""

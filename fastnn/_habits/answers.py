@@ -169,21 +169,23 @@ def _check_call(
 ) -> None:  # fmt: skip
     """Raise a TypeError about arguments that a callable does not take, or lacks.
 
-    takes: names of arguments, the first of them `self`; how many go by position at most, and at
-    least.
+    takes: names of arguments, with `self` or `cls` before those of a method; how many go by
+    position at most, and at least.
     """
     from .keywords import MISSING, POSITIONAL
 
     names, most, least = takes
+    own = int(names[0] in ("self", "cls"))
     for name in settings:
         if name not in names:
-            raise TypeError(unknown_keyword(place, kinds, name, names[1:]))
+            raise TypeError(unknown_keyword(place, kinds, name, names[own:]))
     if given > most:
-        by_position = f"{most - 1} ({', '.join(names[1:most])})" if most > 1 else "none"
+        listed = ", ".join(names[own:most])
+        by_position = f"{most - own} ({listed})" if most > own else "none"
         row = POSITIONAL.get(place, {}).get("*")
         rest = f"give the others by name, as in {names[most]}=…" if names[most:] else "leave it out"
         raise TypeError(
-            f"{place}() takes {by_position} by position, and got {given - 1}; "
+            f"{place}() takes {by_position} by position, and got {given - own}; "
             f"{rest if row is None else row.answer}"
         )
     for name in names[given:least]:

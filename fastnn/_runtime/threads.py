@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -75,6 +78,8 @@ def _default_num_threads() -> int:
 
 #: The threads that `set_num_threads` was asked for; None: what the environment or the cores say.
 _wanted: int | None = None
+#: Whether this thread or task computes alone, beside others that do so too.
+_alone: ContextVar[bool] = ContextVar("fastnn_alone", default=False)
 
 
 def get_num_threads() -> int:
@@ -83,7 +88,19 @@ def get_num_threads() -> int:
     At first the number of cores that the process may use (its affinity, its container's quota), or
     less if the environment says so (FASTNN_NUM_THREADS, NUMBA_NUM_THREADS, OMP_NUM_THREADS).
     """
+    if _alone.get():
+        return 1
     return _default_num_threads() if _wanted is None else _wanted
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let the runs of this thread or task use no other thread while a `with` block lasts."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
 
 
 def set_num_threads(n: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .folds import CrossValidation, cross_validate
 from .rates import RangeTest, range_test
 from .recipe import BiasVariance, bias_variance
 from .signals import DepthExperiment, LayerSignal, Signal, depth_experiment, diagnose, signal
@@ -9,12 +10,14 @@ from .sizes import LearningCurve, learning_curve
 
 __all__ = [
     "BiasVariance",
+    "CrossValidation",
     "DepthExperiment",
     "LayerSignal",
     "LearningCurve",
     "RangeTest",
     "Signal",
     "bias_variance",
+    "cross_validate",
     "depth_experiment",
     "diagnose",
     "learning_curve",

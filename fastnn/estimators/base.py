@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -18,14 +18,17 @@ from fastnn._habits import answers
 from fastnn._validation import arguments
 
 from ..errors import DataError, SettingError, ShapeError
+from ..history import History
+from ..network import Network
 from . import held_out, settings
 from .fitted import Fitted
 from .held_out import HeldOut
 from .inputs import FLOAT_DTYPES, to_network_input, to_sklearn_input
-from .networks import build_network
+from .networks import build_networks
 from .parameters import Parameters, restores_if_refused
+from .several import fit_networks, why_not_converged
 from .sklearn_callbacks import callback_bridges, with_callbacks
-from .stopping import Patience
+from .stopping import Patience, Waiting
 
 Array = np.ndarray[Any, Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -49,7 +52,8 @@ class Perceptron(Fitted, Parameters):
 
     _numeric: bool
     _described: dict[str, Any]  # the parameters that the network was made by
-    _waiting: tuple[float, int, float] | None  # a Patience's best, waited and factor
+    _waiting: Waiting | None  # what the patience of `network_` goes on with
+    _others_waiting: Sequence[Waiting | None] = ()  # those of the other networks
 
     @abstractmethod
     def _learn_targets(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
@@ -64,8 +68,8 @@ class Perceptron(Fitted, Parameters):
         """Return the output's activation."""
 
     @abstractmethod
-    def _held_out_score(self, held: HeldOut) -> float:
-        """Return what early stopping watches on held-out rows."""
+    def _held_out_score(self, held: HeldOut, network: Network) -> float:
+        """Return what early stopping watches on held-out rows, of one of the networks."""
 
     @abstractmethod
     def _check_held_out_targets(self, y_val: Any, y: Any) -> None:
@@ -78,8 +82,10 @@ class Perceptron(Fitted, Parameters):
         """Make the network for rows X (m, n) with weights w (m,), and forget what was fitted."""
         hidden = settings.parse_hidden_layers(self)
         self._described = settings.describe_network(self, hidden)
-        self.network_ = build_network(self, hidden, X, w, K, self._output_activation())
+        networks = build_networks(self, hidden, X, w, K, self._output_activation())
+        self.network_, self._others = networks[0], networks[1:]
         self.t_, self.n_iter_, self._waiting = 0, 0, None
+        self._others_waiting = [None] * len(self._others)
         self.loss_curve_: list[float] = []
         self.best_loss_: float | None = np.inf
         self.validation_scores_: list[float] | None = None
@@ -182,28 +188,33 @@ class Perceptron(Fitted, Parameters):
         self, given: tuple[Any, Any, Any], w: Array, held: HeldOut | None, again: bool
     ) -> Self:
         """Run up to max_iter epochs and set the attributes that scikit-learn sets."""
-        score = None if held is None else lambda: self._held_out_score(held)
         validation, epochs = self._monitored_data(held), self.max_iter
-        patience = settings.make_patience(self, score, again)
-        history = self._train(given, w, epochs, patience, validation)
-        self._record_scores(patience)
-        over = history.epochs == epochs and not patience.stopped
-        if history.converged is False or (over and not history.converged):
-            why = f"{self.solver} reached max_iter={epochs} without converging; raise it"
-            if history.message:
-                why = f"{history.message}; raise max_iter={epochs}, max_fun={self.max_fun} or tol"
-            warnings.warn(f"{why}, or scale the inputs", ConvergenceWarning, stacklevel=5)
+        patiences = [
+            settings.make_patience(self, self._score_of(net, held), again) for net in self.networks_
+        ]
+        histories = self._train(given, w, epochs, patiences, validation)
+        self._record_scores(patiences)
+        problem = why_not_converged(self, histories, patiences)
+        if problem:
+            warnings.warn(problem, ConvergenceWarning, stacklevel=5)
         return self
 
-    def _record_scores(self, patience: Patience) -> None:
-        """Keep what the last call watched: scores of held-out rows or of `monitor`, or the loss."""
+    def _score_of(self, network: Network, held: HeldOut | None) -> Callable[[], float] | None:
+        """Return what scores a network on held-out rows, if there are any."""
+        return None if held is None else lambda: self._held_out_score(held, network)
+
+    def _record_scores(self, patiences: Sequence[Patience]) -> None:
+        """Keep what the last call watched: scores of held-out rows or of `monitor`, or the loss.
+
+        That is of the first network; of the others what their patience goes on with.
+        """
+        patience = patiences[0]
+        self._others_waiting = [other.waiting for other in patiences[1:]]
         if patience.scores:
             self.validation_scores_ = [*(self.validation_scores_ or []), *patience.scores]
         self.best_validation_score_ = patience.best_score
         self.best_loss_ = None if patience.scores else min(self.loss_curve_, default=np.inf)
-        self._waiting = None
-        if not patience.scores:
-            self._waiting = patience.best, patience.waited, patience.factor
+        self._waiting = patience.waiting
 
     def _class_factors(self) -> Any:
         """Return the class weights as `Network.fit` takes them."""
@@ -211,23 +222,29 @@ class Perceptron(Fitted, Parameters):
 
     @with_callbacks
     def _train(
-        self, given: tuple[Any, Any, Any], w: Array, epochs: int, patience: Patience,
+        self, given: tuple[Any, Any, Any], w: Array, epochs: int, patiences: list[Patience],
         validation: Any,
-    ) -> Any:  # fmt: skip
+    ) -> list[History]:  # fmt: skip
         """Run epochs over `given` X, y and weights, with the weights w (m,)."""
-        Y = self._encode_targets(given[1])
-        chosen = settings.fit_arguments(self, len(Y), self.t_, patience)
-        bridges = callback_bridges(self, arguments.count(epochs, "max_iter", least=1), *given)
-        history = self.network_.fit(
-            to_network_input(given[0]), Y, epochs=epochs, sample_weight=w,
-            class_weight=self._class_factors(), validation_data=validation,
-            **chosen | {"callbacks": [*chosen["callbacks"], *bridges]},
-        )  # fmt: skip
+        X, Y = to_network_input(given[0]), self._encode_targets(given[1])
+        shared = {
+            "epochs": arguments.count(epochs, "max_iter", least=1), "sample_weight": w,
+            "class_weight": self._class_factors(), "validation_data": validation,
+        }  # fmt: skip
+        if self._others:
+            bridges = []
+            histories = fit_networks(self, self.networks_, patiences, X, Y, self.t_, shared)
+        else:
+            chosen = settings.fit_arguments(self, len(Y), self.t_, patiences[0])
+            bridges = callback_bridges(self, shared["epochs"], *given)
+            chosen["callbacks"] += bridges
+            histories = [self.network_.fit(X, Y, **shared, **chosen)]
+        history = histories[0]
         self._record_history(history)
         self.t_ += history.epochs * len(Y)
         for bridge in bridges:
             bridge.close()
-        return history
+        return histories
 
     def _record_history(self, history: Any) -> None:
         """Take the epochs of a call: `loss_curve_` grows by them, `n_iter_` is their number."""
@@ -253,12 +270,14 @@ class Perceptron(Fitted, Parameters):
             self._build_network(X, w, self._encode_targets(y[:1]).shape[1])
         else:
             self._check_unchanged("partial_fit")
-        patience = settings.make_patience(self, None, goes_on=False)
-        if self._waiting is not None:
-            patience.best, patience.waited, patience.factor = self._waiting
+        patiences = [settings.make_patience(self, None, goes_on=False) for _ in self.networks_]
+        waiting = [self._waiting, *self._others_waiting]
+        for patience, earlier in zip(patiences, waiting, strict=True):
+            if earlier is not None:
+                patience.best, patience.waited, patience.factor = earlier
         given = X, y, None if sample_weight is None else w
-        self._train(given, w, 1, patience, None)
-        self._record_scores(patience)
+        self._train(given, w, 1, patiences, None)
+        self._record_scores(patiences)
         return self
 
     def _check_X(self, X: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -10,6 +10,9 @@ import numpy as np
 from fastnn.lowering.lower import output_activation
 from fastnn.lowering.program import Parameters
 from fastnn.network import Network
+from fastnn.network.description import state_of
+from fastnn.network.ensemble import Ensemble
+from fastnn.network.prediction import log_probabilities, outputs
 
 from ..errors import ShapeError
 from ..layers import Dense
@@ -56,9 +59,32 @@ class Views(list[Array]):
 
 
 class Fitted:
-    """The fitted attributes of a perceptron, all of which are read from `network_`."""
+    """The fitted attributes of a perceptron, which are those of `network_`."""
 
     network_: Network
+    _others: Sequence[Network] = ()  # the networks behind the first one
+
+    @property
+    def networks_(self) -> list[Network]:
+        """All networks, `network_` first."""
+        return [self.network_, *self._others]
+
+    @property
+    def _predictor(self) -> Network | Ensemble:
+        """What predicts: the network, or the mean of several."""
+        return Ensemble(self.networks_) if self._others else self.network_
+
+    def _class_outputs(self, X: Any) -> Array:
+        """Return the outputs (m, K) of one network, or the probabilities of several."""
+        if self._others:
+            return Ensemble(self.networks_).predict_proba(X)
+        return outputs(state_of(self.network_), X)
+
+    def _log_probabilities(self, X: Any) -> Array:
+        """Return logarithms of probabilities (m, K)."""
+        if self._others:
+            return Ensemble(self.networks_).log_probabilities(X)
+        return log_probabilities(state_of(self.network_), X)
 
     def _views(self, kind: str, values: Iterable[Any] | None = None) -> Views:
         """Return the parameters of a kind, after values were assigned to all of them, if any."""

@@ -19,17 +19,33 @@ from .settings import HiddenLayers, check_loss_fits, parse_loss
 Array = np.ndarray[Any, Any]
 
 
-def build_network(
+def build_networks(
     given: Parameters, hidden: HiddenLayers, X: Any, w: Array, K: int, output: str
-) -> Network:
-    """Return an untrained network of K outputs for rows X (m, n) with weights w (m,).
+) -> list[Network]:
+    """Return `n_networks` untrained networks of K outputs for rows X (m, n) with weights w (m,).
 
-    Without `init` its weights are scikit-learn's draws, in their order. Medians and quartiles are
-    learnt here; mean and deviation are by `Network.fit`.
+    Without `init` their weights are scikit-learn's draws, in their order: those of the first
+    network do not depend on how many follow. Medians and quartiles are learnt here; mean and
+    deviation are by `Network.fit`.
     """
     check_loss_fits(given, output)
     rng = check_random_state(given.random_state)
-    sizes = [X.shape[1], *hidden.units, K]
+    networks = [
+        _build_network(given, hidden, X.shape[1], K, output, np.dtype(given.dtype or X.dtype), rng)
+        for _ in range(given.n_networks)
+    ]
+    if given.scale == "robust":
+        scaler = Standardizer("robust").fit(X, None if (w == 1).all() else w)
+        for network in networks:
+            state_of(network).scale_inputs(scaler.shift, scaler.factor)
+    return networks
+
+
+def _build_network(
+    given: Parameters, hidden: HiddenLayers, n: int, K: int, output: str, dtype: Any, rng: Any
+) -> Network:
+    """Return an untrained network of n features and K outputs, its weights drawn from rng."""
+    sizes = [n, *hidden.units, K]
     layers = perceptron(
         sizes, output, hidden=hidden.activations, dropout=hidden.dropout,
         batch_norm=given.batch_norm,
@@ -38,12 +54,9 @@ def build_network(
     network = Network(
         [Normalization(), *layers] if given.scale else layers, inputs=sizes[0],
         loss=parse_loss(given), init=given.init or "zeros", seed=int(rng.randint(2**31 - 1)),
-        dtype=np.dtype(given.dtype or X.dtype).name,
+        dtype=dtype.name,
     )  # fmt: skip
     network.parameters.update(drawn)
-    if given.scale == "robust":
-        scaler = Standardizer("robust").fit(X, None if (w == 1).all() else w)
-        state_of(network).scale_inputs(scaler.shift, scaler.factor)
     return network
 
 

@@ -12,7 +12,7 @@ from fastnn.export.onnx_graph import Graph
 from fastnn.lowering.lower import output_activation
 from fastnn.network.description import state_of
 
-from ..errors import DataError, ShapeError
+from ..errors import DataError, SettingError, ShapeError
 from .convertible import Convertible
 from .logistic import LogisticRegression
 from .perceptrons import MLPClassifier, MLPRegressor
@@ -117,6 +117,11 @@ def _given(operator: Any) -> np.dtype[Any]:
     """Return the dtype of the operator's input X (m, n), checked."""
     model, given = operator.raw_operator, operator.inputs[0].type
     check_is_fitted(model)
+    if len(getattr(model, "networks_", ())) > 1:
+        raise SettingError(
+            f"a graph holds one network, but {type(model).__name__} has {len(model.networks_)}; "
+            "convert one with n_networks=1, or each of networks_ by its to_onnx"
+        )
     name = type(given).__name__.removesuffix("TensorType")
     if name not in INPUTS:
         raise DataError(f"the input of {model} must be one of {', '.join(INPUTS)}, got {given}")

@@ -84,3 +84,4 @@ class Parameters(Estimator):
     callbacks: Sequence[Any] = ()
     max_time: float | None = None
     dtype: Any = None
+    n_networks: int = 1

@@ -13,8 +13,9 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
 from fastnn._habits import answers
+from fastnn.network import Network
 from fastnn.network.description import state_of
-from fastnn.network.prediction import log_probabilities, outputs
+from fastnn.network.prediction import outputs
 
 from ..errors import DataError, ShapeError
 from ..losses import Poisson, Registered
@@ -67,14 +68,17 @@ class MLPClassifier(ClassifierMixin, ClassifierInit, Perceptron):  # type: ignor
         Seconds after which the fit stops at the end of an epoch.
     dtype : "float32", "float64" or None
         Of the arithmetic; None takes that of X, float64 unless X is float32.
+    n_networks : int
+        Networks that are trained at once, from weights and orders of their own; predictions are
+        means of theirs. Each stops by its own losses or scores. Fitted attributes are the first's.
     class_weight : dict, "balanced" or None
         Weight of each class, multiplied with sample_weight; balanced: Σw / (K Σw of the class).
 
     Attributes
     ----------
-    network_ : Network
-        What was fitted. `coefs_` and `intercepts_` are its arrays: to assign to one, or to all,
-        changes the predictions, and a warm start goes on from there.
+    network_, networks_ : Network, and list of Network
+        The first that was fitted, and all. `coefs_` and `intercepts_` are the first one's arrays:
+        to assign to one, or to all, changes its predictions, and a warm start goes on from there.
     n_iter_, loss_
         Epochs of the last call, and its last loss: the mean over rows of the sum over outputs,
         which for several outputs is that many times scikit-learn's; `tol` is compared with it.
@@ -161,13 +165,13 @@ class MLPClassifier(ClassifierMixin, ClassifierInit, Perceptron):  # type: ignor
         except ValueError as error:
             raise DataError(f"y_val must hold labels like those of y: {error}") from None
 
-    def _held_out_score(self, held: HeldOut) -> float:
+    def _held_out_score(self, held: HeldOut, network: Network) -> float:
         """Return the accuracy of held-out rows."""
-        return float(accuracy_score(held.y, self._predict_labels(held.X), sample_weight=held.w))
+        found = self._labels(outputs(state_of(network), held.X))
+        return float(accuracy_score(held.y, found, sample_weight=held.w))
 
-    def _predict_labels(self, X: Any) -> Array:
-        """Return labels of checked rows."""
-        A = outputs(state_of(self.network_), X)
+    def _labels(self, A: Array) -> Array:
+        """Return labels of outputs (m, K), or of both classes' probabilities (m, 2)."""
         if A.shape[1] == 2 and not self._is_multilabel():
             A = A[:, 1:]
         labels: Array = self._binarizer.inverse_transform(A)
@@ -176,17 +180,16 @@ class MLPClassifier(ClassifierMixin, ClassifierInit, Perceptron):  # type: ignor
     @answers.explained("predict", "estimator.predict")
     def predict(self, X: Any) -> Array:
         """Return labels (m,), or (m, K) of 0/1 for several labels an example."""
-        return self._predict_labels(self._check_X(X))
+        return self._labels(self._class_outputs(self._check_X(X)))
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities (m, K) of rows X (m, n)."""
         rows = self._check_X(X)
-        return self.network_.predict_proba(rows)
+        return self._predictor.predict_proba(rows)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of `predict_proba`, finite where a probability rounds to 0."""
-        rows = self._check_X(X)
-        return log_probabilities(state_of(self.network_), rows)
+        return self._log_probabilities(self._check_X(X))
 
     @available_if_solver_steps
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
@@ -256,9 +259,9 @@ class MLPRegressor(RegressorMixin, RegressorInit, Perceptron):  # type: ignore[m
                 f"y_val must have as many targets a row as y, {wanted}, got shape {np.shape(y_val)}"
             )
 
-    def _held_out_score(self, held: HeldOut) -> float:
+    def _held_out_score(self, held: HeldOut, network: Network) -> float:
         """Return R² of held-out rows; NaN where a prediction left the range of its dtype."""
-        found = self.network_.predict(held.X)
+        found = network.predict(held.X)
         if not np.isfinite(found).all():
             return np.nan
         return float(r2_score(held.y, found, sample_weight=held.w))
@@ -271,7 +274,7 @@ class MLPRegressor(RegressorMixin, RegressorInit, Perceptron):  # type: ignore[m
     def predict(self, X: Any) -> Array:
         """Return values (m,) or (m, K) of rows X (m, n)."""
         rows = self._check_X(X)
-        return self.network_.predict(rows)
+        return self._predictor.predict(rows)
 
     @available_if_solver_steps
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

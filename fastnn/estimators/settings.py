@@ -107,6 +107,7 @@ def describe_network(given: Parameters, hidden: HiddenLayers) -> dict[str, Any]:
         "batch_norm": arguments.flag(given.batch_norm, "batch_norm"),
         "scale": given.scale,
         "dtype": None if given.dtype is None else arguments.dtype(given.dtype).name,
+        "n_networks": arguments.count(given.n_networks, "n_networks", least=1),
     }
 
 
@@ -118,6 +119,7 @@ def _one_if_equal(values: list[Any]) -> list[Any]:
 def check_unchanged(given: Parameters, before: dict[str, Any], dtype: str, call: str) -> None:
     """Refuse to go on with a network of a dtype where what describes it has changed since."""
     now = describe_network(given, parse_hidden_layers(given))
+    before = {"n_networks": 1} | before  # which pickles of 0.1 lack
     changed = [name for name in now if now[name] != before[name]]
     if now["dtype"] == dtype and "dtype" in changed:  # which is said now and was X's before
         changed.remove("dtype")

@@ -47,6 +47,7 @@ class Settings(TypedDict, total=False):
     callbacks: Sequence[Any]
     max_time: float | None
     dtype: Any
+    n_networks: int
 
 
 class ClassifierSettings(Settings, total=False):

@@ -12,6 +12,8 @@ from fastnn.network import Network
 from ..history import History
 from ..schedules import Plateau, Schedule
 
+#: What a patience goes on with: its best value, the epochs since, the factor of the rate.
+Waiting = tuple[float, int, float]
 #: The learning rate below which "adaptive" stops, as in scikit-learn.
 MIN_RATE = 1e-6
 
@@ -106,6 +108,11 @@ class Patience:
     def best_score(self) -> float | None:
         """The best of the scores, None without scores."""
         return self.sign * self.best if self.scores else None
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What the next call goes on with; None with scores."""
+        return None if self.scores else (self.best, self.waited, self.factor)
 
     def finish(self, network: Network) -> None:
         """Bring the best weights back; `fit` calls this when it ends, whatever ended it."""

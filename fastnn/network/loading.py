@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from fastnn.saving import model_file
+from fastnn.saving import ensemble_file, model_file
+from fastnn.training.state import NetworkState
 
 from .network import Network
 
 __all__ = ["load", "load_with_notes"]
 
 
-def load(path: str | os.PathLike[str]) -> Network:
+def load(path: str | os.PathLike[str]) -> Network | Any:
     """Load a network that `Network.save` wrote: same predictions, bit for bit.
 
-    From a checkpoint comes a network whose next `fit` goes on where that one was, bit for bit.
+    A file that `Ensemble.save` wrote gives an `Ensemble`. From a checkpoint comes a network whose
+    next `fit` goes on where that one was, bit for bit.
     At no time is more memory taken than about twice the size of the file and 4 MiB.
 
     Raises
@@ -31,12 +33,22 @@ def load(path: str | os.PathLike[str]) -> Network:
     >>> net.save("model.safetensors")
     >>> net = fastnn.load("model.safetensors")
     """
-    return load_with_notes(path)[0]
+    found = ensemble_file.read(path)
+    if not isinstance(found, list):
+        return _network_of(found)
+    from .ensemble import Ensemble  # most files hold one network
+
+    return Ensemble([_network_of(state) for state in found])
 
 
 def load_with_notes(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]:
     """Load a network and the notes that were saved with it; raises what `load` raises."""
     state, notes = model_file.read(path)
+    return _network_of(state), notes
+
+
+def _network_of(state: NetworkState) -> Network:
+    """Return the network that has this state."""
     network = object.__new__(Network)
     network._state = state
-    return network, notes
+    return network

@@ -230,7 +230,7 @@ class Network(UsableNetwork):
                 recorder = MetricRecorder(state, names, data.train, data.validation)
                 callbacks, state.metrics = (recorder, *callbacks), names
             kernels = backend_for(state.program, loss=True)
-            kind = data.trainer or _trainer_for(config.optimizer)
+            kind = data.trainer or trainer_for(config.optimizer)
             trainer = kind(state, kernels, config, data.train, data.validation)
             return trainer.fit(CallbackList(callbacks, self), reporter)
 
@@ -261,7 +261,7 @@ class Network(UsableNetwork):
         return torch_module(self._state)
 
 
-def _trainer_for(optimizer: Optimizer) -> type[Trainer]:
+def trainer_for(optimizer: Optimizer) -> type[Trainer]:
     """Return the class that fits by an optimiser."""
     if isinstance(optimizer, LBFGS):
         from fastnn.training.lbfgs import LBFGSTrainer  # only this optimiser needs it

@@ -117,11 +117,8 @@ def check_probabilities(state: NetworkState) -> str:
     return activation
 
 
-def labels_above(state: NetworkState, X: Any, threshold: Any) -> Array:
-    """Return 1 for sigmoid outputs strictly above a threshold, else 0: (m,), or (m, K) for K.
-
-    threshold: one number in [0, 1], or K; it is compared in the network's dtype.
-    """
+def check_thresholds(state: NetworkState, threshold: Any) -> Array:
+    """Return the thresholds (K,) of sigmoid outputs: one number in [0, 1] for all, or K."""
     activation, K = output_activation(state.layers), state.outputs
     if activation != "sigmoid":
         advice = "compare predict_proba(X)[:, k] with it for a class k"
@@ -138,9 +135,17 @@ def labels_above(state: NetworkState, X: Any, threshold: Any) -> Array:
         )
     if not ((limits >= 0) & (limits <= 1)).all():
         raise SettingError(f"threshold must lie in [0, 1], got {threshold!r}")
-    A = outputs(state, X)
+    return limits
+
+
+def labels_above(state: NetworkState, X: Any, threshold: Any) -> Array:
+    """Return 1 for sigmoid outputs strictly above a threshold, else 0: (m,), or (m, K) for K.
+
+    threshold: one number in [0, 1], or K; it is compared in the network's dtype.
+    """
+    limits, A = check_thresholds(state, threshold), outputs(state, X)
     labels: Array = np.greater(A, limits.astype(A.dtype)).astype(np.int64)
-    return labels[:, 0] if K == 1 else labels
+    return labels[:, 0] if state.outputs == 1 else labels
 
 
 def labels_or_values(state: NetworkState, X: Any) -> Array:
@@ -162,15 +167,19 @@ def probabilities(state: NetworkState, X: Any) -> Array:
     return outputs(state, X, both=sigmoid and state.program.outputs == 1)
 
 
+def logits(state: NetworkState, X: Any) -> Array:
+    """Return Z (m, K), what the output's sigmoid or softmax is taken of."""
+    program = fold(state.program)
+    return _predicted(state, program, logits_ops(program), X, program.outputs)
+
+
 def log_probabilities(state: NetworkState, X: Any) -> Array:
     """Return natural logarithms of `probabilities`, finite where a probability rounds to 0.
 
     From the logits z, for ln σ(z) = min(z, 0) − ln(1 + e^−|z|); ln softmax(z) is z less its
     largest number, less ln(1 + Σ of e to the power of the others).
     """
-    sigmoid = check_probabilities(state) == "sigmoid"
-    program = fold(state.program)
-    Z = _predicted(state, program, logits_ops(program), X, program.outputs)
+    sigmoid, Z = check_probabilities(state) == "sigmoid", logits(state, X)
     with np.errstate(under="ignore"):
         if sigmoid:
             Z = np.concatenate((-Z, Z), axis=1) if Z.shape[1] == 1 else Z

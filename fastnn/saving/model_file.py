@@ -11,7 +11,8 @@ checkpoint holds what training needs to go on as well.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def save(
         If the file cannot be written, or the one there is read-only. A file that was there before
         is as it was.
     """
-    _write(path, _tensors_of(state), _metadata(state, notes))
+    write(path, tensors_of(state), metadata_of(state, notes))
 
 
 def checkpoint(state: NetworkState, path: str | os.PathLike[str]) -> None:
@@ -84,8 +85,8 @@ def checkpoint(state: NetworkState, path: str | os.PathLike[str]) -> None:
     SettingError
         If the optimiser or the schedule is of a class of your own; and what `save` raises.
     """
-    tensors = _tensors_of(state) | _checkpoints.tensors(state)
-    _write(path, tensors, _training(state))
+    tensors = tensors_of(state) | _checkpoints.tensors(state)
+    write(path, tensors, _training(state))
 
 
 def check_savable(state: NetworkState, path: str | os.PathLike[str]) -> None:
@@ -97,10 +98,10 @@ def check_savable(state: NetworkState, path: str | os.PathLike[str]) -> None:
 def _training(state: NetworkState) -> dict[str, str]:
     """Return the metadata of a checkpoint."""
     training = config.to_json(_checkpoints.training_config(state), "the training")
-    return {**_metadata(state, None), "training": training}
+    return {**metadata_of(state, None), "training": training}
 
 
-def _tensors_of(state: NetworkState) -> dict[str, Array]:
+def tensors_of(state: NetworkState) -> dict[str, Array]:
     """Return the numbers that make a network's predictions, by name; all are finite."""
     tensors = dict(state.program.parameters) | _averages(state.program)
     if isinstance(state.layers[0], Normalization) and state.scaled:
@@ -117,7 +118,7 @@ def _is_hdf5(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() in HDF5_ENDINGS
 
 
-def _write(
+def write(
     path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]
 ) -> None:
     """Write the file in the layout that its ending asks for."""
@@ -139,17 +140,31 @@ def read(path: str | os.PathLike[str]) -> tuple[NetworkState, dict[str, Any]]:
     It takes at most about twice the size of the file and 4 MiB of memory. What is no model file,
     damaged, or of a newer version raises a ModelFileError that says where.
     """
+    with opened(path) as file:
+        if "members" in file.metadata:
+            raise file.refuse("it holds an ensemble of networks", "load it with fastnn.load")
+        return contents(file)
+
+
+def contents(file: TensorFile) -> tuple[NetworkState, dict[str, Any]]:
+    """Return the network of an open file, and the notes that were saved with it."""
+    notes = file.table("notes", strict=False) if "notes" in file.metadata else {}
+    return state_from(file), notes
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[TensorFile]:
+    """Yield the open file; what its contents break is raised as a ModelFileError."""
     with (hdf5.HDF5File if _is_hdf5(path) else TensorFile)(path) as file:
         try:
-            notes = file.table("notes", strict=False) if "notes" in file.metadata else {}
-            return _state_of(file), notes
+            yield file
         except ModelFileError:
             raise
         except FastnnError as error:
             raise file.refuse(f"it describes what cannot be ({error!s:.400})") from error
 
 
-def _metadata(state: NetworkState, notes: Mapping[str, Any] | None) -> dict[str, str]:
+def metadata_of(state: NetworkState, notes: Mapping[str, Any] | None) -> dict[str, str]:
     """Return the strings that stand in the header."""
     metadata = {
         "format": FORMAT,
@@ -162,7 +177,7 @@ def _metadata(state: NetworkState, notes: Mapping[str, Any] | None) -> dict[str,
     return metadata
 
 
-def _state_of(file: TensorFile) -> NetworkState:
+def state_from(file: TensorFile) -> NetworkState:
     """Return the network that the file describes, with the file's numbers."""
     if file.metadata.get("format") != FORMAT or "network" not in file.metadata:
         raise file.refuse("it holds tensors but no network", "was it saved by another library?")

@@ -66,8 +66,8 @@ class TensorFile:
         The strings, the checksums apart.
     entries : dict of str to Entry
         What arrays there are.
-    sealed : bool
-        Whether the file holds checksums.
+    checksums : dict of str to str
+        Of the arrays; empty unless `has_checksums`.
 
     Raises
     ------
@@ -219,16 +219,16 @@ class TensorFile:
     def _read_checksums(self) -> None:
         """Check the strings against their checksum, and keep those of the tensors."""
         self.has_checksums = "checksum" in self.metadata or "checksums" in self.metadata
-        self._checksums: dict[str, str] = {}
+        self.checksums: dict[str, str] = {}
         if not self.has_checksums:
             return
         if self.metadata.pop("checksum", None) != checksum(self.metadata):
             raise self.refuse("its description is not what was saved: the checksum differs")
         if "checksums" not in self.metadata:
             raise self.refuse("its checksums cannot be read (there is no 'checksums')")
-        self._checksums = self.table("checksums")
+        self.checksums = self.table("checksums")
         del self.metadata["checksums"]
-        if set(self._checksums) != set(self.entries):
+        if set(self.checksums) != set(self.entries):
             raise self.refuse("its checksums are not those of its tensors")
 
     def read_into(
@@ -263,7 +263,7 @@ class TensorFile:
                 raise self.refuse(f"{name!r} holds numbers that are not finite")
             if not negative and part.size and part.min() < 0:
                 raise self.refuse(f"{name!r} holds negative numbers, and it averages squares")
-        if self.has_checksums and digest.hexdigest() != self._checksums[name]:
+        if self.has_checksums and digest.hexdigest() != self.checksums[name]:
             raise self.refuse(f"the numbers of {name!r} are not those saved: the checksum differs")
 
 

@@ -14,18 +14,21 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def exclusive_fit(state: object) -> Iterator[None]:
-    """Hold a network for one fit or reset; refuse a second one, from a callback or a thread.
+def exclusive_fit(*states: object) -> Iterator[None]:
+    """Hold networks for one fit or reset; refuse a second one, from a callback or a thread.
 
-    It is let go without a call: Python looks for signals after calls, and none can come in between.
+    One is let go without a call: Python looks for signals after calls, and none can come in
+    between. For several, whoever holds them holds Ctrl-C back.
     """
-    place, fit = id(state), object()
+    places, fit = [id(state) for state in states], object()
     try:
-        if _busy.setdefault(place, fit) is not fit:
-            raise SettingError(
-                "this network is being fitted already; wait for that fit, or fit net.copy()"
-            )
+        for place in places:
+            if _busy.setdefault(place, fit) is not fit:
+                raise SettingError(
+                    "this network is being fitted already; wait for that fit, or fit net.copy()"
+                )
         yield
     finally:
-        if place in _busy and _busy[place] is fit:
-            del _busy[place]
+        for place in places:
+            if place in _busy and _busy[place] is fit:
+                del _busy[place]

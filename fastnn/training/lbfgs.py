@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,12 +12,13 @@ from fastnn._runtime.optional import require
 from fastnn._runtime.threads import get_num_threads
 from fastnn.errors import DivergenceError, SettingError
 from fastnn.history import History
-from fastnn.kernels.opcodes import Kind, Mode
+from fastnn.kernels.opcodes import Mode
 from fastnn.kernels.records import Batch
+from fastnn.layers import BatchNorm, Dropout, GaussianNoise, Layer
 from fastnn.optimizers import LBFGS
 
 from .callback_list import CallbackList
-from .interrupts import Interrupts
+from .fit_config import FitConfig
 from .loop import Trainer
 from .progress import ProgressReporter
 
@@ -50,6 +52,19 @@ class Point(NamedTuple):
         return not self.finite and bool(np.isfinite(self.theta).all())
 
 
+def check_supported(config: FitConfig, layers: Sequence[Layer]) -> None:
+    """Refuse settings and layers that L-BFGS cannot take."""
+    unwanted = {"schedule": config.schedule, "clip_norm": config.clip_norm}
+    for name, value in (unwanted | {"clip_value": config.clip_value}).items():
+        if value:
+            raise SettingError(f"LBFGS takes no {name}; leave it out, or change the optimizer")
+    if any(isinstance(layer, Dropout | GaussianNoise | BatchNorm) for layer in layers):
+        raise SettingError(
+            "LBFGS needs the same cost for the same weights: networks with Dropout, "
+            "GaussianNoise or BatchNorm want another optimizer"
+        )
+
+
 class LBFGSTrainer(Trainer):
     """One fit by L-BFGS; costs of the history are those after each iteration."""
 
@@ -60,13 +75,13 @@ class LBFGSTrainer(Trainer):
 
     def fit(self, callbacks: CallbackList, reporter: ProgressReporter) -> History:
         """Run up to the configured epochs; return early when the gradient is small enough."""
-        self._check_supported()
+        check_supported(self.config, self.state.layers)
         self.callbacks, self.reporter = callbacks, reporter
         self._row_indices = np.arange(len(self.train.X))
         callbacks.start()
         if self.config.epochs:  # SciPy takes a step where it is allowed none
             with (
-                Interrupts() as self.interrupts, reporter, self.kernels.keep_team(),
+                self.interrupts as self._held, reporter, self.kernels.keep_team(),
                 np.errstate(all="ignore"),
             ):  # fmt: skip
                 self._minimize(self.config.optimizer)
@@ -149,18 +164,6 @@ class LBFGSTrainer(Trainer):
         """Return nothing, for L-BFGS has no learning rate."""
         return ""
 
-    def _check_supported(self) -> None:
-        """Refuse settings and layers that L-BFGS cannot take."""
-        unwanted = {"schedule": self.config.schedule, "clip_norm": self.config.clip_norm}
-        for name, value in (unwanted | {"clip_value": self.config.clip_value}).items():
-            if value:
-                raise SettingError(f"LBFGS takes no {name}; leave it out, or change the optimizer")
-        if set(self.program.ops["kind"]) & {Kind.DROPOUT, Kind.NOISE, Kind.BATCHNORM}:
-            raise SettingError(
-                "LBFGS needs the same cost for the same weights: networks with Dropout, "
-                "GaussianNoise or BatchNorm want another optimizer"
-            )
-
     def _at(self, theta: Array) -> Point:
         """Give the program the parameters theta (p,), and return the point there."""
         program = self.program
@@ -220,7 +223,7 @@ class LBFGSTrainer(Trainer):
             raise RuntimeError("a callback raised StopIteration; return True to stop") from error
         finally:
             self.reporter.update(self.history)
-        if self.interrupts.seen:
+        if self._held.seen:
             self.history.interrupted = self.state.history.interrupted = True
             stop = True
         if stop:

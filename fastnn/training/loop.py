@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -78,6 +79,7 @@ class Trainer:
         self.history = History()
         self._rates = np.zeros(0)  # of the steps of a chunk
         self._pending = np.zeros((0, 5))  # steps of an unfinished epoch: their log, their rate
+        self.interrupts: AbstractContextManager[Interrupts] = Interrupts()
 
     def _settings(self) -> Array:
         """Return the settings of the kernels' run: one SETTINGS row."""
@@ -95,8 +97,9 @@ class Trainer:
         """Run all epochs; return early on Ctrl-C or when a callback says so."""
         callbacks.start()
         by_epoch = bool(callbacks) or follows_history(self.config.schedule)
-        total, step, size = self.config.epochs * self.steps, 0, 1
-        with Interrupts() as interrupts, reporter, self.kernels.keep_team():
+        total, step = self.config.epochs * self.steps, 0
+        size = self.kernels.first_steps(self.program.ops, self.batch)
+        with self.interrupts as interrupts, reporter, self.kernels.keep_team():
             while step < total:
                 stop = min(step + size, self._boundary(step))
                 if by_epoch:

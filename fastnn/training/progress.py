@@ -140,6 +140,10 @@ class ProgressReporter:
         if self.mode is not False:
             announce_compilation(None)
 
+    def _texts(self, history: History, epoch: int, *, measured_then: bool = False) -> list[str]:
+        """Return what stands beside the number of an epoch."""
+        return _values(history, epoch, measured_then=measured_then)
+
     def _show(self) -> None:
         """Start drawing; what draws is imported only here."""
         if self._console.is_jupyter:
@@ -162,7 +166,7 @@ class ProgressReporter:
         if self._bar is None:
             self._show()
         done = history.epochs
-        self._bar.update(done, _values(history, done, measured_then=False))
+        self._bar.update(done, self._texts(history, done))
 
     def _log(self, history: History) -> None:
         """Write a line for each epoch that is due one, by its number or by the time gone by."""
@@ -174,7 +178,7 @@ class ProgressReporter:
             due = self.mode is True and epoch > 0 and (epoch == 1 or epoch % stride == 0)
             if not due and epoch < done:
                 continue
-            values = "  ".join(_values(history, epoch, measured_then=True))
+            values = "  ".join(self._texts(history, epoch, measured_then=True))
             self._text = f"epoch {epoch}/{self.epochs}  {left}  {values}".rstrip()
             if due or late:
                 self._write(self._text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..backend import Backend
 from .api import matrix_ops, vector_ops
 from .api.checks import checked
-from .execution import entry, gradient_check, kernel_selection, single_row
+from .execution import entry, gradient_check, kernel_selection, single_row, work
 from .loader import source, tables
 from .threads import team
 
@@ -22,6 +22,8 @@ class Compiled(Backend):
     update = staticmethod(entry.update)
     run = staticmethod(entry.run)
     gradient_check = staticmethod(gradient_check.gradient_check)
+    shares_steps = staticmethod(work.shares_steps)
+    first_steps = staticmethod(work.first_steps)
     keep_team = staticmethod(team.keep_team)
     compile_all = staticmethod(tables.provide_all)
     count_kept = staticmethod(tables.count_ready)
@@ -46,6 +48,7 @@ class Compiled(Backend):
 BACKEND = Compiled(
     name="jitted",
     available=source.source().level is not None or not source.no_compiler(),
+    threaded=True,
     activations=matrix_ops.ACTIVATIONS,
     losses=matrix_ops.LOSSES,
     methods=vector_ops.METHODS,

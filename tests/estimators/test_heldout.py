@@ -108,8 +108,8 @@ def test_one_given_row_is_scored_by_its_cost_or_refused():
 def test_a_score_that_is_no_number_is_no_improvement(backend):
 
     class Broken(MLPRegressor):
-        def _held_out_score(self, held):
-            return [0.5, np.nan][self.network_.history.epochs > 2]
+        def _held_out_score(self, held, network):
+            return [0.5, np.nan][network.history.epochs > 2]
 
     model = Broken(early_stopping=True, n_iter_no_change=3, max_iter=50, tol=0.0, random_state=0)
     with fastnn.backend(backend):

@@ -248,15 +248,15 @@ WRONG = {
 def test_a_forged_training_is_refused(key, tmp_path):
     net, path = deep(), tmp_path / "a.safetensors"
     net.fit(X, y, epochs=1, progress=False)
-    tensors = model_file._tensors_of(state_of(net)) | model_file._checkpoints.tensors(state_of(net))
+    tensors = model_file.tensors_of(state_of(net)) | model_file._checkpoints.tensors(state_of(net))
     metadata = model_file._training(state_of(net))
     training = {**json.loads(metadata["training"]), key: WRONG[key]}
-    model_file._write(path, tensors, {**metadata, "training": json.dumps(training)})
+    model_file.write(path, tensors, {**metadata, "training": json.dumps(training)})
     with pytest.raises(ModelFileError):
         fastnn.load(path)
-    model_file._write(path, tensors, metadata)
+    model_file.write(path, tensors, metadata)
     same(fastnn.load(path), net)
     short = {name: tensor for name, tensor in tensors.items() if name != "slot2.W1"}
-    model_file._write(path, short, metadata)
+    model_file.write(path, short, metadata)
     with pytest.raises(ModelFileError, match="lacks slots of its optimizer Adam"):
         fastnn.load(path)

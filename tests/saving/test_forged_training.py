@@ -29,13 +29,13 @@ def trained(optimizer=None, dtype="float32", **settings):
 
 def forged(net, path, change=None, **training):
     """Write a checkpoint with right checksums in which tensors or parts of the training differ."""
-    tensors = model_file._tensors_of(state_of(net)) | model_file._checkpoints.tensors(state_of(net))
+    tensors = model_file.tensors_of(state_of(net)) | model_file._checkpoints.tensors(state_of(net))
     tensors = {name: np.array(tensor) for name, tensor in tensors.items()}
     if change is not None:
         change(tensors)
     metadata = model_file._training(state_of(net))
     described = {**json.loads(metadata["training"]), **training}
-    model_file._write(path, tensors, {**metadata, "training": json.dumps(described)})
+    model_file.write(path, tensors, {**metadata, "training": json.dumps(described)})
 
 
 def put(name, value):

@@ -7,7 +7,7 @@ import builders
 import numpy as np
 import pytest
 
-from fastnn import callbacks
+from fastnn import callbacks, kernels
 from fastnn.errors import SettingError
 from fastnn.training.loop import Trainer
 
@@ -35,7 +35,8 @@ def used():
 
 
 def interrupt(monkeypatch):
-    """Let Ctrl-C come in the middle of the first epoch."""
+    """Let Ctrl-C come in the middle of the first epoch, after its first step."""
+    monkeypatch.setattr(kernels.get("jitted"), "first_steps", lambda ops, m: 1)
     chunk = Trainer._chunk
 
     def interrupted(self, start, stop):

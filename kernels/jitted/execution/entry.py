@@ -77,7 +77,7 @@ def layout(ops, m, dtype, X, threads=1, buffer=None):
 
 
 @lru_cache(maxsize=256)
-def _multiplications(ops):
+def multiplications(ops):
     """Return Σ n_in · n_out over the DENSE op rows, an int: multiplications for one example.
 
     ops: the op table as bytes.
@@ -95,7 +95,7 @@ def _n_threads(ops, examples, times, threads, parts=1):
     threads share each op row. threads(): returns how many the user allows, 0 for no limit named; it
     is called only if there is work for several threads.
     """
-    work = examples * _multiplications(ops.tobytes())
+    work = examples * multiplications(ops.tobytes())
     shared = work >= MIN_FLOPS_PER_STEP
     enough = MIN_STEPS_TO_START * MIN_FLOPS_PER_STEP
     if not (shared or parts > 1) or accumulate_flops(work * times) < enough:

@@ -1,0 +1,131 @@
+"""The fit of one of many networks: checked first, then trained beside the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastnn.errors import DivergenceError
+from fastnn.history import History
+from fastnn.kernels.backend import Backend
+from fastnn.lowering.lower import output_activation
+from fastnn.lowering.program import backend_for
+from fastnn.optimizers import LBFGS
+from fastnn.training.callback_list import CallbackList
+from fastnn.training.fit_config import FitConfig
+from fastnn.training.interrupts import Interrupts
+from fastnn.training.loop import backend_of
+from fastnn.training.metric_recorder import MetricRecorder, check_metric_names
+from fastnn.training.prepare_data import FitData
+from fastnn.training.shared_data import DataSettings, SharedData
+from fastnn.training.shared_progress import ProgressShare, SharedProgress
+
+from .network import Callback, Network, trainer_for
+
+__all__ = ["MemberFit"]
+
+
+class SerialCallbacks(CallbackList):
+    """The callbacks of one of several fits; those of all fits are called one at a time."""
+
+    def __init__(
+        self, callbacks: Sequence[Any], network: Network, recorder: Any, lock: threading.Lock
+    ) -> None:
+        super().__init__(callbacks, network)
+        self.recorder, self.lock = recorder, lock
+
+    def __len__(self) -> int:
+        return len(self.callbacks) + (self.recorder is not None)
+
+    def _tell(self, event: str) -> None:
+        if self.callbacks:
+            with self.lock:
+                super()._tell(event)
+
+    def after_epoch(self, history: History) -> bool:
+        """Record the metrics; then call every callback and return whether one returned True."""
+        if self.recorder is not None:
+            self.recorder(self.network, history)
+        if not self.callbacks:
+            return False
+        with self.lock:
+            return super().after_epoch(history)
+
+
+@dataclass(eq=False)
+class MemberFit:
+    """The fit of one network, its arguments checked."""
+
+    network: Network
+    config: FitConfig
+    part: FitData
+    metrics: tuple[str, ...]
+    callbacks: tuple[Callback, ...]
+    history: History = field(default_factory=History)
+    error: DivergenceError | None = None
+    ended: bool = False
+    kernels: Backend = field(init=False)  # known once the network is built
+
+    @classmethod
+    def checked(
+        cls, network: Network, config: FitConfig, data: SharedData, given: DataSettings,
+        metrics: Sequence[str], callbacks: tuple[Callback, ...],
+    ) -> MemberFit:  # fmt: skip
+        """Return a fit that breaks no rule; the network is as it was."""
+        state = network._state
+        names = check_metric_names(metrics, output_activation(state.layers), state.outputs)
+        part = data.part(state, given)
+        network._check_fit(config, callbacks, names, part)
+        if isinstance(config.optimizer, LBFGS):
+            from fastnn.training.lbfgs import check_supported  # only this optimiser needs it
+
+            check_supported(config, state.layers)
+        return cls(network, config, part, names, callbacks)
+
+    def begin(self, data: SharedData) -> None:
+        """Build the network, if it is not, and let a Normalization learn its statistics."""
+        state = self.network._state
+        self.network.build(data.X.shape[1])
+        if not state.scaled:
+            state.scale_inputs(*data.scaling(state, self.part))
+        if self.metrics:
+            state.metrics = self.metrics
+        self.kernels = backend_of(self.config.optimizer, backend_for(state.program, loss=True))
+
+    @property
+    def work(self) -> float:
+        """How long it takes, in an unknown unit."""
+        return float(self.network.program.theta.size * len(self.part.train.X) * self.config.epochs)
+
+    @property
+    def large(self) -> bool:
+        """Whether its steps are work enough for several threads."""
+        m = len(self.part.train.X)
+        batch = m if isinstance(self.config.optimizer, LBFGS) else min(self.config.batch_size, m)
+        return self.kernels.shares_steps(self.network.program.ops, batch)
+
+    def interrupt(self) -> None:
+        """Note that Ctrl-C came before the end, or before the begin."""
+        self.history.interrupted = self.network.history.interrupted = True
+
+    def run(self, interrupts: Interrupts, reporter: SharedProgress, lock: threading.Lock) -> None:
+        """Train the network to its end, or up to where it diverges."""
+        state, (train, validation, *_) = self.network._state, self.part
+        recorder = MetricRecorder(state, self.metrics, train, validation) if self.metrics else None
+        trainer = trainer_for(self.config.optimizer)(
+            state, self.kernels, self.config, train, validation
+        )
+        trainer.interrupts = nullcontext(interrupts)
+        self.history = trainer.history
+        share = ProgressShare(reporter, self.config.epochs)
+        callbacks = SerialCallbacks(self.callbacks, self.network, recorder, lock)
+        try:
+            trainer.fit(callbacks, share)
+        except DivergenceError as error:
+            self.error = error
+            self.history.converged, self.history.message = False, str(error)
+        self.ended = not self.history.interrupted
+        share.end()

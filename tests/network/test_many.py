@@ -1,0 +1,402 @@
+"""Many networks at once: each ends as by its own fit, whatever becomes of the others."""
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import (
+    LBFGS,
+    Activation,
+    Adam,
+    AdamW,
+    BatchNorm,
+    Dense,
+    Dropout,
+    GaussianNoise,
+    GradientDescent,
+    Momentum,
+    Network,
+    Normalization,
+    RMSprop,
+    errors,
+)
+from fastnn.callbacks import EarlyStopping
+from fastnn.network import many
+from fastnn.network.description import state_of
+from fastnn.schedules import Cosine, Plateau
+from fastnn.training import shared_data
+from fastnn.training.exclusive_fit import _busy
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(120, 5))
+Y = (X[:, 0] + 0.3 * RNG.normal(size=120) > 0).astype(int)
+W = RNG.uniform(0.5, 2, size=120)
+
+
+def small(seed=0, **settings):
+    return Network.mlp([5, 6, 1], output="sigmoid", seed=seed, **settings)
+
+
+def ends_like(net, other):
+    """Assert that two networks have the same bits in all that a later fit depends on."""
+    one, two = state_of(net), state_of(other)
+    for name in ("theta", "state"):
+        np.testing.assert_array_equal(getattr(one.program, name), getattr(two.program, name))
+    np.testing.assert_array_equal(one.training.slots, two.training.slots)
+    np.testing.assert_array_equal(one.training.counters, two.training.counters)
+    assert one.training.epoch == two.training.epoch
+    assert one.training.optimizer == two.training.optimizer
+    assert one.training.schedule == two.training.schedule
+    assert one.metrics == two.metrics
+    assert one.history == two.history
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    """Let so many threads be used."""
+    before = fastnn.get_num_threads()
+    fastnn.set_num_threads(request.param)
+    yield request.param
+    fastnn.set_num_threads(before)
+
+
+#: For each network how it is made and the settings of its fit.
+KINDS = {
+    "seed": (lambda: small(seed=3), {}),
+    "dropout": (lambda: Network.mlp([5, 9, 4, 1], output="sigmoid", dropout=0.3, seed=1), {}),
+    "batchnorm": (
+        lambda: Network([Dense(7), BatchNorm(), Activation("tanh"), Dense(1, "sigmoid")]),
+        {"batch_size": 40, "optimizer": Momentum(0.05)},
+    ),
+    "noise": (lambda: Network([GaussianNoise(0.2), Dense(3, "relu"), Dense(1, "sigmoid")]), {}),
+    "normalization": (
+        lambda: Network([Normalization(), Dense(4, "elu"), Dense(1, "sigmoid")]),
+        {"sample_weight": W, "class_weight": "balanced"},
+    ),
+    "softmax": (
+        lambda: Network.mlp([5, 8, 2], output="softmax", dtype="float64"),
+        {"optimizer": AdamW(0.02), "l2": 0.1, "l1": 0.01},
+    ),
+    "values": (
+        lambda: Network.mlp([5, 4, 1], output="identity"),
+        {"optimizer": RMSprop(0.01), "clip_norm": 0.5, "shuffle": False},
+    ),
+    "full batch": (lambda: small(seed=5), {"batch_size": None, "epochs": 30}),
+    "schedule": (small, {"schedule": Cosine(4), "optimizer": "sgd"}),
+    "plateau": (small, {"schedule": Plateau("cost", patience=1), "clip_value": 0.1}),
+    "split": (lambda: small(seed=2), {"validation_split": 0.25}),
+    "validation": (lambda: small(seed=4), {"validation_data": (X[:30], Y[:30], W[:30])}),
+    "stopping": (
+        lambda: small(seed=6),
+        {"validation_split": 0.25, "callbacks": [EarlyStopping(patience=1)], "epochs": 40},
+    ),
+    "lbfgs": (lambda: small(seed=7), {"optimizer": LBFGS(), "epochs": 6}),
+    "nothing": (small, {"epochs": 0}),
+}
+#: What `Network.fit` takes where a kind does not say.
+DEFAULTS = {
+    "epochs": 5, "batch_size": 32, "optimizer": None, "schedule": None, "l2": 0.0, "l1": 0.0,
+    "clip_norm": None, "clip_value": None, "sample_weight": None, "class_weight": None,
+    "validation_data": None, "validation_split": 0.0, "shuffle": True, "callbacks": [],
+}  # fmt: skip
+
+
+class TestBits:
+    @pytest.mark.medium
+    def test_of_networks_of_all_kinds_are_those_of_fit(self, threads):
+        self.check(list(KINDS))
+
+    @pytest.mark.medium
+    @pytest.mark.parametrize("backend", ["loops", "vectorized"])
+    def test_of_networks_of_other_backends_are_those_of_fit(self, backend, threads):
+        with fastnn.backend(backend):
+            self.check(["dropout", "schedule", "lbfgs", "split"], epochs=1)
+
+    @staticmethod
+    def check(names, **settings):
+        """Assert that networks of these kinds end as by their own fits."""
+        kinds = {name: (KINDS[name][0], {**KINDS[name][1], **settings}) for name in names}
+        made = [make() for make, _ in kinds.values()]
+        given = [{**DEFAULTS, **settings} for _, settings in kinds.values()]
+        columns = {name: [each[name] for each in given] for name in DEFAULTS}
+        histories = fastnn.fit_many(made, X, Y, **columns, progress=False)
+        for (make, settings), net, history in zip(kinds.values(), made, histories, strict=True):
+            alone = make()
+            expected = alone.fit(X, Y, **{**DEFAULTS, **settings}, progress=False)
+            assert history == expected == net.history
+            assert (history.converged, history.message) == (expected.converged, expected.message)
+            ends_like(net, alone)
+            again = {**DEFAULTS, **settings, "epochs": 1}
+            for each in (net, alone):
+                each.fit(X, Y, **again, progress=False)
+            ends_like(net, alone)
+
+    @pytest.mark.parametrize("metrics", [["f1", "auc"], "f1"])
+    def test_of_metrics(self, metrics):
+        nets, alone = [small(seed=s) for s in range(3)], small(seed=1)
+        alone.fit(X, Y, epochs=3, validation_split=0.3, metrics=metrics, progress=False)
+        fastnn.fit_many(nets, X, Y, epochs=3, validation_split=0.3, metrics=metrics, progress=False)
+        ends_like(nets[1], alone)
+
+    @pytest.mark.slow
+    def test_of_what_users_register(self):
+        fastnn.activations.register("many_square", lambda z: z * z / 2, lambda z: z)
+
+        def make(k):
+            layers = [Dense(4, "many_square" if k < 2 else "tanh"), Dense(1)]
+            return Network(layers, inputs=5, seed=k)
+
+        nets, settings = [make(k) for k in range(3)], {"epochs": 3, "progress": False}
+        fastnn.fit_many(nets, X, Y, **settings)
+        for k, net in enumerate(nets):
+            alone = make(k)
+            alone.fit(X, Y, **settings)
+            ends_like(net, alone)
+
+    def test_of_folds(self):
+        order = np.random.default_rng(1).permutation(120)
+        folds = [(np.delete(order, slice(i, i + 30)), order[i : i + 30]) for i in (0, 30, 60)]
+        mask = np.zeros(120, bool)
+        mask[folds[2][0]] = True
+        given = [*folds[:2], (mask, ~mask), (order[:50], None)]
+        nets = [Network([Normalization(), Dropout(0.1), Dense(1, "sigmoid")]) for _ in range(4)]
+        settings = {"epochs": 4, "class_weight": "balanced", "progress": False}
+        fastnn.fit_many(nets, X, Y, folds=iter(given), sample_weight=W, **settings)
+        for net, (train, test) in zip(nets, given, strict=True):
+            alone, held = Network(list(net.layers)), None
+            if test is not None:
+                held = (X[test], Y[test], W[test])
+            alone.fit(X[train], Y[train], sample_weight=W[train], validation_data=held, **settings)
+            ends_like(net, alone)
+
+    @pytest.mark.medium
+    def test_of_networks_that_all_threads_share(self, monkeypatch, threads):
+        """Of three large ones on two threads, two are dealt and one is fitted by both."""
+        entry = "fastnn.kernels.jitted.execution.entry"
+        monkeypatch.setattr(f"{entry}.MIN_FLOPS_PER_STEP", 1)
+        monkeypatch.setattr(f"{entry}.MIN_STEPS_TO_START", 0)
+        seen, run = [], many.MemberFit.run
+
+        def noted(fit, *rest):
+            seen.append(fastnn.get_num_threads())
+            run(fit, *rest)
+
+        monkeypatch.setattr(many.MemberFit, "run", noted)
+        nets = [small(seed=s) for s in range(3)]
+        fastnn.fit_many(nets, X, Y, epochs=2, progress=False)
+        assert sorted(seen) == [1, 1, threads]
+        for seed, net in enumerate(nets):
+            alone = small(seed=seed)
+            alone.fit(X, Y, epochs=2, progress=False)
+            ends_like(net, alone)
+
+
+class TestSettings:
+    def test_are_one_for_all_or_one_for_each(self):
+        nets = [small() for _ in range(3)]
+        histories = fastnn.fit_many(
+            nets, X, Y, epochs=[1, 2, 3], optimizer=[Adam(r) for r in (0.1, 0.2, 0.3)],
+            l2=np.array([0, 0.1, 0.2]), sample_weight=[None, W, np.ones(120)], progress=False,
+        )  # fmt: skip
+        assert [history.epochs for history in histories] == [1, 2, 3]
+        assert [state_of(net).training.optimizer.learning_rate for net in nets] == [0.1, 0.2, 0.3]
+
+    @pytest.mark.parametrize("weights", [W, W.tolist(), [W, W], np.stack([W, W])])
+    def test_weights_may_be_a_vector_or_rows(self, weights):
+        nets, alone = [small(), small()], small()
+        fastnn.fit_many(nets, X, Y, sample_weight=weights, epochs=1, progress=False)
+        alone.fit(X, Y, sample_weight=W, epochs=1, progress=False)
+        for net in nets:
+            ends_like(net, alone)
+
+    def test_data_are_encoded_once(self, monkeypatch):
+        encoded, encode = [], shared_data.encode_targets
+
+        def noted(*arguments):
+            encoded.append(encode(*arguments))
+            return encoded[-1]
+
+        monkeypatch.setattr(shared_data, "encode_targets", noted)
+        nets = [small(seed=s) for s in range(4)]
+        fastnn.fit_many(nets, X, Y, epochs=1, validation_data=(X, Y), progress=False)
+        assert len(encoded) == 1
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"epochs": [1, 2]}, r"epochs has 2 entries for 3 networks; give one for each"),
+            ({"optimizer": [Adam()] * 4}, "optimizer has 4 entries for 3 networks"),
+            ({"l2": np.zeros(2)}, "l2 has 2 entries"),
+            ({"l2": [0, 0, -1]}, r"networks\[2\]: l2 must be a finite number of at least 0"),
+            ({"sample_weight": np.ones((2, 120))}, "sample_weight has 2 entries for 3 networks"),
+            ({"sample_weight": [W, W[:5], W]}, r"networks\[1\]: sample_weight must have shape"),
+            ({"folds": [(np.arange(5), None)]}, "folds has 1 entries for 3 networks"),
+            ({"folds": ([], np.arange(5))}, "leaves no row to train on"),
+            ({"folds": (np.arange(121), None)}, "whole numbers from 0 to 119"),
+            ({"folds": (np.ones(5, bool), None)}, "a mask \\(120,\\)"),
+            ({"folds": [3, 3, 3]}, "a fold must be a pair"),
+            (
+                {"folds": (np.arange(9), None), "validation_split": 0.1},
+                "leave out validation_data and validation_split",
+            ),
+            ({"callbacks": [[], []]}, "callbacks has 2 entries for 3 networks"),
+            ({"callbacks": [EarlyStopping()]}, "EarlyStopping remembers what it saw of one"),
+            ({"callbacks": [[e := EarlyStopping("cost")], [e], []]}, "callbacks of two networks"),
+            ({"validation_data": [(X, Y), (X, Y)]}, "validation_data has 2 entries"),
+            ({"optimizer": LBFGS(), "clip_norm": 1.0}, "LBFGS takes no clip_norm"),
+            ({"metrics": ["r3"]}, "metric 'r3' does not exist"),
+            ({"progress": 3}, "progress must be"),
+        ],
+    )
+    def test_that_break_a_rule_change_nothing(self, settings, message):
+        nets = [Network([Dense(1, "sigmoid")], seed=s) for s in range(3)]
+        with pytest.raises(errors.FastnnError, match=message):
+            fastnn.fit_many(nets, X, Y, **settings)
+        assert all(net.inputs is None and not net.history.epochs for net in nets)
+        assert not _busy
+
+    @pytest.mark.parametrize(
+        ("networks", "message"),
+        [
+            ([], "networks is empty"),
+            ([small(), 3], r"networks\[1\] must be an object like"),
+            ([net := small(), small(), net], r"networks\[2\] is networks\[0\] again"),
+            ([small(), Network.mlp([4, 1], output="sigmoid")], r"networks\[1\]: .*\(m, 4\)"),
+            ([small(), Network.mlp([5, 3], output="sigmoid")], r"networks\[1\]: y must have shape"),
+        ],
+    )
+    def test_networks_that_do_not_suit(self, networks, message):
+        with pytest.raises(errors.FastnnError, match=message):
+            fastnn.fit_many(networks, X, Y, epochs=1)
+
+    def test_a_network_that_is_being_fitted_is_refused(self):
+        nets = [small(), small()]
+
+        def fit_another(network, history):
+            fastnn.fit_many([small(), nets[1]], X, Y, epochs=1)
+
+        with pytest.raises(errors.SettingError, match="being fitted already"):
+            nets[1].fit(X, Y, epochs=1, callbacks=[fit_another], progress=False)
+        assert not _busy
+
+    def test_an_argument_of_another_library_is_explained(self):
+        with pytest.raises(TypeError, match=r"fit_many.. got an unexpected keyword argument 'lr'"):
+            fastnn.fit_many([small()], X, Y, lr=0.1)
+
+
+class TestDivergence:
+    def test_leaves_the_others_alone(self, threads):
+        def make():
+            return [Network.mlp([5, 4, 1], output="identity", seed=s) for s in range(4)]
+
+        rates = [0.01, 1e30, 0.02, 1e30]
+        optimizers, nets = [GradientDescent(rate) for rate in rates], make()
+        with pytest.warns(RuntimeWarning, match="2 of 4 networks diverged.* networks: 1, 3. They"):
+            histories = fastnn.fit_many(nets, X, Y, optimizer=optimizers, progress=False)
+        for net, alone, optimizer, history in zip(nets, make(), optimizers, histories, strict=True):
+            if optimizer.learning_rate > 1:
+                with pytest.raises(errors.DivergenceError) as caught:
+                    alone.fit(X, Y, optimizer=optimizer, progress=False)
+                assert (history.converged, history.message) == (False, str(caught.value))
+                assert history == caught.value.history
+            else:
+                alone.fit(X, Y, optimizer=optimizer, progress=False)
+                assert history.converged is None
+                assert history.epochs == 10
+            ends_like(net, alone)
+
+
+class TestCallbacks:
+    def test_are_called_with_their_network_one_at_a_time(self, threads):
+        lock, called = threading.Lock(), []
+
+        def note(network, history):
+            assert lock.acquire(blocking=False)
+            called.append((nets.index(network), history.epochs))
+            lock.release()
+
+        nets = [small(seed=s) for s in range(4)]
+        stop = [lambda network, history: history.epochs == 2]
+        histories = fastnn.fit_many(
+            nets, X, Y, epochs=4, callbacks=[[note], [note, *stop], [], [note]], progress=False
+        )
+        assert [history.epochs for history in histories] == [4, 2, 4, 4]
+        expected = [(k, e) for k, n in ((0, 4), (1, 2), (3, 4)) for e in range(1, n + 1)]
+        assert sorted(called) == expected
+
+    def test_an_error_ends_all_and_lets_the_networks_go(self, threads):
+        def fail(network, history):
+            raise LookupError("broken")
+
+        nets = [small(seed=s) for s in range(3)]
+        with pytest.raises(LookupError, match="broken"):
+            fastnn.fit_many(nets, X, Y, epochs=10**6, callbacks=[[fail], [], []], progress=False)
+        assert not _busy
+        assert nets[0].history.epochs == 1
+        assert nets[1].history.epochs < 10**6
+        for net in nets:
+            net.fit(X, Y, epochs=1, progress=False)
+
+
+class TestCtrlC:
+    def test_leaves_networks_that_can_be_used(self, threads):
+        def press(network, history):
+            if history.epochs == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        nets = [small(seed=s) for s in range(5)]
+        histories = fastnn.fit_many(nets, X, Y, epochs=10**6, callbacks=[press], progress=False)
+        assert all(history.interrupted for history in histories)
+        assert all(net.history.interrupted for net in nets)
+        assert 3 <= max(history.epochs for history in histories) < 10**6
+        assert histories[-1].epochs == 0
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert not _busy
+        for net, history in zip(nets, histories, strict=True):
+            assert net.history.epochs == history.epochs
+            assert net.predict(X).shape == (120,)
+            net.fit(X, Y, epochs=1, progress=False)
+
+    def test_stops_compiled_steps(self, ctrl_c, threads):
+        nets = [small(seed=s) for s in range(3)]
+        histories = fastnn.fit_many(nets, X, Y, epochs=10**9, batch_size=None, progress=False)
+        ctrl_c.join()
+        assert all(history.interrupted for history in histories)
+        assert histories[0].epochs == nets[0].history.epochs > 0
+
+    def test_a_second_one_leaves_no_network_held(self, threads):
+        def press(network, history):
+            for _ in range(2):
+                signal.raise_signal(signal.SIGINT)
+
+        nets = [small(seed=s) for s in range(3)]
+        with pytest.raises(KeyboardInterrupt):
+            fastnn.fit_many(nets, X, Y, epochs=10**6, callbacks=[press], progress=False)
+        assert not _busy
+        for net in nets:
+            net.fit(X, Y, epochs=1, progress=False)
+
+    @pytest.mark.parametrize("threads", [1], indirect=True)
+    def test_networks_that_were_done_are_not_interrupted(self, threads):
+        def press(network, history):
+            os.kill(os.getpid(), signal.SIGINT)
+
+        nets = [small(seed=s) for s in range(2)]
+        done, stopped = fastnn.fit_many(
+            nets, X, Y, epochs=[500, 10], callbacks=[[], [press]], progress=False
+        )
+        assert not done.interrupted
+        assert done.epochs == 500
+        assert stopped.interrupted
+
+
+def test_progress_counts_epochs_and_networks(capfd):
+    nets = [small(seed=s) for s in range(2)]
+    fastnn.fit_many(nets, X, Y, epochs=[2, 3], progress=True)
+    assert capfd.readouterr().err.splitlines()[-1].endswith("networks 2/2")
+    fastnn.fit_many(nets, X, Y, epochs=2, progress=False)
+    assert capfd.readouterr().err == ""
