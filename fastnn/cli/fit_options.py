@@ -98,7 +98,7 @@ def fit_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         "class_weight": arguments.class_weight,
         "validation_split": _validation_split(arguments),
         "metrics": _recorded_metrics(arguments),
-    }
+    } | ({"window": arguments.window} if getattr(arguments, "window", None) else {})
 
 
 def early_stopping(arguments: argparse.Namespace) -> EarlyStopping | None:

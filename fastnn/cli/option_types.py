@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fastnn.errors import SettingError
+
 from .hints import closest
 
 
@@ -41,6 +43,16 @@ def nonnegative(text: str) -> float:
     """A finite number of at least 0."""
     rule = "a number of at least 0"
     return float(_number(text, float, rule, lambda x: math.isfinite(x) and x >= 0))
+
+
+def window(text: str) -> int:
+    """A number of bytes, with a unit or without."""
+    from fastnn.training.windows.size import window_bytes  # only who asks for one needs it
+
+    try:
+        return window_bytes(int(text) if text.isdecimal() else text)
+    except SettingError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def batch_size(text: str) -> int | None:

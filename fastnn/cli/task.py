@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +19,11 @@ from fastnn.network.description import perceptron, state_of
 from fastnn.saving import model_file
 
 from .output import make_folder, readable
+from .stored_images import StoredImages
 from .table import TableSource
 
 Array = np.ndarray[Any, Any]
+Described = tuple[tuple[int, ...], tuple[str, ...]]  # the examples' shape, and the classes
 
 #: The largest pixels that image formats have; 16 is that of the bundled digits.
 PIXEL_MAXIMA = (1, 16, 255, 65535)
@@ -31,17 +34,25 @@ IMAGE_SIZE = 64
 class Task(NamedTuple):
     """What there is to learn: images or table rows as stored, their labels, the classes.
 
+    X and X_test are arrays (m, …), or `StoredImages`.
+
     `table` is there where the rows were encoded from a table; for a regression there are no
     classes, and y is what the network learns, `table.scale` of the target.
     """
 
     name: str
-    X: Array
+    X: Any
     y: Array
-    X_test: Array
+    X_test: Any
     y_test: Array
     classes: tuple[str, ...]
     table: TableSource | None = None
+
+    def close(self) -> None:
+        """Close the files of images that stayed there."""
+        for images in (self.X, self.X_test):
+            if isinstance(images, StoredImages):
+                images.close()
 
 
 def load_task(train: str | None, test: str | None, seed: int, image_size: int = IMAGE_SIZE) -> Task:
@@ -54,8 +65,20 @@ def load_task(train: str | None, test: str | None, seed: int, image_size: int = 
         X, X_test, y, y_test = split(data.X, data.y, test=0.2, seed=seed)
         return Task(name, X, y, X_test, y_test, classes)
     other = read_examples(test, image_size)
-    _check_pair(data, other, str(train), test)
+    described = (data.X.shape, data.classes), (other.X.shape, other.classes)
+    _check_pair(*described, str(train), test)
     return Task(name, data.X, data.y, other.X, other.y, classes)
+
+
+def load_stored_task(train: str, test: str) -> Task:
+    """Return the task of two files of the course's layout whose images stay there."""
+    with ExitStack() as opened:
+        X, X_test = (opened.enter_context(StoredImages(path)) for path in (train, test))
+        data, other = X.labels, X_test.labels
+        _check_pair((X.shape, data.classes), (X_test.shape, other.classes), train, test)
+        opened.pop_all()
+    classes = tuple(map(readable, data.classes))
+    return Task(readable(data.name), X, data.y, X_test, other.y, classes)
 
 
 def read_examples(path: str, image_size: int) -> Dataset:
@@ -63,20 +86,25 @@ def read_examples(path: str, image_size: int) -> Dataset:
     return load_image_folder(path, image_size) if Path(path).is_dir() else load_h5(path)
 
 
-def _check_pair(data: Dataset, other: Dataset, train: str, test: str) -> None:
+def _check_pair(mine: Described, theirs: Described, train: str, test: str) -> None:
     """Refuse test examples of another shape, or of other classes, than the training examples."""
-    for what, mine, theirs in (
-        ("examples of shape", data.X.shape[1:], other.X.shape[1:]),
-        ("the classes", data.classes, other.classes),
+    for what, own, other in (
+        ("examples of shape", mine[0][1:], theirs[0][1:]),
+        ("the classes", mine[1], theirs[1]),
     ):
-        if mine != theirs:
+        if own != other:
             raise DataError(
-                f"'{test}' has {what} {theirs}, but '{train}' has {mine}; are these files a pair?"
+                f"'{test}' has {what} {other}, but '{train}' has {own}; are these files a pair?"
             )
 
 
-def find_pixel_max(X: Array) -> int | None:
-    """Return the largest pixel of the images' format; None for tables and other numbers."""
+def find_pixel_max(X: Any) -> int | None:
+    """Return the largest pixel of the images' format; None for tables and other numbers.
+
+    That of images which stay in their file is told by their dtype.
+    """
+    if isinstance(X, StoredImages):
+        return X.pixel_max
     if X.ndim < 3 or X.min() < 0:
         return None
     largest = X.max()
@@ -123,6 +151,7 @@ def format_task(task: Task) -> str:
     names = ", ".join(task.classes[:10]) + (", …" if len(task.classes) > 10 else "")
     return (
         f"{task.name}: {len(task.X):,} training {kind}, {len(task.X_test):,} test {kind}, {size}"
+        + (", read from the file" if isinstance(task.X, StoredImages) else "")
         + (f"; {len(task.classes)} classes: {names}" if names else "")
     )
 

@@ -7,6 +7,7 @@ import dataclasses
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from fastnn import plot
 from fastnn._runtime.text import plural
 from fastnn._runtime.threads import set_num_threads
 from fastnn.callbacks import Checkpoint
-from fastnn.data import flatten_images
 from fastnn.errors import DivergenceError, FastnnError, ModelFileError, SettingError
 from fastnn.network import Network
 from fastnn.network.description import state_of
@@ -25,12 +25,13 @@ from fastnn.plot._text import disable_mathtext, format_percent
 from fastnn.saving import model_file
 from fastnn.saving.atomic_write import find_folder
 
-from .data_options import DATA_OPTIONS, data_usage_error, load_data
+from .data_options import DATA_OPTIONS, WINDOW, data_usage_error, load_data
 from .epoch_table import N_REPORTS, EpochTable
 from .fit_options import FIT_OPTIONS, early_stopping, fit_settings, fit_usage_error
 from .network_options import NETWORK_OPTIONS, network_settings, network_usage_error
 from .output import fold, print_fact, print_note, print_result, write_picture
 from .run_folder import OUT_OPTIONS, claim_folder
+from .stored_images import rows_of
 from .task import Task, build_network, find_pixel_max, format_network, format_task, write_model
 from .verb import Verb, grouped, option
 from .verdict import explain_divergence, judge_classes, judge_cost
@@ -43,7 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, report, save and draw; 130 if Ctrl-C ended the training early."""
     if arguments.threads is not None:
         set_num_threads(arguments.threads)
-    task = load_data(arguments)
+    with closing(load_data(arguments)) as task:
+        return run_task(task, arguments)
+
+
+def run_task(task: Task, arguments: argparse.Namespace) -> int:
+    """Do what `run` does, with data that are read."""
     pixel_max = find_pixel_max(task.X)
     net = build_network(task, pixel_max, arguments.layers, **network_settings(arguments))
     fresh, net = net, resume(net, arguments.checkpoint)
@@ -134,7 +140,7 @@ def train(net: Network, task: Task, arguments: argparse.Namespace) -> bool:
         print_fact("", f"goes on from {arguments.checkpoint} after {plural(done, 'epoch')}")
     share = settings["validation_split"]
     if not share:
-        settings["validation_data"] = flatten_images(task.X_test), task.y_test
+        settings["validation_data"] = rows_of(task.X_test), task.y_test
     held_out = "validation" if share else "test"
     table = EpochTable(arguments.epochs, done, held_out, settings["schedule"] is not None)
     stop = early_stopping(arguments)
@@ -143,7 +149,7 @@ def train(net: Network, task: Task, arguments: argparse.Namespace) -> bool:
         callbacks.append(Checkpoint(arguments.checkpoint, -(-arguments.epochs // N_REPORTS)))
     try:
         history = net.fit(
-            flatten_images(task.X), task.y, epochs=left, callbacks=callbacks, progress=False,
+            rows_of(task.X), task.y, epochs=left, callbacks=callbacks, progress=False,
             **settings,
         )  # fmt: skip
     except DivergenceError as error:
@@ -205,8 +211,7 @@ def format_scores(net: Network, task: Task, seconds: float) -> str:
         values = task.table.format_values(net, *task[1:5])
         return f"trained in {seconds:.1f} s\n{values}"
     scores, tested = (
-        net.evaluate(flatten_images(X), y)
-        for X, y in ((task.X, task.y), (task.X_test, task.y_test))
+        net.evaluate(rows_of(X), y) for X, y in ((task.X, task.y), (task.X_test, task.y_test))
     )
     right, right_tested = scores.pop("accuracy"), tested.pop("accuracy")
     took = f", trained in {seconds:.1f} s" if seconds else ""
@@ -261,6 +266,7 @@ VERB = Verb(
     run,
     options=(
         *DATA_OPTIONS,
+        WINDOW,
         *NETWORK_OPTIONS,
         *FIT_OPTIONS,
         *OUT_OPTIONS,

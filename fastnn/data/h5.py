@@ -65,22 +65,54 @@ def load_h5(path: str | os.PathLike[str], *, limit: int = 2**30) -> Dataset:
         return _read(file, path, limit)
 
 
+def read_labels(path: str | os.PathLike[str]) -> tuple[str, tuple[int, ...], Dataset]:
+    """Read all but the images of a file in `load_h5`'s layout: for those that stay there.
+
+    Returns
+    -------
+    (str, tuple of int, Dataset)
+        The name of the images' data set, its shape, and labels and classes. X (m, 1) holds nothing.
+
+    Raises
+    ------
+    As `load_h5` does; the images may be larger than memory.
+    """
+    path = existing_file(path)
+    with open_hdf5(path) as file:
+        images, y, classes = _members(file, path, 2**30, 2**62)
+        _check_images(images, path)
+        nothing = np.broadcast_to(np.uint8(0), (images.shape[0], 1))
+        key = images.name.lstrip("/")
+        return key, images.shape, _dataset(nothing, y, classes, path, key)
+
+
 def _read(file: Any, path: Path, limit: int) -> Dataset:
     """Read X, y and the classes out of the open h5py file, and hold them against each other."""
+    images, y, classes = _members(file, path, limit, limit)
+    return _dataset(_images(images, path), y, classes, path, images.name.lstrip("/"))
+
+
+def _members(
+    file: Any, path: Path, limit: int, images_limit: int
+) -> tuple[Any, NDArray[Any], tuple[str, ...]]:
+    """Return the h5py data set of the images, of which nothing is read, y and the classes."""
     held = list(file)  # not `in file`, which would follow links
     prefix = "train_set" if "train_set_x" in held or "test_set_x" not in held else "test_set"
-    widths = {
-        f"{prefix}_x": 1,
-        f"{prefix}_y": np.int64().itemsize,
-        "list_classes": TEXT_OBJECT_BYTES,
-    }
-    images, labels, names = (_member(file, key, path, limit, widths[key]) for key in widths)
-    X, y, classes = _images(images, path), _labels(labels, path), _class_names(names, path)
+    images = _member(file, f"{prefix}_x", path, images_limit, 1)
+    labels = _member(file, f"{prefix}_y", path, limit, np.int64().itemsize)
+    names = _member(file, "list_classes", path, limit, TEXT_OBJECT_BYTES)
+    return images, _labels(labels, path), _class_names(names, path)
+
+
+def _dataset(
+    X: NDArray[Any], y: NDArray[Any], classes: tuple[str, ...], path: Path, key: str
+) -> Dataset:
+    """Return a data set whose labels belong to its images, those of the key, and classes."""
     try:
         return Dataset(X, y, classes, path.stem)
     except (DataError, ShapeError) as error:
         raise DataFileError(
-            f"'{path}' holds {prefix}_x, {prefix}_y and list_classes that do not fit as X, y and "
+            f"'{path}' holds {key}, {key[:-1]}y and list_classes that do not fit as X, y and "
             f"classes: {error}"
         ) from error
 
@@ -124,8 +156,8 @@ def _member(file: Any, key: str, path: Path, limit: int, width: int) -> Any:
     return member
 
 
-def _images(member: Any, path: Path) -> NDArray[Any]:
-    """Read X (m, …), numbers in the machine's byte order."""
+def _check_images(member: Any, path: Path) -> None:
+    """Refuse what are no images: numbers (m, …)."""
     key = member.name.lstrip("/")
     if member.dtype.kind not in "biuf":
         raise DataFileError(f"'{path}': {key} must hold numbers, found dtype {member.dtype}")
@@ -133,6 +165,11 @@ def _images(member: Any, path: Path) -> NDArray[Any]:
         raise DataFileError(
             f"'{path}': {key} must have one row per example, (m, …), found shape {member.shape}"
         )
+
+
+def _images(member: Any, path: Path) -> NDArray[Any]:
+    """Read X (m, …), numbers in the machine's byte order."""
+    _check_images(member, path)
     X: NDArray[Any] = member.astype(member.dtype.newbyteorder("="))[()]
     return X.view(np.uint8) != 0 if X.dtype == bool else X  # a file can hold other bytes than 0, 1
 
