@@ -40,7 +40,7 @@ def check_no_iterable(value: Any, name: str) -> None:
         raise DataError(f"{name} is {loader}; {_ADVICE_ON_BATCHES}")
     if _is_array_like(value):
         return
-    if hasattr(value, "__next__") or _iterates_only(value):
+    if _iterates_only(value):
         raise DataError(
             f"{name} is {_with_article(value)}; fit goes over the data several times: give an "
             "array or an HDF5 data set, or call an estimator's partial_fit a piece"

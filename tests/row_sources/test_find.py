@@ -15,6 +15,21 @@ from fastnn.row_sources import RowSource
 X = np.arange(40, dtype=np.float32).reshape(10, 4)
 
 
+class Tensor:
+    """An array of a library of tensors, which gives its memory away."""
+
+    shape, dtype = X.shape, X.dtype
+
+    def __getitem__(self, rows):
+        return X[rows]
+
+    def __array__(self, dtype=None, copy=None):
+        return X
+
+    def __dlpack__(self, **settings):
+        return X.__dlpack__(**settings)
+
+
 class Sliced:
     """A stranger's rows, whose slices may be made wrong from one row on."""
 
@@ -54,6 +69,7 @@ def test_what_lies_in_memory_is_none(tmp_path):
     mapped = np.memmap(tmp_path / "map", np.float32, "w+", shape=X.shape)
     texts = Sliced(np.array([["a", None]], dtype=object))
     given = [X, X.tolist(), mapped, pd.DataFrame(X), pd.Series(X[0]), sparse.csr_array(X), texts, 3]
+    given.append(Tensor())
     for value in given:
         assert row_sources.find(value, "X") is None
 
