@@ -35,12 +35,14 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-LONGER = ("medium", "slow", "forks")
+LONGER = ("medium", "slow", "long", "forks")
 
 
 def pytest_collection_modifyitems(items):
-    """Mark as quick what is not marked as longer."""
+    """Mark as quick what is not marked as longer, and what is long as slow, too."""
     for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker("slow")
         if not any(map(item.get_closest_marker, LONGER)):
             item.add_marker("quick")
 
@@ -126,3 +128,20 @@ def unrequested_kernels():
     unrequested.called.clear()
     yield unrequested.called
     unrequested.raise_if_called()
+
+
+@pytest.fixture(autouse=True)
+def _registered_names():
+    """What a test, or an example that it runs, registers is unknown to the next one."""
+    from fastnn import activations, history, losses, metrics, optimizers
+    from fastnn.losses.registered import REGISTRY
+
+    tables = [
+        activations._registered, losses.REGISTERED, REGISTRY, optimizers.REGISTERED,
+        metrics.NAMES, metrics.registration.REGISTERED, history.DIRECTIONS,
+    ]  # fmt: skip
+    before = [dict(table) for table in tables]
+    yield
+    for table, names in zip(tables, before, strict=True):
+        table.clear()
+        table.update(names)

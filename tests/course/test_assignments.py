@@ -85,7 +85,7 @@ def test_steps_are_those_of_the_notebooks():
         assert inspect.signature(model).parameters[name].default == steps
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_initialize_leaves_zeros_where_they_are(worked):
     assert worked("initialize")["zeros"]["cost"] == pytest.approx(np.log(2))
 
@@ -96,7 +96,7 @@ def test_check_gradients_by_its_numbers():
     assert found["wrong"]["difference"] == pytest.approx(0.285, abs=5e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_planar_by_its_numbers(worked):
     found = worked("planar")
     # The notebook prints about these; editions differ by an example or two.
@@ -104,7 +104,7 @@ def test_planar_by_its_numbers(worked):
     assert shares == pytest.approx([0.675, 0.6725, 0.9075, 0.905, 0.9125, 0.905, 0.905], abs=0.015)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cats_by_their_numbers(cats, two_layers, four_layers, monkeypatch):
     """The deep networks are those of test_deep: cat_deep asks for the same trainings."""
 

@@ -179,6 +179,16 @@ def test_print_cost_and_predict(capsys):
 
 
 @pytest.mark.slow
+def test_first_costs_of_the_cats(flat_cats):
+    """As the notebook prints them."""
+    X, Y = flat_cats[:2]
+    _, costs = deep.two_layer_model(X, Y, (12288, 7, 1), 0.0075, 101)
+    assert costs == pytest.approx([0.6930497356599888, 0.6464320953428849], rel=1e-10)
+    _, costs = deep.L_layer_model(X, Y, [12288, 20, 7, 5, 1], 0.0075, 101)
+    assert np.round(costs, 6).tolist() == [0.771749, 0.672053]
+
+
+@pytest.mark.long
 def test_two_layer_model_on_the_cats(two_layers, flat_cats, capsys):
     X, Y, X_test, Y_test = flat_cats
     parameters, costs = two_layers
@@ -190,7 +200,7 @@ def test_two_layer_model_on_the_cats(two_layers, flat_cats, capsys):
     assert capsys.readouterr().out == "Accuracy: 0.9999999999999998\nAccuracy: 0.72\n"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_L_layer_model_on_the_cats(four_layers, flat_cats, capsys):
     X, Y, X_test, Y_test = flat_cats
     parameters, costs = four_layers

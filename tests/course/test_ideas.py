@@ -96,7 +96,7 @@ def test_learning_rates(fast_backend):
     assert found[0.0001]["test"] < 0.92
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_learning_rates_on_the_cats(fast_backend, flat_cats):
     found = ideas.learning_rates(flat_cats)
     first = {rate: result["costs"][1] for rate, result in found.items()}

@@ -154,7 +154,7 @@ def test_model_agrees_on_every_backend_with_plain_formulas(backend):
         assert array.base is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("way", "train", "test"), [("zeros", 0.5, 0.5), ("random", 0.83, 0.86), ("he", 0.993, 0.96)]
 )

@@ -133,6 +133,16 @@ def test_model(capsys):
 
 
 @pytest.mark.slow
+def test_first_costs_of_the_cats(fast_backend, mixed_cats, flat_cats):
+    for (X, Y, *_), known in (
+        (mixed_cats, [0.693147, 0.709726, 0.657712]),
+        (flat_cats, [0.693147, 0.584508, 0.466949]),
+    ):
+        *_, costs = lr.optimize(np.zeros((12288, 1)), 0.0, X, Y, 201, 0.005)
+        assert np.round(costs, 6).tolist() == known
+
+
+@pytest.mark.long
 def test_cats_flattened_as_in_the_notes(fast_backend, mixed_cats, capsys):
     result = lr.model(*mixed_cats, 2000, 0.005, print_cost=True)
     costs = np.round(result["costs"], 6)
@@ -143,7 +153,7 @@ def test_cats_flattened_as_in_the_notes(fast_backend, mixed_cats, capsys):
     assert "test accuracy: 34.0 %" in out
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cats_flattened_right(fast_backend, flat_cats, capsys):
     result = lr.model(*flat_cats, 2000, 0.005, print_cost=True)
     costs = np.round(result["costs"], 6)

@@ -161,7 +161,7 @@ def test_model_agrees_on_every_backend_with_single_steps(backend, optimizer, dec
     same(ours, p, rtol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("way", "known"),
     [
@@ -178,6 +178,13 @@ def test_published_accuracies(worked, way, known):
 
 
 @pytest.mark.slow
+def test_adam_classifies_the_moons_as_published():
+    X, Y = opt_utils.load_dataset()
+    p = optimization.model(X, Y, [2, 5, 2, 1], "adam", print_cost=False)
+    assert np.mean(opt_utils.predict_dec(p, X) == Y) == pytest.approx(0.943, abs=0.0037)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("optimizer", "settings", "known"),
     [

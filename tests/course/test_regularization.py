@@ -166,7 +166,7 @@ def field():
     return reg_utils.load_2D_dataset(path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("way", "train", "test"),
     [("plain", 0.948, 0.915), ("L2", 0.938, 0.93), ("dropout", 0.929, 0.95)],

@@ -79,8 +79,8 @@ class TestSuggestion:
     @pytest.mark.slow
     @pytest.mark.parametrize(
         ("task", "seeds"),
-        [(moons_task, (0, 1, 2)), (digits_task, (0, 1, 2)), (cats_task, (0, 1)),
-         (regression_task, (0, 1, 2))],
+        [(moons_task, (0, 1, 2)), (digits_task, (0, 1, 2)), (regression_task, (0, 1, 2)),
+         pytest.param(cats_task, (0, 1), marks=pytest.mark.long)],
     )  # fmt: skip
     def test_of_a_network_trains_it_nearly_as_well_as_the_best_rate(self, task, seeds):
         make, X, y = task()

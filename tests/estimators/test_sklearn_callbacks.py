@@ -169,7 +169,7 @@ def test_pipelines_pass_callbacks_on():
     assert [call[0] for call in recorder.calls].count("setup") == 1
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_searches_show_our_epochs_in_their_progress_bar(capsys, jobs):
     pipeline = make_pipeline(StandardScaler(), fastnn.MLPClassifier((8,), max_iter=3))
     grid = {"mlpclassifier__alpha": [1e-4, 1e-2]}

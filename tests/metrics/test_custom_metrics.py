@@ -9,23 +9,12 @@ import fastnn
 from fastnn import Dense, Network, metrics, spaces
 from fastnn.callbacks import EarlyStopping
 from fastnn.errors import SettingError
-from fastnn.history import DIRECTIONS, higher_is_better
+from fastnn.history import higher_is_better
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 VALUES = 3 + X[:, 0] - X[:, 1]
 LABELS = (X[:, 0] > 0).astype(int)
 CLASSES = np.arange(60) % 3
-
-
-@pytest.fixture(autouse=True)
-def forget(monkeypatch):
-    """Every test starts and ends with the built-in metrics."""
-    tables = metrics.NAMES, metrics.registration.REGISTERED, DIRECTIONS
-    kept = [dict(table) for table in tables]
-    yield
-    for table, before in zip(tables, kept, strict=True):
-        table.clear()
-        table.update(before)
 
 
 def mape(y_true, y_pred):

@@ -330,7 +330,8 @@ class TestFullDisks:
         )
         path = tmp_path / "log.csv"
         child = subprocess.run(
-            [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False,
+            [sys.executable, "-B", "-c", code, str(path)],  # B: bytecode would be cut off, too
+            capture_output=True, text=True, check=False,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, timeout=300,
         )  # fmt: skip
         assert child.stdout.split()[:1] == ["27"], child.stderr  # the file is too large

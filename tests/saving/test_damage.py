@@ -360,6 +360,7 @@ def test_a_kill_leaves_the_old_or_the_new_file(tmp_path, ending):
 
 FULL = """
 import resource, signal, sys
+sys.dont_write_bytecode = True  # it would be cut off, too
 import fastnn
 net = fastnn.load(sys.argv[2])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
