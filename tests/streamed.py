@@ -36,8 +36,10 @@ class FailingRows(ArrayRows):
         self.failure, self.after = error, after
 
     def read_pieces(self, pieces, out):
-        if len(self.spans) + len(pieces) > self.after:
-            raise self.failure
+        for number, (start, stop) in enumerate(pieces, start=len(self.spans)):
+            if number >= self.after:
+                raise self.failure
+            assert start < stop
         super().read_pieces(pieces, out)
 
 

@@ -109,7 +109,7 @@ def test_some_rows_of_a_source(piece_rows):
     assert some.shape == (len(expected), 2)
     for start, stop in ((0, len(expected)), (0, 0), (5, 6), (2000, len(expected)), (17, 3001)):
         out = np.empty((stop - start, 2), "f")
-        some.read(start, stop, out)
+        some.read([(start, stop)], out)
         np.testing.assert_array_equal(out, rows.source.X[expected[start:stop]])
         places = np.arange(9001)[some.rows(start, stop)]
         np.testing.assert_array_equal(places, expected[start:stop])
@@ -134,18 +134,18 @@ class TestRefusedRows:
     def test_name_the_row(self, value):
         rows = rows_of(50)
         rows.source.X[33, 1] = value
-        rows.read(0, 33, np.empty((33, 2), "f"))
+        rows.read([(0, 33)], np.empty((33, 2), "f"))
         with pytest.raises(DataError, match=rf"X holds {value} in row 33; drop those rows"):
-            rows.read(30, 50, np.empty((20, 2), "f"))
+            rows.read([(40, 50), (30, 40), (0, 5)], np.empty((25, 2), "f"))
         mask = np.ones(50, bool)
         mask[:10] = False
         with pytest.raises(DataError, match=r"in row 33;"):
-            SelectedRows(rows, mask).read(15, 30, np.empty((15, 2), "f"))
+            SelectedRows(rows, mask).read([(15, 30)], np.empty((15, 2), "f"))
 
     def test_that_the_network_could_not_hold(self):
         rows = CheckedRows(streamed.ArrayRows(np.full((4, 2), 1e300)), FLOAT)
         with pytest.raises(DataError, match=r"X holds numbers up to 1e\+300"):
-            rows.read(0, 4, np.empty((4, 2)))
+            rows.read([(0, 4)], np.empty((4, 2)))
 
 
 class TestReader:
@@ -183,7 +183,6 @@ class TestReader:
             raise DataError("the file has changed")
 
         monkeypatch.setattr(rows.source, "check_unchanged", changed)
-        monkeypatch.setattr(rows.source, "read", rows.source._fill)
         assert self.read(self.reader(rows, epochs=1))
         with pytest.raises(DataError, match="has changed"):
             self.read(self.reader(rows))

@@ -13,7 +13,7 @@ from fastnn.errors import DataError, DivergenceError, SettingError, ShapeError
 from fastnn.network.description import state_of
 from fastnn.training.windows.plan import WindowPlan
 
-SMALL = 6000  # bytes: windows of some 115 rows
+SMALL = 6000  # bytes: windows of some 100 rows
 TINY = 2500  # of some 40 rows
 
 
@@ -304,7 +304,7 @@ class TestRefused:
 
     def test_a_window_smaller_than_a_batch(self):
         self.refuse(
-            SettingError, r"a window of 0.006 MB holds 115 rows with their targets, fewer than a "
+            SettingError, r"a window of 0.006 MB holds 100 rows with their targets, fewer than a "
             "batch of 128; give a larger window, or a smaller batch_size",
         )  # fmt: skip
 

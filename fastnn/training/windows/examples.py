@@ -10,11 +10,10 @@ import numpy as np
 from fastnn.kernels.records import Examples
 
 from .plan import WindowPlan
-from .rows import CheckedRows, SelectedRows
-from .targets import Targets
+from .rows import CheckedRows, Piece, SelectedRows
+from .targets import BLOCK, Targets
 
 Array = np.ndarray[Any, Any]
-Pieces = Sequence[tuple[int, int]]  # of each the first row, and the first that it does not hold
 
 
 class StreamedExamples:
@@ -37,29 +36,39 @@ class StreamedExamples:
         self.X, self.targets, self.shape = X, targets, X.shape
         self.plan: WindowPlan | None = None
 
-    def read(self, pieces: Pieces, X: Array, Y: Array, w: Array) -> None:
-        """Write the examples of pieces, one after another, into X (k, n), Y (k, K) and w (k,)."""
-        self.X.read_pieces(pieces, X)
-        if self.targets is None:
-            return
-        n = 0
+    def read(self, pieces: Sequence[Piece], X: Array, numbers: Array, places: Array) -> None:
+        """Write the rows of pieces, one after another, into X (k, n), and which they are.
+
+        numbers (k,): among these examples; places (k,): among the rows of the source.
+        """
+        self.X.read(pieces, X)
+        done = 0
         for start, stop in pieces:
-            rows, part = self.X.rows(start, stop), slice(n, n + stop - start)
+            part = slice(done, done + stop - start)
+            rows = self.X.rows(start, stop)
+            numbers[part] = np.arange(start, stop)
+            places[part] = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+            done = part.stop
+
+    def encode(self, places: Array, Y: Array, w: Array) -> None:
+        """Write targets Y (k, K) and weights w (k,) of the rows at these places of the source."""
+        for i in range(0, len(places) if self.targets is not None else 0, BLOCK):
+            assert self.targets is not None
+            rows, part = places[i : i + BLOCK], slice(i, i + BLOCK)
             Y[part] = self.targets.encode(rows)
             if self.targets.weighted:
                 w[part] = self.targets.weights(rows, Y[part])
-            n = part.stop
 
     def row_bytes(self) -> int:
         """Return the bytes of an example in a window."""
         K, size = (self.targets.K, self.targets.dtype.itemsize) if self.targets else (0, 4)
-        return self.shape[1] * self.X.dtype.itemsize + (K + 1) * size + 24
+        return self.shape[1] * self.X.dtype.itemsize + (K + 1) * size + 32
 
-    def parts(self, step: int = 2**16) -> Iterator[tuple[Array, Array]]:
+    def parts(self) -> Iterator[tuple[Array, Array]]:
         """Yield targets Y (k, K) and weights w (k,) of all examples, in order; X is not read."""
         assert self.targets is not None
-        for start in range(0, self.shape[0], step):
-            rows = self.X.rows(start, min(start + step, self.shape[0]))
+        for start in range(0, self.shape[0], BLOCK):
+            rows = self.X.rows(start, min(start + BLOCK, self.shape[0]))
             Y = self.targets.encode(rows)
             yield Y, self.targets.weights(rows, Y)
 
@@ -68,7 +77,9 @@ class StreamedExamples:
         assert self.targets is not None
         X, w = np.empty(self.shape, self.X.dtype), np.ones(self.shape[0], self.targets.dtype)
         Y = np.empty((self.shape[0], self.targets.K), self.targets.dtype)
-        self.read([(0, self.shape[0])], X, Y, w)
+        numbers, places = np.empty((2, self.shape[0]), np.int64)
+        self.read([(0, self.shape[0])], X, numbers, places)
+        self.encode(places, Y, w)
         return Examples(X, Y, w)
 
     def total_weight(self) -> float:

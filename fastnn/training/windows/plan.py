@@ -10,7 +10,7 @@ import numpy as np
 from fastnn.kernels.loops.random import philox
 from fastnn.kernels.opcodes import Purpose
 
-from .rows import CheckedRows, SelectedRows
+from .rows import CheckedRows, Piece, SelectedRows
 
 Array = np.ndarray[Any, Any]
 #: Pieces of a window where the file's own allow it. With 64 of them rows that were sorted by class
@@ -46,6 +46,16 @@ class WindowPlan(NamedTuple):
         if self.shuffle:
             shuffle(order, self.seed, epoch)
         return order
+
+    def spans(self, pieces: Array) -> list[Piece]:
+        """Return the rows of pieces, those of neighbours together."""
+        found: list[Piece] = []
+        for piece in pieces.tolist():
+            start, stop = self.bounds[piece : piece + 2].tolist()
+            if found and found[-1][1] == start:
+                start = found.pop()[0]
+            found.append((start, stop))
+        return found
 
     def arrange(
         self, order: Array, epoch: int, window: int, shuffle: Callable[[Array, int, int], None]

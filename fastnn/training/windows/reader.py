@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .examples import Pieces, StreamedExamples
+from .examples import StreamedExamples
 from .plan import WindowPlan
+from .rows import Piece
 
 Array = np.ndarray[Any, Any]
-#: Pieces that are read together, so that a source may share their unpacking among its threads.
-TOGETHER = 16
+TOGETHER = 16  # pieces that are read by one call, which a source's own threads share
 Shuffle = Callable[[Array, int, int], None]
 
 
 class Window(NamedTuple):
     """Some rows of an epoch, in the order in which they are taken; valid until the next is taken.
 
-    X (r, n), Y (r, K), w (r,) and rows (r,), the rows' numbers, lie in the order of reading.
+    X (r, n), Y (r, K) and w (r,) lie in the order of reading.
     """
 
     X: Array
@@ -39,27 +39,29 @@ class Buffer:
     def __init__(self, examples: StreamedExamples, capacity: int) -> None:
         (_, n), targets = examples.shape, examples.targets
         K, dtype = (targets.K, targets.dtype) if targets else (0, np.dtype(np.float32))
-        self.X = np.empty((capacity, n), examples.X.dtype)
+        self.examples, self.X = examples, np.empty((capacity, n), examples.X.dtype)
         self.Y, self.w = np.empty((capacity, K), dtype), np.ones(capacity, dtype)
-        self.rows, self.order, self.numbers = (np.empty(capacity, np.int64) for _ in range(3))
+        self.order, self.numbers = (np.empty(capacity, np.int64) for _ in range(2))
+        self.rows, self.places = (np.empty(capacity, np.int64) for _ in range(2))
 
-    def take(self, other: Buffer, places: Array) -> int:
-        """Begin with examples of another buffer, at these places; return how many."""
-        n = len(places)
-        for own, theirs in ((self.X, other.X), (self.Y, other.Y), (self.w, other.w)):
-            own[:n] = theirs[places]
-        self.rows[:n] = other.rows[places]
+    def take(self, other: Buffer, chosen: Array) -> int:
+        """Begin with these examples of another buffer; return how many."""
+        n = len(chosen)
+        for own, theirs in (
+            (self.X, other.X), (self.rows, other.rows), (self.places, other.places)
+        ):  # fmt: skip
+            own[:n] = theirs[chosen]
         return n
 
-    def read(self, examples: StreamedExamples, pieces: Pieces, n: int) -> int:
-        """Read pieces of the examples behind the first n; return how many there are then."""
-        end = n + sum(stop - start for start, stop in pieces)
-        examples.read(pieces, self.X[n:end], self.Y[n:end], self.w[n:end])
-        self.rows[n:end] = np.concatenate([np.arange(*piece) for piece in pieces])
-        return end
+    def read(self, pieces: Sequence[Piece], n: int) -> int:
+        """Read the rows of pieces behind the first n; return how many there are then."""
+        part = slice(n, n + sum(stop - start for start, stop in pieces))
+        self.examples.read(pieces, self.X[part], self.rows[part], self.places[part])
+        return part.stop
 
     def window(self, n: int, used: int, last: bool) -> Window:
         """Return a window of the first n examples, of whose order the first `used` are taken."""
+        self.examples.encode(self.places[:n], self.Y[:n], self.w[:n])
         numbers = np.take(self.rows, self.order[:used], out=self.numbers[:used], mode="clip")
         return Window(self.X[:n], self.Y[:n], self.w[:n], self.order[:used], numbers, last)
 
@@ -91,7 +93,7 @@ class Reader:
         self._free: SimpleQueue[Buffer | None] = SimpleQueue()
         self._ready: SimpleQueue[tuple[Buffer, Window] | BaseException | None] = SimpleQueue()
         self._taken: Buffer | None = None
-        self._ended = False
+        self._ended, self._over = False, threading.Event()
         self._thread = threading.Thread(target=self._run, name="fastnn reader", daemon=True)
 
     def __enter__(self) -> Reader:
@@ -108,11 +110,12 @@ class Reader:
     ) -> None:  # fmt: skip
         self._ended, interrupted = True, None
         self._free.put(None)
-        while self._thread.is_alive():  # a thread left inside a library hangs the end of a process
-            try:
-                self._thread.join()
+        while not self._over.is_set():  # a thread left inside a library hangs a process's end
+            try:  # a join that Ctrl-C interrupts would take the thread for ended
+                self._over.wait()
             except KeyboardInterrupt as pressed:
                 interrupted = pressed
+        self._thread.join()
         if interrupted is not None and error is None:
             raise interrupted
 
@@ -139,6 +142,8 @@ class Reader:
             self._ready.put(None)
         except BaseException as error:  # of any library; whoever takes the windows raises it
             self._ready.put(error)
+        finally:
+            self._over.set()
 
     def _read_epoch(self, epoch: int) -> bool:
         """Read the windows of an epoch; return whether the `with` block still goes on."""
@@ -149,12 +154,11 @@ class Reader:
             if buffer is None:
                 return False
             n = buffer.take(before, left) if before is not None else 0
-            drawn = pieces[plan.starts[k] : plan.starts[k + 1]]
-            for i in range(0, len(drawn), TOGETHER):
+            own = pieces[plan.starts[k] : plan.starts[k + 1]]
+            for i in range(0, len(own), TOGETHER):
                 if self._ended:
                     return False
-                bounds = [plan.bounds[p : p + 2].tolist() for p in drawn[i : i + TOGETHER]]
-                n = buffer.read(self.examples, bounds, n)
+                n = buffer.read(plan.spans(own[i : i + TOGETHER]), n)
             last = k == plan.windows - 1
             used = n if last else n - n % plan.batch
             plan.arrange(buffer.order[:n], epoch, k, self._shuffle)

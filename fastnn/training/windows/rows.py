@@ -13,6 +13,7 @@ from fastnn._validation.arrays import MISSING_HINT, all_finite, check_representa
 from fastnn.errors import DataError, FastnnError
 
 Array = np.ndarray[Any, Any]
+Piece = tuple[int, int]  # the first row, and the one after the last
 BLOCK_ROWS = 4096  # rows of a source that `SelectedRows` counts together
 READ_BYTES = 4 * 2**20  # of a source that `SelectedRows` reads at a time, about
 
@@ -47,19 +48,12 @@ class CheckedRows:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def read(self, start: int, stop: int, out: Array) -> None:
-        """Write the rows start … stop − 1 into out (stop − start, n)."""
-        self.read_pieces([(start, stop)], out)
-
-    def read_pieces(self, pieces: Sequence[tuple[int, int]], out: Array) -> None:
-        """Write the rows start … stop − 1 of each piece, one after another, into out (rows, n)."""
+    def read(self, pieces: Sequence[Piece], out: Array) -> None:
+        """Write rows start … stop − 1 of each piece, one after another, into out (rows, n)."""
         with self._noted():
             with self._lock:
                 self.source.read_pieces(pieces, out)
-            n = 0
-            for start, stop in pieces:
-                self._check(start, out[n : n + stop - start])
-                n += stop - start
+            self._check(pieces, out)
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
@@ -70,16 +64,17 @@ class CheckedRows:
             self.error = error
             raise
 
-    def _check(self, start: int, out: Array) -> None:
-        """Refuse rows from row `start` on unless all of their numbers are finite."""
+    def _check(self, pieces: Sequence[Piece], out: Array) -> None:
+        """Refuse the rows of pieces unless all of their numbers are finite."""
         if out.dtype.kind != "f" or out.size == 0:
             return
         if not all_finite(out):
             wrong = ~np.isfinite(out)
             if wrong.any():
-                row = int(wrong.any(axis=1).argmax())
-                value = out[row][wrong[row]][0]
-                raise DataError(f"{self.name} holds {value} in row {start + row}; {MISSING_HINT}")
+                place = int(wrong.any(axis=1).argmax())
+                value = out[place][wrong[place]][0]
+                row = np.concatenate([np.arange(*piece) for piece in pieces])[place]
+                raise DataError(f"{self.name} holds {value} in row {row}; {MISSING_HINT}")
         check_representable(out, self._wanted, self.name)
 
     def rows(self, start: int, stop: int) -> slice | Array:
@@ -137,14 +132,14 @@ class SelectedRows:
         block = min(row, len(self.mask)) // BLOCK_ROWS
         return int(self._before[block] + np.count_nonzero(self.mask[block * BLOCK_ROWS : row]))
 
-    def read_pieces(self, pieces: Sequence[tuple[int, int]], out: Array) -> None:
-        """Write the rows start … stop − 1 of each piece, one after another, into out (rows, n)."""
-        n = 0
+    def read(self, pieces: Sequence[Piece], out: Array) -> None:
+        """Write rows start … stop − 1 of each piece, one after another, into out (rows, n)."""
+        done = 0
         for start, stop in pieces:
-            self.read(start, stop, out[n : n + stop - start])
-            n += stop - start
+            self._read(start, stop, out[done : done + stop - start])
+            done += stop - start
 
-    def read(self, start: int, stop: int, out: Array) -> None:
+    def _read(self, start: int, stop: int, out: Array) -> None:
         """Write the rows start … stop − 1 into out (stop − start, n)."""
         if start == stop:
             return
@@ -154,7 +149,7 @@ class SelectedRows:
         while row < end:
             n = min(step - row % step, end - row)  # up to where a piece of the source ends
             block = np.empty((n, self.shape[1]), self.dtype)
-            self.source.read(row, row + n, block)
+            self.source.read([(row, row + n)], block)
             chosen = self.mask[row : row + n]
             count = int(np.count_nonzero(chosen))
             np.compress(chosen, block, axis=0, out=out[done : done + count])
