@@ -17,6 +17,8 @@ __all__ = ["Standardizer"]
 METHODS = ("z-score", "whole", "min-max", "robust")
 #: Rows of X that are converted to float64 at a time.
 CHUNK_ROWS = 4096
+#: Numbers of X of which quartiles are found at a time: more of them are columns that lie apart.
+CHUNK_NUMBERS = 2**20
 
 
 class Standardizer:
@@ -186,12 +188,16 @@ def _minimum_and_range(rows: NDArray[Any], w: Weights, whole: bool) -> Statistic
 
 
 def _median_and_quartiles(rows: NDArray[Any], w: Weights, whole: bool) -> Statistics:
-    """Return median, distance of the quartiles, and median (n,)."""
-    numbers, shares = rows.astype(np.float64), np.array([0.25, 0.5, 0.75])
-    if w is None:
-        low, middle, high = np.quantile(numbers, shares, axis=0)
-    else:
-        low, middle, high = np.array([_weighted_quantiles(x, w, shares) for x in numbers.T]).T
+    """Return median, distance of the quartiles, and median (n,), some columns at a time."""
+    shares, n = np.array([0.25, 0.5, 0.75]), max(1, CHUNK_NUMBERS // len(rows))
+    found = []
+    for i in range(0, rows.shape[1], n):
+        numbers = rows[:, i : i + n].astype(np.float64)
+        if w is None:
+            found.append(np.quantile(numbers, shares, axis=0))
+        else:
+            found.append(np.array([_weighted_quantiles(x, w, shares) for x in numbers.T]).T)
+    low, middle, high = np.concatenate(found, axis=1)
     return middle, high - low, middle
 
 

@@ -23,7 +23,7 @@ from ..network import Network
 from . import held_out, settings
 from .fitted import Fitted
 from .held_out import HeldOut
-from .inputs import FLOAT_DTYPES, to_network_input, to_sklearn_input
+from .inputs import dtypes_of, to_network_input, to_sklearn_input
 from .networks import build_networks
 from .parameters import Parameters, restores_if_refused
 from .several import fit_networks, why_not_converged
@@ -106,10 +106,10 @@ class Perceptron(Fitted, Parameters):
         settings.check_unchanged(self, self._described, self.network_.dtype.name, call)
 
     def _check_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        """Return X (m, n) float, dense or sparse, and y, as scikit-learn checks them."""
+        """Return X (m, n) and y, as scikit-learn checks them; dense X is as it was given."""
         found: tuple[Any, Any] = validate_data(
             self, to_sklearn_input(X), to_sklearn_input(y, "y"), accept_sparse="csr",
-            dtype=FLOAT_DTYPES, multi_output=True, y_numeric=self._numeric, reset=reset,
+            dtype=dtypes_of(X), multi_output=True, y_numeric=self._numeric, reset=reset,
         )  # fmt: skip
         if self.scale is not None and issparse(found[0]):
             raise SettingError(
@@ -285,7 +285,7 @@ class Perceptron(Fitted, Parameters):
         check_is_fitted(self)
         X = to_sklearn_input(X)
         return to_network_input(
-            validate_data(self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, reset=False)
+            validate_data(self, X, accept_sparse="csr", dtype=dtypes_of(X), reset=False)
         )
 
     def __sklearn_tags__(self) -> Any:

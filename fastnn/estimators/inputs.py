@@ -10,8 +10,22 @@ from scipy.sparse import csr_array, issparse
 from fastnn._validation.arrays import array, numpy_convertible
 from fastnn._validation.iterables import check_no_iterable
 from fastnn.kernels.csr import SparseRows
+from fastnn.kernels.opcodes import READ
 
-FLOAT_DTYPES = (np.float64, np.float32)
+#: Of sparse X; what has another dtype becomes the first.
+SPARSE_DTYPES = (np.float64, np.float32)
+#: Of dense X, which stays as it lies: kernels convert it some rows at a time.
+DENSE_DTYPES = (np.float64, np.bool_, *READ)
+
+
+def dtypes_of(X: Any) -> Any:
+    """Return the dtypes that X may keep, for scikit-learn's check; others become float64."""
+    return SPARSE_DTYPES if issparse(X) else DENSE_DTYPES
+
+
+def network_dtype(X: Any) -> str:
+    """Return the dtype of a network for X: float32 where that is X's, else float64."""
+    return "float32" if X.dtype == np.float32 else "float64"
 
 
 def to_sklearn_input(values: Any, name: str = "X") -> Any:

@@ -20,12 +20,12 @@ from fastnn._validation import arguments
 from fastnn.kernels.views import biases, weights
 from fastnn.network import Network
 from fastnn.network.description import state_of
-from fastnn.network.prediction import log_probabilities
+from fastnn.network.prediction import log_probabilities, logits
 
 from ..errors import DataError, SettingError, ShapeError
 from ..layers import Dense
 from ..optimizers import LBFGS
-from .inputs import FLOAT_DTYPES, to_network_input, to_sklearn_input
+from .inputs import dtypes_of, to_network_input, to_sklearn_input
 from .labels import class_factors
 from .parameters import Estimator, restores_if_refused
 from .sklearn_callbacks import callback_bridges, with_callbacks
@@ -151,7 +151,7 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
         """
         l2 = self._l2()
         X, y = to_sklearn_input(X), to_sklearn_input(y, "y")
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOAT_DTYPES)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=dtypes_of(X))
         check_classification_targets(y)
         own = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         encoder = LabelEncoder()
@@ -239,12 +239,12 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
         """Return X (m, n) for the fitted network, checked."""
         check_is_fitted(self)
         X = to_sklearn_input(X)
-        return validate_data(self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, reset=False)
+        return validate_data(self, X, accept_sparse="csr", dtype=dtypes_of(X), reset=False)
 
     def decision_function(self, X: Any) -> Array:
         """Return logits (m,) for two classes, else (m, K), of rows X (m, n)."""
         X = self._check_X(X)
-        Z: Array = X @ self.coef_.T + self.intercept_
+        Z = logits(state_of(self.network_), to_network_input(X))
         return Z[:, 0] if Z.shape[1] == 1 else Z
 
     def predict_proba(self, X: Any) -> Array:

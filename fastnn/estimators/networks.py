@@ -13,6 +13,7 @@ from fastnn.network.description import perceptron, state_of
 
 from ..data import Standardizer
 from ..layers import Normalization
+from .inputs import network_dtype
 from .parameters import Parameters
 from .settings import HiddenLayers, check_loss_fits, parse_loss
 
@@ -30,8 +31,9 @@ def build_networks(
     """
     check_loss_fits(given, output)
     rng = check_random_state(given.random_state)
+    dtype = np.dtype(given.dtype or network_dtype(X))
     networks = [
-        _build_network(given, hidden, X.shape[1], K, output, np.dtype(given.dtype or X.dtype), rng)
+        _build_network(given, hidden, X.shape[1], K, output, dtype, rng)
         for _ in range(given.n_networks)
     ]
     if given.scale == "robust":

@@ -33,8 +33,9 @@ Array = np.ndarray[Any, Any]
 class MLPClassifier(ClassifierMixin, ClassifierInit, Perceptron):  # type: ignore[misc]
     """scikit-learn's multilayer perceptron for classes: change the import and keep the rest.
 
-    Parameters have scikit-learn's names, defaults and meanings; added are the following. Sparse
-    X is never made dense. Where it holds up to a sixteenth of its numbers, the first layer
+    Parameters have scikit-learn's names, defaults and meanings; added are the following. Dense X
+    of integers or floats of any width, in memory or mapped from a file, is read where it lies and
+    not converted as a whole; `early_stopping` alone copies rows. Sparse X is never made dense. Where it holds up to a sixteenth of its numbers, the first layer
     multiplies those alone; its sums run in another order than over dense X, so that results may
     differ in the last bits. Where it holds more, that is slower than to lay out one batch after
     the other, and the steps are those of dense X, bit for bit.

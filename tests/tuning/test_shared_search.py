@@ -25,6 +25,7 @@ from fastnn.errors import SettingError
 from fastnn.history import History
 from fastnn.tuning import parcel, pruning, workers
 from fastnn.tuning.claims import Claims
+from fastnn.tuning.plan import Plan
 from fastnn.tuning.trial import Objective
 
 optuna = pytest.importorskip("optuna")
@@ -88,44 +89,37 @@ class TestProcesses:
     @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
     def test_what_a_killed_one_claimed_is_taken_over(self, tmp_path):
         process = start(tmp_path / "a", tmp_path / "pids", "stuck")
-        pids = []
+        workers, seen = [], []
 
         def begun():
-            pids[:] = [int(p.name) for p in (tmp_path / "pids").iterdir()]
-            return len(pids) == 2
-
-        shared.until(begun)
-        assert not Claims(str(tmp_path / "a")).take(0)
-        seen = []
+            workers[:] = [int(p.name) for p in (tmp_path / "pids").iterdir()]
+            return len(workers) == 2
 
         def kill(trial):
             seen.append(trial["number"])
             if len(seen) == 8:  # the last that depends on none of those which the other one has
                 process.kill()
 
-        assert search(study=tmp_path / "a", callbacks=[kill]).trials == alone()
-        assert sorted(seen) == list(range(24))
-        process.communicate()
-        shared.until(lambda: not any(map(lives, pids)))  # workers end with their parent
+        try:
+            shared.until(begun)
+            assert not Claims(str(tmp_path / "a")).take(0)
+            assert search(study=tmp_path / "a", callbacks=[kill]).trials == alone()
+            assert sorted(seen) == list(range(24))
+            process.communicate(
+                timeout=100
+            )  # workers, which write there too, end with their parent
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
+            for pid in workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     @pytest.mark.slow
     def test_a_pool_finds_the_same(self, tmp_path):
         assert search(processes=2, study=tmp_path / "a").trials == alone()
         assert any(t["state"] == "pruned" for t in alone())
-
-
-def lives(pid):
-    """Return whether a process runs; one that nobody waited for does not."""
-    stat = Path(f"/proc/{pid}/stat")
-    if stat.parent.parent.is_dir() and stat.parent.parent.joinpath("self").exists():
-        with contextlib.suppress(OSError):
-            return stat.read_text().rpartition(")")[2].split()[0] != "Z"
-        return False
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
 
 
 class Far(Executor):
@@ -350,6 +344,18 @@ class TestPruning:
                 assert callback(None, history) == trial.should_prune()
             assert callback.curve == dict(enumerate(values))
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
+
+    @pytest.mark.parametrize(
+        ("number", "prune", "refine", "needs"),
+        [(0, True, True, 0), (9, True, True, 0), (10, True, True, 5), (19, True, True, 9),
+         (20, True, True, 20), (39, True, True, 20), (39, True, False, 19), (19, False, True, 0),
+         (20, False, True, 20), (39, False, False, 0)],
+    )  # fmt: skip
+    def test_what_a_trial_waits_for(self, number, prune, refine, needs):
+        objective = Objective(shared.make, 0, 0, shared.SPACE, 1, {}, "cost", (), 0, prune)
+        plan = Plan(objective, 40, refine)
+        assert plan.is_ready(number, dict.fromkeys(range(needs)))
+        assert not needs or not plan.is_ready(number, dict.fromkeys(range(needs - 1)))
 
     @pytest.mark.medium
     def test_curves_are_kept_for_later_searches(self, tmp_path):
