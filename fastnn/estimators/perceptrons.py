@@ -34,11 +34,9 @@ class MLPClassifier(ClassifierMixin, ClassifierInit, Perceptron):  # type: ignor
     """scikit-learn's multilayer perceptron for classes: change the import and keep the rest.
 
     Parameters have scikit-learn's names, defaults and meanings; added are the following. Dense X
-    of integers or floats of any width, in memory or mapped from a file, is read where it lies and
-    not converted as a whole; `early_stopping` alone copies rows. Sparse X is never made dense. Where it holds up to a sixteenth of its numbers, the first layer
-    multiplies those alone; its sums run in another order than over dense X, so that results may
-    differ in the last bits. Where it holds more, that is slower than to lay out one batch after
-    the other, and the steps are those of dense X, bit for bit.
+    of any numbers is read where it lies. Sparse X is never made dense. Where up to a sixteenth of
+    its numbers are not zero, the first layer multiplies those alone, in sums of another order than
+    over dense X; where more are, the steps are those of dense X, bit for bit.
 
     Parameters
     ----------

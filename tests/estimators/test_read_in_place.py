@@ -7,7 +7,7 @@ import pytest
 from fastnn.kernels.opcodes import READ
 
 import fastnn
-from fastnn import LogisticRegression, MLPClassifier, MLPRegressor, Network
+from fastnn import LogisticRegression, MLPClassifier, MLPRegressor
 from fastnn.data import scaling
 from fastnn.training import prepare_data
 
@@ -16,6 +16,9 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+
+from fastnn.estimators import base, logistic
+from fastnn.estimators.inputs import to_network_input
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 DIGITS, LABELS = load_digits(return_X_y=True)
@@ -42,23 +45,15 @@ def lay(X, how, folder):
 
 @pytest.fixture
 def seen(monkeypatch):
-    """The X of every fit and prediction of a network."""
+    """The X that networks were given, in every fit and prediction."""
     found = []
 
-    def spy(owner, name, place):
-        real = getattr(owner, name)
+    def given(X):
+        found.append(to_network_input(X))
+        return found[-1]
 
-        def called(*arguments, **settings):
-            found.append(arguments[place])
-            return real(*arguments, **settings)
-
-        monkeypatch.setattr(owner, name, called)
-
-    spy(Network, "fit", 1)
-    spy(Network, "predict_proba", 1)
-    for module in (fastnn.estimators.perceptrons, fastnn.estimators.logistic):
-        for name in {"outputs", "logits", "log_probabilities"} & set(vars(module)):
-            spy(module, name, 1)
+    for module in (base, logistic):
+        monkeypatch.setattr(module, "to_network_input", given)
     return found
 
 
