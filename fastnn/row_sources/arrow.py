@@ -58,28 +58,22 @@ class ArrowRows(RowSource):
 
     def check_unchanged(self) -> None:
         """Refuse files that have changed."""
-        for path in self._states:
-            self._check_file(path)
+        for path, before in self._states.items():
+            try:
+                now = FileState.of(os.stat(path))
+            except FileNotFoundError as error:
+                raise DataError(f"{self.name} lies in the file '{path}', which is gone") from error
+            check_same_file(path, before, now, self.name)
 
     def close(self) -> None:
         """Let go of batches that were not read to their end."""
         self._next, self._batches = (-1, -1), iter(())
-
-    def _check_file(self, path: str) -> None:
-        """Refuse a file that has changed."""
-        try:
-            now = FileState.of(os.stat(path))
-        except FileNotFoundError as error:
-            raise DataError(f"{self.name} lies in the file '{path}', which is gone") from error
-        check_same_file(path, self._states[path], now, self.name)
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
         place = start
         while place < stop:
             k = bisect_right(self._begins, place) - 1
             end = min(stop, self._begins[k + 1])
-            if path := self._pieces[k].path:
-                self._check_file(path)
             self._fill_from(k, place, out[place - start : end - start])
             place = end
 

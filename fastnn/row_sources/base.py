@@ -43,8 +43,8 @@ class Part(NamedTuple):
 class RowSource:
     """Rows (m, n) outside memory, or in the memory of another library; `read` gives some of them.
 
-    One call at a time may come from any thread. A subclass implements `_fill`, which checks that
-    what it reads is unchanged, and where it holds a file or threads `check_unchanged` and `close`.
+    One call at a time may come from any thread. A subclass implements `_fill`, and where it holds a
+    file or threads `check_unchanged` and `close`.
 
     Parameters
     ----------
@@ -133,6 +133,7 @@ class RowSource:
 
     def _fill_parts(self, parts: Sequence[Part]) -> None:
         """Write the rows of all parts; each holds one at least."""
+        self.check_unchanged()
         for start, stop, out in parts:
             with self._explaining(start, stop):
                 self._fill(start, stop, out)

@@ -31,7 +31,6 @@ class ContiguousRows(RowSource):
         self._file.close()
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
-        self.check_unchanged()
         if self._stored == self.dtype:
             self._read(start, out)
             return

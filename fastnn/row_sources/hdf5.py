@@ -62,7 +62,6 @@ class LibraryRows(SlicedRows):
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
         """Write rows into out, by the library itself where they need no conversion."""
-        self.check_unchanged()
         if self.rows.dtype == self.dtype:
             self.rows.read_direct(out.reshape(-1, *self.rows.shape[1:]), np.s_[start:stop])
         else:

@@ -40,7 +40,6 @@ class SlicedRows(RowSource):
             )
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
-        self.check_unchanged()
         step = self._block_rows
         for a in range(start, stop, step):
             b = min(a + step, stop)
