@@ -16,7 +16,7 @@ from fastnn.layers import Activation as ActivationLayer
 from fastnn.layers import BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
 from fastnn.losses import Loss
 
-from .program import Program
+from .program import BATCHNORM, DENSE, Program
 
 MIN_FEATURES_IN_BLOCKS = 64  # features from which on a first layer may read X block by block
 MAX_UNITS_IN_BLOCKS = 32  # units up to which it does; turning a block costs as much as 30 units
@@ -129,17 +129,18 @@ def _round_to_cache_lines(size: int, dtype: np.dtype[Any]) -> int:
 
 def place_parameters(ops: Array, dtype: np.dtype[Any]) -> tuple[int, int]:
     """Set the offsets in theta of every W, then of every b, γ and β; return the ends of both."""
-    end = 0
-    for op in ops:
-        if op["kind"] == Kind.DENSE:
-            op["W"], end = end, end + _round_to_cache_lines(int(op["n_in"] * op["n_out"]), dtype)
+    kinds, widths, biases = (ops[name].tolist() for name in ("kind", "n_out", "b"))
+    W, b, end = ops["W"], ops["b"], 0
+    for i, (kind, n_in) in enumerate(zip(kinds, ops["n_in"].tolist(), strict=True)):
+        if kind == DENSE:
+            W[i], end = end, end + _round_to_cache_lines(n_in * widths[i], dtype)
     n_decayed = end
-    for op in ops:
-        n = _round_to_cache_lines(int(op["n_out"]), dtype)
-        if op["kind"] == Kind.BATCHNORM:
-            op["W"], end = end, end + n
-        if op["b"] >= 0:
-            op["b"], end = end, end + n
+    for i, kind in enumerate(kinds):
+        n = _round_to_cache_lines(widths[i], dtype)
+        if kind == BATCHNORM:
+            W[i], end = end, end + n
+        if biases[i] >= 0:
+            b[i], end = end, end + n
     return n_decayed, end
 
 
@@ -154,31 +155,34 @@ def _reads_input_in_blocks(op: Any) -> bool:
 
 def place_outputs(ops: Array) -> None:
     """Set the offsets in the workspace of every A, and of every Z that a derivative needs."""
-    end = 0
+    kinds, codes, widths = (ops[name].tolist() for name in ("kind", "code", "n_out"))
+    A, Z, end = ops["A"], ops["Z"], 0
     if _reads_input_in_blocks(ops[1]):
-        ops[0]["A"] = -1
+        A[0] = -1
     else:
-        ops[0]["A"], end = 0, int(ops[0]["n_out"])
-    for op in ops[1:-1]:
-        op["A"], end = end, end + int(op["n_out"])
-        op["Z"] = op["A"]
-        if op["kind"] == Kind.DENSE and op["code"] in NEEDS_Z:
-            op["Z"], end = end, end + int(op["n_out"])
+        A[0], end = 0, widths[0]
+    for i in range(1, len(ops) - 1):
+        A[i] = Z[i] = end
+        end += widths[i]
+        if kinds[i] == DENSE and codes[i] in NEEDS_Z:
+            Z[i], end = end, end + widths[i]
 
 
 def _place_state(ops: Array) -> int:
     """Set the offsets of all statistics in the state, the input's first; return its length."""
     end = 3 * int(ops[0]["stats"])
-    for op in ops:
-        if op["kind"] == Kind.BATCHNORM:
-            op["state"], end = end, end + 4 * int(op["n_out"])
+    for i, kind in enumerate(ops["kind"].tolist()):
+        if kind == BATCHNORM:
+            ops["state"][i], end = end, end + 4 * int(ops["n_out"][i])
     return end
 
 
 def lower(layers: Sequence[Layer], n_in: int, loss: Loss, dtype: np.dtype[Any]) -> Program:
     """Return the program of these layers for n_in features: parameters zero, no scaling yet."""
     op_rows, output_rows, names = _op_rows(layers, n_in, loss)
-    ops = np.array(op_rows)
+    ops = np.empty(len(op_rows), OP)  # np.array would compare the fields of all rows first
+    for i, op in enumerate(op_rows):
+        ops[i] = op
     n_decayed, end = place_parameters(ops, dtype)
     place_outputs(ops)
     theta, grad = aligned_zeros(end, dtype), aligned_zeros(end, dtype)
@@ -205,8 +209,7 @@ def initialize(
         W = views[f"W{number}"]
         drawer = initializers.resolve(layer.init if layer.init is not None else init)
         W[...] = drawer.draw(np.random.default_rng([seed, number]), *W.shape)
-    for op in program.ops:
-        if op["kind"] == Kind.BATCHNORM:
-            scales(program.theta, op)[0][...] = 1
-            for i, values in enumerate(moments(program.state, op)):
-                values[...] = i % 2  # means 0, variances 1
+    for op in program.ops[program.ops["kind"] == BATCHNORM]:
+        scales(program.theta, op)[0][...] = 1
+        for i, values in enumerate(moments(program.state, op)):
+            values[...] = i % 2  # means 0, variances 1

@@ -21,6 +21,9 @@ from fastnn.kernels.opcodes import OP, SETTINGS, Activation, Kind
 from fastnn.kernels.views import aligned_zeros, biases, scales, statistics, weights
 
 Array = np.ndarray[Any, Any]
+#: Members as plain numbers: looking one up in its enumeration takes longer than comparing it.
+DENSE, BATCHNORM = int(Kind.DENSE), int(Kind.BATCHNORM)
+SETTING_NAMES = SETTINGS.names or ()
 
 
 def aligned_copy(vector: Array) -> Array:
@@ -187,13 +190,14 @@ class Program:
 
     def views(self, vector: Array) -> dict[str, Array]:
         """Return W, b, γ, β (or their gradients) by name, views of theta (or grad)."""
-        dense = [op for op in self.ops if op["kind"] == Kind.DENSE]
+        kinds = self.ops["kind"].tolist()
+        dense = [op for op, kind in zip(self.ops, kinds, strict=True) if kind == DENSE]
         found: dict[str, Array] = {}
         for number, op in enumerate(dense, start=1):
             found[f"W{number}"] = weights(vector, op)
             if op["b"] >= 0:
                 found[f"b{number}"] = biases(vector, op)
-        norms = [op for op in self.ops if op["kind"] == Kind.BATCHNORM]
+        norms = [op for op, kind in zip(self.ops, kinds, strict=True) if kind == BATCHNORM]
         for number, op in enumerate(norms, start=1):
             found[f"gamma{number}"], found[f"beta{number}"] = scales(vector, op)
         return found
@@ -205,11 +209,11 @@ class Program:
 
     def settings(self, **values: float) -> Array:
         """Return one SETTINGS row of these values, zero elsewhere."""
-        settings = np.zeros((), SETTINGS)
-        settings["decay"] = self.n_decayed
-        for name, value in values.items():
-            settings[name] = value
-        return settings
+        values = {"decay": self.n_decayed, **values}
+        row = tuple(values.pop(name, 0) for name in SETTING_NAMES)
+        if values:
+            raise KeyError(f"no setting is called {', '.join(values)}")
+        return np.array(row, SETTINGS)
 
     def scale_inputs(self, shift: Array, factor: Array) -> None:
         """Set the statistics of the INPUT row: A = (X − shift) factor + offset."""

@@ -209,10 +209,11 @@ class Network(UsableNetwork):
         """Refuse settings that do not suit the data of a fit."""
         watchers = [*callbacks, config.schedule] if config.schedule else list(callbacks)
         validate_monitors(watchers, self._state.classifies, names, data.validation)
-        scored = (data.train, "training")
-        if data.validation is not None:
-            scored = (data.validation, "validation")
-        validate_metrics(self.layers, names, *scored)
+        if names:
+            scored = (data.train, "training")
+            if data.validation is not None:
+                scored = (data.validation, "validation")
+            validate_metrics(self.layers, names, *scored)
         validate_batch_size(self.layers, data.shape[0], config)
         validate_epsilon(config, self.dtype)
 
