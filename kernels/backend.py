@@ -17,7 +17,7 @@ import numpy as np
 from .custom_methods import CustomMethod
 from .custom_ops import CustomOp
 from .opcodes import Activation, Kind, Loss, Method, require_all
-from .records import Batch, Examples, FitArrays, FitLog, StepNumbers
+from .records import Batch, Examples, FitArrays, FitLog, Shards, StepNumbers
 
 Array = np.ndarray[Any, Any]
 
@@ -209,6 +209,20 @@ class Backend(ABC):
         some rows alone. An empty validation.X is not scored. rates (stop−start,); log, out. A step
         that could leave the dtype's range is not taken and ends the run; a validation cost that is
         not finite ends it after its epoch.
+        """
+
+    @abstractmethod
+    def run_sharded(
+        self, ops: Array, arrays: FitArrays, work: Any, train: Batch, settings: Any, rates: Array,
+        log: FitLog, start: int, stop: int, shards: Shards,
+    ) -> int:  # fmt: skip
+        """Take the steps start … stop−1 of a fit whose batches are cut into shards.
+
+        Like `run`, without validation examples; `work` is memory for steps over one shard. Gradient
+        and cost of a batch are sums over its shards, by the tree of `sharding.tree`, whoever
+        computes them: this process adds up its own and calls `shards.reduce`, which adds the
+        others'. The run ends early where that wants it to, a `sharding.Wish`. arrays.grad is not
+        used: the gradient stands in shards.sums[0].
         """
 
     @abstractmethod

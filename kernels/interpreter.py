@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from . import gradient_check, overflow_guard
+from . import gradient_check, overflow_guard, sharding
 from .backend import ActivationOps, Backend, LossOps, accept_input, one_thread
 from .custom_activations import pair
 from .custom_methods import take_step
 from .custom_ops import FIRST, loss_pair
 from .opcodes import WIDE, Activation, Kind, Loss, Method, Mode
-from .records import Batch, Examples, FitArrays, FitLog, StepNumbers
+from .records import Batch, Examples, FitArrays, FitLog, Shards, StepNumbers
 from .views import biases, moments, scales, statistics, weights
 
 Array = np.ndarray[Any, Any]
@@ -151,13 +151,25 @@ class Interpreter(Backend):
                 self.shuffle(order, int(settings["seed"]), number)
             own = slice(k * batch, (k + 1) * batch)
             rows = train._replace(row_indices=order[own], numbers=train.numbers[own])
-            if not self._step(ops, arrays, work, rows, settings, rates, log, number, step - start):
+            found = self.gradient(
+                ops, arrays.theta, arrays.grad, arrays.state, work, rows, settings, number
+            )
+            if not self.take_step(ops, arrays, found, settings, rates, log, step - start):
                 return step
             if k == steps - 1 and validation.X.shape[0]:
                 log.epochs[epoch] = self.evaluate(ops, arrays.theta, arrays.state, *validation)
                 if not np.isfinite(log.epochs[epoch, 0]):
                     return step + 1
         return stop
+
+    def run_sharded(
+        self, ops: Array, arrays: FitArrays, work: Any, train: Batch, settings: Any, rates: Array,
+        log: FitLog, start: int, stop: int, shards: Shards,
+    ) -> int:  # fmt: skip
+        """Take the steps start … stop−1 of a fit whose batches are cut into shards."""
+        return sharding.interpret_sharded(
+            self, ops, arrays, train, settings, rates, log, start, stop, shards
+        )
 
     def gradient_check(
         self, ops: Array, theta: Array, state: Array, examples: Examples, settings: Any,
@@ -166,25 +178,27 @@ class Interpreter(Backend):
         """Write out = (J(θ + εe) − J(θ − εe)) / 2ε for θ[indices].   out, indices (k,)."""
         gradient_check.by_each(self, ops, theta, state, examples, settings, epsilon, indices, out)
 
-    def _step(
-        self, ops: Array, arrays: FitArrays, work: Any, batch: Batch, settings: Any, rates: Array,
-        log: FitLog, epoch: int, i: int,
+    def take_step(
+        self, ops: Array, arrays: FitArrays, found: tuple[float, float, float], settings: Any,
+        rates: Array, log: FitLog, i: int,
     ) -> bool:  # fmt: skip
-        """Take the i-th step of a run and log it; False, and nothing moved, if it is not safe."""
-        theta, grad, _, state = arrays
+        """Take the i-th step of a run and log it; False, and nothing moved, if it is not safe.
+
+        found: what `gradient` has returned, which has written arrays.grad.
+        """
+        theta, grad, _, _ = arrays
         rate = float(rates[i])
-        result = self.gradient(ops, theta, grad, state, work, batch, settings, epoch)
         after = before = float(log.steps[i - 1, 3] if i else settings["average"])
-        if result[2] > 0:
+        if found[2] > 0:
             peak, t = self.largest(grad), int(log.counters[0]) + 1
             single = theta.itemsize == 4
-            if not overflow_guard.safe(settings, single, rate, result[0], peak, before):
+            if not overflow_guard.safe(settings, single, rate, found[0], peak, before):
                 return False
             log.counters[0], after = t, overflow_guard.bound(settings, rate, peak, before)
             if not self.update(ops, arrays, settings, rate, t):
                 log.counters[0] = t - 1
                 return False
-        log.steps[i] = *result, after
+        log.steps[i] = *found, after
         return True
 
     def _activation(self, op: Any) -> ActivationOps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +48,21 @@ class FitLog(NamedTuple):
     steps: Array  # (steps, 4): cost, Σ w of right examples, Σ w, and a bound of |v| after the step
     epochs: Array  # (epochs, 2): cost and share of right examples of the validation examples
     counters: Array  # (2,) int64: [0] counts the updates ever made, [1] is scratch
+
+
+class Shards(NamedTuple):
+    """How a fit cuts its batches, which shards this process computes, and who adds up all of them.
+
+    Between `sums` and `losses` of this process and those of others stands `reduce`: it is called
+    when this process has added up what it can, and returns an entry of `Wish`.
+    """
+
+    n_shards: int  # of a batch
+    first: int  # the first one of this process
+    merges: tuple[int, ...]  # for each of its shards: sums of two vectors that follow it
+    sums: Array  # (depth, p) zeros at first; sums[0] is the gradient of the batch in the end
+    losses: Array  # (n_shards, 2) float64: share of the cost and hits of each shard
+    reduce: Callable[[], int] | None = None  # None: this process computes all shards
 
 
 class StepNumbers(NamedTuple):

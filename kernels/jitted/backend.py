@@ -28,6 +28,12 @@ class Compiled(Backend):
     compile_all = staticmethod(tables.provide_all)
     count_kept = staticmethod(tables.count_ready)
 
+    def run_sharded(self, *args):
+        """See `Backend.run_sharded`, whose arguments these are."""
+        from .execution import sharded_fit  # only fits with shards need it
+
+        return sharded_fit.run_sharded(*args)
+
     def rule_error(self, method, samples, values):
         """See `Backend.rule_error`. Custom methods are always compiled, so Numba is imported."""
         if reason := source.no_compiler():

@@ -96,6 +96,18 @@ class Validation(NamedTuple):
     block_losses: Array  # (blocks, 3) float64: (cost, hits, Σ w) of each block of ld examples
 
 
+class Sharding(NamedTuple):
+    """The shards of a batch that this process computes, and how all of them are added up."""
+
+    n_shards: int  # shards that each batch is cut into, by all processes together
+    first: int  # the first shard of this process
+    merges: Array  # (own shards,) int64: sums of two vectors that follow each of its shards
+    losses: Array  # (n_shards, 2) float64: share of the cost and hits of each shard
+    # (1,) int64: what `reduce` returned; all threads read it.
+    status: Array
+    reduce: int  # address of a C function of no arguments that returns an int64; 0: none
+
+
 class BatchNorm(NamedTuple):
     """The operands of batch normalisation, A = γ (X − μ) / √(σ² + ε) + β, one number a unit."""
 
@@ -242,6 +254,7 @@ FIELDS = {
     Scaling: "f f",
     Batch: "X F2 F1 I1 I1",
     Validation: "Batch D2",
+    Sharding: "i i I1 D2 I1 i",
     StepNumbers: "i f f f f f f i",
     FitLog: "D2 D2 I1",
 }

@@ -14,4 +14,12 @@ from .ops import (  # noqa: F401
     optimizers,
     random,
 )
-from .step import custom_update, gradient, gradient_check, loop, single_row, update  # noqa: F401
+from .step import (  # noqa: F401
+    custom_update,
+    gradient,
+    gradient_check,
+    loop,
+    sharded_loop,
+    single_row,
+    update,
+)

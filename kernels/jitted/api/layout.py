@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ...custom_methods import traits_of
+
 
 def check_alike(first, *others):
     """Raise ValueError unless all arrays `others` have the shape and dtype of the array `first`."""
@@ -113,3 +115,14 @@ def as_one_row(*arrays):
     if all(a.flags.c_contiguous and a.flags.writeable for a in arrays):
         return [a.reshape(1, -1) for a in arrays]
     return None
+
+
+def check_fit(ops, arrays, train, validation, settings, log):
+    """Raise an error if the arrays of a fit do not belong together; arguments as in its `run`."""
+    X, Y, w, order, numbers = train
+    check_examples(ops, arrays.theta, arrays.slots, ((X, Y, w), validation))
+    check_shape(order, len(X) if settings["shuffle"] else len(order), like=log.counters)
+    check_alike(order, numbers)
+    method = int(settings["method"])
+    if len(arrays.slots) < traits_of(method).slots:
+        raise ValueError(f"{len(arrays.slots)} slots are too few for the optimiser {method}")

@@ -169,3 +169,14 @@ def load(typingctx, address, index, dtype):
         return _half_to_single(builder, value) if half else value
 
     return (types.float32 if half else number)(types.intp, types.intp, dtype), codegen
+
+
+@intrinsic
+def call_address(typingctx, address):
+    """Call the C function at `address` (int64), which takes nothing; return its int64."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(ir.IntType(64), [])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [])
+
+    return types.int64(types.intp), codegen

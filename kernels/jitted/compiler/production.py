@@ -11,10 +11,12 @@ from .announce import announce
 from .parallel_compile import started_helpers
 
 #: Requirements of kernels without which a prediction does.
-_LATE = frozenset({"training", "blocks", "update", "complete", "clip", "penalty", "finish", "fit"})
+_LATE = frozenset(
+    {"training", "blocks", "update", "complete", "clip", "penalty", "finish", "fit", "sharded"}
+)
 FORWARD_PASS, TRAINING = "forward pass", "training"  # what objects are for, as progress names it
 #: Modules whose kernels take the longest to compile, more than a second.
-_LONG = ("step.backward.", "step.loop.", "step.update.")
+_LONG = ("step.backward.", "step.loop.", "step.sharded_loop.", "step.update.")
 
 
 def _part(name, requires):

@@ -12,12 +12,11 @@ from functools import lru_cache
 import numpy as np
 
 from ...backend import accept_input, one_thread
-from ...custom_methods import traits_of
 from ...custom_ops import FIRST
 from ...opcodes import OP, Kind
 from ...records import Batch, FitLog
 from ...views import statistics
-from ..api.layout import check_alike, check_examples, check_shape
+from ..api.layout import check_alike, check_examples, check_fit
 from ..api.matrix_ops import standardize
 from ..api.vector_ops import penalty
 from ..first_layer.input_descriptor import InputKind
@@ -87,7 +86,7 @@ def multiplications(ops):
     return int((dense["n_in"] * dense["n_out"]).sum())
 
 
-def _n_threads(ops, examples, times, threads, parts=1):
+def count_threads(ops, examples, times, threads, parts=1):
     """Return how many threads, at least 1, work on `times` passes of `examples` examples each.
 
     ops: the op table (rows,). For a gradient, `examples` is three times the number of examples.
@@ -144,7 +143,7 @@ def _forward_workspace(mode, m, dtype, threads):
     is_int8 = mode.X.kind >= InputKind.INT8_PACKED
     rows = min(m, BYTE_ROWS_PER_BLOCK if is_int8 else ROWS_PER_BLOCK)
     plan = plan_unblocked(mode.ops.tobytes(), rows, dtype.itemsize)
-    n_threads = _n_threads(mode.ops, rows, m / max(rows, 1), threads, m // plan.ld)
+    n_threads = count_threads(mode.ops, rows, m / max(rows, 1), threads, m // plan.ld)
     buffer = scratch(n_threads * (plan.floats_shared + plan.floats_per_thread), dtype)
     return Workspace(buffer, plan.ld, plan.offsets), n_threads
 
@@ -215,7 +214,7 @@ def gradient(ops, theta, grad, state, work, batch, settings, epoch):
     check_examples(ops, theta, None, ((X, Y, w),), row_indices)
     check_alike(row_indices, numbers)
     mode = select_input_mode(ops, state, X, theta.dtype, m)
-    n_threads = _n_threads(mode.ops, 3 * m, 1, lambda: int(settings["threads"]))
+    n_threads = count_threads(mode.ops, 3 * m, 1, lambda: int(settings["threads"]))
     workspace, group_losses, _ = layout(mode.ops, m, theta.dtype, X, n_threads)
     step_log = np.zeros(3)
     required_kernels = mode.required_kernels | required_for_groups(group_losses)
@@ -266,13 +265,8 @@ def run(ops, arrays, work, train, validation, settings, rates, log, start, stop)
     (stop − start,): learning rates; log: the FitLog, written.
     """
     theta, grad, slots, state = arrays
-    (X, Y, w, order, numbers), (X_val, Y_val, w_val) = train, validation
-    check_examples(ops, theta, slots, ((X, Y, w), validation))
-    check_shape(order, len(X) if settings["shuffle"] else len(order), like=log.counters)
-    check_alike(order, numbers)
-    method = int(settings["method"])
-    if len(slots) < traits_of(method).slots:
-        raise ValueError(f"{len(slots)} slots are too few for the optimiser {method}")
+    (X, _, _, order, _), (X_val, Y_val, w_val) = train, validation
+    check_fit(ops, arrays, train, validation, settings, log)
     batch = min(int(settings["batch_size"]), len(X))
     mode = select_input_mode(ops, state, X, theta.dtype, batch)
     held_out = describe_mode(mode.ops, state, X_val, theta.dtype, batch)
@@ -293,6 +287,6 @@ def run(ops, arrays, work, train, validation, settings, rates, log, start, stop)
         Model(mode.ops, theta, state), grad, slots, workspace, group_losses,
         train._replace(X=mode.X), validation, settings.reshape(1), rates, log, start, stop,
     )  # fmt: skip
-    n_threads = _n_threads(mode.ops, 3 * batch, stop - start, lambda: int(settings["threads"]))
+    n_threads = count_threads(mode.ops, 3 * batch, stop - start, lambda: int(settings["threads"]))
     run_steps = entry_point("step.loop.run_steps", theta.dtype)
     return run_parallel(run_steps, args, min(n_threads, capacity))

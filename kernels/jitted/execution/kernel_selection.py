@@ -1,8 +1,9 @@
 """Which indirect kernels a call requires, from its purpose, op table, settings and data.
 
-A purpose is "single" (the prediction of one example), "predict", "evaluate", "gradient" or "fit".
-A requirement is a name that kernels are defined with, like "clip" or "activation tanh"; a kernel is
-compiled only once a call lists its requirement. The functions return sets of requirements.
+A purpose is "single" (the prediction of one example), "predict", "evaluate", "gradient", "fit" or
+"sharded" (a fit whose batches are cut into shards). A requirement is a name that kernels are
+defined with, like "clip" or "activation tanh"; a kernel is compiled only once a call lists its
+requirement. The functions return sets of requirements.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ..requirements import (
 )
 from ..step.fusion import relu_rows_below
 
+FITS = ("fit", "sharded")  # purposes of calls that take steps
 #: For each kind of op row that compiled programs can run, the requirement that it adds to the
 #: requirements of all programs; None: it adds none.
 KINDS = {
@@ -41,8 +43,8 @@ def _for_rows(ops, purpose):
     """Return the set of requirements of the op rows that a call computes, without the INPUT op row.
 
     ops: the op table (rows,); purpose: "single" (prediction of one example), "predict", "evaluate",
-    "gradient" or "fit". The first two compute up to the last layer, the others up to the op row
-    whose output the loss reads.
+    "gradient" or one of FITS. The first two compute up to the last layer, the others up to the op
+    row whose output the loss reads.
     """
     last = len(ops) - 2 if purpose in ("single", "predict") else int(ops["source"][-1])
     required_kernels = set()
@@ -147,15 +149,15 @@ def kernel_ptrs_of(ops, dtype, purpose, required_kernels=(), settings=None):
     """Return the kernel pointers (kernels,) int64 for a call, with all kernels that it requires.
 
     ops: the op table (rows,); dtype: the network's; purpose: "single" (prediction of one example),
-    "predict", "evaluate", "gradient" or "fit"; required_kernels: a set of requirements that do not
-    follow from the other arguments, like those of the kernels that read X; settings: an element of
-    dtype SETTINGS for a gradient, an update or a fit, else None. settings["threads"] is how many
-    processes may compile at the same time.
+    "predict", "evaluate", "gradient" or one of FITS; required_kernels: a set of requirements that
+    do not follow from the other arguments, like those of the kernels that read X; settings: an
+    element of dtype SETTINGS for a gradient, an update or a fit, else None. settings["threads"] is
+    how many processes may compile at the same time.
     """
     wishes = set() if settings is None else _for_settings(settings)
-    if purpose != "fit":
+    if purpose not in FITS:
         wishes &= {"penalty"}
-    if purpose in ("evaluate", "gradient", "fit"):  # here, for a name can get another custom loss
+    if purpose in ("evaluate", "gradient", *FITS):  # here, for a name can get another custom loss
         wishes |= {"cost", of_loss(int(ops["code"][-1]))}
     processes = 1 if settings is None else int(settings["threads"])
     required_kernels = frozenset(wishes).union(required_kernels)
@@ -167,18 +169,18 @@ def _kernel_ptrs(ops, dtype, purpose, required_kernels, processes):
     """Return the kernel pointers (kernels,) int64 for a call; `lru_cache` needs hashable arguments.
 
     ops: the op table as bytes; dtype: the network's; purpose: "single" (prediction of one example),
-    "predict", "evaluate", "gradient" or "fit"; required_kernels: frozenset of the requirements that
-    follow from X, from the settings and from the loss; processes: how many may compile at the same
-    time.
+    "predict", "evaluate", "gradient" or one of FITS; required_kernels: frozenset of the
+    requirements that follow from X, from the settings and from the loss; processes: how many may
+    compile at the same time.
     """
     ops = np.frombuffer(ops, OP)
     required = _for_rows(ops, purpose).union(required_kernels)
     required |= {"row"} if purpose == "single" else _for_batches(ops)
-    if purpose in ("gradient", "fit"):
+    if purpose in ("gradient", *FITS):
         required |= _for_gradients(ops) | set(map(in_training, required))
     ahead = set()
-    if purpose == "fit":
-        required |= _for_updates(ops) | {"fit"}
+    if purpose in FITS:
+        required |= _for_updates(ops) | {purpose}
         ahead = _for_rows(ops, "predict") | {"predict"}  # a prediction follows most fits
     if purpose == "predict":
         required.add("predict")

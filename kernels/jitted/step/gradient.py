@@ -109,7 +109,7 @@ def block_gradient(
 
 
 @inlined
-def _add(y, x, team):
+def add_vector(y, x, team):
     """y[i] ← y[i] + x[i] for all i.   x, y (p,). Threads take chunks of CHUNK numbers in turn."""
     for i in range(team.tid * CHUNK, y.size, team.n_threads * CHUNK):
         n = min(CHUNK, y.size - i)
@@ -172,7 +172,7 @@ def group_gradient(kernel_ptrs, model, summed, workspace, batch, total, phase, l
             loss_hits, team,
         )  # fmt: skip
         if j > 0:
-            _add(summed, block_grad, team)
+            add_vector(summed, block_grad, team)
         if team.tid == 0:
             cost, hits = cost + loss_hits[0], hits + loss_hits[1]
     if team.tid == 0:
@@ -221,7 +221,7 @@ def blocked_gradient(kernel_ptrs, model, grad, workspace, batch, total, phase, g
             view_row(group_losses, group, 0, 2), alone,
         )  # fmt: skip
         if n_threads == 1 and group > 0:
-            _add(grad, summed, alone)
+            add_vector(grad, summed, alone)
     if n_threads > 1:
         barrier_wait(team)
         _sum_groups(buffer, groups, stride, grad, team)

@@ -153,7 +153,7 @@ def _epoch_score_is_finite(kernel_ptrs, model, workspace, validation, epoch, log
 
 
 @inlined
-def _batch(examples, k, size):
+def step_batch(examples, k, size):
     """Return the Batch of the examples k · size … of a Batch: `size` of them, the last ones fewer.
 
     k: index of a step in its epoch.
@@ -165,7 +165,7 @@ def _batch(examples, k, size):
 
 
 @inlined
-def _update(kernel_ptrs, model, grad, slots, workspace, settings, rate, penalty, log, team):
+def update_checked(kernel_ptrs, model, grad, slots, workspace, settings, rate, penalty, log, team):
     """Take step number log.counters[0]; log.counters[1] ← 0 if a custom method's is not finite.
 
     Arguments as in `update_parameters`; log: a FitLog. The team works on the whole step.
@@ -207,7 +207,7 @@ def run_steps(
             if team.tid == 0:
                 shuffle(kernel_ptrs, row_indices, settings[0].seed, settings[0].first_epoch + epoch)
             barrier_wait(team)
-        own = _batch(train, k, batch)
+        own = step_batch(train, k, batch)
         # A batch of all examples, not shuffled, without validation, is laid out once in a fit.
         laid_out = step > 0 and steps == 1 and settings[0].shuffle == 0 and not held_out
         i, step_log = step - start, view_row(log.steps, step - start, 0, 3)
@@ -223,7 +223,7 @@ def run_steps(
             break
         if step_log[2] > 0:
             penalty = Penalty(settings[0].l2 / step_log[2], settings[0].l1 / step_log[2])
-            _update(
+            update_checked(
                 kernel_ptrs, model, grad, slots, workspace, settings, rates[i], penalty, log, team
             )
             if log.counters[1] == 0:
