@@ -13,6 +13,7 @@ __all__ = [
     "MissingExtraError",
     "ModelFileError",
     "NotBuiltError",
+    "RankError",
     "SettingError",
     "ShapeError",
 ]
@@ -65,6 +66,10 @@ class DivergenceError(FastnnError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Let processes hand the error on: pickle alone would call it with the message alone."""
         return partial(type(self), layer=self.layer, history=self.history), self.args
+
+
+class RankError(FastnnError):
+    """A fit on several ranks ended because another rank failed, or computed something else."""
 
 
 class MissingExtraError(FastnnError, ImportError):

@@ -25,7 +25,7 @@ FLOORS = (
     {"_lazy", "_validation", "history"},
     {"_runtime", "activations", "initializers", "losses", "optimizers", "schedules", "spaces"},
     {"row_sources"},
-    {"data", "layers", "metrics"},
+    {"data", "layers", "metrics", "ranks"},
     {"lowering"},
     {"training"},
     {"saving"},

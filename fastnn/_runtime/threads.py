@@ -34,7 +34,7 @@ def _cgroup_cores(folder: Path) -> int | None:
 
 
 @cache
-def _cgroup_quota(root: str = "/") -> int | None:
+def container_quota(root: str = "/") -> int | None:
     """Return the cores that the process's control groups and those around them grant, or None.
 
     The files are read once in a process, for that takes longer than a small prediction.
@@ -64,16 +64,16 @@ def available_cores() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return min(cores, _cgroup_quota() or cores)
+    return min(cores, container_quota() or cores)
 
 
-def _default_num_threads() -> int:
-    """Return the threads that the environment asks for, at most the cores; by default all cores."""
+def _named_in_environment() -> int | None:
+    """Return the threads that the environment asks for, at most the cores, or None."""
     for name in VARIABLES:
         value = os.environ.get(name, "").split(",")[0].strip()
         if value.isdecimal() and int(value) > 0:
             return min(int(value), available_cores())
-    return available_cores()
+    return None
 
 
 #: The threads that `set_num_threads` was asked for; None: what the environment or the cores say.
@@ -88,9 +88,12 @@ def get_num_threads() -> int:
     At first the number of cores that the process may use (its affinity, its container's quota), or
     less if the environment says so (FASTNN_NUM_THREADS, NUMBA_NUM_THREADS, OMP_NUM_THREADS).
     """
-    if _alone.get():
-        return 1
-    return _default_num_threads() if _wanted is None else _wanted
+    return 1 if _alone.get() else wanted_threads() or available_cores()
+
+
+def wanted_threads() -> int | None:
+    """Return the threads that `set_num_threads` or the environment asks for, or None."""
+    return _named_in_environment() if _wanted is None else _wanted
 
 
 @contextmanager

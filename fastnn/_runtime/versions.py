@@ -15,6 +15,7 @@ from fastnn.kernels.jitted.loader.target import llvm
 from fastnn.kernels.jitted.loader.user_cache import base_folder
 
 from .backend import active
+from .launcher import launched_size
 from .text import Text, plural
 from .threads import available_cores, get_num_threads
 
@@ -36,6 +37,7 @@ def collect() -> dict[str, str]:
     found["system"] = f"{platform.system()} {platform.release()}"
     found["CPU"] = f"{cpu()} (llvm: {_host()})"
     found["cores"] = f"{available_cores()} usable, {get_num_threads()} used at most"
+    found["ranks"] = _ranks()
     found["backends"] = _backends()
     found["kernels"], found["kernel cache"] = _kernels(), _cache()
     return found
@@ -56,6 +58,13 @@ def cpu() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _ranks() -> str:
+    """Return whether fits can be on ranks, and how many a launcher has started."""
+    version, size = _version("mpi4py"), launched_size()
+    started = f", {size or 'several'} started by a launcher" if size != 1 else ""
+    return f"mpi4py {version}{started}"
 
 
 def _version(package: str) -> str:

@@ -43,6 +43,8 @@ class CSVLogger:
         cannot be written.
     """
 
+    rank_0_only = True  # of several ranks one writes
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         self._names = ["epoch"]

@@ -54,6 +54,8 @@ class MLflow:
         Before the first step, if there is no such run, or no such place.
     """
 
+    rank_0_only = True  # of several ranks one writes
+
     def __init__(self, run: Any = None, *, params: Mapping[str, Any] | None = None) -> None:
         _mlflow()
         given = getattr(getattr(run, "info", None), "run_id", run)

@@ -108,6 +108,8 @@ class Checkpoint:
         epoch just finished.
     """
 
+    rank_0_only = True  # of several ranks one writes the file
+
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
         self.path = os.fspath(path)
         self.every = arguments.count(every, "every", least=1)

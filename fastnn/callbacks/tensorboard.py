@@ -49,6 +49,8 @@ class TensorBoard:
         Before the first step, if the folder cannot be made; later, if a file cannot be written.
     """
 
+    rank_0_only = True  # of several ranks one writes
+
     def __init__(
         self, folder: str | os.PathLike[str], *, params: Mapping[str, Any] | None = None
     ) -> None:

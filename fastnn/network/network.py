@@ -16,7 +16,7 @@ from fastnn.lowering.lower import output_activation
 from fastnn.lowering.program import backend_for
 from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.training.callback_list import CallbackList
-from fastnn.training.exclusive_fit import exclusive_fit
+from fastnn.training.exclusive_fit import exclusive_fit, shared_by_ranks
 from fastnn.training.fit_config import FitConfig
 from fastnn.training.loop import Trainer
 from fastnn.training.metric_recorder import (
@@ -81,6 +81,7 @@ class Network(UsableNetwork):
     >>> net = Network([Dense(20, "relu"), Dense(1, "sigmoid")], inputs=2)
     """
 
+    @shared_by_ranks
     @explained("Network.fit")
     def fit(
         self,
@@ -104,6 +105,8 @@ class Network(UsableNetwork):
         callbacks: Sequence[Callback] = (),
         progress: str | bool = "auto",
         window: int | str = WINDOW,
+        comm: Any = None,
+        shards: int | None = None,
     ) -> History:
         """Train for some more epochs and return their history.
 
@@ -158,12 +161,20 @@ class Network(UsableNetwork):
             terminal and in a notebook that is a bar, of ``"auto"`` after a second. In a log, where
             no cursor moves, True writes a line an epoch, some hundred of a fit of more epochs;
             ``"auto"`` a line every 10 s, and every twentieth of the time gone by.
-
         window : int or str
             Bytes of rows that are held at a time where X is read, as a number or like
             ``"1 GB"``; a second window is filled meanwhile. An epoch goes through the rows in
             another order then: pieces of the file are drawn by seed and epoch, a hundred or so to
             a window where its chunks allow it, and rows are shuffled within the window.
+        comm : mpi4py.MPI.Comm, optional
+            Train on all its ranks together; each passes the same arguments. `batch_size` is that of
+            all ranks. Callbacks are called on every rank, but for those whose attribute
+            `rank_0_only` is true, as of callbacks that write files; what is shown is shown by rank
+            0. With BatchNorm a fit cannot be shared.
+        shards : int, optional
+            Parts that every batch is cut into, of which each rank computes some: 8 where there are
+            no more ranks. Results depend on it, and not on the number of ranks; without `comm`
+            this process computes all of them, with the same results.
 
         Returns
         -------
@@ -179,6 +190,8 @@ class Network(UsableNetwork):
         DivergenceError
             If a cost or gradient stops being finite, or a step could make a parameter so; the
             parameters are those before that step. If a validation cost does: those of its epoch.
+        RankError
+            If another rank raised an error: all ranks end then.
         """
         config = FitConfig.checked(
             epochs, batch_size, optimizer, l2, l1, shuffle, schedule, clip_norm, clip_value
@@ -190,7 +203,8 @@ class Network(UsableNetwork):
         given = X, y, weights, validation_data, validation_split, self._state
         with self._data_of_fit(given, config, window) as data:
             self._check_fit(config, callbacks, names, data)
-            return self._train(config, callbacks, names, data, reporter)
+            make = _maker(self._state, config, data, comm, shards)
+            return self._train(config, callbacks, names, data, reporter, make)
 
     def _data_of_fit(self, given: Given, config: FitConfig, window: Any) -> Any:
         """Return the data of a fit, from arguments of `prepare`: in memory, or read in windows."""
@@ -219,9 +233,9 @@ class Network(UsableNetwork):
 
     def _train(
         self, config: FitConfig, callbacks: tuple[Any, ...], names: tuple[str, ...], data: Any,
-        reporter: ProgressReporter,
+        reporter: ProgressReporter, make: Callable[..., Trainer],
     ) -> History:  # fmt: skip
-        """Fit to data that are ready."""
+        """Fit to data that are ready, by the trainer that `make` makes."""
         state = self._state
         with exclusive_fit(state), data.keep(state):
             self.build(data.shape[1])
@@ -231,8 +245,7 @@ class Network(UsableNetwork):
                 recorder = MetricRecorder(state, names, data.train, data.validation)
                 callbacks, state.metrics = (recorder, *callbacks), names
             kernels = backend_for(state.program, loss=True)
-            kind = data.trainer or trainer_for(config.optimizer)
-            trainer = kind(state, kernels, config, data.train, data.validation)
+            trainer = make(state, kernels, config, data.train, data.validation)
             return trainer.fit(CallbackList(callbacks, self), reporter)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -260,6 +273,17 @@ class Network(UsableNetwork):
         from fastnn.export.torch_model import torch_module  # only this needs it
 
         return torch_module(self._state)
+
+
+def _maker(
+    state: NetworkState, config: FitConfig, data: Any, comm: Any, shards: int | None
+) -> Callable[..., Trainer]:
+    """Return what makes the trainer of a fit; comm: a group of ranks, or None."""
+    if comm is None:
+        return data.trainer or trainer_for(config.optimizer)
+    from fastnn.training import sharded  # only fits with shards need it
+
+    return sharded.trainer_of_ranks(state, config, data, comm, shards or 0)
 
 
 def trainer_for(optimizer: Optimizer) -> type[Trainer]:

@@ -1,12 +1,17 @@
-"""Exclusive fits: a network is trained by one fit at a time."""
+"""Who fits a network: one fit at a time, which may be one of several ranks together."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec
 
 from fastnn.errors import SettingError
+from fastnn.history import History
+
+P = ParamSpec("P")
 
 _busy: dict[int, object] = {}  # the fit that holds a network's state, by the id of that state
 if hasattr(os, "register_at_fork"):
@@ -32,3 +37,17 @@ def exclusive_fit(*states: object) -> Iterator[None]:
         for place in places:
             if place in _busy and _busy[place] is fit:
                 del _busy[place]
+
+
+def shared_by_ranks(fit: Callable[P, History]) -> Callable[P, History]:
+    """Let a fit that is given a communicator, or shards, be one of all ranks together."""
+
+    @wraps(fit)
+    def call(*args: P.args, **settings: P.kwargs) -> History:
+        if settings.get("comm") is None and settings.get("shards") is None:
+            return fit(*args, **settings)
+        from fastnn.training.on_ranks import fit_on_ranks  # only these fits need it
+
+        return fit_on_ranks(fit, *args, **settings)
+
+    return call

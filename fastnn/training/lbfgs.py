@@ -84,6 +84,7 @@ class LBFGSTrainer(Trainer):
                 self.interrupts as self._held, reporter, self.kernels.keep_team(),
                 np.errstate(all="ignore"),
             ):  # fmt: skip
+                self._prepare()
                 self._minimize(self.config.optimizer)
         callbacks.finish()
         return self.history
@@ -169,14 +170,20 @@ class LBFGSTrainer(Trainer):
         program = self.program
         program.theta[...] = theta
         if not np.array_equal(theta, self._evaluated.theta):
-            cost, hits, total = self.kernels.gradient(
-                program.ops, program.theta, program.grad, program.state, self.work,
-                Batch.of(self.train, self._row_indices), self.settings, Mode.FROZEN,
-            )  # fmt: skip
+            cost, hits, total = self._gradient()
             grad = program.grad.astype(np.float64)
             finite = math.isfinite(cost) and bool(np.isfinite(grad).all())
             self._evaluated = Point(theta.copy(), cost, hits, total, grad, finite)
         return self._evaluated
+
+    def _gradient(self) -> tuple[float, float, float]:
+        """Write program.grad of all examples; return the cost, Σ w of right ones, and Σ w."""
+        program = self.program
+        found: tuple[float, float, float] = self.kernels.gradient(
+            program.ops, program.theta, program.grad, program.state, self.work,
+            Batch.of(self.train, self._row_indices), self.settings, Mode.FROZEN,
+        )  # fmt: skip
+        return found
 
     def _objective(self, theta: Array) -> tuple[float, Array]:
         """Return the cost and the gradient (p,) in float64 for SciPy; both are finite.
@@ -223,7 +230,7 @@ class LBFGSTrainer(Trainer):
             raise RuntimeError("a callback raised StopIteration; return True to stop") from error
         finally:
             self.reporter.update(self.history)
-        if self._held.seen:
+        if self._is_interrupted():
             self.history.interrupted = self.state.history.interrupted = True
             stop = True
         if stop:

@@ -51,6 +51,8 @@ def follows_history(schedule: Schedule | None) -> TypeGuard[Plateau]:
 class Trainer:
     """One fit: it owns the loop over chunks, and the state owns what lasts."""
 
+    ended_early = False  # whether the last chunk ended before its last step, as the ranks agreed
+
     def __init__(
         self,
         state: NetworkState,
@@ -99,17 +101,16 @@ class Trainer:
         by_epoch = bool(callbacks) or follows_history(self.config.schedule)
         total, step = self.config.epochs * self.steps, 0
         size = self.kernels.first_steps(self.program.ops, self.batch)
-        with self.interrupts as interrupts, reporter, self.kernels.keep_team():
+        with self.interrupts as self._held, reporter, self.kernels.keep_team():
+            self._prepare()
             while step < total:
                 stop = min(step + size, self._boundary(step))
                 if by_epoch:
                     stop = min(stop, (step // self.steps + 1) * self.steps)
                 began = time.perf_counter()
                 self._rates = self._known_rates(step, stop)
-                stop = step + len(self._rates)
-                self._chunk(step, stop)
-                seconds = time.perf_counter() - began
-                taken, step = stop - step, stop
+                done = self._chunk(step, step + len(self._rates))
+                seconds, taken, step = time.perf_counter() - began, done - step, done
                 size = max(1, min(8 * taken, int(taken * CHUNK_SECONDS / max(seconds, 1e-6))))
                 self.training.epoch = int(self.settings["first_epoch"]) + -(-step // self.steps)
                 stopped = False
@@ -119,11 +120,18 @@ class Trainer:
                     reporter.update(self.history)
                 if stopped:
                     break
-                if interrupts.seen:
+                if self._is_interrupted():
                     self.history.interrupted = self.state.history.interrupted = True
                     break
         callbacks.finish()
         return self.history
+
+    def _prepare(self) -> None:
+        """Do what must be done before the first step: nothing."""
+
+    def _is_interrupted(self) -> bool:
+        """Return whether Ctrl-C ends the fit."""
+        return self._held.seen
 
     def _learning_rates(self, start: int, stop: int) -> Array:
         """Return the learning rates (stop − start,) of these steps."""
@@ -191,16 +199,16 @@ class Trainer:
             )
         )  # fmt: skip
 
-    def _chunk(self, start: int, stop: int) -> None:
-        """Take a chunk of steps and note its epochs; a step that would diverge is not taken."""
+    def _chunk(self, start: int, stop: int) -> int:
+        """Take a chunk of steps, up to one that would diverge, note its epochs; return the next."""
         record = np.zeros((stop - start, 4))
         with np.errstate(all="ignore"):  # the run itself finds what is not finite
             done = self._run(start, stop, record)
             self._score(done)
             self._record_steps(np.column_stack([record, self._rates])[: done - start], start)
             self._check_validation_cost(done // self.steps)
-            if done == stop:
-                return
+            if done == stop or self.ended_early:
+                return done
             epoch = int(self.settings["first_epoch"]) + done // self.steps
             layer = self._first_nonfinite_layer(self._batch_at(done), epoch)
         self.training.epoch = epoch

@@ -17,17 +17,17 @@ def quota(tmp_path):
     """Return what the control groups grant, given lines of /proc/self/cgroup and files."""
 
     def find(lines, files):
-        threads._cgroup_quota.cache_clear()
+        threads.container_quota.cache_clear()
         (tmp_path / "proc/self").mkdir(parents=True)
         (tmp_path / "proc/self/cgroup").write_text(lines)
         for name, text in files.items():
             path = tmp_path / "sys/fs/cgroup" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        return threads._cgroup_quota(str(tmp_path))
+        return threads.container_quota(str(tmp_path))
 
     yield find
-    threads._cgroup_quota.cache_clear()
+    threads.container_quota.cache_clear()
 
 
 @pytest.mark.parametrize(("lines", "files", "cores"), [
@@ -49,7 +49,7 @@ def test_quota_of_a_container(quota, lines, files, cores):
 
 
 def test_no_more_than_the_container_grants(monkeypatch):
-    monkeypatch.setattr(threads, "_cgroup_quota", lambda: 1)
+    monkeypatch.setattr(threads, "container_quota", lambda: 1)
     assert threads.available_cores() == 1
 
 
@@ -59,7 +59,7 @@ def test_no_more_than_the_affinity():
     os.sched_setaffinity(0, {min(before)})
     try:
         assert threads.available_cores() == 1
-        assert threads._default_num_threads() == 1
+        assert threads.get_num_threads() == 1
     finally:
         os.sched_setaffinity(0, before)
 

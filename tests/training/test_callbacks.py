@@ -40,8 +40,9 @@ def interrupt(monkeypatch):
     chunk = Trainer._chunk
 
     def interrupted(self, start, stop):
-        chunk(self, start, stop)
+        done = chunk(self, start, stop)
         signal.raise_signal(signal.SIGINT)
+        return done
 
     monkeypatch.setattr(Trainer, "_chunk", interrupted)
 
