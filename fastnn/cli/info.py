@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from fastnn._runtime.launcher import launched_rank
 from fastnn._runtime.versions import show_versions
 
 from .output import print_result
@@ -12,7 +13,8 @@ from .verb import Verb
 
 def run(arguments: argparse.Namespace) -> int:
     """Print versions, processor, threads, backends and the kernel cache."""
-    print_result(show_versions())
+    if launched_rank() == 0:
+        print_result(show_versions())
     return 0
 
 

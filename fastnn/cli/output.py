@@ -16,9 +16,19 @@ from fastnn.saving.atomic_write import replace
 LABEL = 10
 
 
+_silent = False  # whether nothing is printed: another rank prints
+
+
+def silence() -> None:
+    """Let this process print nothing more."""
+    global _silent  # noqa: PLW0603 - a setting of the process
+    _silent = True
+
+
 def print_result(line: str) -> None:
     """Print a line of the result, to stdout."""
-    print(line, flush=True)
+    if not _silent:
+        print(line, flush=True)
 
 
 def print_fact(label: str, text: str) -> None:
@@ -29,7 +39,8 @@ def print_fact(label: str, text: str) -> None:
 
 def print_note(line: str) -> None:
     """Print a line about the result: to stderr, so that results can be piped on."""
-    print(line, file=sys.stderr, flush=True)
+    if not _silent:
+        print(line, file=sys.stderr, flush=True)
 
 
 def fold(text: str, stream: TextIO, indent: int = 0) -> str:

@@ -30,6 +30,7 @@ from .epoch_table import N_REPORTS, EpochTable
 from .fit_options import FIT_OPTIONS, early_stopping, fit_settings, fit_usage_error
 from .network_options import NETWORK_OPTIONS, network_settings, network_usage_error
 from .output import fold, print_fact, print_note, print_result, write_picture
+from .ranks import SHARDS_OPTION, print_ranks, sharing, together
 from .run_folder import OUT_OPTIONS, claim_folder
 from .stored_images import rows_of
 from .task import Task, build_network, find_pixel_max, format_network, format_task, write_model
@@ -55,16 +56,18 @@ def run_task(task: Task, arguments: argparse.Namespace) -> int:
     fresh, net = net, resume(net, arguments.checkpoint)
     if task.table is not None:
         check_writable(net, task)
+    if arguments.ranks.rank:  # rank 0 prints and writes
+        return 130 if train(net, task, arguments) else 0
     out = claim_folder(
         arguments,
         (MODEL, PICTURE),
         lambda folder: net is not fresh and _is_earlier_stage(folder / MODEL, net, task),
     )
     model = out / MODEL
-    for path in (model, arguments.checkpoint):
-        if path is not None:
-            find_folder(path)  # what cannot be written is refused before the training
+    for path in filter(None, (model, arguments.checkpoint)):
+        find_folder(path)  # what cannot be written is refused before the training
     print_facts(task, net, pixel_max)
+    print_ranks(arguments.ranks)
     began, before = time.perf_counter(), net.history.epochs
     try:
         interrupted = train(net, task, arguments)
@@ -150,7 +153,7 @@ def train(net: Network, task: Task, arguments: argparse.Namespace) -> bool:
     try:
         history = net.fit(
             rows_of(task.X), task.y, epochs=left, callbacks=callbacks, progress=False,
-            **settings,
+            **settings, **sharing(arguments),
         )  # fmt: skip
     except DivergenceError as error:
         optimizer = settings["optimizer"]
@@ -158,7 +161,7 @@ def train(net: Network, task: Task, arguments: argparse.Namespace) -> bool:
             raise
         raise FastnnError(explain_divergence(error, optimizer.learning_rate)) from error
     table.close(history)
-    if arguments.checkpoint is not None and not history.interrupted:
+    if arguments.checkpoint is not None and not history.interrupted and not arguments.ranks.rank:
         model_file.checkpoint(state_of(net), arguments.checkpoint)
     for remark in remarks(net, history, stop, settings):
         print_note("\n" + fold(remark, sys.stderr))
@@ -263,12 +266,12 @@ def usage_error(arguments: argparse.Namespace) -> str | None:
 
 VERB = Verb(
     "train a network on images or a table, save and draw it",
-    run,
+    together(run),
     options=(
         *DATA_OPTIONS,
         WINDOW,
         *NETWORK_OPTIONS,
-        *FIT_OPTIONS,
+        *FIT_OPTIONS, *SHARDS_OPTION,
         *OUT_OPTIONS,
         *grouped(
             OUT_OPTIONS[0].group,

@@ -1,0 +1,216 @@
+"""What ranks do in the tests: ``mpiexec -n 3 python program.py FOLDER`` prints it as JSON.
+
+Names of checks may follow. Each function of CHECKS is called on every rank with the rank's number;
+what it returns, or the error that it raises, is gathered. Ranks go on after an error, for it came
+to all of them.
+"""
+
+import hashlib
+import io
+import json
+import os
+import signal
+import sys
+import threading
+from contextlib import redirect_stderr
+from pathlib import Path
+
+import numpy as np
+
+import fastnn
+from fastnn import Network
+from fastnn.callbacks import Checkpoint, EarlyStopping
+from fastnn.errors import RankError
+from fastnn.schedules import Plateau, Schedule
+
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
+comm = None  # none for whoever imports this file
+
+
+def examples(m=330):
+    r = np.random.default_rng(3)
+    w = r.random(m)
+    w[::7] = w[30:60] = 0
+    return r.normal(size=(m, 6)), r.integers(0, 3, m), w
+
+
+def network(**settings):
+    return Network.mlp([6, 8, 3], output="softmax", hidden="tanh", seed=1, **settings)
+
+
+def digest(net):
+    """Bits of all that a fit leaves behind."""
+    found = hashlib.sha256(net.program.theta)
+    for curve in net.history.values():
+        found.update(curve)
+    return found.hexdigest()[:12]
+
+
+#: Fits whose bits are those of one process: backend, network, settings.
+FITS = {
+    "all at once": ("jitted", {"dropout": 0.2}, {"l2": 0.1, "clip_norm": 0.4}),
+    "vectorized": ("vectorized", {"dtype": "float64"}, {"l1": 0.1, "clip_value": 0.01}),
+    "early": ("jitted", {}, {"callbacks": [EarlyStopping(patience=1)], "metrics": ["f1"]}),
+    "plateau": ("jitted", {}, {"schedule": Plateau("cost", patience=1), "epochs": 6}),
+    "lbfgs": ("jitted", {"dtype": "float64"}, {"optimizer": "lbfgs", "epochs": 4}),
+    "full batch": ("jitted", {}, {"batch_size": None, "shuffle": False}),
+}
+
+
+def fitted(name):
+    backend, layers, settings = FITS[name]
+    X, y, w = examples()
+    net = network(**layers)
+    settings = {"epochs": 4, "batch_size": 64, "validation_split": 0.2, "shards": 8} | settings
+    with fastnn.backend(backend):
+        net.fit(X, y, sample_weight=w, comm=comm, **settings)
+    return digest(net)
+
+
+def fit(X=None, y=None, **settings):
+    """A short fit of the usual examples; what is given takes their place."""
+    usual = examples()
+    X, y = usual[0] if X is None else X, usual[1] if y is None else y
+    settings = {"epochs": 3, "batch_size": 64, "comm": comm} | settings
+    net = network()
+    net.fit(X, y, **settings)
+    return net
+
+
+def bits(rank):
+    return {name: fitted(name) for name in FITS}
+
+
+def bad_data(rank):
+    X = examples()[0]
+    if rank == 1:
+        X[3, 4] = np.nan
+    fit(X)
+
+
+def other_shapes(rank):
+    X, y, _ = examples(330 if rank < 2 else 300)
+    fit(X, y)
+
+
+def other_settings(rank):
+    fit(l2=0.5 if rank == 1 else 0.25)
+
+
+def too_few_shards(rank):
+    fit(shards=2)
+
+
+def callback_raises(rank):
+    def callback(network, history):
+        if rank == 2 and history.epochs == 2:
+            raise KeyError("the lamp is out")
+
+    fit(callbacks=[callback])
+
+
+class Failing(Schedule):
+    """A schedule that has no factor in the middle of the second epoch, on rank 1."""
+
+    by_step = True
+
+    def factor(self, time):
+        if comm.rank == 1 and time > 1.4:
+            raise OSError("the sensor is gone")
+        return 1.0
+
+
+def schedule_raises(rank):
+    fit(schedule=Failing())
+
+
+def no_folder(rank):
+    fit(callbacks=[Checkpoint(FOLDER / "nowhere" / f"{rank}.safetensors")])
+
+
+def stop_wish(rank):
+    return fit(epochs=9, callbacks=[lambda net, history: rank == 2 and history.epochs == 2]).history
+
+
+def checkpoint(rank):
+    net = fit(callbacks=[Checkpoint(FOLDER / f"{rank}.safetensors")], shards=8)
+    comm.Barrier()
+    return digest(net), sorted(path.name for path in FOLDER.glob("*.safetensors"))
+
+
+def alone_in_a_change(rank):
+    def callback(network, history):
+        if rank == 1 and history.epochs == 2:
+            network.parameters["b1"][0] += 1
+
+    fit(callbacks=[callback])
+
+
+def ctrl_c(rank):
+    """Rank 1 is interrupted while its compiled steps run; all stop at one step."""
+    X, y, _ = examples(20_000)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    net = network()
+    if rank == 1:
+        timer.start()
+    history = net.fit(X, y, epochs=10**6, batch_size=64, comm=comm, shards=8)
+    return history.interrupted, net.program.theta.any().item(), digest(net)
+
+
+def progress(rank):
+    said = io.StringIO()
+    with redirect_stderr(said):
+        fit(progress=True)
+    return bool(said.getvalue())
+
+
+def other_places(rank):
+    from fastnn.ranks.group import Ranks
+
+    with Ranks(comm) as ranks:
+        if rank:
+            ranks.agree(1)
+
+
+def threads(rank):
+    from fastnn.ranks.group import Ranks
+
+    with Ranks(comm) as ranks:
+        share = ranks.threads
+        fastnn.set_num_threads(5)
+        return share, ranks.threads
+
+
+CHECKS = (
+    bits, bad_data, other_shapes, other_settings, too_few_shards, callback_raises, schedule_raises,
+    no_folder, stop_wish, checkpoint, alone_in_a_change, ctrl_c, progress, other_places, threads,
+)  # fmt: skip
+
+
+def told(check, rank):
+    """What a check returns on this rank, or its error."""
+    try:
+        found = check(rank)
+        return {"found": found.epochs if isinstance(found, fastnn.History) else found}
+    except Exception as error:
+        return {"error": type(error).__name__, "is": isinstance(error, RankError),
+                "sentence": str(error)}  # fmt: skip
+
+
+def main():
+    global comm  # noqa: PLW0603 - of all checks
+    from mpi4py import MPI
+
+    comm = MPI.COMM_WORLD
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test's launcher may ignore it
+    for check in CHECKS:
+        if sys.argv[2:] and check.__name__ not in sys.argv[2:]:
+            continue
+        found = comm.gather(told(check, comm.rank))
+        if comm.rank == 0:
+            sys.stdout.write(json.dumps({"check": check.__name__, "ranks": found}) + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
