@@ -182,7 +182,7 @@ class TestReader:
         def changed():
             raise DataError("the file has changed")
 
-        monkeypatch.setattr(rows.source, "check_unchanged", changed)
+        monkeypatch.setattr(rows, "check_unchanged", changed)
         assert self.read(self.reader(rows, epochs=1))
         with pytest.raises(DataError, match="has changed"):
             self.read(self.reader(rows))
