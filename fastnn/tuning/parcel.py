@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import mmap
+import os
 import pickle
 import secrets
 import tempfile
@@ -29,15 +30,31 @@ INDEX = "objective.pickle"
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles a memory map as the place of its file; other arrays are handed out as buffers."""
+    """Pickles a data set of h5py as its place in its file."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if type(value).__module__.startswith("h5py.") and type(value).__name__ == "Dataset":
+            return _open_dataset, (os.path.abspath(value.file.filename), value.name)
+        return NotImplemented
+
+
+class _FilePickler(_Pickler):
+    """Pickles a memory map as the place of its file, too; other arrays are handed out."""
 
     def reducer_override(self, value: Any) -> Any:
         if type(value) is not np.memmap or not isinstance(value.base, mmap.mmap):
-            return NotImplemented
+            return super().reducer_override(value)
         if value.filename is None:
             return NotImplemented
         order = "C" if value.flags.c_contiguous else "F"
         return np.memmap, (value.filename, value.dtype, "r", value.offset, value.shape, order)
+
+
+def _open_dataset(path: str, name: str) -> Any:
+    """Return a data set of an HDF5 file, which stays open as long as that is used."""
+    import h5py  # where the data set was made it is imported
+
+    return h5py.File(path, "r")[name]
 
 
 class Parcel:
@@ -57,7 +74,9 @@ class Parcel:
             with contextlib.suppress(OSError):  # no room for files
                 return self._in_files()
         if self._bytes is None:
-            self._bytes = pickle.dumps(self.objective, protocol=5)
+            found = io.BytesIO()
+            _Pickler(found, protocol=5).dump(self.objective)
+            self._bytes = found.getvalue()
         return self._bytes
 
     @property
@@ -116,7 +135,7 @@ def _write(objective: Any, folder: Path) -> None:
     """Write an objective into a folder: the arrays one by one, then what refers to them."""
     buffers: list[pickle.PickleBuffer] = []
     index = io.BytesIO()
-    _Pickler(index, protocol=5, buffer_callback=buffers.append).dump(objective)
+    _FilePickler(index, protocol=5, buffer_callback=buffers.append).dump(objective)
     for place, buffer in enumerate(buffers):
         (folder / f"{place}.array").write_bytes(buffer.raw())
     (folder / INDEX).write_bytes(index.getvalue())

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from fastnn import row_sources
 from fastnn._display.short_repr import every_field
+from fastnn.errors import FastnnError
 from fastnn.kernels.csr import SparseRows
 from fastnn.network import Network
 from fastnn.network.description import state_of
@@ -51,6 +53,8 @@ def _update(hasher: Any, part: Any) -> None:
         hasher.update(f"({len(part)}".encode())
         for inner in part:
             _update(hasher, inner)
+    elif (source := _rows_outside(part)) is not None:
+        _update_with_rows(hasher, source)
     elif _is_data(part):
         try:
             _update_with_numbers(hasher, np.asarray(part))
@@ -62,6 +66,14 @@ def _update(hasher: Any, part: Any) -> None:
         hasher.update(f"{type(part).__module__}.{type(part).__qualname__};".encode())
     else:
         hasher.update(f"{stable_repr(part)};".encode(errors="backslashreplace"))
+
+
+def _rows_outside(part: Any) -> row_sources.RowSource | None:
+    """Return rows that lie outside memory, as a fit reads them; what it refuses is none."""
+    try:
+        return None if isinstance(part, str | tuple | list) else row_sources.find(part)
+    except FastnnError:
+        return None
 
 
 def _is_data(part: Any) -> bool:
@@ -80,8 +92,25 @@ def _update_with_numbers(hasher: Any, array: Array) -> None:
     rows = array.reshape(array.shape[0] if array.ndim else 1, -1)
     step = max(1, CHUNK_SIZE // max(rows.shape[1], 1))
     for i in range(0, len(rows), step):
-        block = rows[i : i + step].astype(np.float64) + 0.0  # −0 and 0 are one number
-        hasher.update(np.ascontiguousarray(block).tobytes())
+        _update_with_block(hasher, rows[i : i + step])
+
+
+def _update_with_rows(hasher: Any, source: row_sources.RowSource) -> None:
+    """Add what an array of these rows would add."""
+    m, n = source.shape
+    hasher.update(f"{(m, n)}".encode())
+    step = max(1, CHUNK_SIZE // n)
+    block = np.empty((min(step, m), n), source.dtype)
+    with source:
+        for i in range(0, m, step):
+            rows = block[: min(step, m - i)]
+            source.read(i, i + len(rows), rows)
+            _update_with_block(hasher, rows)
+
+
+def _update_with_block(hasher: Any, rows: Array) -> None:
+    """Add the numbers of some rows; −0 and 0 are one number."""
+    hasher.update(np.ascontiguousarray(rows.astype(np.float64) + 0.0).tobytes())
 
 
 def digest_network(network: Network, settings: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from shared_search import search
 from fastnn import get_num_threads
 from fastnn.errors import SettingError
 from fastnn.history import History
-from fastnn.tuning import parcel, pruning, workers
+from fastnn.tuning import parcel, pruning, task_digest, workers
 from fastnn.tuning.claims import Claims
 from fastnn.tuning.plan import Plan
 from fastnn.tuning.trial import Objective
@@ -316,6 +316,32 @@ class TestParcels:
         np.testing.assert_array_equal(part, X[10:])
         np.testing.assert_array_equal(column, X[:, 3])
         assert sum(p.stat().st_size for p in (tmp_path / "sent").iterdir()) < X.nbytes
+
+    def test_a_data_set_is_its_place(self, tmp_path):
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(tmp_path / "x.h5", "w") as file:
+            file["a/x"] = shared.X
+        with h5py.File(tmp_path / "x.h5") as file:
+            parcel._write({"X": file["a/x"]}, tmp_path)
+            sent = parcel.Parcel(Objective(shared.make, file["a/x"], 0, {}, 1, {}, "", (), 0, True))
+            packed = sent.pack("/no/such/folder")
+            sent.close()
+        for read in (parcel._read(tmp_path)["X"], pickle.loads(packed).X):
+            np.testing.assert_array_equal(read, shared.X)
+            read.file.close()
+
+    def test_rows_in_a_file_are_the_task_that_they_are_in_memory(self, tmp_path, monkeypatch):
+        h5py = pytest.importorskip("h5py")
+        X = np.arange(600).reshape(100, 6) - 50
+        with h5py.File(tmp_path / "x.h5", "w") as file:
+            file["x"], file["y"] = X, X[:, 0]
+            whole = task_digest.digest(X, X[:, 0])
+            monkeypatch.setattr(task_digest, "CHUNK_SIZE", 70)
+            monkeypatch.setattr(h5py.Dataset, "__array__", None)  # which would read all
+            assert task_digest.digest(file["x"], X[:, 0]) == whole
+            assert task_digest.digest(file["x"], X[:, 1]) != whole
+            file["x"][99, 5] = 7
+            assert task_digest.digest(file["x"], X[:, 0]) != whole
 
 
 class TestPruning:
