@@ -113,7 +113,7 @@ from fastnn import Dense, Network
 path, limit = sys.argv[1], int(sys.argv[2])
 with h5py.File(path) as file:
     X, y = file["X"], np.arange(len(file["X"]), dtype="u1") % 2
-    settings = {"epochs": 1, "batch_size": 2048, "progress": False, "window": "4 MB"}
+    settings = {"epochs": 1, "batch_size": 512, "progress": False, "window": "2 MB"}
     net = Network([Dense(8, "relu"), Dense(1, "sigmoid")])
     net.fit(np.zeros((5000, X.shape[1]), "u1"), y[:5000], **settings)  # loads the kernels
     net.predict(X[:5000])
@@ -135,14 +135,14 @@ with h5py.File(path) as file:
 def test_memory_beyond_the_windows_is_at_most_64_mb(tmp_path):
     """A file of ten times what the process may have, most of which is never written: it reads as 0.
 
-    That is 40 MB, two windows of 4 MB among them, and two of a prediction.
+    That is 28 MB: two windows of 2 MB, two of a prediction, and the stack of the reader.
     """
-    rows = 400 * 1024
+    rows = 280 * 1024
     with h5py.File(tmp_path / "X.h5", "w") as file:
         X = file.create_dataset("X", (rows, 1024), "u1")
-        X[::50_000] = np.arange(9)[:, None]
+        X[::50_000] = np.arange(6)[:, None]
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path / "X.h5"), str(40 * 2**20)],
+        [sys.executable, "-c", LIMITED, str(tmp_path / "X.h5"), str(28 * 2**20)],
         capture_output=True, text=True, timeout=300, check=False, env=os.environ,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

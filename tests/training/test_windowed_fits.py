@@ -37,7 +37,8 @@ class TestSameBits:
 
     @pytest.mark.parametrize("piece_rows", [1, 15, 700])
     @pytest.mark.parametrize("K", [1, 3])
-    def test_as_in_memory(self, backend, K, piece_rows):
+    def test_as_in_memory(self, backend, K, piece_rows, monkeypatch):
+        monkeypatch.setattr("fastnn.training.windows.targets.BLOCK", 64)  # of which there are four
         X, y = classes(200, K=K)
         w = np.random.default_rng(2).uniform(0.2, 3, len(X))
         settings = {
