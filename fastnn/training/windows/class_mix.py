@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.training.class_weights import labels_of
-
 from .reader import Window
 from .targets import Targets
 
@@ -37,18 +35,16 @@ class ClassMix:
     """Looks at the classes of windows, and warns once where they are far from those of all rows."""
 
     def __init__(self, targets: Targets) -> None:
-        self.loss, self.warned = targets.loss, targets.labels is None
+        self.warned = targets.labels is None
         if targets.labels is not None:
             counts = np.bincount(targets.labels, minlength=max(targets.K, 2))
-            self.shares = counts / counts.sum()
+            self.labels, self.shares = targets.labels, counts / counts.sum()
 
     def look_at(self, window: Window) -> None:
         """Warn if the window's classes are far from those of all rows."""
         if self.warned or window.last:  # the last one may be short
             return
-        labels = labels_of(window.Y, self.loss)
-        assert labels is not None  # as of all rows
-        counts = np.bincount(labels, minlength=len(self.shares))
+        counts = np.bincount(self.labels[window.places], minlength=len(self.shares))
         if distance(counts, self.shares) <= FAR:
             return
         self.warned, often = True, int(counts.argmax())

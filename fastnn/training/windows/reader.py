@@ -30,6 +30,7 @@ class Window(NamedTuple):
     w: Array
     order: Array  # (k,) int64: places of the window's rows, whole batches but at an epoch's end
     numbers: Array  # (k,) int64: their numbers among all rows
+    places: Array  # (r,) int64: where the rows of X stand in the source
     last: bool  # whether it ends its epoch
 
 
@@ -63,7 +64,8 @@ class Buffer:
         """Return a window of the first n examples, of whose order the first `used` are taken."""
         self.examples.encode(self.places[:n], self.Y[:n], self.w[:n])
         numbers = np.take(self.rows, self.order[:used], out=self.numbers[:used], mode="clip")
-        return Window(self.X[:n], self.Y[:n], self.w[:n], self.order[:used], numbers, last)
+        order, places = self.order[:used], self.places[:n]
+        return Window(self.X[:n], self.Y[:n], self.w[:n], order, numbers, places, last)
 
 
 class Reader:
