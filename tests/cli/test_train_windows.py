@@ -69,6 +69,13 @@ def test_what_does_not_go_together(squares, tmp_path, capsys):
         assert words in capsys.readouterr().err
 
 
+def test_a_window_smaller_than_a_batch(squares, tmp_path, capsys):
+    train, test = squares
+    options = ["--window", "300B", "--out", str(tmp_path / "o")]
+    assert main(["train", "--train", train, "--test", test, *options]) != 0
+    assert "fewer than a batch of 32; give a larger window" in capsys.readouterr().err
+
+
 def test_a_pair_that_is_none(squares, tmp_path, capsys):
     train, _ = squares
     other = str(tmp_path / "other.h5")

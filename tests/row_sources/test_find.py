@@ -63,6 +63,7 @@ def test_anything_with_shape_dtype_and_slices(dtype, monkeypatch):
     assert row_sources.find(source) is source
 
 
+@pytest.mark.medium
 def test_what_lies_in_memory_is_none(tmp_path):
     pd = pytest.importorskip("pandas")
     sparse = pytest.importorskip("scipy.sparse")

@@ -186,6 +186,14 @@ def test_a_file_with_a_user_block(tmp_path, chunks):
         check_rows(source, data)
 
 
+def test_more_chunks_than_places_are_kept_of(stored, monkeypatch):
+    monkeypatch.setattr("fastnn.row_sources.hdf5.MAX_CHUNKS", 11)
+    for rows, kind in ((2, LibraryRows), (3, ChunkedRows)):  # 12 chunks, and 8
+        with row_sources.find(stored(numbers(), chunks=(rows, N)), "X") as source:
+            assert type(source) is kind
+            check_rows(source, numbers())
+
+
 def test_a_path_that_leads_to_another_file_now(stored, tmp_path):
     """The library's own file is read, though its name belongs to another one."""
     dataset, data = stored(numbers()), numbers()

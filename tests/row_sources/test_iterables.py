@@ -120,6 +120,7 @@ def test_one_sentence_and_no_entry_taken(value, words):
         assert value.taken <= 4  # two calls of two items
 
 
+@pytest.mark.medium
 def test_wherever_rows_are_taken():
     net = fastnn.Network.mlp([2, 2, 1], output="sigmoid")
     calls = [

@@ -10,6 +10,8 @@ from fastnn import row_sources
 from fastnn._validation import arguments
 from fastnn.errors import DataError, ShapeError
 
+pytestmark = pytest.mark.medium  # importing these libraries takes longer than reading with them
+
 M, N = 23, 6
 DTYPES = ["u1", "i2", "f4", "f8", "?", ">f4", "f2"]
 RANGES = [(0, M), (0, 1), (3, 11), (11, 12), (5, 10), (M - 1, M), (7, 7)]
