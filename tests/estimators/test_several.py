@@ -39,7 +39,15 @@ class TestNetworks:
     def test_each_stops_by_its_own_score(self):
         settings = {"early_stopping": True, "max_iter": 60, "n_iter_no_change": 3, "tol": 1e-4}
         settings["learning_rate_init"] = 0.05
-        model = classifier(n_networks=4, **settings).fit(X, Y)
+        scored = set()
+
+        class Noted(MLPClassifier):
+            def _held_out_score(self, held, network):
+                scored.add(network)
+                return super()._held_out_score(held, network)
+
+        model = Noted((6,), n_networks=4, random_state=0, **settings).fit(X, Y)
+        assert scored == set(model.networks_)
         epochs = [net.history.epochs for net in model.networks_]
         assert len(set(epochs)) > 1
         assert model.n_iter_ == epochs[0]

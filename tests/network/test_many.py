@@ -312,10 +312,11 @@ class TestDivergence:
 
 class TestCallbacks:
     def test_are_called_with_their_network_one_at_a_time(self, threads):
-        lock, called = threading.Lock(), []
+        lock, pause, called = threading.Lock(), threading.Event(), []
 
         def note(network, history):
             assert lock.acquire(blocking=False)
+            pause.wait(0.005)  # lets other threads go on
             called.append((nets.index(network), history.epochs))
             lock.release()
 
