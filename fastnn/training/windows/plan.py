@@ -16,6 +16,8 @@ Array = np.ndarray[Any, Any]
 #: Pieces of a window where the file's own allow it. With 64 of them rows that were sorted by class
 #: trained as well as shuffled ones to half a point of accuracy, with 16 up to 18 points worse.
 PIECES = 128
+#: More of them, up to MAX_PIECES, where each still has so many bytes: disks seek between pieces.
+PIECE_BYTES, MAX_PIECES = 64 * 2**10, 512
 
 
 class WindowPlan(NamedTuple):
@@ -80,7 +82,9 @@ def plan_windows(
     source_rows = rows.rows(len(rows) - 1, len(rows))
     last = source_rows.stop if isinstance(source_rows, slice) else int(source_rows[-1]) + 1
     own = max(1, min(rows.piece_rows, window_rows))
-    size = max(1, window_rows // PIECES // own) * own
+    fitting = window_rows * rows.shape[1] * rows.dtype.itemsize // PIECE_BYTES
+    pieces_of_window = min(max(fitting, PIECES), MAX_PIECES)
+    size = max(1, window_rows // pieces_of_window // own) * own
     bounds = np.array([rows.first_beyond(row) for row in range(0, last, size)] + [len(rows)])
     bounds = bounds[np.concatenate([[True], np.diff(bounds) > 0])]
     pieces = len(bounds) - 1
