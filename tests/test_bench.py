@@ -113,6 +113,20 @@ class TestAgreement:
             with pytest.raises(AssertionError, match="sum, float32"):
                 agree("sum", "float32", wrong, [np.zeros(2)] if np.ndim(wrong[0]) else [1.0])
 
+    def test_networks_at_once_that_differ_are_never_timed(self, bench, monkeypatch):
+        many = bench("many")
+        monkeypatch.setattr(many, "STEPS", 3)
+        monkeypatch.setattr("fastnn._runtime.threads._wanted", None)  # back at the end
+        work = many.works()["circles"]
+        many.check("circles", work)
+
+        def wrong(work, nets, steps, threads):
+            many.one_by_one(work, nets[::-1], steps)
+
+        monkeypatch.setattr(many, "together", wrong)
+        with pytest.raises(AssertionError):
+            many.check("circles", work)
+
     def test_turns_give_one_median_for_every_call(self, bench):
         seen = []
         calls = {name: lambda name=name: seen.append(name) for name in "ab"}
