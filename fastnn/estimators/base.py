@@ -25,6 +25,7 @@ from .fitted import Fitted
 from .held_out import HeldOut
 from .inputs import dtypes_of, to_network_input, to_sklearn_input
 from .networks import build_networks
+from .outside import outside_rows, outside_targets
 from .parameters import Parameters, restores_if_refused
 from .several import fit_networks, why_not_converged
 from .sklearn_callbacks import callback_bridges, with_callbacks
@@ -107,6 +108,8 @@ class Perceptron(Fitted, Parameters):
 
     def _check_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Return X (m, n) and y, as scikit-learn checks them; dense X is as it was given."""
+        if (rows := outside_rows(self, X, reset)) is not None:
+            return rows, outside_targets(self, rows, to_sklearn_input(y, "y"), self._numeric)
         found: tuple[Any, Any] = validate_data(
             self, to_sklearn_input(X), to_sklearn_input(y, "y"), accept_sparse="csr",
             dtype=dtypes_of(X), multi_output=True, y_numeric=self._numeric, reset=reset,
@@ -283,10 +286,11 @@ class Perceptron(Fitted, Parameters):
     def _check_X(self, X: Any) -> Any:
         """Return X (m, n) for the fitted network, checked."""
         check_is_fitted(self)
-        X = to_sklearn_input(X)
-        return to_network_input(
-            validate_data(self, X, accept_sparse="csr", dtype=dtypes_of(X), reset=False)
-        )
+        rows: Any = outside_rows(self, X, reset=False)
+        if rows is None:
+            X = to_sklearn_input(X)
+            rows = validate_data(self, X, accept_sparse="csr", dtype=dtypes_of(X), reset=False)
+        return to_network_input(rows)
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: sparse rows are taken, unless they are to be scaled."""

@@ -12,6 +12,8 @@ from fastnn._validation.iterables import check_no_iterable
 from fastnn.kernels.csr import SparseRows
 from fastnn.kernels.opcodes import READ
 
+from .outside import OutsideRows
+
 #: Of sparse X; what has another dtype becomes the first.
 SPARSE_DTYPES = (np.float64, np.float32)
 #: Of dense X, which stays as it lies: kernels convert it some rows at a time.
@@ -42,11 +44,12 @@ def to_sklearn_input(values: Any, name: str = "X") -> Any:
 def to_network_input(X: Any) -> Any:
     """Return X (m, n), an array or a CSR matrix of finite floats, as `Network.fit` takes it.
 
+    Rows outside memory are what the caller gave.
     Numbers and columns of a matrix are used as they lie; where columns are not in order, or one
     stands twice in a row, a copy of them is put in order.
     """
     if not issparse(X):
-        return X
+        return X.given if isinstance(X, OutsideRows) else X
     # A matrix of our own: asked for its order, the user's would note the answer.
     rows = csr_array((X.data, X.indices, X.indptr), shape=X.shape)
     if not rows.has_canonical_format:
