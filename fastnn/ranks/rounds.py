@@ -17,7 +17,7 @@ from fastnn.errors import RankError
 
 Array = np.ndarray[Any, Any]
 
-HEADER, DATA = 1, 2  # tags of messages
+HEADER, DATA, TOTAL = 1, 2, 3  # tags of messages
 #: How long a rank polls between steps before it leaves its core to others, and for how long then.
 SPIN_SECONDS, NAP_SECONDS = 0.002, 0.001
 #: Largest number of shards: a header holds two numbers for each.
