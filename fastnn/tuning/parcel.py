@@ -3,6 +3,9 @@
 A task names its parcel by a key. A worker that does not know it asks for it by returning None, and
 gets the task again with the parcel: first in files, which workers of one machine map into memory
 and so share, then, where those are out of sight, as bytes. Threads find it in memory.
+
+Parcels are pickles. A worker trusts whoever gives it tasks, which are pickles themselves; the files
+stand in a folder that only this user may enter, under the key, which nobody else can know.
 """
 
 from __future__ import annotations
@@ -25,8 +28,6 @@ from fastnn.errors import SettingError
 _OPENED: dict[str, Any] = {}
 #: The parcel that this process was sent last, by its key.
 _RECEIVED: dict[str, Any] = {}
-#: The file of a parcel that says what is in it; its arrays stand in files of their own.
-INDEX = "objective.pickle"
 
 
 class _Pickler(pickle.Pickler):
@@ -94,7 +95,7 @@ class Parcel:
         if self._folder is None:
             folder = tempfile.TemporaryDirectory("-fastnn", ignore_cleanup_errors=True)
             try:
-                _write(self.objective, Path(folder.name))
+                _write(self.objective, Path(folder.name), self.key)
             except BaseException:
                 folder.cleanup()
                 raise
@@ -123,7 +124,7 @@ def open_parcel(key: str, carried: str | bytes | None) -> Any:
             objective = pickle.loads(carried)
         elif carried is not None:
             with contextlib.suppress(FileNotFoundError):  # a machine that does not see the folder
-                objective = _read(Path(carried))
+                objective = _read(Path(carried), key)
         if objective is None:
             return None
         _RECEIVED.clear()
@@ -131,19 +132,19 @@ def open_parcel(key: str, carried: str | bytes | None) -> Any:
     return _RECEIVED[key]
 
 
-def _write(objective: Any, folder: Path) -> None:
+def _write(objective: Any, folder: Path, key: str) -> None:
     """Write an objective into a folder: the arrays one by one, then what refers to them."""
     buffers: list[pickle.PickleBuffer] = []
     index = io.BytesIO()
     _FilePickler(index, protocol=5, buffer_callback=buffers.append).dump(objective)
     for place, buffer in enumerate(buffers):
         (folder / f"{place}.array").write_bytes(buffer.raw())
-    (folder / INDEX).write_bytes(index.getvalue())
+    (folder / f"{key}.pickle").write_bytes(index.getvalue())
 
 
-def _read(folder: Path) -> Any:
+def _read(folder: Path, key: str) -> Any:
     """Return the objective that a folder holds, its arrays mapped into memory, copied on write."""
-    index = (folder / INDEX).read_bytes()
+    index = (folder / f"{key}.pickle").read_bytes()
     paths = [folder / f"{place}.array" for place in range(len(list(folder.glob("*.array"))))]
     return pickle.loads(index, buffers=[_map(path) for path in paths])
 

@@ -294,14 +294,14 @@ class TestParcels:
     def test_arrays_are_mapped_and_may_be_written(self, tmp_path):
         whole = {"X": np.arange(12.0).reshape(3, 4), "F": np.asfortranarray(np.eye(3)),
                  "none": np.zeros((0, 2)), "part": np.arange(9)[::2], "y": ["a"]}  # fmt: skip
-        parcel._write(whole, tmp_path)
-        read = parcel._read(tmp_path)
+        parcel._write(whole, tmp_path, "key")
+        read = parcel._read(tmp_path, "key")
         for name, value in whole.items():
             np.testing.assert_array_equal(read[name], value)
         assert isinstance(read["X"].base.base, np.memmap)
         assert read["F"].flags.f_contiguous
         read["X"][0, 0] = 7
-        assert parcel._read(tmp_path)["X"][0, 0] == 0
+        assert parcel._read(tmp_path, "key")["X"][0, 0] == 0
 
     @pytest.mark.parametrize("order", ["C", "F"])
     def test_a_memory_map_is_its_file(self, tmp_path, order):
@@ -309,24 +309,30 @@ class TestParcels:
         X = np.memmap(tmp_path / "x", np.float32, "w+", offset=8, shape=(50, 40), order=order)
         X[:] = np.arange(2000).reshape(50, 40)
         X.flush()
-        parcel._write([X, X[10:], X[:, 3]], tmp_path / "sent")
-        whole, part, column = parcel._read(tmp_path / "sent")
+        parcel._write([X, X[10:], X[:, 3]], tmp_path / "sent", "key")
+        whole, part, column = parcel._read(tmp_path / "sent", "key")
         assert Path(whole.filename) == tmp_path / "x"
         np.testing.assert_array_equal(whole, X)
         np.testing.assert_array_equal(part, X[10:])
         np.testing.assert_array_equal(column, X[:, 3])
         assert sum(p.stat().st_size for p in (tmp_path / "sent").iterdir()) < X.nbytes
 
+    def test_a_folder_without_the_key_is_not_read(self, tmp_path):
+        parcel._write([1], tmp_path, "key")
+        with mock.patch.multiple(parcel, _OPENED={}, _RECEIVED={}):
+            assert parcel.open_parcel("another", str(tmp_path)) is None
+            assert parcel.open_parcel("key", str(tmp_path)) == [1]
+
     def test_a_data_set_is_its_place(self, tmp_path):
         h5py = pytest.importorskip("h5py")
         with h5py.File(tmp_path / "x.h5", "w") as file:
             file["a/x"] = shared.X
         with h5py.File(tmp_path / "x.h5") as file:
-            parcel._write({"X": file["a/x"]}, tmp_path)
+            parcel._write({"X": file["a/x"]}, tmp_path, "key")
             sent = parcel.Parcel(Objective(shared.make, file["a/x"], 0, {}, 1, {}, "", (), 0, True))
             packed = sent.pack("/no/such/folder")
             sent.close()
-        for read in (parcel._read(tmp_path)["X"], pickle.loads(packed).X):
+        for read in (parcel._read(tmp_path, "key")["X"], pickle.loads(packed).X):
             np.testing.assert_array_equal(read, shared.X)
             read.file.close()
 
