@@ -100,7 +100,7 @@ class Reduction:
         start(self._requests)
         wait(self._requests)
         if self._codes.tolist() != self._usual:
-            rounds.conclude(*self._codes.T, Call.REDUCE)
+            rounds.conclude(self._codes[:, 0], self._codes[:, 1], Call.REDUCE)
             rounds.open = True
         for rank in rounds.others:
             losses, header = self._losses[rank]
