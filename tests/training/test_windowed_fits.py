@@ -297,7 +297,7 @@ class TestRefused:
         assert net.inputs is None
 
     def test_what_takes_all_rows_at_once(self):
-        self.refuse(SettingError, r"batch_size=None takes all rows at once", batch_size=None)
+        self.refuse(SettingError, r"X has \d+.* KB and a window holds 6 KB", batch_size=None)
         self.refuse(SettingError, r"LBFGS takes all rows at once", optimizer="lbfgs")
         X, y = classes()
         scored = ArrayRows(X), y
@@ -305,7 +305,7 @@ class TestRefused:
 
     def test_a_window_smaller_than_a_batch(self):
         self.refuse(
-            SettingError, r"a window of 0.006 MB holds 100 rows with their targets, fewer than a "
+            SettingError, r"a window of 6 KB holds 100 rows with their targets, fewer than a "
             "batch of 128; give a larger window, or a smaller batch_size",
         )  # fmt: skip
 

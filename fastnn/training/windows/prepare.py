@@ -34,6 +34,7 @@ from .plan import plan_windows
 from .rows import CheckedRows, SelectedRows
 from .scan import windows_of
 from .scoring_trainer import ScoringTrainer
+from .size import format_bytes
 from .targets import Targets
 from .trainer import WindowTrainer
 
@@ -137,8 +138,8 @@ def _refuse_whole_batches(config: FitConfig, X: CheckedRows, limit: int) -> None
     if wanted:
         size = X.shape[0] * X.shape[1] * X.dtype.itemsize
         raise SettingError(
-            f"{wanted} all rows at once, but X has {size / 1e6:,.0f} MB and a window holds "
-            f"{limit / 1e6:,.0f} MB; give batch_size and another optimizer, or a larger window"
+            f"{wanted} all rows at once, but X has {format_bytes(size)} and a window holds "
+            f"{format_bytes(limit)}; give batch_size and another optimizer, or a larger window"
         )
 
 
@@ -161,7 +162,7 @@ def _streamed(
     batch, fitting = min(config.batch_size, train.shape[0]), limit // train.row_bytes()
     if fitting < batch:
         raise SettingError(
-            f"a window of {limit / 1e6:,.3g} MB holds {fitting} rows with their targets, fewer "
+            f"a window of {format_bytes(limit)} holds {fitting} rows with their targets, fewer "
             f"than a batch of {batch}; give a larger window, or a smaller batch_size"
         )
     train.plan = plan_windows(rows, fitting, batch, state.seed, config.shuffle)

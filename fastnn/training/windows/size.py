@@ -17,6 +17,14 @@ DEFAULT = 256 * 10**6
 SCAN = 4 * 2**20
 
 
+def format_bytes(size: int) -> str:
+    """Return a size as a text that `window_bytes` reads: ``"256 MB"``."""
+    for unit in ("GB", "MB", "KB"):
+        if size >= UNITS[unit]:
+            return f"{round(size / UNITS[unit], 1):g} {unit}"
+    return f"{size} B"
+
+
 def window_bytes(window: Any) -> int:
     """Return the bytes of a window, given as a whole number or as text like ``"256 MB"``.
 
