@@ -131,6 +131,17 @@ def unrequested_kernels():
 
 
 @pytest.fixture(autouse=True)
+def _settings_of_the_process(monkeypatch):
+    """A number of threads or a backend that a test sets is none of the next one's."""
+    from fastnn._runtime import backend, threads
+
+    monkeypatch.setattr(threads, "_wanted", threads._wanted)
+    selected = backend._selected.set(backend._selected.get())
+    yield
+    backend._selected.reset(selected)
+
+
+@pytest.fixture(autouse=True)
 def _registered_names():
     """What a test, or an example that it runs, registers is unknown to the next one."""
     from fastnn import activations, history, losses, metrics, optimizers

@@ -13,7 +13,7 @@ from .network import Network
 __all__ = ["load", "load_with_notes"]
 
 
-def load(path: str | os.PathLike[str]) -> Network | Any:
+def load(path: str | os.PathLike[str]) -> Network:
     """Load a network that `Network.save` wrote: same predictions, bit for bit.
 
     A file that `Ensemble.save` wrote gives an `Ensemble`. From a checkpoint comes a network whose
@@ -38,7 +38,8 @@ def load(path: str | os.PathLike[str]) -> Network | Any:
         return _network_of(found)
     from .ensemble import Ensemble  # most files hold one network
 
-    return Ensemble([_network_of(state) for state in found])
+    several: Any = Ensemble([_network_of(state) for state in found])
+    return several  # type: ignore[no-any-return]
 
 
 def load_with_notes(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]:

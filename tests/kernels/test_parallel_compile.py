@@ -28,6 +28,13 @@ ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)\n"
 ECHO_ONE = "print(input(), flush=True)\n"
 
 
+@pytest.fixture(autouse=True)
+def _compiled_here(monkeypatch):
+    """Kernels have no pack, whatever this process found."""
+    cache = UserCache("0" * 20)
+    monkeypatch.setattr(parallel_compile, "source", lambda: Source(cache, None, ""))
+
+
 @pytest.fixture
 def started(monkeypatch):
     """The helpers that a test starts."""

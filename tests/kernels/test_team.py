@@ -319,7 +319,7 @@ class TestLife:
         sizes.clear()
         settings = net.program.settings()
         assert settings["threads"] == 0
-        assert entry._n_threads(net.program.ops, 600, 1, lambda: int(settings["threads"])) == 1
+        assert entry.count_threads(net.program.ops, 600, 1, lambda: int(settings["threads"])) == 1
         net.cost_and_gradients(X, y)
         assert sizes == []
 

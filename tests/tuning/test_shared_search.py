@@ -280,14 +280,9 @@ class TestEnds:
     @pytest.mark.slow
     def test_a_worker_that_dies(self, tmp_path):
         with pytest.raises(Exception, match="abruptly") as caught:
-            search(processes=2, make=functools.partial(die, "units"), study=tmp_path / "a")
+            search(processes=2, make=shared.die, study=tmp_path / "a")
         assert "ended from outside" in caught.value.__notes__[0]
         assert [p.name for p in tmp_path.iterdir()] == ["a"]
-
-
-def die(name, units):
-    """End the process in the middle of a trial."""
-    os._exit(3)
 
 
 class TestParcels:
