@@ -78,8 +78,8 @@ def _named_in_environment() -> int | None:
 
 #: The threads that `set_num_threads` was asked for; None: what the environment or the cores say.
 _wanted: int | None = None
-#: Whether this thread or task computes alone, beside others that do so too.
-_alone: ContextVar[bool] = ContextVar("fastnn_alone", default=False)
+#: The most threads that this thread or task may use, beside others that do so too; None: all.
+_limit: ContextVar[int | None] = ContextVar("fastnn_thread_limit", default=None)
 
 
 def get_num_threads() -> int:
@@ -88,7 +88,11 @@ def get_num_threads() -> int:
     At first the number of cores that the process may use (its affinity, its container's quota), or
     less if the environment says so (FASTNN_NUM_THREADS, NUMBA_NUM_THREADS, OMP_NUM_THREADS).
     """
-    return 1 if _alone.get() else wanted_threads() or available_cores()
+    limit = _limit.get()
+    if limit == 1:
+        return 1
+    n = wanted_threads() or available_cores()
+    return n if limit is None else min(n, limit)
 
 
 def wanted_threads() -> int | None:
@@ -97,13 +101,17 @@ def wanted_threads() -> int | None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Let the runs of this thread or task use no other thread while a `with` block lasts."""
-    token = _alone.set(True)
+def limited(n: int) -> Iterator[None]:
+    """Let the runs of this thread or task use at most n threads while a `with` block lasts.
+
+    Threads begun meanwhile know of it if they run in a copy of this context.
+    """
+    around = _limit.get()
+    token = _limit.set(n if around is None else min(n, around))
     try:
         yield
     finally:
-        _alone.reset(token)
+        _limit.reset(token)
 
 
 def set_num_threads(n: int) -> None:

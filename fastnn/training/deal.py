@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from fastnn._runtime.threads import alone
+from fastnn._runtime.threads import limited
 
 from .interrupts import Interrupts
 
@@ -27,7 +27,7 @@ def deal(
     rest, errors = deque(tasks), list[BaseException]()
 
     def work() -> None:
-        with alone():
+        with limited(1):
             while not interrupts.seen:
                 try:
                     task = rest.popleft()

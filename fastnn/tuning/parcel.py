@@ -40,13 +40,19 @@ class _Pickler(pickle.Pickler):
 
 
 class _FilePickler(_Pickler):
-    """Pickles a memory map as the place of its file, too; other arrays are handed out."""
+    """Pickles a memory map as the place of its file, too; other arrays are handed out.
+
+    A map in mode "c" differs from its file by what was written to it, and is an array like others.
+    """
 
     def reducer_override(self, value: Any) -> Any:
-        if type(value) is not np.memmap or not isinstance(value.base, mmap.mmap):
+        if type(value) is not np.memmap:
             return super().reducer_override(value)
-        if value.filename is None:
-            return NotImplemented
+        whole = isinstance(value.base, mmap.mmap) and value.filename is not None
+        if not whole or value.mode == "c":
+            return np.asarray(value).__reduce_ex__(5)
+        if value.mode != "r":
+            value.flush()  # another machine reads the file, not this one's memory
         order = "C" if value.flags.c_contiguous else "F"
         return np.memmap, (value.filename, value.dtype, "r", value.offset, value.shape, order)
 
@@ -116,20 +122,26 @@ def check_picklable(value: Any, name: str) -> None:
 
 def open_parcel(key: str, carried: str | bytes | None) -> Any:
     """Return the objective of that key, or None where this process needs it to be sent."""
-    if key in _OPENED:
-        return _OPENED[key]
-    if key not in _RECEIVED:
-        objective = None
-        if isinstance(carried, bytes):
-            objective = pickle.loads(carried)
-        elif carried is not None:
-            with contextlib.suppress(FileNotFoundError):  # a machine that does not see the folder
-                objective = _read(Path(carried), key)
-        if objective is None:
-            return None
+    objective = _OPENED.get(key, _RECEIVED.get(key))
+    if objective is not None:
+        return objective
+    if isinstance(carried, bytes):
+        objective = pickle.loads(carried)
+    elif carried is not None:
+        with contextlib.suppress(FileNotFoundError):  # a machine that does not see the folder
+            objective = _read(Path(carried), key)
+    if objective is not None:
         _RECEIVED.clear()
         _RECEIVED[key] = objective
-    return _RECEIVED[key]
+    return objective  # another thread may have cleared what was received
+
+
+def opened_here(key: str, owner: int) -> bool:
+    """Return whether this process opened the parcel of that key, as process number `owner`.
+
+    Another machine's process can have the same number, and a forked one the same parcels.
+    """
+    return os.getpid() == owner and key in _OPENED
 
 
 def _write(objective: Any, folder: Path, key: str) -> None:

@@ -12,11 +12,11 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 from fastnn._runtime import backend
-from fastnn._runtime.threads import get_num_threads, set_num_threads
+from fastnn._runtime.threads import get_num_threads, limited
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
 
-from .parcel import open_parcel
+from .parcel import open_parcel, opened_here
 from .trial import Outcome, run_trial
 
 #: Attributes by which executors say how many workers they have: mpi4py's, the standard library's.
@@ -42,8 +42,8 @@ def run_task(task: Task) -> Outcome | None:
     if objective is None:
         return None
     with contextlib.ExitStack() as stack:
-        if os.getpid() != task.owner:
-            stack.enter_context(_threads_limited(task.threads))
+        if not opened_here(task.key, task.owner):
+            stack.enter_context(limited(task.threads))
             stack.enter_context(_ctrl_c_ignored())
         if task.backend is not None:
             stack.enter_context(backend.backend(task.backend))
@@ -130,17 +130,6 @@ def _exit_after_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-@contextlib.contextmanager
-def _threads_limited(n: int) -> Iterator[None]:
-    """Let this process use at most n threads for a while."""
-    before = get_num_threads()
-    set_num_threads(min(n, before))
-    try:
-        yield
-    finally:
-        set_num_threads(before)
 
 
 @contextlib.contextmanager

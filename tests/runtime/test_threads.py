@@ -1,5 +1,6 @@
 """How many threads there may be: affinity, container, environment, wish."""
 
+import contextvars
 import os
 import subprocess
 import sys
@@ -62,6 +63,18 @@ def test_no_more_than_the_affinity():
         assert threads.get_num_threads() == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_limits_of_a_context_are_the_least_of_them(monkeypatch):
+    monkeypatch.setattr(threads, "_wanted", 6)
+    with threads.limited(8):
+        assert threads.get_num_threads() == 6
+        with threads.limited(2), threads.limited(3):
+            assert threads.get_num_threads() == 2
+        assert contextvars.copy_context().run(threads.get_num_threads) == 6
+        fastnn.set_num_threads(9)
+        assert threads.get_num_threads() == 8
+    assert threads.get_num_threads() == 9
 
 
 @pytest.mark.parametrize(("environment", "n"), [

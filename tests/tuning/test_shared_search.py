@@ -21,6 +21,7 @@ import shared_search as shared
 from shared_search import search
 
 from fastnn import get_num_threads
+from fastnn._runtime import threads
 from fastnn.errors import SettingError
 from fastnn.history import History
 from fastnn.tuning import parcel, pruning, task_digest, workers
@@ -188,6 +189,28 @@ class TestExecutors:
         assert seen == [(1, signal.SIG_IGN), before]
         assert (get_num_threads(), signal.getsignal(signal.SIGINT)) == before
         assert workers.threads_each(1000) == 1
+        with mock.patch.multiple(parcel, _OPENED={}, _RECEIVED={sent.key: objective}):
+            workers.run_task(task._replace(owner=os.getpid()))  # of another machine, by its number
+        assert seen[2] == seen[0]
+        sent.close()
+
+    def test_two_tasks_at_once_leave_the_threads_as_they_were(self):
+        seen, both, before = [], threading.Barrier(2), threads._wanted
+
+        def make(units):
+            seen.append(get_num_threads())
+            both.wait(100)
+            return shared.make(units)
+
+        objective = Objective(make, shared.X, shared.Y, shared.SPACE, 1, {}, "cost", (), 0, False)
+        sent = parcel.Parcel(objective)
+        task = workers.Task(0, {"learning_rate": 0.1, "units": 2}, {}, sent.key, None,
+                            "vectorized", 1, -1)  # fmt: skip
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(workers.run_task, [task, task]))
+            assert list(pool.map(lambda k: get_num_threads(), range(2))) == [get_num_threads()] * 2
+        assert seen == [1, 1]
+        assert threads._wanted is before
         sent.close()
 
     @pytest.mark.parametrize(
@@ -311,6 +334,28 @@ class TestParcels:
         np.testing.assert_array_equal(part, X[10:])
         np.testing.assert_array_equal(column, X[:, 3])
         assert sum(p.stat().st_size for p in (tmp_path / "sent").iterdir()) < X.nbytes
+
+    def test_a_memory_map_that_was_changed_is_sent_so(self, tmp_path):
+        np.save(tmp_path / "x.npy", np.zeros((50, 40)))
+        (tmp_path / "sent").mkdir()
+        own = np.load(tmp_path / "x.npy", mmap_mode="c")
+        own[3] = 7  # in memory alone
+        parcel._write([own], tmp_path / "sent", "key")
+        np.testing.assert_array_equal(parcel._read(tmp_path / "sent", "key")[0], own)
+        assert (tmp_path / "sent/0.array").stat().st_size == own.nbytes  # mapped by all workers
+        open_map = np.load(tmp_path / "x.npy", mmap_mode="r+")
+        with mock.patch.object(np.memmap, "flush") as flush:
+            parcel._write([open_map], tmp_path / "sent", "key")
+        flush.assert_called_once_with()
+
+    def test_one_that_another_search_replaces_meanwhile(self, tmp_path):
+        class Cleared(dict):
+            def __setitem__(self, key, value):
+                """Another thread receives its own parcel at once."""
+
+        parcel._write([1], tmp_path, "key")
+        with mock.patch.multiple(parcel, _OPENED={}, _RECEIVED=Cleared()):
+            assert parcel.open_parcel("key", str(tmp_path)) == [1]
 
     def test_a_folder_without_the_key_is_not_read(self, tmp_path):
         parcel._write([1], tmp_path, "key")
