@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
-__all__ = ["ShortRepr", "every_field", "frozen", "in_full"]
+__all__ = ["ShortRepr", "every_field", "frozen", "in_full", "stable_repr"]
+
+#: The address in the repr of a function, another one in each process.
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 _in_full: ContextVar[bool] = ContextVar("every_field", default=False)
 
@@ -26,6 +30,12 @@ def every_field() -> Iterator[None]:
 def in_full() -> bool:
     """Whether all fields are asked for."""
     return _in_full.get()
+
+
+def stable_repr(value: Any) -> str:
+    """Return a repr with all fields that is the same in every process."""
+    with every_field():
+        return ADDRESS.sub("", repr(value))
 
 
 class ShortRepr:

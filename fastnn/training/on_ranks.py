@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from fastnn._validation import arguments
@@ -36,7 +36,7 @@ def _of_rank(rank: int, settings: dict[str, Any]) -> dict[str, Any]:
     if rank == 0:
         return settings
     callbacks = settings.get("callbacks", ())
-    if isinstance(callbacks, Sequence):
+    if isinstance(callbacks, Iterable) and not isinstance(callbacks, str):
         callbacks = [each for each in callbacks if not getattr(each, "rank_0_only", False)]
     return settings | {"progress": False, "callbacks": callbacks}
 

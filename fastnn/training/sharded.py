@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn._display.short_repr import stable_repr
 from fastnn._runtime.text import plural
 from fastnn._runtime.versions import cpu
 from fastnn._version import __version__
@@ -55,15 +56,20 @@ def facts_of(
     shards: int,
 ) -> dict[str, str]:  # fmt: skip
     """Return what all ranks of a fit must have in common, by name."""
-    theta = "drawn" if state.lowered is None else _digest(state.lowered.theta, state.lowered.state)
+    lowered, training = state.lowered, state.training
+    drawn = () if lowered is None else (lowered.theta, lowered.state)
+    digest = _digest(*drawn, training.slots, training.counters)
     return {
         "the version of fastnn": __version__,
         "the version of NumPy": np.__version__,
-        "the network": f"{state.layers!r}, {state.loss!r}, {state.dtype}, seed {state.seed}",
-        "its parameters": f"after {state.training.epoch} epochs (digest {theta})",
+        "the network": (
+            f"{stable_repr(state.layers)}, {stable_repr(state.loss)}, {state.dtype}, "
+            f"init {stable_repr(state.init)}, seed {state.seed}"
+        ),
+        "its parameters": f"after {training.epoch} epochs (digest {digest})",
         "the training examples": _describe(train),
         "the validation examples": _describe(validation),
-        "settings of fit": repr(config),
+        "settings of fit": stable_repr(config),
         "shards": str(shards),
     }
 
@@ -178,14 +184,20 @@ class ShardedTrainer(Trainer):
     def _run(self, start: int, stop: int, record: Array) -> int:
         """Take the steps start … stop−1, all of one epoch, and return the next one."""
         training, program = self.training, self.program
-        done = int(
-            self.kernels.run_sharded(
-                program.ops,
-                FitArrays(program.theta, program.grad, training.slots, program.state), self.work,
-                Batch.of(self.train, self.order), self.settings, self._rates,
-                FitLog(record, self.scores, training.counters), start, stop, self.shards,
-            )
-        )  # fmt: skip
+        updates = training.counters[0]
+        try:
+            done = int(
+                self.kernels.run_sharded(
+                    program.ops,
+                    FitArrays(program.theta, program.grad, training.slots, program.state),
+                    self.work, Batch.of(self.train, self.order), self.settings, self._rates,
+                    FitLog(record, self.scores, training.counters), start, stop, self.shards,
+                )
+            )  # fmt: skip
+        except BaseException:  # another rank failed: the steps before are taken on all alike
+            begun = start % self.steps > 0 or training.counters[0] > updates
+            training.epoch = int(self.settings["first_epoch"]) + start // self.steps + int(begun)
+            raise
         self.ended_early = self._is_interrupted()
         return done
 

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from fastnn._display.short_repr import stable_repr
 from fastnn.errors import SettingError
 from fastnn.history import higher_is_better
 
 from .claims import locked
-from .task_digest import digest, stable_repr
+from .task_digest import digest
 from .trial import Draw, Objective, Outcome, import_optuna, network_digest
 
 #: The name of the study within its file.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from fastnn import row_sources
-from fastnn._display.short_repr import every_field
+from fastnn._display.short_repr import stable_repr
 from fastnn.errors import FastnnError
 from fastnn.kernels.csr import SparseRows
 from fastnn.network import Network
@@ -22,14 +21,6 @@ Array = np.ndarray[Any, Any]
 DIGEST_LENGTH = 16
 #: Numbers that are hashed at a time.
 CHUNK_SIZE = 2**20
-#: The address in the repr of a function, another one in each process.
-ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-
-
-def stable_repr(value: Any) -> str:
-    """Return a repr with all fields that is the same in every process."""
-    with every_field():
-        return ADDRESS.sub("", repr(value))
 
 
 def digest(*parts: Any) -> str:

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import fastnn
 from fastnn import Network
 from fastnn.callbacks import Checkpoint, EarlyStopping
 from fastnn.errors import RankError
+from fastnn.network.description import state_of
 from fastnn.schedules import Plateau, Schedule
 
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
@@ -112,8 +113,6 @@ def callback_raises(rank):
 class Failing(Schedule):
     """A schedule that has no factor in the middle of the second epoch, on rank 1."""
 
-    by_step = True
-
     def factor(self, time):
         if comm.rank == 1 and time > 1.4:
             raise OSError("the sensor is gone")
@@ -121,7 +120,18 @@ class Failing(Schedule):
 
 
 def schedule_raises(rank):
-    fit(schedule=Failing())
+    fit(schedule=Failing(per="step"))
+
+
+def goes_on(rank):
+    """After an error in the middle of an epoch all ranks are where one process would be."""
+    X, y, _ = examples()
+    net = network()
+    with suppress(OSError, RankError):
+        net.fit(X, y, batch_size=64, epochs=3, comm=comm, schedule=Failing(per="step"))
+    begun = state_of(net).training.epoch
+    net.fit(X, y, batch_size=64, epochs=1, comm=comm)
+    return begun, digest(net)
 
 
 def no_folder(rank):
@@ -183,7 +193,8 @@ def threads(rank):
 
 CHECKS = (
     bits, bad_data, other_shapes, other_settings, too_few_shards, callback_raises, schedule_raises,
-    no_folder, stop_wish, checkpoint, alone_in_a_change, ctrl_c, progress, other_places, threads,
+    goes_on, no_folder, stop_wish, checkpoint, alone_in_a_change, ctrl_c, progress, other_places,
+    threads,
 )  # fmt: skip
 
 

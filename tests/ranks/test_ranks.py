@@ -83,6 +83,11 @@ def test_the_wish_of_one_callback_stops_all(told):
     assert values(told["stop_wish"]) == [2, 2, 2]
 
 
+def test_ranks_go_on_after_an_error_in_the_middle_of_an_epoch(told):
+    (found,) = {tuple(each) for each in values(told["goes_on"])}
+    assert found[0] == 2
+
+
 def test_ctrl_c_stops_all_at_one_step(told):
     (found,) = {tuple(each) for each in values(told["ctrl_c"])}
     assert found[:2] == (True, True)

@@ -13,12 +13,12 @@ import pytest
 
 import fastnn
 from fastnn import Adam, Dense, Momentum, Network, spaces
+from fastnn._display.short_repr import stable_repr
 from fastnn.callbacks import EarlyStopping
 from fastnn.data import moons
 from fastnn.errors import DataError, MissingExtraError, SettingError
 from fastnn.network.description import state_of
 from fastnn.tuning.results import Search
-from fastnn.tuning.task_digest import stable_repr
 
 optuna = pytest.importorskip("optuna")
 
