@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import numpy as np
@@ -19,8 +20,6 @@ from ..errors import SettingError
 
 #: Bytes of X up to which it is loaded, and checked by scikit-learn as an array is.
 WINDOW = DEFAULT
-#: Libraries whose objects may be such rows.
-LIBRARIES = "dask", "h5py", "pyarrow", "zarr"
 
 
 class OutsideRows:
@@ -54,14 +53,14 @@ def outside_rows(estimator: Any, X: Any, reset: bool) -> OutsideRows | None:
     ValueError
         If it has not the features of an earlier fit.
     """
-    if type(X).__module__.partition(".")[0] not in LIBRARIES:
+    if isinstance(X, np.ndarray | list | tuple):
         return None
     source = row_sources.find(X)
     if source is None:
         return None
-    with source:
+    with nullcontext() if source is X else source:
         rows = OutsideRows(X, source.shape, source.dtype)
-        if source.nbytes <= WINDOW:
+        if source is not X and source.nbytes <= WINDOW:
             return None
     _check_feature_names(estimator, rows, reset=reset)
     _check_n_features(estimator, rows, reset=reset)

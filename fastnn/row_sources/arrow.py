@@ -55,6 +55,7 @@ class ArrowRows(RowSource):
         self._states = {path: FileState.of(os.stat(path)) for path in paths}
         self._next = (-1, -1)  # the piece and the row that come next in `_batches`
         self._batches: Iterator[Any] = iter(())
+        self._rest: list[Any] = []  # of a batch that was not read to its end, before `_batches`
 
     def check_unchanged(self) -> None:
         """Refuse files that have changed."""
@@ -63,11 +64,13 @@ class ArrowRows(RowSource):
                 now = FileState.of(os.stat(path))
             except FileNotFoundError as error:
                 raise DataError(f"{self.name} lies in the file '{path}', which is gone") from error
+            except OSError as error:
+                raise DataError(f"{self.name} lies in the file '{path}': {error}") from error
             check_same_file(path, before, now, self.name)
 
     def close(self) -> None:
         """Let go of batches that were not read to their end."""
-        self._next, self._batches = (-1, -1), iter(())
+        self._next, self._batches, self._rest = (-1, -1), iter(()), []
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
         place = start
@@ -79,16 +82,16 @@ class ArrowRows(RowSource):
 
     def _fill_from(self, k: int, place: int, out: Array) -> None:
         """Write rows of piece k from `place` on into out."""
-        batches, done = self._batches, 0
+        batches, rest, done = self._batches, self._rest, 0
         if (k, place) != self._next:
+            rest = []
             batches = self._pieces[k].batches(place - self._begins[k], self._batch_rows)
         self._next = (-1, -1)  # until all went well
-        for batch in batches:
+        for batch in chain(rest, batches):
             used = min(batch.num_rows, len(out) - done)
             self._write(batch, place + done, out[done : done + used])
             done += used
-            if used < batch.num_rows:
-                batches = chain([batch.slice(used)], batches)
+            rest = [batch.slice(used)] if used < batch.num_rows else []
             if done == len(out):
                 break
         if done < len(out):
@@ -98,7 +101,7 @@ class ArrowRows(RowSource):
                 f"there are {place + done - self._begins[k]} rows where "
                 f"{self._pieces[k].n_rows} were counted",
             )
-        self._next, self._batches = (k, place + done), batches
+        self._next, self._batches, self._rest = (k, place + done), batches, rest
 
     def _write(self, batch: Any, place: int, out: Array) -> None:
         """Write the columns of a record batch, whose first row is `place`, into out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -43,8 +44,8 @@ class Part(NamedTuple):
 class RowSource:
     """Rows (m, n) outside memory, or in the memory of another library; `read` gives some of them.
 
-    One call at a time may come from any thread. A subclass implements `_fill`, and where it holds a
-    file or threads `check_unchanged` and `close`.
+    Any thread may read; those that read at once wait for one another. A subclass implements
+    `_fill`, and where it holds a file or threads `check_unchanged` and `close`.
 
     Parameters
     ----------
@@ -67,6 +68,7 @@ class RowSource:
         self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], piece_rows: int = 1
     ) -> None:
         self.name = name
+        self._lock = threading.Lock()
         self.shape = (int(shape[0]), math.prod(map(int, shape[1:])))
         self.dtype = read_dtype(dtype, name)
         self.piece_rows = max(1, min(int(piece_rows), self.shape[0]))
@@ -116,7 +118,12 @@ class RowSource:
         shape = (n_rows, self.shape[1])
         if out.shape != shape or out.dtype != self.dtype or not out.flags.c_contiguous:
             raise ValueError(f"{n_rows} rows do not fit into {out.dtype} {out.shape}")
-        self._fill_parts(parts)
+        if not parts:
+            return
+        with self._lock:
+            with self._explaining(parts[0].start, parts[-1].stop):
+                self.check_unchanged()
+            self._fill_parts(parts)
 
     def check_unchanged(self) -> None:
         """Refuse to go on where the rows are no longer those that were found at first.
@@ -133,7 +140,6 @@ class RowSource:
 
     def _fill_parts(self, parts: Sequence[Part]) -> None:
         """Write the rows of all parts; each holds one at least."""
-        self.check_unchanged()
         for start, stop, out in parts:
             with self._explaining(start, stop):
                 self._fill(start, stop, out)

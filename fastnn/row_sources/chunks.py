@@ -68,7 +68,6 @@ class ChunkedRows(RowSource):
 
     def _fill_parts(self, parts: Sequence[Part]) -> None:
         """Share the chunks of all parts among the threads."""
-        self.check_unchanged()
         chunks = [chunk for part in parts for chunk in self._chunks_of(part)]
         n_shares = min(len(chunks), SHARES * self._threads)
         if self._threads == 1 or n_shares <= 1:

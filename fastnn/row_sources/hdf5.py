@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._validation.arrays import numpy_convertible
-from fastnn.errors import DataError
+from fastnn.errors import DataError, FastnnError
 
 from .base import Array, RowSource
 from .chunks import MAX_CHUNKS, ChunkedRows, chunk_grid
@@ -29,13 +29,23 @@ def hdf5_rows(dataset: Any, name: str) -> RowSource:
     Raises
     ------
     DataError
-        If a filter that packs it is neither in the library nor in hdf5plugin.
+        If a filter that packs it is neither in the library nor in hdf5plugin, or its file is
+        damaged.
     """
     _check_filters(dataset, name)
     file = _opened(dataset.file, name)
-    if file is None or not _lies_plain(dataset):
-        return LibraryRows(dataset, name, file)
-    return (ContiguousRows if dataset.chunks is None else ChunkedRows)(dataset, name, file)
+    try:
+        if file is None or not _lies_plain(dataset):
+            return LibraryRows(dataset, name, file)
+        return (ContiguousRows if dataset.chunks is None else ChunkedRows)(dataset, name, file)
+    except Exception as error:
+        if file is not None:
+            file.close()
+        if isinstance(error, FastnnError):
+            raise
+        raise DataError(
+            f"{name} cannot be opened: {error}; if its file is damaged, fetch or write it again"
+        ) from error
 
 
 class LibraryRows(SlicedRows):

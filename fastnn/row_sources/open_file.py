@@ -106,6 +106,8 @@ class OpenFile:
             now = FileState.of(os.stat(self.path))
         except FileNotFoundError:  # removed while open: what was in it is still there
             now = FileState.of(os.fstat(self._file.fileno()))
+        except OSError as error:
+            raise DataError(f"{self.name} lies in the file '{self.path}': {error}") from error
         check_same_file(self.path, self._state, now, self.name)
 
     def close(self) -> None:

@@ -53,7 +53,8 @@ class SlicedRows(RowSource):
         """Return rows start … stop − 1 as an array."""
         block = self.rows[start:stop]
         if isinstance(block, np.ma.MaskedArray) and np.ma.is_masked(block):
-            row = start + int(np.ma.getmaskarray(block).any(axis=1).argmax())
+            masked = np.ma.getmaskarray(block).reshape(len(block), -1).any(axis=1)
+            row = start + int(masked.argmax())
             raise DataError(
                 f"{self.name} has masked entries in row {row}; fill them in or drop their rows"
             )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastnn import MLPClassifier, MLPRegressor, Network
+from fastnn.data import image_rows
 from fastnn.errors import SettingError
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
@@ -52,6 +53,22 @@ def test_fits_and_predictions(rows, model):
     if isinstance(model, MLPClassifier):
         assert np.array_equal(model.predict_proba(rows), model.predict_proba(X))
         assert np.array_equal(model.predict_log_proba(rows), model.predict_log_proba(X))
+
+
+def test_sources_of_rows_and_other_objects(rows):
+    class Sliced:
+        shape, dtype = rows.shape, rows.dtype
+
+        def __getitem__(self, places):
+            assert isinstance(places, slice)
+            return rows[places]
+
+    expected = MLPRegressor(**SETTINGS).fit(rows, Y).predict(X)
+    with image_rows(rows) as source:
+        for given in (source, Sliced()):
+            model = MLPRegressor(**SETTINGS).fit(given, Y)
+            assert np.allclose(model.predict(given), model.predict(X))
+            assert model.predict(X).shape == expected.shape
 
 
 def test_it_learns_and_goes_on(rows):

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -112,6 +114,38 @@ def test_a_slice_that_is_not_what_it_should_be(wrong, words, monkeypatch):
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("X ")
     assert "rows 5 … 9" in str(caught.value) or "row 5" in str(caught.value)
+
+
+def test_masked_entries_of_images_are_told_by_their_row():
+    images = np.ma.masked_equal(np.arange(240).reshape(20, 3, 4), 150)
+    with pytest.raises(DataError, match="has masked entries in row 12;"):
+        read(row_sources.find(Sliced(images), "X", flatten=True), 0, 20)
+
+
+def test_threads_read_one_after_the_other():
+    class Rows(row_sources.RowSource):
+        inside, most = 0, 0
+
+        def _fill(self, start, stop, out):
+            self.inside += 1
+            go_on.wait(60)
+            self.most = max(self.most, self.inside)
+            self.inside -= 1
+
+    def begin():
+        begun.release()
+        read(rows, 0, 9)
+
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    rows = Rows("X", (9, 4), np.dtype("f4"))
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(begin) for _ in range(3)]
+        for _ in jobs:
+            assert begun.acquire(timeout=60)
+        go_on.set()
+        for job in jobs:
+            job.result(60)
+    assert rows.most == 1
 
 
 def test_an_object_that_changes_its_shape_or_dtype():

@@ -164,6 +164,17 @@ class TestArrow:
             np.testing.assert_array_equal(out, numbers()[start : start + 4])
         assert opened == [[0], [1]]
 
+    def test_reads_one_after_the_other_do_not_nest(self):
+        """Iterators in iterators, one a read, would end in an overflow of the stack."""
+        pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        rows = row_sources.find(pa.table({"a": np.arange(9000.0)}), "X")
+        first, out = None, np.empty((1, 1))
+        for k in range(9000):
+            rows.read(k, k + 1, out)
+            assert out[0, 0] == k
+            first = first or rows._batches
+            assert rows._batches is first
+
     def test_a_missing_value(self):
         columns = {f"x{k}": numbers()[:, k] for k in range(N)}
         columns["x2"] = self.pa.array([None if k == 13 else 1.5 for k in range(M)])

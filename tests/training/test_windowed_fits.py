@@ -5,13 +5,17 @@ import re
 import numpy as np
 import pytest
 import streamed
+from fastnn.kernels.csr import SparseRows
 from streamed import ArrayRows, FailingRows, classes
 
 import fastnn
 from fastnn import BatchNorm, Dense, Dropout, Network, Normalization, kernels
 from fastnn.errors import DataError, DivergenceError, SettingError, ShapeError
 from fastnn.network.description import state_of
+from fastnn.training.windows import class_mix
+from fastnn.training.windows.keep import KeptNetwork
 from fastnn.training.windows.plan import WindowPlan
+from fastnn.training.windows.rows import CheckedRows
 
 SMALL = 6000  # bytes: windows of some 100 rows
 TINY = 2500  # of some 40 rows
@@ -195,6 +199,16 @@ class TestValidation:
 
 
 class TestDivergence:
+    def test_before_the_first_step_scores_nothing(self):
+        X, y = classes(300)
+        scored = ArrayRows(X)
+        with pytest.raises(DivergenceError, match="diverged in step 0"):
+            Network([Dense(4, "relu"), Dense(1)]).fit(
+                np.full((300, 5), 3e38, "f"), y, validation_data=(scored, y), window=1000,
+                progress=False,
+            )  # fmt: skip
+        assert scored.spans == []
+
     def test_keeps_the_parameters_from_before_that_step(self, backend):
         X, y = classes(200)
         X[185] = 1e30
@@ -261,6 +275,36 @@ class TestRowsRefusedLate:
             with pytest.raises(DataError, match=message):
                 net.fit(rows, y, epochs=9, batch_size=32, window=SMALL, progress=False, **settings)
             assert kept(net) == before
+
+    @pytest.mark.parametrize("error", [MemoryError(), OSError("no such device")])
+    def test_whatever_reading_raises(self, error):
+        X, y = classes()
+        net = network()
+        before = kept(net)
+        with pytest.raises(type(error)):
+            net.fit(
+                FailingRows(X, error, 800), y, epochs=9, batch_size=32, window=SMALL,
+                progress=False,
+            )  # fmt: skip
+        assert kept(net) == before
+
+    def test_where_two_readers_fail(self):
+        """The error that ends the fit may be the one that was raised first."""
+        X, _ = classes()
+        rows = CheckedRows(FailingRows(X, DataError("gone"), 0), np.dtype("f4"))
+        errors = []
+        for _ in range(2):
+            rows.source.failure = DataError("gone")
+            with pytest.raises(DataError) as caught:
+                rows.read([(0, 3)], np.empty((3, 5), np.float32))
+            errors.append(caught.value)
+        net = network().build(5)
+        before = kept(net)
+        keeper = KeptNetwork(state_of(net), [rows])
+        keeper.__enter__()
+        net.program.theta[...] = 1
+        keeper.__exit__(DataError, errors[0], None)
+        assert kept(net) == before
 
     def test_in_the_pass_that_learns_the_scaling(self):
         X, y = classes()
@@ -330,7 +374,25 @@ class TestRefused:
                 network().fit(rows, y, validation_data=scored, window=SMALL, batch_size=32)
 
 
+def test_sparse_rows_in_memory_are_no_source():
+    X, y = classes(200)
+    places, ends = np.tile(np.arange(5, dtype=np.int32), 200), np.arange(0, 1001, 5, np.int32)
+    sparse = SparseRows(X.ravel(), places, ends, X.shape)
+    nets = [Network.mlp([5, 4, 1], output="sigmoid") for _ in range(2)]
+    for net, settings in zip(nets, ({}, {"window": "1 KB"}), strict=True):
+        net.fit(sparse, y, epochs=1, progress=False, **settings)
+    assert same(*nets)
+
+
 class TestSortedRows:
+    @pytest.mark.parametrize(
+        ("n", "shares"), [(1700, [0.01, 0.99]), (1000, [0.01, 0.99]), (1000, [0.1] * 10)]
+    )
+    def test_random_rows_are_not_taken_for_sorted_ones(self, n, shares):
+        rng, shares = np.random.default_rng(0), np.array(shares)
+        found = [class_mix.distance(rng.multinomial(n, shares), shares) for _ in range(2000)]
+        assert max(found) < class_mix.FAR
+
     def problem(self, K=2):
         X, y = classes(4000, K=K)
         order = np.argsort(y, kind="stable")

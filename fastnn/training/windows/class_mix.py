@@ -22,11 +22,13 @@ def distance(counts: Array, shares: Array) -> float:
     """Return how far a window's classes (K,) are from the shares (K,) of all rows, beyond chance.
 
     That is ½ Σ |share in the window − share|, less what a window of as many random rows has on
-    average, over what windows of one class each have on average, 1 − Σ share².
+    average and 1/√n, over what windows of one class each have on average, 1 − Σ share². Of n
+    random rows one changes that sum by 1/n at most, so that it passes its mean by 1/√n with a
+    probability of e⁻² at most (McDiarmid's inequality), whatever the shares.
     """
     n = counts.sum()
     chance = 0.5 * np.sqrt(2 / math.pi * shares * (1 - shares) / n).sum()
-    apart = 0.5 * np.abs(counts / n - shares).sum()
+    apart = 0.5 * np.abs(counts / n - shares).sum() - 1 / math.sqrt(n)
     spread = 1 - float((shares**2).sum())
     return float((apart - chance) / spread) if spread > 0 else 0.0
 

@@ -28,7 +28,7 @@ class KeptNetwork:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        if error is None or not any(rows.error is error for rows in self.rows):
+        if error is None or not any(found is error for rows in self.rows for found in rows.errors):
             return
         vars(self.state).update(self.fields)
         vars(self.state.training).update(self.training)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn import row_sources
 from fastnn._validation.examples import check_shape
+from fastnn.kernels.csr import SparseRows
 
 from .rows import CheckedRows, SelectedRows
 
@@ -38,7 +39,7 @@ def open_rows(
     DataError, ShapeError
         If X is nothing that has rows, or they have another number of features.
     """
-    if isinstance(X, CheckedRows | SelectedRows):
+    if isinstance(X, CheckedRows | SelectedRows | SparseRows):
         return X
     source = row_sources.find(X, name)
     if source is None:

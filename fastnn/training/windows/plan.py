@@ -76,7 +76,7 @@ def plan_windows(
 ) -> WindowPlan:  # fmt: skip
     """Return the plan of windows of up to so many rows, besides those left over by the one before.
 
-    Pieces end where those of the file end, so that none is read twice in an epoch; a window takes
+    Pieces end at multiples of the file's own, where those fit into a window; a window takes
     at least PIECES of them where they are small enough, and all windows about as many.
     """
     source_rows = rows.rows(len(rows) - 1, len(rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._validation.arrays import MISSING_HINT, all_finite, check_representable
-from fastnn.errors import DataError, FastnnError
+from fastnn.errors import DataError
 
 Array = np.ndarray[Any, Any]
 Piece = tuple[int, int]  # the first row, and the one after the last
@@ -19,7 +18,7 @@ READ_BYTES = 4 * 2**20  # of a source that `SelectedRows` reads at a time, about
 
 
 class CheckedRows:
-    """A row source whose rows are read by one thread at a time, and refused unless all are finite.
+    """A row source whose rows are refused unless all are finite.
 
     Parameters
     ----------
@@ -32,8 +31,8 @@ class CheckedRows:
 
     Attributes
     ----------
-    error : FastnnError or None
-        The last one that reading raised.
+    errors : list of Exception
+        All that reading raised: two threads may read.
     """
 
     def __init__(self, source: Any, dtype: np.dtype[Any], name: str = "X") -> None:
@@ -41,9 +40,8 @@ class CheckedRows:
         self.shape: tuple[int, int] = source.shape
         self.dtype: np.dtype[Any] = source.dtype
         self.piece_rows: int = source.piece_rows
-        self.error: BaseException | None = None
+        self.errors: list[Exception] = []
         self.checked = self
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -51,17 +49,16 @@ class CheckedRows:
     def read(self, pieces: Sequence[Piece], out: Array) -> None:
         """Write rows start … stop − 1 of each piece, one after another, into out (rows, n)."""
         with self._noted():
-            with self._lock:
-                self.source.read_pieces(pieces, out)
+            self.source.read_pieces(pieces, out)
             self._check(pieces, out)
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
-        """Note what is refused in a `with` block, for whoever asks where an error comes from."""
+        """Note what a `with` block raises, for whoever asks where an error comes from."""
         try:
             yield
-        except FastnnError as error:
-            self.error = error
+        except Exception as error:
+            self.errors.append(error)
             raise
 
     def _check(self, pieces: Sequence[Piece], out: Array) -> None:
@@ -87,7 +84,7 @@ class CheckedRows:
 
     def check_unchanged(self) -> None:
         """Raise a DataError if the rows are no longer what they were."""
-        with self._noted(), self._lock:
+        with self._noted():
             self.source.check_unchanged()
 
 

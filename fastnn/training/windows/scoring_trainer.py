@@ -25,6 +25,7 @@ class ScoringTrainer(Trainer):
         validation: Examples | StreamedExamples | None,
     ) -> None:  # fmt: skip
         self.streamed = validation if isinstance(validation, StreamedExamples) else None
+        self._scored = 0  # epochs
         in_memory = None if isinstance(validation, StreamedExamples) else validation
         super().__init__(state, kernels, config, train, in_memory)
         if self.streamed is not None:
@@ -36,9 +37,11 @@ class ScoringTrainer(Trainer):
 
     def _score(self, done: int) -> None:
         """Score the validation examples that are read, where an epoch ends before step `done`."""
-        if self.streamed is not None and done % self.steps == 0:
-            found = scores_of(self.streamed, self.kernels, self.program, get_num_threads)
-            self.scores[done // self.steps - 1] = found
+        epochs = done // self.steps
+        if self.streamed is None or done % self.steps or epochs == self._scored:
+            return  # a chunk that diverges in its first step ends where the one before did
+        found = scores_of(self.streamed, self.kernels, self.program, get_num_threads)
+        self.scores[epochs - 1], self._scored = found, epochs
 
     def _validation_layer(self) -> str | None:
         """Return the first layer with an output that is not finite for a validation example."""
