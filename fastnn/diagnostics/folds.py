@@ -17,8 +17,9 @@ from fastnn.network.ensemble import Ensemble
 from fastnn.network.many import fit_many
 from fastnn.training.class_weights import labels_of
 from fastnn.training.prepare_data import encode_targets
+from fastnn.training.shared_data import rows_of_fold
 
-from ..errors import SettingError
+from ..errors import DataError, FastnnError, SettingError
 from ..history import History
 from ._fits import made
 from ._trials import raise_if_interrupted
@@ -97,18 +98,25 @@ def cross_validate(
     Raises
     ------
     SettingError
-        If there are fewer than two folds, or more than rows.
-    ShapeError, DataError, DivergenceError
+        If there are fewer than two folds, or more than rows, or `make_network` returns no Network.
+    ShapeError, DataError
+        If a fold does not name rows of X for both parts, or as `Network.fit`.
+    DivergenceError
         As `Network.fit`.
     """
     first = made(make_network, arguments.seed(seed))
+    if not isinstance(first, Network):
+        raise SettingError(
+            f"make_network must return a new Network for a seed, got {type(first).__name__}; "
+            "sklearn.model_selection.cross_validate takes estimators"
+        )
     X, y = arguments.finite_examples(X, first.inputs), arguments.array(y, "y")
     state = state_of(first)
     Y = encode_targets(y, len(X), first.outputs, state.loss, first.dtype)
     if isinstance(folds, int | np.integer):
         pairs = _drawn(labels_of(Y, state.loss), len(X), int(folds), seed)
     else:
-        pairs = [(_places(train), _places(test)) for train, test in folds]
+        pairs = _given(folds, len(X))
     if len(pairs) < 2:
         raise SettingError(f"folds must be two at least, got {len(pairs)}")
     networks = [first, *(made(make_network, seed) for _ in pairs[1:])]
@@ -124,10 +132,18 @@ def cross_validate(
     return CrossValidation(scores, networks, histories, pairs)
 
 
-def _places(rows: Any) -> Array:
-    """Return the places (k,) of rows that are given so, or as a mask (m,)."""
-    rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows
+def _given(folds: Any, m: int) -> list[tuple[Array, Array]]:
+    """Return the places of the rows of m that train and those that are held out, by fold."""
+    pairs = []
+    for k, fold in enumerate(arguments.as_list(folds, "folds", "[(train, test), …], or a number")):
+        try:
+            train, *rest = rows_of_fold(fold, m)
+            if not rest:
+                raise DataError("a fold holds no row out to be scored")
+        except FastnnError as error:
+            raise type(error)(f"folds[{k}]: {error}") from None
+        pairs.append((train, rest[0]))
+    return pairs
 
 
 def _drawn(labels: Array | None, m: int, count: int, seed: int) -> list[tuple[Array, Array]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from fastnn.errors import ModelFileError, SettingError
 from fastnn.saving import ensemble_file, model_file
 from fastnn.training.state import NetworkState
 
@@ -38,7 +39,10 @@ def load(path: str | os.PathLike[str]) -> Network:
         return _network_of(found)
     from .ensemble import Ensemble  # most files hold one network
 
-    several: Any = Ensemble([_network_of(state) for state in found])
+    try:
+        several: Any = Ensemble([_network_of(state) for state in found])
+    except SettingError as error:
+        raise ModelFileError(f"{str(path)!r} is not a usable model file: {error}") from None
     return several  # type: ignore[no-any-return]
 
 

@@ -73,15 +73,17 @@ def fit_many(
         For each network the rows of X that it is trained on and those that are scored after every
         epoch, as places (k,) or masks (m,): what splitters of scikit-learn give. One pair, as a
         tuple, is for all networks. A network gets the bits of ``fit(X[train], y[train],
-        validation_data=(X[test], y[test]))``.
+        validation_data=(X[test], y[test]))``. The rows of all pairs are copied before the first
+        network is trained: of k folds memory holds X k times more.
     epochs, batch_size, optimizer, schedule, l2, l1, clip_norm, clip_value, shuffle
         As in `Network.fit`: one value for all networks, or a list or an array of one for each.
     sample_weight : array (m,), or (N, m), or list of arrays, optional
         Weights of the examples, for all N networks, or for each.
     class_weight, validation_data, validation_split
-        As in `Network.fit`, or a list of one for each network.
+        As in `Network.fit`, or a list of one for each network. A split copies X once for each of
+        the networks' seeds and shares, before the first network is trained.
     metrics : sequence of str
-        As in `Network.fit`, for all networks.
+        As in `Network.fit`, for all networks; registered functions are called one at a time.
     callbacks : sequence of callables, or of sequences of callables
         A list for each network, or functions for all. They are called one at a time, from the
         thread that trains their network.

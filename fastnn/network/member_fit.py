@@ -29,7 +29,10 @@ __all__ = ["MemberFit"]
 
 
 class SerialCallbacks(CallbackList):
-    """The callbacks of one of several fits; those of all fits are called one at a time."""
+    """The callbacks of one of several fits; those of all fits are called one at a time.
+
+    So are metrics, if one of them is the user's.
+    """
 
     def __init__(
         self, callbacks: Sequence[Any], network: Network, recorder: Any, lock: threading.Lock
@@ -48,7 +51,8 @@ class SerialCallbacks(CallbackList):
     def after_epoch(self, history: History) -> bool:
         """Record the metrics; then call every callback and return whether one returned True."""
         if self.recorder is not None:
-            self.recorder(self.network, history)
+            with self.lock if self.recorder.calls_users else nullcontext():
+                self.recorder(self.network, history)
         if not self.callbacks:
             return False
         with self.lock:
@@ -119,7 +123,7 @@ class MemberFit:
             state, self.kernels, self.config, train, validation
         )
         trainer.interrupts = nullcontext(interrupts)
-        self.history = trainer.history
+        self.history, before = trainer.history, state.history.interrupted
         share = ProgressShare(reporter, self.config.epochs)
         callbacks = SerialCallbacks(self.callbacks, self.network, recorder, lock)
         try:
@@ -128,4 +132,6 @@ class MemberFit:
             self.error = error
             self.history.converged, self.history.message = False, str(error)
         self.ended = not self.history.interrupted
+        if interrupts.failed:  # nobody pressed Ctrl-C
+            self.history.interrupted, state.history.interrupted = False, before
         share.end()

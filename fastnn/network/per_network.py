@@ -58,8 +58,8 @@ def callbacks_for_each(value: Any, n: int) -> list[tuple[Any, ...]]:
     if n > 1 and (own := stateful(shared)):
         name = type(own[0]).__name__
         raise SettingError(
-            f"{name} remembers what it saw of one network; give a list for each network, like "
-            f"callbacks=[[{name}(…)] for _ in networks]"
+            f"{name} remembers what it saw of one network; give one list for each network or "
+            f"fold, like callbacks=[[{name}(…)], [{name}(…)], …]"
         )
     return [shared] * n
 

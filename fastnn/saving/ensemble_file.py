@@ -53,7 +53,8 @@ def read(path: str | os.PathLike[str]) -> NetworkState | list[NetworkState]:
 def _members(file: TensorFile) -> list[TensorFile]:
     """Return for each network a view of the file that has its tensors and description alone."""
     text, count = file.metadata["members"], sum("." in key for key in file.metadata)
-    if text != str(count) or not all(f"network.{k}" in file.metadata for k in range(count)):
+    whole = all(f"network.{k}" in file.metadata for k in range(count))
+    if not count or text != str(count) or not whole:
         raise file.refuse(f"it is an ensemble of {shown(text)} networks, which cannot be")
     entries: list[dict[str, str]] = [{} for _ in range(count)]
     for name in file.entries:

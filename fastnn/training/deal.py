@@ -21,8 +21,8 @@ def deal(
     """Call run(task) for each task, on this thread and n_threads − 1 others.
 
     A thread takes the next task when it is done with one. None is begun after Ctrl-C, nor after an
-    error, which counts as Ctrl-C for the tasks that are under way; the first error is raised once
-    no thread works any more.
+    error, which ends the tasks that are under way as Ctrl-C does; the first error is raised once no
+    thread works any more.
     """
     rest, errors = deque(tasks), list[BaseException]()
 
@@ -37,6 +37,8 @@ def deal(
                     run(task)
                 except BaseException as error:
                     errors.append(error)
+                    if isinstance(error, Exception) and not interrupts.seen:
+                        interrupts.failed = True
                     interrupts.seen = True
 
     threads = _start(work, n_threads - 1)

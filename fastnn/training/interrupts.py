@@ -12,6 +12,8 @@ class Interrupts:
 
     #: Whether the fit has ended: a Ctrl-C while it ends can leave its handler behind.
     over = False
+    #: Whether an error of another fit beside this one ends it as Ctrl-C would.
+    failed = False
 
     def __enter__(self) -> Interrupts:
         self.seen = self.raised = self._holds = False

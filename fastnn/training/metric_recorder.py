@@ -187,6 +187,13 @@ class MetricRecorder:
         self.prefix = "" if validation is None else "validation_"
         self.examples = validation or train
 
+    @property
+    def calls_users(self) -> bool:
+        """Whether a metric is a function that a user registered."""
+        from fastnn.metrics.registration import REGISTERED  # only a fit with metrics needs it
+
+        return not REGISTERED.keys().isdisjoint(self.names)
+
     def __call__(self, network: Predictor, history: History) -> None:
         """Record the epoch's metrics."""
         found = compute_metrics(network, self.examples, self.names)

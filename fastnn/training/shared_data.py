@@ -86,7 +86,7 @@ class SharedData:
         weight, loss, dtype, m = given.sample_weight, state.loss, state.dtype, len(Y)
         weight = None if weight is None else arguments.sample_weight(weight, m)
         taken = []
-        for place, rows in enumerate(_rows_of(given.fold, m)):
+        for place, rows in enumerate(rows_of_fold(given.fold, m)):
             own = None if weight is None else weight[rows]
             w = weights_of(own, None if place else given.class_weight, Y[rows], loss, dtype)
             taken.append((Examples(self.X.take(rows, axis=0), Y[rows], w), own))
@@ -99,7 +99,7 @@ def _identity(setting: Any) -> Hashable:
     return setting if isinstance(setting, int | float | str | None) else id(setting)
 
 
-def _rows_of(fold: Any, m: int) -> list[Array]:
+def rows_of_fold(fold: Any, m: int) -> list[Array]:
     """Return the rows of m that train, and those that are scored if the fold names any."""
     if not isinstance(fold, tuple | list) or len(fold) != 2:
         raise SettingError(

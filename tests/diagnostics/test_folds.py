@@ -1,9 +1,12 @@
 """Cross-validation: folds that cover the rows, and scores of rows that a network has not seen."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
 from fastnn import Adam, Dense, Network, Normalization, errors
+from fastnn.callbacks import EarlyStopping
 from fastnn.diagnostics import cross_validate
 
 RNG = np.random.default_rng(0)
@@ -54,15 +57,43 @@ def test_it_prints_as_a_table():
     assert lines[-1].split()[:2] == ["deviation", f"{cost.std(ddof=1):.4f}"]
 
 
+def no_training():
+    """Let no network be trained."""
+    refused = AssertionError("a network was trained")
+    return mock.patch("fastnn.network.member_fit.MemberFit.run", side_effect=refused)
+
+
+class Fitted:
+    """Something that fits but is no network."""
+
+    def fit(self, X, y):
+        """Do nothing."""
+
+
 @pytest.mark.parametrize(
     ("folds", "message"),
     [
         (1, "folds must be from 2 to the 61 rows of X, got 1"),
         (62, "folds must be from 2"),
         ([(np.arange(5), np.arange(5, 9))], "folds must be two at least"),
-        ([(np.arange(5), [99]), (np.arange(5), [3])], r"networks\[0\]: rows of a fold"),
+        ([(np.arange(5), [99]), (np.arange(5), [3])], r"folds\[0\]: rows of a fold"),
+        (7.5, r"folds must be a list like \[\(train, test\), …\], or a number, got 7\.5"),
+        ([(np.arange(5), [3]), (np.arange(5), [])], r"folds\[1\]: a fold holds no row out"),
+        ([(np.arange(5), [3.5]), (np.arange(5), [3])], r"folds\[0\]: rows of a fold"),
+        ([3, 4], r"folds\[0\]: a fold must be a pair"),
     ],
 )
 def test_folds_that_cannot_be(folds, message):
-    with pytest.raises(errors.FastnnError, match=message):
+    with pytest.raises(errors.FastnnError, match=message) as caught, no_training():
         cross_validate(make, X, Y, folds=folds)
+    assert "\n" not in str(caught.value)
+
+
+def test_estimators_are_refused():
+    with pytest.raises(errors.SettingError, match=r"a new Network.*got Fitted; sklearn"):
+        cross_validate(lambda seed: Fitted(), X, Y)
+
+
+def test_a_callback_for_all_folds_is_answered_in_the_callers_words():
+    with pytest.raises(errors.SettingError, match="give one list for each network or fold, like"):
+        cross_validate(make, X, Y, callbacks=[EarlyStopping()])

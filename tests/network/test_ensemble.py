@@ -7,6 +7,7 @@ import pytest
 
 import fastnn
 from fastnn import BatchNorm, Dense, Ensemble, Network, Normalization, errors, metrics
+from fastnn.saving import ensemble_file
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4))
@@ -195,6 +196,14 @@ class TestFiles:
         text = json.dumps(header).encode()
         path.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
         with pytest.raises(errors.ModelFileError, match=message):
+            fastnn.load(path)
+
+    @pytest.mark.parametrize("kind", ["none", "unlike"])
+    def test_of_networks_that_make_no_ensemble_are_refused(self, tmp_path, kind):
+        path = tmp_path / "all.safetensors"
+        states = [Network([Dense(k + 1)], inputs=2)._state for k in range(2 * (kind == "unlike"))]
+        ensemble_file.save(states, path)
+        with pytest.raises(errors.ModelFileError, match=r"is not a usable model file: .*networks"):
             fastnn.load(path)
 
     def test_of_networks_that_are_not_built_are_refused(self, tmp_path):

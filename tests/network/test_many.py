@@ -329,6 +329,20 @@ class TestCallbacks:
         expected = [(k, e) for k, n in ((0, 4), (1, 2), (3, 4)) for e in range(1, n + 1)]
         assert sorted(called) == expected
 
+    def test_metrics_of_users_are_called_one_at_a_time(self, threads):
+        lock, pause = threading.Lock(), threading.Event()
+
+        def unlocked(true, predicted):
+            assert lock.acquire(blocking=False)
+            pause.wait(0.005)  # lets other threads go on
+            lock.release()
+            return 0.0
+
+        fastnn.metrics.register("unlocked", unlocked)
+        nets = [small(seed=s) for s in range(4)]
+        fastnn.fit_many(nets, X, Y, epochs=3, metrics=["unlocked"], progress=False)
+        assert nets[3].history["unlocked"].tolist() == [0.0] * 3
+
     def test_an_error_ends_all_and_lets_the_networks_go(self, threads):
         def fail(network, history):
             raise LookupError("broken")
@@ -339,6 +353,7 @@ class TestCallbacks:
         assert not _busy
         assert nets[0].history.epochs == 1
         assert nets[1].history.epochs < 10**6
+        assert not any(net.history.interrupted for net in nets)  # nobody pressed Ctrl-C
         for net in nets:
             net.fit(X, Y, epochs=1, progress=False)
 
