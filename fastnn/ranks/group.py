@@ -53,9 +53,11 @@ class Ranks:
     def __init__(self, comm: Any) -> None:
         try:
             from mpi4py import MPI
+
+            usable = isinstance(comm, MPI.Intracomm) and comm != MPI.COMM_NULL
         except ImportError:
-            MPI = None
-        if MPI is None or not isinstance(comm, MPI.Intracomm) or comm == MPI.COMM_NULL:
+            usable = False
+        if not usable:
             raise SettingError(
                 f"comm must be a communicator of mpi4py, like MPI.COMM_WORLD, got {comm!r}"
             )
