@@ -21,6 +21,11 @@ def _number(names: tuple[str, ...], default: int) -> int:
     return next((int(value) for value in found if value.isdecimal()), default)
 
 
+def is_launched() -> bool:
+    """Return whether a launcher has started this process, be it as the only rank."""
+    return any(os.environ.get(name, "").isdecimal() for name in (*SIZES, "PMIX_RANK"))
+
+
 def launched_size() -> int:
     """Return how many ranks the launcher has started: 1 without one, 0 where it does not say."""
     return _number(SIZES, 0 if "PMIX_RANK" in os.environ else 1)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastnn._runtime.backend import active, announce_compilation
+from fastnn._runtime.launcher import launched_rank, launched_size
 from fastnn.errors import FastnnError
 
 from .hints import closest
@@ -21,6 +22,8 @@ __all__ = ["main"]
 
 #: The verbs in the order of the help; each is the VERB of the module of its name.
 VERBS = ("train", "predict", "tune", "compare", "check", "export", "info", "warmup")
+#: Those that several ranks of a launcher may run.
+ON_RANKS = ("train", "info", "warmup")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,6 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a console without × shows ? and goes on
     arguments = parse(list(sys.argv[1:] if argv is None else argv))
     verb: Verb = arguments.verb
+    refused = refused_on_ranks(arguments)
+    if refused is not None:
+        if launched_rank() == 0:
+            print_note(f"fastnn: {refused}")
+        return 1
     try:
         if verb.compiles:
             _load_backend()
@@ -76,6 +84,18 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if usage_error is not None:
         command.error(usage_error)
     return arguments
+
+
+def refused_on_ranks(arguments: argparse.Namespace) -> str | None:
+    """Return why a command is not for several ranks, each of which would do all of it, or None."""
+    command = arguments.command.prog
+    if launched_size() <= 1 or command.split()[-1] in ON_RANKS:
+        return None
+    if not hasattr(arguments, "study"):
+        return f"{command} runs as one process; start it without mpiexec"
+    if arguments.study is not None:  # whose trials several processes share
+        return None
+    return f"{command} runs as one process; start it without mpiexec, or share a study by --study"
 
 
 def load_verbs(argv: Sequence[str]) -> dict[str, Verb]:

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from fastnn._runtime.launcher import world
+from fastnn._runtime.launcher import is_launched, world
 from fastnn._runtime.text import plural
+from fastnn.errors import SettingError
 from fastnn.ranks.group import Alone, Ranks
 
 from .option_types import count
@@ -17,8 +18,9 @@ from .verb import grouped, option
 SHARDS_OPTION = grouped(
     "training",
     option("--shards", metavar="N", type=count,
-           help="parts of a batch that the ranks of mpiexec share (default there: 8); results "
-           "depend on it, and not on the number of ranks"),
+           help="parts of a batch that the ranks of mpiexec share (default there: 8, or as many "
+           "as ranks where there are more); results depend on it, and not on the number of ranks: "
+           "name it to go on with another number of ranks"),
 )  # fmt: skip
 
 
@@ -37,16 +39,37 @@ def together(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
         with Ranks(comm) as arguments.ranks:
             if arguments.ranks.rank:
                 silence()
+            if arguments.window is not None:
+                raise SettingError(
+                    "--window leaves images in their file, and ranks take images in memory; leave "
+                    "--window out, or start fastnn train without mpiexec"
+                )
             return run(arguments)
 
     return run_on_ranks
 
 
 def sharing(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what `Network.fit` is given about ranks and shards: nothing where there are none."""
-    if arguments.ranks.size == 1:
+    """Return what `Network.fit` is given about ranks and shards: nothing where there are none.
+
+    One rank of a launcher has shards, as several have, but for what several refuse.
+    """
+    sole = arguments.window is not None or arguments.batch_norm or not is_launched()
+    if arguments.ranks.size == 1 and sole:
         return {"shards": arguments.shards}
     return {"comm": arguments.ranks, "shards": arguments.shards}
+
+
+def check_resumed(arguments: argparse.Namespace, epochs: int) -> None:
+    """Refuse a checkpoint that is not the same on all hosts; epochs: what this rank found in it."""
+    found = arguments.ranks.agree(epochs)
+    other = next((rank for rank, each in enumerate(found) if each != found[0]), None)
+    if other is not None:
+        raise SettingError(
+            f"the checkpoint '{arguments.checkpoint}' is not the same on all hosts: "
+            f"{plural(found[0], 'epoch')} on rank 0, {plural(found[other], 'epoch')} on rank "
+            f"{other}; name a file in a folder that all hosts share"
+        )
 
 
 def print_ranks(ranks: Ranks | Alone) -> None:

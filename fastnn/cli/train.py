@@ -30,7 +30,7 @@ from .epoch_table import N_REPORTS, EpochTable
 from .fit_options import FIT_OPTIONS, early_stopping, fit_settings, fit_usage_error
 from .network_options import NETWORK_OPTIONS, network_settings, network_usage_error
 from .output import fold, print_fact, print_note, print_result, write_picture
-from .ranks import SHARDS_OPTION, print_ranks, sharing, together
+from .ranks import SHARDS_OPTION, check_resumed, print_ranks, sharing, together
 from .run_folder import OUT_OPTIONS, claim_folder
 from .stored_images import rows_of
 from .task import Task, build_network, find_pixel_max, format_network, format_task, write_model
@@ -54,15 +54,15 @@ def run_task(task: Task, arguments: argparse.Namespace) -> int:
     pixel_max = find_pixel_max(task.X)
     net = build_network(task, pixel_max, arguments.layers, **network_settings(arguments))
     fresh, net = net, resume(net, arguments.checkpoint)
+    check_resumed(arguments, net.history.epochs)
     if task.table is not None:
         check_writable(net, task)
     if arguments.ranks.rank:  # rank 0 prints and writes
         return 130 if train(net, task, arguments) else 0
     out = claim_folder(
-        arguments,
-        (MODEL, PICTURE),
+        arguments, (MODEL, PICTURE),
         lambda folder: net is not fresh and _is_earlier_stage(folder / MODEL, net, task),
-    )
+    )  # fmt: skip
     model = out / MODEL
     for path in filter(None, (model, arguments.checkpoint)):
         find_folder(path)  # what cannot be written is refused before the training

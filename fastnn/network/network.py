@@ -172,9 +172,9 @@ class Network(UsableNetwork):
             `rank_0_only` is true, as of callbacks that write files; what is shown is shown by rank
             0. With BatchNorm a fit cannot be shared.
         shards : int, optional
-            Parts that every batch is cut into, of which each rank computes some: 8 where there are
-            no more ranks. Results depend on it, and not on the number of ranks; without `comm`
-            this process computes all of them, with the same results.
+            Parts that every batch is cut into, of which each rank computes some: 8, or as many as
+            ranks where there are more. Results depend on it, and not on the number of ranks; name
+            it to go on with another number of ranks. Without `comm` this process computes all.
 
         Returns
         -------
