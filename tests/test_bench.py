@@ -34,6 +34,7 @@ def run(*arguments):
 @pytest.mark.skipif(
     importlib.util.find_spec("pytest_benchmark") is None, reason="needs pytest-benchmark"
 )
+@pytest.mark.long  # CI runs all benchmarks once by itself
 def test_smoke_run_passes():
     done = run("pytest", "bench", "--benchmark-disable", "-k", "dot or planar or softmax")
     assert done.returncode == 0, done.stdout + done.stderr

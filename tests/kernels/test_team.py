@@ -219,7 +219,9 @@ class TestSameBits:
         for answer in answers:
             np.testing.assert_array_equal(answer, alone)
 
-    @pytest.mark.parametrize("company", ["spawn", "loky", "threading"])
+    @pytest.mark.parametrize(
+        "company", ["spawn", "threading", pytest.param("loky", marks=pytest.mark.long)]
+    )
     def test_in_other_processes(self, company, alone, tmp_path):
         """From a script: workers import what they run, and tests are no importable modules."""
         if company != "spawn":

@@ -153,7 +153,14 @@ class TestFiles:
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "4"
 
-    @pytest.mark.parametrize("damage", ["cut", "empty", "other", "inside", "shared"])
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            "cut",
+            "shared",
+            *(pytest.param(d, marks=pytest.mark.long) for d in ("empty", "other", "inside")),
+        ],
+    )
     def test_a_damaged_file_is_compiled_again_and_mended(self, tmp_path, damage):
         assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
         file = next(tmp_path.rglob("*dot-float32.code"))
