@@ -131,14 +131,16 @@ def unrequested_kernels():
 
 
 @pytest.fixture(autouse=True)
-def _settings_of_the_process(monkeypatch):
-    """A number of threads or a backend that a test sets is none of the next one's."""
+def _settings_of_the_process():
+    """A number of threads, a backend or a listener that a test sets is none of the next one's."""
     from fastnn._runtime import backend, threads
+    from fastnn.kernels.jitted.compiler import announce
 
-    monkeypatch.setattr(threads, "_wanted", threads._wanted)
-    selected = backend._selected.set(backend._selected.get())
+    wanted, selected = threads._wanted, backend._selected.set(backend._selected.get())
     yield
+    threads._wanted = wanted
     backend._selected.reset(selected)
+    announce.listen(None)
 
 
 @pytest.fixture(autouse=True)
