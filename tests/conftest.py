@@ -133,8 +133,9 @@ def unrequested_kernels():
 @pytest.fixture(autouse=True)
 def _settings_of_the_process():
     """A number of threads, a backend or a listener that a test sets is none of the next one's."""
-    from fastnn._runtime import backend, threads
     from fastnn.kernels.jitted.compiler import announce
+
+    from fastnn._runtime import backend, threads
 
     wanted, selected = threads._wanted, backend._selected.set(backend._selected.get())
     yield
