@@ -60,7 +60,7 @@ def shares(m: int, rounds: int) -> dict[str, float]:
         rows = {"memory": X, **{name: file[name] for name in file}}
         settings = {"epochs": 1, "batch_size": BATCH, "progress": False, "window": X.nbytes // 10}
         nets = {name: network() for name in rows}
-        for name, net in nets.items():  # the same bits in the same order, before any clock
+        for name, net in nets.items():  # in the same order all end with the same bits
             net.fit(rows[name], y, shuffle=False, **settings)
             assert np.array_equal(net.program.theta, nets["memory"].program.theta)
         times: dict[str, list[float]] = {name: [] for name in rows}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,7 +73,7 @@ def load_task(train: str | None, test: str | None, seed: int, image_size: int = 
 def load_stored_task(train: str, test: str) -> Task:
     """Return the task of two files of the course's layout whose images stay there."""
     with ExitStack() as opened:
-        X, X_test = (opened.enter_context(StoredImages(path)) for path in (train, test))
+        X, X_test = (opened.enter_context(closing(StoredImages(path))) for path in (train, test))
         data, other = X.labels, X_test.labels
         _check_pair((X.shape, data.classes), (X_test.shape, other.classes), train, test)
         opened.pop_all()

@@ -79,20 +79,21 @@ def _predicted(state: NetworkState, program: Program, ops: Array, X: Any, K: int
         check = partial(finite_examples, state, rows)
         kernels.predict(ops, program.theta, program.state, rows, out, get_num_threads, check)
 
-    if isinstance(X, np.ndarray | SparseRows):  # the same as below, without its 2 µs
-        X = examples_of(state, X)
-        out = np.empty((X.shape[0], K), state.dtype)
-        predict(X, out)
-        return out
-    with rows_of(state, X) as rows:
+    def predict_whole(rows: Any) -> Array:
         out = np.empty((rows.shape[0], K), state.dtype)
-        if isinstance(rows, np.ndarray | SparseRows):
-            predict(rows, out)
-        else:
-            from fastnn.training.windows.scan import outputs_of  # what is read needs it
+        predict(rows, out)
+        return out
 
-            outputs_of(rows, predict, out)
-    return out
+    if isinstance(X, np.ndarray | SparseRows):  # entering a context would take 2 µs
+        return predict_whole(examples_of(state, X))
+    with rows_of(state, X) as rows:
+        if isinstance(rows, np.ndarray | SparseRows):
+            return predict_whole(rows)
+        from fastnn.training.windows.scan import outputs_of  # what is read needs it
+
+        out = np.empty((rows.shape[0], K), state.dtype)
+        outputs_of(rows, predict, out)
+        return out
 
 
 @contextmanager

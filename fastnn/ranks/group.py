@@ -69,7 +69,8 @@ class Ranks:
     @property
     def threads(self) -> int:
         """How many threads a run of this rank may use: its share of the host's, or the user's."""
-        return wanted_threads() or self._share
+        threads = get_num_threads()
+        return threads if wanted_threads() else min(threads, self._share)
 
     @property
     def interrupted(self) -> bool:

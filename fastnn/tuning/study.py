@@ -139,7 +139,7 @@ def _drop_unfinished_line(path: str) -> None:
         if file.read() == b"\n":
             return
     lock = _journal_lock(path)
-    lock.acquire()  # so that it is not one that another search is writing
+    lock.acquire()  # another search may be writing that line
     try:
         with open(path, "rb+") as file:
             content = file.read()

@@ -9,6 +9,7 @@ import pytest
 
 import fastnn
 from fastnn._runtime import threads
+from fastnn.ranks.group import Ranks
 
 V2, V1 = "0::/", "4:cpu,cpuacct:/"
 
@@ -100,6 +101,18 @@ def test_a_wish_is_obeyed_beyond_the_cores(monkeypatch):
     monkeypatch.setattr(threads, "_wanted", None)
     fastnn.set_num_threads(7)
     assert fastnn.get_num_threads() == 7
+
+
+def test_ranks_see_the_limit_of_a_worker(monkeypatch):
+    group = object.__new__(Ranks)
+    group._share = 3
+    for wanted, free, held in ((None, 3, 2), (4, 4, 2)):
+        monkeypatch.setattr(threads, "wanted_threads", lambda wanted=wanted: wanted)
+        monkeypatch.setattr("fastnn.ranks.group.wanted_threads", lambda wanted=wanted: wanted)
+        monkeypatch.setattr(threads, "available_cores", lambda: 8)
+        assert group.threads == free
+        with threads.limited(2):
+            assert group.threads == held
 
 
 @pytest.mark.medium

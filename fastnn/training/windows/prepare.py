@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,17 +44,14 @@ class StreamedData(NamedTuple):
     """What a fit trains on and what it scores, where rows of one of them, or of both, are read."""
 
     train: Any  # Examples, or StreamedExamples with a plan
-    validation: Any  # the same, or None
+    validation: Any  # Examples, StreamedExamples or None
     memory: FitData | None  # the training examples, where those lie in memory
     sources: ExitStack  # which closes what was opened
 
     def __enter__(self) -> StreamedData:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    def __exit__(self, *ended: object) -> None:
         self.sources.close()
 
     @property

@@ -99,7 +99,7 @@ class Reader:
         self._thread = threading.Thread(target=self._run, name="fastnn reader", daemon=True)
 
     def __enter__(self) -> Reader:
-        if self.plan.shuffle:  # so that it is compiled by the thread that is asked for it
+        if self.plan.shuffle:  # this thread compiles the kernel, and tells whoever waits for it
             self._shuffle(np.arange(2), self.plan.seed, 0)
         for buffer in self.buffers:
             self._free.put(buffer)

@@ -165,20 +165,30 @@ def step_batch(examples, k, size):
 
 
 @inlined
-def update_checked(kernel_ptrs, model, grad, slots, workspace, settings, rate, penalty, log, team):
-    """Take step number log.counters[0]; log.counters[1] ← 0 if a custom method's is not finite.
+def take_safe_step(kernel_ptrs, model, grad, slots, workspace, settings, rate, log, i, team):
+    """Take step i of this call, whose gradient is known; return a bool: does the run go on?
 
-    Arguments as in `update_parameters`; log: a FitLog. The team works on the whole step.
+    It does not where the step could leave numbers not finite: log.counters[1] is 0 then and nothing
+    has moved. Arguments as in `check_step_finite` and `update_parameters`. A batch of Σ w = 0 moves
+    nothing. The team works on the whole step.
     """
-    t, offset = log.counters[0], workspace.offsets.thread_base
-    squares = view_float64(workspace.buffer, offset, MAX_CHUNKS)
-    if settings[0].method < FIRST:
-        update_parameters(
-            kernel_ptrs, model, grad, slots, settings, rate, penalty, t, squares, team
-        )
-    else:
-        update_by_rule(kernel_ptrs, model, grad, slots, settings, rate, penalty, log, squares, team)
-    barrier_wait(team)
+    check_step_finite(kernel_ptrs, model, grad, workspace, settings, rate, log, i, team)
+    goes_on = log.counters[1] != 0 and not is_aborted(team)
+    if goes_on and log.steps[i, 2] > 0:
+        penalty = Penalty(settings[0].l2 / log.steps[i, 2], settings[0].l1 / log.steps[i, 2])
+        squares = view_float64(workspace.buffer, workspace.offsets.thread_base, MAX_CHUNKS)
+        if settings[0].method < FIRST:
+            update_parameters(
+                kernel_ptrs, model, grad, slots, settings, rate, penalty, log.counters[0], squares,
+                team,
+            )  # fmt: skip
+        else:
+            update_by_rule(
+                kernel_ptrs, model, grad, slots, settings, rate, penalty, log, squares, team
+            )
+        barrier_wait(team)
+        goes_on = log.counters[1] != 0
+    return goes_on
 
 
 @entry(
@@ -217,18 +227,11 @@ def run_steps(
             kernel_ptrs, model, grad, workspace, own, 0 if laid_out else 1,
             Phase(settings[0].seed, settings[0].first_epoch + epoch), group_losses, step_log, team,
         )  # fmt: skip
-        check_step_finite(kernel_ptrs, model, grad, workspace, settings, rates[i], log, i, team)
-        if log.counters[1] == 0 or is_aborted(team):
+        if not take_safe_step(
+            kernel_ptrs, model, grad, slots, workspace, settings, rates[i], log, i, team
+        ):
             stop = step
             break
-        if step_log[2] > 0:
-            penalty = Penalty(settings[0].l2 / step_log[2], settings[0].l1 / step_log[2])
-            update_checked(
-                kernel_ptrs, model, grad, slots, workspace, settings, rates[i], penalty, log, team
-            )
-            if log.counters[1] == 0:
-                stop = step
-                break
         if k == steps - 1 and held_out and not _epoch_score_is_finite(
             kernel_ptrs, model, workspace, validation, epoch, log,
             int(group_losses.shape[0] > 1), team,

@@ -10,15 +10,15 @@ from ...records import Batch
 from ...sharding import Wish
 from ..codegen.barrier import barrier_wait, is_aborted
 from ..codegen.flush_to_zero import flush, restore
+from ..codegen.partition import static_partition
 from ..codegen.pointers import call_address, fill_zero, view, view_row
 from ..compiler.array_abi import as_abi_array
 from ..compiler.definitions import entry, indirect
 from ..compiler.jit import inlined
 from ..ops.random import shuffle
-from ..records import Penalty, Phase, Team
+from ..records import Phase, Team
 from .gradient import add_vector, block_gradient, blocked_gradient, total_weight
-from .loop import step_batch, update_checked
-from .update import check_step_finite
+from .loop import step_batch, take_safe_step
 
 CONTINUE, LAST, HALT = int(Wish.CONTINUE), int(Wish.LAST), int(Wish.HALT)
 
@@ -71,8 +71,8 @@ def _sharded_gradient(
         return
     for i in range(sharding.merges.size):
         shard = sharding.first + i
-        begin = m * shard // sharding.n_shards
-        n = m * (shard + 1) // sharding.n_shards - begin
+        begin, end = static_partition(m, shard, sharding.n_shards)
+        n = end - begin
         _shard_gradient(
             kernel_ptrs, model, view_row(sums, top, 0, sums.shape[1]), workspace,
             Batch(X, Y, w, view(row_indices, begin, n), view(numbers, begin, n)), total, phase,
@@ -125,18 +125,11 @@ def run_sharded_steps(
         if wish == HALT or is_aborted(team):
             stop = step
             break
-        check_step_finite(kernel_ptrs, model, grad, workspace, settings, rates[i], log, i, team)
-        if log.counters[1] == 0:
+        if not take_safe_step(
+            kernel_ptrs, model, grad, slots, workspace, settings, rates[i], log, i, team
+        ):
             stop = step
             break
-        if step_log[2] > 0:
-            penalty = Penalty(settings[0].l2 / step_log[2], settings[0].l1 / step_log[2])
-            update_checked(
-                kernel_ptrs, model, grad, slots, workspace, settings, rates[i], penalty, log, team
-            )
-            if log.counters[1] == 0:
-                stop = step
-                break
         if wish == LAST:
             stop = step + 1
             break
