@@ -23,11 +23,13 @@ LOADERS = {
 }
 
 
-def check_no_iterable(value: Any, name: str) -> None:
+def check_no_iterable(value: Any, name: str, verb: str | None = None) -> None:
     """Refuse what gives its entries one by one or in batches, before it is gone over.
 
     Of a class that only has a length and items, its first item and the one at its length are asked
     for: a list of rows ends there with an IndexError, and batches are pairs of arrays.
+
+    verb: the method that was called, for the error's advice; None if that is not known.
 
     Raises
     ------
@@ -37,22 +39,30 @@ def check_no_iterable(value: Any, name: str) -> None:
     if isinstance(value, list | tuple | str | bytes):
         return
     if loader := _loader_class(value):
-        raise DataError(f"{name} is {loader}; {_ADVICE_ON_BATCHES}")
+        raise DataError(f"{name} is {loader}; {_advice(verb, batches=True)}")
     if _is_array_like(value):
         return
     if _iterates_only(value):
-        raise DataError(
-            f"{name} is {_with_article(value)}; fit goes over the data several times: give an "
-            "array or an HDF5 data set, or call an estimator's partial_fit a piece"
-        )
+        raise DataError(f"{name} is {_with_article(value)}; {_advice(verb)}")
     if _has_items_only(value) and (fault := _sequence_fault(value)):
-        raise DataError(f"{name} is {_with_article(value)}, {fault}; {_ADVICE_ON_BATCHES}")
+        advice = _advice(verb, batches=True)
+        raise DataError(f"{name} is {_with_article(value)}, {fault}; {advice}")
 
 
-_ADVICE_ON_BATCHES = (
-    "fit goes over the data several times and makes its batches itself: give all rows as an array "
-    "or an HDF5 data set, or call an estimator's partial_fit a piece"
-)
+def _advice(verb: str | None, batches: bool = False) -> str:
+    """Return what to give instead to a method, where an iterable, or one of batches, was given."""
+    if verb is None:
+        return (
+            "what gives its entries one by one or in batches is not taken: give an array or an "
+            "HDF5 data set"
+        )
+    if verb == "fit":
+        making = " and makes its batches itself" if batches else ""
+        return (
+            f"fit goes over the data several times{making}: give an array or an HDF5 data set, or "
+            "call an estimator's partial_fit a piece"
+        )
+    return f"{verb} takes all rows: give an array or an HDF5 data set, or call {verb} a piece"
 
 
 def _is_array_like(value: Any) -> bool:

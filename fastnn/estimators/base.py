@@ -286,9 +286,9 @@ class Perceptron(Fitted, Parameters):
     def _check_X(self, X: Any) -> Any:
         """Return X (m, n) for the fitted network, checked."""
         check_is_fitted(self)
-        rows: Any = outside_rows(self, X, reset=False)
+        rows: Any = outside_rows(self, X, reset=False, verb="predict")
         if rows is None:
-            X = to_sklearn_input(X)
+            X = to_sklearn_input(X, verb="predict")
             rows = validate_data(self, X, accept_sparse="csr", dtype=dtypes_of(X), reset=False)
         return to_network_input(rows)
 

@@ -30,13 +30,15 @@ def network_dtype(X: Any) -> str:
     return "float32" if X.dtype == np.float32 else "float64"
 
 
-def to_sklearn_input(values: Any, name: str = "X") -> Any:
+def to_sklearn_input(values: Any, name: str = "X", verb: str = "fit") -> Any:
     """Return what scikit-learn's checks can read, where tensors or data sets need a hand.
+
+    verb: the method that takes the values, for messages.
 
     Frames stay frames, for scikit-learn reads the names of features off them. Tensors become
     arrays, for it does not see that one holds float32 and would widen it to float64.
     """
-    check_no_iterable(values, name)
+    check_no_iterable(values, name, verb)
     values = numpy_convertible(values, name, "torch", "h5py")
     return array(values, name) if hasattr(values, "detach") else values
 

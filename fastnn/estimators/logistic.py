@@ -238,7 +238,7 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
     def _check_X(self, X: Any) -> Any:
         """Return X (m, n) for the fitted network, checked."""
         check_is_fitted(self)
-        X = to_sklearn_input(X)
+        X = to_sklearn_input(X, verb="predict")
         return validate_data(self, X, accept_sparse="csr", dtype=dtypes_of(X), reset=False)
 
     def decision_function(self, X: Any) -> Array:

@@ -43,8 +43,10 @@ class OutsideRows:
         )
 
 
-def outside_rows(estimator: Any, X: Any, reset: bool) -> OutsideRows | None:
+def outside_rows(estimator: Any, X: Any, reset: bool, verb: str = "fit") -> OutsideRows | None:
     """Return X as rows outside memory, of the features of an estimator; None where it is loaded.
+
+    verb: the method that takes X, for messages.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def outside_rows(estimator: Any, X: Any, reset: bool) -> OutsideRows | None:
     """
     if isinstance(X, np.ndarray | list | tuple):
         return None
-    source = row_sources.find(X)
+    source = row_sources.find(X, verb=verb)
     if source is None:
         return None
     with nullcontext() if source is X else source:

@@ -102,11 +102,13 @@ class Ensemble:
         """What the networks are made of."""
         return [net._state for net in self.networks]
 
-    def _mean(self, X: Any, both: bool = False) -> Array:
+    def _mean(
+        self, X: Any, both: bool = False, window: Any = prediction.WINDOW, verb: str = "predict"
+    ) -> Array:
         """Return the mean of the networks' outputs (m, K), or of both classes' probabilities."""
         total: Array | None = None
         for state in self._states:
-            A = prediction.outputs(state, X, both)
+            A = prediction.outputs(state, X, both, window, verb)
             total = A if total is None else total + A
         assert total is not None
         mean: Array = total / total.dtype.type(len(self.networks))
@@ -114,8 +116,9 @@ class Ensemble:
 
     @explained("Ensemble.predict", "Network.predict")
     def predict(
-        self, X: Any, *, threshold: float | Sequence[float] = prediction.DEFAULT_THRESHOLD
-    ) -> Array:
+        self, X: Any, *, threshold: float | Sequence[float] = prediction.DEFAULT_THRESHOLD,
+        window: int | str = prediction.WINDOW,
+    ) -> Array:  # fmt: skip
         """Return the labels or values of rows X (m, n), by the mean of the outputs.
 
         Parameters, shapes, dtypes and errors are those of `Network.predict`.
@@ -125,7 +128,7 @@ class Ensemble:
         limits: Any = 0.5
         if threshold is not prediction.DEFAULT_THRESHOLD:
             limits = prediction.check_thresholds(first, threshold)
-        A = self._mean(X)
+        A = self._mean(X, False, window)
         if activation == "softmax":
             return np.asarray(A.argmax(axis=1))
         if activation == "sigmoid":
@@ -133,13 +136,13 @@ class Ensemble:
         return A[:, 0] if A.shape[1] == 1 else A
 
     @explained("Ensemble.predict_proba", "Network.predict_proba")
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any, *, window: int | str = prediction.WINDOW) -> Array:
         """Return the mean probabilities (m, K) of rows X (m, n); for one sigmoid both classes'.
 
-        Shapes and errors are those of `Network.predict_proba`.
+        Parameters, shapes and errors are those of `Network.predict_proba`.
         """
-        sigmoid = prediction.check_probabilities(self._states[0]) == "sigmoid"
-        return self._mean(X, both=sigmoid and self.outputs == 1)
+        both = prediction.check_probabilities(self._states[0]) == "sigmoid" and self.outputs == 1
+        return self._mean(X, both, window, "predict_proba")
 
     def log_probabilities(self, X: Any) -> Array:
         """Return natural logarithms of `predict_proba` in float64.

@@ -33,6 +33,7 @@ from fastnn.training.prepare_data import (
 from fastnn.training.progress import ProgressReporter
 from fastnn.training.state import NetworkState
 
+from .prediction import WINDOW
 from .use import UsableNetwork
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ Array = np.ndarray[Any, Any]
 Callback = Callable[["Network", History], Any]
 Given = tuple[Any, Any, tuple[Any, Any], Any, float, NetworkState]  # what `prepare` takes
 IN_MEMORY = (np.ndarray, SparseRows, list, tuple)
-WINDOW = "256 MB"  # of rows that are read, in memory at a time
 
 
 class Network(UsableNetwork):

@@ -24,6 +24,8 @@ from fastnn.training.state import NetworkState
 Array = np.ndarray[Any, Any]
 #: The default of `Network.predict`, which knows it from a user's own 0.5 by its identity.
 DEFAULT_THRESHOLD = 0.5
+#: The default of `window`: of rows that are read, in memory at a time.
+WINDOW = "256 MB"
 #: ½ by the dtype's character. A row of a small network takes 3 µs; to convert ½ takes 0.5 of them.
 HALVES = {char: np.array(0.5, char) for char in "fd"}
 #: The labels (1,) of one example; to compare and convert an array takes 0.8 µs.
@@ -45,12 +47,17 @@ def finite_examples(state: NetworkState, X: Any) -> Array:
     return rows
 
 
-def outputs(state: NetworkState, X: Any, both: bool = False) -> Array:
+def outputs(
+    state: NetworkState, X: Any, both: bool = False, window: Any = WINDOW, verb: str = "predict"
+) -> Array:
     """Return A (m, K) of the last layer, BatchNorm folded into the weights.
 
     both: for one sigmoid, σ(−z) and σ(z) of its argument z, (m, 2).
+    window, verb: of `rows_of`.
     """
     program, dtype = state.program, state.dtype
+    if window is not WINDOW:
+        check_window(window)
     kernels = backend_for(program)
     K = 2 if both else program.outputs
     if (
@@ -65,13 +72,16 @@ def outputs(state: NetworkState, X: Any, both: bool = False) -> Array:
             return out
     program = fold(program)
     ops = split_output_activation(program.key)[0] if both else program.ops
-    return _predicted(state, program, ops, X, K)
+    return _predicted(state, program, ops, X, K, window, verb)
 
 
-def _predicted(state: NetworkState, program: Program, ops: Array, X: Any, K: int) -> Array:
+def _predicted(
+    state: NetworkState, program: Program, ops: Array, X: Any, K: int, window: Any = WINDOW,
+    verb: str = "predict",
+) -> Array:  # fmt: skip
     """Return the outputs (m, K) of an op table for rows X (m, n_in), in memory or read in windows.
 
-    program: the state's, with BatchNorm folded into the weights.
+    program: the state's, with BatchNorm folded into the weights; window, verb: of `rows_of`.
     """
     kernels = backend_for(program)
 
@@ -86,7 +96,7 @@ def _predicted(state: NetworkState, program: Program, ops: Array, X: Any, K: int
 
     if isinstance(X, np.ndarray | SparseRows):  # entering a context would take 2 µs
         return predict_whole(examples_of(state, X))
-    with rows_of(state, X) as rows:
+    with rows_of(state, X, window, verb) as rows:
         if isinstance(rows, np.ndarray | SparseRows):
             return predict_whole(rows)
         from fastnn.training.windows.scan import outputs_of  # what is read needs it
@@ -96,19 +106,29 @@ def _predicted(state: NetworkState, program: Program, ops: Array, X: Any, K: int
         return out
 
 
+def check_window(window: Any) -> int:
+    """Return the bytes of a window, as `Network.fit` takes it."""
+    from fastnn.training.windows.size import window_bytes  # the default needs no look
+
+    return window_bytes(window)
+
+
 @contextmanager
-def rows_of(state: NetworkState, X: Any) -> Iterator[Any]:
-    """Give X (m, n_in) as rows of a shape that the network takes, in memory or to be read."""
+def rows_of(state: NetworkState, X: Any, window: Any, verb: str) -> Iterator[Any]:
+    """Give X (m, n_in) as rows of a shape that the network takes, in memory or to be read.
+
+    window: bytes of rows that are held at a time, or a text; verb: the method that takes X.
+    """
     if isinstance(X, np.ndarray | SparseRows):
         yield examples_of(state, X)
         return
     from fastnn.training.windows.opening import open_rows  # what is no array may need windows
     from fastnn.training.windows.rows import CheckedRows, SelectedRows
-    from fastnn.training.windows.size import DEFAULT
 
     state.check_scaled()
     with ExitStack() as sources:
-        rows = open_rows(X, "X", state.program.inputs, state.dtype, DEFAULT, sources)
+        n_in, limit = state.program.inputs, check_window(window)
+        rows = open_rows(X, "X", n_in, state.dtype, limit, sources, verb)
         yield rows if isinstance(rows, CheckedRows | SelectedRows) else examples_of(state, rows)
 
 
@@ -144,19 +164,19 @@ def check_thresholds(state: NetworkState, threshold: Any) -> Array:
     return limits
 
 
-def labels_above(state: NetworkState, X: Any, threshold: Any) -> Array:
+def labels_above(state: NetworkState, X: Any, threshold: Any, window: Any = WINDOW) -> Array:
     """Return 1 for sigmoid outputs strictly above a threshold, else 0: (m,), or (m, K) for K.
 
     threshold: one number in [0, 1], or K; it is compared in the network's dtype.
     """
-    limits, A = check_thresholds(state, threshold), outputs(state, X)
+    limits, A = check_thresholds(state, threshold), outputs(state, X, False, window)
     labels: Array = np.greater(A, limits.astype(A.dtype)).astype(np.int64)
     return labels[:, 0] if state.outputs == 1 else labels
 
 
-def labels_or_values(state: NetworkState, X: Any) -> Array:
+def labels_or_values(state: NetworkState, X: Any, window: Any = WINDOW) -> Array:
     """Return what `Network.predict` gives to rows X (m, n): (m,) or (m, K)."""
-    A, activation = outputs(state, X), output_activation(state.layers)
+    A, activation = outputs(state, X, False, window), output_activation(state.layers)
     if activation == "softmax":
         best: Array = A.argmax(axis=1)  # np.argmax adds 0.7 µs, a fifth of a small net's row
         return best
@@ -167,10 +187,10 @@ def labels_or_values(state: NetworkState, X: Any) -> Array:
     return A[:, 0] if A.shape[1] == 1 else A
 
 
-def probabilities(state: NetworkState, X: Any) -> Array:
+def probabilities(state: NetworkState, X: Any, window: Any = WINDOW) -> Array:
     """Return probabilities (m, K) of rows X (m, n); for one sigmoid both classes', (m, 2)."""
-    sigmoid = check_probabilities(state) == "sigmoid"
-    return outputs(state, X, both=sigmoid and state.program.outputs == 1)
+    both = check_probabilities(state) == "sigmoid" and state.program.outputs == 1
+    return outputs(state, X, both, window, "predict_proba")
 
 
 def logits(state: NetworkState, X: Any) -> Array:

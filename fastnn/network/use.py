@@ -24,16 +24,20 @@ class UsableNetwork(NetworkDescription):
 
     @explained("Network.predict")
     def predict(
-        self, X: Any, *, threshold: float | Sequence[float] = prediction.DEFAULT_THRESHOLD
-    ) -> Array:
+        self, X: Any, *, threshold: float | Sequence[float] = prediction.DEFAULT_THRESHOLD,
+        window: int | str = prediction.WINDOW,
+    ) -> Array:  # fmt: skip
         """Return the labels or values that the network gives to rows X (m, n).
 
         Parameters
         ----------
         X : array (m, n)
+            As `fit` takes it.
         threshold : float or sequence of float (K,)
             Of sigmoid outputs, in [0, 1]: the label is 1 where the probability is strictly above,
             as in ``net.predict_proba(X)[:, 1] > threshold``; one for all outputs, or one for each.
+        window : int or str
+            Bytes of rows that are held at a time where X is read, as a number or like ``"1 GB"``.
 
         Returns
         -------
@@ -41,7 +45,8 @@ class UsableNetwork(NetworkDescription):
             (m,) int64 labels for one sigmoid and for softmax (the most probable class); (m, K) of
             0/1 for K sigmoids; else values in the network's dtype, (m,) when there is one output.
             Rows do not depend on their neighbours; one asked for alone, or fewer than 48 rows of
-            bytes, are summed in another order and may differ in the last bits.
+            bytes, are summed in another order and may differ in the last bits. So are those of a
+            window that holds so few.
 
         Raises
         ------
@@ -49,25 +54,28 @@ class UsableNetwork(NetworkDescription):
             If a threshold is no probability, or is given for outputs that are no sigmoids.
         """
         if threshold is prediction.DEFAULT_THRESHOLD:
-            return prediction.labels_or_values(self._state, X)
-        return prediction.labels_above(self._state, X, threshold)
+            return prediction.labels_or_values(self._state, X, window)
+        return prediction.labels_above(self._state, X, threshold, window)
 
     @explained("Network.predict_proba")
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any, *, window: int | str = prediction.WINDOW) -> Array:
         """Return probabilities (m, K) of rows X (m, n); for one sigmoid both classes', (m, 2).
 
         Those are σ(−z) and σ(z) of the logit z, each within 2.5 units in the last place: neither is
         0 while e^−|z| is not, and below the dtype's normal numbers digits go gradually.
+        `window` is that of `predict`.
 
         Raises
         ------
         SettingError
             If the outputs are no probabilities.
         """
-        return prediction.probabilities(self._state, X)
+        return prediction.probabilities(self._state, X, window)
 
     @explained("Network.evaluate")
-    def evaluate(self, X: Any, y: Any, *, metrics: Sequence[str] = ()) -> dict[str, float]:
+    def evaluate(
+        self, X: Any, y: Any, *, metrics: Sequence[str] = (), window: int | str = prediction.WINDOW
+    ) -> dict[str, float]:
         """Return ``{"cost": …}``, for classes ``"accuracy"``, and metrics of rows X (m, n).
 
         Parameters
@@ -77,6 +85,8 @@ class UsableNetwork(NetworkDescription):
             counts as right where all of its labels are.
         metrics : sequence of str
             Further names of `fastnn.metrics`, beside those of the last fit.
+        window : int or str
+            Bytes of rows that are held at a time where X is read, as a number or like ``"1 GB"``.
 
         Raises
         ------
@@ -85,7 +95,9 @@ class UsableNetwork(NetworkDescription):
         """
         state = self._state
         names = check_metric_names(metrics, output_activation(self.layers), self.outputs)
-        with prediction.rows_of(state, X) as rows:
+        if window is not prediction.WINDOW:
+            prediction.check_window(window)
+        with prediction.rows_of(state, X, window, "evaluate") as rows:
             examples = prediction.examples_with(state, rows, y)
             validate_metrics(self.layers, names, examples, "given")
             cost, accuracy = prediction.cost_and_accuracy(state, examples)

@@ -18,7 +18,7 @@ from .base import RowSource, read_dtype
 Maker = Callable[[Any, str, bool], RowSource | None]
 
 
-def find(X: Any, name: str = "X", *, flatten: bool = False) -> RowSource | None:
+def find(X: Any, name: str = "X", *, flatten: bool = False, verb: str = "fit") -> RowSource | None:
     """Return X as rows that are read some at a time; None if it lies in memory.
 
     Nothing of X is read, and no library is imported that has not made it. Frames, tensors, sparse
@@ -34,6 +34,8 @@ def find(X: Any, name: str = "X", *, flatten: bool = False) -> RowSource | None:
         The argument's name, for messages.
     flatten : bool, default False
         Whether X may be (m, …), as images are: a row is then all that stands behind an index.
+    verb : str
+        The method that takes X, for messages.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def find(X: Any, name: str = "X", *, flatten: bool = False) -> RowSource | None:
         return None
     if isinstance(X, RowSource):
         return X
-    check_no_iterable(X, name)
+    check_no_iterable(X, name, verb)
     for kind in type(X).__mro__:
         library = kind.__module__.partition(".")[0]
         if maker := MAKERS.get((library, kind.__name__)):

@@ -5,20 +5,13 @@ import pytest
 import streamed
 from streamed import ArrayRows, classes
 
-from fastnn import Dense, Network
-from fastnn.errors import DataError, ShapeError
+from fastnn import Dense, Ensemble, Network
+from fastnn.errors import DataError, SettingError, ShapeError
 
-DEFAULT = "fastnn.training.windows.size.DEFAULT"
-
-
-@pytest.fixture
-def _small_windows(monkeypatch):
-    """Read what is larger than 2000 bytes, in windows of 3000."""
-    monkeypatch.setattr(DEFAULT, 2000)
-    monkeypatch.setattr("fastnn.training.windows.scan.SCAN", 3000)
+#: Bytes, fewer than any rows here have.
+SMALL = 2500
 
 
-@pytest.mark.usefixtures("_small_windows")
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
 @pytest.mark.parametrize("K", [1, 3])
 def test_are_those_in_memory(backend, K, dtype):
@@ -28,43 +21,63 @@ def test_are_those_in_memory(backend, K, dtype):
     net.fit(X, y, epochs=1, metrics=["f1"], progress=False)
     rows = ArrayRows(X, 17)
     for name in ("predict", "predict_proba"):
-        found, expected = getattr(net, name)(rows), getattr(net, name)(X)
+        found, expected = getattr(net, name)(rows, window=SMALL), getattr(net, name)(X)
         np.testing.assert_array_equal(found, expected)
         assert found.dtype == expected.dtype
     assert len(rows.spans) > 4
     assert rows.threads == {"fastnn reader"}
-    assert net.evaluate(rows, y) == pytest.approx(net.evaluate(X, y), rel=1e-6)
+    assert net.evaluate(rows, y, window=SMALL) == pytest.approx(net.evaluate(X, y), rel=1e-6)
     assert not streamed.readers()
 
 
-@pytest.mark.usefixtures("_small_windows")
 def test_thresholds_and_values():
     X, _ = classes()
     net = Network.mlp([5, 6, 1], output="sigmoid")
     np.testing.assert_array_equal(
-        net.predict(ArrayRows(X), threshold=0.3), net.predict(X, threshold=0.3)
+        net.predict(ArrayRows(X), threshold=0.3, window="2.5 KB"),
+        net.predict(X, threshold=0.3),
     )
     values = Network([Dense(2)], inputs=5)
-    np.testing.assert_array_equal(values.predict(ArrayRows(X)), values.predict(X))
+    np.testing.assert_array_equal(values.predict(ArrayRows(X), window=SMALL), values.predict(X))
 
 
-@pytest.mark.usefixtures("_small_windows")
 def test_refuse_what_is_refused_in_memory():
     X, y = classes()
     net = Network.mlp([5, 6, 1], output="sigmoid")
     X[444, 1] = np.inf
-    for call in (net.predict, net.predict_proba, lambda X: net.evaluate(X, y)):
+    for call in (net.predict, net.predict_proba, lambda X, **given: net.evaluate(X, y, **given)):
         with pytest.raises(DataError, match="X holds inf in row 444"):
-            call(ArrayRows(X))
+            call(ArrayRows(X), window=SMALL)
         with pytest.raises(ShapeError, match=r"\(m, 5\), got \(600, 3\)"):
-            call(ArrayRows(X[:, :3].copy()))
+            call(ArrayRows(X[:, :3].copy()), window=SMALL)
+        for rows in (X, ArrayRows(X)):
+            with pytest.raises(SettingError, match='window must be bytes or a text like "256 MB"'):
+                call(rows, window="many")
     with pytest.raises(ShapeError, match="X has 600 rows but y has 9"):
-        net.evaluate(ArrayRows(X), y[:9])
+        net.evaluate(ArrayRows(X), y[:9], window=SMALL)
     assert not streamed.readers()
 
 
-def test_what_fits_is_loaded():
-    X, _ = classes()
+@pytest.mark.parametrize("window", [{}, {"window": "12 KB"}, {"window": 12_000}])
+def test_what_fits_is_loaded(window):
+    X, y = classes()
     net, rows = Network.mlp([5, 6, 1], output="sigmoid"), ArrayRows(X)
-    np.testing.assert_array_equal(net.predict(rows), net.predict(X))
-    assert rows.spans == [(0, 600)]
+    np.testing.assert_array_equal(net.predict(rows, **window), net.predict(X))
+    net.predict_proba(rows, **window)
+    net.evaluate(rows, y, **window)
+    assert rows.spans == [(0, 600)] * 3
+    assert "fastnn reader" not in rows.threads
+
+
+def test_windows_hold_no_more_than_asked():
+    X, y = classes()
+    net = Network.mlp([5, 6, 1], output="sigmoid")
+    many = Ensemble([net, net])
+    for call in (net.predict, net.predict_proba, many.predict, many.predict_proba):
+        rows = ArrayRows(X)
+        np.testing.assert_array_equal(call(rows, window=11_999), call(X))
+        assert max(stop - start for start, stop in rows.spans) * 20 <= 11_999
+        assert len(rows.spans) > 1
+    rows = ArrayRows(X)
+    net.evaluate(rows, y, window=11_999)
+    assert len(rows.spans) > 1

@@ -108,12 +108,14 @@ REFUSED = refused()
 
 @pytest.mark.parametrize(("value", "words"), REFUSED.values(), ids=REFUSED)
 def test_one_sentence_and_no_entry_taken(value, words):
+    what, _, why = words.partition("; ")
     for check in (row_sources.find, arguments.numeric):
         with pytest.raises(DataError) as caught:
             check(value, "X")
         told = str(caught.value)
-        assert told.startswith(words)
-        assert "give an array or an HDF5 data set" in told or "as an array or an HDF5" in told
+        assert told.startswith(f"{what}; {why}" if why and check is row_sources.find else what)
+        assert told.endswith("give an array or an HDF5 data set") == (check is arguments.numeric)
+        assert "give an array or an HDF5 data set" in told
     if isinstance(value, types.GeneratorType):
         assert sum(1 for _ in value) == len(X)
     if isinstance(value, Batches):
@@ -123,18 +125,21 @@ def test_one_sentence_and_no_entry_taken(value, words):
 @pytest.mark.medium
 def test_wherever_rows_are_taken():
     net = fastnn.Network.mlp([2, 2, 1], output="sigmoid")
+    fit = "fit goes over the data several times"
     calls = [
-        lambda rows: net.fit(rows, Y, epochs=1),
-        lambda rows: net.fit(X, Y, epochs=1, validation_data=(rows, Y)),
-        lambda rows: net.fit(X, rows, epochs=1),
-        lambda rows: net.fit(X, Y, epochs=1, sample_weight=rows),
-        net.predict,
-        net.predict_proba,
-        lambda rows: net.evaluate(rows, Y),
+        (lambda rows: net.fit(rows, Y, epochs=1), fit),
+        (lambda rows: net.fit(X, Y, epochs=1, validation_data=(rows, Y)), fit),
+        (lambda rows: net.fit(X, rows, epochs=1), "what gives its entries one by one"),
+        (lambda rows: net.fit(X, Y, epochs=1, sample_weight=rows), "what gives its entries"),
+        (net.predict, "predict takes all rows: give .*, or call predict a piece"),
+        (lambda rows: net.predict(rows, threshold=0.2), "predict takes all rows: give"),
+        (net.predict_proba, "predict_proba takes all rows: give .*, or call predict_proba a piece"),
+        (lambda rows: net.evaluate(rows, Y), "evaluate takes all rows: give .* evaluate a piece"),
+        (fastnn.Ensemble([net]).predict_proba, "predict_proba takes all rows: give"),
     ]
     before = {name: W.copy() for name, W in net.parameters.items()}
-    for call in calls:
-        with pytest.raises(DataError, match="is a generator; fit goes over the data several times"):
+    for call, words in calls:
+        with pytest.raises(DataError, match=f"is a generator; {words}"):
             call(row for row in X)
         with pytest.raises(DataError, match="does not end at its length of 3"):
             call(Endless())
@@ -145,16 +150,18 @@ def test_wherever_rows_are_taken():
 def test_wherever_an_estimator_takes_rows():
     pytest.importorskip("sklearn")
     model = fastnn.MLPClassifier((2,), max_iter=1).partial_fit(X, Y, classes=[0, 1])
+    fit, predict = "fit goes over the data several times", "predict takes all rows"
     calls = [
-        lambda rows: model.fit(rows, Y),
-        lambda rows: model.fit(X, rows),
-        lambda rows: model.partial_fit(rows, Y),
-        model.predict,
-        model.predict_proba,
-        lambda rows: fastnn.LogisticRegression().fit(rows, Y),
+        (lambda rows: model.fit(rows, Y), fit),
+        (lambda rows: model.fit(X, rows), fit),
+        (lambda rows: model.partial_fit(rows, Y), fit),
+        (model.predict, predict),
+        (model.predict_proba, predict),
+        (lambda rows: fastnn.LogisticRegression().fit(rows, Y), fit),
+        (fastnn.LogisticRegression().fit(X, Y).predict, predict),
     ]
-    for call in calls:
-        with pytest.raises(DataError, match="is a generator; fit goes over the data several times"):
+    for call, words in calls:
+        with pytest.raises(DataError, match=f"is a generator; {words}"):
             call(row for row in X)
         with pytest.raises(DataError, match="does not end at its length of 3"):
             call(Endless())

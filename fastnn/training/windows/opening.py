@@ -15,8 +15,9 @@ from .rows import CheckedRows, SelectedRows
 
 
 def open_rows(
-    X: Any, name: str, n_in: int | None, dtype: np.dtype[Any], limit: int, opened: ExitStack
-) -> Any:
+    X: Any, name: str, n_in: int | None, dtype: np.dtype[Any], limit: int, opened: ExitStack,
+    verb: str = "fit",
+) -> Any:  # fmt: skip
     """Return X as it is if it lies in memory, all its rows if they fit, or rows that are checked.
 
     Parameters
@@ -30,9 +31,11 @@ def open_rows(
     dtype : dtype
         The network's.
     limit : int
-        Bytes up to which rows of a source are loaded.
+        Bytes up to which rows of a source are loaded, and of which not more are held at a time.
     opened : ExitStack
         Closes in the end what is opened here.
+    verb : str
+        The method that takes X, for messages.
 
     Raises
     ------
@@ -41,14 +44,14 @@ def open_rows(
     """
     if isinstance(X, CheckedRows | SelectedRows | SparseRows):
         return X
-    source = row_sources.find(X, name)
+    source = row_sources.find(X, name, verb=verb)
     if source is None:
         return X
     check_shape(source.shape, n_in, name=name)
     if source is not X:
         opened.enter_context(source)
     if source.nbytes > limit:
-        return CheckedRows(source, dtype, name)
+        return CheckedRows(source, dtype, name, limit)
     found = np.empty(source.shape, source.dtype)
     source.read(0, len(found), found)
     return found

@@ -11,6 +11,8 @@ import numpy as np
 from fastnn._validation.arrays import MISSING_HINT, all_finite, check_representable
 from fastnn.errors import DataError
 
+from .size import DEFAULT
+
 Array = np.ndarray[Any, Any]
 Piece = tuple[int, int]  # the first row, and the one after the last
 BLOCK_ROWS = 4096  # rows of a source that `SelectedRows` counts together
@@ -28,6 +30,8 @@ class CheckedRows:
         The network's, in which every number must be finite.
     name : str
         What errors call the rows.
+    limit : int
+        Bytes that a window of them holds, at most.
 
     Attributes
     ----------
@@ -35,8 +39,10 @@ class CheckedRows:
         All that reading raised: two threads may read.
     """
 
-    def __init__(self, source: Any, dtype: np.dtype[Any], name: str = "X") -> None:
-        self.source, self.name, self._wanted = source, name, dtype
+    def __init__(
+        self, source: Any, dtype: np.dtype[Any], name: str = "X", limit: int = DEFAULT
+    ) -> None:
+        self.source, self.name, self.limit, self._wanted = source, name, limit, dtype
         self.shape: tuple[int, int] = source.shape
         self.dtype: np.dtype[Any] = source.dtype
         self.piece_rows: int = source.piece_rows

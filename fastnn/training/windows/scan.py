@@ -25,7 +25,8 @@ def windows_of(examples: StreamedExamples, multiple: int = 1) -> Generator[Windo
 
     Whoever does not go to the end closes the generator, which ends its thread.
     """
-    rows = max(SCAN // examples.row_bytes(), multiple)
+    limit = min(SCAN, examples.X.checked.limit)
+    rows = max(limit // examples.row_bytes(), multiple)
     plan = plan_windows(examples.X, rows, multiple)
     with Reader(examples, plan, range(1), _no_shuffle) as reader:
         yield from reader
