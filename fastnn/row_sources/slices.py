@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,16 @@ from fastnn.errors import DataError
 
 from .base import BLOCK_BYTES, Array, RowSource
 
+#: Held while an object is asked for anything. Not every library lets two threads read: netCDF4
+#: crashes or raises "HDF error", be it of one file or of two, where a fit reads its rows to train
+#: on and those to score at once.
+_one_reader = threading.RLock()
+
 
 class SlicedRows(RowSource):
     """Rows of an object that gives slices of itself, each of which becomes an array.
+
+    Of all such objects one is read at a time, a block of it.
 
     piece_rows: as `RowSource` has it; blocks are whole pieces where they are small enough.
     """
@@ -27,7 +35,8 @@ class SlicedRows(RowSource):
     def check_unchanged(self) -> None:
         """Refuse an object whose shape or dtype is no longer that of the beginning."""
         try:
-            now = (tuple(self.rows.shape), np.dtype(self.rows.dtype))
+            with _one_reader:
+                now = (tuple(self.rows.shape), np.dtype(self.rows.dtype))
         except Exception as error:  # whatever another library's object raises
             raise DataError(
                 f"{self.name} no longer tells its shape and dtype: {type(error).__name__}: {error}"
@@ -43,7 +52,7 @@ class SlicedRows(RowSource):
         step = self._block_rows
         for a in range(start, stop, step):
             b = min(a + step, stop)
-            with self._explaining(a, b):
+            with self._explaining(a, b), _one_reader:
                 block = self._slice(a, b)
             self._check_block(block, a, b)
             with np.errstate(over="ignore"):  # longer than float64, which a later check finds

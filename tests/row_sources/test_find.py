@@ -148,6 +148,28 @@ def test_threads_read_one_after_the_other():
     assert rows.most == 1
 
 
+def test_of_other_libraries_objects_one_is_read_at_a_time():
+    """HDF5 as netCDF4 has it crashes where two threads read two variables, or two files."""
+    entered, inside, most = threading.Event(), [], []
+
+    class Slow(Sliced):
+        def __getitem__(self, rows):
+            inside.append(self)
+            entered.set()
+            threading.Event().wait(0.01)
+            most.append(len(inside))
+            inside.remove(self)
+            return super().__getitem__(rows)
+
+    sources = [row_sources.find(Slow(), "X") for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(read, sources[0])
+        assert entered.wait(60)
+        second = pool.submit(read, sources[1])
+        np.testing.assert_array_equal(first.result(60), second.result(60))
+    assert most == [1, 1]
+
+
 def test_an_object_that_changes_its_shape_or_dtype():
     for name, value in (("shape", (11, 4)), ("dtype", np.dtype("f8")), ("shape", None)):
         rows = Sliced()
