@@ -18,8 +18,8 @@ class ArrayRows(RowSource):
         The names of the threads that read.
     """
 
-    def __init__(self, X, piece_rows=1):
-        super().__init__("X", X.shape, X.dtype, piece_rows)
+    def __init__(self, X, piece_rows=1, piece_starts=None):
+        super().__init__("X", X.shape, X.dtype, piece_rows, piece_starts)
         self.X, self.spans, self.threads = X, [], set()
 
     def _fill(self, start, stop, out):

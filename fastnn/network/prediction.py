@@ -129,6 +129,8 @@ def rows_of(state: NetworkState, X: Any, window: Any, verb: str) -> Iterator[Any
     with ExitStack() as sources:
         n_in, limit = state.program.inputs, check_window(window)
         rows = open_rows(X, "X", n_in, state.dtype, limit, sources, verb)
+        if isinstance(rows, CheckedRows):
+            rows.scan_bytes = min(rows.scan_bytes, limit)
         yield rows if isinstance(rows, CheckedRows | SelectedRows) else examples_of(state, rows)
 
 

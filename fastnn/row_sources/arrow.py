@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from .open_file import FileState, check_same_file
 
 #: Record batches that a data set's scan reads ahead.
 BATCHES_AHEAD = 2
+#: Pieces that stay begun: of two threads one may read rows to train on, and one those to score.
+DECODERS = 2
 
 
 class Piece(NamedTuple):
@@ -34,28 +37,50 @@ class Piece(NamedTuple):
     path: str | None = None
 
 
+class Decoder:
+    """A place in a piece that has been begun: what comes next in it needs no second decoding."""
+
+    def __init__(self, piece: Piece, begin: int, place: int, batch_rows: int) -> None:
+        """Begin at row `place` of a source, whose piece has its first row at `begin`."""
+        self.begin, self.place = begin, place
+        self._batches = piece.batches(place - begin, batch_rows)
+        self._rest: Any = None  # of a batch that was not read to its end
+
+    def take(self, n_rows: int) -> Iterator[Any]:
+        """Yield record batches of the next n_rows rows; fewer if the piece ends before."""
+        end = self.place + n_rows
+        while self.place < end:
+            batch, self._rest = self._rest, None
+            if batch is None and (batch := next(self._batches, None)) is None:
+                return
+            used = min(batch.num_rows, end - self.place)
+            if used < batch.num_rows:
+                self._rest = batch.slice(used)
+            self.place += used
+            yield batch.slice(0, used)
+
+
 class ArrowRows(RowSource):
     """Rows of several pieces, one after another; a column is a feature.
 
-    A read that begins where the last one ended goes on with the same batches; one that begins
-    within a piece decodes what stands before it, too.
+    A read that goes on in a piece behind an earlier one decodes only what lies between them; any
+    other one that begins within a piece decodes what stands before it, too.
+
+    in_memory: whether nothing has to be decoded.
     """
 
     def __init__(
-        self, name: str, schema: Any, pieces: Sequence[Piece], piece_rows: int | None = None
+        self, name: str, schema: Any, pieces: Sequence[Piece], in_memory: bool = False
     ) -> None:
         self._pieces = [piece for piece in pieces if piece.n_rows]
         self._begins = [0, *accumulate(piece.n_rows for piece in self._pieces)]
-        largest = max((piece.n_rows for piece in self._pieces), default=0)
-        shape = (self._begins[-1], len(schema))
-        super().__init__(name, shape, _column_dtype(schema), piece_rows or largest)
+        shape, starts = (self._begins[-1], len(schema)), None if in_memory else self._begins
+        super().__init__(name, shape, _column_dtype(schema), piece_starts=starts)
         self._names = schema.names
         self._batch_rows = max(1, BLOCK_BYTES // (8 * self.dtype.itemsize * len(schema)))
         paths = {piece.path for piece in self._pieces if piece.path}
         self._states = {path: FileState.of(os.stat(path)) for path in paths}
-        self._next = (-1, -1)  # the piece and the row that come next in `_batches`
-        self._batches: Iterator[Any] = iter(())
-        self._rest: list[Any] = []  # of a batch that was not read to its end, before `_batches`
+        self._decoders: deque[Decoder] = deque(maxlen=DECODERS)
 
     def check_unchanged(self) -> None:
         """Refuse files that have changed."""
@@ -70,7 +95,7 @@ class ArrowRows(RowSource):
 
     def close(self) -> None:
         """Let go of batches that were not read to their end."""
-        self._next, self._batches, self._rest = (-1, -1), iter(()), []
+        self._decoders.clear()
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
         place = start
@@ -82,26 +107,31 @@ class ArrowRows(RowSource):
 
     def _fill_from(self, k: int, place: int, out: Array) -> None:
         """Write rows of piece k from `place` on into out."""
-        batches, rest, done = self._batches, self._rest, 0
-        if (k, place) != self._next:
-            rest = []
-            batches = self._pieces[k].batches(place - self._begins[k], self._batch_rows)
-        self._next = (-1, -1)  # until all went well
-        for batch in chain(rest, batches):
-            used = min(batch.num_rows, len(out) - done)
-            self._write(batch, place + done, out[done : done + used])
-            done += used
-            rest = [batch.slice(used)] if used < batch.num_rows else []
-            if done == len(out):
-                break
-        if done < len(out):
-            raise self._fault(
-                place + done,
-                place + len(out),
-                f"there are {place + done - self._begins[k]} rows where "
-                f"{self._pieces[k].n_rows} were counted",
-            )
-        self._next, self._batches, self._rest = (k, place + done), batches, rest
+        begin, end, n_rows = self._begins[k], place + len(out), self._pieces[k].n_rows
+        decoder = self._decoder(k, place)
+        for _ in decoder.take(place - decoder.place):
+            pass
+        for batch in decoder.take(end - decoder.place):
+            row = decoder.place - batch.num_rows
+            self._write(batch, row, out[row - place : decoder.place - place])
+        if decoder.place < end:
+            found = decoder.place - begin
+            what = f"there are {found} rows where {n_rows} were counted"
+            raise self._fault(decoder.place, end, what)
+        if end < begin + n_rows:
+            self._decoders.append(decoder)
+
+    def _decoder(self, k: int, place: int) -> Decoder:
+        """Return what decodes piece k from `place` on; whoever goes on with it puts it back."""
+        begin, first = self._begins[k], 0 if self.piece_starts else place  # worth going on from
+        found = [
+            own for own in self._decoders if own.begin == begin and first <= own.place <= place
+        ]
+        if not found:
+            return Decoder(self._pieces[k], begin, place, self._batch_rows)
+        nearest = max(found, key=lambda own: own.place)
+        self._decoders.remove(nearest)
+        return nearest
 
     def _write(self, batch: Any, place: int, out: Array) -> None:
         """Write the columns of a record batch, whose first row is `place`, into out."""
@@ -111,14 +141,13 @@ class ArrowRows(RowSource):
                 f"{self._names} by its schema"
             )
         for k, column in enumerate(batch.columns):
-            values = column.slice(0, len(out))
-            if values.null_count:
-                row = place + int(np.asarray(values.is_null()).argmax())
+            if column.null_count:
+                row = place + int(np.asarray(column.is_null()).argmax())
                 raise DataError(
                     f"{self.name} has no value in row {row}, column {self._names[k]!r}; "
                     f"{MISSING_HINT}"
                 )
-            out[:, k] = values.to_numpy(zero_copy_only=False)
+            out[:, k] = column.to_numpy(zero_copy_only=False)
 
 
 def table_rows(table: Any, name: str) -> RowSource | None:
@@ -130,7 +159,7 @@ def table_rows(table: Any, name: str) -> RowSource | None:
         for begin in range(skip, table.num_rows, most):
             yield from table.slice(begin, most).to_batches()
 
-    return _rows_of(name, table.schema, [Piece(table.num_rows, batches)], piece_rows=1)
+    return _rows_of(name, table.schema, [Piece(table.num_rows, batches)], in_memory=True)
 
 
 def parquet_rows(file: Any, name: str) -> RowSource:
@@ -188,9 +217,7 @@ def dataset_rows(dataset: Any, name: str) -> RowSource:
     return _rows_of(name, schema, pieces)
 
 
-def _rows_of(
-    name: str, schema: Any, pieces: Sequence[Piece], piece_rows: int | None = None
-) -> RowSource:
+def _rows_of(name: str, schema: Any, pieces: Sequence[Piece], in_memory: bool = False) -> RowSource:
     """Return a source of pieces whose columns hold numbers."""
     if fault := _column_without_numbers(schema):
         raise DataError(
@@ -198,7 +225,7 @@ def _rows_of(
             "pyarrow.dataset.dataset(path).replace_schema(pyarrow.schema([…]))"
         )
     check_shape((sum(piece.n_rows for piece in pieces), len(schema)), None, name=name)
-    return ArrowRows(name, schema, pieces, piece_rows)
+    return ArrowRows(name, schema, pieces, in_memory)
 
 
 def _skip(batches: Iterator[Any], n_rows: int) -> Iterator[Any]:

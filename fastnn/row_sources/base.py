@@ -56,6 +56,9 @@ class RowSource:
         As which the numbers are stored.
     piece_rows : int
         Rows from a multiple of this number on that are best read together.
+    piece_starts : sequence of int (pieces + 1,), optional
+        Instead: where pieces of any lengths begin that are decoded from their first row on, and m.
+        A read that goes on behind an earlier one of the same piece decodes nothing twice.
 
     Attributes
     ----------
@@ -64,9 +67,10 @@ class RowSource:
     """
 
     def __init__(
-        self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], piece_rows: int = 1
-    ) -> None:
-        self.name = name
+        self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], piece_rows: int = 1,
+        piece_starts: Sequence[int] | None = None,
+    ) -> None:  # fmt: skip
+        self.name, self.piece_starts = name, piece_starts
         self._lock = threading.Lock()
         self.shape = (int(shape[0]), math.prod(map(int, shape[1:])))
         self.dtype = read_dtype(dtype, name)

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from fastnn import row_sources
+from fastnn import Network, row_sources
 from fastnn._validation import arguments
 from fastnn.errors import DataError, ShapeError
 
@@ -117,7 +117,7 @@ class TestArrow:
         return self.pa.table({f"x{k}": columns[k].astype(kind) for k, kind in enumerate(kinds)})
 
     def sources(self, table):
-        """Each kind of pyarrow's objects with the rows of a table, and its rows read together."""
+        """Each kind of pyarrow's objects with a table's rows, and where pieces of them begin."""
         self.pq.write_table(table, self.folder / "a.parquet", row_group_size=5)
         files = self.folder / "files"
         files.mkdir()
@@ -126,12 +126,12 @@ class TestArrow:
         feather = pytest.importorskip("pyarrow.feather")
         feather.write_feather(table, self.folder / "a.arrow", chunksize=6)
         return [
-            (table, 1),
-            (self.pq.ParquetFile(self.folder / "a.parquet"), 5),
-            (self.ds.dataset(self.folder / "a.parquet"), 5),
-            (self.ds.dataset(files), 14),
-            (self.ds.dataset(self.folder / "a.arrow", format="feather"), M),
-            (self.ds.dataset(table), M),
+            (table, None),
+            (self.pq.ParquetFile(self.folder / "a.parquet"), [0, 5, 10, 15, 20, M]),
+            (self.ds.dataset(self.folder / "a.parquet"), [0, 5, 10, 15, 20, M]),
+            (self.ds.dataset(files), [0, 4, 8, 9, M]),
+            (self.ds.dataset(self.folder / "a.arrow", format="feather"), [0, M]),
+            (self.ds.dataset(table), [0, M]),
         ]
 
     @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ class TestArrow:
     def test_rows_are_those_of_the_table(self, dtypes, monkeypatch):
         monkeypatch.setattr("fastnn.row_sources.arrow.BLOCK_BYTES", 3 * 8 * N)
         table = self.table(*dtypes)
-        for given, piece_rows in self.sources(table):
+        for given, starts in self.sources(table):
             with row_sources.find(given, "X") as source:
-                assert source.piece_rows == piece_rows
+                assert source.piece_starts == starts
                 check_rows(source, np.asarray(table))
 
     def test_reads_one_after_the_other_decode_once(self, monkeypatch):
@@ -159,10 +159,51 @@ class TestArrow:
 
         source = row_sources.find(Watched(self.folder / "a.parquet"), "X")
         out = np.empty((4, N), "f4")
-        for start in (0, 4, 8, 12, 16):
-            source.read(start, start + 4, out)
-            np.testing.assert_array_equal(out, numbers()[start : start + 4])
-        assert opened == [[0], [1]]
+
+        def opened_by(*starts):
+            opened.clear()
+            for start in starts:
+                source.read(start, start + 4, out)
+                np.testing.assert_array_equal(out, numbers()[start : start + 4])
+            return opened
+
+        assert opened_by(0, 4, 8, 12, 16) == [[0], [1]]
+        assert opened_by(0, 10, 4, 15) == [[0], [1]]  # two at a time, as of two threads
+        source.close()
+        assert opened_by(10, 0, 14, 1, 6) == [[1], [0], [0]]  # what is behind is decoded again
+        source.close()
+        assert opened_by(0, 10, 19, 15) == [[0], [1], [2], [1]]  # and what was begun long ago
+
+    def test_a_fit_decodes_each_row_once_an_epoch(self, monkeypatch):
+        """Row groups larger than a window are read in its parts, one behind the other."""
+        monkeypatch.setattr("fastnn.row_sources.arrow.BLOCK_BYTES", 7 * 8 * 4 * N)
+        X = np.random.default_rng(0).normal(size=(1200, N)).astype("f4")
+        table = self.pa.table({f"x{k}": X[:, k] for k in range(N)})
+        parts = [table.slice(0, 500), table.slice(500, 30), table.slice(530, 70), table.slice(600)]
+        with self.pq.ParquetWriter(self.folder / "a.parquet", table.schema) as writer:
+            for part in parts:
+                writer.write_table(part, row_group_size=600)
+        decoded = []
+
+        class Watched(self.pq.ParquetFile):
+            def iter_batches(self, *given, **settings):
+                for batch in super().iter_batches(*given, **settings):
+                    decoded.append(batch.num_rows)
+                    yield batch
+
+        file, y = Watched(self.folder / "a.parquet"), X[:, 0] > 0
+        settings = {"epochs": 3, "batch_size": 16, "window": "7 KB", "progress": False}
+        net = Network.mlp([N, 3, 1], output="sigmoid")
+        net.fit(file, y, **settings)
+        assert sum(decoded) == 3 * 1200
+        once = Network.mlp([N, 3, 1], output="sigmoid")
+        for k in range(3):
+            once.fit(file, y, **settings | {"epochs": 1}, validation_data=(file, y) if k else None)
+        np.testing.assert_array_equal(once.program.theta, net.program.theta)
+        decoded.clear()
+        net.predict(file, window="7 KB")
+        net.fit(file, y, **settings, validation_split=0.2)
+        assert sum(decoded) < (1 + 3 * 2 + 1) * 1200
 
     def test_reads_one_after_the_other_do_not_nest(self):
         """Iterators in iterators, one a read, would end in an overflow of the stack."""
@@ -172,8 +213,8 @@ class TestArrow:
         for k in range(9000):
             rows.read(k, k + 1, out)
             assert out[0, 0] == k
-            first = first or rows._batches
-            assert rows._batches is first
+            first = first or rows._decoders[-1]
+            assert k == 8999 or rows._decoders[-1] is first
 
     def test_a_missing_value(self):
         columns = {f"x{k}": numbers()[:, k] for k in range(N)}

@@ -17,10 +17,10 @@ from fastnn.training.windows.size import window_bytes
 FLOAT = np.dtype("f")
 
 
-def rows_of(m, n=2, piece_rows=1):
+def rows_of(m, n=2, piece_rows=1, starts=None):
     """Rows that tell where they stand."""
     X = np.arange(m * n, dtype="f").reshape(m, n)
-    return CheckedRows(streamed.ArrayRows(X, piece_rows), FLOAT)
+    return CheckedRows(streamed.ArrayRows(X, piece_rows, starts), FLOAT)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,10 @@ def test_sizes(given, expected):
 
 def order_of(plan, epoch, shuffle_of=shuffle):
     """The rows of an epoch by the description of a plan, ten lines of Python."""
-    pieces = np.arange(len(plan.bounds) - 1)
+    runs = np.arange(len(plan.runs) - 1)
     if plan.shuffle:
-        shuffle_of(pieces, plan.seed, epoch)
+        shuffle_of(runs, plan.seed, epoch)
+    pieces = [piece for run in runs for piece in range(plan.runs[run], plan.runs[run + 1])]
     taken, left = [], np.arange(0)
     for k in range(plan.windows):
         own = pieces[plan.starts[k] : plan.starts[k + 1]]
@@ -58,11 +59,14 @@ def order_of(plan, epoch, shuffle_of=shuffle):
     return taken
 
 
-@pytest.mark.parametrize("m", [1, 5, 100, 1003])
-@pytest.mark.parametrize("piece_rows", [1, 3, 64, 500])
+@pytest.mark.parametrize(
+    ("m", "piece_rows", "starts"),
+    [*((m, rows, None) for m in (1, 5, 100, 1003) for rows in (1, 3, 64, 500)),
+     (1003, 1, [0, 700, 702, 703, 903, 1003]), (1003, 1, [0, 1003]), (1, 1, [0, 1])],
+)  # fmt: skip
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_an_epoch_goes_once_over_all_rows(m, piece_rows, shuffled):
-    rows, batch = rows_of(m, piece_rows=piece_rows), 8
+def test_an_epoch_goes_once_over_all_rows(m, piece_rows, starts, shuffled):
+    rows, batch = rows_of(m, piece_rows=piece_rows, starts=starts), 8
     plan = plan_windows(rows, 200, batch, seed=4, shuffle=shuffled)
     shuffles = kernels.get("vectorized").shuffle
     with Reader(StreamedExamples(rows), plan, range(3, 6), shuffles) as reader:
@@ -80,7 +84,7 @@ def test_an_epoch_goes_once_over_all_rows(m, piece_rows, shuffled):
         np.testing.assert_array_equal(np.sort(np.concatenate(windows)), np.arange(m))
         for taken, expected in zip(windows, order_of(plan, number), strict=True):
             np.testing.assert_array_equal(taken, expected)
-    if shuffled and m > 5:
+    if shuffled and m > 5 and starts != [0, m]:  # whose windows are the same in every epoch
         assert not np.array_equal(epochs[0][0][0], epochs[1][0][0])
 
 
@@ -98,6 +102,29 @@ def test_a_window_takes_many_pieces_and_the_files_own_are_read_once():
     spans = sorted(rows.source.spans)
     assert [start for start, _ in spans] == [0, *(stop for _, stop in spans[:-1])]
     assert rows.source.threads == {"fastnn reader"}
+
+
+@pytest.mark.parametrize(
+    ("starts", "bounds", "runs"),
+    [
+        # up to 200 rows a piece: 250 and 650 are cut, 30 and 70 taken together, 200 left alone
+        ([0, 250, 280, 350, 550, 1200],
+         [0, 125, 250, 350, 550, 712, 875, 1037, 1200], [0, 2, 3, 4, 8]),
+        ([0, 5, 9, 10, 15, 16], [0, 5, 10, 15, 16], [0, 1, 2, 3, 4]),
+        ([0, 30, 31, 32, 62], [0, 30, 32, 62], [0, 1, 2, 3]),
+    ],
+)  # fmt: skip
+def test_what_is_decoded_from_its_begin_is_read_in_its_order(starts, bounds, runs):
+    rows = rows_of(starts[-1], starts=starts)
+    plan = plan_windows(rows, 200, 8, seed=0, shuffle=True)
+    assert plan.bounds.tolist() == bounds
+    assert plan.runs.tolist() == runs
+    mask = np.ones(starts[-1], bool)
+    mask[: starts[1]] = False  # nothing of the first piece: what is left is the same
+    plan = plan_windows(SelectedRows(rows, mask), 200, 8, seed=0, shuffle=True)
+    left = [row - starts[1] for row in bounds if row >= starts[1]]
+    assert plan.bounds.tolist() == left
+    assert plan.runs.tolist() == [run - runs[1] for run in runs[1:]]
 
 
 @pytest.mark.parametrize("piece_rows", [1, 7, 5000])

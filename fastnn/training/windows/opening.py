@@ -31,7 +31,7 @@ def open_rows(
     dtype : dtype
         The network's.
     limit : int
-        Bytes up to which rows of a source are loaded, and of which not more are held at a time.
+        Bytes up to which rows of a source are loaded.
     opened : ExitStack
         Closes in the end what is opened here.
     verb : str
@@ -51,7 +51,7 @@ def open_rows(
     if source is not X:
         opened.enter_context(source)
     if source.nbytes > limit:
-        return CheckedRows(source, dtype, name, limit)
+        return CheckedRows(source, dtype, name)
     found = np.empty(source.shape, source.dtype)
     source.read(0, len(found), found)
     return found

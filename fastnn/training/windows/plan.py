@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,11 +24,12 @@ PIECE_BYTES, MAX_PIECES = 64 * 2**10, 512
 class WindowPlan(NamedTuple):
     """How the rows of an epoch are cut: into pieces, of which a window takes some.
 
-    An epoch permutes the pieces, and the rows within each window. Rows that fill no whole batch
-    at the end of a window begin the next one.
+    An epoch permutes the pieces, and the rows within each window; pieces of a run follow one
+    another. Rows that fill no whole batch at the end of a window begin the next one.
     """
 
     bounds: Array  # (pieces + 1,) int64: piece i holds the rows bounds[i] … bounds[i + 1] − 1
+    runs: Array  # (runs + 1,) int64: run j holds the pieces runs[j] … runs[j + 1] − 1
     starts: Array  # (windows + 1,) int64: window k takes the pieces starts[k] … of the order
     capacity: int  # rows of the largest window, those left over by the one before among them
     batch: int  # rows are handed on in multiples of this, but for the last ones of an epoch
@@ -44,10 +46,12 @@ class WindowPlan(NamedTuple):
 
         shuffle: of a backend; fills an order by (seed, epoch).
         """
-        order = np.arange(len(self.bounds) - 1)
+        order = np.arange(len(self.runs) - 1)
         if self.shuffle:
             shuffle(order, self.seed, epoch)
-        return order
+        if len(order) == len(self.bounds) - 1:  # each run is a piece
+            return order
+        return np.concatenate([np.arange(*self.runs[run : run + 2]) for run in order.tolist()])
 
     def spans(self, pieces: Array) -> list[Piece]:
         """Return the rows of pieces, those of neighbours together."""
@@ -76,19 +80,41 @@ def plan_windows(
 ) -> WindowPlan:  # fmt: skip
     """Return the plan of windows of up to so many rows, besides those left over by the one before.
 
-    Pieces end at multiples of the file's own, where those fit into a window; a window takes
-    at least PIECES of them where they are small enough, and all windows about as many.
+    Pieces end where some of the file's own do, if those fit into a window; a window takes at least
+    PIECES of them where they are small enough, and all windows about as many. What has to be
+    decoded from its first row on and does not fit into a window is a run of several pieces.
     """
     source_rows = rows.rows(len(rows) - 1, len(rows))
     last = source_rows.stop if isinstance(source_rows, slice) else int(source_rows[-1]) + 1
-    own = max(1, min(rows.piece_rows, window_rows))
     fitting = window_rows * rows.shape[1] * rows.dtype.itemsize // PIECE_BYTES
-    pieces_of_window = min(max(fitting, PIECES), MAX_PIECES)
-    size = max(1, window_rows // pieces_of_window // own) * own
-    bounds = np.array([rows.first_beyond(row) for row in range(0, last, size)] + [len(rows)])
-    bounds = bounds[np.concatenate([[True], np.diff(bounds) > 0])]
+    wanted = window_rows // min(max(fitting, PIECES), MAX_PIECES)
+    if rows.piece_starts is None:
+        own = max(1, min(rows.piece_rows, window_rows))
+        size = max(1, wanted // own) * own
+        cuts = [(row, row) for row in range(0, last, size)]
+    else:
+        size = max(1, wanted, min(window_rows, int(np.diff(rows.piece_starts).max())))
+        cuts = [(row, run) for row, run in _cut(rows.piece_starts, size) if row < last]
+    bounds = np.array([rows.first_beyond(row) for row, _ in cuts] + [len(rows)])
+    kept = np.diff(bounds) > 0
+    bounds, own_runs = bounds[np.append(kept, True)], np.array([run for _, run in cuts])[kept]
     pieces = len(bounds) - 1
+    runs = np.flatnonzero(np.concatenate([[True], np.diff(own_runs) != 0, [True]]))
     windows = -(-pieces // max(1, window_rows // size))
     starts = np.arange(windows + 1) * pieces // windows
     largest = int(np.diff(bounds).max()) * int(np.diff(starts).max())
-    return WindowPlan(bounds, starts, largest + batch - 1, batch, seed, shuffle)
+    return WindowPlan(bounds, runs, starts, largest + batch - 1, batch, seed, shuffle)
+
+
+def _cut(starts: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
+    """Yield where pieces of up to `size` rows begin, each with where its run does.
+
+    starts: of the file's own pieces; small ones are taken together, large ones cut into a run.
+    """
+    begin = starts[0] - size - 1  # of the piece that small ones may still join
+    for start, stop in pairwise(starts):
+        if stop - begin <= size:
+            continue
+        begin, parts = start, -(-(stop - start) // size)
+        for part in range(parts):
+            yield start + (stop - start) * part // parts, start

@@ -11,7 +11,7 @@ import numpy as np
 from fastnn._validation.arrays import MISSING_HINT, all_finite, check_representable
 from fastnn.errors import DataError
 
-from .size import DEFAULT
+from .size import SCAN
 
 Array = np.ndarray[Any, Any]
 Piece = tuple[int, int]  # the first row, and the one after the last
@@ -30,22 +30,21 @@ class CheckedRows:
         The network's, in which every number must be finite.
     name : str
         What errors call the rows.
-    limit : int
-        Bytes that a window of them holds, at most.
 
     Attributes
     ----------
     errors : list of Exception
         All that reading raised: two threads may read.
+    scan_bytes : int
+        Bytes of a window where they are read once, in their order.
     """
 
-    def __init__(
-        self, source: Any, dtype: np.dtype[Any], name: str = "X", limit: int = DEFAULT
-    ) -> None:
-        self.source, self.name, self.limit, self._wanted = source, name, limit, dtype
+    def __init__(self, source: Any, dtype: np.dtype[Any], name: str = "X") -> None:
+        self.source, self.name, self._wanted, self.scan_bytes = source, name, dtype, SCAN
         self.shape: tuple[int, int] = source.shape
         self.dtype: np.dtype[Any] = source.dtype
         self.piece_rows: int = source.piece_rows
+        self.piece_starts: Sequence[int] | None = source.piece_starts
         self.errors: list[Exception] = []
         self.checked = self
 
@@ -111,7 +110,7 @@ class SelectedRows:
         counts = np.add.reduceat(mask, starts, dtype=np.int64)
         self._before = np.concatenate([[0], np.cumsum(counts)])  # a block's first row, from 0
         self.shape = int(self._before[-1]), source.shape[1]
-        self.piece_rows = source.piece_rows
+        self.piece_rows, self.piece_starts = source.piece_rows, source.piece_starts
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -15,7 +15,6 @@ from .examples import StreamedExamples
 from .plan import plan_windows
 from .reader import Reader, Window
 from .rows import CheckedRows, SelectedRows
-from .size import SCAN
 
 Array = np.ndarray[Any, Any]
 
@@ -25,8 +24,7 @@ def windows_of(examples: StreamedExamples, multiple: int = 1) -> Generator[Windo
 
     Whoever does not go to the end closes the generator, which ends its thread.
     """
-    limit = min(SCAN, examples.X.checked.limit)
-    rows = max(limit // examples.row_bytes(), multiple)
+    rows = max(examples.X.checked.scan_bytes // examples.row_bytes(), multiple)
     plan = plan_windows(examples.X, rows, multiple)
     with Reader(examples, plan, range(1), _no_shuffle) as reader:
         yield from reader
