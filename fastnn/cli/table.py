@@ -83,30 +83,21 @@ class TableSource:
         Makes rows (m, n) of tables.
     target : ClassTarget or NumberTarget
         What is asked for.
-    mean, deviation : float
-        Of the training targets of a regression, which the network learns as (y − mean)/deviation;
-        0 and 1 for classes.
     """
 
     encoder: TableEncoder
     target: Target
-    mean: float = 0.0
-    deviation: float = 1.0
 
     @property
     def regression(self) -> bool:
         """Whether a number is asked for."""
         return not isinstance(self.target, ClassTarget)
 
-    def scale(self, y: Array) -> Array:
-        """Return targets (m,) as the network learns them."""
-        return (y - self.mean) / self.deviation if self.regression else y
-
     def facts(self) -> list[tuple[str, str]]:
         """Return pairs of a label and a line: what is asked for, and what became of the columns."""
         name, encoded = self.target.name, self.encoder.report().splitlines()
         if self.regression:
-            asked = f"{name}, a number; learnt as (y − {self.mean:,.5g}) / {self.deviation:,.5g}"
+            asked = f"{name}, a number; the network learns its z-scores"
         else:
             numbers = all(_is_number(each) for each in self.target.classes)
             hint = "; --task regression would take it as a number" if numbers else ""
@@ -150,34 +141,6 @@ class TableSource:
             )
         return cls(encoder, ClassTarget(name, tuple(classes)) if classes else NumberTarget(name))
 
-    def in_unit_of_target(self, net: Network) -> Network:
-        """Return the network whose outputs have the target's unit: its last layer takes it in."""
-        if not self.regression:
-            return net
-        scaled = net.copy()
-        last = max(int(name[1:]) for name in scaled.parameters if name.startswith("W"))
-        scaled.parameters[f"W{last}"] *= self.deviation
-        bias = scaled.parameters[f"b{last}"]
-        bias[:] = bias * self.deviation + self.mean
-        return scaled
-
-    def format_values(self, net: Network, X: Array, y: Array, X_test: Array, y_test: Array) -> str:
-        """Return the lines about a regression, in the target's unit; y as the network learns it."""
-        whole = self.in_unit_of_target(net)
-        y, y_test = (part * self.deviation + self.mean for part in (y, y_test))
-        P, P_test = whole.predict(X), whole.predict(X_test)
-        errors = mse(y, P), mse(y_test, P_test)
-        mean = float(y.mean())
-        always = float(np.sqrt(np.mean((y_test - mean) ** 2)))
-        line = (
-            f"train RMSE {errors[0] ** 0.5:,.5g}, test RMSE {errors[1] ** 0.5:,.5g} (always "
-            f"answering the mean, {mean:,.5g}: {always:,.5g}), test mean absolute error "
-            f"{mae(y_test, P_test):,.5g}"
-        )
-        line += f", test R² {r2(y_test, P_test):.4f}" if np.ptp(y_test) > 0 else ""
-        warning = judge_values(errors, y, y_test)
-        return line if warning is None else f"{line}\n\n{warning}\n"
-
 
 def _is_number(text: str) -> bool:
     """Whether a text is a number."""
@@ -186,6 +149,22 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def format_values(net: Network, X: Array, y: Array, X_test: Array, y_test: Array) -> str:
+    """Return the lines about a regression, in the target's unit."""
+    P, P_test = net.predict(X), net.predict(X_test)
+    errors = mse(y, P), mse(y_test, P_test)
+    mean = float(y.mean())
+    always = float(np.sqrt(np.mean((y_test - mean) ** 2)))
+    line = (
+        f"train RMSE {errors[0] ** 0.5:,.5g}, test RMSE {errors[1] ** 0.5:,.5g} (always "
+        f"answering the mean, {mean:,.5g}: {always:,.5g}), test mean absolute error "
+        f"{mae(y_test, P_test):,.5g}"
+    )
+    line += f", test R² {r2(y_test, P_test):.4f}" if np.ptp(y_test) > 0 else ""
+    warning = judge_values(errors, y, y_test)
+    return line if warning is None else f"{line}\n\n{warning}\n"
 
 
 class Rows(NamedTuple):
@@ -217,10 +196,7 @@ def load_rows(arguments: argparse.Namespace) -> Rows:
         train = whole
         X_test, y_test = _test_rows(whole, arguments)
     source = TableSource(train.encoder, train.target)
-    if source.regression:
-        mean, deviation = float(train.y.mean()), float(train.y.std())
-        source = dataclasses.replace(source, mean=mean, deviation=deviation or 1.0)
-    return Rows(whole.name, train.X, source.scale(train.y), X_test, source.scale(y_test), source)
+    return Rows(whole.name, train.X, train.y, X_test, y_test, source)
 
 
 def _test_rows(table: Table, arguments: argparse.Namespace) -> tuple[Array, Array]:

@@ -37,7 +37,7 @@ class Task(NamedTuple):
     X and X_test are arrays (m, …), or `StoredImages`.
 
     `table` is there where the rows were encoded from a table; for a regression there are no
-    classes, and y is what the network learns, `table.scale` of the target.
+    classes, and y is in the target's own unit.
     """
 
     name: str
@@ -126,7 +126,8 @@ def build_network(
 ) -> Network:
     """Return the network: inputs scaled in the first layer, one sigmoid or a softmax at the end.
 
-    A table's columns are scaled already, and a regression has one output without activation.
+    A table's columns are scaled already; a regression has one output without activation, and
+    learns z-scores of its target.
     `layers` are the units of the hidden layers; what follows is as `Network.mlp` takes it.
     """
     first: list[Layer] = []
@@ -139,7 +140,10 @@ def build_network(
     output = {0: "identity", 2: "sigmoid"}.get(K, "softmax")
     sizes = [n, *layers, 1 if K in (0, 2) else K]
     rest = perceptron(sizes, output, hidden=hidden, dropout=dropout, batch_norm=batch_norm)
-    return Network([*first, *rest], inputs=n, loss=loss, init=init, seed=seed, dtype=dtype)
+    return Network(
+        [*first, *rest], inputs=n, loss=loss, init=init, seed=seed, dtype=dtype,
+        scale_target=not K,
+    )  # fmt: skip
 
 
 def format_task(task: Task) -> str:
@@ -180,14 +184,12 @@ def _functions(net: Network) -> list[str]:
 def write_model(net: Network, task: Task, pixel_max: int | None, model: Path, **more: str) -> None:
     """Write the model file, with the notes by which `fastnn predict` makes inputs fit it.
 
-    A regression on a table is written so that it predicts in the unit of its target. `more` are
-    further notes.
+    `more` are further notes.
     """
     notes: dict[str, Any] = {"data": task.name, "classes": list(task.classes), **more}
     if pixel_max is not None:
         notes |= {"image_shape": list(task.X.shape[1:]), "pixel_max": pixel_max}
     if task.table is not None:
         notes |= {"table": task.table.notes()}
-        net = task.table.in_unit_of_target(net)
     make_folder(model.parent)
     model_file.save(state_of(net), model, notes=notes)

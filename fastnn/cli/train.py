@@ -33,6 +33,7 @@ from .output import fold, print_fact, print_note, print_result, write_picture
 from .ranks import SHARDS_OPTION, check_resumed, print_ranks, sharing, together
 from .run_folder import OUT_OPTIONS, claim_folder
 from .stored_images import rows_of
+from .table import format_values
 from .task import Task, build_network, find_pixel_max, format_network, format_task, write_model
 from .verb import Verb, grouped, option
 from .verdict import explain_divergence, judge_classes, judge_cost
@@ -211,7 +212,7 @@ def format_training(m: int, settings: dict[str, Any], arguments: argparse.Namesp
 def format_scores(net: Network, task: Task, seconds: float) -> str:
     """Return the lines about how well it went."""
     if task.table is not None and task.table.regression:
-        values = task.table.format_values(net, *task[1:5])
+        values = format_values(net, *task[1:5])
         return f"trained in {seconds:.1f} s\n{values}"
     scores, tested = (
         net.evaluate(rows_of(X), y) for X, y in ((task.X, task.y), (task.X_test, task.y_test))

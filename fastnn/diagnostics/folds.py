@@ -16,7 +16,7 @@ from fastnn.network.description import state_of
 from fastnn.network.ensemble import Ensemble
 from fastnn.network.many import fit_many
 from fastnn.training.class_weights import labels_of
-from fastnn.training.prepare_data import encode_targets
+from fastnn.training.prepare_data import targets_of
 from fastnn.training.shared_data import rows_of_fold
 
 from ..errors import DataError, FastnnError, SettingError
@@ -112,7 +112,7 @@ def cross_validate(
         )
     X, y = arguments.finite_examples(X, first.inputs), arguments.array(y, "y")
     state = state_of(first)
-    Y = encode_targets(y, len(X), first.outputs, state.loss, first.dtype)
+    Y = targets_of(state, y, len(X))
     if isinstance(folds, int | np.integer):
         pairs = _drawn(labels_of(Y, state.loss), len(X), int(folds), seed)
     else:

@@ -18,7 +18,7 @@ from fastnn.lowering.program import Program
 from fastnn.network import Network
 from fastnn.network.description import state_of
 from fastnn.network.prediction import finite_examples
-from fastnn.training.prepare_data import encode_targets
+from fastnn.training.prepare_data import targets_of
 from fastnn.training.state import NetworkState
 
 from .finite_differences import Data, Slopes
@@ -194,7 +194,7 @@ def _program_and_data(state: NetworkState, X: Any, y: Any, l2: float) -> tuple[P
     for new, old in zip(*pairs, strict=True):
         new[...] = old
     settings = program.settings(l2=arguments.real(l2, "l2", least=0), seed=state.seed, threads=1)
-    Y = encode_targets(y, len(X), state.outputs, state.loss, program.theta.dtype)
+    Y = targets_of(twin, y, len(X))
     return program, (program.state, Examples(X, Y, np.ones(len(X))), settings)
 
 

@@ -13,7 +13,7 @@ from fastnn._display.table import Table
 from fastnn._validation import arguments
 from fastnn.network import Network
 from fastnn.network.description import state_of
-from fastnn.training.prepare_data import encode_targets
+from fastnn.training.prepare_data import targets_of
 
 from ..errors import DataError, SettingError, ShapeError
 from ._fits import made, weights_of_rows
@@ -117,7 +117,7 @@ def learning_curve(
         for j, count in enumerate(counts):
             rows, net = order[:count], made(make_network, seed)
             if not i and not j and isinstance(net, Network):  # once: the others are alike
-                encode_targets(y_dev, len(X_dev), net.outputs, state_of(net).loss, net.dtype)
+                targets_of(state_of(net), y_dev, len(X_dev))
             net.fit(X[rows], y[rows], **{"progress": False, **fit, **weights(rows)})
             parts = net.evaluate(X[rows], y[rows]), net.evaluate(X_dev, y_dev)
             metric = "accuracy" if "accuracy" in parts[0] else "cost"

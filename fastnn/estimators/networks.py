@@ -15,7 +15,7 @@ from ..data import Standardizer
 from ..layers import Normalization
 from .inputs import network_dtype
 from .parameters import Parameters
-from .settings import HiddenLayers, check_loss_fits, parse_loss
+from .settings import HiddenLayers, check_loss_fits, parse_loss, parse_scale_target
 
 Array = np.ndarray[Any, Any]
 
@@ -56,7 +56,7 @@ def _build_network(
     network = Network(
         [Normalization(), *layers] if given.scale else layers, inputs=sizes[0],
         loss=parse_loss(given), init=given.init or "zeros", seed=int(rng.randint(2**31 - 1)),
-        dtype=dtype.name,
+        dtype=dtype.name, scale_target=parse_scale_target(given, output),
     )  # fmt: skip
     network.parameters.update(drawn)
     return network

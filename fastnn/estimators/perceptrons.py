@@ -221,7 +221,8 @@ class MLPClassifier(ClassifierMixin, ClassifierInit, Perceptron):  # type: ignor
 class MLPRegressor(RegressorMixin, RegressorInit, Perceptron):  # type: ignore[misc]
     """scikit-learn's multilayer perceptron for numbers: change the import and keep the rest.
 
-    Parameters and attributes are those of `MLPClassifier` but class_weight.
+    Parameters and attributes are those of `MLPClassifier` but class_weight. With `scale` the
+    targets are scaled too; scikit-learn's defaults are without both.
 
     Parameters
     ----------
@@ -229,6 +230,11 @@ class MLPRegressor(RegressorMixin, RegressorInit, Perceptron):  # type: ignore[m
         As in `Network`. "poisson" (of counts y ≥ 0) has the output e^z, a log link as in
         scikit-learn, so that predictions are positive; `loss_` then is ŷ − y ln ŷ, without the
         term of y alone that scikit-learn adds. All others have the output z.
+    scale_target : "auto" or bool
+        Whether the network learns z-scores of each column of y, by `sample_weight`, learnt in the
+        first `fit` from the rows that train. "auto" does so where `scale` is set and the loss is
+        one of values; its outputs are values then in y's unit, but `loss_`, `loss_curve_` and
+        `tol` are those of z-scores, as are `coefs_` and `intercepts_`.
     """
 
     _numeric = True
@@ -236,6 +242,8 @@ class MLPRegressor(RegressorMixin, RegressorInit, Perceptron):  # type: ignore[m
     loss: Any = "squared_error"
     hidden_layer_sizes: Any = (100,)
     activation: Any = "relu"
+    _: KW_ONLY
+    scale_target: Any = "auto"
 
     def _learn_targets(self, y: Any, classes: Any, again: bool, exact: bool) -> None:
         """Learn nothing, for numbers have no classes."""

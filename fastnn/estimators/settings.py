@@ -95,6 +95,16 @@ def check_loss_fits(given: Parameters, output: str) -> None:
         )
 
 
+def parse_scale_target(given: Parameters, output: str) -> bool:
+    """Return whether the network learns z-scores of targets for outputs of that activation."""
+    asked = getattr(given, "scale_target", False)  # which classifiers do not have
+    if isinstance(asked, str) and asked == "auto":
+        loss = parse_loss(given)
+        values = loss is None or loss.check_targets is arguments.real_targets
+        return given.scale is not None and output == "identity" and values
+    return arguments.flag(asked, "scale_target")
+
+
 def describe_network(given: Parameters, hidden: HiddenLayers) -> dict[str, Any]:
     """Return the parameters that describe a network, so that equal ones mean an equal network."""
     if given.scale not in (None, "standard", "robust"):
@@ -106,6 +116,7 @@ def describe_network(given: Parameters, hidden: HiddenLayers) -> dict[str, Any]:
         "dropout": _one_if_equal(hidden.dropout),
         "batch_norm": arguments.flag(given.batch_norm, "batch_norm"),
         "scale": given.scale,
+        "scale_target": getattr(given, "scale_target", False),
         "dtype": None if given.dtype is None else arguments.dtype(given.dtype).name,
         "n_networks": arguments.count(given.n_networks, "n_networks", least=1),
     }
@@ -119,7 +130,8 @@ def _one_if_equal(values: list[Any]) -> list[Any]:
 def check_unchanged(given: Parameters, before: dict[str, Any], dtype: str, call: str) -> None:
     """Refuse to go on with a network of a dtype where what describes it has changed since."""
     now = describe_network(given, parse_hidden_layers(given))
-    before = {"n_networks": 1} | before  # which pickles of 0.1 lack
+    # Pickles of 0.1 lack what was added since; their networks learnt y as it is.
+    before = {"n_networks": 1, "scale_target": now["scale_target"]} | before
     changed = [name for name in now if now[name] != before[name]]
     if now["dtype"] == dtype and "dtype" in changed:  # which is said now and was X's before
         changed.remove("dtype")

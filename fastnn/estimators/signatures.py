@@ -57,6 +57,12 @@ class ClassifierSettings(Settings, total=False):
     class_weight: Any
 
 
+class RegressorSettings(Settings, total=False):
+    """And those of the regressor."""
+
+    scale_target: Any
+
+
 class ClassifierInit:
     """The signature of `MLPClassifier`."""
 
@@ -80,7 +86,7 @@ class RegressorInit:
             loss: Any = "squared_error",
             hidden_layer_sizes: Any = (100,),
             activation: Any = "relu",
-            **settings: Unpack[Settings],
+            **settings: Unpack[RegressorSettings],
         ) -> None: ...
 
 

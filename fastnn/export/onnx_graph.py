@@ -93,7 +93,8 @@ class Graph:
         (str, str)
             The name of what comes out (m, K), and of that function; else "identity".
         """
-        steps = stages(fold(check_exportable(state, "ONNX", ACTIVATIONS)))
+        program = fold(check_exportable(state, "ONNX", ACTIVATIONS))
+        steps = stages(program, state.target_scaling)
         function = output_activation(state.layers)
         if function in ("sigmoid", "softmax"):
             steps.pop()

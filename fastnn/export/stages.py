@@ -14,6 +14,7 @@ from fastnn.kernels.opcodes import Activation, Kind
 from fastnn.kernels.views import biases, moments, scales, statistics, weights
 from fastnn.lowering.program import Program
 from fastnn.training.state import NetworkState
+from fastnn.training.target_scaling import TargetScaling
 
 Array = np.ndarray[Any, Any]
 
@@ -87,8 +88,11 @@ def check_exportable(state: NetworkState, target: str, known: Container[str]) ->
     return program
 
 
-def stages(program: Program) -> list[Stage]:
-    """Return the steps of a program from input to output; noise, for training only, is left out."""
+def stages(program: Program, scaling: TargetScaling | None = None) -> list[Stage]:
+    """Return the steps of a program from input to output; noise, for training only, is left out.
+
+    scaling: that of the network's targets, which the last product takes up.
+    """
     found: list[Stage] = []
     for op in program.ops[:-1]:
         kind = op["kind"]
@@ -106,4 +110,20 @@ def stages(program: Program) -> list[Stage]:
             found.append(Drop(float(op["rate"])))
         if kind in (Kind.DENSE, Kind.ACTIVATION) and op["code"] != Activation.IDENTITY:
             found.append(Function(Activation(int(op["code"])).name.lower()))
-    return found
+    return found if scaling is None else _in_unit_of_targets(found, scaling)
+
+
+def _in_unit_of_targets(found: list[Stage], scaling: TargetScaling) -> list[Stage]:
+    """Return steps whose outputs are the targets' values, from those that give their z-scores.
+
+    Without a product at the end, one by a diagonal matrix follows.
+    """
+    dtype = next(stage for stage in found if isinstance(stage, Product)).W.dtype
+    last = found[-1]
+    if isinstance(last, Product):
+        W, b = last.W.astype(np.float64), last.b.astype(np.float64)
+        found = found[:-1]
+    else:
+        W, b = np.eye(len(scaling.mean)), np.zeros(len(scaling.mean))
+    W, b = W * scaling.deviation, b * scaling.deviation + scaling.mean
+    return [*found, Product(W.astype(dtype), b.astype(dtype))]

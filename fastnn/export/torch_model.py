@@ -35,7 +35,8 @@ def torch_module(state: NetworkState) -> Any:
     """Return a network as a torch.nn.Sequential; `interop.to_torch` says what it holds."""
     program = check_exportable(state, "PyTorch", MODULES)
     torch = require("torch", extra="torch", purpose="handing a network on to PyTorch")
-    return torch.nn.Sequential(*(_module(torch, stage) for stage in stages(program))).eval()
+    steps = stages(program, state.target_scaling)
+    return torch.nn.Sequential(*(_module(torch, stage) for stage in steps)).eval()
 
 
 def _tensor(torch: Any, array: Array) -> Any:

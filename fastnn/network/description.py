@@ -75,8 +75,9 @@ class NetworkDescription:
         init: str | initializers.Initializer = "he",
         seed: int = 0,
         dtype: str = "float32",
+        scale_target: bool = False,
     ) -> None:
-        self._state = NetworkState.checked(layers, loss, init, seed, dtype)
+        self._state = NetworkState.checked(layers, loss, init, seed, dtype, scale_target)
         if inputs is not None:
             self.build(inputs)
 
@@ -95,6 +96,7 @@ class NetworkDescription:
         init: str | initializers.Initializer = "he",
         seed: int = 0,
         dtype: str = "float32",
+        scale_target: bool = False,
     ) -> Self:
         """Return a network of Dense layers from its sizes, built at once.
 
@@ -113,7 +115,7 @@ class NetworkDescription:
             Whether a BatchNorm stands between each hidden layer's product and its activation.
         rescale : float, optional
             Multiplies the inputs while they are read: ``1/255`` for uint8 images.
-        loss, init, seed, dtype
+        loss, init, seed, dtype, scale_target
             As in `Network`.
 
         Raises
@@ -124,7 +126,10 @@ class NetworkDescription:
         layers = perceptron(
             sizes, output, hidden=hidden, dropout=dropout, batch_norm=batch_norm, rescale=rescale
         )
-        return cls(layers, inputs=sizes[0], loss=loss, init=init, seed=seed, dtype=dtype)
+        return cls(
+            layers, inputs=sizes[0], loss=loss, init=init, seed=seed, dtype=dtype,
+            scale_target=scale_target,
+        )  # fmt: skip
 
     @property
     def layers(self) -> tuple[Layer, ...]:

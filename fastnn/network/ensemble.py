@@ -162,7 +162,8 @@ class Ensemble:
         """Return the cost of the mean prediction, for classes its accuracy, and metrics.
 
         Parameters and errors are those of `Network.evaluate`. Costs of probabilities are finite
-        where all networks' are: they are taken of logits in float64.
+        where all networks' are: they are taken of logits in float64. With `scale_target` they are
+        those of the first network's z-scores.
 
         Raises
         ------
@@ -193,6 +194,8 @@ class Ensemble:
         losses = kernels.get("vectorized").losses
         loss = LossOps(*loss_pair(code)) if code >= FIRST else losses[Loss(code)]
         A = self._mean_logits(X) if first.loss.from_logits else self._mean(X).astype(np.float64)
+        if first.target_scaling is not None:
+            A, Y = (first.target_scaling.encode(values) for values in (A, Y))
         cost = loss.cost(A, Y, w, float(op["rate"]), np.empty_like(A))
         if not first.classifies:
             return {"cost": float(cost)}

@@ -90,11 +90,13 @@ class MemberFit:
         return cls(network, config, part, names, callbacks)
 
     def begin(self, data: SharedData) -> None:
-        """Build the network, if it is not, and let a Normalization learn its statistics."""
+        """Build the network, if it is not, and learn the scaling of inputs and targets."""
         state = self.network._state
         self.network.build(data.X.shape[1])
         if not state.scaled:
             state.scale_inputs(*data.scaling(state, self.part))
+        if state.learns_target_scaling:
+            self.part = data.learn_target_scaling(state, self.part)
         if self.metrics:
             state.metrics = self.metrics
         self.kernels = backend_of(self.config.optimizer, backend_for(state.program, loss=True))

@@ -65,6 +65,10 @@ class Network(UsableNetwork):
         Of the initial weights, shuffles and splits; below 2³².
     dtype : {"float32", "float64"}
         Of parameters and arithmetic.
+    scale_target : bool
+        Whether a network of values learns z-scores of its targets: mean and deviation of each
+        column of y, by `sample_weight`, are learnt at the first fit and kept. Predictions and
+        metrics are in y's unit; costs, gradients and parameters are those of the z-scores.
 
     Attributes
     ----------
@@ -227,7 +231,7 @@ class Network(UsableNetwork):
             scored = (data.train, "training")
             if data.validation is not None:
                 scored = (data.validation, "validation")
-            validate_metrics(self.layers, names, *scored)
+            validate_metrics(self.layers, names, *scored, self._state.target_scaling)
         validate_batch_size(self.layers, data.shape[0], config)
         validate_epsilon(config, self.dtype)
 
@@ -241,6 +245,9 @@ class Network(UsableNetwork):
             self.build(data.shape[1])
             if not state.scaled:
                 state.scale_inputs(*data.learn_scaling(state.program))
+            if state.learns_target_scaling:
+                state.target_scaling = data.learn_target_scaling()
+                data = data.scale_targets(state.target_scaling, state.dtype)
             if names:
                 recorder = MetricRecorder(state, names, data.train, data.validation)
                 callbacks, state.metrics = (recorder, *callbacks), names

@@ -18,7 +18,7 @@ from fastnn.kernels.records import Batch, Examples
 from fastnn.lowering.fold_batchnorm import fold, logits_ops, split_output_activation
 from fastnn.lowering.lower import output_activation
 from fastnn.lowering.program import Program, backend_for
-from fastnn.training.prepare_data import encode_targets, weights_of
+from fastnn.training.prepare_data import targets_of, weights_of
 from fastnn.training.state import NetworkState
 
 Array = np.ndarray[Any, Any]
@@ -69,10 +69,11 @@ def outputs(
         if both:
             ops, key = split_output_activation(key)
         if kernels.predict_row(ops, key, program.theta, program.state, X, out, get_num_threads):
-            return out
+            return state.in_unit_of_targets(out)
     program = fold(program)
     ops = split_output_activation(program.key)[0] if both else program.ops
-    return _predicted(state, program, ops, X, K, window, verb)
+    A = _predicted(state, program, ops, X, K, window, verb)
+    return state.in_unit_of_targets(A)
 
 
 def _predicted(
@@ -237,13 +238,12 @@ def examples_with(state: NetworkState, rows: Any, y: Any) -> Any:
     """Return the examples of rows, as `rows_of` gives them, and targets y; each of weight 1."""
     if isinstance(rows, np.ndarray | SparseRows):
         X = finite_examples(state, rows)
-        Y = encode_targets(y, len(X), state.outputs, state.loss, state.dtype)
+        Y = targets_of(state, y, len(X))
         return Examples(X, Y, np.ones(len(X), state.dtype))
     from fastnn.training.windows.examples import StreamedExamples  # what is read needs them
     from fastnn.training.windows.targets import Targets
 
-    shape = rows.shape[0], state.outputs
-    return StreamedExamples(rows, Targets(y, (None, None), *shape, state.loss, state.dtype))
+    return StreamedExamples(rows, Targets(y, (None, None), rows.shape[0], state))
 
 
 def layer_outputs(state: NetworkState, X: Any) -> list[Array]:
@@ -252,7 +252,8 @@ def layer_outputs(state: NetworkState, X: Any) -> list[Array]:
     kernels = backend_for(program)
     work = kernels.workspace(program.ops, len(X), state.dtype)
     found = kernels.forward(program.ops, program.theta, program.state, work, X)
-    return [found[row] for row in program.output_rows]
+    *hidden, last = (found[row] for row in program.output_rows)
+    return [*hidden, state.in_unit_of_targets(last)]
 
 
 def cost_and_gradients(
@@ -260,7 +261,7 @@ def cost_and_gradients(
 ) -> tuple[float, dict[str, Array]]:
     """Return the cost of rows X (m, n) and its gradient by every parameter, by name."""
     X, program = finite_examples(state, X), state.program
-    Y = encode_targets(y, len(X), state.outputs, state.loss, state.dtype)
+    Y = targets_of(state, y, len(X))
     w = weights_of(sample_weight, None, Y, state.loss, state.dtype)
     settings = program.settings(
         l2=arguments.real(l2, "l2", least=0), l1=arguments.real(l1, "l1", least=0)

@@ -25,6 +25,8 @@ def as_code(kind: str, state: NetworkState) -> str:
         settings |= {
             name: repr(value) for name, (value, default) in defaults.items() if value != default
         }
+    if state.scale_target:
+        settings["scale_target"] = "True"
     return f"{kind}({', '.join([layers, *(f'{name}={v}' for name, v in settings.items())])})"
 
 

@@ -33,7 +33,8 @@ def format_totals(state: NetworkState) -> str:
             total += _count(layer, width) or 0
             width = layer.units if isinstance(layer, Dense) else width
         known = plural(total, "parameter")
-    return f"{known}, loss {state.loss.name}, {state.dtype.name}"
+    scaled = ", targets scaled" if state.scale_target else ""
+    return f"{known}, loss {state.loss.name}, {state.dtype.name}{scaled}"
 
 
 def _count(layer: Layer, width: int | None) -> int | None:

@@ -81,7 +81,7 @@ class UsableNetwork(NetworkDescription):
         Parameters
         ----------
         X, y : arrays
-            As `fit` takes them. Costs are without L2 and L1; of several sigmoids an example
+            As `fit` takes them. Costs are without L2 and L1, with `scale_target` those of z-scores; of several sigmoids an example
             counts as right where all of its labels are.
         metrics : sequence of str
             Further names of `fastnn.metrics`, beside those of the last fit.
@@ -99,11 +99,12 @@ class UsableNetwork(NetworkDescription):
             prediction.check_window(window)
         with prediction.rows_of(state, X, window, "evaluate") as rows:
             examples = prediction.examples_with(state, rows, y)
-            validate_metrics(self.layers, names, examples, "given")
+            scaling = state.target_scaling
+            validate_metrics(self.layers, names, examples, "given", scaling)
             cost, accuracy = prediction.cost_and_accuracy(state, examples)
             found = {"cost": cost} | ({"accuracy": accuracy} if state.classifies else {})
             wanted = [*dict.fromkeys((*state.metrics, *names))]
-            return found | compute_metrics(self, examples, wanted)
+            return found | compute_metrics(self, examples, wanted, scaling)
 
     def activations(self, X: Any) -> list[Array]:
         """Return the output A (m, units) of every layer for rows X (m, n)."""

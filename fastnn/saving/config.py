@@ -70,6 +70,7 @@ def network_config(state: NetworkState) -> dict[str, Any]:
         "init": _initializer(state.init),
         "seed": state.seed,
         "dtype": state.dtype.name,
+        **({"scale_target": True} if state.scale_target else {}),
     }
 
 
@@ -182,6 +183,7 @@ def initializer_from_config(file: TensorFile, data: Any) -> Any:
 def network_from_config(file: TensorFile) -> tuple[NetworkState, int]:
     """Return the network that a file's config describes, not built, and its number of features."""
     data = file.table("network")
+    scale_target = data.pop("scale_target", False)  # which networks that do not lack
     if set(data) != {*SETTINGS, "init", "loss"}:
         raise file.refuse(f"its description has the keys {shown(sorted(data))}")
     for key, kind in SETTINGS.items():
@@ -196,5 +198,6 @@ def network_from_config(file: TensorFile) -> tuple[NetworkState, int]:
         init=initializer_from_config(file, data["init"]),
         seed=data["seed"],
         dtype=data["dtype"],
+        scale_target=scale_target,
     )
     return found, data["inputs"]

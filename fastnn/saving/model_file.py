@@ -26,6 +26,7 @@ from fastnn.layers import BatchNorm, Dense, Normalization
 from fastnn.lowering.lower import lower
 from fastnn.lowering.program import Program
 from fastnn.training.state import NetworkState
+from fastnn.training.target_scaling import TargetScaling
 
 from . import checkpoint as _checkpoints
 from . import config, hdf5, safetensors
@@ -107,6 +108,8 @@ def tensors_of(state: NetworkState) -> dict[str, Array]:
     if isinstance(state.layers[0], Normalization) and state.scaled:
         found = statistics(state.program.state, state.program.ops[0])
         tensors |= dict(zip(SCALING, found, strict=True))
+    if state.target_scaling is not None:
+        tensors |= _target_scaling(state.target_scaling)
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise DataError(f"{name!r} holds numbers that are not finite; net.reset() draws anew")
@@ -200,8 +203,10 @@ def state_from(file: TensorFile) -> NetworkState:
     training_tensors: dict[str, Array] = {}
     if "training" in file.metadata:
         training_tensors = _checkpoints.restore_state(state, file, file.table("training"))
-    nonnegative = {name for name in targets if name.startswith("variance")}
+    nonnegative = {name for name in targets if name.startswith(("variance", "target_deviation"))}
     _fill(targets, training_tensors, file, nonnegative | _checkpoints.squares(state))
+    if state.target_scaling is not None and not state.target_scaling.deviation.all():
+        raise file.refuse("its 'target_deviation' holds 0, by which nothing can be divided")
     if training_tensors:
         _checkpoints.restore_history(state, training_tensors, file)
     return state
@@ -226,7 +231,16 @@ def _targets(state: NetworkState, file: TensorFile) -> dict[str, Array]:
     if isinstance(state.layers[0], Normalization) and set(SCALING) & set(file.entries):
         targets |= dict(zip(SCALING, statistics(program.state, program.ops[0]), strict=True))
         state.scaled = True
+    if state.scale_target and file.entries.keys() & {"target_mean", "target_deviation"}:
+        K = state.outputs
+        state.target_scaling = TargetScaling(np.zeros(K), np.ones(K))
+        targets |= _target_scaling(state.target_scaling)
     return targets
+
+
+def _target_scaling(scaling: TargetScaling) -> dict[str, Array]:
+    """Return the mean and the deviation of targets by the names of their tensors."""
+    return {"target_mean": scaling.mean, "target_deviation": scaling.deviation}
 
 
 def _fill(

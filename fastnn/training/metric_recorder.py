@@ -16,6 +16,7 @@ from fastnn.layers import Layer
 from fastnn.lowering.lower import output_activation
 
 from .state import NetworkState
+from .target_scaling import TargetScaling
 
 if TYPE_CHECKING:
     from fastnn.metrics import Metric
@@ -58,8 +59,9 @@ def check_metric_names(
 
 
 def validate_metrics(
-    layers: Sequence[Layer], names: Sequence[str], examples: Any, part: str
-) -> None:
+    layers: Sequence[Layer], names: Sequence[str], examples: Any, part: str,
+    scaling: TargetScaling | None = None,
+) -> None:  # fmt: skip
     """Refuse metrics that cannot be taken of these examples, whatever the network predicts.
 
     Parameters
@@ -67,10 +69,12 @@ def validate_metrics(
     examples : Examples or StreamedExamples
     part : str
         What the examples are called: ``"training"`` or ``"validation"``.
+    scaling : TargetScaling, optional
+        That of the examples' targets, where they are z-scores.
     """
     if not names:
         return
-    truth, K = _all_truth(examples, output := output_activation(layers))
+    truth, K = _all_truth(examples, output := output_activation(layers), scaling)
     # These probabilities stand for any prediction: a metric that refuses them refuses the labels.
     p = np.full((len(truth), K), 1 / K if output == "softmax" else 0.5)
     for name in names:
@@ -130,12 +134,16 @@ def _truth(Y: Array, output: str) -> Array:
     return truth[:, 0] if truth.shape[1] == 1 else truth
 
 
-def _all_truth(examples: Any, output: str) -> tuple[Array, int]:
-    """Return the truth of all examples, in memory or read in windows, and the number of outputs."""
-    if isinstance(examples, Examples):
-        return _truth(examples.Y, output), examples.Y.shape[1]
-    parts = [(_truth(Y, output), Y.shape[1]) for Y, _ in examples.parts()]
-    return np.concatenate([truth for truth, _ in parts]), parts[0][1]
+def _all_truth(
+    examples: Any, output: str, scaling: TargetScaling | None
+) -> tuple[Array, int]:
+    """Return the truth of all examples, in memory or read in windows, and the number of outputs.
+
+    scaling: that of the examples' targets, where they are z-scores.
+    """
+    parts = [(examples.Y, examples.w)] if isinstance(examples, Examples) else examples.parts()
+    Ys = [Y if scaling is None else scaling.decode(Y) for Y, _ in parts]
+    return np.concatenate([_truth(Y, output) for Y in Ys]), Ys[0].shape[1]
 
 
 def _positive(p: Array) -> Array:
@@ -157,12 +165,17 @@ class Predictor(Protocol):
         """Return probabilities of rows X (m, n)."""
 
 
-def compute_metrics(network: Predictor, examples: Any, names: Sequence[str]) -> dict[str, float]:
-    """Return metrics of examples, in memory or read in windows, by name."""
+def compute_metrics(
+    network: Predictor, examples: Any, names: Sequence[str], scaling: TargetScaling | None = None
+) -> dict[str, float]:
+    """Return metrics of examples, in memory or read in windows, by name.
+
+    scaling: that of the examples' targets, where they are z-scores.
+    """
     if not names:
         return {}
     found = {}
-    truth, K = _all_truth(examples, output_activation(network.layers))
+    truth, K = _all_truth(examples, output_activation(network.layers), scaling)
     for name in names:
         metric = _metric(name, K)
         if metric.needs == "probabilities":
@@ -196,7 +209,7 @@ class MetricRecorder:
 
     def __call__(self, network: Predictor, history: History) -> None:
         """Record the epoch's metrics."""
-        found = compute_metrics(network, self.examples, self.names)
+        found = compute_metrics(network, self.examples, self.names, self.state.target_scaling)
         curves = {f"{self.prefix}{name}": [value] for name, value in found.items()}
         own = RUNNING if self.state.classifies else ()
         for record in (history, self.state.history):

@@ -17,6 +17,7 @@ from fastnn.lowering.program import Program
 
 from .fit_config import FitConfig
 from .state import NetworkState
+from .target_scaling import TargetScaling
 
 Array = np.ndarray[Any, Any]
 Blocks = Callable[[], Iterable[tuple[Array, Array]]]
@@ -24,14 +25,35 @@ BLOCK_ROWS = 4096  # of X that are converted to float64 at a time, at most
 BLOCK_NUMBERS = 2**20  # numbers of X that are converted at a time, at most (8 MiB)
 
 
-def encode_targets(y: Any, m: int, K: int, loss: Loss, dtype: np.dtype[Any]) -> Array:
-    """Return the targets Y (m, K), C-contiguous in dtype, checked by the loss's rule."""
+def encode_targets(
+    y: Any, m: int, K: int, loss: Loss, dtype: np.dtype[Any], scaling: TargetScaling | None = None
+) -> Array:
+    """Return the targets Y (m, K), C-contiguous in dtype, checked by the loss's rule.
+
+    scaling: that of targets which are learnt as z-scores.
+    """
     Y = loss.check_targets(y, m, K)
     if loss.smoothing:
         Y = Y * (1 - loss.smoothing) + loss.smoothing / max(K, 2)
+    if scaling is not None:
+        Y = scaling.encode(Y)
     arguments.check_representable(Y, dtype, "y")
     ready: Array = np.require(Y, dtype, ["C", "A", "W", "O"])
     return ready
+
+
+def targets_of(state: NetworkState, y: Any, m: int) -> Array:
+    """Return the targets Y (m, K) as the network trains on them.
+
+    Where their scaling is still to be learnt, they are y's numbers in float64.
+    """
+    dtype = target_dtype(state)
+    return encode_targets(y, m, state.outputs, state.loss, dtype, state.target_scaling)
+
+
+def target_dtype(state: NetworkState) -> np.dtype[Any]:
+    """Return the dtype of `targets_of`."""
+    return np.dtype(np.float64) if state.learns_target_scaling else state.dtype
 
 
 def validate_batch_size(layers: Sequence[Layer], m: int, config: FitConfig) -> None:
@@ -118,9 +140,26 @@ class FitData(NamedTuple):
         """Return the shift and the factor of a Normalization, as the function of that name."""
         return learn_scaling(program, self.blocks, float(self.own.astype(np.float64).sum()))
 
+    def learn_target_scaling(self) -> TargetScaling:
+        """Return the mean and deviation of the targets, by the rows' own weights."""
+        total = float(self.own.astype(np.float64).sum())
+        return TargetScaling.learn(lambda: [(self.train.Y, self.own)], total)
+
+    def scale_targets(self, scaling: TargetScaling, dtype: np.dtype[Any]) -> FitData:
+        """Return these data with z-scores of the targets."""
+        parts = (scale_targets(part, scaling, dtype) for part in self[:2])
+        return FitData(*parts, self.own)
+
     def keep(self, state: NetworkState) -> AbstractContextManager[Any]:
         """Keep nothing of a network: what can be refused is refused before the fit."""
         return nullcontext()
+
+
+def scale_targets(examples: Any, scaling: TargetScaling, dtype: np.dtype[Any]) -> Any:
+    """Return examples, if there are any, with z-scores (m, K) of their targets."""
+    if examples is None:
+        return None
+    return examples._replace(Y=np.ascontiguousarray(scaling.encode(examples.Y), dtype))
 
 
 def prepare(
@@ -134,7 +173,7 @@ def prepare(
     loss, dtype = state.loss, state.dtype
     X = arguments.finite_examples(X, state.inputs)
     arguments.check_representable(X, dtype)
-    Y = encode_targets(y, len(X), state.outputs, loss, dtype)
+    Y = targets_of(state, y, len(X))
     w = weights_of(*weights, Y, loss, dtype)
     own = w if weights[1] is None else weights_of(weights[0], None, Y, loss, dtype)
     examples = Examples(X, Y, w)
@@ -162,7 +201,7 @@ def given_examples(given: Sequence[Any], n: int, state: NetworkState) -> Example
     loss, dtype = state.loss, state.dtype
     try:
         X = arguments.finite_examples(given[0], n)
-        Y = encode_targets(given[1], len(X), state.outputs, loss, dtype)
+        Y = targets_of(state, given[1], len(X))
         w = weights_of(given[2] if len(given) == 3 else None, None, Y, loss, dtype)
     except FastnnError as error:
         raise type(error)(f"validation_data: {error}") from None

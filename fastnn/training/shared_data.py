@@ -11,7 +11,7 @@ from fastnn._validation import arguments
 from fastnn.errors import DataError, SettingError, ShapeError
 from fastnn.kernels.records import Examples
 
-from .prepare_data import FitData, encode_targets, hold_out, weights_of
+from .prepare_data import FitData, hold_out, targets_of, weights_of
 from .state import NetworkState
 
 Array = np.ndarray[Any, Any]
@@ -52,8 +52,9 @@ class SharedData:
         if state.inputs is not None:
             arguments.examples(X, state.inputs, "its first layer")
         self._once(("X", dtype), lambda: arguments.check_representable(X, dtype))
-        kind = (loss, K, dtype)
-        Y = self._once(("Y", kind), lambda: encode_targets(self.y, len(X), K, loss, dtype))
+        scaling = state.target_scaling
+        kind = (loss, K, dtype, state.scale_target, None if scaling is None else id(scaling))
+        Y = self._once(("Y", kind), lambda: targets_of(state, self.y, len(X)))
         drawn = state.seed if given.validation_split else 0
         key = ("part", kind, drawn, *(_identity(setting) for setting in given))
         make = self._whole if given.fold is None else self._of_fold
@@ -64,6 +65,14 @@ class SharedData:
         program = state.program
         key = ("scaling", id(part), int(program.ops[0]["stats"]))
         return self._once(key, lambda: part.learn_scaling(program))
+
+    def learn_target_scaling(self, state: NetworkState, part: FitData) -> FitData:
+        """Let a network learn mean and deviation of its targets, and return its data scaled."""
+        key = ("target scaling", id(part))
+        state.target_scaling = scaling = self._once(key, part.learn_target_scaling)
+        return self._once(
+            ("scaled targets", id(part)), lambda: part.scale_targets(scaling, state.dtype)
+        )
 
     def _whole(self, state: NetworkState, given: DataSettings, Y: Array) -> FitData:
         """Return all examples, or those that are not held out."""

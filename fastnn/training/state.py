@@ -23,6 +23,8 @@ from fastnn.lowering.lower import initialize, lower, output_activation, validate
 from fastnn.lowering.program import Program, aligned_copy
 from fastnn.optimizers import Optimizer
 
+from .target_scaling import TargetScaling, check_scalable
+
 if TYPE_CHECKING:
     from fastnn.schedules import Schedule
 
@@ -125,6 +127,10 @@ class NetworkState:
         The program, once the number of features is known; `program` refuses where it is not.
     scaled : bool
         Whether the statistics of a Normalization are known; True without one.
+    scale_target : bool
+        Whether the network learns z-scores of its targets.
+    target_scaling : TargetScaling, optional
+        Their mean and deviation, once a fit has learnt them.
     training : TrainingState
         The optimiser's slots, the counts of steps and epochs, the schedule.
     metrics : tuple of str
@@ -140,6 +146,8 @@ class NetworkState:
     dtype: np.dtype[Any]
     lowered: Program | None = None
     scaled: bool = False
+    scale_target: bool = False
+    target_scaling: TargetScaling | None = None
     training: TrainingState = field(default_factory=TrainingState)
     metrics: tuple[str, ...] = ()
     history: History = field(default_factory=History)
@@ -152,13 +160,18 @@ class NetworkState:
         init: str | Initializer = "he",
         seed: int = 0,
         dtype: str = "float32",
+        scale_target: bool = False,
     ) -> NetworkState:
         """Return the state of a network that is not built, of the arguments of `Network`."""
         layers = arguments.as_list(layers, "layers", "[Dense(10, 'relu'), Dense(1, 'sigmoid')]")
         validate_layers(layers)
         init = initializers.own_name(init)
-        resolved = losses.resolve(loss, output_activation(layers))
-        state = cls(tuple(layers), resolved, init, arguments.seed(seed), arguments.dtype(dtype))
+        output = output_activation(layers)
+        resolved = losses.resolve(loss, output)
+        state = cls(
+            tuple(layers), resolved, init, arguments.seed(seed), arguments.dtype(dtype),
+            scale_target=check_scalable(scale_target, resolved, output),
+        )  # fmt: skip
         state.forget_training()
         return state
 
@@ -204,16 +217,31 @@ class NetworkState:
         """Start anew all that is neither description nor parameters."""
         self.training, self.metrics, self.history = TrainingState(), (), History()
         self.scaled = not isinstance(self.layers[0], Normalization)
+        self.target_scaling = None
 
     def scale_inputs(self, shift: Array, factor: Array) -> None:
         """Let a Normalization compute (X − shift) factor, both (n,) or (1,)."""
         self.program.scale_inputs(shift, factor)
         self.scaled = True
 
+    @property
+    def learns_target_scaling(self) -> bool:
+        """Whether the next fit learns mean and deviation of its targets."""
+        return self.scale_target and self.target_scaling is None
+
+    def in_unit_of_targets(self, A: Array) -> Array:
+        """Return the last layer's outputs (m, K) in the unit that y has."""
+        return A if self.target_scaling is None else self.target_scaling.decode(A)
+
     def check_scaled(self) -> None:
-        """Refuse a network whose Normalization has not learnt its statistics."""
+        """Refuse a network that has not learnt the scaling of its inputs or targets."""
         if not self.scaled:
             raise NotBuiltError(
                 "the Normalization layer learns its mean and deviation at the first fit; call fit "
                 "before this"
+            )
+        if self.learns_target_scaling:
+            raise NotBuiltError(
+                "with scale_target=True the network learns the mean and deviation of its targets "
+                "at the first fit; call fit before this"
             )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.kernels.records import Examples
+from fastnn.training.prepare_data import target_dtype
 
 from .plan import WindowPlan
 from .rows import CheckedRows, Piece, SelectedRows
@@ -76,7 +77,7 @@ class StreamedExamples:
         """Return all examples in memory."""
         assert self.targets is not None
         X, w = np.empty(self.shape, self.X.dtype), np.ones(self.shape[0], self.targets.dtype)
-        Y = np.empty((self.shape[0], self.targets.K), self.targets.dtype)
+        Y = np.empty((self.shape[0], self.targets.K), target_dtype(self.targets.state))
         numbers, places = np.empty((2, self.shape[0]), np.int64)
         self.read([(0, self.shape[0])], X, numbers, places)
         self.encode(places, Y, w)

@@ -18,7 +18,8 @@ class KeptNetwork:
 
     def __enter__(self) -> None:
         state, training = self.state, self.state.training
-        self.fields = {name: getattr(state, name) for name in ("lowered", "scaled", "metrics")}
+        names = ("lowered", "scaled", "target_scaling", "metrics")
+        self.fields = {name: getattr(state, name) for name in names}
         self.training, self.curves = dict(vars(training)), state.history.curves()
         program = [] if state.lowered is None else [state.lowered.theta, state.lowered.state]
         vectors = [training.slots, training.counters, *program]

@@ -22,9 +22,11 @@ from fastnn.training.prepare_data import (
     check_parts,
     draw_rows,
     learn_scaling,
+    scale_targets,
     scaling_rows,
 )
 from fastnn.training.state import NetworkState
+from fastnn.training.target_scaling import TargetScaling
 
 from .examples import StreamedExamples
 from .keep import KeptNetwork
@@ -80,6 +82,20 @@ class StreamedData(NamedTuple):
         if self.memory is not None:
             return self.memory.learn_scaling(program)
         return learn_scaling(program, self._blocks, self.train.total_weight())
+
+    def learn_target_scaling(self) -> TargetScaling:
+        """Return the mean and deviation of the targets, by the rows' own weights."""
+        if self.memory is not None:
+            return self.memory.learn_target_scaling()
+        return TargetScaling.learn(self.train.parts, self.train.total_weight())
+
+    def scale_targets(self, scaling: TargetScaling, dtype: np.dtype[Any]) -> StreamedData:
+        """Return these data with z-scores of the targets; those of windows become so as read."""
+        train, validation = (
+            scale_targets(part, scaling, dtype) if isinstance(part, Examples) else part
+            for part in (self.train, self.validation)
+        )
+        return self._replace(train=train, validation=validation)
 
     def keep(self, state: NetworkState) -> AbstractContextManager[Any]:
         """Keep a network as it is before the fit: a row may be refused in the middle of it."""
@@ -144,7 +160,7 @@ def _streamed(
     state: NetworkState, config: FitConfig, limit: int, sources: ExitStack,
 ) -> StreamedData:  # fmt: skip
     """Return the data of a fit whose rows X are read in windows."""
-    targets = Targets(y, weights, len(X), state.outputs, state.loss, state.dtype)
+    targets = Targets(y, weights, len(X), state)
     rows: CheckedRows | SelectedRows = X
     validation = None if given is None else _validation(given, X.shape[1], state)
     if share:
@@ -172,8 +188,7 @@ def _validation(given: Any, n: int, state: NetworkState) -> Examples | StreamedE
     try:
         check_shape(given[0].shape, n)
         weights = given[2] if len(given) == 3 else None, None
-        shape = len(given[0]), state.outputs
-        targets = Targets(given[1], weights, *shape, state.loss, state.dtype)
+        targets = Targets(given[1], weights, len(given[0]), state)
     except FastnnError as error:
         raise type(error)(f"validation_data: {error}") from None
     return StreamedExamples(given[0], targets)

@@ -9,9 +9,9 @@ import numpy as np
 
 from fastnn._validation import arguments
 from fastnn.errors import FastnnError
-from fastnn.losses import Loss
 from fastnn.training.class_weights import ClassWeights, labels_of
-from fastnn.training.prepare_data import check_weights, encode_targets
+from fastnn.training.prepare_data import check_weights, targets_of
+from fastnn.training.state import NetworkState
 
 Array = np.ndarray[Any, Any]
 Rows = slice | Array
@@ -27,8 +27,11 @@ class Targets:
         As `Network.fit` takes it.
     weights : (sample_weight, class_weight)
         As `Network.fit` takes them.
-    m, K : int
-        Examples; columns of the targets.
+    m : int
+        Examples.
+    state : NetworkState
+        The network that learns them; where it learns their scaling first, targets are y's numbers
+        until then.
 
     Attributes
     ----------
@@ -37,10 +40,9 @@ class Targets:
         have no single class.
     """
 
-    def __init__(
-        self, y: Any, weights: tuple[Any, Any], m: int, K: int, loss: Loss, dtype: np.dtype[Any]
-    ) -> None:
-        self.y, self.m, self.K, self.loss, self.dtype = arguments.numeric(y, "y"), m, K, loss, dtype
+    def __init__(self, y: Any, weights: tuple[Any, Any], m: int, state: NetworkState) -> None:
+        self.y, self.m, self.state = arguments.numeric(y, "y"), m, state
+        self.K, self.loss, self.dtype = K, loss, _ = state.outputs, state.loss, state.dtype
         if self.y.ndim == 0 or len(self.y) != m:
             loss.check_targets(self.y, m, K)  # which says what is wrong
         own, given = weights
@@ -67,7 +69,7 @@ class Targets:
             try:
                 Y = self.encode(rows)
             except FastnnError:
-                encode_targets(self.y, self.m, self.K, self.loss, self.dtype)  # tells its row
+                targets_of(self.state, self.y, self.m)  # tells its row
                 raise
             if self._classes is not None:
                 self._classes.count(Y, self._plain(rows), rows.start)
@@ -92,7 +94,7 @@ class Targets:
     def encode(self, rows: Rows) -> Array:
         """Return the targets Y (k, K) of some rows."""
         part = self.y[rows]
-        return encode_targets(part, len(part), self.K, self.loss, self.dtype)
+        return targets_of(self.state, part, len(part))
 
     def _plain(self, rows: Rows) -> Array:
         """Return the weights (k,) of some rows in float64, without those of their classes."""
