@@ -175,10 +175,8 @@ def remarks(net: Network, history: Any, stop: Any, settings: dict[str, Any]) -> 
     if history.message is not None:
         found.append(f"The optimizer ended: {history.message}")
     if stop is not None and history.epochs and not history.interrupted:
-        found.append(
-            f"The best {stop.monitor.replace('_', ' ')} was that of epoch {stop.best_epoch + 1}, "
-            "whose weights are kept."
-        )
+        best = f"The best {stop.monitor.replace('_', ' ')} was that of epoch {stop.best_epoch + 1}"
+        found.append(f"{best}, whose weights are kept.")
     if history.epochs:
         rose = judge_cost(net.history, settings["optimizer"].learning_rate)
         found += [] if rose is None else [rose]

@@ -24,24 +24,24 @@ def main() -> None:
     X, y = houses()
     X_train, X_dev, X_test, y_train, y_dev, y_test = data.split(X, y, dev=0.2, test=0.2)
 
-    # Normalization learns the inputs' mean and deviation from X_train; targets are scaled here.
-    mean, deviation = y_train.mean(), y_train.std()
-    net = Network([Normalization(), Dense(32, "relu"), Dense(32, "relu"), Dense(1)])
+    # Means and deviations of inputs and prices are learnt from X_train and y_train.
+    layers = [Normalization(), Dense(32, "relu"), Dense(32, "relu"), Dense(1)]
+    net = Network(layers, scale_target=True)
     stop = EarlyStopping(patience=20)
     history = net.fit(
         X_train,
-        (y_train - mean) / deviation,
+        y_train,
         epochs=400,
         batch_size=64,
         optimizer=Adam(0.003),
-        validation_data=(X_dev, (y_dev - mean) / deviation),
+        validation_data=(X_dev, y_dev),
         callbacks=[stop],
     )
     print(f"stopped after {plural(history.epochs, 'epoch')}, best was epoch {stop.best_epoch}")
 
     for name, guess in (
-        ("the mean price", np.full(len(y_test), mean)),
-        ("the network", mean + deviation * net.predict(X_test)),
+        ("the mean price", np.full(len(y_test), y_train.mean())),
+        ("the network", net.predict(X_test)),
     ):
         error, share = metrics.mae(y_test, guess), metrics.r2(y_test, guess)
         print(f"{name}: off by {error:,.0f} on average, R² {share:.3f}")

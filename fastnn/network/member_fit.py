@@ -15,6 +15,7 @@ from fastnn.lowering.lower import output_activation
 from fastnn.lowering.program import backend_for
 from fastnn.optimizers import LBFGS
 from fastnn.training.callback_list import CallbackList
+from fastnn.training.choose_trainer import trainer_for
 from fastnn.training.fit_config import FitConfig
 from fastnn.training.interrupts import Interrupts
 from fastnn.training.loop import backend_of
@@ -23,7 +24,7 @@ from fastnn.training.prepare_data import FitData
 from fastnn.training.shared_data import DataSettings, SharedData
 from fastnn.training.shared_progress import ProgressShare, SharedProgress
 
-from .network import Callback, Network, trainer_for
+from .network import Callback, Network
 
 __all__ = ["MemberFit"]
 

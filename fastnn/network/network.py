@@ -16,6 +16,7 @@ from fastnn.lowering.lower import output_activation
 from fastnn.lowering.program import backend_for
 from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.training.callback_list import CallbackList
+from fastnn.training.choose_trainer import trainer_maker
 from fastnn.training.exclusive_fit import exclusive_fit, shared_by_ranks
 from fastnn.training.fit_config import FitConfig
 from fastnn.training.loop import Trainer
@@ -207,7 +208,7 @@ class Network(UsableNetwork):
         given = X, y, weights, validation_data, validation_split, self._state
         with self._data_of_fit(given, config, window) as data:
             self._check_fit(config, callbacks, names, data)
-            make = _maker(self._state, config, data, comm, shards)
+            make = trainer_maker(self._state, config, data, comm, shards)
             return self._train(config, callbacks, names, data, reporter, make)
 
     def _data_of_fit(self, given: Given, config: FitConfig, window: Any) -> Any:
@@ -280,23 +281,3 @@ class Network(UsableNetwork):
         from fastnn.export.torch_model import torch_module  # only this needs it
 
         return torch_module(self._state)
-
-
-def _maker(
-    state: NetworkState, config: FitConfig, data: Any, comm: Any, shards: int | None
-) -> Callable[..., Trainer]:
-    """Return what makes the trainer of a fit; comm: a group of ranks, or None."""
-    if comm is None:
-        return data.trainer or trainer_for(config.optimizer)
-    from fastnn.training import sharded  # only fits with shards need it
-
-    return sharded.trainer_of_ranks(state, config, data, comm, shards or 0)
-
-
-def trainer_for(optimizer: Optimizer) -> type[Trainer]:
-    """Return the class that fits by an optimiser."""
-    if isinstance(optimizer, LBFGS):
-        from fastnn.training.lbfgs import LBFGSTrainer  # only this optimiser needs it
-
-        return LBFGSTrainer
-    return Trainer

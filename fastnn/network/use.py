@@ -81,8 +81,8 @@ class UsableNetwork(NetworkDescription):
         Parameters
         ----------
         X, y : arrays
-            As `fit` takes them. Costs are without L2 and L1, with `scale_target` those of z-scores; of several sigmoids an example
-            counts as right where all of its labels are.
+            As `fit` takes them. Costs are without L2 and L1, with `scale_target` those of
+            z-scores; of several sigmoids an example counts as right where all of its labels are.
         metrics : sequence of str
             Further names of `fastnn.metrics`, beside those of the last fit.
         window : int or str

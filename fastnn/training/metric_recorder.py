@@ -134,9 +134,7 @@ def _truth(Y: Array, output: str) -> Array:
     return truth[:, 0] if truth.shape[1] == 1 else truth
 
 
-def _all_truth(
-    examples: Any, output: str, scaling: TargetScaling | None
-) -> tuple[Array, int]:
+def _all_truth(examples: Any, output: str, scaling: TargetScaling | None) -> tuple[Array, int]:
     """Return the truth of all examples, in memory or read in windows, and the number of outputs.
 
     scaling: that of the examples' targets, where they are z-scores.

@@ -71,9 +71,7 @@ def _largest(blocks: Blocks, center: Array | float) -> Array:
     return largest
 
 
-def _moment(
-    blocks: Blocks, total: float, power: int, center: Array | float, unit: Array
-) -> Array:
+def _moment(blocks: Blocks, total: float, power: int, center: Array | float, unit: Array) -> Array:
     """Return the weighted mean of ((y − center) / unit)^power of each column."""
     found: Array = sum(w.astype(np.float64) @ ((Y - center) / unit) ** power for Y, w in blocks())
     return found / total

@@ -50,7 +50,7 @@ def test_r2_of_prices_is_that_of_a_usable_model():
 
 
 @pytest.mark.parametrize(
-    "settings, expected",
+    ("settings", "expected"),
     [
         ({}, False),
         ({"scale": "standard"}, True),

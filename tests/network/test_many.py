@@ -214,13 +214,13 @@ class TestSettings:
             ends_like(net, alone)
 
     def test_data_are_encoded_once(self, monkeypatch):
-        encoded, encode = [], shared_data.encode_targets
+        encoded, encode = [], shared_data.targets_of
 
         def noted(*arguments):
             encoded.append(encode(*arguments))
             return encoded[-1]
 
-        monkeypatch.setattr(shared_data, "encode_targets", noted)
+        monkeypatch.setattr(shared_data, "targets_of", noted)
         nets = [small(seed=s) for s in range(4)]
         fastnn.fit_many(nets, X, Y, epochs=1, validation_data=(X, Y), progress=False)
         assert len(encoded) == 1

@@ -40,9 +40,9 @@ STEPS = [
         losses.kinds lowering lowering.fold_batchnorm lowering.lower lowering.program
         network network.description network.network network.prediction network.use
         optimizers optimizers.kinds optimizers.registered training
-        training.callback_list training.exclusive_fit training.fit_config
+        training.callback_list training.choose_trainer training.exclusive_fit training.fit_config
         training.interrupts training.loop training.metric_recorder training.prepare_data
-        training.progress training.state""",
+        training.progress training.state training.target_scaling""",
         "signal",  # of training.interrupts
     ),
     Step("net = fastnn.Network([fastnn.Dense(4, 'relu'), fastnn.Dense(1, 'sigmoid')], inputs=2)"),

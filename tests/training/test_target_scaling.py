@@ -62,7 +62,7 @@ def test_scores_are_in_the_unit_of_y_and_costs_of_z_scores():
     assert history["validation_mae"][-1] == pytest.approx(np.abs(Y_new[:, 0] - P).mean(), rel=1e-3)
     found = net.evaluate(X_new, Y_new)
     assert found["cost"] == pytest.approx(history["validation_cost"][-1], rel=1e-6)
-    mean, deviation = moments(Y)
+    _, deviation = moments(Y)
     half_squares = (((P[:, None] - Y_new) / deviation) ** 2).mean() / 2
     assert found["cost"] == pytest.approx(half_squares, rel=1e-3)
     assert net.cost_and_gradients(X_new, Y_new)[0] == pytest.approx(found["cost"], rel=1e-6)
@@ -231,7 +231,7 @@ def test_torch_takes_it_into_the_last_product():
 
 
 @pytest.mark.parametrize(
-    "layers, loss",
+    ("layers", "loss"),
     [
         ([Dense(1, "sigmoid")], None),
         ([Dense(3, "softmax")], None),
