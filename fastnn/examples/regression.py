@@ -25,8 +25,9 @@ def main() -> None:
     X_train, X_dev, X_test, y_train, y_dev, y_test = data.split(X, y, dev=0.2, test=0.2)
 
     # Means and deviations of inputs and prices are learnt from X_train and y_train.
-    layers = [Normalization(), Dense(32, "relu"), Dense(32, "relu"), Dense(1)]
-    net = Network(layers, scale_target=True)
+    net = Network(
+        [Normalization(), Dense(32, "relu"), Dense(32, "relu"), Dense(1)], scale_target=True
+    )
     stop = EarlyStopping(patience=20)
     history = net.fit(
         X_train,

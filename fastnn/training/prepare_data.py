@@ -147,8 +147,8 @@ class FitData(NamedTuple):
 
     def scale_targets(self, scaling: TargetScaling, dtype: np.dtype[Any]) -> FitData:
         """Return these data with z-scores of the targets."""
-        parts = (scale_targets(part, scaling, dtype) for part in self[:2])
-        return FitData(*parts, self.own)
+        train, validation = (scale_targets(part, scaling, dtype) for part in self[:2])
+        return FitData(train, validation, self.own)
 
     def keep(self, state: NetworkState) -> AbstractContextManager[Any]:
         """Keep nothing of a network: what can be refused is refused before the fit."""

@@ -73,8 +73,9 @@ def _largest(blocks: Blocks, center: Array | float) -> Array:
 
 def _moment(blocks: Blocks, total: float, power: int, center: Array | float, unit: Array) -> Array:
     """Return the weighted mean of ((y − center) / unit)^power of each column."""
-    found: Array = sum(w.astype(np.float64) @ ((Y - center) / unit) ** power for Y, w in blocks())
-    return found / total
+    parts = [w.astype(np.float64) @ ((Y - center) / unit) ** power for Y, w in blocks()]
+    mean: Array = np.sum(parts, axis=0) / total
+    return mean
 
 
 def check_scalable(scale_target: Any, loss: Loss, output: str) -> bool:
