@@ -69,7 +69,15 @@ class DivergenceError(FastnnError):
 
 
 class RankError(FastnnError):
-    """A fit on several ranks ended because another rank failed, or computed something else."""
+    """A fit on several ranks ended because another rank failed, or computed something else.
+
+    Attributes
+    ----------
+    undone : bool
+        Whether all ranks' networks are as they were before the fit.
+    """
+
+    undone = False
 
 
 class MissingExtraError(FastnnError, ImportError):

@@ -70,8 +70,6 @@ def _window_usage_error(arguments: argparse.Namespace) -> str | None:
     """Return why images cannot stay in their files, or None."""
     if arguments.train is None:
         return "--window reads images from the HDF5 file that --train names; name one"
-    if getattr(arguments, "shards", None) is not None:
-        return "--window leaves images in their file, which takes no --shards; give one of them"
     if arguments.test is None:
         return "--window needs --test: images that stay in their file are not divided"
     return None

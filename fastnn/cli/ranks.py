@@ -39,11 +39,6 @@ def together(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
         with Ranks(comm) as arguments.ranks:
             if arguments.ranks.rank:
                 silence()
-            if arguments.window is not None:
-                raise SettingError(
-                    "--window leaves images in their file, and ranks take images in memory; leave "
-                    "--window out, or start fastnn train without mpiexec"
-                )
             return run(arguments)
 
     return run_on_ranks
@@ -54,7 +49,7 @@ def sharing(arguments: argparse.Namespace) -> dict[str, Any]:
 
     One rank of a launcher has shards, as several have, but for what several refuse.
     """
-    sole = arguments.window is not None or arguments.batch_norm or not is_launched()
+    sole = arguments.batch_norm or not is_launched()
     if arguments.ranks.size == 1 and sole:
         return {"shards": arguments.shards}
     return {"comm": arguments.ranks, "shards": arguments.shards}

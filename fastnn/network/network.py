@@ -172,10 +172,10 @@ class Network(UsableNetwork):
             another order then: pieces of the file are drawn by seed and epoch, a hundred or so to
             a window where its chunks allow it, and rows are shuffled within the window.
         comm : mpi4py.MPI.Comm, optional
-            Train on all its ranks together; each passes the same arguments. `batch_size` is that of
-            all ranks. Callbacks are called on every rank, but for those whose attribute
-            `rank_0_only` is true, as of callbacks that write files; what is shown is shown by rank
-            0. With BatchNorm a fit cannot be shared.
+            Train on all its ranks together; each passes the same arguments. `batch_size` and
+            `window` are those of all ranks. Callbacks are called on every rank, but for those whose
+            attribute `rank_0_only` is true, as of callbacks that write files; what is shown is
+            shown by rank 0. With BatchNorm a fit cannot be shared.
         shards : int, optional
             Parts that every batch is cut into, of which each rank computes some: 8, or as many as
             ranks where there are more. Results depend on it, and not on the number of ranks; name

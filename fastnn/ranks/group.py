@@ -127,7 +127,7 @@ class Ranks:
         elif error is None:
             self._rounds.part()
         elif not self._rounds.failed:
-            self._rounds.fail(_sentence(error))
+            self._rounds.fail(_sentence(error), getattr(error, "undone", False))
 
     def _abort(self) -> None:
         """End the processes of all ranks at once."""

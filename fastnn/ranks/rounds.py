@@ -16,6 +16,7 @@ import numpy as np
 from fastnn.errors import RankError
 
 Array = np.ndarray[Any, Any]
+Reason = tuple[str, bool]  # a sentence, and whether the network is as it was before the fit
 
 HEADER, DATA, TOTAL = 1, 2, 3  # tags of messages
 #: How long a rank polls between steps before it leaves its core to others, and for how long then.
@@ -70,11 +71,14 @@ class Rounds:
         """Meet for the last time; a RankError if another rank failed."""
         self._meet(Call.PART)
 
-    def fail(self, sentence: str) -> None:
-        """Tell the others why this rank gives up; they raise the sentence."""
-        self._meet(Call.FAIL, sentence=sentence)
+    def fail(self, sentence: str, undone: bool = False) -> None:
+        """Tell the others why this rank gives up; they raise the sentence.
 
-    def _meet(self, call: Call, wish: bool = False, sentence: str | None = None) -> None:
+        undone: whether its network is as it was before the fit, as theirs are to be.
+        """
+        self._meet(Call.FAIL, reason=(sentence, undone))
+
+    def _meet(self, call: Call, wish: bool = False, reason: Reason | None = None) -> None:
         """Exchange headers, and raise a RankError unless all came for the same."""
         self.open = True
         inbox = np.zeros((self.size, 2 + 2 * MAX_SHARDS))
@@ -87,7 +91,7 @@ class Rounds:
             if time.monotonic() > patience:  # for one that compiles, or writes a file
                 time.sleep(NAP_SECONDS)
         self._release([other for other in self.others if inbox[other, 0] == Call.REDUCE])
-        self.conclude(inbox[:, 0], inbox[:, 1], call, sentence)
+        self.conclude(inbox[:, 0], inbox[:, 1], call, reason)
 
     def _release(self, reducing: list[int]) -> None:
         """Complete the messages of ranks that came to reduce: send nothing, take what they send."""
@@ -101,7 +105,7 @@ class Rounds:
         self.MPI.Request.Waitall(sent)
 
     def conclude(
-        self, calls: Array, wishes: Array, call: Call, sentence: str | None = None
+        self, calls: Array, wishes: Array, call: Call, reason: Reason | None = None
     ) -> None:
         """Draw the conclusion of a round from the headers of all ranks, the same on each.
 
@@ -112,15 +116,17 @@ class Rounds:
         """
         self.interrupted |= bool(wishes.any())
         self.failed = call == Call.FAIL or not (calls == call).all()
-        sentences = self.comm.allgather(sentence) if (calls == Call.FAIL).any() else []
+        reasons = self.comm.allgather(reason) if (calls == Call.FAIL).any() else []
         self.open = False
         if not self.failed:
             return
-        if sentences:
+        if reasons:
             if call == Call.FAIL:
                 return
-            rank = next(rank for rank, each in enumerate(sentences) if each is not None)
-            raise RankError(f"rank {rank} of {self.size} ended the fit: {sentences[rank]}")
+            rank = next(rank for rank, each in enumerate(reasons) if each is not None)
+            error = RankError(f"rank {rank} of {self.size} ended the fit: {reasons[rank][0]}")
+            error.undone = reasons[rank][1]
+            raise error
         places = {Call.REDUCE: "in a step", Call.AGREE: "between steps", Call.PART: "at the end"}
         where = ", ".join(
             f"rank {rank} {places[Call(int(each))]}" for rank, each in enumerate(calls)

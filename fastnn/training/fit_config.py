@@ -9,6 +9,7 @@ import numpy as np
 from fastnn import optimizers
 from fastnn._habits import answers
 from fastnn._validation import arguments
+from fastnn.kernels.records import Batch, Examples
 from fastnn.optimizers import Adam, Optimizer
 
 if TYPE_CHECKING:
@@ -87,3 +88,13 @@ class FitConfig(NamedTuple):
             0.0 if clip_norm is None else arguments.real(clip_norm, "clip_norm", above=0),
             0.0 if clip_value is None else arguments.real(clip_value, "clip_value", above=0),
         )
+
+
+class Steps(NamedTuple):
+    """What a run takes its steps over."""
+
+    train: Batch  # their examples, in the order of an epoch or of a part of one
+    validation: Examples  # scored at the end of an epoch; perhaps none
+    settings: Array  # one SETTINGS row
+    scores: Array  # (epochs, 2): costs and shares of right examples, written
+    first: int  # the step of the fit that begins with the first example

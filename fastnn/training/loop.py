@@ -15,12 +15,11 @@ from fastnn.errors import DivergenceError
 from fastnn.history import History, check_monitor
 from fastnn.kernels import get
 from fastnn.kernels.backend import Backend
-from fastnn.kernels.opcodes import Kind
 from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
 from fastnn.optimizers import Optimizer, Registered
 
 from .callback_list import CallbackList
-from .fit_config import FitConfig
+from .fit_config import FitConfig, Steps
 from .interrupts import Interrupts
 from .progress import ProgressReporter
 from .state import NetworkState
@@ -187,17 +186,21 @@ class Trainer:
     def _score(self, done: int) -> None:
         """Score validation examples that the run has not: here it has scored all."""
 
+    def _steps(self, start: int, stop: int) -> Steps:
+        """Return what the steps start … stop−1 are taken over: here all examples."""
+        train = Batch.of(self.train, self.order)
+        return Steps(train, self.validation, self.settings, self.scores, 0)
+
     def _run(self, start: int, stop: int, record: Array) -> int:
         """Take the steps start … stop−1 and return the next one."""
         training, program = self.training, self.program
-        return int(
-            self.kernels.run(
-                program.ops,
-                FitArrays(program.theta, program.grad, training.slots, program.state), self.work,
-                Batch.of(self.train, self.order), self.validation, self.settings, self._rates,
-                FitLog(record, self.scores, training.counters), start, stop,
-            )
+        over = self._steps(start, stop)
+        done = self.kernels.run(
+            program.ops, FitArrays(program.theta, program.grad, training.slots, program.state),
+            self.work, over.train, over.validation, over.settings, self._rates,
+            FitLog(record, over.scores, training.counters), start - over.first, stop - over.first,
         )  # fmt: skip
+        return int(done) + over.first
 
     def _chunk(self, start: int, stop: int) -> int:
         """Take a chunk of steps, up to one that would diverge, note its epochs; return the next."""
@@ -283,18 +286,9 @@ class Trainer:
 
     def _first_nonfinite_layer(self, batch: Batch, epoch: int) -> str:
         """Return the name of the first layer with numbers that are not finite in a step."""
-        program, kernels = self.program, self.kernels
         layer = self._first_nonfinite_output(batch.X[batch.row_indices])
         if layer is not None:
             return layer
-        grad = np.zeros_like(program.grad)
-        cost, _, _ = kernels.gradient(
-            program.ops, program.theta, grad, program.state, self.work, batch, self.settings, epoch,
-        )  # fmt: skip
-        if not np.isfinite(cost):
-            return "loss"
-        # What is finite so far became infinite in the update: the largest slope tells where.
-        dense = [i for i, op in enumerate(program.ops) if op["kind"] == Kind.DENSE]
-        slopes = [np.abs(dW).max() for name, dW in program.views(grad).items() if name[0] == "W"]
-        worst = int(np.argmax(np.nan_to_num(slopes, nan=np.inf)))
-        return program.names[dense[worst]]
+        from .divergence import first_steep_layer  # only a fit that diverges needs it
+
+        return first_steep_layer(self.kernels, self.program, self.work, batch, self.settings, epoch)

@@ -13,7 +13,7 @@ from fastnn._display.short_repr import stable_repr
 from fastnn._runtime.text import plural
 from fastnn._runtime.versions import cpu
 from fastnn._version import __version__
-from fastnn.errors import RankError, SettingError
+from fastnn.errors import RankError
 from fastnn.history import History
 from fastnn.kernels.backend import Backend
 from fastnn.kernels.opcodes import Mode
@@ -42,18 +42,19 @@ def _digest(*arrays: Array) -> str:
     return found.hexdigest()
 
 
-def _describe(examples: Examples | None) -> str:
+def _describe(examples: Any) -> str:
     """Return what ranks compare of examples: all but most of X, of which a few rows."""
     if examples is None:
         return "none"
+    if not isinstance(examples, Examples):
+        return str(examples.describe(_digest))
     X, Y, w = examples
     rows = [np.asarray(X[i : i + 1]) for i in range(0, len(X), max(1, len(X) // 16))]
     return f"{len(X)} × {X.shape[1]} of {X.dtype} (digest {_digest(*rows, Y, w)})"
 
 
 def facts_of(
-    state: NetworkState, config: FitConfig, train: Examples, validation: Examples | None,
-    shards: int,
+    state: NetworkState, config: FitConfig, train: Any, validation: Any, shards: int
 ) -> dict[str, str]:  # fmt: skip
     """Return what all ranks of a fit must have in common, by name."""
     lowered, training = state.lowered, state.training
@@ -82,16 +83,15 @@ def trainer_of_ranks(
     Raises
     ------
     SettingError
-        If the ranks were given different things, or rows that are read in windows.
+        If the ranks were given different things.
     """
-    if data.trainer is not None:
-        raise SettingError(
-            "comm and shards take rows in memory, and X is read in windows: give an array or a "
-            "memory map, a larger window, or leave comm and shards out"
-        )
     ranks.check_same(facts_of(state, config, data.train, data.validation, shards))
-    lbfgs = isinstance(config.optimizer, LBFGS)
-    return partial(ShardedLBFGSTrainer if lbfgs else ShardedTrainer, ranks, shards)
+    kind: type[ShardedTrainer] = ShardedTrainer
+    if data.trainer is not None:
+        kind = data.sharded_trainer
+    elif isinstance(config.optimizer, LBFGS):
+        kind = ShardedLBFGSTrainer
+    return partial(kind, ranks, shards)
 
 
 class RankCallbacks(CallbackList):
@@ -151,13 +151,13 @@ class ShardedTrainer(Trainer):
 
     def __init__(
         self, ranks: Ranks | Alone, shards: int, state: NetworkState, kernels: Backend,
-        config: FitConfig, train: Examples, validation: Examples | None,
+        config: FitConfig, train: Any, validation: Any,
     ) -> None:  # fmt: skip
         self.ranks, self.n_shards = ranks, shards
         super().__init__(state, kernels, config, train, validation)
         self.settings["threads"] = self.threads = ranks.threads
         self.work = self.kernels.workspace(
-            self.program.ops, -(-self.batch // shards), state.dtype, self.threads, train.X
+            self.program.ops, -(-self.batch // shards), state.dtype, self.threads, self.train.X
         )
         own = bounds(shards, ranks.size, ranks.rank)
         self.shards = make_shards(shards, *own, self.program.theta)
@@ -184,27 +184,30 @@ class ShardedTrainer(Trainer):
     def _run(self, start: int, stop: int, record: Array) -> int:
         """Take the steps start … stop−1, all of one epoch, and return the next one."""
         training, program = self.training, self.program
-        updates = training.counters[0]
+        updates, over = training.counters[0], self._steps(start, stop)
         try:
-            done = int(
-                self.kernels.run_sharded(
-                    program.ops,
-                    FitArrays(program.theta, program.grad, training.slots, program.state),
-                    self.work, Batch.of(self.train, self.order), self.settings, self._rates,
-                    FitLog(record, self.scores, training.counters), start, stop, self.shards,
-                )
+            done = self.kernels.run_sharded(
+                program.ops,
+                FitArrays(program.theta, program.grad, training.slots, program.state),
+                self.work, over.train, over.settings, self._rates,
+                FitLog(record, over.scores, training.counters),
+                start - over.first, stop - over.first, self.shards,
             )  # fmt: skip
         except BaseException:  # another rank failed: the steps before are taken on all alike
             begun = start % self.steps > 0 or training.counters[0] > updates
             training.epoch = int(self.settings["first_epoch"]) + start // self.steps + int(begun)
             raise
         self.ended_early = self._is_interrupted()
-        return done
+        return int(done) + over.first
 
     def _score(self, done: int) -> None:
         """Score the validation examples where step `done` begins an epoch."""
         if len(self.scores) and done % self.steps == 0 and done // self.steps > self.history.epochs:
             self.scores[done // self.steps - 1] = self._validation_scores()
+
+    def _n_scored(self) -> int:
+        """Return the number of validation examples."""
+        return len(self.validation.X)
 
     def _score_rows(self, rows: slice) -> tuple[float, float, float]:
         """Return Σ w ℓ, Σ w of the right ones, and Σ w of some validation examples."""
@@ -220,7 +223,7 @@ class ShardedTrainer(Trainer):
 
     def _validation_scores(self) -> tuple[float, float]:
         """Return cost and accuracy of the validation examples: each rank scores its shards."""
-        m = len(self.validation.X)
+        m = self._n_scored()
         own = range(*bounds(self.n_shards, self.ranks.size, self.ranks.rank))
         mine = [self._score_rows(slice(*bounds(m, self.n_shards, shard))) for shard in own]
         found = [each for part in self.ranks.agree(mine) for each in part]

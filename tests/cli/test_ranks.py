@@ -1,7 +1,5 @@
 """Commands that a launcher has started: which ones ranks may run, and what one rank trains with."""
 
-import argparse
-
 import pytest
 
 from fastnn._runtime import launcher
@@ -32,20 +30,9 @@ def test_one_rank_of_a_launcher_has_shards_as_several_have(monkeypatch, variable
     assert shared("--shards", "4")["shards"] == 4
 
 
-@pytest.mark.parametrize("options", [
-    ("--batch-norm",), ("--window", "1MB", "--train", "a.h5", "--test", "b.h5"),
-])  # fmt: skip
-def test_one_rank_may_do_what_shards_do_not_allow(monkeypatch, options):
+def test_one_rank_may_do_what_shards_do_not_allow(monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "1")
-    assert shared(*options) == {"shards": None}
-
-
-def test_windows_have_no_shards(capsys):
-    with pytest.raises(SystemExit):
-        parse(["train", "--window", "1MB", "--train", "a.h5", "--test", "b.h5", "--shards", "2"])
-    assert (
-        "--window leaves images in their file, which takes no --shards" in capsys.readouterr().err
-    )
+    assert shared("--batch-norm") == {"shards": None}
 
 
 @pytest.mark.parametrize("rank", ["0", "2"])
@@ -79,24 +66,3 @@ def test_a_checkpoint_that_one_host_has_is_refused(monkeypatch, capsys, tmp_path
     (said,) = capsys.readouterr().err.splitlines()
     assert "is not the same on all hosts: 5 epochs on rank 0, 0 epochs on rank 1" in said
     assert not list(tmp_path.iterdir())
-
-
-def test_ranks_refuse_windows(monkeypatch):
-    class Two(Alone):
-        size = 2
-
-        def __init__(self, comm):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            pass
-
-    monkeypatch.setattr(ranks, "world", object)
-    monkeypatch.setattr(ranks, "Ranks", Two)
-    run = ranks.together(lambda arguments: 0)
-    assert run(argparse.Namespace(window=None)) == 0
-    with pytest.raises(ranks.SettingError, match="start fastnn train without mpiexec"):
-        run(argparse.Namespace(window=1))

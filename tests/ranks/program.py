@@ -12,17 +12,22 @@ import os
 import signal
 import sys
 import threading
-from contextlib import redirect_stderr, suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 import fastnn
 from fastnn import Network
 from fastnn.callbacks import Checkpoint, EarlyStopping
-from fastnn.errors import RankError
+from fastnn.cli.main import main as command_line
+from fastnn.errors import FastnnError, RankError
 from fastnn.network.description import state_of
 from fastnn.schedules import Plateau, Schedule
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from streamed import ArrayRows
 
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
 comm = None  # none for whoever imports this file
@@ -55,6 +60,9 @@ FITS = {
     "plateau": ("jitted", {}, {"schedule": Plateau("cost", patience=1), "epochs": 6}),
     "lbfgs": ("jitted", {"dtype": "float64"}, {"optimizer": "lbfgs", "epochs": 4}),
     "full batch": ("jitted", {}, {"batch_size": None, "shuffle": False}),
+    "read": ("jitted", {"dropout": 0.2}, {"window": 9000, "l2": 0.1}),
+    "read in order": ("vectorized", {}, {"window": 9000, "shuffle": False, "epochs": 2}),
+    "all read": ("jitted", {}, {"window": 7000, "validation_data": "read", "metrics": ["f1"]}),
 }
 
 
@@ -63,6 +71,9 @@ def fitted(name):
     X, y, w = examples()
     net = network(**layers)
     settings = {"epochs": 4, "batch_size": 64, "validation_split": 0.2, "shards": 8} | settings
+    X = ArrayRows(X, 10) if "window" in settings else X
+    if "validation_data" in settings:
+        settings |= {"validation_data": (ArrayRows(X.X[:150]), y[:150]), "validation_split": 0}
     with fastnn.backend(backend):
         net.fit(X, y, sample_weight=w, comm=comm, **settings)
     return digest(net)
@@ -98,8 +109,71 @@ def other_settings(rank):
     fit(l2=0.5 if rank == 1 else 0.25)
 
 
+def other_windows(rank):
+    X, y, _ = examples()
+    fit(ArrayRows(X), y, window=7000 if rank == 1 else 9000)
+
+
+def diverges(rank):
+    """In the rows of rank 1, which the others read to say where."""
+    X, y, _ = examples()
+    X[150] = 1e30
+    settings = {
+        "window": 9000,
+        "shuffle": False,
+        "l2": 1e-3,
+        "optimizer": fastnn.GradientDescent(1e9),
+    }
+    fit(ArrayRows(X.astype("f")), y, **settings)
+
+
 def too_few_shards(rank):
     fit(shards=2)
+
+
+def late_rows(rank):
+    """Rank 1 meets a NaN in the second epoch: all networks are as they were before the fit."""
+    X, y, _ = examples()
+    rows, net = ArrayRows(X.astype("f")), network()
+    net.fit(X, y, epochs=1, shards=8)
+    before = digest(net)
+
+    def spoil(network, history):
+        rows.X[rank * 110 : rank * 110 + 20] = np.nan if rank == 1 else 0
+
+    try:
+        net.fit(rows, y, epochs=4, batch_size=64, window=6000, comm=comm, callbacks=[spoil])
+    except FastnnError as error:
+        return type(error).__name__, str(error), digest(net) == before
+    return None
+
+
+def read_by_the_command_line(rank):
+    """The digest of the model that `fastnn train --window` makes of a file."""
+    if rank == 0:
+        write_images(FOLDER)
+    comm.Barrier()
+    with redirect_stdout(io.StringIO()):
+        code = command_line(train_on_images(FOLDER, FOLDER / "of ranks"))
+    comm.Barrier()
+    return code, digest(fastnn.load(FOLDER / "of ranks" / "model.safetensors"))
+
+
+def write_images(folder):
+    """Files of 90 and of 20 dark or light images."""
+    y = np.arange(110) % 2
+    X = np.random.default_rng(0).integers(0, 128, (110, 4, 5, 3)) + 127 * y[:, None, None, None]
+    for name, part in (("train", slice(90)), ("test", slice(90, 110))):
+        with h5py.File(folder / f"{name}.h5", "w") as file:
+            file.create_dataset(f"{name}_set_x", data=X[part].astype("u1"), chunks=(8, 4, 5, 3))
+            file[f"{name}_set_y"], file["list_classes"] = y[part], np.array([b"dark", b"light"])
+
+
+def train_on_images(folder, out):
+    """The arguments of `fastnn train` that read those images, in windows."""
+    return ["train", "--train", f"{folder}/train.h5", "--test", f"{folder}/test.h5", "--shards",
+            "5", "--window", "3KB", "--batch-size", "16", "--epochs", "2", "--layers", "4",
+            "--out", str(out)]  # fmt: skip
 
 
 def callback_raises(rank):
@@ -192,9 +266,9 @@ def threads(rank):
 
 
 CHECKS = (
-    bits, bad_data, other_shapes, other_settings, too_few_shards, callback_raises, schedule_raises,
-    goes_on, no_folder, stop_wish, checkpoint, alone_in_a_change, ctrl_c, progress, other_places,
-    threads,
+    bits, bad_data, late_rows, read_by_the_command_line, other_shapes, other_settings,
+    other_windows, diverges, too_few_shards, callback_raises, schedule_raises, goes_on, no_folder,
+    stop_wish, checkpoint, alone_in_a_change, ctrl_c, progress, other_places, threads,
 )  # fmt: skip
 
 

@@ -66,9 +66,28 @@ def test_the_error_of_one_rank_is_that_of_all(told, check, rank, error, sentence
             assert each["sentence"].startswith(expected)
 
 
+def test_a_row_that_is_none_brings_all_networks_back(told):
+    found = values(told["late_rows"])
+    sentence = "DataError: X holds nan in row 1"
+    for rank, (error, said, as_before) in enumerate(found):
+        assert error == ("DataError" if rank == 1 else "RankError")
+        assert sentence in f"{error}: {said}"
+        assert as_before
+
+
+def test_the_command_line_reads_in_windows(told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    program.write_images(tmp_path)
+    assert main(program.train_on_images(tmp_path, "alone")) == 0
+    net = fastnn.load("alone/model.safetensors")
+    assert values(told["read_by_the_command_line"]) == 3 * [[0, program.digest(net)]]
+
+
 @pytest.mark.parametrize(("check", "error", "parts"), [
     ("other_shapes", "SettingError", ["the training examples: 330 × 6", "300 × 6", "on rank 2"]),
     ("other_settings", "SettingError", ["settings of fit", "l2=0.25", "on rank 1"]),
+    ("other_windows", "SettingError", ["330 × 6 of float64, in 4 windows", "in 5 windows"]),
+    ("diverges", "DivergenceError", ["in step 6 of this fit", "in layer 'dense"]),
     ("too_few_shards", "SettingError", ["from the number of ranks, 3, to 1024, got 2"]),
     ("alone_in_a_change", "RankError", ["rank 1", "other parameters than rank 0", "2 epochs"]),
     ("other_places", "RankError", ["rank 0 at the end, rank 1 between steps"]),

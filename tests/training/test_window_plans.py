@@ -1,5 +1,7 @@
 """Windows: sizes, pieces and orders, some rows of a source, and the thread that reads."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import streamed
@@ -40,23 +42,32 @@ def test_sizes(given, expected):
         assert window_bytes(given) == expected
 
 
-def order_of(plan, epoch, shuffle_of=shuffle):
-    """The rows of an epoch by the description of a plan, ten lines of Python."""
+def order_of(plan, epoch):
+    """The rows of an epoch by the description of a plan, of each window."""
     runs = np.arange(len(plan.runs) - 1)
     if plan.shuffle:
-        shuffle_of(runs, plan.seed, epoch)
+        shuffle(runs, plan.seed, epoch)
     pieces = [piece for run in runs for piece in range(plan.runs[run], plan.runs[run + 1])]
-    taken, left = [], np.arange(0)
-    for k in range(plan.windows):
-        own = pieces[plan.starts[k] : plan.starts[k + 1]]
-        rows = np.concatenate([left, *(np.arange(plan.bounds[p], plan.bounds[p + 1]) for p in own)])
-        order = np.arange(len(rows))
-        if plan.shuffle:
-            word = philox((k, epoch, 0, 0), (plan.seed, Purpose.WINDOW << 16))[0]
-            shuffle_of(order, word, epoch)
-        used = len(rows) if k == plan.windows - 1 else len(rows) - len(rows) % plan.batch
-        taken, left = [*taken, rows[order[:used]]], rows[order[used:]]
-    return taken
+    rows = [np.arange(plan.bounds[p], plan.bounds[p + 1]) for p in pieces]
+    ends = np.cumsum([0, *map(len, rows)])[plan.starts] // plan.batch * plan.batch
+    rows, ends[-1] = np.concatenate(rows), sum(map(len, rows))
+    for k, (begin, end) in enumerate(pairwise(ends)):
+        window, sections = rows[begin:end], []
+        shares = [share_of(plan, end - begin, shard) for shard in range(plan.shards)]
+        for shard, section in enumerate(np.split(window, np.cumsum(list(map(sum, shares)))[:-1])):
+            order = np.arange(len(section))
+            if plan.shuffle:
+                word = philox((k, epoch, shard, 0), (plan.seed, Purpose.WINDOW << 16))[0]
+                shuffle(order, word, epoch)
+            sections.append(np.split(section[order], np.cumsum(shares[shard])[:-1]))
+        yield np.concatenate([part for batch in zip(*sections, strict=True) for part in batch]
+                             or [[]]) if plan.shuffle else window  # fmt: skip
+
+
+def share_of(plan, rows, shard):
+    """How many rows of each batch of a window are those of a shard."""
+    sizes = [min(plan.batch, rows - i) for i in range(0, rows, plan.batch)]
+    return [size * (shard + 1) // plan.shards - size * shard // plan.shards for size in sizes]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +97,31 @@ def test_an_epoch_goes_once_over_all_rows(m, piece_rows, starts, shuffled):
             np.testing.assert_array_equal(taken, expected)
     if shuffled and m > 5 and starts != [0, m]:  # whose windows are the same in every epoch
         assert not np.array_equal(epochs[0][0][0], epochs[1][0][0])
+
+
+@pytest.mark.parametrize("m", [1, 40, 1003])
+@pytest.mark.parametrize("piece_rows", [1, 7, 500])
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("ranks", [1, 2, 3, 8])
+def test_ranks_read_the_rows_of_their_shards(m, piece_rows, shuffled, ranks):
+    """Together all rows; each has the same order, and in its windows the rows that it needs."""
+    batch, shards = 13, 8
+    shuffles, read = kernels.get("vectorized").shuffle, []
+    for rank in range(ranks):
+        own = rank * shards // ranks, (rank + 1) * shards // ranks
+        rows = rows_of(m, piece_rows=piece_rows)
+        plan = plan_windows(rows, 200, batch, seed=4, shuffle=shuffled)
+        plan = plan._replace(shards=shards, own=own)
+        with Reader(StreamedExamples(rows), plan, range(1), shuffles) as reader:
+            for window, expected in zip(reader, order_of(plan, 0), strict=True):
+                np.testing.assert_array_equal(window.numbers, expected)
+                for i in range(0, len(expected), batch):
+                    k = min(batch, len(expected) - i)
+                    part = slice(i + k * own[0] // shards, i + k * own[1] // shards)
+                    found = window.X[window.order[part], 0]
+                    np.testing.assert_array_equal(found, 2 * expected[part])
+        read.append(sum(stop - start for start, stop in rows.source.spans))
+    assert sum(read) == m if piece_rows == 1 or shuffled else sum(read) <= ranks * m
 
 
 def test_a_window_takes_many_pieces_and_the_files_own_are_read_once():

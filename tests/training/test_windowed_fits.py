@@ -90,9 +90,9 @@ class TestSameBits:
         """By a backend whose shuffle in memory is made to give the order of the windows."""
         X, y = classes()
         k, plans = kernels.get("vectorized"), []
-        made = WindowPlan.pieces
+        made = WindowPlan.epoch
         monkeypatch.setattr(
-            WindowPlan, "pieces", lambda plan, *args: (plans.append(plan), made(plan, *args))[1]
+            WindowPlan, "epoch", lambda plan, *args: (plans.append(plan), made(plan, *args))[1]
         )
         with fastnn.backend("vectorized"):
             read, whole = network(), network()
@@ -108,17 +108,15 @@ class TestSameBits:
         assert same(whole, read)
 
 
-def orders(plan, epoch, shuffle):
+def orders(plan, number, shuffle):
     """The rows of an epoch, window by window."""
-    pieces, left = plan.pieces(epoch, shuffle), np.arange(0)
+    epoch = plan.epoch(number, shuffle)
+    rows = np.concatenate([np.arange(*plan.bounds[p : p + 2]) for p in epoch.pieces])
     for k in range(plan.windows):
-        own = pieces[plan.starts[k] : plan.starts[k + 1]]
-        rows = np.concatenate([left, *(np.arange(*plan.bounds[p : p + 2]) for p in own)])
-        order = np.arange(len(rows))
-        plan.arrange(order, epoch, k, shuffle)
-        used = len(rows) if k == plan.windows - 1 else len(rows) - len(rows) % plan.batch
-        yield rows[order[:used]]
-        left = rows[order[used:]]
+        begin, end, _ = epoch.window(k)
+        order = np.empty(end - begin, int)
+        epoch.arrange(order, k)
+        yield rows[begin:end][order]
 
 
 class TestResume:

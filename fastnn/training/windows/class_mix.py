@@ -44,7 +44,7 @@ class ClassMix:
 
     def look_at(self, window: Window) -> None:
         """Warn if the window's classes are far from those of all rows."""
-        if self.warned or window.last:  # the last one may be short
+        if self.warned or window.last or not window.places.size:  # the last one may be short
             return
         counts = np.bincount(self.labels[window.places], minlength=len(self.shares))
         if distance(counts, self.shares) <= FAR:

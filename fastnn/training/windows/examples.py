@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,11 @@ class StreamedExamples:
         self.X, self.targets, self.shape = X, targets, X.shape
         self.plan: WindowPlan | None = None
 
-    def read(self, pieces: Sequence[Piece], X: Array, numbers: Array, places: Array) -> None:
-        """Write the rows of pieces, one after another, into X (k, n), and which they are.
+    def locate(self, pieces: Sequence[Piece], numbers: Array, places: Array) -> None:
+        """Write which rows those of pieces are, one after another; nothing is read.
 
         numbers (k,): among these examples; places (k,): among the rows of the source.
         """
-        self.X.read(pieces, X)
         done = 0
         for start, stop in pieces:
             part = slice(done, done + stop - start)
@@ -51,19 +50,48 @@ class StreamedExamples:
             places[part] = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
             done = part.stop
 
-    def encode(self, places: Array, Y: Array, w: Array) -> None:
-        """Write targets Y (k, K) and weights w (k,) of the rows at these places of the source."""
-        for i in range(0, len(places) if self.targets is not None else 0, BLOCK):
-            assert self.targets is not None
-            rows, part = places[i : i + BLOCK], slice(i, i + BLOCK)
-            Y[part] = self.targets.encode(rows)
+    def encode(self, places: Array, own: slice | Array, Y: Array, w: Array) -> None:
+        """Write targets Y (k, K) and weights w (k,) of rows at these places (k,) of the source.
+
+        own: which of them, the only ones that are written unless there are weights to sum up.
+        """
+        if self.targets is None:
+            return
+        chosen = np.arange(len(places)) if self.targets.weighted else np.arange(len(places))[own]
+        for i in range(0, len(chosen), BLOCK):
+            part = chosen[i : i + BLOCK]
+            Y_part = self.targets.encode(places[part])
+            Y[part] = Y_part
             if self.targets.weighted:
-                w[part] = self.targets.weights(rows, Y[part])
+                w[part] = self.targets.weights(places[part], Y_part)
+
+    def take(self, pieces: Sequence[Piece]) -> Examples:
+        """Return the examples of pieces, one after another, in memory."""
+        assert self.targets is not None
+        k = sum(stop - start for start, stop in pieces)
+        X, w = np.empty((k, self.shape[1]), self.X.dtype), np.ones(k, self.targets.dtype)
+        Y = np.empty((k, self.targets.K), target_dtype(self.targets.state))
+        places = np.empty(k, np.int64)
+        self.X.read(pieces, X)
+        self.locate(pieces, np.empty_like(places), places)
+        self.encode(places, slice(None), Y, w)
+        return Examples(X, Y, w)
 
     def row_bytes(self) -> int:
         """Return the bytes of an example in a window."""
         K, size = (self.targets.K, self.targets.dtype.itemsize) if self.targets else (0, 4)
         return self.shape[1] * self.X.dtype.itemsize + (K + 1) * size + 32
+
+    def describe(self, digest: Callable[..., str]) -> str:
+        """Return what ranks compare: the plan, all but most of X, of which a few rows are read."""
+        X, m, plan = self.X, self.shape[0], self.plan
+        rows = [np.empty((1, self.shape[1]), X.dtype) for _ in range(0, m, max(1, m // 16))]
+        for row, i in zip(rows, range(0, m, max(1, m // 16)), strict=True):
+            X.read([(i, i + 1)], row)
+        cuts = () if plan is None else (plan.bounds, plan.starts)
+        found = digest(*rows, *cuts, *(part for parts in self.parts() for part in parts))
+        windows = "" if plan is None else f", in {plan.windows} windows"
+        return f"{m} × {self.shape[1]} of {X.dtype}{windows} (digest {found})"
 
     def parts(self) -> Iterator[tuple[Array, Array]]:
         """Yield targets Y (k, K) and weights w (k,) of all examples, in order; X is not read."""
@@ -75,13 +103,7 @@ class StreamedExamples:
 
     def load(self) -> Examples:
         """Return all examples in memory."""
-        assert self.targets is not None
-        X, w = np.empty(self.shape, self.X.dtype), np.ones(self.shape[0], self.targets.dtype)
-        Y = np.empty((self.shape[0], self.targets.K), target_dtype(self.targets.state))
-        numbers, places = np.empty((2, self.shape[0]), np.int64)
-        self.read([(0, self.shape[0])], X, numbers, places)
-        self.encode(places, Y, w)
-        return Examples(X, Y, w)
+        return self.take([(0, self.shape[0])])
 
     def total_weight(self) -> float:
         """Return the sum of the weights, those of classes apart."""

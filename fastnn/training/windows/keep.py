@@ -11,7 +11,10 @@ from .rows import CheckedRows
 
 
 class KeptNetwork:
-    """A network as it was: leaving the `with` block by an error of these rows brings it back."""
+    """A network as it was: leaving the `with` block by an error of rows brings it back.
+
+    Of these rows, or of those of another rank, as its RankError tells.
+    """
 
     def __init__(self, state: NetworkState, rows: Sequence[CheckedRows]) -> None:
         self.state, self.rows = state, rows
@@ -29,7 +32,9 @@ class KeptNetwork:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        if error is None or not any(found is error for rows in self.rows for found in rows.errors):
+        if any(found is error for rows in self.rows for found in rows.errors):
+            setattr(error, "undone", True)  # noqa: B010 - of any class; other ranks look for it
+        if not getattr(error, "undone", False):
             return
         vars(self.state).update(self.fields)
         vars(self.state.training).update(self.training)

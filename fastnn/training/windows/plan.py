@@ -1,4 +1,11 @@
-"""Plans of windows: which rows each holds, and in which order, a function of seed and epoch."""
+"""Plans of windows: which rows each holds, and in which order, a function of seed and epoch.
+
+The pieces of an epoch, in their order, give its rows *positions* 0 … m − 1, which windows cut at
+whole batches. Where batches have shards, a window is cut once more into as many sections, one
+behind another: each batch takes its part of a shard from the section of that shard, so that a
+process reads the sections of its own shards alone. Sections depend on the number of shards, not on
+that of processes.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastnn.kernels import sharding
 from fastnn.kernels.loops.random import philox
 from fastnn.kernels.opcodes import Purpose
 
 from .rows import CheckedRows, Piece, SelectedRows
 
 Array = np.ndarray[Any, Any]
+Shuffle = Callable[[Array, int, int], None]
 #: Pieces of a window where the file's own allow it. With 64 of them rows that were sorted by class
 #: trained as well as shuffled ones to half a point of accuracy, with 16 up to 18 points worse.
 PIECES = 128
@@ -21,11 +30,22 @@ PIECES = 128
 PIECE_BYTES, MAX_PIECES = 64 * 2**10, 512
 
 
+def stretches(chosen: slice | Array, gap: int) -> list[Piece]:
+    """Return first and end of stretches of rising indices, each at most `gap` above the one before."""
+    if isinstance(chosen, slice):
+        return [(chosen.start, chosen.stop)]
+    if not len(chosen):
+        return []
+    ends = np.flatnonzero(np.diff(chosen) > gap)
+    first, last = (chosen[np.concatenate(part)] for part in (([0], ends + 1), (ends, [-1])))
+    return list(zip(first.tolist(), (last + 1).tolist(), strict=True))
+
+
 class WindowPlan(NamedTuple):
     """How the rows of an epoch are cut: into pieces, of which a window takes some.
 
-    An epoch permutes the pieces, and the rows within each window; pieces of a run follow one
-    another. Rows that fill no whole batch at the end of a window begin the next one.
+    An epoch permutes the pieces, and the rows within each section of a window; pieces of a run
+    follow one another. Rows that fill no whole batch at the end of a window begin the next one.
     """
 
     bounds: Array  # (pieces + 1,) int64: piece i holds the rows bounds[i] … bounds[i + 1] − 1
@@ -35,50 +55,121 @@ class WindowPlan(NamedTuple):
     batch: int  # rows are handed on in multiples of this, but for the last ones of an epoch
     seed: int
     shuffle: bool
+    shards: int = 1  # parts of a batch
+    own: tuple[int, int] = (0, 1)  # the first of the shards whose rows are read, and the end
 
     @property
     def windows(self) -> int:
         """Number of windows of an epoch."""
         return len(self.starts) - 1
 
-    def pieces(self, epoch: int, shuffle: Callable[[Array, int, int], None]) -> Array:
-        """Return the order (pieces,) in which an epoch reads the pieces.
+    @property
+    def owns_all(self) -> bool:
+        """Whether all rows are read, not those of some shards alone."""
+        return self.own == (0, self.shards)
 
-        shuffle: of a backend; fills an order by (seed, epoch).
-        """
+    def epoch(self, epoch: int, shuffle: Shuffle) -> EpochPlan:
+        """Return the plan of an epoch; shuffle: of a backend, fills an order by (seed, epoch)."""
         order = np.arange(len(self.runs) - 1)
         if self.shuffle:
             shuffle(order, self.seed, epoch)
-        if len(order) == len(self.bounds) - 1:  # each run is a piece
-            return order
-        return np.concatenate([np.arange(*self.runs[run : run + 2]) for run in order.tolist()])
+        if len(order) < len(self.bounds) - 1:  # else each run is a piece
+            parts = [np.arange(*self.runs[run : run + 2]) for run in order.tolist()]
+            order = np.concatenate(parts)
+        sizes = np.diff(self.bounds)[order]
+        return EpochPlan(self, epoch, order, np.concatenate([[0], np.cumsum(sizes)]), shuffle)
 
-    def spans(self, pieces: Array) -> list[Piece]:
-        """Return the rows of pieces, those of neighbours together."""
+    def parts(self, rows: int) -> Iterator[tuple[slice, slice, slice]]:
+        """Yield for each shard its section of a window of so many rows, and its parts of batches.
+
+        Those are a slice of every whole batch, and one of the rows beyond the last whole batch.
+        """
+        full, rest = divmod(rows, self.batch)
+        begin = 0
+        for shard in range(self.shards):
+            whole, short = (slice(*sharding.bounds(n, self.shards, shard)) for n in (self.batch, rest))
+            end = begin + full * (whole.stop - whole.start) + short.stop - short.start
+            yield slice(begin, end), whole, short
+            begin = end
+
+    def own_rows(self, rows: int) -> slice | Array:
+        """Return which rows of a window of so many belong to this process's shards."""
+        if self.owns_all:
+            return slice(0, rows)
+        first, end = self.own
+        parts = list(self.parts(rows))[first:end]
+        if self.shuffle:
+            return slice(parts[0][0].start, parts[-1][0].stop)
+        chosen = np.zeros(rows, bool)
+        full = rows // self.batch * self.batch
+        for _, whole, short in parts:
+            chosen[:full].reshape(-1, self.batch)[:, whole] = True
+            chosen[full:][short] = True
+        return np.flatnonzero(chosen)
+
+
+class EpochPlan(NamedTuple):
+    """The order of an epoch."""
+
+    plan: WindowPlan
+    epoch: int
+    pieces: Array  # (pieces,) int64: in the order in which they are read
+    starts: Array  # (pieces + 1,) int64: the position of the first row of each, and m
+    shuffle: Shuffle
+
+    def window(self, k: int) -> tuple[int, int, int]:
+        """Return where window k begins, where it ends, and where its last piece does."""
+        plan, m = self.plan, int(self.starts[-1])
+        begin, end = (int(self.starts[plan.starts[i]]) for i in (k, k + 1))
+        batch = plan.batch
+        return begin // batch * batch, m if end == m else end // batch * batch, end
+
+    def spans(self, first: int, stop: int) -> list[Piece]:
+        """Return the rows at the positions first … stop − 1, those of neighbours together."""
         found: list[Piece] = []
-        for piece in pieces.tolist():
-            start, stop = self.bounds[piece : piece + 2].tolist()
-            if found and found[-1][1] == start:
-                start = found.pop()[0]
-            found.append((start, stop))
+        place = int(np.searchsorted(self.starts, first, "right")) - 1
+        while first < stop:
+            end = min(int(self.starts[place + 1]), stop)
+            row = int(self.plan.bounds[self.pieces[place]]) + first - int(self.starts[place])
+            last = row + end - first
+            if found and found[-1][1] == row:
+                row = found.pop()[0]
+            found.append((row, last))
+            first, place = end, place + 1
         return found
 
-    def arrange(
-        self, order: Array, epoch: int, window: int, shuffle: Callable[[Array, int, int], None]
-    ) -> None:
-        """Fill the order (rows,) of the rows of a window in an epoch."""
-        if not self.shuffle:
+    def groups(self, first: int, stop: int, together: int) -> Iterator[tuple[int, int]]:
+        """Yield the positions first … stop − 1 in parts of so many pieces."""
+        begin, end = np.searchsorted(self.starts, (first, stop)).tolist()
+        cuts = [first, *self.starts[begin + 1 : end][together - 1 :: together].tolist(), stop]
+        yield from pairwise(cuts)
+
+    def arrange(self, order: Array, window: int) -> None:
+        """Fill the order (rows,) of the rows of a window, by their places in it."""
+        plan = self.plan
+        if not plan.shuffle:
             order[...] = np.arange(len(order))
             return
-        word = philox((window, epoch, 0, 0), (self.seed, Purpose.WINDOW << 16))[0]
-        shuffle(order, word, epoch)
+        full = len(order) // plan.batch * plan.batch
+        batches, rest = order[:full].reshape(-1, plan.batch), order[full:]
+        for shard, (section, whole, short) in enumerate(plan.parts(len(order))):
+            rows = np.empty(section.stop - section.start, np.int64)
+            counter = window, self.epoch, shard, 0
+            word = philox(counter, (plan.seed, Purpose.WINDOW << 16))[0]
+            self.shuffle(rows, word, self.epoch)
+            rows += section.start
+            n = rows.size - (short.stop - short.start)
+            batches[:, whole] = rows[:n].reshape(len(batches), whole.stop - whole.start)
+            rest[short] = rows[n:]
 
 
 def plan_windows(
     rows: CheckedRows | SelectedRows, window_rows: int, batch: int, seed: int = 0,
-    shuffle: bool = False,
+    shuffle: bool = False, part: slice = slice(None),
 ) -> WindowPlan:  # fmt: skip
     """Return the plan of windows of up to so many rows, besides those left over by the one before.
+
+    part: the rows that they hold, of which there is one at least; all, where it names none.
 
     Pieces end where some of the file's own do, if those fit into a window; a window takes at least
     PIECES of them where they are small enough, and all windows about as many. What has to be
@@ -96,6 +187,7 @@ def plan_windows(
         size = max(1, wanted, min(window_rows, int(np.diff(rows.piece_starts).max())))
         cuts = [(row, run) for row, run in _cut(rows.piece_starts, size) if row < last]
     bounds = np.array([rows.first_beyond(row) for row, _ in cuts] + [len(rows)])
+    bounds = bounds.clip(*part.indices(len(rows))[:2])
     kept = np.diff(bounds) > 0
     bounds, own_runs = bounds[np.append(kept, True)], np.array([run for _, run in cuts])[kept]
     pieces = len(bounds) - 1

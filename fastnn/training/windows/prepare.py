@@ -67,6 +67,13 @@ class StreamedData(NamedTuple):
         """The class that fits."""
         return WindowTrainer if isinstance(self.train, StreamedExamples) else ScoringTrainer
 
+    @property
+    def sharded_trainer(self) -> type[Trainer]:
+        """The class that fits with shards."""
+        from . import on_ranks  # only these fits need it
+
+        return on_ranks.TRAINERS[self.trainer]
+
     def _blocks(self) -> Iterator[tuple[Array, Array]]:
         """Yield the rows to train on and their weights, `scaling_rows` at a time."""
         step, train = scaling_rows(self.shape[1]), self.train

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -11,18 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .examples import StreamedExamples
-from .plan import WindowPlan
+from .plan import EpochPlan, Shuffle, WindowPlan, stretches
 from .rows import Piece
 
 Array = np.ndarray[Any, Any]
 TOGETHER = 16  # pieces that are read by one call, which a source's own threads share
-Shuffle = Callable[[Array, int, int], None]
 
 
 class Window(NamedTuple):
     """Some rows of an epoch, in the order in which they are taken; valid until the next is taken.
 
-    X (r, n), Y (r, K) and w (r,) lie in the order of reading.
+    X (r, n), Y (r, K) and w (r,) lie in the order of reading; of a fit on ranks X and Y hold the
+    rows of this rank's shards, and nothing else is written.
     """
 
     X: Array
@@ -45,26 +45,29 @@ class Buffer:
         self.order, self.numbers = (np.empty(capacity, np.int64) for _ in range(2))
         self.rows, self.places = (np.empty(capacity, np.int64) for _ in range(2))
 
-    def take(self, other: Buffer, chosen: Array) -> int:
+    def take(self, other: Buffer, rows: slice) -> int:
         """Begin with these examples of another buffer; return how many."""
-        n = len(chosen)
+        n = int(rows.stop - rows.start)
         for own, theirs in (
             (self.X, other.X), (self.rows, other.rows), (self.places, other.places)
         ):  # fmt: skip
-            own[:n] = theirs[chosen]
+            own[:n] = theirs[rows]
         return n
 
-    def read(self, pieces: Sequence[Piece], n: int) -> int:
-        """Read the rows of pieces behind the first n; return how many there are then."""
-        part = slice(n, n + sum(stop - start for start, stop in pieces))
-        self.examples.read(pieces, self.X[part], self.rows[part], self.places[part])
-        return part.stop
+    def locate(self, pieces: Sequence[Piece], n: int) -> None:
+        """Note which rows of pieces stand from the n-th on."""
+        self.examples.locate(pieces, self.rows[n:], self.places[n:])
 
-    def window(self, n: int, used: int, last: bool) -> Window:
-        """Return a window of the first n examples, of whose order the first `used` are taken."""
-        self.examples.encode(self.places[:n], self.Y[:n], self.w[:n])
-        numbers = np.take(self.rows, self.order[:used], out=self.numbers[:used], mode="clip")
-        order, places = self.order[:used], self.places[:n]
+    def read(self, pieces: Sequence[Piece], n: int) -> None:
+        """Read the rows of pieces to where the n-th row stands."""
+        rows = sum(stop - start for start, stop in pieces)
+        self.examples.X.read(pieces, self.X[n : n + rows])
+
+    def window(self, n: int, own: slice | Array, last: bool) -> Window:
+        """Return a window of the first n examples, of which this process owns some."""
+        self.examples.encode(self.places[:n], own, self.Y[:n], self.w[:n])
+        numbers = np.take(self.rows, self.order[:n], out=self.numbers[:n], mode="clip")
+        order, places = self.order[:n], self.places[:n]
         return Window(self.X[:n], self.Y[:n], self.w[:n], order, numbers, places, last)
 
 
@@ -149,21 +152,31 @@ class Reader:
 
     def _read_epoch(self, epoch: int) -> bool:
         """Read the windows of an epoch; return whether the `with` block still goes on."""
-        plan, before, left = self.plan, None, np.arange(0)
-        pieces = plan.pieces(epoch, self._shuffle)
-        for k in range(plan.windows):
+        plan, before, left = self.plan.epoch(epoch, self._shuffle), None, slice(0, 0)
+        for k in range(self.plan.windows):
             buffer = self._free.get()
             if buffer is None:
                 return False
-            n = buffer.take(before, left) if before is not None else 0
-            own = pieces[plan.starts[k] : plan.starts[k + 1]]
-            for i in range(0, len(own), TOGETHER):
-                if self._ended:
-                    return False
-                n = buffer.read(plan.spans(own[i : i + TOGETHER]), n)
-            last = k == plan.windows - 1
-            used = n if last else n - n % plan.batch
-            plan.arrange(buffer.order[:n], epoch, k, self._shuffle)
-            before, left = buffer, buffer.order[used:n]
-            self._ready.put((buffer, buffer.window(n, used, last)))
+            begin, end, beyond = plan.window(k)
+            own: slice | Array = slice(0, end - begin)
+            if self.plan.owns_all:  # also what the last piece has beyond the last whole batch
+                n, known = buffer.take(before or buffer, left), beyond - begin
+                parts = [(n, known)]
+            else:
+                n, own, known = 0, self.plan.own_rows(end - begin), end - begin
+                parts = stretches(own, self.examples.X.piece_rows)
+            buffer.locate(plan.spans(begin + n, begin + known), n)
+            if not all(self._read(buffer, plan, begin, part) for part in parts):
+                return False
+            plan.arrange(buffer.order[: end - begin], k)
+            before, left = buffer, slice(end - begin, beyond - begin)
+            self._ready.put((buffer, buffer.window(end - begin, own, k == self.plan.windows - 1)))
+        return True
+
+    def _read(self, buffer: Buffer, plan: EpochPlan, begin: int, part: tuple[int, int]) -> bool:
+        """Read some rows of a window from position `begin` on; return False if there is no need."""
+        for first, stop in plan.groups(begin + part[0], begin + part[1], TOGETHER):
+            if self._ended:
+                return False
+            buffer.read(plan.spans(first, stop), first - begin)
         return True

@@ -19,13 +19,15 @@ from .rows import CheckedRows, SelectedRows
 Array = np.ndarray[Any, Any]
 
 
-def windows_of(examples: StreamedExamples, multiple: int = 1) -> Generator[Window, None, None]:
-    """Yield all examples, in windows that hold multiples of so many, but for the last.
+def windows_of(
+    examples: StreamedExamples, multiple: int = 1, part: slice = slice(None)
+) -> Generator[Window, None, None]:
+    """Yield all examples, or a part of them, in windows of multiples of so many but for the last.
 
     Whoever does not go to the end closes the generator, which ends its thread.
     """
     rows = max(examples.X.checked.scan_bytes // examples.row_bytes(), multiple)
-    plan = plan_windows(examples.X, rows, multiple)
+    plan = plan_windows(examples.X, rows, multiple, part=part)
     with Reader(examples, plan, range(1), _no_shuffle) as reader:
         yield from reader
 
@@ -34,12 +36,15 @@ def _no_shuffle(order: Array, seed: int, epoch: int) -> None:
     """Leave an order as it is."""
 
 
-def scores_of(
-    examples: StreamedExamples, kernels: Backend, program: Program, threads: Callable[[], int]
-) -> tuple[float, float]:
-    """Return (cost, share of right examples), means over all examples by weight."""
+def sums_of(
+    examples: StreamedExamples, kernels: Backend, program: Program, threads: Callable[[], int],
+    part: slice = slice(None),
+) -> tuple[float, float, float]:  # fmt: skip
+    """Return Σ w ℓ, Σ w of the right ones, and Σ w of all examples or of a part of them."""
     cost = hits = total = 0.0
-    with closing(windows_of(examples)) as windows:
+    if not range(examples.shape[0])[part]:
+        return cost, hits, total
+    with closing(windows_of(examples, part=part)) as windows:
         for window in windows:
             found = kernels.evaluate(
                 program.ops, program.theta, program.state, window.X, window.Y, window.w, threads
@@ -49,6 +54,14 @@ def scores_of(
             if not (examples.targets and examples.targets.weighted):
                 right = round(right)  # a whole number of examples
             cost, hits, total = cost + found[0] * weight, hits + right, total + weight
+    return cost, hits, total
+
+
+def scores_of(
+    examples: StreamedExamples, kernels: Backend, program: Program, threads: Callable[[], int]
+) -> tuple[float, float]:
+    """Return (cost, share of right examples), means over all examples by weight."""
+    cost, hits, total = sums_of(examples, kernels, program, threads)
     return (cost / total, hits / total) if total > 0 else (0.0, 0.0)
 
 

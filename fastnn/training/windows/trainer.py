@@ -8,14 +8,15 @@ import numpy as np
 
 from fastnn.history import History
 from fastnn.kernels.backend import Backend
-from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
+from fastnn.kernels.records import Batch, Examples
 from fastnn.training.callback_list import CallbackList
-from fastnn.training.fit_config import FitConfig
+from fastnn.training.fit_config import FitConfig, Steps
 from fastnn.training.progress import ProgressReporter
 from fastnn.training.state import NetworkState
 
 from .class_mix import ClassMix
 from .examples import StreamedExamples
+from .plan import WindowPlan
 from .reader import Reader, Window
 from .scoring_trainer import ScoringTrainer
 
@@ -42,7 +43,7 @@ class WindowTrainer(ScoringTrainer):
         assert plan is not None
         assert targets is not None
         epochs = range(state.training.epoch, state.training.epoch + config.epochs)
-        self.reader = Reader(train, plan, epochs, kernels.shuffle)
+        self.reader = Reader(train, self._plan(plan), epochs, kernels.shuffle)
         buffer, config = self.reader.buffers[0], config._replace(batch_size=plan.batch)
         memory = Examples(buffer.X, buffer.Y, buffer.w)
         super().__init__(state, kernels, config, memory, validation)
@@ -51,6 +52,10 @@ class WindowTrainer(ScoringTrainer):
         self._nothing = Examples(*(part[:0] for part in memory))
         self._mix = ClassMix(targets) if plan.shuffle else None
         self._begin = self._end = 0  # steps of the window
+
+    def _plan(self, plan: WindowPlan) -> WindowPlan:
+        """Return the plan of the windows from that of a process that computes whole batches."""
+        return plan
 
     def fit(self, callbacks: CallbackList, reporter: ProgressReporter) -> History:
         """Run all epochs; return early on Ctrl-C or when a callback says so."""
@@ -80,15 +85,10 @@ class WindowTrainer(ScoringTrainer):
         own = slice(first, first + self.batch)
         return batch._replace(row_indices=batch.row_indices[own], numbers=batch.numbers[own])
 
-    def _run(self, start: int, stop: int, record: Array) -> int:
-        """Take the steps start … stop − 1, all of one window, and return the next one."""
-        program, training, epoch = self.program, self.training, start // self.steps
-        settings, scored = self.settings.copy(), stop % self.steps == 0
+    def _steps(self, start: int, stop: int) -> Steps:
+        """Return what the steps start … stop − 1, all of one window, are taken over."""
+        settings, epoch = self.settings.copy(), start // self.steps
         settings["first_epoch"] += epoch
-        done = self.kernels.run(
-            program.ops, FitArrays(program.theta, program.grad, training.slots, program.state),
-            self.work, self._batch(), self.validation if scored else self._nothing, settings,
-            self._rates, FitLog(record, self.scores[epoch : epoch + 1], training.counters),
-            start - self._begin, stop - self._begin,
-        )  # fmt: skip
-        return int(done) + self._begin
+        validation = self._nothing if stop % self.steps else self.validation
+        scores = self.scores[epoch : epoch + 1]
+        return Steps(self._batch(), validation, settings, scores, self._begin)
