@@ -87,7 +87,7 @@ def test_the_command_line_reads_in_windows(told, tmp_path, monkeypatch):
     ("other_shapes", "SettingError", ["the training examples: 330 × 6", "300 × 6", "on rank 2"]),
     ("other_settings", "SettingError", ["settings of fit", "l2=0.25", "on rank 1"]),
     ("other_windows", "SettingError", ["330 × 6 of float64, in 4 windows", "in 5 windows"]),
-    ("diverges", "DivergenceError", ["in step 6 of this fit", "in layer 'dense"]),
+    ("diverges", "DivergenceError", ["in step 2 of this fit", "in layer 'dense1'"]),
     ("too_few_shards", "SettingError", ["from the number of ranks, 3, to 1024, got 2"]),
     ("alone_in_a_change", "RankError", ["rank 1", "other parameters than rank 0", "2 epochs"]),
     ("other_places", "RankError", ["rank 0 at the end, rank 1 between steps"]),
