@@ -31,7 +31,7 @@ PIECE_BYTES, MAX_PIECES = 64 * 2**10, 512
 
 
 def stretches(chosen: slice | Array, gap: int) -> list[Piece]:
-    """Return first and end of stretches of rising indices, each at most `gap` above the one before."""
+    """Return first and end of stretches of rising indices that are at most `gap` apart."""
     if isinstance(chosen, slice):
         return [(chosen.start, chosen.stop)]
     if not len(chosen):
@@ -87,7 +87,9 @@ class WindowPlan(NamedTuple):
         full, rest = divmod(rows, self.batch)
         begin = 0
         for shard in range(self.shards):
-            whole, short = (slice(*sharding.bounds(n, self.shards, shard)) for n in (self.batch, rest))
+            whole, short = (
+                slice(*sharding.bounds(n, self.shards, shard)) for n in (self.batch, rest)
+            )
             end = begin + full * (whole.stop - whole.start) + short.stop - short.start
             yield slice(begin, end), whole, short
             begin = end
