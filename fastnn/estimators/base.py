@@ -5,13 +5,12 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastnn._habits import answers
@@ -25,6 +24,7 @@ from .fitted import Fitted
 from .held_out import HeldOut
 from .inputs import dtypes_of, to_network_input, to_sklearn_input
 from .networks import build_networks
+from .on_ranks import is_told, shared_by_ranks, sharing_of
 from .outside import outside_rows, outside_targets
 from .parameters import Parameters, restores_if_refused
 from .several import fit_networks, why_not_converged
@@ -32,20 +32,6 @@ from .sklearn_callbacks import callback_bridges, with_callbacks
 from .stopping import Patience, Waiting
 
 Array = np.ndarray[Any, Any]
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def _solver_steps(estimator: Any) -> bool:
-    """Return whether the solver takes steps, as partial_fit needs it."""
-    if estimator.solver == "lbfgs":
-        raise AttributeError("partial_fit is only available for solvers 'sgd' and 'adam'")
-    return True
-
-
-def available_if_solver_steps(method: Method) -> Method:
-    """Decorate a method that an estimator has where its solver takes steps."""
-    found: Method = available_if(_solver_steps)(method)
-    return found
 
 
 class Perceptron(Fitted, Parameters):
@@ -122,10 +108,12 @@ class Perceptron(Fitted, Parameters):
         return found
 
     @restores_if_refused
+    @shared_by_ranks
     @answers.explained("fit", "estimator.fit")
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
-    ) -> Self:
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
+        comm: Any = None, shards: int | None = None,
+    ) -> Self:  # fmt: skip
         """Fit to rows X (m, n) and targets y, and return the estimator.
 
         Parameters
@@ -136,6 +124,9 @@ class Perceptron(Fitted, Parameters):
             Not negative, not all zero.
         X_val, y_val : arrays, optional
             Watched by early stopping instead of a held-out part of X.
+        comm, shards
+            As in `Network.fit`: train on all ranks of MPI together, which pass the same arguments
+            and a `random_state` that is a number. All of them have the same estimator afterwards.
 
         Raises
         ------
@@ -143,6 +134,7 @@ class Perceptron(Fitted, Parameters):
             If a parameter or the data break a rule; the estimator is as it was before.
         """
         again = arguments.flag(self.warm_start, "warm_start") and hasattr(self, "network_")
+        sharing = sharing_of(self, comm, shards)
         if (X_val is None) != (y_val is None):
             alone = "y_val" if X_val is None else "X_val"
             raise SettingError(f"{alone} was given alone; give X_val and y_val, or none of them")
@@ -165,7 +157,8 @@ class Perceptron(Fitted, Parameters):
         if not again:
             self._build_network(X, w, self._encode_targets(y[:1]).shape[1])
         self.held_out_ = rows
-        return self._run_fit((X, y, None if sample_weight is None else w), w, held, again)
+        given = X, y, None if sample_weight is None else w
+        return self._run_fit(given, w, held, again, sharing)
 
     def _monitored_data(self, held: HeldOut | None) -> tuple[Any, Array, Array] | None:
         """Return the rows, targets and weights that the network scores for `monitor`, if any."""
@@ -188,18 +181,19 @@ class Perceptron(Fitted, Parameters):
         return held.X, self._encode_targets(held.y), held.w
 
     def _run_fit(
-        self, given: tuple[Any, Any, Any], w: Array, held: HeldOut | None, again: bool
-    ) -> Self:
+        self, given: tuple[Any, Any, Any], w: Array, held: HeldOut | None, again: bool,
+        sharing: dict[str, Any],
+    ) -> Self:  # fmt: skip
         """Run up to max_iter epochs and set the attributes that scikit-learn sets."""
         validation, epochs = self._monitored_data(held), self.max_iter
         patiences = [
             settings.make_patience(self, self._score_of(net, held), again) for net in self.networks_
         ]
-        histories = self._train(given, w, epochs, patiences, validation)
+        histories = self._train(given, w, epochs, patiences, validation, sharing)
         self._record_scores(patiences)
         problem = why_not_converged(self, histories, patiences)
-        if problem:
-            warnings.warn(problem, ConvergenceWarning, stacklevel=5)
+        if problem and is_told(sharing):
+            warnings.warn(problem, ConvergenceWarning, stacklevel=6)
         return self
 
     def _score_of(self, network: Network, held: HeldOut | None) -> Callable[[], float] | None:
@@ -226,7 +220,7 @@ class Perceptron(Fitted, Parameters):
     @with_callbacks
     def _train(
         self, given: tuple[Any, Any, Any], w: Array, epochs: int, patiences: list[Patience],
-        validation: Any,
+        validation: Any, sharing: dict[str, Any],
     ) -> list[History]:  # fmt: skip
         """Run epochs over `given` X, y and weights, with the weights w (m,)."""
         X, Y = to_network_input(given[0]), self._encode_targets(given[1])
@@ -241,7 +235,7 @@ class Perceptron(Fitted, Parameters):
             chosen = settings.fit_arguments(self, len(Y), self.t_, patiences[0])
             bridges = callback_bridges(self, shared["epochs"], *given)
             chosen["callbacks"] += bridges
-            histories = [self.network_.fit(X, Y, **shared, **chosen)]
+            histories = [self.network_.fit(X, Y, **shared, **chosen, **sharing)]
         history = histories[0]
         self._record_history(history)
         self.t_ += history.epochs * len(Y)
@@ -279,7 +273,7 @@ class Perceptron(Fitted, Parameters):
             if earlier is not None:
                 patience.best, patience.waited, patience.factor = earlier
         given = X, y, None if sample_weight is None else w
-        self._train(given, w, 1, patiences, None)
+        self._train(given, w, 1, patiences, None, {})
         self._record_scores(patiences)
         return self
 

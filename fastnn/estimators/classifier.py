@@ -18,11 +18,12 @@ from fastnn.network.description import state_of
 from fastnn.network.prediction import outputs
 
 from ..errors import DataError
-from .base import Perceptron, available_if_solver_steps
+from .base import Perceptron
 from .held_out import HeldOut
 from .labels import check_labels, class_factors
 from .settings import parse_loss
 from .signatures import ClassifierInit, dataclass
+from .solvers import available_if_solver_steps
 
 Array = np.ndarray[Any, Any]
 

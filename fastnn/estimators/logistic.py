@@ -27,6 +27,7 @@ from ..layers import Dense
 from ..optimizers import LBFGS
 from .inputs import dtypes_of, to_network_input, to_sklearn_input
 from .labels import class_factors
+from .on_ranks import is_told, shared_by_ranks
 from .parameters import Estimator, restores_if_refused
 from .sklearn_callbacks import callback_bridges, with_callbacks
 
@@ -139,9 +140,15 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
         return 1 / arguments.real(self.C, "C", above=0)
 
     @restores_if_refused
+    @shared_by_ranks
     @answers.explained("fit", "estimator.fit")
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, comm: Any = None,
+        shards: int | None = None,
+    ) -> Self:  # fmt: skip
         """Fit to rows X (m, n), an array or sparse, and labels y (m,) of any type.
+
+        comm and shards: as in `Network.fit`, to train on all ranks of MPI together.
 
         Raises
         ------
@@ -171,17 +178,21 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
             )
         self.classes_ = encoder.classes_
         given = X, y, None if sample_weight is None else own
-        history = self._train(given, target, own, l2)
-        if history.converged is False:
+        sharing = {"comm": comm, "shards": shards}
+        history = self._train(given, target, own, l2, sharing)
+        if history.converged is False and is_told(sharing):
             warnings.warn(
                 f"{history.message}; raise max_iter={self.max_iter} or tol, or scale the inputs",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         return self
 
     @with_callbacks
-    def _train(self, given: tuple[Any, Any, Any], target: Array, weight: Array, l2: float) -> Any:
+    def _train(
+        self, given: tuple[Any, Any, Any], target: Array, weight: Array, l2: float,
+        sharing: dict[str, Any],
+    ) -> Any:  # fmt: skip
         """Fit to `given` X, y and weights, as targets (m,) with weights (m,)."""
         epochs = arguments.count(self.max_iter, "max_iter", least=1)
         bridges = callback_bridges(self, epochs, *given)
@@ -189,7 +200,7 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
         history = self.network_.fit(
             to_network_input(given[0]), target, epochs=epochs, optimizer=optimizer, l2=l2,
             sample_weight=weight, class_weight=class_factors(self.class_weight, self.classes_),
-            callbacks=bridges, progress=bool(self.verbose),
+            callbacks=bridges, progress=bool(self.verbose), **sharing,
         )  # fmt: skip
         self._record_history(history)
         for bridge in bridges:

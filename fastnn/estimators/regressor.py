@@ -15,10 +15,11 @@ from fastnn.network import Network
 from ..errors import ShapeError
 from ..losses import Poisson, Registered
 from . import held_out
-from .base import Perceptron, available_if_solver_steps
+from .base import Perceptron
 from .held_out import HeldOut
 from .settings import parse_loss
 from .signatures import RegressorInit, dataclass
+from .solvers import available_if_solver_steps
 
 Array = np.ndarray[Any, Any]
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sklearn.utils.metaestimators import available_if
 
 from fastnn._validation import arguments
 
@@ -18,6 +21,7 @@ from ..optimizers import (
 from .parameters import Parameters
 from .stopping import Adaptive, InverseScaling, Patience
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 #: The share of the cost below which L-BFGS stops: `ftol` of SciPy, which scikit-learn does not set.
 COST_TOLERANCE = 1e7 * sys.float_info.epsilon
 
@@ -53,3 +57,16 @@ def make_schedule(given: Parameters, m: int, seen: int, patience: Patience) -> A
         "adaptive": lambda: Adaptive(patience),
     }
     return kinds.get(given.learning_rate, lambda: None)()
+
+
+def _solver_steps(estimator: Any) -> bool:
+    """Return whether the solver takes steps, as partial_fit needs it."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit is only available for solvers 'sgd' and 'adam'")
+    return True
+
+
+def available_if_solver_steps(method: Method) -> Method:
+    """Decorate a method that an estimator has where its solver takes steps."""
+    found: Method = available_if(_solver_steps)(method)
+    return found

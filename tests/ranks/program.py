@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
@@ -126,6 +127,52 @@ def diverges(rank):
 
 def too_few_shards(rank):
     fit(shards=2)
+
+
+#: Estimators whose fits have the bits of one process.
+ESTIMATORS = {
+    "adam": lambda: fastnn.MLPClassifier((8,), max_iter=4, early_stopping=True, random_state=2),
+    "lbfgs": lambda: fastnn.MLPRegressor(
+        hidden_layer_sizes=(8,), solver="lbfgs", max_iter=5, random_state=2
+    ),
+    "logistic": lambda: fastnn.LogisticRegression(max_iter=20),
+}
+
+
+def fitted_estimator(name):
+    X, y, w = examples()
+    model = ESTIMATORS[name]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y, sample_weight=w, comm=comm, shards=8)
+    found = hashlib.sha256(np.ascontiguousarray(model.predict(X)))
+    for vector in (model.network_.program.theta, np.array(getattr(model, "loss_curve_", 0))):
+        found.update(vector)
+    return found.hexdigest()[:12]
+
+
+def estimators(rank):
+    return {name: fitted_estimator(name) for name in ESTIMATORS}
+
+
+def bad_estimator(rank):
+    X, y, _ = examples()
+    X[5] = np.inf if rank == 2 else 0
+    fastnn.MLPClassifier((4,), max_iter=2, random_state=0).fit(X, y, comm=comm)
+
+
+def draws_apart(rank):
+    X, y, _ = examples()
+    fastnn.MLPClassifier((4,), max_iter=2).fit(X, y, comm=comm)
+
+
+def warns(rank):
+    """How often a fit that has not converged says so."""
+    X, y, _ = examples()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        fastnn.MLPClassifier((4,), max_iter=1, random_state=0).fit(X, y, comm=comm)
+    return len(said)
 
 
 def late_rows(rank):
@@ -263,9 +310,10 @@ def threads(rank):
 
 
 CHECKS = (
-    bits, bad_data, late_rows, read_by_the_command_line, other_shapes, other_settings,
-    other_windows, diverges, too_few_shards, callback_raises, schedule_raises, goes_on, no_folder,
-    stop_wish, checkpoint, alone_in_a_change, ctrl_c, progress, other_places, threads,
+    bits, estimators, bad_estimator, draws_apart, warns, bad_data, late_rows,
+    read_by_the_command_line, other_shapes, other_settings, other_windows, diverges,
+    too_few_shards, callback_raises, schedule_raises, goes_on, no_folder, stop_wish, checkpoint,
+    alone_in_a_change, ctrl_c, progress, other_places, threads,
 )  # fmt: skip
 
 

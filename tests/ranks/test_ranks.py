@@ -48,7 +48,19 @@ def test_the_bits_are_those_of_one_process(told, name):
     assert [each[name] for each in values(told["bits"])] == 3 * [program.fitted(name)]
 
 
+@pytest.mark.parametrize("name", program.ESTIMATORS)
+def test_the_bits_of_estimators_are_those_of_one_process(told, name):
+    assert [each[name] for each in values(told["estimators"])] == 3 * [
+        program.fitted_estimator(name)
+    ]
+
+
+def test_rank_0_alone_warns(told):
+    assert values(told["warns"]) == [1, 0, 0]
+
+
 @pytest.mark.parametrize(("check", "rank", "error", "sentence"), [
+    ("bad_estimator", 2, "ValueError", "Input X contains infinity"),
     ("bad_data", 1, "DataError", "X holds nan in row 3"),
     ("callback_raises", 2, "KeyError", "'the lamp is out'"),
     ("schedule_raises", 1, "OSError", "the sensor is gone"),
@@ -86,6 +98,7 @@ def test_the_command_line_reads_in_windows(told, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("check", "error", "parts"), [
     ("other_shapes", "SettingError", ["the training examples: 330 × 6", "300 × 6", "on rank 2"]),
     ("other_settings", "SettingError", ["settings of fit", "l2=0.25", "on rank 1"]),
+    ("draws_apart", "SettingError", ["random_state=None draws other weights on every rank"]),
     ("other_windows", "SettingError", ["330 × 6 of float64, in 4 windows", "in 5 windows"]),
     ("diverges", "DivergenceError", ["in step 2 of this fit", "in layer 'dense1'"]),
     ("too_few_shards", "SettingError", ["from the number of ranks, 3, to 1024, got 2"]),
