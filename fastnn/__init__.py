@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .network.loading import load
     from .network.many import fit_many
     from .network.warmup import warmup
+    from .tabular import TabularClassifier, TabularRegressor
     from .tuning import tune
 
 __all__ = [
@@ -122,6 +123,8 @@ def _installed(package: str) -> bool:
 # without it, too. Asked for by name they raise MissingExtraError, which says how to install it.
 if _installed("sklearn"):
     __all__ += ["LogisticRegression", "MLPClassifier", "MLPRegressor", "estimators"]
+    if _installed("pandas"):
+        __all__ += ["TabularClassifier", "TabularRegressor"]
 
 #: Functions and estimators by the modules that are imported when they are first used.
 _LAZY_FUNCTIONS = {
@@ -129,6 +132,8 @@ _LAZY_FUNCTIONS = {
     "LogisticRegression": "estimators",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
+    "TabularClassifier": "tabular",
+    "TabularRegressor": "tabular",
     "check_gradients": "diagnostics.gradient_checking",
     "fit_many": "network.many",
     "from_keras": "interop",

@@ -33,6 +33,7 @@ FLOORS = (
     {"network"},
     {"callbacks", "diagnostics", "interop"},
     {"estimators", "tuning"},
+    {"tabular"},
     {"plot"},
     {"comparison", "course"},
     {"cli"},

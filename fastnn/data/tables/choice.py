@@ -25,8 +25,9 @@ LONGEST_VALUE = 200
 
 
 def choose_column(
-    series: Any, what: str, *, category: bool, scale: str | None, max_values: int
-) -> Column | str:
+    series: Any, what: str, *, category: bool, scale: str | None, max_values: int,
+    drop_identifiers: bool,
+) -> Column | str:  # fmt: skip
     """Return the encoding of a column of training rows, or why there is none.
 
     Raises
@@ -42,14 +43,16 @@ def choose_column(
     if kind == "dates":
         return _unless_constant(series, DateColumn.learn(series, "ISO8601", what))
     if kind == "numbers":
-        return _number(series, what, scale)
-    return _text(series, what, scale, max_values)
+        return _number(series, what, scale, drop_identifiers)
+    return _text(series, what, scale, max_values, drop_identifiers)
 
 
-def _number(series: Any, what: str, scale: str | None) -> Column | str:
+def _number(
+    series: Any, what: str, scale: str | None, drop_identifiers: bool
+) -> Column | str:
     """Return the encoding of a column of numbers."""
     x = as_numbers(series, what)
-    if _identifies_rows(str(series.name), x):
+    if drop_identifiers and _identifies_rows(str(series.name), x):
         return "its numbers identify the rows"
     return _unless_constant(series, NumberColumn.learn(series, what, scale))
 
@@ -64,11 +67,13 @@ def _identifies_rows(name: str, x: np.ndarray[Any, Any]) -> bool:
     return counts or (named and len(np.unique(x)) == m)
 
 
-def _text(series: Any, what: str, scale: str | None, max_values: int) -> Column | str:
+def _text(
+    series: Any, what: str, scale: str | None, max_values: int, drop_identifiers: bool
+) -> Column | str:
     """Return the encoding of a column of text: numbers, dates or categories."""
     numbers, stray = parse_numbers(series)
     if not stray.any():
-        return _number(series, what, scale)
+        return _number(series, what, scale, drop_identifiers)
     check_not_mixed(series, numbers, stray, what, "name the column among the categories")
     form = date_format(series)
     if form is not None:

@@ -12,7 +12,7 @@ from fastnn.errors import DataError
 from .columns import KINDS, PERIODS, CategoryColumn, Column, DateColumn, NumberColumn
 from .values import DATE_FORMATS
 
-SETTINGS = ("categories", "scale", "max_values", "dtype")
+SETTINGS = ("categories", "scale", "max_values", "dtype", "drop_identifiers")
 
 
 def columns_config(columns: Sequence[Column]) -> list[dict[str, Any]]:

@@ -46,6 +46,9 @@ class TableEncoder:
         Most values of a category that get a feature; the others share one.
     dtype : {"float32", "float64"}
         Of the features.
+    drop_identifiers : bool
+        Whether columns of numbers that count the rows or name them are left out, as long as others
+        are left.
 
     Attributes
     ----------
@@ -77,15 +80,18 @@ class TableEncoder:
         scale: str | None = "robust",
         max_values: int = 50,
         dtype: str = "float32",
+        drop_identifiers: bool = True,
     ) -> None:
         if scale not in SCALES:
             raise SettingError(f"scale must be 'robust', 'standard' or None, got {scale!r}")
         arguments.as_list(categories, "categories", "['postcode']")
         arguments.integer(max_values, "max_values", least=1)
         arguments.dtype(dtype)
+        arguments.flag(drop_identifiers, "drop_identifiers")
         # As they were given, for scikit-learn's clone compares them.
         self.categories, self.scale = categories, scale
         self.max_values, self.dtype = max_values, dtype
+        self.drop_identifiers = drop_identifiers
         self._columns: tuple[Column, ...] | None = None
         self.dropped: dict[str, str] = {}
 
@@ -111,16 +117,9 @@ class TableEncoder:
         unknown = [name for name in self.categories if name not in frame.columns]
         if unknown:
             raise DataError(f"categories names {missing_column(unknown[0], frame.columns)}")
-        chosen = {
-            name: choose_column(
-                frame[name],
-                f"column {name!r}",
-                category=name in self.categories,
-                scale=self.scale,
-                max_values=self.max_values,
-            )
-            for name in frame.columns
-        }
+        chosen = self._choose(frame, self.drop_identifiers)
+        if self.drop_identifiers and all(isinstance(each, str) for each in chosen.values()):
+            chosen = self._choose(frame, False)
         dropped = {name: why for name, why in chosen.items() if isinstance(why, str)}
         if len(dropped) == len(chosen):
             told = "; ".join(f"{name}: {why}" for name, why in list(dropped.items())[:5])
@@ -128,6 +127,20 @@ class TableEncoder:
         self._columns = tuple(each for each in chosen.values() if not isinstance(each, str))
         self.dropped = dropped
         return self
+
+    def _choose(self, frame: Any, drop_identifiers: bool) -> dict[str, Column | str]:
+        """Return the encoding of each column of a frame by its name, or why it is left out."""
+        return {
+            name: choose_column(
+                frame[name],
+                f"column {name!r}",
+                category=name in self.categories,
+                scale=self.scale,
+                max_values=self.max_values,
+                drop_identifiers=drop_identifiers,
+            )
+            for name in frame.columns
+        }
 
     def transform(self, table: Any) -> NDArray[Any]:
         """Return the features (m, n) of the rows of a table.
@@ -189,6 +202,7 @@ class TableEncoder:
             "scale": self.scale,
             "max_values": int(self.max_values),
             "dtype": arguments.dtype(self.dtype).name,
+            "drop_identifiers": bool(self.drop_identifiers),
         }
         return {"settings": settings, "columns": config.columns_config(self.columns)}
 

@@ -1,0 +1,191 @@
+"""What both tabular estimators share: a frame to features, a bag that is trained, and its report."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+
+from fastnn._runtime.text import Text
+from fastnn._validation import arguments
+from fastnn.errors import DataError, SettingError
+from fastnn.estimators.old_pickles import OldPickles
+from fastnn.estimators.parameters import restores_if_refused
+from fastnn.layers import Layer
+from fastnn.network import Network
+
+from . import frames
+from .codes import PiecewiseLinearCodes
+from .members import Member, make_members, mean_outputs, train
+from .report import report
+from .rule import Rule, rule_for
+
+__all__ = ["Tabular"]
+
+Array = NDArray[Any]
+
+
+class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
+    """A bag of networks on a table; subclasses say how targets become numbers and back."""
+
+    rule_: Rule
+    _members: list[Member]
+    _codes: PiecewiseLinearCodes
+    _names: list[str]
+    _named: bool
+
+    def __init__(
+        self,
+        *,
+        bag: int | str = "auto",
+        categorical: Sequence[Any] | str = "auto",
+        max_time: float | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.bag, self.categorical, self.max_time = bag, categorical, max_time
+        self.random_state, self.verbose = random_state, verbose
+
+    @abstractmethod
+    def _check_targets(self, y: Any) -> Array:
+        """Return y as an array (m,); refuse what no target can be."""
+
+    @abstractmethod
+    def _learn_targets(self, y: Array, w: Array | None) -> Array:
+        """Learn the classes or the scale of y (m,), and return it as networks are trained on it."""
+
+    @abstractmethod
+    def _output_layers(self) -> list[Layer]:
+        """Return the last layer of each network."""
+
+    @abstractmethod
+    def _labels(self, y: Array) -> NDArray[np.int64] | None:
+        """Return the classes of encoded targets (m,), by which rows are held out; None for none."""
+
+    @abstractmethod
+    def _calibrate(self, X: Array, y: Array, w: Array | None) -> None:
+        """Learn from the rows that each network was scored on, X (m, n) and y as it was trained."""
+
+    @restores_if_refused
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit to a table and its targets, and return the estimator.
+
+        Parameters
+        ----------
+        X : DataFrame, table of Arrow or Polars, mapping of columns, or array (m, n)
+            At least two rows. Missing values are allowed, infinite ones are not.
+        y : array (m,)
+            None missing.
+        sample_weight : array (m,), optional
+            Not negative; rows of weight 0 count as not there.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data break a rule; the estimator is as it was before.
+        """
+        self._check_settings()
+        frame = frames.read_frame(self, X, reset=True)
+        targets = self._check_targets(y)
+        check_consistent_length(frame, targets)
+        frame, targets, w = _with_weight(frame, targets, sample_weight)
+        if len(frame) < 2:
+            raise DataError(
+                f"{type(self).__name__} learns from two rows at least, got n_samples={len(frame)}"
+            )
+        encoded = self._learn_targets(targets, w)
+        self.encoder_ = frames.learn_encoder(frame, self.categorical, self._named)
+        rows = self.encoder_.transform(frame)
+        rng = check_random_state(self.random_state)
+        self.rule_ = rule_for(*rows.shape, self.bag)
+        self._codes = PiecewiseLinearCodes.learn(rows, self.rule_.bins)
+        labels = self._labels(encoded)
+        members = make_members(self.rule_, labels, len(rows), self._output_layers(), rng)
+        self._members = train(
+            members, self.rule_, rows, self._codes, encoded, w,
+            max_time=self.max_time, progress=bool(self.verbose),
+        )  # fmt: skip
+        self._calibrate(rows, encoded, w)
+        return self
+
+    def _check_settings(self) -> None:
+        """Refuse parameters that cannot be."""
+        if isinstance(self.bag, str):
+            if self.bag != "auto":
+                raise SettingError(f"bag must be 'auto' or a number of networks, got {self.bag!r}")
+        else:
+            arguments.integer(self.bag, "bag", least=1)
+        if self.max_time is not None:
+            arguments.real(self.max_time, "max_time", above=0)
+
+    def _scored(self) -> list[tuple[Member, NDArray[np.int64]]]:
+        """Return the networks that were scored, and on which rows."""
+        return [(each, each.held) for each in self._members if each.held is not None]
+
+    def _mean(self, X: Any) -> NDArray[np.float64]:
+        """Return the mean of the networks' outputs (m, K) for rows X."""
+        return mean_outputs(self._members, frames.encode(self, X), self._codes)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_members")
+
+    @property
+    def networks_(self) -> list[Network]:
+        """The networks of the bag."""
+        return [each.network for each in self._members]
+
+    @property
+    def report_(self) -> Text:
+        """What was done to each column, how each network was trained, and what the bag brought."""
+        return report(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole model to one file, encoding and all, as data: `fastnn.load` reads it.
+
+        Parameters
+        ----------
+        path : str or path
+            ``.safetensors`` is the usual ending, ``.h5`` gives an HDF5 file. A file there is
+            replaced in one piece.
+
+        Raises
+        ------
+        SettingError
+            If `categorical` or the classes are no plain data.
+        OSError
+            If the file cannot be written.
+        """
+        from .model_file import save  # only this needs it
+
+        save(self, path)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: text, categories and missing values are taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _with_weight(frame: Any, y: Array, sample_weight: Any) -> tuple[Any, Array, Array | None]:
+    """Return the rows of a frame that have a weight, their targets, and weights if any are given.
+
+    Raises
+    ------
+    ValueError
+        If weights are negative, or all are 0.
+    """
+    if sample_weight is None:
+        return frame, y, None
+    w = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+    kept = np.flatnonzero(w)
+    if not len(kept):
+        raise DataError("sample_weight is 0 in all rows; give at least two rows a weight")
+    return frame.iloc[kept], y[kept], w[kept]

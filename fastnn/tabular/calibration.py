@@ -1,0 +1,117 @@
+"""Calibration: what rows that a network was not trained on say about its probabilities and errors.
+
+Each network of a bag is asked about the rows that it was scored on while it trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from fastnn.errors import DataError
+
+__all__ = ["ResidualQuantiles", "find_temperature"]
+
+Array = NDArray[np.float64]
+#: Deviation of the logarithm of a temperature that is expected before any row has been seen.
+EXPECTED = 0.5
+#: Residuals that are kept at most: more ranks than any quantile needs.
+MOST_RESIDUALS = 1_000
+
+
+def find_temperature(Z: Array, y: NDArray[np.int64], w: Array) -> float:
+    """Return the T by which softmax(Z / T) has the least log loss: Guo et al., ICML 2017.
+
+    Parameters
+    ----------
+    Z : array (m, K)
+        Logits of each class.
+    y : array (m,)
+        Numbers of the right classes.
+    w : array (m,)
+        Weights of the rows.
+
+    Notes
+    -----
+    ½ (ln T / 0.5)² is added to the sum of the losses, a normal prior of ln T: few rows leave T near
+    1, and rows that are all right do not take it to 0.
+    """
+    if not len(Z):
+        return 1.0
+    w = w / w.mean()
+    right = Z[np.arange(len(y)), y]
+
+    def cost(t: float) -> float:
+        scaled = (Z - right[:, None]) * np.exp(-t)
+        top = scaled.max(axis=1)
+        losses = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
+        return float(w @ losses + 0.5 * (t / EXPECTED) ** 2)
+
+    return float(np.exp(minimize_scalar(cost, bounds=(-2, 2), method="bounded").x))
+
+
+@dataclass(frozen=True)
+class ResidualQuantiles:
+    """Quantiles of residuals y − ŷ of rows that did not train, by the ranks of split conformal.
+
+    Attributes
+    ----------
+    residuals : array (k,)
+        Sorted, in the unit of y.
+    below, above : array (k,)
+        Weight of the residuals up to and including each one, and from it on, over the weight of
+        all and of one row more, the one to be predicted.
+    """
+
+    residuals: Array
+    below: Array
+    above: Array
+
+    @classmethod
+    def learn(cls, residuals: Array, w: Array) -> ResidualQuantiles:
+        """Learn from residuals (m,) and their weights, at least one."""
+        order = np.argsort(residuals, kind="stable")
+        sums = np.cumsum(w[order])
+        whole = sums[-1] + w.mean()
+        k = np.arange(len(order))
+        if len(order) > MOST_RESIDUALS:
+            k = np.unique(np.linspace(0, len(order) - 1, MOST_RESIDUALS).round().astype(int))
+        above = sums[-1] - sums + w[order]
+        return cls(residuals[order][k], sums[k] / whole, above[k] / whole)
+
+    def at(self, q: Array) -> Array:
+        """Return the residuals at levels q (k,).
+
+        From ½ on that is the smallest residual up to which at least a share q lies; below ½ the
+        largest one from which on at least 1 − q do. A level that so few residuals cannot show has
+        the outermost one.
+        """
+        upper = np.searchsorted(self.below, q - 1e-12)
+        lower = len(self.above) - 1 - np.searchsorted(self.above[::-1], 1 - q - 1e-12)
+        place = np.where(q < 0.5, lower, upper)
+        return np.asarray(self.residuals[np.clip(place, 0, len(self.residuals) - 1)])
+
+    def config(self) -> dict[str, Any]:
+        """Return the residuals as plain data, which JSON can say."""
+        return {name: getattr(self, name).tolist() for name in ("residuals", "below", "above")}
+
+    @classmethod
+    def from_config(cls, data: Any) -> ResidualQuantiles:
+        """Return the residuals of data that `config` returned; DataError if they are none."""
+        try:
+            found = [np.array(data[name], np.float64) for name in ("residuals", "below", "above")]
+            k = len(found[0])
+            signs = (1, 1, -1)
+            fits = set(data) == {"residuals", "below", "above"} and all(
+                each.shape == (k,) and np.isfinite(each).all() and (np.diff(each) * sign >= 0).all()
+                for each, sign in zip(found, signs, strict=True)
+            )
+        except (KeyError, TypeError, ValueError, OverflowError):
+            fits = False
+        if not fits or not 0 < k <= MOST_RESIDUALS:
+            raise DataError("the description of residuals is none")
+        return cls(*found)

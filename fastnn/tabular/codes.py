@@ -1,0 +1,107 @@
+"""Codes: numbers as places within bins, by which a network finds steps and bends more easily."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.errors import DataError
+
+__all__ = ["PiecewiseLinearCodes"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class PiecewiseLinearCodes:
+    """The piecewise-linear encoding of Gorishniy et al. (NeurIPS 2022, arXiv:2203.05556).
+
+    A bin from a to b gives min(max((x − a) / (b − a), 0), 1): 1 in the bins below x, 0 in those
+    above it, and the place of x in its own. The paper lets the outermost bins go on beyond 0 and
+    1; here they end, because networks are given x itself beside its code.
+
+    Attributes
+    ----------
+    features : tuple of int
+        Columns of the matrix that have a code.
+    edges : tuple of tuples of float
+        For each of them the edges of its bins, rising.
+    """
+
+    features: tuple[int, ...]
+    edges: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def learn(cls, X: Array, bins: int) -> PiecewiseLinearCodes:
+        """Return the codes of X (m, n): bins of equally many rows.
+
+        Equal edges become one, and a feature that has fewer than two bins then has no code: one of
+        0 and 1 is such a code already.
+        """
+        places, edges = [], []
+        quantiles = np.linspace(0, 1, bins + 1)
+        for j in range(X.shape[1] if bins else 0):
+            found = np.unique(np.quantile(X[:, j], quantiles).astype(X.dtype))
+            if len(found) > 2:
+                places.append(j)
+                edges.append(tuple(found.tolist()))
+        return cls(tuple(places), tuple(edges))
+
+    @property
+    def width(self) -> int:
+        """Numbers in the code of a row."""
+        return sum(len(each) - 1 for each in self.edges)
+
+    def transform(self, X: Array) -> Array:
+        """Return X (m, n) and its codes, (m, n + width), in the dtype of X."""
+        m, n = X.shape
+        out = np.empty((m, n + self.width), X.dtype)
+        out[:, :n] = X
+        code = out[:, n:]
+        counts = [len(each) - 1 for each in self.edges]
+        bins = [pair for each in self.edges for pair in pairwise(each)]
+        low, high = np.array(bins, X.dtype).reshape(-1, 2).T
+        np.subtract(X[:, np.repeat(np.array(self.features, np.int64), counts)], low, out=code)
+        np.divide(code, high - low, out=code)
+        np.clip(code, 0, 1, out=code)
+        return out
+
+    def config(self) -> dict[str, Any]:
+        """Return the codes as plain data, which JSON can say."""
+        return {"features": list(self.features), "edges": [list(each) for each in self.edges]}
+
+    @classmethod
+    def from_config(cls, data: Any, n: int) -> PiecewiseLinearCodes:
+        """Return the codes of data that `config` returned, of a matrix of n columns.
+
+        Raises
+        ------
+        DataError
+            If they describe none.
+        """
+        try:
+            features, edges = data["features"], data["edges"]
+            fits = (
+                set(data) == {"features", "edges"}
+                and len(features) == len(edges)
+                and all(type(j) is int and 0 <= j < n for j in features)
+                and sorted(set(features)) == list(features)
+                and all(_rising(each) for each in edges)
+            )
+        except (KeyError, TypeError, ValueError):
+            fits = False
+        if not fits:
+            raise DataError(f"the description of codes is none: {data!r:.200}")
+        return cls(tuple(features), tuple(tuple(map(float, each)) for each in edges))
+
+
+def _rising(edges: Any) -> bool:
+    """Whether edges are more than two finite numbers that rise, in float32 too."""
+    numbers = all(type(each) in (int, float) for each in edges)
+    with np.errstate(over="ignore"):
+        found = np.array(edges if numbers else (), np.float32)
+    return len(found) > 2 and bool(np.isfinite(found).all() and (np.diff(found) > 0).all())

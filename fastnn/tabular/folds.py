@@ -1,0 +1,44 @@
+"""Folds: equal parts of the rows, with the classes in proportion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["deal_rows", "rows_of_fold"]
+
+Rows = NDArray[np.int64]
+
+
+def deal_rows(labels: Rows | None, m: int, folds: int, rng: np.random.RandomState) -> Rows:
+    """Return in which fold each of m rows is, −1 in none.
+
+    The rows of each class are dealt out one after the other, where the last class ended; a class of
+    one row is in no fold, so that every network is trained on it. Without labels (m,) all rows are
+    alike.
+    """
+    fold = np.full(m, -1, np.int64)
+    classes = [np.arange(m)] if labels is None else _rows_by_class(labels)
+    dealt = 0
+    for rows in classes:
+        if labels is not None and len(rows) == 1:
+            continue
+        fold[rng.permutation(rows)] = (dealt + np.arange(len(rows))) % folds
+        dealt += len(rows)
+    return fold
+
+
+def _rows_by_class(labels: Rows) -> list[Rows]:
+    """Return the rows of each class, in the order of the classes."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+
+
+def rows_of_fold(fold: Rows, number: int) -> tuple[Rows, Rows | None]:
+    """Return the rows that train a network and those that score it, None where there are none."""
+    held = np.flatnonzero(fold == number)
+    if not len(held) or len(held) == len(fold):
+        return np.arange(len(fold)), None
+    return np.flatnonzero(fold != number), held

@@ -1,0 +1,105 @@
+"""Frames: what users give as X, as a frame whose columns an encoder finds by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    check_is_fitted,
+    validate_data,
+)
+
+from fastnn._validation import arguments
+from fastnn.data.tables import TableEncoder
+from fastnn.data.tables.encoder import as_frame
+from fastnn.errors import SettingError
+from fastnn.estimators.inputs import to_sklearn_input
+
+__all__ = ["encode", "learn_encoder", "read_frame"]
+
+Array = np.ndarray[Any, Any]
+
+
+def _is_frame(X: Any) -> bool:
+    """Whether X has named columns."""
+    return hasattr(X, "columns") or hasattr(X, "to_pandas") or isinstance(X, Mapping)
+
+
+def read_frame(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return X as a DataFrame; `reset` in a fit, which notes the names and number of columns.
+
+    Columns of an array are called x0, x1 …; one given where a frame was fitted has the columns of
+    that frame in their order, as scikit-learn's warning about it says.
+
+    Raises
+    ------
+    ValueError
+        If X is no table, or has another number of columns where they have no names.
+    """
+    if _is_frame(X):
+        frame = as_frame(X)
+        if reset:
+            _note_columns(estimator, X, frame)
+        elif not estimator._named:
+            _check_feature_names(estimator, frame, reset=False)
+            _check_n_features(estimator, frame, reset=False)
+            frame = frame.set_axis(estimator._names, axis=1)
+        return frame
+    given = validate_data(
+        estimator, to_sklearn_input(X), dtype=None, ensure_all_finite=False, reset=reset
+    )
+    frame = as_frame(given)
+    if reset:
+        estimator._names, estimator._named = list(frame.columns), False
+    return frame.set_axis(estimator._names, axis=1)
+
+
+def _note_columns(estimator: Any, X: Any, frame: Any) -> None:
+    """Note the columns of a frame that is fitted."""
+    estimator._names, estimator._named = list(frame.columns), True
+    texts = all(isinstance(name, str) for name in getattr(X, "columns", frame.columns))
+    _check_feature_names(estimator, frame if texts else frame.to_numpy(), reset=True)
+    _check_n_features(estimator, frame, reset=True)
+
+
+def learn_encoder(frame: Any, categorical: Any, named: bool) -> TableEncoder:
+    """Return the encoder of the columns of a frame of training rows.
+
+    Raises
+    ------
+    SettingError
+        If `categorical` is neither "auto" nor a list of columns.
+    DataError
+        If a column holds what cannot be learnt from, or none can.
+    """
+    names = categorical
+    if isinstance(categorical, str):
+        if categorical != "auto":
+            raise SettingError(
+                f"categorical must be 'auto' or a list of columns, got {categorical!r}; "
+                f"write categorical=[{categorical!r}]"
+            )
+        names = ()
+    example = "['postcode'], or [3] for the fourth column"
+    chosen = [_name(each, frame.columns) for each in arguments.as_list(names, "categorical", example)]
+    # What merely counts the rows of an array is more often a time than a number of a row.
+    return TableEncoder(categories=chosen, drop_identifiers=named).fit(frame)
+
+
+def _name(column: Any, names: Sequence[str]) -> str:
+    """Return the name of a column that is given by name or by place."""
+    if isinstance(column, int | np.integer) and not isinstance(column, bool):
+        place = arguments.integer(int(column), "a column of categorical", below=len(names))
+        return str(list(names)[place])
+    return str(column)
+
+
+def encode(estimator: Any, X: Any) -> Array:
+    """Return the features (m, n) of rows X for a fitted estimator."""
+    check_is_fitted(estimator)
+    rows: Array = estimator.encoder_.transform(read_frame(estimator, X, reset=False))
+    return rows

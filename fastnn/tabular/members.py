@@ -1,0 +1,190 @@
+"""Members: the networks of a bag, described, trained on both cores, and averaged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn._runtime.threads import get_num_threads
+from fastnn.callbacks import EarlyStopping
+from fastnn.estimators.stopping import Patience
+from fastnn.history import History
+from fastnn.layers import Dense, Dropout, Layer, Normalization
+from fastnn.lowering.lower import output_activation
+from fastnn.network import Network
+from fastnn.network.many import fit_many
+from fastnn.optimizers import Adam, AdamW
+from fastnn.schedules import Cosine
+
+from .codes import PiecewiseLinearCodes
+from .folds import deal_rows, rows_of_fold
+from .rule import Rule
+
+__all__ = ["Member", "make_members", "mean_outputs", "outputs_of", "train"]
+
+Array = NDArray[Any]
+#: Of the plain network: what `MLPClassifier` has by default.
+PLAIN: dict[str, Any] = {"units": 100, "l2": 1e-4, "epochs": 200, "batch": 200, "tol": 1e-4}
+PATIENCE = 10
+#: Numbers of rows with their codes that a prediction holds at once.
+BLOCK = 2**24
+
+
+@dataclass
+class Member:
+    """A network of the bag, and how it was trained.
+
+    Attributes
+    ----------
+    kind : {"coded", "linear", "plain"}
+        Of a network that is given codes, one that is not, and one like that of `MLPClassifier`.
+    network : Network
+    train, held : array (k,)
+        Rows that trained it, and rows that scored it; None for none.
+    history : History
+        Of its fit.
+    """
+
+    kind: str
+    network: Network
+    train: NDArray[np.int64]
+    held: NDArray[np.int64] | None
+    history: History = field(default_factory=History)
+
+    @property
+    def coded(self) -> bool:
+        """Whether it is given codes."""
+        return self.kind == "coded"
+
+    @property
+    def curve(self) -> Array:
+        """The cost of each epoch: of the rows that scored it, else of those that trained it."""
+        name = "cost" if self.held is None else "validation_cost"
+        return np.asarray(self.history[name] if self.history.epochs else (), np.float64)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, whose weights it has."""
+        return int(self.curve.argmin()) + 1 if self.held is not None else len(self.curve)
+
+
+def make_members(
+    rule: Rule, labels: NDArray[np.int64] | None, m: int, outputs: Sequence[Layer],
+    rng: np.random.RandomState,
+) -> list[Member]:  # fmt: skip
+    """Return the untrained networks of a bag for m rows, with labels (m,) if they have classes."""
+    fold = deal_rows(labels, m, rule.folds, rng)
+    hidden = [Dense(rule.units, "mish"), *([Dropout(rule.dropout)] if rule.dropout else [])]
+    members = []
+    for place in range(rule.networks):
+        network = Network([*hidden * 3, *outputs], seed=_seed(rng))
+        kind = "coded" if rule.coded(place) else "linear"
+        members.append(Member(kind, network, *rows_of_fold(fold, place)))
+    if rule.plain:
+        layers = [Normalization(), Dense(PLAIN["units"], "relu"), *outputs]
+        members.append(Member("plain", Network(layers, seed=_seed(rng)), np.arange(m), None))
+    return members
+
+
+def _seed(rng: np.random.RandomState) -> int:
+    """Return the seed of a network."""
+    return int(rng.randint(2**31 - 1))
+
+
+def train(
+    members: Sequence[Member], rule: Rule, X: Array, codes: PiecewiseLinearCodes, y: Array,
+    w: Array | None, *, max_time: float | None, progress: bool,
+) -> list[Member]:  # fmt: skip
+    """Train the networks on X (m, n), y (m,) and weights w (m,); return those that were trained.
+
+    Networks of equal inputs are trained together, a whole one on each thread. With `max_time` as
+    many as there are threads at once, each with its share of the seconds; those for which no time
+    is left, or that Ctrl-C came before, are left out of the bag, but never all of them.
+    """
+    groups = [[each for each in members if each.coded is coded] for coded in (False, True)]
+    if max_time is not None:
+        n = get_num_threads()
+        groups = [group[k : k + n] for group in groups for k in range(0, len(group), n)]
+        groups.sort(key=lambda group: members.index(group[0]))
+    groups = [group for group in groups if group]
+    begun, coded_rows = time.monotonic(), None
+    for number, group in enumerate(groups, start=1):
+        end = None if max_time is None else begun + max_time * number / len(groups)
+        if number > 1 and max_time is not None and time.monotonic() >= begun + max_time:
+            break
+        if group[0].coded and coded_rows is None:
+            coded_rows = codes.transform(X)
+        rows = coded_rows if group[0].coded else X
+        _train_group(group, rule, rows, y, w, end, progress)
+        if any(each.history.interrupted for each in group):
+            break
+    trained = [each for each in members if each.history.epochs]
+    if not trained:
+        raise KeyboardInterrupt
+    return trained
+
+
+def _train_group(
+    group: Sequence[Member], rule: Rule, X: Array | None, y: Array, w: Array | None,
+    end: float | None, progress: bool,
+) -> None:  # fmt: skip
+    """Train networks that take the rows X (m, n), until a moment of the clock at most."""
+    bag = AdamW(rule.learning_rate, beta2=rule.beta2, weight_decay=rule.weight_decay)
+    plain = [each.kind == "plain" for each in group]
+    histories = fit_many(
+        [each.network for each in group],
+        X,
+        y,
+        folds=[(each.train, each.held) for each in group],
+        sample_weight=w,
+        epochs=[PLAIN["epochs"] if own else rule.epochs for own in plain],
+        batch_size=[PLAIN["batch"] if own else rule.batch_size for own in plain],
+        optimizer=[Adam() if own else bag for own in plain],
+        schedule=[None if own else Cosine(rule.epochs, per="step") for own in plain],
+        l2=[PLAIN["l2"] if own else 0.0 for own in plain],
+        callbacks=[_callbacks(each, rule, end) for each in group],
+        progress=progress,
+        on_divergence="raise",
+    )
+    for each, history in zip(group, histories, strict=True):
+        each.history = history
+
+
+def _callbacks(member: Member, rule: Rule, end: float | None) -> list[Callable[..., Any]]:
+    """Return what keeps the best epoch of a network and ends its fit."""
+    found: list[Callable[..., Any]] = []
+    if member.kind == "plain":
+        found.append(Patience(PLAIN["tol"], PATIENCE, None, None))
+    elif member.held is not None:
+        found.append(EarlyStopping("validation_cost", patience=rule.epochs))
+    if end is not None:
+        found.append(lambda network, history: time.monotonic() >= end)
+    return found
+
+
+def outputs_of(member: Member, X: Array, codes: PiecewiseLinearCodes) -> NDArray[np.float64]:
+    """Return what one network gives to rows X (m, n): probabilities (m, K), or values (m, 1)."""
+    rows = codes.transform(X) if member.coded else X
+    network = member.network
+    values = network.predict_proba(rows) if _classifies(network) else network.predict(rows)
+    return np.asarray(values, np.float64).reshape(len(X), -1)
+
+
+def _classifies(network: Network) -> bool:
+    """Whether its outputs are probabilities."""
+    return output_activation(network.layers) != "identity"
+
+
+def mean_outputs(
+    members: Sequence[Member], X: Array, codes: PiecewiseLinearCodes
+) -> NDArray[np.float64]:
+    """Return the mean of what the networks give to rows X (m, n); codes of some rows at a time."""
+    step = max(1, BLOCK // (X.shape[1] + codes.width))
+    blocks = [X[k : k + step] for k in range(0, max(len(X), 1), step)]
+    sums = [sum(outputs_of(each, block, codes) for each in members) for block in blocks]
+    return np.asarray(np.concatenate(sums) / len(members))

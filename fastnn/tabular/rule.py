@@ -1,0 +1,80 @@
+"""Rule: how many networks of what kind are trained on a table, by its number of rows.
+
+This is the one place where it stands. What it says was chosen on fourteen tables of up to 2,500
+rows: below some 1,000 rows folds and a plain network beside them are worth their time, above them
+they are not. From 3,000 rows on it is the best candidate of a few trials on three tables, and open
+to better ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+__all__ = ["Rule", "rule_for"]
+
+#: Rows from which on a table is no small one, and from which on it is a large one.
+MEDIUM, LARGE = 1_000, 3_000
+#: Codes of a row at most; where that leaves a number fewer than `LEAST_BINS`, there are none.
+MOST_CODES, LEAST_BINS = 2_048, 4
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the bag of networks of a table is trained.
+
+    Attributes
+    ----------
+    networks : int
+        In the bag, the plain one apart.
+    folds : int
+        Equal parts of the rows; network i is scored on part i and trained on the others.
+    plain : bool
+        Whether the mean takes in a network like that of `MLPClassifier`, trained on all rows.
+    units, dropout : int and float
+        Of each of the three hidden layers, whose activation is Mish.
+    bins : int
+        Of the piecewise-linear code of a number; 0 for none.
+    all_coded : bool
+        Whether all networks of the bag are given codes, or every other one.
+    epochs, batch_size : int
+        One cosine takes the learning rate to 0 over the epochs; the best of them is kept.
+    learning_rate, beta2, weight_decay : float
+        Of AdamW.
+    """
+
+    networks: int
+    folds: int
+    plain: bool
+    units: int = 64
+    dropout: float = 0.15
+    bins: int = 8
+    all_coded: bool = False
+    epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 0.004
+    beta2: float = 0.95
+    weight_decay: float = 0.02
+
+    def coded(self, place: int) -> bool:
+        """Whether the network in this place of the bag is given codes."""
+        return self.bins > 0 and (self.all_coded or place % 2 == 0)
+
+
+def rule_for(rows: int, features: int, bag: str | int = "auto") -> Rule:
+    """Return how to train on so many rows and encoded features; `bag` is as the user gave it."""
+    if rows < MEDIUM:
+        rule = Rule(networks=8, folds=8, plain=True)
+    elif rows < LARGE:
+        rule = Rule(networks=4, folds=10, plain=False)
+    else:
+        batch = 64 if rows < 10_000 else 128 if rows < 30_000 else 256
+        rule = Rule(
+            networks=4, folds=10, plain=False, units=128, dropout=0.05, bins=32, all_coded=True,
+            batch_size=batch,
+        )  # fmt: skip
+    if bag != "auto":
+        networks = int(bag)
+        plain = rule.plain and networks > 1
+        rule = replace(rule, networks=networks, folds=max(rule.folds, networks), plain=plain)
+    bins = min(rule.bins, MOST_CODES // max(features, 1))
+    return replace(rule, bins=bins if bins >= LEAST_BINS else 0)
