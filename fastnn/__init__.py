@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from .diagnostics.gradient_checking import check_gradients, gradient_check
     from .estimators import LogisticRegression, MLPClassifier, MLPRegressor
     from .interop import from_keras, from_sklearn, from_torch
+    from .loading import load
     from .network.ensemble import Ensemble
-    from .network.loading import load
     from .network.many import fit_many
     from .network.warmup import warmup
     from .tabular import TabularClassifier, TabularRegressor
@@ -140,7 +140,7 @@ _LAZY_FUNCTIONS = {
     "from_sklearn": "interop",
     "from_torch": "interop",
     "gradient_check": "diagnostics.gradient_checking",
-    "load": "network.loading",
+    "load": "loading",
     "show_versions": "_runtime.versions",
     "tune": "tuning",
     "warmup": "network.warmup",

@@ -34,7 +34,7 @@ FLOORS = (
     {"callbacks", "diagnostics", "interop"},
     {"estimators", "tuning"},
     {"tabular"},
-    {"plot"},
+    {"loading", "plot"},
     {"comparison", "course"},
     {"cli"},
     {"fastnn", "__main__"},

@@ -11,7 +11,7 @@ from fastnn.training.state import NetworkState
 
 from .network import Network
 
-__all__ = ["load", "load_with_notes"]
+__all__ = ["load", "load_with_notes", "network_of"]
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -36,11 +36,11 @@ def load(path: str | os.PathLike[str]) -> Network:
     """
     found = ensemble_file.read(path)
     if not isinstance(found, list):
-        return _network_of(found)
+        return network_of(found)
     from .ensemble import Ensemble  # most files hold one network
 
     try:
-        several: Any = Ensemble([_network_of(state) for state in found])
+        several: Any = Ensemble([network_of(state) for state in found])
     except SettingError as error:
         raise ModelFileError(f"{str(path)!r} is not a usable model file: {error}") from None
     return several  # type: ignore[no-any-return]
@@ -49,11 +49,11 @@ def load(path: str | os.PathLike[str]) -> Network:
 def load_with_notes(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]:
     """Load a network and the notes that were saved with it; raises what `load` raises."""
     state, notes = model_file.read(path)
-    return _network_of(state), notes
+    return network_of(state), notes
 
 
-def _network_of(state: NetworkState) -> Network:
-    """Return the network that has this state."""
+def network_of(state: NetworkState) -> Network:
+    """Return the network that has this state, as a file that is read gives one."""
     network = object.__new__(Network)
     network._state = state
     return network

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,17 @@ from .safetensors import TensorFile
 Array = np.ndarray[Any, Any]
 
 
-def save(states: Sequence[NetworkState], path: str | os.PathLike[str]) -> None:
-    """Save the networks of an ensemble; raises what `model_file.save` raises, and as safely."""
+def save(
+    states: Sequence[NetworkState],
+    path: str | os.PathLike[str],
+    more: Mapping[str, str] | None = None,
+) -> None:
+    """Save the networks of an ensemble; raises what `model_file.save` raises, and as safely.
+
+    `more` are strings of the metadata by keys without a point, for what is made of the networks.
+    """
     tensors: dict[str, Array] = {}
-    metadata = {"members": str(len(states))}
+    metadata = {"members": str(len(states)), **(more or {})}
     for k, state in enumerate(states):
         own = model_file.metadata_of(state, None)
         metadata[f"network.{k}"] = own.pop("network")
@@ -47,7 +54,12 @@ def read(path: str | os.PathLike[str]) -> NetworkState | list[NetworkState]:
     with model_file.opened(path) as file:
         if "members" not in file.metadata:
             return model_file.contents(file)[0]
-        return [model_file.state_from(member) for member in _members(file)]
+        return states_from(file)
+
+
+def states_from(file: TensorFile) -> list[NetworkState]:
+    """Return the networks of an open file of an ensemble."""
+    return [model_file.state_from(member) for member in _members(file)]
 
 
 def _members(file: TensorFile) -> list[TensorFile]:

@@ -1,20 +1,21 @@
-"""What both tabular estimators share: a frame to features, a bag that is trained, and its report."""
+"""What both tabular estimators share: a frame to features, a bag that is trained, a report."""
 
 from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
-from fastnn._runtime.text import Text
+from fastnn._runtime.text import Text, plural
 from fastnn._validation import arguments
+from fastnn.data.tables.values import pandas
 from fastnn.errors import DataError, SettingError
 from fastnn.estimators.old_pickles import OldPickles
 from fastnn.estimators.parameters import restores_if_refused
@@ -23,13 +24,15 @@ from fastnn.network import Network
 
 from . import frames
 from .codes import PiecewiseLinearCodes
-from .members import Member, make_members, mean_outputs, train
+from .members import Candidate, Member, make_members, mean_outputs, train
 from .report import report
 from .rule import Rule, rule_for
 
-__all__ = ["Tabular"]
+__all__ = ["SPREAD_ROWS", "Tabular", "present", "scored"]
 
 Array = NDArray[Any]
+#: Rows on which it is measured at most how far the networks of a bag lie apart.
+SPREAD_ROWS = 1_000
 
 
 class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
@@ -70,8 +73,20 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
         """Return the classes of encoded targets (m,), by which rows are held out; None for none."""
 
     @abstractmethod
-    def _calibrate(self, X: Array, y: Array, w: Array | None) -> None:
+    def _calibrate(self, bag: Sequence[Candidate], X: Array, y: Array, w: Array | None) -> None:
         """Learn from the rows that each network was scored on, X (m, n) and y as it was trained."""
+
+    @abstractmethod
+    def _targets_config(self) -> dict[str, Any]:
+        """Return what was learnt of the targets as plain data, and the kind of the estimator."""
+
+    @abstractmethod
+    def _restore_targets(self, data: Mapping[str, Any]) -> None:
+        """Take what `_targets_config` returned; raise an error of any kind if it is none."""
+
+    @abstractmethod
+    def _shown_cost(self, cost: float) -> float:
+        """Return a network's cost as the number that users know."""
 
     @restores_if_refused
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -104,15 +119,16 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
         self.encoder_ = frames.learn_encoder(frame, self.categorical, self._named)
         rows = self.encoder_.transform(frame)
         rng = check_random_state(self.random_state)
-        self.rule_ = rule_for(*rows.shape, self.bag)
+        self.rule_ = rule_for(len(rows), rows.shape[1], self.bag)
         self._codes = PiecewiseLinearCodes.learn(rows, self.rule_.bins)
         labels = self._labels(encoded)
-        members = make_members(self.rule_, labels, len(rows), self._output_layers(), rng)
-        self._members = train(
-            members, self.rule_, rows, self._codes, encoded, w,
+        made = make_members(self.rule_, labels, len(rows), self._output_layers(), rng)
+        bag = train(
+            made, self.rule_, rows, self._codes, encoded, w,
             max_time=self.max_time, progress=bool(self.verbose),
         )  # fmt: skip
-        self._calibrate(rows, encoded, w)
+        self._calibrate(bag, rows, encoded, w)
+        self._members = [each.member for each in bag]
         return self
 
     def _check_settings(self) -> None:
@@ -125,12 +141,9 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
         if self.max_time is not None:
             arguments.real(self.max_time, "max_time", above=0)
 
-    def _scored(self) -> list[tuple[Member, NDArray[np.int64]]]:
-        """Return the networks that were scored, and on which rows."""
-        return [(each, each.held) for each in self._members if each.held is not None]
-
     def _mean(self, X: Any) -> NDArray[np.float64]:
         """Return the mean of the networks' outputs (m, K) for rows X."""
+        check_is_fitted(self)
         return mean_outputs(self._members, frames.encode(self, X), self._codes)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -189,3 +202,21 @@ def _with_weight(frame: Any, y: Array, sample_weight: Any) -> tuple[Any, Array, 
     if not len(kept):
         raise DataError("sample_weight is 0 in all rows; give at least two rows a weight")
     return frame.iloc[kept], y[kept], w[kept]
+
+
+def scored(bag: Sequence[Candidate]) -> list[tuple[Candidate, NDArray[np.int64]]]:
+    """Return the networks that were scored, and on which rows."""
+    return [(each, each.held) for each in bag if each.held is not None]
+
+
+def present(y: Any) -> Array:
+    """Return targets as an array; refuse missing ones."""
+    targets = arguments.array(y, "y")
+    missing = np.asarray(pandas().isna(targets))
+    if missing.any():
+        rows = np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1))
+        raise DataError(
+            f"y is missing in {plural(len(rows), 'row')}, the first is row {rows[0]}; remove "
+            "those, or fill y in"
+        )
+    return targets

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
-    check_is_fitted,
     validate_data,
 )
 
 from fastnn._validation import arguments
 from fastnn.data.tables import TableEncoder
-from fastnn.data.tables.encoder import as_frame
-from fastnn.errors import SettingError
+from fastnn.data.tables.encoder import as_frame, missing_column
+from fastnn.errors import DataError, SettingError
 from fastnn.estimators.inputs import to_sklearn_input
 
 __all__ = ["encode", "learn_encoder", "read_frame"]
@@ -26,7 +26,8 @@ Array = np.ndarray[Any, Any]
 
 def _is_frame(X: Any) -> bool:
     """Whether X has named columns."""
-    return hasattr(X, "columns") or hasattr(X, "to_pandas") or isinstance(X, Mapping)
+    named = hasattr(X, "columns") or hasattr(X, "to_pandas") or isinstance(X, Mapping)
+    return named and not issparse(X)  # one kind of which is a mapping
 
 
 def read_frame(estimator: Any, X: Any, *, reset: bool) -> Any:
@@ -85,7 +86,9 @@ def learn_encoder(frame: Any, categorical: Any, named: bool) -> TableEncoder:
             )
         names = ()
     example = "['postcode'], or [3] for the fourth column"
-    chosen = [_name(each, frame.columns) for each in arguments.as_list(names, "categorical", example)]
+    chosen = [
+        _name(each, frame.columns) for each in arguments.as_list(names, "categorical", example)
+    ]
     # What merely counts the rows of an array is more often a time than a number of a row.
     return TableEncoder(categories=chosen, drop_identifiers=named).fit(frame)
 
@@ -95,11 +98,12 @@ def _name(column: Any, names: Sequence[str]) -> str:
     if isinstance(column, int | np.integer) and not isinstance(column, bool):
         place = arguments.integer(int(column), "a column of categorical", below=len(names))
         return str(list(names)[place])
+    if str(column) not in names:
+        raise DataError(f"categorical names {missing_column(str(column), names)}")
     return str(column)
 
 
 def encode(estimator: Any, X: Any) -> Array:
     """Return the features (m, n) of rows X for a fitted estimator."""
-    check_is_fitted(estimator)
     rows: Array = estimator.encoder_.transform(read_frame(estimator, X, reset=False))
     return rows

@@ -25,17 +25,19 @@ from .codes import PiecewiseLinearCodes
 from .folds import deal_rows, rows_of_fold
 from .rule import Rule
 
-__all__ = ["Member", "make_members", "mean_outputs", "outputs_of", "train"]
+__all__ = ["Candidate", "Member", "make_members", "mean_outputs", "outputs_of", "train"]
 
 Array = NDArray[Any]
+Rows = NDArray[np.int64]
 #: Of the plain network: what `MLPClassifier` has by default.
 PLAIN: dict[str, Any] = {"units": 100, "l2": 1e-4, "epochs": 200, "batch": 200, "tol": 1e-4}
 PATIENCE = 10
+KINDS = ("coded", "linear", "plain")
 #: Numbers of rows with their codes that a prediction holds at once.
 BLOCK = 2**24
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Member:
     """A network of the bag, and how it was trained.
 
@@ -44,16 +46,37 @@ class Member:
     kind : {"coded", "linear", "plain"}
         Of a network that is given codes, one that is not, and one like that of `MLPClassifier`.
     network : Network
-    train, held : array (k,)
-        Rows that trained it, and rows that scored it; None for none.
-    history : History
-        Of its fit.
+    trained, scored : int
+        Rows that trained it, and rows that scored it after each epoch.
+    curve : tuple of float
+        The cost of each epoch: of the rows that scored it, else of those that trained it.
     """
 
     kind: str
     network: Network
-    train: NDArray[np.int64]
-    held: NDArray[np.int64] | None
+    trained: int
+    scored: int
+    curve: tuple[float, ...]
+
+    @property
+    def coded(self) -> bool:
+        """Whether it is given codes."""
+        return self.kind == "coded"
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, whose weights it has."""
+        return 1 + int(np.argmin(self.curve)) if self.scored else len(self.curve)
+
+
+@dataclass
+class Candidate:
+    """A network that is to be trained: its kind, and its rows (k,) as `rows_of_fold` gives them."""
+
+    kind: str
+    network: Network
+    train: Rows
+    held: Rows | None
     history: History = field(default_factory=History)
 
     @property
@@ -62,32 +85,31 @@ class Member:
         return self.kind == "coded"
 
     @property
-    def curve(self) -> Array:
-        """The cost of each epoch: of the rows that scored it, else of those that trained it."""
-        name = "cost" if self.held is None else "validation_cost"
-        return np.asarray(self.history[name] if self.history.epochs else (), np.float64)
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch, counted from 1, whose weights it has."""
-        return int(self.curve.argmin()) + 1 if self.held is not None else len(self.curve)
+    def member(self) -> Member:
+        """What the bag keeps of it."""
+        curve = self.history["cost" if self.held is None else "validation_cost"]
+        scored = 0 if self.held is None else len(self.held)
+        return Member(self.kind, self.network, len(self.train), scored, tuple(curve.tolist()))
 
 
 def make_members(
-    rule: Rule, labels: NDArray[np.int64] | None, m: int, outputs: Sequence[Layer],
+    rule: Rule, labels: Rows | None, m: int, outputs: Sequence[Layer],
     rng: np.random.RandomState,
-) -> list[Member]:  # fmt: skip
+) -> list[Candidate]:  # fmt: skip
     """Return the untrained networks of a bag for m rows, with labels (m,) if they have classes."""
     fold = deal_rows(labels, m, rule.folds, rng)
-    hidden = [Dense(rule.units, "mish"), *([Dropout(rule.dropout)] if rule.dropout else [])]
+    hidden: list[Layer] = [
+        Dense(rule.units, "mish"),
+        *([Dropout(rule.dropout)] if rule.dropout else []),
+    ]
     members = []
     for place in range(rule.networks):
         network = Network([*hidden * 3, *outputs], seed=_seed(rng))
         kind = "coded" if rule.coded(place) else "linear"
-        members.append(Member(kind, network, *rows_of_fold(fold, place)))
+        members.append(Candidate(kind, network, *rows_of_fold(fold, place)))
     if rule.plain:
         layers = [Normalization(), Dense(PLAIN["units"], "relu"), *outputs]
-        members.append(Member("plain", Network(layers, seed=_seed(rng)), np.arange(m), None))
+        members.append(Candidate("plain", Network(layers, seed=_seed(rng)), np.arange(m), None))
     return members
 
 
@@ -97,9 +119,9 @@ def _seed(rng: np.random.RandomState) -> int:
 
 
 def train(
-    members: Sequence[Member], rule: Rule, X: Array, codes: PiecewiseLinearCodes, y: Array,
+    members: Sequence[Candidate], rule: Rule, X: Array, codes: PiecewiseLinearCodes, y: Array,
     w: Array | None, *, max_time: float | None, progress: bool,
-) -> list[Member]:  # fmt: skip
+) -> list[Candidate]:  # fmt: skip
     """Train the networks on X (m, n), y (m,) and weights w (m,); return those that were trained.
 
     Networks of equal inputs are trained together, a whole one on each thread. With `max_time` as
@@ -130,7 +152,7 @@ def train(
 
 
 def _train_group(
-    group: Sequence[Member], rule: Rule, X: Array | None, y: Array, w: Array | None,
+    group: Sequence[Candidate], rule: Rule, X: Array | None, y: Array, w: Array | None,
     end: float | None, progress: bool,
 ) -> None:  # fmt: skip
     """Train networks that take the rows X (m, n), until a moment of the clock at most."""
@@ -155,7 +177,7 @@ def _train_group(
         each.history = history
 
 
-def _callbacks(member: Member, rule: Rule, end: float | None) -> list[Callable[..., Any]]:
+def _callbacks(member: Candidate, rule: Rule, end: float | None) -> list[Callable[..., Any]]:
     """Return what keeps the best epoch of a network and ends its fit."""
     found: list[Callable[..., Any]] = []
     if member.kind == "plain":
@@ -167,7 +189,9 @@ def _callbacks(member: Member, rule: Rule, end: float | None) -> list[Callable[.
     return found
 
 
-def outputs_of(member: Member, X: Array, codes: PiecewiseLinearCodes) -> NDArray[np.float64]:
+def outputs_of(
+    member: Member | Candidate, X: Array, codes: PiecewiseLinearCodes
+) -> NDArray[np.float64]:
     """Return what one network gives to rows X (m, n): probabilities (m, K), or values (m, 1)."""
     rows = codes.transform(X) if member.coded else X
     network = member.network

@@ -34,8 +34,8 @@ def _columns(model: Any) -> str:
     )
     if codes.width:
         first += (
-            f"; {plural(codes.width, 'number')} of piecewise-linear code of {len(codes.features)} "
-            "of them for the networks with codes"
+            f"; networks with codes are given {plural(codes.width, 'number')} more, "
+            f"piecewise-linear codes of {plural(len(codes.features), 'feature')}"
         )
     return f"{first}\n{encoder.report()}"
 
@@ -44,14 +44,13 @@ def _networks(model: Any) -> str:
     """Return a line for each network: rows, best epoch, its cost, and the curve."""
     rows = []
     for each in model._members:
-        curve = each.curve
-        held = "" if each.held is None else f"{len(each.held):,}"
-        best = "" if each.held is None else f"{float(curve.min()):.4g}"
-        epochs = f"{each.best_epoch} of {len(curve)}"
-        rows.append(
-            [KINDS[each.kind], f"{len(each.train):,}", held, epochs, best, curve_text(curve)]
-        )
-    header = ("network", "trained on", "scored on", "epoch kept", "its cost", "cost by epoch")
+        best = f"{model._shown_cost(min(each.curve)):.4g}" if each.scored else ""
+        kept = f"{each.best_epoch} of {len(each.curve)}"
+        scored = f"{each.scored:,}" if each.scored else ""
+        curve = curve_text(each.curve)
+        rows.append([KINDS[each.kind], f"{each.trained:,}", scored, kept, best, curve])
+    name = "log loss" if hasattr(model, "classes_") else "RMSE"
+    header = ("network", "trained on", "scored on", "epoch kept", f"its {name}", "cost by epoch")
     return Table(header, rows, align="lrrrrl").text()
 
 
@@ -71,19 +70,21 @@ def _bag(model: Any) -> str:
     found = model.held_out_
     if "spread" not in found:
         return "no rows were held out: there were too few of each class"
-    classes = "log_loss" in found
+    classes = hasattr(model, "classes_")
     name = "log loss" if classes else "RMSE"
     one = found["log_loss" if classes else "rmse"]
     gone = one - found["spread"] if classes else np.sqrt(max(one**2 - found["spread"] ** 2, 0))
     always = "the shares of the classes" if classes else "the mean"
+    accuracy = f", accuracy {found['accuracy']:.1%}" if classes else ""
     lines = [
         f"held-out rows, each by one network that was not trained on it ({found['rows']:,}): "
-        f"{name} {one:.4g}"
-        + (f", accuracy {found['accuracy']:.1%}" if classes else "")
-        + f"; always answering {always}: {found['constant']:.4g}",
-        f"the mean of {plural(len(model._members), 'network')}: {name} about {max(gone, 0):.4g} "
-        "by how far they lie apart (Krogh and Vedelsby 1995)",
+        f"{name} {one:.4g}{accuracy}; always answering {always}: {found['constant']:.4g}"
     ]
+    if len(model._members) > 1:
+        lines.append(
+            f"the mean of {plural(len(model._members), 'network')}: {name} about "
+            f"{max(gone, 0):.4g} by how far they lie apart (Krogh and Vedelsby, NIPS 1994)"
+        )
     if classes:
         lines.append(f"temperature {model.temperature_:.3g}")
     return "\n".join(lines)

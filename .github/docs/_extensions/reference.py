@@ -27,13 +27,14 @@ SUBJECTS = {
     "layers": "layers",
     "optimizers": "optimizers",
     "estimators": "estimators",
+    "tabular": "estimators",
     "interop": "interop",
 }
 TITLES = {
     "network": ("Network and history", "Describe a network, train it, use it, keep it."),
     "layers": ("Layers", "What a network is made of."),
     "optimizers": ("Optimisers", "How gradients become steps."),
-    "estimators": ("Estimators", "Networks in scikit-learn's place."),
+    "estimators": ("Estimators", "Networks in scikit-learn's place, and for tables."),
     "interop": ("Other libraries", "Models of scikit-learn, PyTorch and Keras taken over."),
     "functions": ("Functions", "Load, tune, check, warm up; backend and threads."),
     "results": ("Results", "What functions return, with more to it than numbers."),

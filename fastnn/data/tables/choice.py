@@ -47,9 +47,7 @@ def choose_column(
     return _text(series, what, scale, max_values, drop_identifiers)
 
 
-def _number(
-    series: Any, what: str, scale: str | None, drop_identifiers: bool
-) -> Column | str:
+def _number(series: Any, what: str, scale: str | None, drop_identifiers: bool) -> Column | str:
     """Return the encoding of a column of numbers."""
     x = as_numbers(series, what)
     if drop_identifiers and _identifies_rows(str(series.name), x):

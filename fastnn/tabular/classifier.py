@@ -1,0 +1,203 @@
+"""The tabular classifier: classes from any table, without settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import entr
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_y
+
+from fastnn.errors import DataError, SettingError
+from fastnn.layers import Dense, Layer
+from fastnn.network.description import state_of
+from fastnn.network.prediction import logits
+
+from .base import SPREAD_ROWS, Tabular, present, scored
+from .calibration import find_temperature
+from .members import Candidate, outputs_of
+from .plain import finite
+
+__all__ = ["TabularClassifier"]
+
+Array = NDArray[Any]
+#: Of the dtypes whose classes a file can hold.
+CLASS_KINDS = "OUbiuf"
+
+
+class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
+    """Classes from a table of numbers, texts, categories, bools and dates, without settings.
+
+    Columns are encoded as `data.TableEncoder` says. A bag of networks is trained, each on its own
+    part of the rows, and keeps the epoch of the least log loss on the others; `rule_` says how many
+    of what kind, and `print(model.report_)` what became of columns and networks.
+
+    Parameters
+    ----------
+    bag : int or "auto"
+        Networks in the bag; auto: eight below 1,000 rows, and one like that of `MLPClassifier`
+        beside them, else four.
+    categorical : list of columns, or "auto"
+        Columns whose numbers name categories, by name, or by place in an array. Texts, categories
+        and bools always are.
+    max_time : float, optional
+        Seconds after which networks end their epoch and are used as they are. At least as many
+        networks as threads take one epoch.
+    random_state : int, RandomState or None
+        Of the parts of the rows, first weights, orders and dropout.
+    verbose : int
+        Whether a line of progress is shown.
+
+    Attributes
+    ----------
+    classes_ : array (K,)
+        The classes, sorted.
+    encoder_ : data.TableEncoder
+        What became of the columns.
+    rule_ : Rule
+        How the bag was trained.
+    networks_ : list of Network
+    report_ : str
+    temperature_ : float
+        What logits are divided by, so that probabilities are right on held-out rows.
+    held_out_ : dict
+        `rows` that networks were scored on, each by one that was not trained on it; their
+        `log_loss` and `accuracy`; `spread`, the mean Kullback-Leibler divergence of one network's
+        probabilities from their mean, and `constant`, the log loss of the shares of the classes.
+    n_features_in_, feature_names_in_
+        As scikit-learn has them.
+
+    See Also
+    --------
+    sklearn.inspection.permutation_importance : what each column is worth to the model.
+
+    Examples
+    --------
+    >>> model = fastnn.TabularClassifier().fit(frame.drop(columns="y"), frame["y"])
+    >>> model.predict_proba(new)
+    """
+
+    def _check_targets(self, y: Any) -> Array:
+        """Return y as an array (m,); refuse what no class can be."""
+        y = _check_y(present(y), estimator=self)
+        try:
+            check_classification_targets(y)
+        except TypeError as error:
+            raise DataError(
+                f"y mixes text with other values ({error}); convert it, as by y.astype(str)"
+            ) from error
+        return np.asarray(y)
+
+    def _learn_targets(self, y: Array, w: Array | None) -> Array:
+        """Learn the classes of y (m,), and return their numbers."""
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise DataError(
+                f"y holds 1 class, {self.classes_.tolist()[0]!r:.60}; give at least two"
+            )
+        return np.asarray(codes, np.int64)
+
+    def _output_layers(self) -> list[Layer]:
+        """Return one sigmoid for two classes, else a softmax."""
+        K = len(self.classes_)
+        return [Dense(1, "sigmoid") if K == 2 else Dense(K, "softmax")]
+
+    def _labels(self, y: Array) -> NDArray[np.int64]:
+        """Return the classes of encoded targets (m,)."""
+        return y
+
+    def _calibrate(self, bag: Sequence[Candidate], X: Array, y: Array, w: Array | None) -> None:
+        """Find the temperature and divide the logits of each network by it."""
+        w = np.ones(len(y)) if w is None else w
+        held = scored(bag)
+        rows = np.concatenate([np.zeros(0, np.int64), *(part for _, part in held)])
+        Z = [self._logits(each, X[part]) for each, part in held]
+        stacked = np.concatenate([np.zeros((0, len(self.classes_))), *Z])
+        self.temperature_ = find_temperature(stacked, y[rows], w[rows])
+        for network in (each.network for each in bag):
+            last = max(int(name[1:]) for name in network.parameters if name.startswith("W"))
+            for name in (f"W{last}", f"b{last}"):
+                network.parameters[name] /= self.temperature_
+        self.held_out_: dict[str, float] = {"rows": len(rows)}
+        if held:
+            self.held_out_ |= self._score(bag, X, y, w)
+
+    def _logits(self, member: Any, X: Array) -> Array:
+        """Return a logit for each class (m, K) of one network."""
+        rows = self._codes.transform(X) if member.coded else X
+        Z = logits(state_of(member.network), rows).astype(np.float64)
+        return np.hstack([np.zeros_like(Z), Z]) if Z.shape[1] == 1 else Z
+
+    def _score(self, bag: Sequence[Candidate], X: Array, y: Array, w: Array) -> dict[str, float]:
+        """Return how good each network is on the rows that it was scored on, how they differ."""
+        shares = np.bincount(y, w, len(self.classes_)) / w.sum()
+        parts = [outputs_of(each, X[part], self._codes) for each, part in scored(bag)]
+        P = np.concatenate(parts)
+        rows = np.concatenate([part for _, part in scored(bag)])
+        right = np.maximum(P[np.arange(len(rows)), y[rows]], np.finfo(np.float32).tiny)
+        some = X[rows[:: -(-len(rows) // SPREAD_ROWS)]]
+        every = np.stack([outputs_of(each, some, self._codes) for each in bag])
+        mean = every.mean(axis=0)
+        return {
+            "log_loss": float(np.average(-np.log(right), weights=w[rows])),
+            "accuracy": float(np.average(P.argmax(axis=1) == y[rows], weights=w[rows])),
+            "spread": float((entr(mean) - entr(every).mean(axis=0)).sum(axis=1).mean()),
+            "constant": float(entr(shares).sum()),
+        }
+
+    def _targets_config(self) -> dict[str, Any]:
+        """Return classes and temperature as plain data."""
+        classes = self.classes_
+        if classes.dtype.kind not in CLASS_KINDS:
+            raise SettingError(
+                f"classes of {classes.dtype} cannot be saved; fit to text or numbers"
+            )
+        dtype = classes.dtype.kind if classes.dtype.kind in "OU" else classes.dtype.str
+        return {
+            "kind": "classifier",
+            "classes": classes.tolist(),
+            "dtype": dtype,
+            "temperature": self.temperature_,
+        }
+
+    def _restore_targets(self, data: Mapping[str, Any]) -> None:
+        """Take classes and temperature."""
+        dtype, classes = np.dtype(data["dtype"]), data["classes"]
+        if dtype.kind not in CLASS_KINDS or not all(
+            isinstance(each, str | bool | int | float) for each in classes
+        ):
+            raise DataError("its classes are no texts or numbers")
+        self.classes_ = np.array(classes, dtype)
+        self.temperature_ = finite(data["temperature"])
+        if len(self.classes_) < 2:
+            raise DataError("its classes are none")
+
+    def _shown_cost(self, cost: float) -> float:
+        """Return a network's cost as users know it: the log loss."""
+        return cost
+
+    def predict(self, X: Any) -> Array:
+        """Return the likeliest class (m,) of each row of X.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing, or holds what is no number or date where such were learnt.
+        """
+        places = self._mean(X).argmax(axis=1)
+        found: Array = self.classes_[places]
+        return found
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability (m, K) of each class; errors are those of `predict`."""
+        P = self._mean(X)
+        total: NDArray[np.float64] = P.sum(axis=1, keepdims=True)
+        return P / total
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the logarithms of `predict_proba`, at least that of float32's least number."""
+        return np.log(np.maximum(self.predict_proba(X), np.finfo(np.float32).tiny))
