@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -17,6 +18,10 @@ from .onnx_graph import ACTIVATIONS, OPSET, Graph
 from .stages import check_exportable
 
 IR_VERSION = 8  # the file format of the release that brought OPSET
+#: Operators for text, of the same release.
+ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
+#: An input or output: name, dtype, and columns, None for a vector.
+End = tuple[str, Any, int | None]
 
 
 def write_onnx(
@@ -40,14 +45,35 @@ def write_onnx(
     if function != "identity":
         Z = graph.probabilities(Z, function)
     graph.add("Identity", Z, output=name)
+    inputs, outputs = [("X", given, state.inputs)], [(name, state.dtype, width)]
+    write_graph(graph, inputs, outputs, path)
+
+
+def write_graph(
+    graph: Graph, inputs: Sequence[End], outputs: Sequence[End], path: str | os.PathLike[str]
+) -> None:
+    """Write a graph as a model file; one that is there is replaced, in one piece."""
+    onnx = graph.onnx
     number = onnx.helper.np_dtype_to_tensor_dtype
-    ends = [
-        onnx.helper.make_tensor_value_info(which, number(dtype), ["m", n])
-        for which, dtype, n in (("X", given, state.inputs), (name, state.dtype, width))
-    ]
+
+    def described(ends: Sequence[End]) -> list[Any]:
+        return [
+            onnx.helper.make_tensor_value_info(
+                name, number(np.dtype(dtype)), ["m"] if width is None else ["m", width]
+            )
+            for name, dtype, width in ends
+        ]
+
+    used = {node.domain for node in graph.nodes}
     model = onnx.helper.make_model(
-        onnx.helper.make_graph(graph.nodes, "fastnn", ends[:1], ends[1:], graph.constants),
-        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        onnx.helper.make_graph(
+            graph.nodes, "fastnn", described(inputs), described(outputs), graph.constants
+        ),
+        opset_imports=[
+            onnx.helper.make_opsetid(domain, version)
+            for domain, version in (("", OPSET), (ML_DOMAIN, ML_OPSET))
+            if domain in used
+        ],
         ir_version=IR_VERSION,
         producer_name="fastnn",
     )

@@ -29,6 +29,8 @@ OPSET = 17  # from 2022; runtimes read older opsets
 class Graph:
     """A graph in one arithmetic dtype: each call of `add` returns the name of its node's output."""
 
+    prefix = ""  # of all names but those of inputs and outputs
+
     def __init__(self, onnx: Any, dtype: np.dtype[Any]) -> None:
         self.onnx, self.dtype = onnx, dtype
         self.nodes: list[Any] = []
@@ -36,14 +38,14 @@ class Graph:
 
     def constant(self, values: Any, dtype: np.dtype[Any] | None = None) -> str:
         """Return the name of a new constant, in the network's dtype or in another."""
-        name = f"c{len(self.constants)}"
+        name = f"{self.prefix}c{len(self.constants)}"
         array = np.ascontiguousarray(values, dtype or self.dtype)
         self.constants.append(self.onnx.numpy_helper.from_array(array, name))
         return name
 
     def add(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Append a node and return the name of its output."""
-        name = output or f"t{len(self.nodes)}"
+        name = output or f"{self.prefix}t{len(self.nodes)}"
         self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 

@@ -179,6 +179,33 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
 
         save(self, path)
 
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole model as one ONNX graph, encoding and mean of the networks included.
+
+        Each column that is used is an input (m, 1) of its name: numbers in float64, NaN where they
+        are missing; text, categories and bools as text, "True" and "False", "" where they are
+        missing; dates as int64 microseconds since 1970-01-01 UTC, the least int64 where they are
+        missing. Of a model that was fitted to an array of numbers ``X`` (m, n) is the one input.
+        Outputs are ``values`` (m, 1), or ``label`` (m,) and ``probabilities`` (m, K), in float64.
+
+        Parameters
+        ----------
+        path : str or path
+            ``.onnx`` is the usual ending. A file there is replaced, in one piece.
+
+        Raises
+        ------
+        MissingExtraError
+            Without the onnx package; the extra is ``fastnn[onnx]``.
+        SettingError
+            If a column has the name of an output.
+        OSError
+            If the file cannot be written.
+        """
+        from .onnx_file import write_onnx  # only this needs it
+
+        write_onnx(self, path)
+
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: text, categories and missing values are taken."""
         tags = super().__sklearn_tags__()

@@ -14,6 +14,8 @@ from fastnn.errors import DataError
 __all__ = ["PiecewiseLinearCodes"]
 
 Array = NDArray[Any]
+#: Of a bin, as a share of the feature's range; within narrower ones rounding would tell rows apart.
+LEAST_WIDTH = 1e-3
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,16 @@ class PiecewiseLinearCodes:
     def learn(cls, X: Array, bins: int) -> PiecewiseLinearCodes:
         """Return the codes of X (m, n): bins of equally many rows.
 
-        Equal edges become one, and a feature that has fewer than two bins then has no code: one of
-        0 and 1 is such a code already.
+        Edges that lie closer together than `LEAST_WIDTH` become one, and a feature that has fewer
+        than two bins then has no code: one of 0 and 1 is such a code already.
         """
         places, edges = [], []
         quantiles = np.linspace(0, 1, bins + 1)
         for j in range(X.shape[1] if bins else 0):
-            found = np.unique(np.quantile(X[:, j], quantiles).astype(X.dtype))
+            found = _apart(np.quantile(X[:, j], quantiles).astype(X.dtype).tolist())
             if len(found) > 2:
                 places.append(j)
-                edges.append(tuple(found.tolist()))
+                edges.append(found)
         return cls(tuple(places), tuple(edges))
 
     @property
@@ -56,16 +58,26 @@ class PiecewiseLinearCodes:
         """Numbers in the code of a row."""
         return sum(len(each) - 1 for each in self.edges)
 
+    @property
+    def columns(self) -> NDArray[np.int64]:
+        """The column of the matrix (width,) that each number of the code belongs to."""
+        counts = [len(each) - 1 for each in self.edges]
+        return np.repeat(np.array(self.features, np.int64), counts)
+
+    def bins(self, dtype: Any) -> tuple[Array, Array]:
+        """Return the lower and the upper edge (width,) of each number's bin."""
+        pairs = [pair for each in self.edges for pair in pairwise(each)]
+        low, high = np.array(pairs, dtype).reshape(-1, 2).T
+        return low, high
+
     def transform(self, X: Array) -> Array:
         """Return X (m, n) and its codes, (m, n + width), in the dtype of X."""
         m, n = X.shape
         out = np.empty((m, n + self.width), X.dtype)
         out[:, :n] = X
         code = out[:, n:]
-        counts = [len(each) - 1 for each in self.edges]
-        bins = [pair for each in self.edges for pair in pairwise(each)]
-        low, high = np.array(bins, X.dtype).reshape(-1, 2).T
-        np.subtract(X[:, np.repeat(np.array(self.features, np.int64), counts)], low, out=code)
+        low, high = self.bins(X.dtype)
+        np.subtract(X[:, self.columns], low, out=code)
         np.divide(code, high - low, out=code)
         np.clip(code, 0, 1, out=code)
         return out
@@ -97,6 +109,16 @@ class PiecewiseLinearCodes:
         if not fits:
             raise DataError(f"the description of codes is none: {data!r:.200}")
         return cls(tuple(features), tuple(tuple(map(float, each)) for each in edges))
+
+
+def _apart(edges: list[float]) -> tuple[float, ...]:
+    """Return rising edges without those that lie too close to the one before them."""
+    least = LEAST_WIDTH * (edges[-1] - edges[0])
+    kept = edges[:1]
+    for edge in edges[1:]:
+        if edge - kept[-1] > least:
+            kept.append(edge)
+    return tuple(kept)
 
 
 def _rising(edges: Any) -> bool:

@@ -55,7 +55,8 @@ def _config(model: Any) -> dict[str, Any]:
         "members": members,
         "held_out": model.held_out_,
     }
-    return common | model._targets_config()
+    targets: dict[str, Any] = model._targets_config()
+    return common | targets
 
 
 def _parameters(model: Any) -> dict[str, Any]:

@@ -74,6 +74,10 @@ class TestCodes:
         far = codes.transform(np.full((1, 3), 100, np.float32))
         assert (far[0, 3:] == 1).all()
 
+    def test_tell_no_numbers_apart_that_differ_by_rounding(self):
+        X = np.array([0, 1e-7, 1, 1 + 1e-6, 1] * 5, np.float32)[:, None]
+        assert PiecewiseLinearCodes.learn(X, 8).width == 0
+
     def test_of_no_bins_are_none(self):
         X = np.ones((5, 2), np.float32)
         for codes in (PiecewiseLinearCodes.learn(X, 0), PiecewiseLinearCodes.learn(X, 8)):
