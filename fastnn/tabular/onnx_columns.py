@@ -45,10 +45,12 @@ class ColumnGraph(Graph):
             order += [places[each.name][0] for each in numbers]
             order += [places[each.name][1] for each in numbers if each.missing]
         for column in encoder.columns:
-            if isinstance(column, NumberColumn):
+            if isinstance(column, CategoryColumn):
+                pieces.append(self.category(column, inputs[column.name]))
+            elif isinstance(column, DateColumn):
+                pieces.append(self.date(column, inputs[column.name]))
+            else:
                 continue
-            make = self.category if isinstance(column, CategoryColumn) else self.date
-            pieces.append(make(column, inputs[column.name]))  # type: ignore[operator]
             order += places[column.name]
         whole = self.add("Concat", *pieces, axis=1) if len(pieces) > 1 else pieces[0]
         if order != sorted(order):
