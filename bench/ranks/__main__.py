@@ -7,6 +7,10 @@ many shards as ranks, and with 8. A time is that of the slowest rank. Efficiency
 sharded, by the median of all calls and of the fastest tenth; what the ranks' cores take from one
 another, as memory and frequency, is single over apart. The time within reductions, which is also
 that of waiting for a slower rank, stands beside it. All ranks must have the same parameters.
+
+`--torch PYTHON` names a Python that has PyTorch: each rank starts one of it on its own cores, which
+takes turns with the others, apart and by DistributedDataParallel over gloo. Both libraries begin
+with the same parameters and see the same examples; costs of their first steps must agree.
 """
 
 from __future__ import annotations
@@ -16,114 +20,53 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from fastnn.kernels import sharding
-from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
 
-from fastnn import Adam, Network, kernels, set_num_threads
+from fastnn import set_num_threads
 from fastnn.ranks.group import Ranks
 
-Array = np.ndarray[Any, Any]
+from .by_fastnn import WORKS, Array, Contender, Work
+from .by_torch import Torch, TorchWay
 
 
-class Work(NamedTuple):
-    """A network, and the examples of a rank in a step."""
-
-    sizes: list[int]
-    batch: int
-    steps: int  # of a timed call
-
-
-WORKS = {
-    "table": Work([54, 128, 64, 7], 256, 40),
-    "mnist": Work([784, 512, 256, 10], 128, 8),
-}
-
-
-class Contender:
-    """One network and its arrays; batches of all ranks, or of this rank alone."""
-
-    def __init__(self, work: Work, ranks: Ranks, shards: int) -> None:
-        r = np.random.default_rng(0)
-        self.steps, batch = work.steps, work.batch * (ranks.size if shards else 1)
-        m = batch * 8
-        self.net = Network.mlp(work.sizes, output="softmax", rescale=1 / 255)
-        self.program, self.kernels = self.net.program, kernels.get("jitted")
-        X = r.integers(0, 256, (m, work.sizes[0]), dtype=np.uint8)
-        Y = np.eye(work.sizes[-1], dtype=np.float32)[r.integers(0, work.sizes[-1], m)]
-        self.train = Batch.of((X, Y, np.ones(m, np.float32)), np.arange(m))
-        self.slots = np.zeros((2, self.program.theta.size), np.float32)
-        self.settings = self.program.settings(batch_size=batch, threads=1, **Adam().settings)
-        rows = -(-batch // shards) if shards else batch
-        self.work = self.kernels.workspace(self.program.ops, rows, np.float32, 1, X)
-        self.counters = np.zeros(2, np.int64)
-        self.shards: Any = None
-        self.reduction: Any = None
-        if shards:
-            own = sharding.bounds(shards, ranks.size, ranks.rank)
-            made = sharding.make_shards(shards, *own, self.program.theta)
-            self.reduction = ranks.reduce(made, lambda: False)
-            self.shards = made._replace(reduce=self.reduction and self.timed)
-        self.reducing = 0.0  # seconds within reductions
-
-    def timed(self) -> int:
-        """Reduce, and add the seconds up."""
-        began = time.perf_counter()
-        wish: int = self.reduction()
-        self.reducing += time.perf_counter() - began
-        return wish
-
-    def __call__(self) -> None:
-        """Take the steps of a call."""
-        program, n = self.program, self.steps
-        arrays = FitArrays(program.theta, program.grad, self.slots, program.state)
-        log = FitLog(np.zeros((n, 4)), np.zeros((0, 2)), self.counters)
-        rates = np.full(n, 1e-3)
-        if self.shards is None:
-            X, Y, w, _, _ = self.train
-            nothing = Examples(X[:0], Y[:0], w[:0])
-            self.kernels.run(
-                program.ops, arrays, self.work, self.train, nothing, self.settings, rates, log, 0, n
-            )
-        else:
-            self.kernels.run_sharded(
-                program.ops, arrays, self.work, self.train, self.settings, rates, log, 0, n,
-                self.shards,
-            )  # fmt: skip
-
-
-def measure(comm: Any, work: Work, rounds: int) -> dict[str, list[tuple[float, float]]]:
+def measure(
+    comm: Any, work: Work, rounds: int, python: str | None, folder: str
+) -> dict[str, list[tuple[float, float]]]:
     """Return for each way the seconds of a step, and those of its reduction, of every round."""
     groups = [Ranks(comm), Ranks(comm)]
-    apart = Contender(work, groups[0], 0)
-    ways = {
-        "single": apart, "apart": apart,
-        f"{comm.size} shards": Contender(work, groups[0], comm.size),
+    apart, shared = Contender(work, groups[0], 0), Contender(work, groups[0], comm.size)
+    ways: dict[str, Any] = {
+        "single": apart, "apart": apart, f"{comm.size} shards": shared,
         "8 shards": Contender(work, groups[1], 8),
     }  # fmt: skip
+    torch = Torch(comm, python, folder, work, apart, shared) if python else None
     for turn in range(comm.size):  # one after the other: what one compiles, the next one finds
-        for way in list(ways.values())[:2] if turn == comm.rank else ():
-            way()
+        if turn == comm.rank:
+            apart()
         comm.Barrier()
+    if torch is not None:
+        ways |= {"torch apart": TorchWay(torch, "apart"), "torch DDP": TorchWay(torch, "shared")}
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for number in range(rounds + 2):
         for name, way in ways.items():
-            way.reducing = 0.0
+            way.reducing, seconds = 0.0, 0.0
             comm.Barrier()
-            began = time.perf_counter()
             if name != "single" or comm.rank == 0:
-                way()
-            seconds = (time.perf_counter() - began) / work.steps
-            while name == "single" and not _all_here(comm):
-                time.sleep(1e-3)  # not polling: the core is to be idle
+                seconds = way() / work.steps
+            while not _all_here(comm):
+                time.sleep(1e-3)  # not polling: a core that is done is to be idle
             if number > 1:
                 each = comm.allgather((seconds, way.reducing / work.steps))
                 found[name].append(max(each))
     check_alike(comm, ways)
+    if torch is not None:
+        check_costs(comm, ways)
+        torch.close()
     return found
 
 
@@ -146,22 +89,37 @@ def check_alike(comm: Any, ways: dict[str, Contender]) -> None:
                 raise AssertionError(f"{name}: ranks have other parameters")
 
 
-def report(comm: Any, name: str, rounds: int) -> None:
+def check_costs(comm: Any, ways: dict[str, Any]) -> None:
+    """Raise an error unless both libraries have the same costs, and DDP's ranks one network."""
+    digests = set(comm.allgather(ways["torch DDP"].digest))
+    costs = np.mean(comm.allgather(ways["torch DDP"].costs), axis=0)
+    np.testing.assert_allclose(costs, ways[f"{comm.size} shards"].costs, rtol=1e-3)
+    np.testing.assert_allclose(ways["torch apart"].costs, ways["apart"].costs, rtol=1e-3)
+    if len(digests) > 1:
+        raise AssertionError("ranks of DDP have other parameters")
+
+
+def report(comm: Any, name: str, rounds: int, python: str | None) -> None:
     """Measure a work, and print its row."""
     from mpi4py import MPI
 
-    found = {way: np.array(times) for way, times in measure(comm, WORKS[name], rounds).items()}
+    with tempfile.TemporaryDirectory() as folder:
+        measured = measure(comm, WORKS[name], rounds, python, comm.bcast(folder))
+        comm.Barrier()
+    found = {way: np.array(times) for way, times in measured.items()}
     if comm.rank:
         return
     library = MPI.Get_library_version().split(",")[0].split("\n")[0]
     print(f"{name}, {comm.size} ranks, {library}; µs of a step: median (fastest tenth)")
-    apart = _typical(found["apart"][:, 0])
     for way, times in found.items():
         median, fast = _typical(times[:, 0])
-        line = f"  {way:<10} {median * 1e6:8.0f} ({fast * 1e6:.0f})"
-        if way not in ("single", "apart"):
-            reducing = _typical(times[:, 1])
+        alone = "torch apart" if way.startswith("torch") else "apart"
+        line = f"  {way:<11} {median * 1e6:8.0f} ({fast * 1e6:.0f})"
+        if way not in ("single", alone):
+            apart = _typical(found[alone][:, 0])
             line += f"  efficient {apart[0] / median:.2f} ({apart[1] / fast:.2f})"
+        if times[:, 1].any():
+            reducing = _typical(times[:, 1])
             line += f"  reducing {reducing[0] * 1e6:.0f} ({reducing[1] * 1e6:.0f})"
         print(line, flush=True)
 
@@ -179,6 +137,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--mpiexec", help="launcher, with options (default: beside this Python)")
+    parser.add_argument("--torch", metavar="PYTHON", help="a Python that has PyTorch, to compare")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.worker:
@@ -186,7 +145,7 @@ def main(argv: list[str] | None = None) -> None:
 
         set_num_threads(1)
         for name in arguments.rows.split(","):
-            report(MPI.COMM_WORLD, name, arguments.rounds)
+            report(MPI.COMM_WORLD, name, arguments.rounds, arguments.torch)
         return
     beside = Path(sys.prefix, "bin", "mpiexec")
     launcher = (
@@ -194,6 +153,7 @@ def main(argv: list[str] | None = None) -> None:
     ).split()
     worker = [sys.executable, "-m", "bench.ranks", "--worker", "--rows", arguments.rows]
     rounds = ["--rounds", str(arguments.rounds)]
+    rounds += ["--torch", arguments.torch] if arguments.torch else []
     subprocess.run([*launcher, "-n", str(arguments.ranks), *worker, *rounds], check=True)
 
 
