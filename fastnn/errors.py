@@ -10,6 +10,7 @@ __all__ = [
     "DataFileError",
     "DivergenceError",
     "FastnnError",
+    "FitWarning",
     "MissingExtraError",
     "ModelFileError",
     "NotBuiltError",
@@ -78,6 +79,10 @@ class RankError(FastnnError):
     """
 
     undone = False
+
+
+class FitWarning(UserWarning):
+    """A fit ended no better than one answer for all examples."""
 
 
 class MissingExtraError(FastnnError, ImportError):

@@ -73,7 +73,8 @@ class History(Mapping[str, Array]):
         not 0, its `cost_tolerance`; False where iterations or evaluations ran out, or a line
         search found no lower cost. None where nothing tells.
     message : str or None
-        Of a fit by L-BFGS: why it ended, with the largest number of the gradient there.
+        Of a fit by L-BFGS: why it ended, with the largest number of the gradient there. Of one
+        with ``batch_size="auto"``: that its steps were few.
     """
 
     def __init__(self) -> None:
@@ -211,7 +212,8 @@ class History(Mapping[str, Array]):
             return "History: no epoch finished"
         ends = {name: self[name][-1] for name in self if name not in SETTINGS}
         last = ", ".join(f"{name} {end:.4g}" for name, end in ends.items() if not np.isnan(end))
-        return f"History: {self.epochs} epoch{'s' if self.epochs > 1 else ''}; last: {last}"
+        note = f"; {self.message}" if self.message and self.converged is None else ""
+        return f"History: {self.epochs} epoch{'s' if self.epochs > 1 else ''}; last: {last}{note}"
 
     def _repr_html_(self) -> str:
         from ._display.curves import curves_svg  # only notebooks need them

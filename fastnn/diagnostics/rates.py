@@ -15,7 +15,7 @@ import numpy as np
 
 from fastnn._validation import arguments
 from fastnn.network import Network
-from fastnn.training.fit_config import find_optimizer
+from fastnn.training.fit_config import auto_batch_size, find_optimizer, parse_batch_size
 
 from ..errors import DataError, DivergenceError, SettingError
 from ..optimizers import LBFGS, Adam, Optimizer
@@ -37,7 +37,7 @@ def range_test(
     rates: Sequence[float] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     steps: int = 10,
-    batch_size: int | None = 128,
+    batch_size: int | str | None = "auto",
     optimizer: Optimizer | Callable[[float], Any] | None = None,
     epochs: int = 10,
     **fit: Any,
@@ -68,7 +68,7 @@ def range_test(
         At least one.
     steps : int
         Mini-batches at each rate of the curve.
-    batch_size : int or None
+    batch_size : int, "auto" or None
         Examples of each, as in `Network.fit`; None takes all.
     optimizer : Optimizer or callable, optional
         By default `Adam`, as in `Network.fit`. Settings, whose learning rate is replaced, or what
@@ -105,7 +105,7 @@ def range_test(
     arguments.check_same_length(X, y)
     weights = weights_of_rows(fit, len(X))
     tried = _check_rates(RATES if rates is None else rates)
-    size = 2**62 if batch_size is None else arguments.count(batch_size, "batch_size", least=1)
+    size = parse_batch_size(batch_size) or auto_batch_size(len(X))
     batch, steps = min(size, len(X)), arguments.count(steps, "steps", least=1)
     epochs = arguments.count(epochs, "epochs")
     own = sorted(set(fit) & {"shuffle", "callbacks", "schedule"})

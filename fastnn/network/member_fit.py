@@ -82,7 +82,12 @@ class MemberFit:
         """Return a fit that breaks no rule; the network is as it was."""
         state = network._state
         names = check_metric_names(metrics, output_activation(state.layers), state.outputs)
+        if given.fold is None:
+            share = config.held_out(given.validation_data, given.validation_split)
+            given = given._replace(validation_split=share)
         part = data.part(state, given)
+        config = config.sized(part.shape[0])
+        callbacks = (*callbacks, *config.stops(part.shape[0]))
         network._check_fit(config, callbacks, names, part)
         if isinstance(config.optimizer, LBFGS):
             from fastnn.training.lbfgs import check_supported  # only this optimiser needs it

@@ -33,8 +33,9 @@ from fastnn.training.prepare_data import (
 )
 from fastnn.training.progress import ProgressReporter
 from fastnn.training.state import NetworkState
+from fastnn.training.verdict import judge
 
-from .prediction import WINDOW
+from .prediction import WINDOW, cost_and_accuracy
 from .use import UsableNetwork
 
 if TYPE_CHECKING:
@@ -93,10 +94,10 @@ class Network(UsableNetwork):
         X: Any,
         y: Any,
         *,
-        epochs: int = 10,
-        batch_size: int | None = 128,
+        epochs: int | str = 10,
+        batch_size: int | str | None = "auto",
         optimizer: Optimizer | LBFGS | str | None = None,
-        schedule: Schedule | None = None,
+        schedule: Schedule | str | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
         clip_norm: float | None = None,
@@ -127,16 +128,22 @@ class Network(UsableNetwork):
         y : array (m,), (m, 1) or (m, K)
             0/1 for sigmoid, 0…K−1 or one-hot rows for softmax, or probabilities in their places;
             else numbers.
-        epochs : int
-            Additional epochs; `fit` never re-initialises (`reset` does).
-        batch_size : int or None
+        epochs : int or "auto"
+            Additional epochs; `fit` never re-initialises (`reset` does). "auto" ends when the
+            validation cost has not got better for 10 epochs and 500 steps, after 1000 epochs at
+            most, and keeps the weights of the best one; a tenth of the examples is held out for it
+            where nothing else is given to score.
+        batch_size : int, "auto" or None
             Examples of a step; None takes all at once. The last batch of an epoch may be short.
+            "auto" is 32; from 6400 examples on 64, from 12,800 on 128, from 256,000 on 256 and
+            from 512,000 on 512.
         optimizer : Optimizer or str, optional
             `Adam()` by default; a name like ``"adam"`` or ``"sgd"`` is that one with its defaults.
             Its memory lives in the network: the same settings go on where the
             last fit stopped, other settings start afresh, as `LBFGS` does in every fit.
-        schedule : schedules.Schedule, optional
-            Multiplies the optimiser's learning rate, by the epoch or by the step.
+        schedule : schedules.Schedule or "cosine", optional
+            Multiplies the optimiser's learning rate, by the epoch or by the step. "cosine" is
+            ``Cosine(epochs, per="step")``, begun anew in each fit.
         l2, l1 : float
             λ of cost + λ/(2m) Σ‖W‖² and of cost + λ/m Σ|W|, m the (weighted) examples of the
             batch; biases are spared.
@@ -205,8 +212,11 @@ class Network(UsableNetwork):
         reporter = ProgressReporter(config.epochs, progress)
         callbacks = arguments.callables(callbacks, "callbacks")
         weights = sample_weight, class_weight
-        given = X, y, weights, validation_data, validation_split, self._state
+        share = config.held_out(validation_data, validation_split)
+        given = X, y, weights, validation_data, share, self._state
         with self._data_of_fit(given, config, window) as data:
+            config = config.sized(data.shape[0])
+            callbacks = (*callbacks, *config.stops(data.shape[0]))
             self._check_fit(config, callbacks, names, data)
             make = trainer_maker(self._state, config, data, comm, shards)
             return self._train(config, callbacks, names, data, reporter, make)
@@ -254,7 +264,15 @@ class Network(UsableNetwork):
                 callbacks, state.metrics = (recorder, *callbacks), names
             kernels = backend_for(state.program, loss=True)
             trainer = make(state, kernels, config, data.train, data.validation)
-            return trainer.fit(CallbackList(callbacks, self), reporter)
+            history = trainer.fit(CallbackList(callbacks, self), reporter)
+        if reporter.mode is not False:
+            steps = int(state.training.counters[0])
+            judge(history, config, data, state.loss, steps, lambda: self._cost(data.train))
+        return history
+
+    def _cost(self, examples: Any) -> float:
+        """Return the cost of examples, as they were made ready for a fit."""
+        return cost_and_accuracy(self._state, examples)[0]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write description, parameters and input scaling to a file that `fastnn.load` reads.

@@ -178,7 +178,8 @@ def _streamed(
         check_parts(StreamedExamples(rows, targets).has_weight() and held.has_weight())
         validation = held if held.row_bytes() * held.shape[0] > limit else held.load()
     train = StreamedExamples(rows, targets)
-    batch, fitting = min(config.batch_size, train.shape[0]), limit // train.row_bytes()
+    size = config.sized(train.shape[0]).batch_size
+    batch, fitting = min(size, train.shape[0]), limit // train.row_bytes()
     if fitting < batch:
         raise SettingError(
             f"a window of {format_bytes(limit)} holds {fitting} rows with their targets, fewer "

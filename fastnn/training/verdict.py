@@ -1,0 +1,86 @@
+"""Verdict: what to say of a fit that ended no better than one answer for all examples."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastnn._runtime.text import plural
+from fastnn.errors import FitWarning
+from fastnn.history import History
+from fastnn.losses import Loss
+from fastnn.optimizers import LBFGS
+
+from .fit_config import FitConfig
+
+__all__ = ["constant_cost", "judge"]
+
+Array = np.ndarray[Any, Any]
+FEW_STEPS = 500  # less of them rarely train a network from its first weights
+
+
+def constant_cost(parts: Iterable[tuple[Array, Array]], loss: Loss) -> float | None:
+    """Return the cost of answering the mean of the targets, for classes their shares, always.
+
+    None for losses whose cost is not known here.
+
+    Parameters
+    ----------
+    parts : iterable
+        Pairs of targets Y (m, K) and weights w (m,), some rows at a time.
+    """
+    sums, near = [], 0.0  # of which the squares cancel least
+    for Y, w in parts:
+        Y, w = Y.astype(np.float64), w.astype(np.float64)
+        near = near if sums else Y[0]
+        sums.append((w.sum(), w @ (Y - near), w @ (Y - near) ** 2))
+    total, first, second = (np.sum(column, axis=0) for column in zip(*sums, strict=True))
+    if loss.name == "squared_error":
+        return float((second / total - (first / total) ** 2).sum() / 2)
+    mean = near + first / total
+    if loss.name == "categorical_cross_entropy":
+        return _entropy(mean)
+    if loss.name == "binary_cross_entropy":
+        return _entropy(mean) + _entropy(1 - mean)
+    return None
+
+
+def _entropy(p: Array) -> float:
+    """Return −Σ p ln p, in which 0 ln 0 is 0."""
+    return float(-(p * np.log(np.where(p > 0, p, 1))).sum())
+
+
+def judge(
+    history: History, config: FitConfig, data: Any, loss: Loss, taken: int, cost: Any
+) -> None:
+    """Say of a fit, in its history, that it was short, and warn where it learnt nothing.
+
+    Parameters
+    ----------
+    data : FitData or StreamedData
+    taken : int
+        Steps of the network in all its fits.
+    cost : callable
+        Returns the cost of the training examples as the network is now.
+    """
+    if not history.epochs or history.interrupted or isinstance(config.optimizer, LBFGS):
+        return
+    steps = plural(taken, "step")
+    if config.auto_sized and taken < FEW_STEPS:
+        history.message = f"{steps} are few; give more epochs, or epochs='auto'"
+    parts = data.train.parts() if hasattr(data.train, "parts") else [data.train[1:]]
+    constant = constant_cost(parts, loss)
+    if constant is None or history["cost"][-1] <= constant or (found := cost()) <= constant:
+        return
+    what = "the shares of the classes" if loss.labels else "the mean of y"
+    warnings.warn(
+        f"the fit has learnt nothing yet: its cost is {found:.4g}, and always answering {what} "
+        f"would cost {constant:.4g}. Likely causes: inputs or targets of very different sizes "
+        "(put Normalization() first; for values, scale_target=True), a learning rate that is too "
+        f"high or too low ({config.optimizer.learning_rate:g}), or too few epochs ({steps} so far)",
+        FitWarning,
+        stacklevel=6,
+    )
