@@ -21,6 +21,13 @@ def rows(m=300, K=1, seed=0):
     return X, y
 
 
+def noisy(m):
+    """Return rows of which every fourth has the other label, which a network learns by heart."""
+    X, y = rows(m)
+    y[::4] = 1 - y[::4]
+    return X, y
+
+
 def classifier(seed=0):
     return Network.mlp([4, 8, 1], output="sigmoid", seed=seed)
 
@@ -69,7 +76,7 @@ class TestBatchSize:
 
 class TestEpochs:
     def test_auto_is_early_stopping_on_a_tenth(self, backend):
-        X, y = rows(m=60)
+        X, y = noisy(60)
         settings = {"batch_size": 6, "optimizer": fastnn.Adam(0.03), "progress": False}
         found, expected = classifier(), classifier()
         history = found.fit(X, y, epochs="auto", **settings)
@@ -88,7 +95,7 @@ class TestEpochs:
         assert net.evaluate(X_new, y_new)["cost"] == pytest.approx(history["validation_cost"].min())
 
     def test_auto_of_many_networks(self):
-        X, y = rows(m=60)
+        X, y = noisy(60)
         settings = {"epochs": "auto", "batch_size": 6, "progress": False}
         nets, alone = [classifier(seed=s) for s in range(2)], [classifier(seed=s) for s in range(2)]
         fastnn.fit_many(nets, X, y, **settings)
@@ -146,7 +153,7 @@ class TestVerdict:
             expected
         )
         y = hot[:, :1]
-        q = np.average(y, weights=w)
+        q = np.average(y[:, 0], weights=w)
         expected = np.average(-y * np.log(q) - (1 - y) * np.log(1 - q), weights=w[:, None])
         assert constant_cost(parts(y), losses.BinaryCrossEntropy()) == pytest.approx(expected)
         assert constant_cost(parts(np.ones((200, 1))), losses.BinaryCrossEntropy()) == 0
@@ -160,7 +167,6 @@ class TestVerdict:
         ) as found:
             net.fit(X, 1000 + X[:, 0])
         assert found[0].filename == __file__
-        assert "30 steps" not in str(found[0].message)
         assert "100 steps so far" in str(found[0].message)
 
     def test_nothing_is_said_of_a_good_fit_or_without_progress(self):
@@ -176,7 +182,9 @@ class TestVerdict:
         net = classifier()
         history = net.fit(X, y, progress=False, epochs=2)
         assert history.message is None
-        history = net.fit(X, y, epochs=10)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)
+            history = net.fit(X, y, epochs=10)
         assert history.message == "120 steps are few; give more epochs, or epochs='auto'"
         assert repr(history).endswith("; " + history.message)
         assert net.fit(X, y, epochs=50).message is None
