@@ -32,14 +32,14 @@ def constant_cost(parts: Iterable[tuple[Array, Array]], loss: Loss) -> float | N
     parts : iterable
         Pairs of targets Y (m, K) and weights w (m,), some rows at a time.
     """
-    sums, near = [], 0.0  # of which the squares cancel least
+    total, first, second = 0.0, 0.0, 0.0
+    near: Any = None  # squares of distances from a target cancel less than its own
     for Y, w in parts:
-        Y, w = Y.astype(np.float64), w.astype(np.float64)
-        near = near if sums else Y[0]
-        sums.append((w.sum(), w @ (Y - near), w @ (Y - near) ** 2))
-    total, first, second = (np.sum(column, axis=0) for column in zip(*sums, strict=True))
+        near = Y[0].astype(np.float64) if near is None else near
+        D, v = Y - near, w.astype(np.float64)
+        total, first, second = total + v.sum(), first + v @ D, second + v @ D**2
     if loss.name == "squared_error":
-        return float((second / total - (first / total) ** 2).sum() / 2)
+        return float(np.sum(second / total - (first / total) ** 2) / 2)
     mean = near + first / total
     if loss.name == "categorical_cross_entropy":
         return _entropy(mean)
