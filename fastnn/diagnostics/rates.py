@@ -97,7 +97,7 @@ def range_test(
     >>> net = Network.mlp([2, 8, 1], output="sigmoid")
     >>> found = range_test(net, X, y, epochs=5)
     >>> found.setting, found.trial_costs.shape[0], 1e-5 <= found.suggestion <= 10
-    ('Adam, batches of 128', 1, True)
+    ('Adam, batches of 32', 1, True)
     """
     X, y = np.asarray(X), np.asarray(y)
     if X.ndim != 2 or not len(X):

@@ -266,13 +266,8 @@ class Network(UsableNetwork):
             trainer = make(state, kernels, config, data.train, data.validation)
             history = trainer.fit(CallbackList(callbacks, self), reporter)
         if reporter.mode is not False:
-            steps = int(state.training.counters[0])
-            judge(history, config, data, state.loss, steps, lambda: self._cost(data.train))
+            judge(history, config, data, state, lambda: cost_and_accuracy(state, data.train)[0])
         return history
-
-    def _cost(self, examples: Any) -> float:
-        """Return the cost of examples, as they were made ready for a fit."""
-        return cost_and_accuracy(self._state, examples)[0]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write description, parameters and input scaling to a file that `fastnn.load` reads.

@@ -65,9 +65,7 @@ class Trainer:
         program = self.program
         if config.epochs:
             self.training.keep_slots_for(config.optimizer, program)
-            if config.restarts:
-                self.training.schedule = None
-            self.training.keep_clock_of(config.schedule, state.history.epochs)
+            self.training.keep_clock_of(config.schedule, state.history.epochs, config.restarts)
         self.batch = min(config.batch_size, len(train.X))
         self.steps = -(-len(train.X) // self.batch)
         self.order = np.arange(len(train.X))  # the run puts it in the order of its last epoch

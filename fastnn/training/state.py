@@ -73,12 +73,14 @@ class TrainingState:
             self.optimizer, self.slots = optimizer, flat.reshape(len(empty), size)
             self.counters = np.zeros(2, np.int64)
 
-    def keep_clock_of(self, schedule: Schedule | None, recorded: int) -> None:
+    def keep_clock_of(
+        self, schedule: Schedule | None, recorded: int, restarts: bool = False
+    ) -> None:
         """Start a schedule's clock unless it is the schedule that was followed before.
 
-        recorded: the epochs in the network's history.
+        recorded: the epochs in the network's history; restarts: whether to start it all the same.
         """
-        if not _same(self.schedule, schedule):
+        if restarts or not _same(self.schedule, schedule):
             self.schedule, self.since = schedule, (self.epoch, recorded)
 
     @property

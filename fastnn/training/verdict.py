@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from fastnn.losses import Loss
 from fastnn.optimizers import LBFGS
 
 from .fit_config import FitConfig
+from .state import NetworkState
 
 __all__ = ["constant_cost", "judge"]
 
@@ -54,21 +55,22 @@ def _entropy(p: Array) -> float:
 
 
 def judge(
-    history: History, config: FitConfig, data: Any, loss: Loss, taken: int, cost: Any
+    history: History, config: FitConfig, data: Any, state: NetworkState, cost: Callable[[], float]
 ) -> None:
     """Say of a fit, in its history, that it was short, and warn where it learnt nothing.
 
     Parameters
     ----------
     data : FitData or StreamedData
-    taken : int
-        Steps of the network in all its fits.
+    state : NetworkState
+        After the fit.
     cost : callable
         Returns the cost of the training examples as the network is now.
     """
     if not history.epochs or history.interrupted or isinstance(config.optimizer, LBFGS):
         return
-    steps = plural(taken, "step")
+    taken = int(state.training.counters[0])  # in all fits by this optimiser
+    steps, loss = plural(taken, "step"), state.loss
     if config.auto_sized and taken < FEW_STEPS:
         history.message = f"{steps} are few; give more epochs, or epochs='auto'"
     parts = data.train.parts() if hasattr(data.train, "parts") else [data.train[1:]]

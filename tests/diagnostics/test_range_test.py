@@ -145,7 +145,7 @@ class TestTrials:
         k = list(found.trial_rates).index(0.1)
         expected = final_cost(net, *moons[:2], 0.1, lambda r: AdamW(r, weight_decay=0.3), 5)
         assert found.trial_costs[0, k] == expected
-        assert (found.optimizer, found.setting) == ("AdamW", "AdamW, batches of 128")
+        assert (found.optimizer, found.setting) == ("AdamW", "AdamW, batches of 32")
 
     def test_the_worse_are_stopped_early(self):
         """Costs are known: (log10 rate + 2)²; after one epoch the order is there already."""
@@ -198,7 +198,7 @@ class TestTrials:
     def test_print_what_they_were(self, moons):
         text = str(range_test(classifier(0), *moons[:2], rates=(0.01, 0.1), epochs=1, seeds=(0,)))
         assert "final cost of a fit of 1 epoch\n" in text
-        assert text.splitlines()[-1].startswith("Adam, batches of 128, over 1 seed. Begin with")
+        assert text.splitlines()[-1].startswith("Adam, batches of 32, over 1 seed. Begin with")
 
 
 def test_a_builder_that_makes_no_network():

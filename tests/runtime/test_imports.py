@@ -42,7 +42,7 @@ STEPS = [
         optimizers optimizers.kinds optimizers.registered training
         training.callback_list training.choose_trainer training.exclusive_fit training.fit_config
         training.interrupts training.loop training.metric_recorder training.prepare_data
-        training.progress training.state training.target_scaling""",
+        training.progress training.state training.target_scaling training.verdict""",
         "signal",  # of training.interrupts
     ),
     Step("net = fastnn.Network([fastnn.Dense(4, 'relu'), fastnn.Dense(1, 'sigmoid')], inputs=2)"),
