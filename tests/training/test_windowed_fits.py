@@ -348,7 +348,7 @@ class TestRefused:
     def test_a_window_smaller_than_a_batch(self):
         self.refuse(
             SettingError, r"a window of 6 KB holds 100 rows with their targets, fewer than a "
-            "batch of 128; give a larger window, or a smaller batch_size",
+            "batch of 128; give a larger window, or a smaller batch_size", batch_size=128,
         )  # fmt: skip
 
     def test_targets_as_in_memory(self):
