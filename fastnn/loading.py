@@ -9,7 +9,7 @@ from .network import Network
 from .network import loading as networks
 from .saving import model_file
 
-__all__ = ["load"]
+__all__ = ["holds_estimator", "load"]
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -35,9 +35,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     >>> net.save("model.safetensors")
     >>> net = fastnn.load("model.safetensors")
     """
-    with model_file.opened(path) as file:
-        tabular = "tabular" in file.metadata
-    if not tabular:
+    if not holds_estimator(path):
         return networks.load(path)
     from .tabular import TabularClassifier, TabularRegressor  # what they import is an extra
     from .tabular.model_file import load as load_estimator
@@ -45,3 +43,9 @@ def load(path: str | os.PathLike[str]) -> Network:
     kinds = {"classifier": TabularClassifier, "regressor": TabularRegressor}
     estimator: Any = load_estimator(path, kinds)
     return estimator  # type: ignore[no-any-return]
+
+
+def holds_estimator(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a model file holds a tabular estimator; raises what `load` raises."""
+    with model_file.opened(path) as file:
+        return "tabular" in file.metadata

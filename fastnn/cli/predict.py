@@ -12,9 +12,11 @@ import numpy as np
 
 from fastnn.data import flatten_images, load_image
 from fastnn.errors import ModelFileError
+from fastnn.loading import holds_estimator
 from fastnn.network import Network
 from fastnn.network.loading import load_with_notes
 
+from .bag import predict_bag
 from .output import print_note, print_result
 from .predict_table import predict_table
 from .table import SEPARATOR
@@ -38,6 +40,8 @@ class ImageFormat(NamedTuple):
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one line for each picture: file, class, probability; of a table's rows a CSV."""
+    if holds_estimator(arguments.model):
+        return predict_bag(arguments)
     net, notes = load_with_notes(arguments.model)
     if "table" in notes:
         return predict_table(net, notes, arguments)

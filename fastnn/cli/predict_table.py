@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.data.tables import read_frame
+from fastnn.data.tables.targets import ClassTarget, Target
 from fastnn.data.tables.values import pandas
 from fastnn.errors import DataError, SettingError
 from fastnn.metrics import r2
@@ -17,16 +18,12 @@ from fastnn.plot._text import format_percent
 from .output import print_note, print_result
 from .table import TableSource, text_columns
 
-__all__ = ["predict_table"]
+__all__ = ["only_table", "predict_table", "print_predictions", "score_line"]
 
 
 def predict_table(net: Network, notes: dict[str, Any], arguments: argparse.Namespace) -> int:
     """Print a CSV of predictions, in the order of the rows; a score where the target is known."""
-    if len(arguments.images) != 1 or arguments.invert:
-        raise SettingError(
-            f"'{arguments.model}' predicts the rows of a table; give one CSV or Parquet file"
-        )
-    path = arguments.images[0]
+    path = only_table(arguments)
     source = TableSource.from_notes(notes, net, arguments.model)
     frame = read_frame(
         path,
@@ -39,12 +36,25 @@ def predict_table(net: Network, notes: dict[str, Any], arguments: argparse.Names
     except DataError as error:
         raise DataError(f"'{path}': {error}") from error
     predictions, columns = _predictions(net, source, X)
+    print_predictions(columns, score_line(source.target, frame, predictions))
+    return 0
+
+
+def only_table(arguments: argparse.Namespace) -> str:
+    """Return the path of the one table that is to be predicted."""
+    if len(arguments.images) != 1 or arguments.invert:
+        raise SettingError(
+            f"'{arguments.model}' predicts the rows of a table; give one CSV or Parquet file"
+        )
+    return str(arguments.images[0])
+
+
+def print_predictions(columns: dict[str, Any], score: str | None) -> None:
+    """Print columns as a CSV, and a score beside it."""
     text = pandas().DataFrame(columns).to_csv(index=False, lineterminator="\n", float_format="%.7g")
-    score = _score(source, frame, predictions)
     if score is not None:
         print_note(score)
     print_result(text.removesuffix("\n"))
-    return 0
 
 
 def _predictions(net: Network, source: TableSource, X: Any) -> tuple[Any, dict[str, Any]]:
@@ -59,19 +69,19 @@ def _predictions(net: Network, source: TableSource, X: Any) -> tuple[Any, dict[s
     return labels, columns
 
 
-def _score(source: TableSource, frame: Any, predictions: Any) -> str | None:
+def score_line(target: Target, frame: Any, predictions: Any) -> str | None:
     """Return the line about how well rows were predicted whose target is in the table."""
-    name = source.target.name
+    name = target.name
     if name not in frame.columns:
         return None
     known = ~np.asarray(frame[name].isna(), bool)
     try:
-        y = source.target.encode(frame[name][known])
+        y = target.encode(frame[name][known])
     except DataError as error:
         return f"no score: {error}"
     if not len(y):
         return None
-    if source.regression:
+    if not isinstance(target, ClassTarget):
         rmse = float(np.sqrt(np.mean((y - predictions[known]) ** 2)))
         varies = len(y) > 1 and y.std() > 0
         more = f", R² {r2(y, predictions[known]):.4f}" if varies else ""

@@ -13,7 +13,7 @@ from fastnn.errors import SettingError
 from .output import fold, make_folder, print_note
 from .verb import grouped, option
 
-__all__ = ["OUT_OPTIONS", "claim_folder"]
+__all__ = ["CHECKPOINT", "OUT_OPTIONS", "claim_folder"]
 
 #: Where runs go that are not told where to go.
 DEFAULT = Path("fastnn-out")
@@ -25,6 +25,12 @@ OUT_OPTIONS = grouped(
            "earlier run's files would be replaced)"),
     option("--overwrite", action="store_true",
            help="replace the files of an earlier run in that folder"),
+)  # fmt: skip
+
+(CHECKPOINT,) = grouped(
+    OUT_OPTIONS[0].group,
+    option("--checkpoint", metavar="FILE",
+           help="keep the state of the training in this file, and go on from it where it exists"),
 )  # fmt: skip
 
 

@@ -14,12 +14,13 @@ from fastnn.data.tables.targets import TASKS, ClassTarget, NumberTarget, Target
 from fastnn.errors import DataError, FastnnError, ModelFileError
 from fastnn.metrics import mae, mse, r2
 from fastnn.network import Network
+from fastnn.plot._text import format_percent
 
 from .option_types import one_of
 from .verb import grouped, option
 from .verdict import judge_values
 
-__all__ = ["TABLE_OPTIONS", "TableSource", "load_rows", "table_usage_error"]
+__all__ = ["TABLE_OPTIONS", "TableSource", "load_frames", "load_rows", "table_usage_error"]
 
 Array = np.ndarray[Any, Any]
 
@@ -167,6 +168,13 @@ def format_values(net: Network, X: Array, y: Array, X_test: Array, y_test: Array
     return line if warning is None else f"{line}\n\n{warning}\n"
 
 
+def format_majority(y: Array, y_test: Array, classes: tuple[str, ...]) -> str:
+    """Return the line about the class that is most common in the training rows."""
+    common = int(np.bincount(y).argmax())
+    share = format_percent(float(np.mean(y_test == common)), 2)
+    return f"always answering '{classes[common]}': test accuracy {share}"
+
+
 class Rows(NamedTuple):
     """Training and test rows of a table, and what they were made by."""
 
@@ -179,7 +187,18 @@ class Rows(NamedTuple):
 
 
 def load_rows(arguments: argparse.Namespace) -> Rows:
-    """Read the table of the options; hold a fifth out where there is no file of test rows."""
+    """Read the table of the options, encoded; hold a fifth out where no file has test rows."""
+    train, frame, y_test = load_frames(arguments)
+    try:
+        X_test = train.encoder.transform(frame)
+    except DataError as error:
+        raise DataError(f"'{getattr(arguments, 'test', None)}': {error}") from error
+    source = TableSource(train.encoder, train.target)
+    return Rows(train.name, train.X, train.y, X_test, y_test, source)
+
+
+def load_frames(arguments: argparse.Namespace) -> tuple[Table, Any, Array]:
+    """Return the table of training rows, and the columns and targets of test rows."""
     whole = load_table(
         arguments.table,
         arguments.target,
@@ -191,16 +210,12 @@ def load_rows(arguments: argparse.Namespace) -> Rows:
     )
     if getattr(arguments, "test", None) is None:
         train, test = whole.split(test=0.2, seed=arguments.seed)
-        X_test, y_test = test.X, test.y
-    else:
-        train = whole
-        X_test, y_test = _test_rows(whole, arguments)
-    source = TableSource(train.encoder, train.target)
-    return Rows(whole.name, train.X, train.y, X_test, y_test, source)
+        return train, test.frame, test.y
+    return whole, *_test_rows(whole, arguments)
 
 
-def _test_rows(table: Table, arguments: argparse.Namespace) -> tuple[Array, Array]:
-    """Return the rows of the file of test rows, by the encoding of the training rows."""
+def _test_rows(table: Table, arguments: argparse.Namespace) -> tuple[Any, Array]:
+    """Return columns and targets of the file of test rows, as the training rows were read."""
     path, target = arguments.test, arguments.target
     frame = read_frame(
         path, separator=arguments.separator, target=target, texts=text_columns(table.encoder)
@@ -208,7 +223,7 @@ def _test_rows(table: Table, arguments: argparse.Namespace) -> tuple[Array, Arra
     try:
         if target not in frame.columns:
             raise DataError(f"the table has {missing_column(target, list(frame.columns))}")
-        return table.encoder.transform(frame), table.target.encode(frame[target])
+        return frame, table.target.encode(frame[target])
     except DataError as error:
         raise DataError(f"'{path}': {error}") from error
 

@@ -11,8 +11,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fastnn import plot
 from fastnn._runtime.text import plural
 from fastnn._runtime.threads import set_num_threads
@@ -25,17 +23,18 @@ from fastnn.plot._text import disable_mathtext, format_percent
 from fastnn.saving import model_file
 from fastnn.saving.atomic_write import find_folder
 
+from .bag import BAG_OPTIONS, bag_usage_error, train_bag
 from .data_options import DATA_OPTIONS, WINDOW, data_usage_error, load_data
 from .epoch_table import N_REPORTS, EpochTable
 from .fit_options import FIT_OPTIONS, early_stopping, fit_settings, fit_usage_error
 from .network_options import NETWORK_OPTIONS, network_settings, network_usage_error
 from .output import fold, print_fact, print_note, print_result, write_picture
 from .ranks import SHARDS_OPTION, check_resumed, print_ranks, sharing, together
-from .run_folder import OUT_OPTIONS, claim_folder
+from .run_folder import CHECKPOINT, OUT_OPTIONS, claim_folder
 from .stored_images import rows_of
-from .table import format_values
+from .table import format_majority, format_values
 from .task import Task, build_network, find_pixel_max, format_network, format_task, write_model
-from .verb import Verb, grouped, option
+from .verb import Verb
 from .verdict import explain_divergence, judge_classes, judge_cost
 
 #: The files that a training writes.
@@ -46,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, report, save and draw; 130 if Ctrl-C ended the training early."""
     if arguments.threads is not None:
         set_num_threads(arguments.threads)
+    if arguments.bag is not None:
+        return train_bag(arguments)
     with closing(load_data(arguments)) as task:
         return run_task(task, arguments)
 
@@ -228,16 +229,9 @@ def format_scores(net: Network, task: Task, seconds: float) -> str:
         if name != "cost"
     ]
     if task.table is not None:
-        lines.append(format_majority(task))
+        lines.append(format_majority(task.y, task.y_test, task.classes))
     warning = judge_classes((right, right_tested), task.y, task.y_test, task.classes)
     return "\n".join(lines if warning is None else [*lines, "", fold(warning, sys.stdout), ""])
-
-
-def format_majority(task: Task) -> str:
-    """Return the line about the class that is most common in the training rows."""
-    common = int(np.bincount(task.y).argmax())
-    share = format_percent(float(np.mean(task.y_test == common)), 2)
-    return f"always answering '{task.classes[common]}': test accuracy {share}"
 
 
 def check_writable(net: Network, task: Task) -> None:
@@ -258,8 +252,12 @@ def draw_history(net: Network, title: str, path: Path) -> str:
 
 def usage_error(arguments: argparse.Namespace) -> str | None:
     """Return what is wrong with options that do not go together, or None."""
+    others = (*NETWORK_OPTIONS, *FIT_OPTIONS, *SHARDS_OPTION, WINDOW, CHECKPOINT)
     return (
-        data_usage_error(arguments) or network_usage_error(arguments) or fit_usage_error(arguments)
+        data_usage_error(arguments)
+        or bag_usage_error(arguments, others)
+        or network_usage_error(arguments)
+        or fit_usage_error(arguments)
     )
 
 
@@ -268,16 +266,12 @@ VERB = Verb(
     together(run),
     options=(
         *DATA_OPTIONS,
+        *BAG_OPTIONS,
         WINDOW,
         *NETWORK_OPTIONS,
         *FIT_OPTIONS, *SHARDS_OPTION,
         *OUT_OPTIONS,
-        *grouped(
-            OUT_OPTIONS[0].group,
-            option("--checkpoint", metavar="FILE",
-                   help="keep the state of the training in this file, and go on from it where it "
-                   "exists"),
-        ),
+        CHECKPOINT,
     ),
     usage_error=usage_error,
     examples="""\
@@ -291,6 +285,8 @@ examples:
       pictures of your own: flowers/daisy/1.jpg, flowers/rose/2.jpg …
   fastnn train --table houses.csv --target price
       the rows of a CSV or Parquet file; says what became of its columns
+  fastnn train --table houses.csv --target price --bag
+      the same by a bag of networks, whose settings follow from the table
   fastnn train --layers none --optimizer gradient-descent --learning-rate 0.1
       logistic regression: no hidden layer
   fastnn train --dropout 0.2 --schedule cosine --early-stopping 10

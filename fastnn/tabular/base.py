@@ -43,6 +43,7 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
     _codes: PiecewiseLinearCodes
     _names: list[str]
     _named: bool
+    _target: str  # the name of the column y, "" of one without
 
     def __init__(
         self,
@@ -116,6 +117,7 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
                 f"{type(self).__name__} learns from two rows at least, got n_samples={len(frame)}"
             )
         encoded = self._learn_targets(targets, w)
+        self._target = str(getattr(y, "name", None) or "")
         self.encoder_ = frames.learn_encoder(frame, self.categorical, self._named)
         rows = self.encoder_.transform(frame)
         rng = check_random_state(self.random_state)

@@ -49,6 +49,7 @@ def _config(model: Any) -> dict[str, Any]:
         "dropped": model.encoder_.dropped,
         "codes": model._codes.config(),
         "columns": model._names,
+        "target": model._target,
         "named": model._named,
         "named_by_text": hasattr(model, "feature_names_in_"),
         "rule": asdict(model.rule_),
@@ -101,6 +102,7 @@ def _estimator(data: dict[str, Any], states: Sequence[Any], kinds: Mapping[str, 
     n = len(model.encoder_.feature_names)
     model._codes = PiecewiseLinearCodes.from_config(data["codes"], n)
     model._names, model._named = [str(name) for name in data["columns"]], data["named"] is True
+    model._target = str(data["target"])
     model.n_features_in_ = len(model._names)
     if data["named_by_text"] is True:
         model.feature_names_in_ = np.array(model._names, object)
