@@ -50,7 +50,9 @@ class TestEncoding:
         assert data.TableEncoder().fit(table).feature_names == ("x",)
         kept = data.TableEncoder(drop_identifiers=False).fit(table)
         assert kept.feature_names == ("id", "x")
-        assert data.TableEncoder.from_config(kept.config()).feature_names == ("id", "x")
+        again = data.TableEncoder.from_config(kept.config())
+        assert again.feature_names == ("id", "x")
+        assert again.drop_identifiers is False
         assert data.TableEncoder().fit({"id": np.arange(30)}).feature_names == ("id",)
 
 
