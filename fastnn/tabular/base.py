@@ -108,7 +108,7 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
             If a parameter or the data break a rule; the estimator is as it was before.
         """
         self._check_settings()
-        frame = frames.read_frame(self, X, reset=True)
+        frame = frames.to_frame(self, X, reset=True)
         targets = self._check_targets(y)
         check_consistent_length(frame, targets)
         frame, targets, w = _with_weight(frame, targets, sample_weight)

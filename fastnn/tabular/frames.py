@@ -19,7 +19,7 @@ from fastnn.data.tables.encoder import as_frame, missing_column
 from fastnn.errors import DataError, SettingError
 from fastnn.estimators.inputs import to_sklearn_input
 
-__all__ = ["encode", "learn_encoder", "read_frame"]
+__all__ = ["encode", "learn_encoder", "to_frame"]
 
 Array = np.ndarray[Any, Any]
 
@@ -30,7 +30,7 @@ def _is_frame(X: Any) -> bool:
     return named and not issparse(X)  # one kind of which is a mapping
 
 
-def read_frame(estimator: Any, X: Any, *, reset: bool) -> Any:
+def to_frame(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return X as a DataFrame; `reset` in a fit, which notes the names and number of columns.
 
     Columns of an array are called x0, x1 …; one given where a frame was fitted has the columns of
@@ -105,5 +105,5 @@ def _name(column: Any, names: Sequence[str]) -> str:
 
 def encode(estimator: Any, X: Any) -> Array:
     """Return the features (m, n) of rows X for a fitted estimator."""
-    rows: Array = estimator.encoder_.transform(read_frame(estimator, X, reset=False))
+    rows: Array = estimator.encoder_.transform(to_frame(estimator, X, reset=False))
     return rows

@@ -15,7 +15,7 @@ import fastnn
 from fastnn import Network, TabularClassifier, TabularRegressor, errors
 from fastnn.tabular import model_file
 
-pytestmark = pytest.mark.medium
+pytestmark = [pytest.mark.medium, pytest.mark.usefixtures("few_epochs")]
 
 rng = np.random.default_rng(0)
 FRAME = pd.DataFrame({"x": rng.normal(size=40), "c": rng.choice(["u", "v"], 40), "same": 0})

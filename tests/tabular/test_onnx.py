@@ -13,7 +13,7 @@ import pandas as pd
 
 from fastnn import TabularClassifier, TabularRegressor, errors
 
-pytestmark = pytest.mark.medium
+pytestmark = [pytest.mark.medium, pytest.mark.usefixtures("few_epochs")]
 
 
 def table(m, seed):
@@ -58,7 +58,7 @@ def run(path, inputs):
 
 
 def test_a_regressor_of_columns_of_all_kinds(tmp_path):
-    frame, y = table(120, 0)
+    frame, y = table(80, 0)
     model = TabularRegressor(bag=2, random_state=0).fit(frame, 1e3 * y)
     model.to_onnx(tmp_path / "model.onnx")
     new, _ = table(60, 1)
@@ -71,9 +71,17 @@ def test_a_regressor_of_columns_of_all_kinds(tmp_path):
         np.testing.assert_allclose(found[:, 0], model.predict(rows), rtol=1e-4, atol=0.5)
 
 
-@pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"], [3, 5], [False, True]])
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ["a", "b", "c"],
+        [False, True],
+        pytest.param(["no", "yes"], marks=pytest.mark.long),
+        pytest.param([3, 5], marks=pytest.mark.long),
+    ],
+)
 def test_a_classifier(classes, tmp_path):
-    frame, y = table(120, 0)
+    frame, y = table(60, 0)
     levels = np.quantile(y, np.arange(1, len(classes)) / len(classes))
     labels = np.array(classes)[np.digitize(y, levels)]
     model = TabularClassifier(bag=2, random_state=0).fit(frame, labels)

@@ -145,14 +145,14 @@ class TestTemperature:
 
     def test_has_the_least_log_loss(self):
         rng = np.random.default_rng(0)
-        Z = rng.normal(size=(300, 3)) * 4
+        Z = rng.normal(size=(150, 3)) * 4
         P = np.exp(Z / 3) / np.exp(Z / 3).sum(axis=1, keepdims=True)
         y = np.array([rng.choice(3, p=p) for p in P])
-        w = rng.random(300)
+        w = rng.random(150)
         found = find_temperature(Z, y, w)
-        grid = np.linspace(0.3, 6, 1000)
+        grid = np.linspace(2, 4, 81)
         best = grid[np.argmin([self.cost(T, Z, y, w) for T in grid])]
-        assert abs(found - best) < 0.01
+        assert abs(found - best) < 0.03
         assert 2 < found < 4
 
     def test_stays_near_one_where_rows_say_little(self):
