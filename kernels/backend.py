@@ -7,7 +7,7 @@ it is made, which is when it is first used.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -210,6 +210,14 @@ class Backend(ABC):
         that could leave the dtype's range is not taken and ends the run; a validation cost that is
         not finite ends it after its epoch.
         """
+
+    def run_all(self, runs: Iterable[tuple[Any, ...]]) -> Iterator[int]:
+        """Take the steps of several fits, one fit after the other; yield what `run` returns.
+
+        runs: tuples of the arguments of `run`. A backend may prepare all of them before the first.
+        """
+        for arguments in runs:
+            yield self.run(*arguments)
 
     @abstractmethod
     def run_sharded(

@@ -210,7 +210,7 @@ class Program:
     def settings(self, **values: float) -> Array:
         """Return one SETTINGS row of these values, zero elsewhere."""
         values = {"decay": self.n_decayed, **values}
-        row = tuple(values.pop(name, 0) for name in SETTING_NAMES)
+        row = tuple([values.pop(name, 0) for name in SETTING_NAMES])
         if values:
             raise KeyError(f"no setting is called {', '.join(values)}")
         return np.array(row, SETTINGS)

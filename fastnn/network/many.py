@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastnn._habits.answers import explained
 from fastnn._runtime.text import plural
-from fastnn._runtime.threads import get_num_threads
 from fastnn._validation import arguments
 from fastnn.errors import FastnnError, SettingError
 from fastnn.history import History
 from fastnn.optimizers import LBFGS, Optimizer
-from fastnn.training.deal import deal
 from fastnn.training.exclusive_fit import exclusive_fit
 from fastnn.training.fit_config import FitConfig
 from fastnn.training.interrupts import Interrupts
@@ -22,6 +19,7 @@ from fastnn.training.shared_data import DataSettings, SharedData
 from fastnn.training.shared_progress import SharedProgress
 
 from .member_fit import MemberFit
+from .member_training import train_members
 from .network import Callback, Network
 from .per_network import callbacks_for_each, one_for_each, weights_for_each
 
@@ -140,7 +138,7 @@ def fit_many(
     with Interrupts() as interrupts, exclusive_fit(*(net._state for net in nets)), reporter:
         for fit in fits:
             fit.begin(data)
-        _train(fits, reporter, interrupts)
+        train_members(fits, reporter, interrupts)
     diverged = [k for k, fit in enumerate(fits) if fit.error is not None]
     if diverged:
         _tell_of_divergence(fits, diverged, on_divergence)
@@ -168,31 +166,6 @@ def _columns(n: int, **values: Any) -> list[tuple[Any, ...]]:
     """Return for each of n networks the tuple of its values, in this order."""
     columns = [one_for_each(value, name, n) for name, value in values.items()]
     return list(zip(*columns, strict=True))
-
-
-def _train(fits: Sequence[MemberFit], reporter: SharedProgress, interrupts: Interrupts) -> None:
-    """Train all networks: whole ones on a thread each, and what is left of large ones by all.
-
-    What runs no compiled steps is trained by this thread alone: it would only wait for Python.
-    """
-    threads = get_num_threads()
-    dealt = [fit for fit in fits if fit.kernels.threaded]
-    large = [fit for fit in dealt if fit.large]
-    together = large[len(large) - len(large) % threads :] if threads > 1 else []
-    together += [fit for fit in fits if not fit.kernels.threaded]
-    dealt = sorted((fit for fit in dealt if fit not in together), key=lambda fit: -fit.work)
-    lock = threading.Lock()
-
-    def run(fit: MemberFit) -> None:
-        fit.run(interrupts, reporter, lock)
-
-    deal(dealt, run, min(threads, len(dealt)), interrupts)
-    for fit in together:
-        if not interrupts.seen:
-            run(fit)
-    for fit in fits:
-        if interrupts.seen and not fit.ended:
-            fit.interrupt()
 
 
 def _tell_of_divergence(fits: Sequence[MemberFit], places: Sequence[int], how: str) -> None:

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 from fastnn.errors import DivergenceError
 from fastnn.history import History
@@ -16,9 +17,9 @@ from fastnn.lowering.program import backend_for
 from fastnn.optimizers import LBFGS
 from fastnn.training.callback_list import CallbackList
 from fastnn.training.choose_trainer import trainer_for
-from fastnn.training.fit_config import FitConfig
+from fastnn.training.fit_config import FitConfig, backend_of
 from fastnn.training.interrupts import Interrupts
-from fastnn.training.loop import backend_of
+from fastnn.training.loop import Trainer
 from fastnn.training.metric_recorder import MetricRecorder, check_metric_names
 from fastnn.training.prepare_data import FitData
 from fastnn.training.shared_data import DataSettings, SharedData
@@ -27,6 +28,11 @@ from fastnn.training.shared_progress import ProgressShare, SharedProgress
 from .network import Callback, Network
 
 __all__ = ["MemberFit"]
+
+AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)
+#: A fit is short if it takes at most so many times what a run of unknown pace begins with: some
+#: milliseconds each, for which Ctrl-C waits.
+MOST_RUNS = 4
 
 
 class SerialCallbacks(CallbackList):
@@ -112,7 +118,7 @@ class MemberFit:
         """How long it takes, in an unknown unit."""
         return float(self.network.program.theta.size * len(self.part.train.X) * self.config.epochs)
 
-    @property
+    @cached_property
     def large(self) -> bool:
         """Whether its steps are work enough for several threads."""
         m = len(self.part.train.X)
@@ -123,19 +129,39 @@ class MemberFit:
         """Note that Ctrl-C came before the end, or before the begin."""
         self.history.interrupted = self.network.history.interrupted = True
 
+    @cached_property
+    def short(self) -> bool:
+        """Whether it is one compiled run of milliseconds, with nothing to do before its end."""
+        config, (m, _) = self.config, self.part.shape
+        watched = self.callbacks or self.metrics or config.schedule is not None
+        if watched or isinstance(config.optimizer, LBFGS) or not self.kernels.threaded:
+            return False
+        batch = min(config.batch_size, m)
+        most = MOST_RUNS * self.kernels.first_steps(self.network.program.ops, batch)
+        return not self.large and 0 < config.epochs * -(-m // batch) <= most
+
+    def trainer(self, kind: type[AnyTrainer]) -> AnyTrainer:
+        """Return a new trainer of that class, whose history is that of this fit."""
+        train, validation, *_ = self.part
+        made = kind(self.network._state, self.kernels, self.config, train, validation)
+        self.history = made.history
+        return made
+
     def run(self, interrupts: Interrupts, reporter: SharedProgress, lock: threading.Lock) -> None:
         """Train the network to its end, or up to where it diverges."""
+        self.finish(self.trainer(trainer_for(self.config.optimizer)), interrupts, reporter, lock)
+
+    def finish(
+        self, trainer: Trainer, interrupts: Interrupts, reporter: SharedProgress,
+        lock: threading.Lock,
+    ) -> None:  # fmt: skip
+        """Fit by a trainer of this fit, and note how that ended."""
         state, (train, validation, *_) = self.network._state, self.part
         recorder = MetricRecorder(state, self.metrics, train, validation) if self.metrics else None
-        trainer = trainer_for(self.config.optimizer)(
-            state, self.kernels, self.config, train, validation
-        )
-        trainer.interrupts = nullcontext(interrupts)
-        self.history, before = trainer.history, state.history.interrupted
+        trainer.interrupts, before = nullcontext(interrupts), state.history.interrupted
         share = ProgressShare(reporter, self.config.epochs)
-        callbacks = SerialCallbacks(self.callbacks, self.network, recorder, lock)
         try:
-            trainer.fit(callbacks, share)
+            trainer.fit(SerialCallbacks(self.callbacks, self.network, recorder, lock), share)
         except DivergenceError as error:
             self.error = error
             self.history.converged, self.history.message = False, str(error)

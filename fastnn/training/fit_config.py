@@ -10,8 +10,10 @@ from fastnn import optimizers
 from fastnn._habits import answers
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
+from fastnn.kernels import get
+from fastnn.kernels.backend import Backend
 from fastnn.kernels.records import Batch, Examples
-from fastnn.optimizers import Adam, Optimizer
+from fastnn.optimizers import Adam, Optimizer, Registered
 
 if TYPE_CHECKING:
     from fastnn.schedules import Schedule
@@ -40,6 +42,12 @@ def find_optimizer(given: str | Optimizer | None) -> Optimizer:
     optimizer = Adam() if given is None else given
     arguments.instance(optimizer, Optimizer, "optimizer", "fastnn.Adam(learning_rate=0.001)")
     return optimizer
+
+
+def backend_of(optimizer: Optimizer, chosen: Backend) -> Backend:
+    """Return the backend that runs a fit: not all rules of users are compiled."""
+    compiled = not isinstance(optimizer, Registered) or optimizer.compiled
+    return chosen if compiled or chosen is not get("jitted") else get("vectorized")
 
 
 def _find_schedule(schedule: Schedule | str, epochs: int) -> Schedule:

@@ -13,13 +13,11 @@ from fastnn._runtime.text import plural
 from fastnn._runtime.threads import get_num_threads
 from fastnn.errors import DivergenceError
 from fastnn.history import History, check_monitor
-from fastnn.kernels import get
 from fastnn.kernels.backend import Backend
 from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
-from fastnn.optimizers import Optimizer, Registered
 
 from .callback_list import CallbackList
-from .fit_config import FitConfig, Steps
+from .fit_config import FitConfig, Steps, backend_of
 from .interrupts import Interrupts
 from .progress import ProgressReporter
 from .state import NetworkState
@@ -30,12 +28,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 CHUNK_SECONDS = 0.05  # how long the compiled run keeps progress, callbacks and Ctrl-C waiting
-
-
-def backend_of(optimizer: Optimizer, chosen: Backend) -> Backend:
-    """Return the backend that runs a fit: not all rules of users are compiled."""
-    compiled = not isinstance(optimizer, Registered) or optimizer.compiled
-    return chosen if compiled or chosen is not get("jitted") else get("vectorized")
 
 
 def follows_history(schedule: Schedule | None) -> TypeGuard[Plateau]:
@@ -99,7 +91,7 @@ class Trainer:
         callbacks.start()
         by_epoch = bool(callbacks) or follows_history(self.config.schedule)
         total, step = self.config.epochs * self.steps, 0
-        size = self.kernels.first_steps(self.program.ops, self.batch)
+        size = self._first_size()
         with self.interrupts as self._held, reporter, self.kernels.keep_team():
             self._prepare()
             while step < total:
@@ -124,6 +116,10 @@ class Trainer:
                     break
         callbacks.finish()
         return self.history
+
+    def _first_size(self) -> int:
+        """Return how many steps the first chunk has at most."""
+        return self.kernels.first_steps(self.program.ops, self.batch)
 
     def _prepare(self) -> None:
         """Do what must be done before the first step: nothing."""
@@ -191,16 +187,19 @@ class Trainer:
         train = Batch.of(self.train, self.order)
         return Steps(train, self.validation, self.settings, self.scores, 0)
 
-    def _run(self, start: int, stop: int, record: Array) -> int:
-        """Take the steps start … stop−1 and return the next one."""
+    def _arguments(self, over: Steps, start: int, stop: int, record: Array) -> tuple[Any, ...]:
+        """Return the arguments of the backend's `run` for the steps start … stop−1."""
         training, program = self.training, self.program
-        over = self._steps(start, stop)
-        done = self.kernels.run(
+        return (
             program.ops, FitArrays(program.theta, program.grad, training.slots, program.state),
             self.work, over.train, over.validation, over.settings, self._rates,
             FitLog(record, over.scores, training.counters), start - over.first, stop - over.first,
         )  # fmt: skip
-        return int(done) + over.first
+
+    def _run(self, start: int, stop: int, record: Array) -> int:
+        """Take the steps start … stop−1 and return the next one."""
+        over = self._steps(start, stop)
+        return int(self.kernels.run(*self._arguments(over, start, stop, record))) + over.first
 
     def _chunk(self, start: int, stop: int) -> int:
         """Take a chunk of steps, up to one that would diverge, note its epochs; return the next."""

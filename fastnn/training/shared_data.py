@@ -38,6 +38,7 @@ class SharedData:
     def __init__(self, X: Any, y: Any) -> None:
         self.X, self.y = arguments.finite_examples(X, None), y
         self._made: dict[Hashable, Any] = {}
+        self._kinds: dict[Hashable, int] = {}  # of targets: numbers, whose hashes are cheap
 
     def _once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """Return what was made by that key, or make it."""
@@ -53,7 +54,8 @@ class SharedData:
             arguments.examples(X, state.inputs, "its first layer")
         self._once(("X", dtype), lambda: arguments.check_representable(X, dtype))
         scaling = state.target_scaling
-        kind = (loss, K, dtype, state.scale_target, None if scaling is None else id(scaling))
+        made = loss, K, dtype, state.scale_target, None if scaling is None else id(scaling)
+        kind = self._kinds.setdefault(made, len(self._kinds))
         Y = self._once(("Y", kind), lambda: targets_of(state, self.y, len(X)))
         drawn = state.seed if given.validation_split else 0
         key = ("part", kind, drawn, *(_identity(setting) for setting in given))

@@ -21,6 +21,7 @@ class Compiled(Backend):
     gradient = staticmethod(entry.gradient)
     update = staticmethod(entry.update)
     run = staticmethod(entry.run)
+    run_all = staticmethod(entry.run_all)
     gradient_check = staticmethod(gradient_check.gradient_check)
     shares_steps = staticmethod(work.shares_steps)
     first_steps = staticmethod(work.first_steps)

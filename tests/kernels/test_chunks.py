@@ -12,7 +12,11 @@ from fastnn.kernels.jitted.step.loop import run_steps
 
 import fastnn
 from fastnn import Activation, BatchNorm, Dense, Network, kernels
+from fastnn.network.description import state_of
+from fastnn.training.fit_config import FitConfig
 from fastnn.training.loop import Trainer
+from fastnn.training.shared_data import DataSettings, SharedData
+from fastnn.training.short_fits import ShortTrainer
 
 jitted = kernels.get("jitted")
 
@@ -171,3 +175,20 @@ class TestCompiledCall:
             run_with(order=np.arange(60.0))
         with pytest.raises(ValueError, match="too small"):
             run_with(work=np.empty(3, "float32"))
+
+
+def test_several_fits_are_runs_one_after_the_other(backend):
+    ops, (X, y), found = kernels.get(backend), problem(), []
+    for alone in (True, False):
+        nets, runs = [small(inputs=3) for _ in range(3)], []
+        for net, batch in zip(nets, (7, 60, 20), strict=True):
+            config = FitConfig.checked(2, batch, "adam", 0.0, 0.0, True, None, None, None)
+            train, *_ = SharedData(X, y).part(
+                state_of(net), DataSettings(None, None, None, 0.0, None)
+            )
+            trainer = ShortTrainer(state_of(net), ops, config, train, None)
+            runs.append(trainer.whole_run())
+        ends = [ops.run(*run) for run in runs] if alone else list(ops.run_all(runs))
+        found.append((ends, [net.parameters["W1"].tolist() for net in nets]))
+    assert found[0] == found[1]
+    assert found[0][0] == [18, 2, 6]

@@ -23,6 +23,7 @@ from fastnn import (
     Normalization,
     RMSprop,
     errors,
+    kernels,
 )
 from fastnn.callbacks import EarlyStopping
 from fastnn.network import many
@@ -109,6 +110,29 @@ class TestBits:
     @pytest.mark.medium
     def test_of_networks_of_all_kinds_are_those_of_fit(self, threads):
         self.check(list(KINDS))
+
+    def test_of_short_fits_are_those_of_fit(self, monkeypatch, threads):
+        """More than are prepared at a time, of several widths, rates and numbers of steps."""
+        ran, run_all = [], kernels.get("jitted").run_all
+
+        def noted(runs):
+            ran.append(len(runs))
+            return run_all(runs)
+
+        monkeypatch.setattr(kernels.get("jitted"), "run_all", noted)
+
+        def make():
+            return [Network.mlp([5, 3 + k % 3, 1], output="sigmoid", seed=k) for k in range(20)]
+
+        nets, settings = make(), {"batch_size": 50, "validation_split": 0.2, "progress": False}
+        rates, epochs = np.geomspace(1e-3, 1e-1, 20).tolist(), [1 + k % 4 for k in range(20)]
+        optimizers = [Adam(rate) if k % 2 else Momentum(rate) for k, rate in enumerate(rates)]
+        fastnn.fit_many(nets, X, Y, epochs=epochs, optimizer=optimizers, **settings)
+        assert sum(ran) == 20
+        assert max(ran) > 1
+        for net, alone, own, optimizer in zip(nets, make(), epochs, optimizers, strict=True):
+            alone.fit(X, Y, epochs=own, optimizer=optimizer, **settings)
+            ends_like(net, alone)
 
     @pytest.mark.medium
     @pytest.mark.parametrize("backend", ["loops", "vectorized"])
@@ -395,6 +419,25 @@ class TestCtrlC:
         assert not _busy
         for net in nets:
             net.fit(X, Y, epochs=1, progress=False)
+
+    @pytest.mark.parametrize("threads", [1], indirect=True)
+    def test_between_short_fits_ends_those_to_come(self, monkeypatch, threads):
+        run_all = kernels.get("jitted").run_all
+
+        def pressed(runs):
+            for k, step in enumerate(run_all(runs)):
+                if k == 2:
+                    signal.raise_signal(signal.SIGINT)
+                yield step
+
+        monkeypatch.setattr(kernels.get("jitted"), "run_all", pressed)
+        nets, alone = [small(seed=s) for s in range(5)], small(seed=1)
+        histories = fastnn.fit_many(nets, X, Y, epochs=3, progress=False)
+        assert [history.epochs for history in histories] == [3, 3, 3, 0, 0]
+        assert [history.interrupted for history in histories] == [False, False, True, True, True]
+        alone.fit(X, Y, epochs=3, progress=False)
+        ends_like(nets[1], alone)
+        np.testing.assert_array_equal(nets[4].parameters["W1"], small(seed=4).parameters["W1"])
 
     @pytest.mark.parametrize("threads", [1], indirect=True)
     def test_networks_that_were_done_are_not_interrupted(self, threads):

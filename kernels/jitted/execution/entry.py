@@ -26,7 +26,7 @@ from ..threads.scratch import scratch
 from ..threads.team import accumulate_flops, run_parallel
 from .input_mode import describe_mode, select_input_mode, select_ops
 from .kernel_selection import kernel_ptrs_of, required_for_groups
-from .workspace import allocate, plan_blocked, plan_unblocked
+from .workspace import layout, plan_unblocked
 
 #: Multiplications of one step, or of one block of a forward pass, from which on a team shares it:
 #: in smaller ones the barriers cost more than the team saves. `python -m bench.threshold` measures
@@ -42,16 +42,6 @@ MIN_STEPS_TO_START = 20
 ROWS_PER_BLOCK, BYTE_ROWS_PER_BLOCK = 256, 512
 
 
-def _plan(ops, m, dtype, X):
-    """Return the Plan of training steps with batches of up to m examples of X.
-
-    ops: the op table (rows,); dtype: the network's; X: an array, CSR rows or None. An array that is
-    not copied into the workspace counts as memory of the step: it is read twice.
-    """
-    twice = isinstance(X, np.ndarray) and ops["A"][0] < 0
-    return plan_blocked(ops.tobytes(), m, np.dtype(dtype).itemsize, X.itemsize if twice else 0)
-
-
 def workspace(ops, m, dtype, threads=1, X=None):
     """Return a vector (size,) of `dtype`, the memory for steps with batches of up to m examples.
 
@@ -61,18 +51,8 @@ def workspace(ops, m, dtype, threads=1, X=None):
     """
     other = select_ops(ops, X, None, np.dtype(dtype), m)
     tables = (ops,) if other is ops else (ops, other)
-    layouts = (allocate(_plan(table, m, dtype, X), dtype, threads) for table in tables)
+    layouts = (layout(table, m, dtype, X, threads) for table in tables)
     return max((found.workspace.buffer for found in layouts), key=np.size)
-
-
-def layout(ops, m, dtype, X, threads=1, buffer=None):
-    """Return the Layout of training steps with batches of up to m examples of X.
-
-    ops: the op table that `select_ops` returned; dtype: the network's. buffer (size,): memory that
-    is used if it is large enough for one thread; otherwise, or if it is None, memory for `threads`
-    threads is allocated.
-    """
-    return allocate(_plan(ops, m, dtype, X), dtype, threads, buffer)
 
 
 @lru_cache(maxsize=256)
@@ -255,21 +235,13 @@ def update(ops, arrays, settings, rate, t):
     return bool(counters[1])
 
 
-def run(ops, arrays, work, train, validation, settings, rates, log, start, stop):
-    """Take the steps start … stop − 1 of a fit; return stop, or less where the fit diverged.
-
-    ops: the op table (rows,); arrays: the FitArrays that the steps change; work (size,): the vector
-    that `workspace` returned, one for all calls of a fit; train: a Batch whose row_indices (k,)
-    hold the order of its examples: rows of X, all of them where settings shuffle; validation:
-    Examples, perhaps none, scored after each epoch; settings: an element of dtype SETTINGS; rates
-    (stop − start,): learning rates; log: the FitLog, written.
-    """
+def _prepare_run(ops, arrays, work, train, validation, settings, rates, log, start, stop):
+    """Return (entry point, its arguments, number of threads, what they point into) of a `run`."""
     theta, grad, slots, state = arrays
     (X, _, _, order, _), (X_val, Y_val, w_val) = train, validation
     check_fit(ops, arrays, train, validation, settings, log)
     batch = min(int(settings["batch_size"]), len(X))
-    mode = select_input_mode(ops, state, X, theta.dtype, batch)
-    held_out = describe_mode(mode.ops, state, X_val, theta.dtype, batch)
+    mode = held_out = select_input_mode(ops, state, X, theta.dtype, batch)
     workspace, group_losses, capacity = layout(mode.ops, batch, theta.dtype, X, buffer=work)
     if workspace.buffer is not work:  # later calls read what this one leaves in the workspace
         raise ValueError(f"a workspace of {work.size} numbers is too small for these steps")
@@ -277,6 +249,7 @@ def run(ops, arrays, work, train, validation, settings, rates, log, start, stop)
     scored = len(X_val) if stop // steps > start // steps else 0
     required_kernels = mode.required_kernels | required_for_groups(group_losses)
     if len(X_val):
+        held_out = describe_mode(mode.ops, state, X_val, theta.dtype, batch)
         required_kernels |= held_out.required_kernels | {"evaluate"}
     validation = Validation(
         Batch.of((held_out.X, Y_val, w_val), np.arange(scored)),
@@ -289,4 +262,27 @@ def run(ops, arrays, work, train, validation, settings, rates, log, start, stop)
     )  # fmt: skip
     n_threads = count_threads(mode.ops, 3 * batch, stop - start, lambda: int(settings["threads"]))
     run_steps = entry_point("step.loop.run_steps", theta.dtype)
-    return run_parallel(run_steps, args, min(n_threads, capacity))
+    return run_steps, args, min(n_threads, capacity), (mode.keepalive, held_out.keepalive)
+
+
+def run(*arguments):
+    """Take the steps start … stop − 1 of a fit; return stop, or less where the fit diverged.
+
+    arguments: ops (rows,), the op table; arrays, the FitArrays that the steps change; work (size,),
+    the vector that `workspace` returned, one for all calls of a fit; train, a Batch whose
+    row_indices (k,) hold the order of its examples: rows of X, all of them where settings shuffle;
+    validation, Examples, perhaps none, scored after each epoch; settings, an element of dtype
+    SETTINGS; rates (stop − start,), learning rates; log, the FitLog, written; start, stop.
+    """
+    run_steps, args, n_threads, _ = _prepare_run(*arguments)
+    return run_parallel(run_steps, args, n_threads)
+
+
+def run_all(runs):
+    """Yield what `run` returns for each tuple of its arguments; all are prepared before the first.
+
+    Python's code leaves the caches of the core while compiled steps run: prepared between the runs,
+    each would take about twice as long.
+    """
+    for run_steps, args, n_threads, _ in [_prepare_run(*arguments) for arguments in runs]:
+        yield run_parallel(run_steps, args, n_threads)

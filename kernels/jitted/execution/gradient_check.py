@@ -9,9 +9,9 @@ from ...records import Batch
 from ..loader.tables import entry_point
 from ..records import Model, Phase
 from ..threads.team import run_parallel
-from .entry import layout
 from .input_mode import select_input_mode
 from .kernel_selection import kernel_ptrs_of, required_for_groups
+from .workspace import layout
 
 
 def gradient_check(ops, theta, state, examples, settings, epsilon, indices, out):

@@ -12,9 +12,10 @@ from ..api.layout import check_fit
 from ..loader.tables import entry_point
 from ..records import Model, Sharding
 from ..threads.team import run_parallel
-from .entry import count_threads, layout
+from .entry import count_threads
 from .input_mode import select_input_mode
 from .kernel_selection import kernel_ptrs_of, required_for_groups
+from .workspace import layout
 
 _Reduce = ctypes.CFUNCTYPE(ctypes.c_int64)  # a C function of no arguments that returns an int64
 

@@ -211,3 +211,23 @@ def allocate(plan, dtype, threads=1, buffer=None):
             _clear_gradients(buffer, plan)
     workspace = Workspace(buffer, plan.ld, plan.offsets)
     return Layout(workspace, np.empty((plan.groups, 2)), capacity)
+
+
+def _plan(ops, m, dtype, X):
+    """Return the Plan of training steps with batches of up to m examples of X.
+
+    ops: the op table (rows,); dtype: the network's; X: an array, CSR rows or None. An array that is
+    not copied into the workspace counts as memory of the step: it is read twice.
+    """
+    twice = isinstance(X, np.ndarray) and ops["A"][0] < 0
+    return plan_blocked(ops.tobytes(), m, np.dtype(dtype).itemsize, X.itemsize if twice else 0)
+
+
+def layout(ops, m, dtype, X, threads=1, buffer=None):
+    """Return the Layout of training steps with batches of up to m examples of X.
+
+    ops: the op table that `select_ops` returned; dtype: the network's. buffer (size,): memory that
+    is used if it is large enough for one thread; otherwise, or if it is None, memory for `threads`
+    threads is allocated.
+    """
+    return allocate(_plan(ops, m, dtype, X), dtype, threads, buffer)
