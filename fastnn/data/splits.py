@@ -165,11 +165,16 @@ def _assign_rows(label: Integers, order: Integers, sizes: tuple[int, int, int]) 
     test = _apportion(sizes[2], count, count - 1)
     dev = _apportion(sizes[1], count - test, count - test - 1)
     part = np.zeros(len(label), np.int64)
-    by_class = order[np.argsort(label[order], kind="stable")]
+    by_class = sort_by_class(order, label)
     for k, start in enumerate(np.cumsum(count) - count):
         part[by_class[start : start + test[k]]] = 2
         part[by_class[start + test[k] : start + test[k] + dev[k]]] = 1
     return part
+
+
+def sort_by_class(order: Integers, label: NDArray[Any]) -> Integers:
+    """Return the rows of an order (k,) class after class by label (m,), within one as they were."""
+    return order[np.argsort(label[order], kind="stable")]
 
 
 def _apportion(total: int, count: Integers, most: Integers) -> Integers:

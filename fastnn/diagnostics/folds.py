@@ -11,6 +11,7 @@ import numpy as np
 from fastnn._display.report import Report
 from fastnn._display.table import Table
 from fastnn._validation import arguments
+from fastnn.data.splits import sort_by_class
 from fastnn.network import Network
 from fastnn.network.description import state_of
 from fastnn.network.ensemble import Ensemble
@@ -152,7 +153,7 @@ def _drawn(labels: Array | None, m: int, count: int, seed: int) -> list[tuple[Ar
         raise SettingError(f"folds must be from 2 to the {m} rows of X, got {count}")
     order = np.random.default_rng(seed).permutation(m)
     if labels is not None:  # each class in turn, dealt to the folds one by one
-        order = order[np.argsort(labels[order], kind="stable")]
+        order = sort_by_class(order, labels)
     fold = np.empty(m, np.int64)
     fold[order] = np.arange(m) % count
     return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(count)]

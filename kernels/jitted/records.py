@@ -96,6 +96,15 @@ class Validation(NamedTuple):
     block_losses: Array  # (blocks, 3) float64: (cost, hits, Σ w) of each block of ld examples
 
 
+class Differences(NamedTuple):
+    """The central differences that a gradient check takes."""
+
+    epsilon: float  # the smallest step of a parameter
+    indices: Array  # (n,) int64: the parameters
+    out: Array  # (n,) float64: a slope for each
+    step_log: Array  # (3,) float64, scratch: cost, hits and Σ w of a step
+
+
 class Sharding(NamedTuple):
     """The shards of a batch that this process computes, and how all of them are added up."""
 
@@ -254,6 +263,7 @@ FIELDS = {
     Scaling: "f f",
     Batch: "X F2 F1 I1 I1",
     Validation: "Batch D2",
+    Differences: "f I1 D1 D1",
     Sharding: "i i I1 D2 I1 i",
     StepNumbers: "i f f f f f f i",
     FitLog: "D2 D2 I1",

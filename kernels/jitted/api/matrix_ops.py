@@ -65,16 +65,16 @@ def _compiled_product(dtype):
 
 
 def _flat_operand(X):
-    """Return (vector, row, column): X[i, j] = vector[i · row + j · column].   X (m, n).
+    """Return the fields of an Operand with offset 0, a tuple, for X (m, n).
 
-    row and column count elements. vector (m · n,) is writable: a view if X is writable and in C or
-    Fortran order, else a copy.
+    Its vector (m · n,) is writable: a view if X is writable and in C or Fortran order, else a copy.
+    A kernel takes any tuple for a record, and a plain one is made faster.
     """
     flags = X.flags
     if flags.carray:
-        return X.ravel(), X.shape[1], 1
+        return X.ravel(), 0, X.shape[1], 1
     if flags.farray:
-        return X.T.ravel(), 1, X.shape[0]
+        return X.T.ravel(), 0, 1, X.shape[0]
     return _flat_operand(X.copy())
 
 
@@ -98,7 +98,7 @@ def _product(A, B, C, beta_mode):
     elif C.size and K:
         multiply, pointers = _compiled_product(dtype)
         packed = scratch(pack_size(), dtype)
-        factors = *_flat_operand(A), *_flat_operand(B)
+        factors = _flat_operand(A), _flat_operand(B)
         multiply(pointers, M, N, K, *factors, C.ravel(), beta_mode, packed)
     elif beta_mode == BETA_ZERO:
         C[...] = 0

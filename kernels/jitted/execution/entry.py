@@ -265,16 +265,18 @@ def _prepare_run(ops, arrays, work, train, validation, settings, rates, log, sta
     return run_steps, args, min(n_threads, capacity), (mode.keepalive, held_out.keepalive)
 
 
-def run(*arguments):
+def run(ops, arrays, work, train, validation, settings, rates, log, start, stop):
     """Take the steps start … stop − 1 of a fit; return stop, or less where the fit diverged.
 
-    arguments: ops (rows,), the op table; arrays, the FitArrays that the steps change; work (size,),
-    the vector that `workspace` returned, one for all calls of a fit; train, a Batch whose
-    row_indices (k,) hold the order of its examples: rows of X, all of them where settings shuffle;
-    validation, Examples, perhaps none, scored after each epoch; settings, an element of dtype
-    SETTINGS; rates (stop − start,), learning rates; log, the FitLog, written; start, stop.
+    ops: the op table (rows,); arrays: the FitArrays that the steps change; work (size,): the vector
+    that `workspace` returned, one for all calls of a fit; train: a Batch whose row_indices (k,)
+    hold the order of its examples: rows of X, all of them where settings shuffle; validation:
+    Examples, perhaps none, scored after each epoch; settings: an element of dtype SETTINGS; rates
+    (stop − start,): learning rates; log: the FitLog, written.
     """
-    run_steps, args, n_threads, _ = _prepare_run(*arguments)
+    run_steps, args, n_threads, _ = _prepare_run(
+        ops, arrays, work, train, validation, settings, rates, log, start, stop
+    )
     return run_parallel(run_steps, args, n_threads)
 
 

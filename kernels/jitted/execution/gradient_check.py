@@ -7,7 +7,7 @@ import numpy as np
 from ...gradient_check import EPOCH
 from ...records import Batch
 from ..loader.tables import entry_point
-from ..records import Model, Phase
+from ..records import Differences, Model, Phase
 from ..threads.team import run_parallel
 from .input_mode import select_input_mode
 from .kernel_selection import kernel_ptrs_of, required_for_groups
@@ -31,8 +31,8 @@ def gradient_check(ops, theta, state, examples, settings, epsilon, indices, out)
         kernel_ptrs_of(mode.ops, theta.dtype, "gradient", required_kernels, settings),
         Model(mode.ops, theta, state), np.zeros_like(theta), workspace,
         Batch.of((mode.X, Y, w), np.arange(len(X))), settings.reshape(1),
-        Phase(int(settings["seed"]), EPOCH), group_losses, np.zeros(3), float(epsilon), indices,
-        out,
+        Phase(int(settings["seed"]), EPOCH), group_losses,
+        Differences(float(epsilon), indices, out, np.zeros(3)),
     )  # fmt: skip
     run_parallel(entry_point("step.gradient_check.cost_differences", theta.dtype), args, 1)
 

@@ -143,30 +143,21 @@ def _multiply_transposed(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
         transpose(kernel_ptrs, N, exact, packed, q + n - exact, NC, C, (i + n - exact) * N, N, 0)
 
 
-@entry("T i i i F1 i i F1 i i F1 i F1", requires="matrix product")
-def multiply_matrices(
-    kernel_ptrs, M, N, K, A, A_row_stride, A_column_stride, B, B_row_stride, B_column_stride, C,
-    beta_mode, packed,
-):  # fmt: skip
+@entry("T i i i Operand Operand F1 i F1", requires="matrix product")
+def multiply_matrices(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed):
     """C (M, N) = A (M, K) B (K, N), plus the old C (M, N) if beta_mode is BETA_ONE, not BETA_ZERO.
 
-    A, B and C are flat vectors, C is row-major. A[i, k] is element i · A_row_stride + k ·
-    A_column_stride of A; B[k, j] is element k · B_row_stride + j · B_column_stride of B; one stride
-    of each matrix is 1. packed, of pack_size() numbers: scratch that begins on a cache line, since
-    tiles lose 2 % where vectors cross lines. The arguments are plain numbers because Python hands
-    them over faster than named tuples.
+    A, B: each an Operand with offset 0, one of whose strides is 1; C (M · N,): flat, row-major,
+    written. packed, of pack_size() numbers: scratch that begins on a cache line, since tiles lose
+    2 % where vectors cross lines.
     """
-    A_operand = Operand(A, 0, A_row_stride, A_column_stride)
-    B_operand = Operand(B, 0, B_row_stride, B_column_stride)
     if (
         K >= MIN_K_DOT
-        and A_column_stride == 1
-        and (N <= MAX_N_DOT or (M <= MAX_M_DOT and B_row_stride == 1))
+        and A.column_stride == 1
+        and (N <= MAX_N_DOT or (M <= MAX_M_DOT and B.row_stride == 1))
     ):
-        _multiply_dots(kernel_ptrs, M, N, K, A_operand, B_operand, C, beta_mode, packed)
-    elif N <= MAX_N_DOT and M > N and A_row_stride == 1:
-        _multiply_transposed(kernel_ptrs, M, N, K, A_operand, B_operand, C, beta_mode, packed)
+        _multiply_dots(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed)
+    elif N <= MAX_N_DOT and M > N and A.row_stride == 1:
+        _multiply_transposed(kernel_ptrs, M, N, K, A, B, C, beta_mode, packed)
     else:
-        multiply_blocked(
-            kernel_ptrs, M, N, K, A_operand, B_operand, Matrix(C, 0, N), beta_mode, packed, 0
-        )
+        multiply_blocked(kernel_ptrs, M, N, K, A, B, Matrix(C, 0, N), beta_mode, packed, 0)

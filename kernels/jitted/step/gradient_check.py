@@ -28,19 +28,18 @@ def _penalty(kernel_ptrs, theta, grad, settings, step_log):
     return step_log[0]
 
 
-@entry("T Model F1 Workspace Batch S Phase D2 D1 f I1 D1 Team", requires="cost differences")
+@entry("T Model F1 Workspace Batch S Phase D2 Differences Team", requires="cost differences")
 def cost_differences(
-    kernel_ptrs, model, grad, workspace, batch, settings, phase, group_losses, step_log, epsilon,
-    indices, out, team,
-):  # fmt: skip
+    kernel_ptrs, model, grad, workspace, batch, settings, phase, group_losses, differences, team
+):
     """out[k] ← (J(θ + ε e) − J(θ − ε e)) / 2ε, where e is the unit vector of θ[indices[k]].
 
     J: cost of the batch (a Batch) plus its penalty. settings (1,): a SETTINGS record; phase: a
     Phase. ε = max(epsilon, MIN_RELATIVE_STEP · |θ[indices[k]]|). θ = model.theta (p,), restored in
-    the end. indices (n,): int64; out (n,), float64. grad (p,), group_losses (groups, 2) and
-    step_log (3,): scratch. team: a Team of one thread.
+    the end. differences: a Differences, with epsilon, indices and out, which is written. grad (p,)
+    and group_losses (groups, 2): scratch. team: a Team of one thread.
     """
-    theta = model.theta
+    theta, (epsilon, indices, out, step_log) = model.theta, differences
     for k in range(indices.size):
         kept = theta[indices[k]]
         step = max(epsilon, MIN_RELATIVE_STEP * abs(kept))
