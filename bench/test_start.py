@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,8 @@ from .start.measure import PARTS, check
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs os.wait4")
 
-NAMES = [f"fastnn {mode}" for mode in MODES] + [name for name in LIBRARIES if name != "fastnn"]
+NAMES = [f"fastnn {mode}" for mode in reversed(MODES)]  # the cold one before the warm one
+NAMES += [name for name in LIBRARIES if name != "fastnn"]
 ROUNDS = {"fastnn cold": 2}  # of the others 7
 
 
@@ -34,7 +36,10 @@ def test_start(name, known, records, timed):
     if name not in starts:
         pytest.skip(next(line for line in missing if line.startswith(f"{name}:")))
     start, inside = starts[name], []
-    if start.cache:
+    benchmark = timed("start", name)
+    if benchmark.disabled and name == "fastnn cold":  # what it compiles is the warm one's
+        start = replace(start, cache=starts["fastnn warm"].cache)
+    elif start.cache and not start.cache.exists():
         start.run()  # fills it
 
     def call():
@@ -42,6 +47,5 @@ def test_start(name, known, records, timed):
         check([one for one in starts.values() if one.name in records], records)
         inside.append({part: round(records[name].get(part, 0), 3) for part in PARTS})
 
-    benchmark = timed("start", name)
     benchmark.pedantic(call, rounds=ROUNDS.get(name, 7))
     benchmark.extra_info["seconds inside"] = inside
