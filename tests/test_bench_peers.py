@@ -73,10 +73,13 @@ class TestCommand:
         assert set(row["seconds"]) == {"fastnn", "NumPy"}
 
     @pytest.mark.parametrize("wrong", ["--rows=no", "--peers=no", "--threads=0", "--rounds=0"])
-    def test_a_wrong_wish_is_an_error_before_measuring(self, wrong):
-        done = command("bench.peers", wrong)
-        assert done.returncode == 2
-        assert "error: " in done.stderr
+    def test_a_wrong_wish_is_an_error_before_measuring(self, bench, monkeypatch, capsys, wrong):
+        main = bench("peers.__main__")
+        monkeypatch.setattr(main, "measure_apart", None)
+        monkeypatch.setattr("sys.argv", ["peers", wrong])
+        with pytest.raises(SystemExit, match="2"):
+            main.main()
+        assert "error: " in capsys.readouterr().err
 
 
 class TestAgreement:

@@ -18,11 +18,12 @@ SHORT = ["train", "--layers", "3", "--epochs", "2"]
 
 @pytest.fixture(autouse=True)
 def rows(monkeypatch, tmp_path):
-    """A small task of two classes in place of the digits, in a folder of its own."""
+    """A small task of two classes in place of the digits, in a folder of its own; no pictures."""
     X = np.random.default_rng(0).normal(0, 1, (60, 3))
     y = (X[:, 0] > 0).astype(int)
     small = Task("rows", X[:40], y[:40], X[40:], y[40:], ("low", "high"))
     monkeypatch.setattr(train, "load_data", lambda arguments: small)
+    monkeypatch.setattr(train, "write_picture", lambda path, size, draw: "no picture")
     monkeypatch.chdir(tmp_path)
     return small
 

@@ -245,13 +245,13 @@ def test_float32_is_within_its_stated_bound_of_float64(sizes, hidden):
 
 @pytest.mark.medium
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n_out", [1, 2, 3, 5, 7, 8, 9, 16])
+@pytest.mark.parametrize("n_out", [1, 2, 3, 7, 8, 9, 16])
 @pytest.mark.parametrize("kind", ["uint8", *DTYPES])
 def test_rows_read_in_place_train_as_others_do(kind, n_out, dtype):
     """Rows in shuffled order, widths on both sides of a tile, every way of scaling."""
     rng = np.random.default_rng(n_out)
     scalings = [], [Rescaling(1 / 255)], [Rescaling(1 / 255, -0.5)]
-    for n_in in (63, 64, 65, 127, 128, 513, 700, 1030):
+    for n_in in (63, 64, 65, 128, 513, 1030):
         X = rng.integers(0, 256, (29, n_in + 3)).astype(kind)[:, 1 : n_in + 1]
         y = rng.integers(0, n_out if n_out > 1 else 2, 29)
         for first in (*scalings, [Normalization(per_feature=False)]):
@@ -356,9 +356,12 @@ for width in (48, 47):  # by few rows, and by tiles
     )
     found.add(c[:, :47].tobytes())
 assert len(found) == 1
+print(*cpu.detect_cpu()[:3])
+"""
+#: Takes three times as long: all that a fit calls is compiled.
+FIT = """
 net = Network.mlp([70, 7, 1], output="sigmoid", dtype="float64")
-print(*cpu.detect_cpu()[:3], net.fit(A[:, :60] @ B[:60, :67] @ np.ones((67, 70)) / 70, A[:, 0] > 0,
-      epochs=3, progress=False).epochs)
+net.fit(A[:, :60] @ B[:60, :67] @ np.ones((67, 70)) / 70, A[:, 0] > 0, epochs=3, progress=False)
 """
 CPUS = {
     "haswell": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2"},
@@ -367,14 +370,22 @@ CPUS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cpu", [pytest.param("haswell", marks=pytest.mark.long), "generic"])
-def test_narrower_cpus_compute_the_same(cpu, tmp_path):
+@pytest.mark.parametrize(
+    ("cpu", "code"),
+    [
+        ("generic", CHECK),
+        pytest.param("generic", CHECK + FIT, marks=pytest.mark.long),
+        pytest.param("haswell", CHECK + FIT, marks=pytest.mark.long),
+    ],
+    ids=["generic", "generic, with a fit", "haswell, with a fit"],
+)
+def test_narrower_cpus_compute_the_same(cpu, code, tmp_path):
     if sys.maxsize < 2**32 or os.uname().machine != "x86_64":
         pytest.skip("the names of these CPUs are x86-64's")
     environment = os.environ | CPUS[cpu]
     environment |= {"FASTNN_CACHE_DIR": str(tmp_path), "FASTNN_KERNELS": "jit"}
     done = subprocess.run(
-        [sys.executable, "-c", CHECK], check=False, env=environment, capture_output=True, text=True,
+        [sys.executable, "-c", code], check=False, env=environment, capture_output=True, text=True,
         timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -166,6 +166,6 @@ def test_kernels_have_places_that_do_not_depend_on_what_was_imported_first():
             [sys.executable, "-c", code.format(room, module)],
             capture_output=True, text=True, check=True, timeout=200,
         ).stdout
-        for room, module in (("step", "update"), ("gemm", "blocked"), ("api", "vector_ops"))
+        for room, module in (("step", "update"), ("api", "vector_ops"))
     }  # fmt: skip
     assert found == {f"{[kernel.name for kernel in manifest().kernels]}\n"}

@@ -231,7 +231,7 @@ def printed(code):
 def test_a_row_at_the_end_of_the_process_is_right():
     code = (
         "at_the_end = lambda: print((net.predict_proba(row) == first).all())\n"
-        "for i in range(200): net.predict_proba(row)\n"
+        "for i in range(50): net.predict_proba(row)\n"
     )
     assert printed(code) == "True"
 

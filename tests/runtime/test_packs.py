@@ -136,6 +136,7 @@ class TestWork:
         assert said == [packed[1], "False", f"packed for {level}"]
         assert not list(tmp_path.iterdir())
 
+    @pytest.mark.long  # the bits of the process that made the pack are compared above
     def test_gives_the_bits_of_what_is_compiled_here_for_its_level(self, packed, level, tmp_path):
         cold = compiling(level) | {"FASTNN_CACHE_DIR": str(tmp_path)}
         assert printed(packed[0], BITS, **cold) == packed[1]
@@ -192,11 +193,13 @@ class TestChoice:
         }.items():  # fmt: skip
             assert printed(packed[0], SAY, FASTNN_KERNELS=value) == said
 
-    @pytest.mark.parametrize("command", [["info"], ["check"]])
-    @pytest.mark.parametrize("value", ["packs", "x86-64-v9", "../packs", "1"])
+    @pytest.mark.parametrize(
+        ("command", "value"),
+        [("info", "packs"), ("info", "x86-64-v9"), ("info", "../packs"), ("check", "1")],
+    )
     def test_misspelt_is_one_sentence(self, packed, value, command):
         code = "import runpy; runpy.run_module('fastnn', run_name='__main__', alter_sys=True)"
-        done = process(packed[0], code, *command, FASTNN_KERNELS=value)
+        done = process(packed[0], code, command, FASTNN_KERNELS=value)
         assert done.returncode not in (0, -6, -11)
         assert f"FASTNN_KERNELS is {value!r}; set it to jit, pack or a level (" in done.stderr
         assert "Traceback" not in done.stderr
@@ -257,7 +260,12 @@ TROUBLE = {
 
 
 class TestTrouble:
-    @pytest.mark.parametrize("spoil", TROUBLE, ids=lambda spoil: spoil.__name__)
+    # Other damage is found as `cut` is; `kernels/test_packs.py` reads packs damaged anywhere.
+    @pytest.mark.parametrize(
+        "spoil",
+        [pytest.param(s, marks=[pytest.mark.long] * (s in (flip, empty))) for s in TROUBLE],
+        ids=lambda spoil: spoil.__name__,
+    )
     def test_of_a_pack_falls_back_to_compiling_and_is_said(self, pack, level, spoil):
         if os.name != "posix" and spoil in (open_to_all, link):
             pytest.skip("permissions of POSIX")

@@ -19,6 +19,7 @@ net = fastnn.Network.mlp([2, 1], output="sigmoid")
 net.fit(np.array([[0.0, 1], [1, 0]]), [0, 1], epochs=1, progress=False)
 """
 SPEAK = "import os; os.dup2(1, 2)\n" + FIT.replace("progress=False", "progress=True") * 2
+TWO_THREADS = "import fastnn; fastnn.set_num_threads(2)\n"
 
 
 def python(code, **environment):
@@ -95,7 +96,8 @@ COUNT = "linked = len(linker.LINKER.addresses); print(linked - len(compiled), li
 def cold(tmp_path_factory):
     """A cache folder into which two fits of a process compiled the kernels, and what they said."""
     folder = tmp_path_factory.mktemp("warm")
-    return folder, python(SPEAK, FASTNN_CACHE_DIR=str(folder), COLUMNS="200")
+    code = WATCH + TWO_THREADS + SPEAK + COUNT
+    return folder, python(code, FASTNN_CACHE_DIR=str(folder), COLUMNS="200")
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +118,8 @@ def test_second_process_hits_the_cache(warm):
     assert int(kernels) > 10
 
 
-def test_a_helper_compiles_a_part_of_a_cold_fit(tmp_path):
-    code = WATCH + "import fastnn; fastnn.set_num_threads(2)" + FIT + COUNT
-    hits, kernels = map(int, python(code, FASTNN_CACHE_DIR=str(tmp_path)).split())
+def test_a_helper_compiles_a_part_of_a_cold_fit(cold):
+    hits, kernels = map(int, cold[1].split()[-2:])
     assert 0 < hits < kernels
 
 
@@ -133,25 +134,37 @@ DOTS = (
 BOTH = DOTS.format(DTYPES)
 
 
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory):
+    """A folder with a cache for each dtype, made by a process that compiled for this one alone."""
+    folder = tmp_path_factory.mktemp("apart")
+    for name in DTYPES:
+        assert python(DOTS.format([name]), FASTNN_CACHE_DIR=str(folder / name)) == "0"
+    return folder
+
+
+@pytest.fixture
+def both(apart, tmp_path):
+    """A cache folder with the files of both processes, to be spoilt."""
+    for name in DTYPES:
+        shutil.copytree(apart / name, tmp_path / "both", dirs_exist_ok=True)
+    return tmp_path / "both"
+
+
 class TestFiles:
     """Of one function, compiled for two dtypes."""
 
-    def test_two_processes_may_compile_a_function_at_once(self, tmp_path):
+    def test_two_processes_may_compile_a_function_at_once(self, both):
         """Each keeps files of its own, so that none replaces or stands for the other's."""
-        both = tmp_path / "both"
-        for name in DTYPES:
-            python(DOTS.format([name]), FASTNN_CACHE_DIR=str(tmp_path / name))
-            shutil.copytree(tmp_path / name, both, dirs_exist_ok=True)
         assert python(BOTH, FASTNN_CACHE_DIR=str(both)) == "4"
 
-    def test_code_under_another_name_is_not_run(self, tmp_path):
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
-        one, other = (next(tmp_path.rglob(f"*dot-{name}.code")) for name in DTYPES)
+    def test_code_under_another_name_is_not_run(self, both):
+        one, other = (next(both.rglob(f"*dot-{name}.code")) for name in DTYPES)
         held = one.read_bytes()
         one.write_bytes(other.read_bytes())
         other.write_bytes(held)
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "4"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(both)) == "2"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(both)) == "4"
 
     @pytest.mark.parametrize(
         "damage",
@@ -161,9 +174,8 @@ class TestFiles:
             *(pytest.param(d, marks=pytest.mark.long) for d in ("empty", "other", "inside")),
         ],
     )
-    def test_a_damaged_file_is_compiled_again_and_mended(self, tmp_path, damage):
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
-        file = next(tmp_path.rglob("*dot-float32.code"))
+    def test_a_damaged_file_is_compiled_again_and_mended(self, both, damage):
+        file = next(both.rglob("*dot-float32.code"))
         whole = file.read_bytes()
         middle = len(whole) // 2
         inside = whole[:middle] + bytes(64) + whole[middle + 64 :]
@@ -173,19 +185,18 @@ class TestFiles:
             if os.name != "posix":
                 pytest.skip("permissions of POSIX")
             file.chmod(0o666)
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "3"
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "4"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(both)) == "3"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(both)) == "4"
 
-    def test_what_a_killed_process_left_is_swept_by_one_that_saves(self, tmp_path):
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "0"
-        file = next(tmp_path.rglob("*dot-float32.code"))
+    def test_what_a_killed_process_left_is_swept_by_one_that_saves(self, both):
+        file = next(both.rglob("*dot-float32.code"))
         left = file.rename(f"{file}.tmp.0")
         os.utime(left, (0, 0))
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "3"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(both)) == "3"
         assert not left.exists()
 
-    def test_a_full_disk_costs_no_kernel_that_is_kept(self, tmp_path):
-        python(DOTS.format(["float32"]), FASTNN_CACHE_DIR=str(tmp_path))
+    def test_a_full_disk_costs_no_kernel_that_is_kept(self, apart, tmp_path):
+        held = shutil.copytree(apart / "float32", tmp_path / "held")
         full = (
             "import errno, warnings\n"
             "warnings.simplefilter('ignore')\n"
@@ -193,8 +204,8 @@ class TestFiles:
             "def refuse(*_): raise OSError(errno.ENOSPC, 'No space left on device')\n"
             "private_folder.write = refuse\n"
         )
-        assert python(full + BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
-        assert python(BOTH, FASTNN_CACHE_DIR=str(tmp_path)) == "2"
+        assert python(full + BOTH, FASTNN_CACHE_DIR=str(held)) == "2"
+        assert python(BOTH, FASTNN_CACHE_DIR=str(held)) == "2"
 
 
 @pytest.mark.parametrize("collects", [True, False])
@@ -256,21 +267,21 @@ def test_the_command_says_once_that_it_compiles(cache, tmp_path):
 
 class TestCacheTrouble:
     SAY = "\nprint(len(w), w[0].message if w else '')"
-    #: Three kernels without a fit: compiling all of them in memory takes ten times as long.
+    #: Two kernels without a fit: compiling all of them in memory takes ten times as long.
     FEW = (
         "import warnings, numpy as np, fastnn\n"
-        "k, x = fastnn.kernels.get('jitted'), np.ones((3, 3))\n"
+        "k, x = fastnn.kernels.get('jitted'), np.ones(3)\n"
         "with warnings.catch_warnings(record=True) as w:\n"
         " warnings.simplefilter('always')\n"
-        " k.dot(x[0], x[0]), k.activations[1].forward(x, x), k.activations[2].forward(x, x)\n"
+        " k.dot(x, x), k.dot(x.astype('float32'), x.astype('float32'))\n"
     )
 
     @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
-    def test_a_folder_of_others_is_not_trusted(self, cache):
-        (folder,) = cache.iterdir()
+    def test_a_folder_of_others_is_not_trusted(self, both):
+        (folder,) = both.iterdir()
         folder.chmod(0o777)
         files = sorted(folder.iterdir())
-        said = python(self.FEW + self.SAY, FASTNN_CACHE_DIR=str(cache))
+        said = python(self.FEW + self.SAY, FASTNN_CACHE_DIR=str(both))
         assert said.startswith("1 ")
         assert "not private" in said
         assert sorted(folder.iterdir()) == files
@@ -293,7 +304,7 @@ class TestCacheTrouble:
         first.mkdir(), second.mkdir()
         code = f"import os; os.chdir({str(first)!r}); import fastnn.kernels.jitted.backend\n"
         code += f"os.chdir({str(second)!r})\n"
-        python(code + BOTH, FASTNN_CACHE_DIR="cache")
+        python(code + DOTS.format(["float32"]), FASTNN_CACHE_DIR="cache")
         assert list(first.rglob("*dot-float32.code"))
         assert not list(second.iterdir())
 

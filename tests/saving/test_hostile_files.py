@@ -85,7 +85,7 @@ def many(item, size):
     return "[" + ",".join([item] * (size // (len(item) + 1))) + "]"
 
 
-LARGE = 2**19
+LARGE = 2**18
 DENSE = {"class": "Dense", "units": 1}
 HOSTILE = {
     "empty lists": lambda: {"network": many("[]", LARGE)},
@@ -93,9 +93,9 @@ HOSTILE = {
     "numbers": lambda: {"network": many("1", LARGE)},
     "floats": lambda: {"network": many("1e9", LARGE)},
     "strings": lambda: {"network": many('""', LARGE)},
-    "layers": lambda: described(layers=100_000 * [{"class": "Dropout", "rate": 0.5}]),
+    "layers": lambda: described(layers=25_000 * [{"class": "Dropout", "rate": 0.5}]),
     "layers that need memory": lambda: described(layers=4000 * [DENSE]),
-    "classes": lambda: described(layers=20_000 * [{"class": "x" * 150}]),
+    "classes": lambda: described(layers=5000 * [{"class": "x" * 150}]),
     "name": lambda: described(layers=[{**DENSE, "name": "x" * LARGE}]),
     "escaped name": lambda: described(layers=[{**DENSE, "name": "\0" * (LARGE // 8)}]),
     "class": lambda: described(layers=[{"class": "x" * LARGE}]),
