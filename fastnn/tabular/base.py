@@ -240,6 +240,8 @@ def scored(bag: Sequence[Candidate]) -> list[tuple[Candidate, NDArray[np.int64]]
 
 def present(y: Any) -> Array:
     """Return targets as an array; refuse missing ones."""
+    if y is None:  # in scikit-learn's words, which its checks ask for
+        raise DataError("fit requires y to be passed, but the target y is None")
     targets = arguments.array(y, "y")
     missing = np.asarray(pandas().isna(targets))
     if missing.any():

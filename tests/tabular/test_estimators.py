@@ -283,6 +283,7 @@ REFUSED = {
     "a missing target": (frame, [*y[:-1], np.nan], {}, "y is missing in 1 row, the first"),
     "too few targets": (frame, y[:-1], {}, "inconsistent numbers of samples"),
     "no weight": (frame, y, {"sample_weight": np.zeros(20)}, "non-zero|is 0 in all rows"),
+    "no target": (frame, None, {}, "requires y to be passed, but the target y is None"),
     "text for a number": (frame, ["a"] * 20, {}, "y holds what is no number"),
 }  # fmt: skip
 
