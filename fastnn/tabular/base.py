@@ -24,7 +24,7 @@ from fastnn.network import Network
 
 from . import frames
 from .codes import PiecewiseLinearCodes
-from .members import Candidate, Member, make_members, mean_outputs, train
+from .members import Candidate, Member, make_candidates, mean_outputs, train
 from .report import report
 from .rule import Rule, rule_for
 
@@ -124,7 +124,7 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
         self.rule_ = rule_for(len(rows), rows.shape[1], self.bag)
         self._codes = PiecewiseLinearCodes.learn(rows, self.rule_.bins)
         labels = self._labels(encoded)
-        made = make_members(self.rule_, labels, len(rows), self._output_layers(), rng)
+        made = make_candidates(self.rule_, labels, len(rows), self._output_layers(), rng)
         bag = train(
             made, self.rule_, rows, self._codes, encoded, w,
             max_time=self.max_time, progress=bool(self.verbose),

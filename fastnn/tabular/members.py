@@ -25,7 +25,7 @@ from .codes import PiecewiseLinearCodes
 from .folds import deal_rows, rows_of_fold
 from .rule import Rule
 
-__all__ = ["Candidate", "Member", "make_members", "mean_outputs", "outputs_of", "train"]
+__all__ = ["Candidate", "Member", "make_candidates", "mean_outputs", "outputs_of", "train"]
 
 Array = NDArray[Any]
 Rows = NDArray[np.int64]
@@ -92,7 +92,7 @@ class Candidate:
         return Member(self.kind, self.network, len(self.train), scored, tuple(curve.tolist()))
 
 
-def make_members(
+def make_candidates(
     rule: Rule, labels: Rows | None, m: int, outputs: Sequence[Layer],
     rng: np.random.RandomState,
 ) -> list[Candidate]:  # fmt: skip
@@ -102,15 +102,15 @@ def make_members(
         Dense(rule.units, "mish"),
         *([Dropout(rule.dropout)] if rule.dropout else []),
     ]
-    members = []
+    made = []
     for place in range(rule.networks):
         network = Network([*hidden * 3, *outputs], seed=_seed(rng))
         kind = "coded" if rule.coded(place) else "linear"
-        members.append(Candidate(kind, network, *rows_of_fold(fold, place)))
+        made.append(Candidate(kind, network, *rows_of_fold(fold, place)))
     if rule.plain:
         layers = [Normalization(), Dense(PLAIN["units"], "relu"), *outputs]
-        members.append(Candidate("plain", Network(layers, seed=_seed(rng)), np.arange(m), None))
-    return members
+        made.append(Candidate("plain", Network(layers, seed=_seed(rng)), np.arange(m), None))
+    return made
 
 
 def _seed(rng: np.random.RandomState) -> int:
@@ -119,7 +119,7 @@ def _seed(rng: np.random.RandomState) -> int:
 
 
 def train(
-    members: Sequence[Candidate], rule: Rule, X: Array, codes: PiecewiseLinearCodes, y: Array,
+    made: Sequence[Candidate], rule: Rule, X: Array, codes: PiecewiseLinearCodes, y: Array,
     w: Array | None, *, max_time: float | None, progress: bool,
 ) -> list[Candidate]:  # fmt: skip
     """Train the networks on X (m, n), y (m,) and weights w (m,); return those that were trained.
@@ -128,11 +128,11 @@ def train(
     many as there are threads at once, each with its share of the seconds; those for which no time
     is left, or that Ctrl-C came before, are left out of the bag, but never all of them.
     """
-    groups = [[each for each in members if each.coded is coded] for coded in (False, True)]
+    groups = [[each for each in made if each.coded is coded] for coded in (False, True)]
     if max_time is not None:
         n = get_num_threads()
         groups = [group[k : k + n] for group in groups for k in range(0, len(group), n)]
-        groups.sort(key=lambda group: members.index(group[0]))
+        groups.sort(key=lambda group: made.index(group[0]))
     groups = [group for group in groups if group]
     begun, coded_rows = time.monotonic(), None
     for number, group in enumerate(groups, start=1):
@@ -145,7 +145,7 @@ def train(
         _train_group(group, rule, rows, y, w, end, progress)
         if any(each.history.interrupted for each in group):
             break
-    trained = [each for each in members if each.history.epochs]
+    trained = [each for each in made if each.history.epochs]
     if not trained:
         raise KeyboardInterrupt
     return trained
