@@ -19,6 +19,7 @@ from .examples import StreamedExamples
 from .plan import WindowPlan
 from .reader import Reader, Window
 from .scoring_trainer import ScoringTrainer
+from .team_size import TeamSize
 
 Array = np.ndarray[Any, Any]
 
@@ -52,6 +53,7 @@ class WindowTrainer(ScoringTrainer):
         self._nothing = Examples(*(part[:0] for part in memory))
         self._mix = ClassMix(targets) if plan.shuffle else None
         self._begin = self._end = 0  # steps of the window
+        self._team = TeamSize(self.threads)
 
     def _plan(self, plan: WindowPlan) -> WindowPlan:
         """Return the plan of the windows from that of a process that computes whole batches."""
@@ -69,7 +71,9 @@ class WindowTrainer(ScoringTrainer):
         """Return the first step beyond the window of a step, which is read by then."""
         while step >= self._end:
             self._window = next(self._windows)
-            self._begin, self._end = step, step + -(-len(self._window.order) // self.batch)
+            n_rows = len(self._window.order)
+            self._begin, self._end = step, step + -(-n_rows // self.batch)
+            self.settings["threads"] = self._team.of_next(n_rows, self._window.last)
             if self._mix is not None and step < self.steps:
                 self._mix.look_at(self._window)
         return self._end

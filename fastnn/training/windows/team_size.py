@@ -1,0 +1,54 @@
+"""The size of the team that trains beside a reader: all threads or one fewer, by what is faster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+#: Windows of a trial, by both sizes in turn; and from the begin of one to that of the next.
+TRIAL, CYCLE = 4, 64
+
+
+class TeamSize:
+    """How many threads train on the next window; results do not depend on it.
+
+    A reader that unpacks or copies rows needs a core. Where none is free, a team of one thread
+    fewer may be the faster one, because none of its threads waits for another that has lost its
+    core. Both are tried, and the faster one takes the windows up to the next trial.
+
+    Parameters
+    ----------
+    threads : int
+        All that may train.
+    clock : callable
+        Returns the time in seconds.
+    """
+
+    def __init__(self, threads: int, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._sizes = threads, max(1, threads - 1)
+        self._clock, self._best, self._windows = clock, threads, 0
+        self._paces: dict[int, float] = {}  # the fewest seconds a row of each size in a trial
+        self._trial: tuple[int, int, float] | None = None  # size, rows and begin of a window
+
+    def of_next(self, n_rows: int, ends_epoch: bool) -> int:
+        """Return the size for a window of so many rows that begins now.
+
+        A window that ends its epoch is no trial: scores may be taken behind it.
+        """
+        now = self._clock()
+        if self._trial is not None:
+            size, rows, began = self._trial
+            self._paces[size] = min(self._paces.get(size, float("inf")), (now - began) / rows)
+            self._trial = None
+        if ends_epoch:
+            return self._best
+        place, self._windows = self._windows % CYCLE, self._windows + 1
+        if place == 0:  # the first window of a fit may wait for kernels
+            self._paces = {}
+        elif place <= TRIAL:
+            size = self._sizes[place % 2]
+            self._trial = size, n_rows, now
+            return size
+        elif place == TRIAL + 1:
+            self._best = min(self._paces, key=self._paces.__getitem__)
+        return self._best
