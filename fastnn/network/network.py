@@ -160,7 +160,9 @@ class Network(UsableNetwork):
         validation_split : float
             Or the share of the examples to hold out for that, drawn by the seed, stratified.
         shuffle : bool
-            Whether every epoch goes through the examples in another order.
+            Whether every epoch goes through the examples in another order, by seed and epoch. Of
+            more than 2²⁰ examples pieces of 256 are permuted, and then the examples within windows
+            of 128 pieces: what is taken together lies together in memory.
         metrics : sequence of str
             Names of `fastnn.metrics` that are recorded after every epoch: of the validation data
             as ``validation_…``, without such data of the training data. ``"f1"``, ``"precision"``

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..opcodes import Purpose
+from ..opcodes import MAX_WHOLE_SHUFFLE, SHUFFLE_PIECE, SHUFFLE_WINDOW, Purpose
 
 
 def philox(counter, key):
@@ -25,15 +25,36 @@ def philox(counter, key):
 def shuffle(order, seed, epoch):
     """Fill order (m,) with the permutation that belongs to (seed, epoch).
 
+    Of more than MAX_WHOLE_SHUFFLE rows that is one of pieces of SHUFFLE_PIECE rows, and then one of
+    the rows in each window of up to SHUFFLE_WINDOW pieces. Windows have about as many pieces; the
+    last one takes the rows that fill no piece, too.
+    """
+    m = len(order)
+    if m <= MAX_WHOLE_SHUFFLE:
+        order[:] = _permuted(range(m), seed, epoch, 0)
+        return
+    pieces = _permuted(range(m // SHUFFLE_PIECE), seed, epoch, 0)
+    rows = [piece * SHUFFLE_PIECE + k for piece in pieces for k in range(SHUFFLE_PIECE)]
+    rows += range(len(rows), m)
+    windows = -(-len(pieces) // SHUFFLE_WINDOW)
+    bounds = [len(pieces) * k // windows * SHUFFLE_PIECE for k in range(windows)] + [m]
+    for k in range(windows):
+        first, end = bounds[k : k + 2]
+        order[first:end] = _permuted(rows[first:end], seed, epoch, 1 + k)
+
+
+def _permuted(rows, seed, epoch, number):
+    """Return rows in the order of a permutation, one of several of (seed, epoch) by its number.
+
     Fisher and Yates from the end; word w of position i picks j = ⌊w (i+1) / 2³²⌋, whose bias is
     below (i+1) / 2³².
     """
-    for i in range(len(order)):
-        order[i] = i
+    order = list(rows)
     for i in range(len(order) - 1, 0, -1):
-        word = philox((i // 4, epoch, 0, 0), (seed, Purpose.SHUFFLE << 16))[i % 4]
+        word = philox((i // 4, epoch, number, 0), (seed, Purpose.SHUFFLE << 16))[i % 4]
         j = word * (i + 1) >> 32
         order[i], order[j] = order[j], order[i]
+    return order
 
 
 def _words(group, row, epoch, seed, purpose, layer):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from ..opcodes import Purpose
+from ..opcodes import MAX_WHOLE_SHUFFLE, SHUFFLE_PIECE, SHUFFLE_WINDOW, Purpose
 
 
 def philox(counter, key):
@@ -23,16 +25,31 @@ def philox(counter, key):
 def shuffle(order, seed, epoch):
     """Fill order (m,) with the permutation that belongs to (seed, epoch). As in `loops`."""
     m = len(order)
+    if m <= MAX_WHOLE_SHUFFLE:
+        order[...] = _permuted(np.arange(m), seed, epoch, 0)
+        return
+    pieces = _permuted(np.arange(m // SHUFFLE_PIECE), seed, epoch, 0)
+    rows = (SHUFFLE_PIECE * pieces[:, None] + np.arange(SHUFFLE_PIECE)).ravel()
+    rows = np.concatenate((rows, np.arange(len(rows), m)))
+    windows = -(-len(pieces) // SHUFFLE_WINDOW)
+    bounds = [len(pieces) * k // windows * SHUFFLE_PIECE for k in range(windows)] + [m]
+    for k, (first, end) in enumerate(pairwise(bounds)):
+        order[first:end] = _permuted(rows[first:end], seed, epoch, 1 + k)
+
+
+def _permuted(rows, seed, epoch, number):
+    """Return rows (m,) in the order of a permutation of (seed, epoch). As in `loops`."""
+    m = len(rows)
     counter = np.zeros((4, (m + 3) // 4), dtype=np.uint64)
     counter[0] = np.arange(counter.shape[1])
-    counter[1] = epoch
+    counter[1], counter[2] = epoch, number
     words = philox(counter, (seed, Purpose.SHUFFLE << 16)).T.ravel()[:m]
     picks = (words * np.arange(1, m + 1, dtype=np.uint64) >> np.uint64(32)).tolist()
     places = list(range(m))
     for i in range(m - 1, 0, -1):
         j = picks[i]
         places[i], places[j] = places[j], places[i]
-    order[...] = places
+    return rows[places]
 
 
 def _words(m, n, rows, epoch, seed, purpose, layer):

@@ -12,6 +12,7 @@ import pytest
 from fastnn.kernels.jitted.compiler.definitions import definitions
 from fastnn.kernels.jitted.loader import linker, tables
 from fastnn.kernels.jitted.records import BatchNorm, Model
+from fastnn.kernels.jitted.threads.team import ALONE
 from fastnn.kernels.opcodes import OP
 
 from fastnn import kernels
@@ -99,12 +100,12 @@ class TestVectors:
 
 
 class TestNumbers:
-    SHUFFLE = "ops.random.shuffle"
+    SHUFFLE = "ops.random.shuffle_rows"
 
     def shuffled(self, seed):
         """The order of five examples by a seed."""
         order = np.arange(5)
-        entrance(self.SHUFFLE, FLOAT64)(order, seed, 1)
+        entrance(self.SHUFFLE, FLOAT64)(order, seed, 1, ALONE)
         return order.tolist()
 
     @pytest.mark.parametrize("number", [True, np.int8(1), np.uint64(1)])
@@ -123,7 +124,7 @@ class TestNumbers:
     def test_that_are_none_of_64_bits_are_refused_and_nothing_runs(self, bad, error):
         order = np.arange(5)
         with pytest.raises(error):
-            entrance(self.SHUFFLE, FLOAT64)(order, bad, 1)
+            entrance(self.SHUFFLE, FLOAT64)(order, bad, 1, ALONE)
         assert order.tolist() == list(range(5))
 
     @pytest.mark.parametrize(("bad", "error"), [

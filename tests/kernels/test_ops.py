@@ -1,12 +1,16 @@
 """Every op of the table on every backend equals its looped specification, in every layout."""
 
 import inspect
+import math
 from itertools import product
 from operator import attrgetter
 
 import numpy as np
 import pytest
+from fastnn.kernels import opcodes
+from fastnn.kernels.loops import random as loops_random
 from fastnn.kernels.op_registry import TABLE, Sample
+from fastnn.kernels.vectorized import random as vectorized_random
 
 from fastnn import kernels
 
@@ -196,6 +200,46 @@ class TestRandomness:
         wanted = np.zeros(m, np.int64)
         SPECIFICATION.shuffle(wanted, 2**32 - 1, 7)
         np.testing.assert_array_equal(first, wanted)
+
+    @pytest.mark.medium
+    def test_shuffle_of_many_rows(self, backend, monkeypatch):
+        """Pieces of rows are permuted, and the rows in windows of some; small ones where it can."""
+        sizes = {"MAX_WHOLE_SHUFFLE": 100, "SHUFFLE_PIECE": 8, "SHUFFLE_WINDOW": 5}
+        ops = kernels.get(backend)
+        if backend == "jitted":
+            sizes = {name: getattr(opcodes, name) for name in sizes}
+        for name, size in sizes.items():
+            for module in () if backend == "jitted" else (loops_random, vectorized_random):
+                monkeypatch.setattr(module, name, size)
+        limit, piece, most = sizes.values()
+        whole, order = np.full(limit, -1), np.full(limit + 3 * piece + 5, -1)
+        ops.shuffle(whole, 3, 7)
+        np.testing.assert_array_equal(whole, permuted(np.arange(limit), (3, 7, 0)))
+        ops.shuffle(order, 3, 7)
+        pieces = permuted(np.arange(len(order) // piece), (3, 7, 0))
+        windows, done = math.ceil(len(pieces) / most), 0
+        for k in range(windows):
+            own = pieces[len(pieces) * k // windows : len(pieces) * (k + 1) // windows]
+            rows = np.concatenate([np.arange(piece) + piece * i for i in own])
+            if k == windows - 1:
+                rows = np.append(rows, np.arange(piece * len(pieces), len(order)))
+            found = order[done : done + len(rows)]
+            np.testing.assert_array_equal(found, permuted(rows, (3, 7, 1 + k)))
+            done += len(rows)
+        assert done == len(order)
+
+
+def permuted(rows, key):
+    """Rows (m,) in the order of permutation number k of (seed, epoch), key = (seed, epoch, k)."""
+    (seed, epoch, number), m = key, len(rows)
+    counter = np.zeros((4, -(-m // 4)), np.uint64)
+    counter[0], counter[1], counter[2] = np.arange(counter.shape[1]), epoch, number
+    words = vectorized_random.philox(counter, (seed, 1 << 16)).T.ravel()[:m].tolist()
+    order = rows.tolist()
+    for i in range(m - 1, 0, -1):
+        j = words[i] * (i + 1) >> 32
+        order[i], order[j] = order[j], order[i]
+    return order
 
 
 def parameters(function, backend):

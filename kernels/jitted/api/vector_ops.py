@@ -11,6 +11,7 @@ from ...opcodes import Method
 from ...records import StepNumbers
 from ..loader.tables import entry_point
 from ..requirements import of_method
+from ..threads.team import ALONE
 from .checks import checked
 from .layout import Outputs, contiguous, feature_major
 
@@ -131,7 +132,7 @@ def shuffle(order, seed, epoch):
     order (m,), int64, is written.
     """
     with Outputs(order) as (places,):
-        entry_point("ops.random.shuffle", np.float64)(places, int(seed), int(epoch))
+        entry_point("ops.random.shuffle_rows", np.float64)(places, int(seed), int(epoch), ALONE)
 
 
 def largest(x):

@@ -15,7 +15,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ...opcodes import Purpose
+from ...opcodes import MAX_WHOLE_SHUFFLE, SHUFFLE_PIECE, SHUFFLE_WINDOW, Purpose
+from ..codegen.barrier import barrier_wait
 from ..codegen.float_bits import is_negative_zero
 from ..codegen.pointers import view, view_row
 from ..codegen.simd import INT32, Vectors, element_pointer, emit_record, index, index_constant, void
@@ -67,23 +68,61 @@ def _words(group, row, epoch, seed, key):
     return philox_words(group, row & 0xFFFFFFFF, epoch, row >> 32, seed, key)
 
 
-@indirect("I1 i i", requires="shuffle", entrance=True)
-def shuffle(order, seed, epoch):
-    """Fill order (m,) int64 with a permutation of 0 … m − 1 that depends only on seed and epoch.
+@inlined
+def _permute(order, seed, epoch, number):
+    """Put the elements of order (m,) into a random order; `number` is that of the permutation.
 
     Fisher and Yates: for i from m − 1 down to 1, order[i] is swapped with order[⌊u (i + 1) / 2³²⌋],
     where u is the random 32-bit integer of i. Philox returns the integers of four i in one call.
     """
     m = order.size
-    for i in range(m):
-        order[i] = i
     for group in range((m - 1) // 4, -1, -1):
-        words = philox_words(group, epoch, 0, 0, seed, SHUFFLE_KEY)
+        words = philox_words(group, epoch, number, 0, seed, SHUFFLE_KEY)
         for lane in range(3, -1, -1):
             i = 4 * group + lane
             if 0 < i < m:
                 j = np.int64(words[lane] * np.uint64(i + 1) >> np.uint64(32))
                 order[i], order[j] = order[j], order[i]
+
+
+@inlined
+def _fill_pieces(order, pieces):
+    """Replace the numbers of pieces, order[: pieces], by the rows of these pieces.
+
+    order (m,): written; rows that fill no piece come last.
+    """
+    for i in range(pieces - 1, -1, -1):  # backwards: no number is overwritten before it is read
+        first, rows = order[i] * SHUFFLE_PIECE, view(order, i * SHUFFLE_PIECE, SHUFFLE_PIECE)
+        for k in range(SHUFFLE_PIECE):
+            rows[k] = first + k
+    for i in range(pieces * SHUFFLE_PIECE, order.size):
+        order[i] = i
+
+
+@indirect("I1 i i Team", requires="shuffle", entrance=True)
+def shuffle_rows(order, seed, epoch, team):
+    """Fill order (m,) int64 with a permutation of 0 … m − 1 that depends only on seed and epoch.
+
+    Up to MAX_WHOLE_SHUFFLE rows are permuted whole; of more pieces of SHUFFLE_PIECE rows are, and
+    then the rows of each window. Windows have about as many pieces, up to SHUFFLE_WINDOW; the last
+    one has the rows that fill no piece, too. Threads of a team take windows in turn.
+    """
+    m = order.size
+    pieces = m // SHUFFLE_PIECE if m > MAX_WHOLE_SHUFFLE else m
+    if team.tid == 0:
+        for i in range(pieces):
+            order[i] = i
+        _permute(view(order, 0, pieces), seed, epoch, 0)
+        if pieces < m:
+            _fill_pieces(order, pieces)
+    windows = (pieces + SHUFFLE_WINDOW - 1) // SHUFFLE_WINDOW if pieces < m else 0
+    if windows > 0:
+        barrier_wait(team)
+    for window in range(team.tid, windows, team.n_threads):
+        first = pieces * window // windows * SHUFFLE_PIECE
+        end = pieces * (window + 1) // windows * SHUFFLE_PIECE if window < windows - 1 else m
+        _permute(view(order, first, end - first), seed, epoch, 1 + window)
+    barrier_wait(team)
 
 
 def _rounds(builder, counter, keys):

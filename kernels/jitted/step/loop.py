@@ -19,7 +19,7 @@ from ..compiler.definitions import entry, indirect
 from ..compiler.jit import inlined
 from ..ops.activations import activate
 from ..ops.optimizers import largest
-from ..ops.random import shuffle
+from ..ops.random import shuffle_rows
 from ..records import MAX_CHUNKS, Penalty, Phase, Team, Workspace
 from .custom_update import update_by_rule
 from .forward import forward_pass
@@ -214,9 +214,8 @@ def run_steps(
     for step in range(start, stop):
         epoch, k = step // steps, step % steps
         if settings[0].shuffle != 0 and k == 0:
-            if team.tid == 0:
-                shuffle(kernel_ptrs, row_indices, settings[0].seed, settings[0].first_epoch + epoch)
-            barrier_wait(team)
+            number = settings[0].first_epoch + epoch
+            shuffle_rows(kernel_ptrs, row_indices, settings[0].seed, number, team)
         own = step_batch(train, k, batch)
         # A batch of all examples, not shuffled, without validation, is laid out once in a fit.
         laid_out = step > 0 and steps == 1 and settings[0].shuffle == 0 and not held_out

@@ -15,7 +15,7 @@ from ..codegen.pointers import call_address, fill_zero, view, view_row
 from ..compiler.array_abi import as_abi_array
 from ..compiler.definitions import entry, indirect
 from ..compiler.jit import inlined
-from ..ops.random import shuffle
+from ..ops.random import shuffle_rows
 from ..records import Phase, Team
 from .gradient import add_vector, block_gradient, blocked_gradient, total_weight
 from .loop import step_batch, take_safe_step
@@ -112,9 +112,8 @@ def run_sharded_steps(
     for step in range(start, stop):
         epoch, k = step // steps, step % steps
         if settings[0].shuffle != 0 and k == 0:
-            if team.tid == 0:
-                shuffle(kernel_ptrs, row_indices, settings[0].seed, settings[0].first_epoch + epoch)
-            barrier_wait(team)
+            number = settings[0].first_epoch + epoch
+            shuffle_rows(kernel_ptrs, row_indices, settings[0].seed, number, team)
         i, step_log = step - start, view_row(log.steps, step - start, 0, 3)
         _sharded_gradient(
             kernel_ptrs, model, sums, workspace, group_losses,

@@ -21,7 +21,7 @@ from ..loader.unrequested import raise_if_called
 from ..records import ABORTED, BARRIER_STRIDE, Team
 
 #: The team of one thread. All such teams share this barrier, because nobody writes to it.
-_ALONE = Team(np.zeros(2 * BARRIER_STRIDE, np.int64), 0, 1)
+ALONE = Team(np.zeros(2 * BARRIER_STRIDE, np.int64), 0, 1)
 
 
 class _Worker:
@@ -166,7 +166,7 @@ def run_parallel(function, args, n_threads):
             others = sum(held for thread, held in list(_claims.items()) if thread != caller)
             n_threads = _claims[caller] = max(1, n_threads - others)
         if n_threads == 1:
-            result = function(*args, _ALONE)
+            result = function(*args, ALONE)
         else:
             with keep_team() as pool:
                 result = _fork_join(function, args, pool, n_threads)
