@@ -21,6 +21,7 @@ __all__ = ["constant_cost", "judge"]
 
 Array = np.ndarray[Any, Any]
 FEW_STEPS = 500  # less of them rarely train a network from its first weights
+LEAST_STEPS = 20  # less of them are a trial, of which nobody expects anything
 
 
 def constant_cost(parts: Iterable[tuple[Array, Array]], loss: Loss) -> float | None:
@@ -73,6 +74,8 @@ def judge(
     steps, loss = plural(taken, "step"), state.loss
     if config.auto_sized and taken < FEW_STEPS:
         history.message = f"{steps} are few; give more epochs, or epochs='auto'"
+    if taken < LEAST_STEPS:
+        return
     parts = data.train.parts() if hasattr(data.train, "parts") else [data.train[1:]]
     constant = constant_cost(parts, loss)
     if constant is None or history["cost"][-1] <= constant or (found := cost()) <= constant:

@@ -51,7 +51,7 @@ STEPS = [
     Step("net.fit(X, y, epochs=2, progress=True)"),  # stderr is a pipe, where no bar can be
     Step(
         "net.fit(X, y, epochs=2, callbacks=[fastnn.callbacks.EarlyStopping('cost')])",
-        "callbacks callbacks.stops_and_checkpoints",
+        "callbacks callbacks.stops_and_checkpoints training.early_stopping",
     ),
     Step(
         "net.fit(X, y, epochs=2, optimizer=fastnn.AdamW(), l2=0.1, validation_split=0.5)",

@@ -175,6 +175,7 @@ class TestVerdict:
             warnings.simplefilter("error")
             classifier().fit(X, y, epochs=100)
             Network([Dense(1)]).fit(X, 1000 + X[:, 0], progress=False)
+            Network([Dense(1)]).fit(X, 1000 + X[:, 0], epochs=1)
             Network([Dense(1)], scale_target=True).fit(X, 1000 + X[:, 0], epochs=100)
 
     def test_a_short_fit_says_so(self):
