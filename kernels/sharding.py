@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .partition import static_partition
 from .records import Batch, FitArrays, FitLog, Shards
 from .views import aligned_zeros
 
@@ -28,11 +29,6 @@ class Wish(IntEnum):
     CONTINUE = 0
     LAST = 1  # take the step whose gradient this is, and end the run
     HALT = 2  # end the run before this step
-
-
-def bounds(n: int, parts: int, part: int) -> tuple[int, int]:
-    """Return (first, last + 1) of the indices 0 … n − 1 that belong to one of some equal parts."""
-    return n * part // parts, n * (part + 1) // parts
 
 
 def tree(count: int) -> Iterator[tuple[int, int, int]]:
@@ -65,7 +61,7 @@ def roots(count: int, first: int, stop: int) -> list[int]:
 
 def crossing_merges(count: int, processes: int) -> list[tuple[int, int]]:
     """Return (left, right) of the sums of the tree whose shards belong to several processes."""
-    owned = [bounds(count, processes, rank) for rank in range(processes)]
+    owned = [static_partition(count, rank, processes) for rank in range(processes)]
     return [
         (left, right)
         for left, right, end in tree(count)
@@ -106,7 +102,7 @@ def sharded_gradient(
     bare = settings.copy()
     bare["l2"] = bare["l1"] = 0
     for shard, following in enumerate(shards.merges, shards.first):
-        part = _part(batch, *bounds(len(rows), shards.n_shards, shard))
+        part = _part(batch, *static_partition(len(rows), shard, shards.n_shards))
         cost, hits, weight = 0.0, 0.0, 0.0
         if batch.w[part.row_indices].any():
             cost, hits, weight = backend.gradient(

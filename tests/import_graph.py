@@ -42,7 +42,7 @@ FLOORS = (
 )
 #: Rooms of kernels/jitted/ from the ground up.
 JITTED_FLOORS = (
-    {"partition", "records", "requirements"},
+    {"records", "requirements"},
     {"loader"},
     {"compiler"},
     {"codegen"},

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from fastnn.kernels import sharding
+from fastnn.kernels.partition import static_partition
 from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
 
 from fastnn import Adam, Network, kernels
@@ -49,7 +50,7 @@ class Contender:
         self.shards: Any = None
         self.reduction: Any = None
         if shards:
-            own = sharding.bounds(shards, ranks.size, ranks.rank)
+            own = static_partition(shards, ranks.rank, ranks.size)
             made = sharding.make_shards(shards, *own, self.program.theta)
             self.reduction = ranks.reduce(made, lambda: False)
             self.shards = made._replace(reduce=self.reduction and self.timed)

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.kernels.partition import partition_cache_lines, static_partition
 from fastnn.kernels.records import Shards
-from fastnn.kernels.sharding import Wish, bounds, crossing_merges, roots
+from fastnn.kernels.sharding import Wish, crossing_merges, roots
 
 from .rounds import DATA, HEADER, TOTAL, Call, Rounds
 
 Array = np.ndarray[Any, Any]
-LINE = 64  # bytes: segments begin on cache lines
 
 
 class Reduction:
@@ -36,10 +36,11 @@ class Reduction:
     def __init__(self, rounds: Rounds, shards: Shards, asked: Callable[[], bool]) -> None:
         self.rounds, self.asked = rounds, asked
         count, sums, size = shards.n_shards, shards.sums, rounds.size
-        owned = [bounds(count, size, rank) for rank in range(size)]
+        owned = [static_partition(count, rank, size) for rank in range(size)]
         self.kind = rounds.MPI.FLOAT if sums.itemsize == 4 else rounds.MPI.DOUBLE
-        p, line = sums.shape[1], LINE // sums.itemsize
-        cuts = [min(bounds(-(-p // line), size, rank)[0] * line, p) for rank in range(size)] + [p]
+        p = sums.shape[1]
+        cuts = [partition_cache_lines(p, sums.itemsize, rank, size)[0] for rank in range(size)]
+        cuts.append(p)  # segments begin on cache lines
         #: The headers of all ranks: what each came for, and the losses of its shards.
         self.headers = np.zeros((size, 2 + 2 * max(stop - first for first, stop in owned)))
         self._codes, self._usual = self.headers[:, :2], size * [[float(Call.REDUCE), 0.0]]

@@ -17,8 +17,9 @@ from fastnn.errors import RankError
 from fastnn.history import History
 from fastnn.kernels.backend import Backend
 from fastnn.kernels.opcodes import Mode
+from fastnn.kernels.partition import static_partition
 from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
-from fastnn.kernels.sharding import bounds, make_shards, sharded_gradient
+from fastnn.kernels.sharding import make_shards, sharded_gradient
 from fastnn.optimizers import LBFGS
 
 from .callback_list import CallbackList
@@ -159,7 +160,7 @@ class ShardedTrainer(Trainer):
         self.work = self.kernels.workspace(
             self.program.ops, -(-self.batch // shards), state.dtype, self.threads, self.train.X
         )
-        own = bounds(shards, ranks.size, ranks.rank)
+        own = static_partition(shards, ranks.rank, ranks.size)
         self.shards = make_shards(shards, *own, self.program.theta)
         reduce = ranks.reduce(self.shards, self.is_asked_to_stop)
         self.shards = self.shards._replace(reduce=reduce)
@@ -224,8 +225,10 @@ class ShardedTrainer(Trainer):
     def _validation_scores(self) -> tuple[float, float]:
         """Return cost and accuracy of the validation examples: each rank scores its shards."""
         m = self._n_scored()
-        own = range(*bounds(self.n_shards, self.ranks.size, self.ranks.rank))
-        mine = [self._score_rows(slice(*bounds(m, self.n_shards, shard))) for shard in own]
+        own = range(*static_partition(self.n_shards, self.ranks.rank, self.ranks.size))
+        mine = [
+            self._score_rows(slice(*static_partition(m, shard, self.n_shards))) for shard in own
+        ]
         found = [each for part in self.ranks.agree(mine) for each in part]
         cost, hits, total = (sum(column) for column in zip(*found, strict=True))
         return cost / total, hits / total

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fastnn.kernels import sharding
+from fastnn.kernels.partition import static_partition
 
 import fastnn
 from fastnn import Network, kernels
@@ -33,7 +34,7 @@ def own_sums(count, first, stop):
 def test_any_number_of_processes_takes_the_same_sum(count, processes):
     parts = {}
     for rank in range(processes):
-        own = sharding.bounds(count, processes, rank)
+        own = static_partition(count, rank, processes)
         parts |= zip(sharding.roots(count, *own), own_sums(count, *own), strict=True)
     for left, right in sharding.crossing_merges(count, processes):
         parts[left] += parts[right]

@@ -136,10 +136,10 @@ jitted.first_layer jitted.first_layer.input_descriptor jitted.first_layer.sizes
 jitted.first_layer.strategy jitted.loader jitted.loader.cpu jitted.loader.digest
 jitted.loader.elf jitted.loader.linker jitted.loader.manifest jitted.loader.pack
 jitted.loader.private_folder jitted.loader.sealed_file jitted.loader.source jitted.loader.tables
-jitted.loader.target jitted.loader.unrequested jitted.loader.user_cache jitted.partition
+jitted.loader.target jitted.loader.unrequested jitted.loader.user_cache
 jitted.records
 jitted.requirements jitted.step jitted.step.fusion jitted.threads jitted.threads.row_worker
-jitted.threads.scratch jitted.threads.team opcodes records views
+jitted.threads.scratch jitted.threads.team opcodes partition records views
 """
 LINK = """
 import sys

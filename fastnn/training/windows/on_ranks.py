@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.kernels.partition import static_partition
 from fastnn.kernels.records import Batch
-from fastnn.kernels.sharding import bounds
 from fastnn.training.loop import Trainer
 from fastnn.training.sharded import ShardedTrainer
 
@@ -44,7 +44,7 @@ class ShardedWindowTrainer(ShardedScoringTrainer, WindowTrainer):
 
     def _plan(self, plan: WindowPlan) -> WindowPlan:
         """Return the plan of windows of which this rank reads the rows of its shards."""
-        own = bounds(self.n_shards, self.ranks.size, self.ranks.rank)
+        own = static_partition(self.n_shards, self.ranks.rank, self.ranks.size)
         return plan._replace(shards=self.n_shards, own=own)
 
     def _prepare(self) -> None:

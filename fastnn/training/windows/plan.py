@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn.kernels import sharding
 from fastnn.kernels.loops.random import philox
 from fastnn.kernels.opcodes import Purpose
+from fastnn.kernels.partition import static_partition
 
 from .rows import CheckedRows, Piece, SelectedRows
 
@@ -88,7 +88,7 @@ class WindowPlan(NamedTuple):
         begin = 0
         for shard in range(self.shards):
             whole, short = (
-                slice(*sharding.bounds(n, self.shards, shard)) for n in (self.batch, rest)
+                slice(*static_partition(n, shard, self.shards)) for n in (self.batch, rest)
             )
             end = begin + full * (whole.stop - whole.start) + short.stop - short.start
             yield slice(begin, end), whole, short

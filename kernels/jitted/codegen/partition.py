@@ -1,8 +1,8 @@
-"""The functions of `jitted/partition.py`, compiled: shares of threads, padding to cache lines."""
+"""The functions of `kernels/partition.py`, compiled: shares of threads, padding to cache lines."""
 
 from __future__ import annotations
 
-from .. import partition
+from ... import partition
 from ..compiler.jit import inlined, kernel
 
 pad_to_cache_lines = kernel(partition.pad_to_cache_lines)

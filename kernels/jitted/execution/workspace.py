@@ -14,6 +14,7 @@ import numpy as np
 
 from ...debug import DEBUG
 from ...opcodes import AS_IT_IS, OP, Kind
+from ...partition import CACHE_LINE, pad_to_cache_lines
 from ...views import aligned_scratch
 from ..first_layer.sizes import (
     FEATURE_GROUPS,
@@ -22,7 +23,6 @@ from ..first_layer.sizes import (
     STRIDED_KC,
 )
 from ..first_layer.strategy import has_int8
-from ..partition import CACHE_LINE, pad_to_cache_lines
 from ..records import Workspace, WorkspaceOffsets
 
 #: Size of a batch, in bytes of its activations and of an X that is read twice, from which on it is

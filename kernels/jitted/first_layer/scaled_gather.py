@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...opcodes import READ, WIDE
+from ...partition import CACHE_LINE
 from ..codegen.pointers import load, prefetch, view_row
 from ..compiler.definitions import entry, indirect_each
 from ..compiler.jit import inlined
-from ..partition import CACHE_LINE
 from . import csr_gemm
 from .input_access import each_csr_dtype, scaling_of_features
 

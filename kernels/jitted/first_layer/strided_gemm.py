@@ -13,6 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ...partition import CACHE_LINE
 from ..codegen.cpu import block_sizes
 from ..codegen.pointers import emit_prefetch, view
 from ..codegen.simd import (
@@ -30,7 +31,6 @@ from ..compiler.jit import inlined
 from ..gemm.epilogue import add_offset
 from ..gemm.inner_product import accumulate_dots, store_totals
 from ..gemm.packing import lane_count
-from ..partition import CACHE_LINE
 from ..records import Matrix
 from .sizes import FEATURE_GROUPS, STRIDED_KC
 from .strategy import STRIDED_DTYPES, strided_requirement

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from numba.extending import intrinsic
 
+from ...partition import CACHE_LINE
 from ..codegen.cpu import block_sizes
 from ..codegen.pointers import prefetch, view
 from ..codegen.simd import (
@@ -21,7 +22,6 @@ from ..codegen.simd import (
     void,
 )
 from ..compiler.definitions import indirect
-from ..partition import CACHE_LINE
 
 #: Counted in examples: while `gather_rows` copies example j of a batch, it prefetches example j +
 #: PREFETCH_DISTANCE, if an example fills a cache line or more. To copy 256 examples of 54 numbers

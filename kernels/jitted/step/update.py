@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import overflow_guard
 from ...opcodes import Kind
+from ...partition import CACHE_LINE
 from ...records import StepNumbers
 from ..codegen.barrier import barrier_wait
 from ..codegen.partition import pad_to_cache_lines, partition_cache_lines, static_partition
@@ -18,7 +19,6 @@ from ..compiler.definitions import indirect
 from ..compiler.jit import inlined, kernel
 from ..gemm.microkernel import MR
 from ..ops import optimizers
-from ..partition import CACHE_LINE
 from ..records import MAX_CHUNKS, Penalty
 from .forward import n_row_tiles
 from .gradient import CHUNK

@@ -1,6 +1,6 @@
-"""How work is divided among threads and vectors are padded, for Python and compiled code.
+"""How work is divided among threads, shards and processes, and vectors are padded.
 
-An index range is returned as its first index and its last index + 1.
+For Python and compiled code. An index range is returned as its first index and its last index + 1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ def pad_to_cache_lines(m, itemsize):
     return (m + line - 1) // line * line
 
 
-def partition_cache_lines(m, itemsize, tid, n_threads):
+def partition_cache_lines(m: int, itemsize: int, tid: int, n_threads: int) -> tuple[int, int]:
     """Return (first, last + 1): the part of the indices 0 … m − 1 that thread `tid` works on.
 
     tid: index of the thread, from 0 to n_threads − 1; the m numbers have `itemsize` bytes each.
@@ -25,12 +25,12 @@ def partition_cache_lines(m, itemsize, tid, n_threads):
     return min(lines * tid // n_threads * line, m), min(lines * (tid + 1) // n_threads * line, m)
 
 
-def static_partition(n, tid, n_threads):
+def static_partition(n: int, tid: int, n_threads: int) -> tuple[int, int]:
     """Return (first, last + 1): the part of the indices 0 … n − 1 that thread `tid` works on.
 
-    tid: index of the thread, from 0 to n_threads − 1. Sizes of parts differ by at most one. The
-    bits of a result must not depend on the part that computes it, because parts depend on
-    n_threads. For n_threads = 1 nothing is divided.
+    tid: index of the thread, from 0 to n_threads − 1; of shards and of processes likewise. Sizes of
+    parts differ by at most one. The bits of a result must not depend on the part that computes it,
+    because parts depend on n_threads. For n_threads = 1 nothing is divided.
     """
     return (
         n * tid // n_threads if tid > 0 else 0,
