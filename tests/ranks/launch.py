@@ -15,6 +15,9 @@ OPEN_MPI = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
 }  # fmt: skip
 
+#: As in the tests themselves: fits of tests may learn nothing.
+WARNINGS = ("error", "ignore:the fit has learnt nothing yet")
+
 
 def launcher():
     """The path of mpiexec, beside this Python or on the path."""
@@ -35,7 +38,8 @@ def on_ranks(n, *arguments, folder, timeout=400, **environment):
 
     If they take too long the launcher is asked to end, which ends the ranks.
     """
-    command = [launcher(), "-n", str(n), sys.executable, "-W", "error", *map(str, arguments)]
+    python = [sys.executable, *(part for rule in WARNINGS for part in ("-W", rule))]
+    command = [launcher(), "-n", str(n), *python, *map(str, arguments)]
     with subprocess.Popen(
         command, cwd=folder, env=os.environ | OPEN_MPI | environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
