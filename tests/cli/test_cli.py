@@ -387,7 +387,7 @@ def test_missing_extra_is_an_error_to_mend(capsys, monkeypatch):
 
 def python_m(*arguments, **options):
     return subprocess.run(
-        [sys.executable, "-m", "fastnn", *arguments],
+        [sys.executable, "-P", "-m", "fastnn", *arguments],
         capture_output=True, text=True, check=False, timeout=300, **options,
     )  # fmt: skip
 

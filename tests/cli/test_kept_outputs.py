@@ -32,7 +32,7 @@ def run(arguments, **environment):
     """Run the command line in a process of its own; return its exit code and its stderr."""
     known = {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
-        [sys.executable, "-m", "fastnn", *arguments], env=os.environ | known | environment,
+        [sys.executable, "-P", "-m", "fastnn", *arguments], env=os.environ | known | environment,
         capture_output=True, timeout=300, check=False,
     )  # fmt: skip
     return done.returncode, done.stderr.decode(errors="replace")

@@ -117,7 +117,7 @@ def test_import_leaves_h5py_and_pillow_alone():
         "sys.exit(', '.join({'h5py', 'PIL', 'sklearn'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.stderr.strip() == ""
     assert done.returncode == 0

@@ -81,7 +81,7 @@ def test_a_missing_extra_is_named():
         "except ImportError as error: print(error)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
     assert "sklearn" in done.stdout
     assert "pip install" in done.stdout

@@ -163,7 +163,7 @@ def test_kernels_have_places_that_do_not_depend_on_what_was_imported_first():
     )
     found = {
         subprocess.run(
-            [sys.executable, "-c", code.format(room, module)],
+            [sys.executable, "-P", "-c", code.format(room, module)],
             capture_output=True, text=True, check=True, timeout=200,
         ).stdout
         for room, module in (("step", "update"), ("api", "vector_ops"))

@@ -221,7 +221,7 @@ def printed(code):
         "first = net.predict_proba(row)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", start + code], capture_output=True, text=True, timeout=300,
+        [sys.executable, "-P", "-c", start + code], capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

@@ -162,7 +162,7 @@ def test_a_process_that_has_not_registered_it_says_so(tmp_path):
         (code, SettingError, "call fastnn.optimizers.register('MyMomentum', update) before"),
     ):
         child = subprocess.run(
-            [sys.executable, "-c", words], check=False, capture_output=True, text=True
+            [sys.executable, "-P", "-c", words], check=False, capture_output=True, text=True
         )
         assert error.__name__ in child.stderr
         assert "MyMomentum" in child.stderr

@@ -98,7 +98,7 @@ def test_without_matplotlib_the_install_command_is_named(name, monkeypatch):
 @pytest.mark.medium
 def test_importing_the_package_does_not_import_matplotlib():
     code = "import sys, fastnn.plot; sys.exit('matplotlib' in sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], check=False, timeout=300)
+    run = subprocess.run([sys.executable, "-P", "-c", code], check=False, timeout=300)
     assert run.returncode == 0
 
 

@@ -169,7 +169,7 @@ def test_works_where_nothing_can_be_written(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True,
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True,
         env=os.environ | {"FASTNN_CACHE_DIR": str(blocked), "FASTNN_KERNELS": "jit"},
         check=False, timeout=300,
     )  # fmt: skip

@@ -142,7 +142,7 @@ def test_memory_beyond_the_windows_is_at_most_64_mb(tmp_path):
         X = file.create_dataset("X", (rows, 1024), "u1")
         X[::50_000] = np.arange(6)[:, None]
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path / "X.h5"), str(28 * 2**20)],
+        [sys.executable, "-P", "-c", LIMITED, str(tmp_path / "X.h5"), str(28 * 2**20)],
         capture_output=True, text=True, timeout=300, check=False, env=os.environ,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

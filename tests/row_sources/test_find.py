@@ -216,4 +216,4 @@ row_sources.find(Rows()), row_sources.find({}), row_sources.find(np.ones(3))
 found = {"h5py", "zarr", "dask", "pyarrow", "pandas", "torch", "hdf5plugin", "numba"}
 assert not found & set(sys.modules), found & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=300)

@@ -102,7 +102,7 @@ for line in sys.argv[1:]:
 def python(code, *arguments):
     """Run code in a fresh process and return the lines that it prints."""
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *arguments],
+        [sys.executable, "-P", "-W", "error", "-c", code, *arguments],
         env=os.environ, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

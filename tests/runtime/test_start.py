@@ -25,7 +25,7 @@ TWO_THREADS = "import fastnn; fastnn.set_num_threads(2)\n"
 def python(code, **environment):
     """Run code in a fresh process, which compiles its kernels, and return what it prints."""
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-P", "-W", "error", "-c", code],
         env={**os.environ, "FASTNN_KERNELS": "jit", **environment},
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip

@@ -126,4 +126,4 @@ def test_workers_of_joblib_are_limited():
         "    assert joblib.Parallel(2)(jobs) == [1, 1]\n"
     )
     environment = {k: v for k, v in os.environ.items() if k not in threads.VARIABLES}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=300)
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, env=environment, timeout=300)

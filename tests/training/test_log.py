@@ -134,7 +134,7 @@ class TestKills:
         path, log = tmp_path / "net.safetensors", tmp_path / "log.csv"
         for delay in (0.05, 0.11, 0.023):
             child = subprocess.Popen(
-                [sys.executable, "-c", code, str(path), str(log)], stdout=subprocess.PIPE,
+                [sys.executable, "-P", "-c", code, str(path), str(log)], stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )  # fmt: skip
             assert child.stdout.readline() == b"ready\n"

@@ -204,7 +204,7 @@ def test_a_process_without_the_class_says_so(tmp_path):
     assert state_of(fastnn.load(path)).training.schedule == schedule
     code = f"import fastnn; fastnn.load({str(path)!r})"
     child = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+        [sys.executable, "-P", "-c", code], check=False, capture_output=True, text=True
     )
     assert "'Decay'" in child.stderr
     assert "define a class of your own before you load" in child.stderr

@@ -306,7 +306,7 @@ def test_a_terminal_of_80_columns_shows_the_bar_and_every_value():
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     free = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "CI")}
     child = subprocess.Popen(
-        [sys.executable, "-c", FIT], stdin=theirs, stdout=theirs, stderr=theirs,
+        [sys.executable, "-P", "-c", FIT], stdin=theirs, stdout=theirs, stderr=theirs,
         env={**free, "TERM": "xterm", "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     os.close(theirs)
@@ -325,7 +325,7 @@ def test_a_terminal_of_80_columns_shows_the_bar_and_every_value():
 @pytest.mark.medium
 def test_a_pipe_gets_a_line_for_each_epoch():
     result = subprocess.run(
-        [sys.executable, "-c", FIT], capture_output=True, text=True, check=True,
+        [sys.executable, "-P", "-c", FIT], capture_output=True, text=True, check=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     lines = result.stderr.splitlines()

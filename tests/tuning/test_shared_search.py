@@ -43,7 +43,7 @@ def start(study, folder, mode):
     folder.mkdir(exist_ok=True)
     path = os.pathsep.join([str(Path(shared.__file__).parent), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [sys.executable, "-m", "shared_search", str(study), str(folder), mode],
+        [sys.executable, "-P", "-m", "shared_search", str(study), str(folder), mode],
         stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path},
     )  # fmt: skip
 
