@@ -1,8 +1,19 @@
-"""What tests of many rooms build: the smallest network that has a hidden layer."""
+"""What tests of many rooms build: the smallest network that has a hidden layer, a path."""
 
+import os
+from pathlib import Path
+
+import fastnn
 from fastnn import Dense, Network
 
 
 def network(units=4, hidden="tanh", output="sigmoid", **settings):
     """Return a network of one hidden layer and one output; `settings` are those of `Network`."""
     return Network([Dense(units, hidden), Dense(1, output)], **settings)
+
+
+def environment_of_bench():
+    """Return the environment of processes that run `bench`, on the fastnn that is installed."""
+    root = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join([str(Path(fastnn.__file__).parents[1]), str(root)])
+    return os.environ | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import builders
 import numpy as np
 import pytest
 
@@ -23,6 +24,7 @@ def run(*arguments):
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
+        env=builders.environment_of_bench(),
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import builders
 import numpy as np
 import pytest
 
@@ -31,8 +32,8 @@ for name in sys.argv[2:]:
 def run(*arguments):
     """Run Python from the repository root."""
     return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True,
-        encoding="utf-8", timeout=300, check=False,
+        [sys.executable, *arguments], cwd=ROOT, env=builders.environment_of_bench(),
+        capture_output=True, text=True, encoding="utf-8", timeout=300, check=False,
     )  # fmt: skip
 
 
