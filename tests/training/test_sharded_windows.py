@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from streamed import ArrayRows, classes
 
-from fastnn import Dense, Dropout, GradientDescent, Network
+import fastnn
+from fastnn import Dense, Dropout, GradientDescent, Network, kernels
 from fastnn.errors import DivergenceError
+from fastnn.ranks.group import Alone
 
 
 def fitted(X, y, w=None, **settings):
@@ -58,3 +60,22 @@ def test_what_diverges_is_said_as_in_memory():
             fitted(rows, y, window=window, shuffle=False, l2=1e-3, optimizer=GradientDescent(1e9))
         said.append(str(found.value))
     assert said[0] == said[1]
+
+
+def test_a_rank_trains_by_its_share_of_the_threads(monkeypatch):
+    """Not by those of the process, of which other ranks have theirs."""
+    monkeypatch.setattr(Alone, "threads", 1)
+    monkeypatch.setattr("fastnn.training.loop.get_num_threads", lambda: 3)
+    X, y = classes(200, K=3)
+    given = []
+    vectorized = kernels.get("vectorized")
+    run = vectorized.run_sharded
+
+    def noted(*args):
+        given.append(int(args[4]["threads"]))
+        return run(*args)
+
+    monkeypatch.setattr(vectorized, "run_sharded", noted)
+    with fastnn.backend("vectorized"):
+        fitted(ArrayRows(X), y, window=3000)
+    assert set(given) == {1}

@@ -15,6 +15,7 @@ from .examples import StreamedExamples
 from .plan import WindowPlan
 from .scan import sums_of
 from .scoring_trainer import ScoringTrainer
+from .team_size import TeamSize
 from .trainer import WindowTrainer
 
 
@@ -39,6 +40,7 @@ class ShardedWindowTrainer(ShardedScoringTrainer, WindowTrainer):
                  train: StreamedExamples, validation: Any) -> None:  # fmt: skip
         self._rows = train
         super().__init__(ranks, shards, state, kernels, config, train, validation)
+        self._team = TeamSize(self.threads)  # this rank's share of the host's
         if ranks.rank:  # rank 0 alone warns
             self._mix = None
 
