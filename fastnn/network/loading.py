@@ -15,25 +15,7 @@ __all__ = ["load", "load_with_notes", "network_of"]
 
 
 def load(path: str | os.PathLike[str]) -> Network:
-    """Load a network that `Network.save` wrote: same predictions, bit for bit.
-
-    A file that `Ensemble.save` wrote gives an `Ensemble`. From a checkpoint comes a network whose
-    next `fit` goes on where that one was, bit for bit.
-    At no time is more memory taken than about twice the size of the file and 4 MiB.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ModelFileError
-        If it is not a model file, or damaged, or of a newer version; the message says
-        where.
-
-    Examples
-    --------
-    >>> net.save("model.safetensors")
-    >>> net = fastnn.load("model.safetensors")
-    """
+    """Load a network or an ensemble; `fastnn.load` says what else, and what it raises."""
     found = ensemble_file.read(path)
     if not isinstance(found, list):
         return network_of(found)
