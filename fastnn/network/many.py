@@ -136,6 +136,8 @@ def fit_many(
             raise type(error)(f"networks[{k}]: {error}") from None
     reporter = SharedProgress([fit.config.epochs for fit in fits], progress)
     with Interrupts() as interrupts, exclusive_fit(*(net._state for net in nets)), reporter:
+        for fit in fits:  # which may refuse them: before any network changes
+            fit.scale_targets(data)
         for fit in fits:
             fit.begin(data)
         train_members(fits, reporter, interrupts)

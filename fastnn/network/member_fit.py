@@ -24,6 +24,7 @@ from fastnn.training.metric_recorder import MetricRecorder, check_metric_names
 from fastnn.training.prepare_data import FitData
 from fastnn.training.shared_data import DataSettings, SharedData
 from fastnn.training.shared_progress import ProgressShare, SharedProgress
+from fastnn.training.target_scaling import TargetScaling
 
 from .network import Callback, Network
 
@@ -78,6 +79,7 @@ class MemberFit:
     history: History = field(default_factory=History)
     error: DivergenceError | None = None
     ended: bool = False
+    scaling: TargetScaling | None = field(init=False)  # known once targets are scaled
     kernels: Backend = field(init=False)  # known once the network is built
 
     @classmethod
@@ -101,14 +103,20 @@ class MemberFit:
             check_supported(config, state.layers)
         return cls(network, config, part, names, callbacks)
 
+    def scale_targets(self, data: SharedData) -> None:
+        """Scale the targets, where the network learns how; the network is as it was."""
+        state = self.network._state
+        self.scaling = state.target_scaling
+        if state.learns_target_scaling:
+            self.scaling, self.part = data.target_scaling(self.part, state.dtype)
+
     def begin(self, data: SharedData) -> None:
-        """Build the network, if it is not, and learn the scaling of inputs and targets."""
+        """Build the network, if it is not, and give it the scaling of inputs and targets."""
         state = self.network._state
         self.network.build(data.X.shape[1])
         if not state.scaled:
             state.scale_inputs(*data.scaling(state, self.part))
-        if state.learns_target_scaling:
-            self.part = data.learn_target_scaling(state, self.part)
+        state.target_scaling = self.scaling
         if self.metrics:
             state.metrics = self.metrics
         self.kernels = backend_of(self.config.optimizer, backend_for(state.program, loss=True))

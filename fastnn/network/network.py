@@ -255,12 +255,14 @@ class Network(UsableNetwork):
         """Fit to data that are ready, by the trainer that `make` makes."""
         state = self._state
         with exclusive_fit(state), data.keep(state):
+            scaling = state.target_scaling
+            if state.learns_target_scaling:  # which may refuse the targets: first of all
+                scaling = data.learn_target_scaling()
+                data = data.scale_targets(scaling, state.dtype)
             self.build(data.shape[1])
             if not state.scaled:
                 state.scale_inputs(*data.learn_scaling(state.program))
-            if state.learns_target_scaling:
-                state.target_scaling = data.learn_target_scaling()
-                data = data.scale_targets(state.target_scaling, state.dtype)
+            state.target_scaling = scaling
             if names:
                 recorder = MetricRecorder(state, names, data.train, data.validation)
                 callbacks, state.metrics = (recorder, *callbacks), names

@@ -219,6 +219,8 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
 def _with_weight(frame: Any, y: Array, sample_weight: Any) -> tuple[Any, Array, Array | None]:
     """Return the rows of a frame that have a weight, their targets, and weights if any are given.
 
+    Weights are shares of the largest one, which is 1: none is too large or too small for float32.
+
     Raises
     ------
     ValueError
@@ -227,6 +229,7 @@ def _with_weight(frame: Any, y: Array, sample_weight: Any) -> tuple[Any, Array, 
     if sample_weight is None:
         return frame, y, None
     w = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+    w = w / (w.max(initial=0) or 1.0)
     kept = np.flatnonzero(w)
     if not len(kept):
         raise DataError("sample_weight is 0 in all rows; give at least two rows a weight")

@@ -94,13 +94,13 @@ def learn_encoder(frame: Any, categorical: Any, named: bool) -> TableEncoder:
 
 
 def _name(column: Any, names: Sequence[str]) -> str:
-    """Return the name of a column that is given by name or by place."""
+    """Return the name of a column that is given by name or, where none is called so, by place."""
+    if str(column) in names:
+        return str(column)
     if isinstance(column, int | np.integer) and not isinstance(column, bool):
         place = arguments.integer(int(column), "a column of categorical", below=len(names))
         return str(list(names)[place])
-    if str(column) not in names:
-        raise DataError(f"categorical names {missing_column(str(column), names)}")
-    return str(column)
+    raise DataError(f"categorical names {missing_column(str(column), names)}")
 
 
 def encode(estimator: Any, X: Any) -> Array:

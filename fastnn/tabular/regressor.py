@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_y
 
 from fastnn.errors import DataError, SettingError
 from fastnn.layers import Dense, Layer
+from fastnn.training.target_scaling import TargetScaling
 
 from .base import SPREAD_ROWS, Tabular, present, scored
 from .calibration import ResidualQuantiles
@@ -46,6 +47,11 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
     def _check_targets(self, y: Any) -> Array:
         """Return y as floats (m,); refuse what is no number."""
         y = present(y)
+        if y.dtype.kind in "Mmc":
+            raise DataError(
+                f"y must be numbers, got {y.dtype}; convert dates to a time since one of them, as "
+                "by (y - y.min()).dt.days"
+            )
         if y.dtype.kind in "OUS":
             try:
                 y = y.astype(np.float64)
@@ -57,10 +63,12 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
 
     def _learn_targets(self, y: Array, w: Array | None) -> Array:
         """Learn mean and deviation of y (m,), and return (y − mean) / deviation."""
-        self._shift = float(np.average(y, weights=w))
-        deviation = float(np.sqrt(np.average((y - self._shift) ** 2, weights=w)))
-        self._deviation = deviation if deviation > 1e-12 * abs(self._shift) else 0.0
-        return (y - self._shift) / (self._deviation or 1.0)
+        w = np.ones(len(y)) if w is None else w
+        scaling = TargetScaling.learn(lambda: [(y[:, None], w)], float(w.sum()))
+        self._shift = float(scaling.mean[0])
+        constant = np.ptp(y) <= 1e-12 * abs(self._shift)
+        self._deviation = 0.0 if constant else float(scaling.deviation[0])
+        return scaling.encode(y[:, None], np.dtype(np.float32))[:, 0]
 
     def _output_layers(self) -> list[Layer]:
         """Return one linear output."""
@@ -76,13 +84,13 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         held = scored(bag) or [(bag[0], np.arange(len(y)))]
         rows = np.concatenate([part for _, part in held])
         found = [y[part] - outputs_of(each, X[part], self._codes)[:, 0] for each, part in held]
-        residuals = np.concatenate(found) * self._deviation
-        self._residuals = ResidualQuantiles.learn(residuals, w[rows])
+        residuals = np.concatenate(found)
+        self._residuals = ResidualQuantiles.learn(residuals * self._deviation, w[rows])
         some = X[rows[:: -(-len(rows) // SPREAD_ROWS)]]
         every = np.stack([outputs_of(each, some, self._codes) for each in bag])
         self.held_out_: dict[str, float] = {
             "rows": len(rows),
-            "rmse": float(np.sqrt(np.average(residuals**2, weights=w[rows]))),
+            "rmse": float(np.sqrt(np.average(residuals**2, weights=w[rows])) * self._deviation),
             "spread": float(np.sqrt(every.var(axis=0).mean()) * self._deviation),
             "constant": float(np.sqrt(np.average(y**2, weights=w)) * self._deviation),
         }

@@ -35,9 +35,9 @@ def encode_targets(
     Y = loss.check_targets(y, m, K)
     if loss.smoothing:
         Y = Y * (1 - loss.smoothing) + loss.smoothing / max(K, 2)
-    if scaling is not None:
-        Y = scaling.encode(Y)
     arguments.check_representable(Y, dtype, "y")
+    if scaling is not None:
+        Y = scaling.encode(Y, dtype)
     ready: Array = np.require(Y, dtype, ["C", "A", "W", "O"])
     return ready
 
@@ -48,7 +48,9 @@ def targets_of(state: NetworkState, y: Any, m: int) -> Array:
     Where their scaling is still to be learnt, they are y's numbers in float64.
     """
     dtype = target_dtype(state)
-    return encode_targets(y, m, state.outputs, state.loss, dtype, state.target_scaling)
+    Y = encode_targets(y, m, state.outputs, state.loss, dtype, state.target_scaling)
+    arguments.check_representable(Y, state.dtype, "y")
+    return Y
 
 
 def target_dtype(state: NetworkState) -> np.dtype[Any]:
@@ -159,7 +161,7 @@ def scale_targets(examples: Any, scaling: TargetScaling, dtype: np.dtype[Any]) -
     """Return examples, if there are any, with z-scores (m, K) of their targets."""
     if examples is None:
         return None
-    return examples._replace(Y=np.ascontiguousarray(scaling.encode(examples.Y), dtype))
+    return examples._replace(Y=np.ascontiguousarray(scaling.encode(examples.Y, dtype), dtype))
 
 
 def prepare(

@@ -13,6 +13,7 @@ from fastnn.kernels.records import Examples
 
 from .prepare_data import FitData, hold_out, targets_of, weights_of
 from .state import NetworkState
+from .target_scaling import TargetScaling
 
 Array = np.ndarray[Any, Any]
 Made = TypeVar("Made")
@@ -68,13 +69,16 @@ class SharedData:
         key = ("scaling", id(part), int(program.ops[0]["stats"]))
         return self._once(key, lambda: part.learn_scaling(program))
 
-    def learn_target_scaling(self, state: NetworkState, part: FitData) -> FitData:
-        """Let a network learn mean and deviation of its targets, and return its data scaled."""
-        key = ("target scaling", id(part))
-        state.target_scaling = scaling = self._once(key, part.learn_target_scaling)
-        return self._once(
-            ("scaled targets", id(part)), lambda: part.scale_targets(scaling, state.dtype)
-        )
+    def target_scaling(
+        self, part: FitData, dtype: np.dtype[Any]
+    ) -> tuple[TargetScaling, FitData]:
+        """Return mean and deviation of the targets that a network trains on, and its data scaled.
+
+        dtype: the network's.
+        """
+        scaling = self._once(("target scaling", id(part)), part.learn_target_scaling)
+        key = ("scaled targets", id(part))
+        return scaling, self._once(key, lambda: part.scale_targets(scaling, dtype))
 
     def _whole(self, state: NetworkState, given: DataSettings, Y: Array) -> FitData:
         """Return all examples, or those that are not held out."""

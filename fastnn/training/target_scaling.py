@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastnn._validation import arguments
-from fastnn.errors import SettingError
+from fastnn.errors import DataError, SettingError
 from fastnn.losses import Loss
 
 __all__ = ["TargetScaling", "check_scalable"]
 
 Array = np.ndarray[Any, Any]
+FLOAT64 = np.dtype(np.float64)
 Blocks = Callable[[], Iterable[tuple[Array, Array]]]
 
 
@@ -36,7 +37,7 @@ class TargetScaling:
         """Return the scaling of all rows of targets, weighted by w (m,).
 
         Two passes keep a large mean from cancelling. Sums are of fractions of the largest number,
-        whose squares are finite.
+        whose squares are finite. Rows of weight 0 count as not there.
 
         Parameters
         ----------
@@ -44,18 +45,40 @@ class TargetScaling:
             Returns all rows of targets with their weights, some at a time: pairs (Y, w).
         total : float
             Σ w.
+
+        Raises
+        ------
+        DataError
+            If differences of targets are infinite.
         """
-        largest = _largest(blocks, 0.0)
-        mean = largest * _moment(blocks, total, 1, 0.0, largest)
-        spread = _largest(blocks, mean)
-        deviation = spread * np.sqrt(_moment(blocks, total, 2, mean, spread))
+
+        def counted() -> Iterator[tuple[Array, Array]]:
+            return ((Y[w > 0], w[w > 0]) for Y, w in blocks())
+
+        largest = _largest(counted, 0.0)
+        mean = largest * _moment(counted, total, 1, 0.0, largest)
+        with np.errstate(over="ignore"):
+            spread = _largest(counted, mean)
+        if not np.isfinite(spread).all():
+            raise DataError(
+                f"y holds numbers up to {largest.max():.3g}, whose differences leave float64; "
+                "scale them down"
+            )
+        deviation = spread * np.sqrt(_moment(counted, total, 2, mean, spread))
         # Below rounding of the mean itself a deviation is noise of a constant column.
         constant = deviation <= 1e-12 * np.abs(mean)
         return cls(mean, np.where(constant, 1.0, deviation))
 
-    def encode(self, Y: Array) -> Array:
-        """Return z-scores (m, K) of targets Y (m, K), in float64."""
-        scores: Array = (Y - self.mean) / self.deviation
+    def encode(self, Y: Array, dtype: np.dtype[Any] = FLOAT64) -> Array:
+        """Return z-scores (m, K) of targets Y (m, K), in float64; all are finite in dtype."""
+        with np.errstate(over="ignore"):
+            scores: Array = (Y - self.mean) / self.deviation
+        largest = max(float(scores.max(initial=0)), -float(scores.min(initial=0)))
+        if largest > float(np.finfo(dtype).max):
+            raise DataError(
+                f"y lies up to {largest:.3g} deviations from the mean of the targets that the "
+                f"network has learnt, too far for {dtype}; look for wrong numbers in y"
+            )
         return scores
 
     def decode(self, A: Array) -> Array:
@@ -66,7 +89,7 @@ class TargetScaling:
 
 def _largest(blocks: Blocks, center: Array | float) -> Array:
     """Return the largest |y − center| of each column, 1 where it is 0."""
-    found = np.max([np.abs(Y - center).max(axis=0) for Y, _ in blocks()], axis=0)
+    found = np.max([np.abs(Y - center).max(axis=0, initial=0) for Y, _ in blocks()], axis=0)
     largest: Array = np.where(found > 0, found, 1.0)
     return largest
 

@@ -337,3 +337,31 @@ def test_what_is_refused_in_use(regressor):
             regressor.predict_quantiles(frame, q)
     with pytest.raises(ValueError, match="not fitted"):
         TabularRegressor().predict(frame)
+
+
+def test_targets_of_any_size_and_weights_of_any_size():
+    frame, y = table(m=40)
+    fits = {"bag": 1, "max_time": 1e-9, "random_state": 0}
+    expected = TabularRegressor(**fits).fit(frame, y)
+    for unit in (1e200, 1e-250):
+        model = TabularRegressor(**fits).fit(frame, y * unit)
+        np.testing.assert_allclose(model.predict(frame), expected.predict(frame) * unit, rtol=1e-3)
+        assert model.held_out_["rmse"] == pytest.approx(expected.held_out_["rmse"] * unit, rel=1e-3)
+    w = np.arange(40.0)
+    expected = TabularRegressor(**fits).fit(frame, y, sample_weight=w)
+    for unit in (1e60, 1e-60):
+        model = TabularRegressor(**fits).fit(frame, y, sample_weight=w * unit)
+        np.testing.assert_allclose(model.predict(frame), expected.predict(frame), rtol=1e-4)
+
+
+@pytest.mark.parametrize("y", [pd.date_range("2020", periods=40), np.arange(40) + 1j])
+def test_a_regressor_refuses_what_is_no_number(y):
+    with pytest.raises(errors.DataError, match="y must be numbers, got"):
+        TabularRegressor(bag=1).fit(table(m=40)[0], y)
+
+
+def test_columns_named_by_numbers_are_found_by_name():
+    frame = pd.DataFrame({1: np.arange(40) % 7, 2: np.arange(40) % 5, 0: np.arange(40) % 3})
+    model = TabularRegressor(bag=1, max_time=1e-9, categorical=[1]).fit(frame, np.arange(40))
+    kinds = {each.name: type(each).__name__ for each in model.encoder_.columns}
+    assert kinds == {"1": "CategoryColumn", "2": "NumberColumn", "0": "NumberColumn"}

@@ -112,6 +112,60 @@ def test_a_constant_column_and_huge_numbers():
     np.testing.assert_allclose(net.predict(X)[:, 0], 7, atol=1)
 
 
+def test_rows_without_weight_do_not_count():
+    X, Y, w = values()
+    Y[w == 0] = 1e300  # squares of which are infinite
+    net = network(dtype="float64")
+    net.fit(X, Y, sample_weight=w, **FIT)
+    mean, deviation = moments(Y[w > 0], w[w > 0])
+    np.testing.assert_allclose(state_of(net).target_scaling.mean, mean, rtol=1e-14)
+    np.testing.assert_allclose(state_of(net).target_scaling.deviation, deviation, rtol=1e-12)
+
+
+def many(net, X, Y, **settings):
+    fastnn.fit_many([net.copy(), net], X, Y, **settings)
+
+
+@pytest.mark.parametrize("way", [Network.fit, many, "read"])
+@pytest.mark.parametrize(
+    ("first", "other", "dtype", "words"),
+    [
+        (1e40, 1, "float32", "up to 1e[+]40, too large for float32"),
+        (1e36, 1e-5, "float32", "up to .* deviations from the mean .* look for wrong numbers"),
+        (1.7e308, -1.7e308, "float64", "1.7e[+]308, whose differences leave float64"),
+    ],
+)
+def test_targets_that_leave_the_dtype_change_nothing(way, first, other, dtype, words):
+    X, Y, _ = values(K=3)
+    w = np.ones(len(X))
+    Y[:, 1] = other * np.linspace(0.9, 1, len(X))
+    Y[0, 1] = first
+    w[0] = first != 1e36  # only what does not count can lie that far
+    X, net = X.astype("float32"), network(3, dtype=dtype)
+    settings = FIT | {"sample_weight": w}
+    with pytest.raises(DataError, match=words):
+        if way == "read":
+            net.fit(ArrayRows(X), Y, window=4096, **settings)
+        else:
+            way(net, X, Y, **settings)
+    assert net.inputs is None
+    assert state_of(net).target_scaling is None
+
+
+@pytest.mark.parametrize("window", ["256 MB", 4096])
+def test_targets_to_score_that_lie_too_far_are_refused_first(window):
+    X, Y, _ = values()
+    wrong = Y.copy()
+    wrong[7, 1] = 1e36
+    X, net = X.astype("float32"), network()
+    with pytest.raises(DataError, match="look for wrong numbers in y"):
+        net.fit(X, Y, validation_data=(ArrayRows(X), wrong), window=window, **FIT)
+    assert net.inputs is None
+    net.fit(X, Y, **FIT)
+    with pytest.raises(DataError, match="look for wrong numbers in y"):
+        net.evaluate(X, wrong)
+
+
 @pytest.mark.parametrize("K", [1, 2])
 def test_windows_are_as_in_memory(K):
     X, Y, w = values(K)

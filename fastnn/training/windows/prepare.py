@@ -98,6 +98,10 @@ class StreamedData(NamedTuple):
 
     def scale_targets(self, scaling: TargetScaling, dtype: np.dtype[Any]) -> StreamedData:
         """Return these data with z-scores of the targets; those of windows become so as read."""
+        for part in (self.train, self.validation):
+            if isinstance(part, StreamedExamples):
+                for Y, _ in part.parts():
+                    scaling.encode(Y, dtype)  # refuses what is too far, before anything changes
         train, validation = (
             scale_targets(part, scaling, dtype) if isinstance(part, Examples) else part
             for part in (self.train, self.validation)
