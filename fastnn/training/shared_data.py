@@ -69,9 +69,7 @@ class SharedData:
         key = ("scaling", id(part), int(program.ops[0]["stats"]))
         return self._once(key, lambda: part.learn_scaling(program))
 
-    def target_scaling(
-        self, part: FitData, dtype: np.dtype[Any]
-    ) -> tuple[TargetScaling, FitData]:
+    def target_scaling(self, part: FitData, dtype: np.dtype[Any]) -> tuple[TargetScaling, FitData]:
         """Return mean and deviation of the targets that a network trains on, and its data scaled.
 
         dtype: the network's.

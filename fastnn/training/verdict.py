@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,14 @@ from fastnn.optimizers import LBFGS
 from .fit_config import FitConfig
 from .state import NetworkState
 
+PACKAGE = __name__.partition(".")[0]
+
 __all__ = ["constant_cost", "judge"]
 
 Array = np.ndarray[Any, Any]
 FEW_STEPS = 500  # less of them rarely train a network from its first weights
 LEAST_STEPS = 20  # less of them are a trial, of which nobody expects anything
+BLOCK_NUMBERS = 2**17  # of targets that are summed up at a time: 1 MiB of float64
 
 
 def constant_cost(parts: Iterable[tuple[Array, Array]], loss: Loss) -> float | None:
@@ -36,7 +40,7 @@ def constant_cost(parts: Iterable[tuple[Array, Array]], loss: Loss) -> float | N
     """
     total, first, second = 0.0, 0.0, 0.0
     near: Any = None  # squares of distances from a target cancel less than its own
-    for Y, w in parts:
+    for Y, w in _blocks(parts):
         near = Y[0].astype(np.float64) if near is None else near
         D, v = Y - near, w.astype(np.float64)
         total, first, second = total + v.sum(), first + v @ D, second + v @ D**2
@@ -50,6 +54,14 @@ def constant_cost(parts: Iterable[tuple[Array, Array]], loss: Loss) -> float | N
     return None
 
 
+def _blocks(parts: Iterable[tuple[Array, Array]]) -> Iterator[tuple[Array, Array]]:
+    """Yield targets and weights, `BLOCK_NUMBERS` numbers of targets at a time."""
+    for Y, w in parts:
+        step = max(1, BLOCK_NUMBERS // Y.shape[1])
+        for k in range(0, len(Y), step):
+            yield Y[k : k + step], w[k : k + step]
+
+
 def _entropy(p: Array) -> float:
     """Return −Σ p ln p, in which 0 ln 0 is 0."""
     return float(-(p * np.log(np.where(p > 0, p, 1))).sum())
@@ -59,6 +71,8 @@ def judge(
     history: History, config: FitConfig, data: Any, state: NetworkState, cost: Callable[[], float]
 ) -> None:
     """Say of a fit, in its history, that it was short, and warn where it learnt nothing.
+
+    Where all targets are the same there is nothing to learn, and no warning.
 
     Parameters
     ----------
@@ -78,7 +92,7 @@ def judge(
         return
     parts = data.train.parts() if hasattr(data.train, "parts") else [data.train[1:]]
     constant = constant_cost(parts, loss)
-    if constant is None or history["cost"][-1] <= constant or (found := cost()) <= constant:
+    if not constant or history["cost"][-1] <= constant or (found := cost()) <= constant:
         return
     what = "the shares of the classes" if loss.labels else "the mean of y"
     warnings.warn(
@@ -87,5 +101,13 @@ def judge(
         "(put Normalization() first; for values, scale_target=True), a learning rate that is too "
         f"high or too low ({config.optimizer.learning_rate:g}), or too few epochs ({steps} so far)",
         FitWarning,
-        stacklevel=6,
+        stacklevel=_levels(),
     )
+
+
+def _levels() -> int:
+    """Return how many calls lie between the caller and the code that has called this package."""
+    frame, levels = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(f"{PACKAGE}."):
+        frame, levels = frame.f_back, levels + 1
+    return levels

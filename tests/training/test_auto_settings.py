@@ -1,5 +1,6 @@
 """Settings that a fit chooses: the batch size, the number of epochs, a schedule's horizon."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -195,3 +196,27 @@ class TestVerdict:
         X, _ = rows()
         with pytest.warns(FitWarning, match="has learnt nothing yet"):
             Network([Dense(1)]).fit(ArrayRows(X), 1000 + X[:, 0], window=2000)
+
+    @pytest.mark.parametrize("more", [{}, {"shards": 2}, {"window": 2000}])
+    def test_points_to_the_line_that_fits(self, more):
+        X, _ = rows()
+        with pytest.warns(FitWarning) as found:
+            Network([Dense(1)]).fit(ArrayRows(X), 1000 + X[:, 0], epochs=3, **more)
+        assert [each.filename for each in found] == [__file__]
+
+    @pytest.mark.parametrize("y", [np.zeros(300), np.ones(300)])
+    def test_says_nothing_where_all_targets_are_the_same(self, y):
+        X, _ = rows()
+        for net in (classifier(), Network([Dense(1)])):
+            net.fit(X, y, epochs=3)
+
+
+def test_the_cost_of_a_constant_takes_little_memory():
+    Y, w = np.zeros((2_000_000, 2), "float32"), np.ones(2_000_000, "float32")
+    Y[::4] = 1
+    tracemalloc.start()
+    found = constant_cost([(Y, w)], losses.SquaredError())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == pytest.approx(2 * 0.5 * 0.25 * 0.75)
+    assert peak < 10e6
