@@ -185,9 +185,10 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
         """Write the whole model as one ONNX graph, encoding and mean of the networks included.
 
         Each column that is used is an input (m, 1) of its name: numbers in float64, NaN where they
-        are missing; text, categories and bools as text, "True" and "False", "" where they are
-        missing; dates as int64 microseconds since 1970-01-01 UTC, the least int64 where they are
-        missing. Of a model that was fitted to an array of numbers ``X`` (m, n) is the one input.
+        are missing; text, categories and bools as text without spaces at its ends, "True" and
+        "False", numbers of a category like "3" and "1.5", "" where they are missing; dates as int64
+        microseconds since 1970-01-01 UTC, the least int64 where they are missing. Of a model that
+        was fitted to an array of numbers ``X`` (m, n) is the one input.
         Outputs are ``values`` (m, 1), or ``label`` (m,) and ``probabilities`` (m, K), in float64.
 
         Parameters
