@@ -204,6 +204,7 @@ class TestVerdict:
             Network([Dense(1)]).fit(ArrayRows(X), 1000 + X[:, 0], epochs=3, **more)
         assert [each.filename for each in found] == [__file__]
 
+    @pytest.mark.filterwarnings("error")
     @pytest.mark.parametrize("y", [np.zeros(300), np.ones(300)])
     def test_says_nothing_where_all_targets_are_the_same(self, y):
         X, _ = rows()
