@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from fastnn._runtime.threads import get_num_threads
 from fastnn.training.deal import deal
@@ -36,9 +37,9 @@ def train_members(
     def run(members: Sequence[MemberFit]) -> None:
         if members[0].short:
             trainers = [fit.trainer(ShortTrainer) for fit in members]
-            taken = run_all(trainers, interrupts)
-            for fit, trainer in zip(members, taken, strict=False):
-                fit.finish(trainer, interrupts, reporter, lock)
+            with ExitStack() as notes:  # all are taken, whatever ends the runs or one of the notes
+                for fit, trainer in zip(members, run_all(trainers, interrupts), strict=False):
+                    notes.callback(fit.finish, trainer, interrupts, reporter, lock)
         else:
             members[0].run(interrupts, reporter, lock)
 

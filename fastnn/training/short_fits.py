@@ -6,7 +6,7 @@ takes twice as long. Between the runs of short fits there is only the call of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,14 +41,11 @@ class ShortTrainer(Trainer):
         return self.is_last and self._held.seen
 
 
-def run_all(trainers: Sequence[ShortTrainer], interrupts: Interrupts) -> list[ShortTrainer]:
-    """Run fits of one backend, as far as no Ctrl-C comes; return those that were run."""
-    taken = list[ShortTrainer]()
+def run_all(trainers: Sequence[ShortTrainer], interrupts: Interrupts) -> Iterator[ShortTrainer]:
+    """Run fits of one backend, as far as no Ctrl-C comes; yield each once it was run."""
     runs = trainers[0].kernels.run_all([trainer.whole_run() for trainer in trainers])
     for trainer, done in zip(trainers, runs, strict=True):
-        trainer.done = done
-        taken.append(trainer)
-        if interrupts.seen:
-            break
-    taken[-1].is_last = True
-    return taken
+        trainer.done, trainer.is_last = done, interrupts.seen or trainer is trainers[-1]
+        yield trainer
+        if trainer.is_last:
+            return

@@ -29,7 +29,7 @@ from fastnn.callbacks import EarlyStopping
 from fastnn.network import many
 from fastnn.network.description import state_of
 from fastnn.schedules import Cosine, Plateau
-from fastnn.training import shared_data
+from fastnn.training import shared_data, shared_progress
 from fastnn.training.exclusive_fit import _busy
 
 RNG = np.random.default_rng(0)
@@ -380,6 +380,33 @@ class TestCallbacks:
         assert not any(net.history.interrupted for net in nets)  # nobody pressed Ctrl-C
         for net in nets:
             net.fit(X, Y, epochs=1, progress=False)
+
+    @pytest.mark.parametrize("threads", [1], indirect=True)
+    @pytest.mark.parametrize("where", ["in the notes", "in the runs"])
+    def test_an_error_leaves_no_short_fit_without_its_notes(self, monkeypatch, threads, where):
+        """Networks whose steps were taken have their epochs in their histories."""
+        run_all, ran = kernels.get("jitted").run_all, 5 if where == "in the notes" else 2
+
+        def broken(*_, **__):
+            raise OSError("the terminal is gone")
+
+        def ends_early(runs):
+            for k, step in enumerate(run_all(runs)):
+                if k == ran:
+                    broken()
+                yield step
+
+        monkeypatch.setattr(kernels.get("jitted"), "run_all", ends_early)
+        if where == "in the notes":
+            monkeypatch.setattr(shared_progress.SharedProgress, "advance", broken)
+        nets = [small(seed=s) for s in range(5)]
+        with pytest.raises(OSError, match="terminal"):
+            fastnn.fit_many(nets, X, Y, epochs=3, progress=False)
+        for k, net in enumerate(nets[:ran]):
+            alone = small(seed=k)
+            alone.fit(X, Y, epochs=3, progress=False)
+            ends_like(net, alone)
+        assert [net.history.epochs for net in nets[ran:]] == [0] * (5 - ran)
 
 
 class TestCtrlC:
