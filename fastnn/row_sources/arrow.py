@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from .open_file import FileState, check_same_file
 BATCHES_AHEAD = 2
 #: Pieces that stay begun: of two threads one may read rows to train on, and one those to score.
 DECODERS = 2
+#: By Parquet file: held while it is read. A process ends where two threads read one, as where its
+#: rows are trained on and scored.
+_file_locks: WeakKeyDictionary[Any, threading.Lock] = WeakKeyDictionary()
 
 
 class Piece(NamedTuple):
@@ -66,16 +71,18 @@ class ArrowRows(RowSource):
     A read that goes on in a piece behind an earlier one decodes only what lies between them; any
     other one that begins within a piece decodes what stands before it, too.
 
-    in_memory: whether nothing has to be decoded.
+    in_memory: whether nothing has to be decoded; lock: held while rows are read.
     """
 
     def __init__(
-        self, name: str, schema: Any, pieces: Sequence[Piece], in_memory: bool = False
-    ) -> None:
+        self, name: str, schema: Any, pieces: Sequence[Piece], in_memory: bool = False,
+        lock: threading.Lock | None = None,
+    ) -> None:  # fmt: skip
         self._pieces = [piece for piece in pieces if piece.n_rows]
         self._begins = [0, *accumulate(piece.n_rows for piece in self._pieces)]
         shape, starts = (self._begins[-1], len(schema)), None if in_memory else self._begins
         super().__init__(name, shape, _column_dtype(schema), piece_starts=starts)
+        self._lock = lock or self._lock
         self._names = schema.names
         self._batch_rows = max(1, BLOCK_BYTES // (8 * self.dtype.itemsize * len(schema)))
         paths = {piece.path for piece in self._pieces if piece.path}
@@ -177,7 +184,8 @@ def parquet_rows(file: Any, name: str) -> RowSource:
 
         return Piece(file.metadata.row_group(k).num_rows, batches)
 
-    return _rows_of(name, file.schema_arrow, [piece(k) for k in range(file.num_row_groups)])
+    pieces, lock = [piece(k) for k in range(file.num_row_groups)], threading.Lock()
+    return _rows_of(name, file.schema_arrow, pieces, lock=_file_locks.setdefault(file, lock))
 
 
 def dataset_rows(dataset: Any, name: str) -> RowSource:
@@ -217,7 +225,10 @@ def dataset_rows(dataset: Any, name: str) -> RowSource:
     return _rows_of(name, schema, pieces)
 
 
-def _rows_of(name: str, schema: Any, pieces: Sequence[Piece], in_memory: bool = False) -> RowSource:
+def _rows_of(
+    name: str, schema: Any, pieces: Sequence[Piece], in_memory: bool = False,
+    lock: threading.Lock | None = None,
+) -> RowSource:  # fmt: skip
     """Return a source of pieces whose columns hold numbers."""
     if fault := _column_without_numbers(schema):
         raise DataError(
@@ -225,7 +236,7 @@ def _rows_of(name: str, schema: Any, pieces: Sequence[Piece], in_memory: bool = 
             "pyarrow.dataset.dataset(path).replace_schema(pyarrow.schema([…]))"
         )
     check_shape((sum(piece.n_rows for piece in pieces), len(schema)), None, name=name)
-    return ArrowRows(name, schema, pieces, in_memory)
+    return ArrowRows(name, schema, pieces, in_memory, lock)
 
 
 def _skip(batches: Iterator[Any], n_rows: int) -> Iterator[Any]:

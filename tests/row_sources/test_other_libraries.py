@@ -1,6 +1,7 @@
 """Rows of zarr, dask, pyarrow and hdf5plugin's filters are those of the array in memory."""
 
 import os
+import threading
 
 import h5py
 import numpy as np
@@ -204,6 +205,37 @@ class TestArrow:
         net.predict(file, window="7 KB")
         net.fit(file, y, **settings, validation_split=0.2)
         assert sum(decoded) < (1 + 3 * 2 + 1) * 1200
+
+    def test_two_threads_read_a_parquet_file_in_turn(self):
+        """Of one file pyarrow lets one thread read: two may end the process."""
+        self.pq.write_table(self.table("f4"), self.folder / "a.parquet", row_group_size=5)
+        busy, pause, errors = threading.Lock(), threading.Event(), []
+
+        class Watched(self.pq.ParquetFile):
+            def iter_batches(self, *given, **settings):
+                batches, batch = super().iter_batches(*given, **settings), 0
+                while batch is not None:
+                    assert busy.acquire(blocking=False), "two threads at once"
+                    pause.wait(0.002)  # lets the other thread go on
+                    batch = next(batches, None)
+                    busy.release()
+                    if batch is not None:
+                        yield batch
+
+        file = Watched(self.folder / "a.parquet")
+
+        def read():
+            try:
+                check_rows(row_sources.find(file, "X"), numbers())
+            except Exception as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors
 
     def test_reads_one_after_the_other_do_not_nest(self):
         """Iterators in iterators, one a read, would end in an overflow of the stack."""
