@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._validation import arguments
 from fastnn._version import __version__
 from fastnn.errors import DataError, FastnnError, ModelFileError
 from fastnn.kernels.opcodes import Kind
@@ -205,8 +206,11 @@ def state_from(file: TensorFile) -> NetworkState:
         training_tensors = _checkpoints.restore_state(state, file, file.table("training"))
     nonnegative = {name for name in targets if name.startswith(("variance", "target_deviation"))}
     _fill(targets, training_tensors, file, nonnegative | _checkpoints.squares(state))
-    if state.target_scaling is not None and not state.target_scaling.deviation.all():
-        raise file.refuse("its 'target_deviation' holds 0, by which nothing can be divided")
+    if state.target_scaling is not None:
+        if not state.target_scaling.deviation.all():
+            raise file.refuse("its 'target_deviation' holds 0, by which nothing can be divided")
+        for name, values in _target_scaling(state.target_scaling).items():
+            arguments.check_representable(values, state.dtype, name)
     if training_tensors:
         _checkpoints.restore_history(state, training_tensors, file)
     return state

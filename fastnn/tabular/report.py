@@ -73,7 +73,9 @@ def _bag(model: Any) -> str:
     classes = hasattr(model, "classes_")
     name = "log loss" if classes else "RMSE"
     one = found["log_loss" if classes else "rmse"]
-    gone = one - found["spread"] if classes else np.sqrt(max(one**2 - found["spread"] ** 2, 0))
+    spread = found["spread"]
+    # Squares of errors of a large y would leave float64, shares of them do not.
+    gone = one - spread if classes else one * np.sqrt(1 - min(spread / (one or 1.0), 1) ** 2)
     always = "the shares of the classes" if classes else "the mean"
     accuracy = f", accuracy {found['accuracy']:.1%}" if classes else ""
     lines = [

@@ -347,6 +347,7 @@ def test_targets_of_any_size_and_weights_of_any_size():
         model = TabularRegressor(**fits).fit(frame, y * unit)
         np.testing.assert_allclose(model.predict(frame), expected.predict(frame) * unit, rtol=1e-3)
         assert model.held_out_["rmse"] == pytest.approx(expected.held_out_["rmse"] * unit, rel=1e-3)
+        assert f"RMSE {model.held_out_['rmse']:.4g}" in model.report_
     w = np.arange(40.0)
     expected = TabularRegressor(**fits).fit(frame, y, sample_weight=w)
     for unit in (1e60, 1e-60):

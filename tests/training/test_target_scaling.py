@@ -248,13 +248,14 @@ def test_a_checkpoint_goes_on_as_if_never_stopped(tmp_path):
     np.testing.assert_array_equal(resumed.predict(X), whole.predict(X))
 
 
-def test_a_file_whose_deviation_is_zero_is_refused(tmp_path):
+@pytest.mark.parametrize(("name", "value"), [("deviation", 0), ("deviation", 1e39), ("mean", 1e39)])
+def test_a_file_of_a_scaling_that_cannot_be_is_refused(name, value, tmp_path):
     X, Y, _ = values()
     net = network()
     net.fit(X, Y, **FIT)
-    state_of(net).target_scaling.deviation[1] = 0
+    getattr(state_of(net).target_scaling, name)[1] = value
     net.save(tmp_path / "net.safetensors")
-    with pytest.raises(ModelFileError, match="target_deviation"):
+    with pytest.raises(ModelFileError, match=f"target_{name}"):
         fastnn.load(tmp_path / "net.safetensors")
 
 
