@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -15,6 +16,16 @@ from .base import BLOCK_BYTES, Array, RowSource
 #: crashes or raises "HDF error", be it of one file or of two, where a fit reads its rows to train
 #: on and those to score at once.
 _one_reader = threading.RLock()
+
+
+def _forget() -> None:
+    """Let a forked child read, whatever a thread of its parent was reading."""
+    global _one_reader  # noqa: PLW0603 - the lock of the process
+    _one_reader = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 class SlicedRows(RowSource):

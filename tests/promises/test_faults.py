@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -204,6 +205,32 @@ class TestForks:
         assert fit(network(), callback).program.theta.tobytes() == expected
         assert found[0] == expected
         assert found[1] == found[2]
+
+    def test_a_child_reads_rows_while_a_thread_of_its_parent_did(self):
+        """Of objects of other libraries one is read at a time; the child has no such thread."""
+        began, go_on = threading.Event(), threading.Event()
+
+        class Rows:
+            shape, dtype = X.shape, X.dtype
+
+            def __init__(self, waits):
+                self.waits = waits
+
+            def __getitem__(self, rows):
+                if self.waits:
+                    began.set()
+                    go_on.wait()
+                return X[rows]
+
+        net = network()
+        net.build(5)
+        thread = threading.Thread(target=net.predict, args=(Rows(True),))
+        thread.start()
+        began.wait()
+        found = self.child(lambda: net.predict_proba(Rows(False)).tobytes())
+        go_on.set()
+        thread.join()
+        assert found == net.predict_proba(X).tobytes()
 
     @pytest.mark.medium
     def test_a_child_may_go_on_with_the_fit(self):
