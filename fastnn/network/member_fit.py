@@ -34,6 +34,8 @@ AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)
 #: A fit is short if it takes at most so many times what a run of unknown pace begins with: some
 #: milliseconds each, for which Ctrl-C waits.
 MOST_RUNS = 4
+#: And if it takes about so many bytes at most: each thread holds several short ones at a time.
+MOST_BYTES = 2**20
 
 
 class SerialCallbacks(CallbackList):
@@ -144,8 +146,11 @@ class MemberFit:
         watched = self.callbacks or self.metrics or config.schedule is not None
         if watched or isinstance(config.optimizer, LBFGS) or not self.kernels.threaded:
             return False
-        batch = min(config.batch_size, m)
-        most = MOST_RUNS * self.kernels.first_steps(self.network.program.ops, batch)
+        batch, program = min(config.batch_size, m), self.network.program
+        numbers = batch * int(program.ops["n_out"].sum())
+        if 8 * m + numbers * program.theta.itemsize > MOST_BYTES:  # its order, and its steps
+            return False
+        most = MOST_RUNS * self.kernels.first_steps(program.ops, batch)
         return not self.large and 0 < config.epochs * -(-m // batch) <= most
 
     def trainer(self, kind: type[AnyTrainer]) -> AnyTrainer:

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -133,6 +134,20 @@ class TestBits:
         for net, alone, own, optimizer in zip(nets, make(), epochs, optimizers, strict=True):
             alone.fit(X, Y, epochs=own, optimizer=optimizer, **settings)
             ends_like(net, alone)
+
+    @pytest.mark.medium
+    @pytest.mark.parametrize("threads", [1], indirect=True)
+    def test_of_large_batches_take_memory_for_one_at_a_time(self, threads):
+        rows = np.random.default_rng(0).normal(size=(20_000, 20)).astype("f4")
+        nets = [Network.mlp([20, 4, 1], output="sigmoid", seed=s) for s in range(16)]
+        settings = {"epochs": 1, "batch_size": None, "progress": False}
+        peaks = []
+        for some in (nets[:1], nets[:1], nets):  # the first one compiles
+            tracemalloc.start()
+            fastnn.fit_many(some, rows, rows[:, 0] > 0, **settings)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert peaks[2] < 2 * peaks[1]
 
     @pytest.mark.medium
     @pytest.mark.parametrize("backend", ["loops", "vectorized"])
