@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
-from fastnn.errors import DivergenceError
+from fastnn.errors import DivergenceError, SettingError
 from fastnn.history import History
 from fastnn.kernels.backend import Backend
 from fastnn.lowering.lower import output_activation
@@ -96,6 +96,11 @@ class MemberFit:
             share = config.held_out(given.validation_data, given.validation_split)
             given = given._replace(validation_split=share)
         part = data.part(state, given)
+        if config.until_best and part.validation is None:
+            raise SettingError(
+                "epochs='auto' ends by the cost of the rows that a fold scores, and this one names "
+                "none; name some, or give epochs a number"
+            )
         config = config.sized(part.shape[0])
         callbacks = (*callbacks, *config.stops(part.shape[0]))
         network._check_fit(config, callbacks, names, part)

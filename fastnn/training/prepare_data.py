@@ -227,7 +227,12 @@ def draw_rows(labels: Array | None, m: int, share: float, seed: int) -> tuple[Ar
     from fastnn.data import split  # data stand beside the network; only this needs them
 
     target = np.zeros(m) if labels is None else labels
-    found = split(np.arange(m), target, test=share, seed=seed, stratify=labels is not None)
+    try:
+        found = split(np.arange(m), target, test=share, seed=seed, stratify=labels is not None)
+    except SettingError as error:
+        raise SettingError(
+            f"validation_split is {share:g}, but {error}; or give validation_data"
+        ) from None
     return np.sort(found[0]), np.sort(found[1])
 
 

@@ -276,6 +276,9 @@ REFUSED = {
     "mixed types": (
         frame.assign(size=[*np.arange(19) / 7, "?!"]), y, {}, "mixes 19 numbers with text, '\\?!'"
     ),
+    "far too large a number": (
+        frame.assign(size=[10**400] * 20), y, {}, "column 'size' holds whole numbers that are too"
+    ),
     "nothing that varies": (frame[["same"]], y, {}, "it is the same in all rows"),
     "all missing": (frame[["same"]].assign(same=None), y, {}, "all its values are missing"),
     "one row": (frame[:1], y[:1], {}, "n_samples=1"),

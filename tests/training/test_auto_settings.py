@@ -87,6 +87,15 @@ class TestEpochs:
         best = int(history["validation_cost"].argmin())
         assert history.epochs == best + 57 < 1000
 
+    def test_auto_says_what_to_do_where_nothing_can_be_held_out(self):
+        X, y = rows(2)
+        words = "validation_split is 0.1, but the test part would have no rows.*; or give validat"
+        with pytest.raises(SettingError, match=words):
+            classifier().fit(X, y, epochs="auto")
+        nets, folds = [classifier(), classifier()], [([0], [1]), ([1], None)]
+        with pytest.raises(SettingError, match=r"networks\[1\]: epochs='auto' ends by the cost of"):
+            fastnn.fit_many(nets, X, y, epochs="auto", folds=folds)
+
     def test_auto_scores_what_is_given(self):
         X, y = rows(m=1000)
         net, settings = classifier(), {"epochs": "auto", "progress": False}

@@ -134,7 +134,13 @@ def parse_numbers(series: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return texts and objects as float64 (m,), NaN where there is none, and which are strays."""
     objects = series.astype(object)
     missing = np.asarray(objects.isna() | (objects == ""), bool)
-    numbers = pandas().to_numeric(objects.where(~missing, None), errors="coerce")
+    try:
+        numbers = pandas().to_numeric(objects.where(~missing, None), errors="coerce")
+    except OverflowError:
+        raise DataError(
+            f"column {series.name!r} holds whole numbers that are too large for float64; convert "
+            "them, or drop the column"
+        ) from None
     found = np.array(numbers, np.float64)
     return found, np.isnan(found) & ~missing
 
