@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnn.errors import SettingError
+from fastnn.loading import holds_estimator, load
 from fastnn.network import Network
 from fastnn.network.loading import load_with_notes
 from fastnn.saving.atomic_write import find_folder
@@ -20,15 +21,30 @@ INPUT_DTYPES = ("float32", "float64", "uint8")
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the ONNX file, and say what goes in and what comes out."""
-    net, notes = load_with_notes(arguments.model)
     path: Path = arguments.onnx
+    bag = holds_estimator(arguments.model)
+    net, notes = (load(arguments.model), {}) if bag else load_with_notes(arguments.model)
     if path.exists() and not arguments.overwrite:
         raise SettingError(f"'{path}' exists already; add --overwrite to replace it")
     find_folder(path)
+    if bag:
+        return _export_bag(net, path, arguments.input_dtype)
     net.to_onnx(path, input_dtype=arguments.input_dtype)
     print_result(f"wrote {path}")
     print_note(f"input     X: {format_input(net, notes, arguments.input_dtype)}")
     print_note(f"output    {format_output(net, notes)}")
+    return 0
+
+
+def _export_bag(model: Any, path: Path, input_dtype: str | None) -> int:
+    """Write the ONNX file of a bag of networks on a table, its encoding included."""
+    if input_dtype is not None:
+        raise SettingError("--input-dtype is about one network; a bag takes the columns of a table")
+    model.to_onnx(path)
+    print_result(f"wrote {path}")
+    print_note(f"input     {', '.join(column.name for column in model.encoder_.columns)}")
+    outputs = "label, probabilities" if hasattr(model, "classes_") else "values"
+    print_note(f"output    {outputs}")
     return 0
 
 

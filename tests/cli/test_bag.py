@@ -88,3 +88,24 @@ def test_options_that_do_not_go_together(arguments, words, flats, capsys):
         main(["train", *arguments])
     assert caught.value.code == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_bag_is_exported_with_its_encoding(flats, capsys):
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    X = flats[["area", "district"]]
+    model = fastnn.TabularRegressor(bag=1, random_state=0).fit(X, flats["rent"])
+    model.save("rents.safetensors")
+    code, _, told = run(capsys, "export", "rents.safetensors", "--onnx", "rents.onnx")
+    assert code == 0
+    assert "area, district" in told
+    rows = {
+        "area": X[["area"]].to_numpy(np.float64), "district": X[["district"]].to_numpy(object),
+    }  # fmt: skip
+    (values,) = ort.InferenceSession("rents.onnx").run(None, rows)
+    np.testing.assert_allclose(values[:, 0], model.predict(X), rtol=1e-5)
+    code, _, told = run(
+        capsys, "export", "rents.safetensors", "--onnx", "b.onnx", "--input-dtype", "uint8"
+    )
+    assert code == 1
+    assert "--input-dtype is about one network" in told
