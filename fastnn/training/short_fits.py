@@ -13,6 +13,7 @@ import numpy as np
 
 from .interrupts import Interrupts
 from .loop import Trainer
+from .state import NetworkState
 
 
 class ShortTrainer(Trainer):
@@ -20,6 +21,14 @@ class ShortTrainer(Trainer):
 
     done: int  # the step that the run has come to
     is_last = False  # whether it is the last fit that was run: Ctrl-C interrupts this one
+
+    def __init__(self, state: NetworkState, *given: Any) -> None:
+        self._before = dict(vars(state.training))
+        super().__init__(state, *given)
+
+    def give_up(self) -> None:
+        """Leave the network as it was before this fit, whose run was not taken."""
+        vars(self.training).update(self._before)
 
     def whole_run(self) -> tuple[Any, ...]:
         """Return the arguments of the backend's `run` for all steps."""
@@ -43,9 +52,15 @@ class ShortTrainer(Trainer):
 
 def run_all(trainers: Sequence[ShortTrainer], interrupts: Interrupts) -> Iterator[ShortTrainer]:
     """Run fits of one backend, as far as no Ctrl-C comes; yield each once it was run."""
-    runs = trainers[0].kernels.run_all([trainer.whole_run() for trainer in trainers])
-    for trainer, done in zip(trainers, runs, strict=True):
-        trainer.done, trainer.is_last = done, interrupts.seen or trainer is trainers[-1]
-        yield trainer
-        if trainer.is_last:
-            return
+    taken = 0
+    try:
+        runs = trainers[0].kernels.run_all([trainer.whole_run() for trainer in trainers])
+        for taken, trainer in enumerate(trainers, 1):
+            trainer.done = next(runs)
+            trainer.is_last = interrupts.seen or taken == len(trainers)
+            yield trainer
+            if trainer.is_last:
+                return
+    finally:
+        for trainer in trainers[taken:]:
+            trainer.give_up()
