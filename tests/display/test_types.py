@@ -124,7 +124,7 @@ def test_signatures_for_type_checkers_are_those_at_run_time():
     source = ast.parse(Path(signatures.__file__).read_text())
     for estimator, told, named in (
         (fastnn.MLPClassifier, "ClassifierInit", signatures.ClassifierSettings),
-        (fastnn.MLPRegressor, "RegressorInit", signatures.Settings),
+        (fastnn.MLPRegressor, "RegressorInit", signatures.RegressorSettings),
     ):
         (init,) = (
             node

@@ -51,11 +51,11 @@ class TestStopAndGo:
     def test_other_settings_start_fresh_slots(self):
         X, y = problem()
         net = small()
-        net.fit(X, y, epochs=1, optimizer=fastnn.Adam(0.01), progress=False)
+        net.fit(X, y, epochs=1, batch_size=128, optimizer=fastnn.Adam(0.01), progress=False)
         old = state_of(net).training.slots
-        net.fit(X, y, epochs=1, optimizer=fastnn.Adam(0.01), progress=False)
+        net.fit(X, y, epochs=1, batch_size=128, optimizer=fastnn.Adam(0.01), progress=False)
         assert state_of(net).training.slots is old
-        net.fit(X, y, epochs=1, optimizer=fastnn.Adam(0.02), progress=False)
+        net.fit(X, y, epochs=1, batch_size=128, optimizer=fastnn.Adam(0.02), progress=False)
         assert state_of(net).training.slots is not old
         assert state_of(net).training.counters[0] == 2
 

@@ -69,6 +69,7 @@ def test_a_star_works_without_any_extra():
     import fastnn
 
     of_sklearn = {"LogisticRegression", "MLPClassifier", "MLPRegressor", "estimators"}
+    of_sklearn |= {"TabularClassifier", "TabularRegressor"}
     assert set(names.split()) == set(dir(fastnn)) - of_sklearn - {"__version__"}
     assert {"callbacks", "data", "plot"} <= set(names.split())
     assert not {"numba", "llvmlite", "h5py", "rich"} & set(brought.split("|"))

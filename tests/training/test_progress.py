@@ -289,7 +289,8 @@ import numpy as np, fastnn
 X = np.arange(40.0).reshape(20, 2) / 40
 with fastnn.backend("vectorized"):
     fastnn.Network([fastnn.Dense(1, "sigmoid")]).fit(
-        X, X[:, 0] > 0.5, epochs=30, validation_split=0.2, progress=True, metrics=["f1"]
+        X, X[:, 0] > 0.5, epochs=30, validation_split=0.2, progress=True, metrics=["f1"],
+        optimizer=fastnn.Adam(0.1),
     )
 """
 NAMES = ("cost", "accuracy", "validation cost", "validation accuracy", "validation f1")

@@ -141,7 +141,10 @@ class TestTune:
         """Draws that Optuna 4.9 and 5.0 gave; its own default sampler drew others from 5 on."""
         space = {**RATE, "units": spaces.Integer(2, 16, log=True), "dropout": spaces.Linear(0, 1)}
         make = functools.partial(Network.mlp, [2, 2, 1], output="sigmoid")
-        found = search(lambda units, dropout: make(dropout=dropout), space, trials=3, epochs=1)
+        found = search(
+            lambda units, dropout: (make(dropout=dropout), {"batch_size": 128}),
+            space, trials=3, epochs=1,
+        )  # fmt: skip
         drawn = [tuple(t["parameters"].values()) for t in found.trials]
         np.testing.assert_allclose(drawn, DRAWN, rtol=1e-12)
 

@@ -33,14 +33,15 @@ class TeamSize:
     def of_next(self, n_rows: int, ends_epoch: bool) -> int:
         """Return the size for a window of so many rows that begins now.
 
-        A window that ends its epoch is no trial: scores may be taken behind it.
+        A window that ends its epoch is no trial: scores may be taken behind it. Nor is one of no
+        rows, as the last but one may be, whose rows are left over for the last.
         """
         now = self._clock()
         if self._trial is not None:
             size, rows, began = self._trial
             self._paces[size] = min(self._paces.get(size, float("inf")), (now - began) / rows)
             self._trial = None
-        if ends_epoch:
+        if ends_epoch or not n_rows:
             return self._best
         place, self._windows = self._windows % CYCLE, self._windows + 1
         if place == 0:  # the first window of a fit may wait for kernels
