@@ -30,7 +30,7 @@ def sizes_of(threads, seconds, windows, ends_epoch=lambda k: False):
 @pytest.mark.parametrize(("faster", "slower"), [(4, 3), (3, 4)])
 def test_the_faster_one_stays(faster, slower):
     sizes = sizes_of(4, lambda k, size: 1.0 if size == faster else 1.5, 2 * CYCLE)
-    assert sizes[: TRIAL + 1] == [4, 3, 4, 3, 4]
+    assert sizes[: TRIAL + 1] == [4, 3, 3, 3, 4, 4, 4]
     assert sizes[TRIAL + 1 : CYCLE + 1] == [faster] * (CYCLE - TRIAL)
     assert set(sizes[CYCLE + 1 : CYCLE + 1 + TRIAL]) == {3, 4}
     assert sizes[CYCLE + 1 + TRIAL :] == [faster] * (CYCLE - TRIAL - 1)
@@ -51,12 +51,20 @@ def test_it_is_tried_again():
 
 def test_what_is_no_measurement():
     """The first window waits for kernels, and scores are taken behind the last of an epoch."""
-    late = {0: 50.0} | dict.fromkeys(range(2, 100, 3), 0.001)
+    late = {0: 50.0, 1: 50.0} | dict.fromkeys(range(2, 100, 3), 0.001)
     sizes = sizes_of(
         3, lambda k, size: late.get(k, 1.0 if size == 3 else 0.9), 30, lambda k: k % 3 == 2
     )
     assert sizes[-1] == 2
     assert sizes_of(1, lambda k, size: 1.0, 10) == [1] * 10
+
+
+def test_a_reader_that_runs_ahead_of_the_smaller_team_does_not_flatter_the_larger():
+    """The first window of the larger one is there already; from the second on it must wait."""
+    seconds = dict.fromkeys((4, CYCLE + 4), 0.1)
+    sizes = sizes_of(2, lambda k, size: seconds.get(k, 1.0 if size == 1 else 1.2), CYCLE)
+    assert sizes[4] == 2
+    assert sizes[TRIAL + 1 :] == [1] * (CYCLE - TRIAL - 1)
 
 
 def test_windows_are_trained_by_both(monkeypatch):

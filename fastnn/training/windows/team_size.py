@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-#: Windows of a trial, by both sizes in turn; and from the begin of one to that of the next.
-TRIAL, CYCLE = 4, 64
+#: Windows of a trial, half of them by each size; and from the begin of one trial to the next.
+TRIAL, CYCLE = 6, 64
 
 
 class TeamSize:
@@ -14,7 +14,9 @@ class TeamSize:
 
     A reader that unpacks or copies rows needs a core. Where none is free, a team of one thread
     fewer may be the faster one, because none of its threads waits for another that has lost its
-    core. Both are tried, and the faster one takes the windows up to the next trial.
+    core. Each is tried in windows that follow one another, and the faster one takes those up to
+    the next trial. The first window of each does not count: the reader filled it beside the other
+    size, ahead of a slower one or behind a faster one.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ class TeamSize:
     def __init__(self, threads: int, clock: Callable[[], float] = time.perf_counter) -> None:
         self._sizes = threads, max(1, threads - 1)
         self._clock, self._best, self._windows = clock, threads, 0
-        self._paces: dict[int, float] = {}  # the fewest seconds a row of each size in a trial
+        self._paces: dict[int, float] = {}  # seconds of the counted rows of each size in a trial
         self._trial: tuple[int, int, float] | None = None  # size, rows and begin of a window
 
     def of_next(self, n_rows: int, ends_epoch: bool) -> int:
@@ -39,7 +41,7 @@ class TeamSize:
         now = self._clock()
         if self._trial is not None:
             size, rows, began = self._trial
-            self._paces[size] = min(self._paces.get(size, float("inf")), (now - began) / rows)
+            self._paces[size] = self._paces.get(size, 0.0) + (now - began) / rows
             self._trial = None
         if ends_epoch or not n_rows:
             return self._best
@@ -47,8 +49,10 @@ class TeamSize:
         if place == 0:  # the first window of a fit may wait for kernels
             self._paces = {}
         elif place <= TRIAL:
-            size = self._sizes[place % 2]
-            self._trial = size, n_rows, now
+            run, before = divmod(place - 1, TRIAL // 2)
+            size = self._sizes[1 - run]
+            if before:
+                self._trial = size, n_rows, now
             return size
         elif place == TRIAL + 1:
             self._best = min(self._paces, key=self._paces.__getitem__)
