@@ -81,14 +81,18 @@ def torch_epoch(path: Path, y: np.ndarray[Any, Any], workers: int) -> Any:
     return epoch
 
 
+def fastnn_epoch(rows: h5py.Dataset, y: np.ndarray[Any, Any]) -> Any:
+    """Return a function that trains for an epoch in windows of a tenth of the rows."""
+    return partial(
+        network().fit, rows, y, epochs=1, batch_size=BATCH, progress=False,
+        window=rows.nbytes // 10,
+    )  # fmt: skip
+
+
 def beside_loaders(path: Path, y: np.ndarray[Any, Any], rounds: int) -> dict[str, float]:
     """Return the median seconds of an epoch by each way."""
     with h5py.File(path) as file:
-        fit = partial(
-            network().fit, file["contiguous"], y, epochs=1, batch_size=BATCH, progress=False,
-            window=file["contiguous"].nbytes // 10,
-        )  # fmt: skip
-        calls = {"windows": fit}
+        calls = {"windows": fastnn_epoch(file["contiguous"], y)}
         calls |= {f"{n} workers": torch_epoch(path, y, n) for n in WORKERS}
         times: dict[str, list[float]] = {name: [] for name in calls}
         for _ in range(rounds + 1):
@@ -116,10 +120,7 @@ def read_all(path: Path) -> None:
 def cold_and_warm(path: Path, y: np.ndarray[Any, Any], rounds: int) -> dict[str, float]:
     """Return the median seconds of reading the file and of an epoch over it, cold and warm."""
     with h5py.File(path) as file:
-        fit = partial(
-            network().fit, file["X"], y, epochs=1, batch_size=BATCH, progress=False,
-            window=file["X"].nbytes // 10,
-        )  # fmt: skip
+        fit = fastnn_epoch(file["X"], y)
         fit()
         calls = {"plain read": partial(read_all, path), "epoch": fit}
         times: dict[str, list[float]] = {}

@@ -19,7 +19,7 @@ from fastnn.plot._text import format_percent
 
 from .option_types import count, positive
 from .output import fold, print_fact, print_result
-from .predict_table import only_table, print_predictions, score_line
+from .predict_table import class_columns, only_table, print_predictions, score_line
 from .run_folder import claim_folder
 from .table import format_majority, format_values, load_frames, text_columns
 from .verb import Option, given_options, grouped, option
@@ -126,8 +126,6 @@ def predict_bag(arguments: argparse.Namespace) -> int:
     if not classes:
         print_predictions({"prediction": outputs}, score_line(target, frame, outputs))
         return 0
-    labels = outputs.argmax(axis=1)
-    columns: dict[str, Any] = {"prediction": [classes[k] for k in labels]}
-    columns |= {f"probability of {name}": outputs[:, k] for k, name in enumerate(classes)}
-    print_predictions(columns, score_line(target, frame, labels))
+    score = score_line(target, frame, outputs.argmax(axis=1))
+    print_predictions(class_columns(classes, outputs), score)
     return 0

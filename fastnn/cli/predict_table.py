@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from fastnn.plot._text import format_percent
 from .output import print_note, print_result
 from .table import TableSource, text_columns
 
-__all__ = ["only_table", "predict_table", "print_predictions", "score_line"]
+__all__ = ["class_columns", "only_table", "predict_table", "print_predictions", "score_line"]
 
 
 def predict_table(net: Network, notes: dict[str, Any], arguments: argparse.Namespace) -> int:
@@ -63,10 +64,13 @@ def _predictions(net: Network, source: TableSource, X: Any) -> tuple[Any, dict[s
         values = net.predict(X)
         return values, {"prediction": values}
     P = net.predict_proba(X)
-    labels, classes = P.argmax(axis=1), source.target.classes
-    columns: dict[str, Any] = {"prediction": [classes[k] for k in labels]}
-    columns |= {f"probability of {name}": P[:, k] for k, name in enumerate(classes)}
-    return labels, columns
+    return P.argmax(axis=1), class_columns(source.target.classes, P)
+
+
+def class_columns(classes: Sequence[str], P: Any) -> dict[str, Any]:
+    """Return the columns of the CSV by their names: the likeliest class, all probabilities."""
+    columns: dict[str, Any] = {"prediction": [classes[k] for k in P.argmax(axis=1)]}
+    return columns | {f"probability of {name}": P[:, k] for k, name in enumerate(classes)}
 
 
 def score_line(target: Target, frame: Any, predictions: Any) -> str | None:

@@ -137,7 +137,7 @@ class RowSource:
         """Let go of files that the source has opened, and join its threads."""
 
     def _fill_parts(self, parts: Sequence[Part]) -> None:
-        """Write the rows of all parts; each holds one at least."""
+        """Write the rows of all parts; each holds one at least. A source has this or `_fill`."""
         for start, stop, out in parts:
             with self._explaining(start, stop):
                 self._fill(start, stop, out)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.data.splits import sort_by_class
+
 __all__ = ["deal_rows", "rows_of_fold"]
 
 Rows = NDArray[np.int64]
@@ -18,20 +20,17 @@ def deal_rows(labels: Rows | None, m: int, folds: int, rng: np.random.RandomStat
     alike.
     """
     fold = np.full(m, -1, np.int64)
-    classes = [np.arange(m)] if labels is None else _rows_by_class(labels)
+    rows, ends = np.arange(m), np.zeros(0, np.int64)
+    if labels is not None:
+        rows = sort_by_class(rows, labels)
+        ends = np.flatnonzero(np.diff(labels[rows])) + 1
     dealt = 0
-    for rows in classes:
-        if labels is not None and len(rows) == 1:
+    for alike in np.split(rows, ends):
+        if labels is not None and len(alike) == 1:
             continue
-        fold[rng.permutation(rows)] = (dealt + np.arange(len(rows))) % folds
-        dealt += len(rows)
+        fold[rng.permutation(alike)] = (dealt + np.arange(len(alike))) % folds
+        dealt += len(alike)
     return fold
-
-
-def _rows_by_class(labels: Rows) -> list[Rows]:
-    """Return the rows of each class, in the order of the classes."""
-    order = np.argsort(labels, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
 
 
 def rows_of_fold(fold: Rows, number: int) -> tuple[Rows, Rows | None]:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_y
 
 from fastnn.errors import DataError, SettingError
 from fastnn.layers import Dense, Layer
-from fastnn.training.target_scaling import TargetScaling
+from fastnn.training.target_scaling import TargetScaling, is_constant
 
 from .base import SPREAD_ROWS, Tabular, present, scored
 from .calibration import ResidualQuantiles
@@ -66,7 +66,7 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         w = np.ones(len(y)) if w is None else w
         scaling = TargetScaling.learn(lambda: [(y[:, None], w)], float(w.sum()))
         self._shift = float(scaling.mean[0])
-        constant = np.ptp(y) <= 1e-12 * abs(self._shift)
+        constant = is_constant(np.ptp(y), self._shift)
         self._deviation = 0.0 if constant else float(scaling.deviation[0])
         return scaling.encode(y[:, None], np.dtype(np.float32))[:, 0]
 

@@ -17,7 +17,7 @@ from fastnn.lowering.program import Program
 
 from .fit_config import FitConfig
 from .state import NetworkState
-from .target_scaling import TargetScaling
+from .target_scaling import TargetScaling, is_constant
 
 Array = np.ndarray[Any, Any]
 Blocks = Callable[[], Iterable[tuple[Array, Array]]]
@@ -288,6 +288,4 @@ def learn_scaling(program: Program, blocks: Blocks, total: float) -> tuple[Array
 
     mean = moment(1, np.zeros(1))
     deviation = np.sqrt(moment(2, mean))
-    # Below rounding of the mean itself a deviation is noise of a constant feature.
-    constant = deviation <= 1e-12 * np.abs(mean)
-    return mean, 1 / np.where(constant, 1, deviation)
+    return mean, 1 / np.where(is_constant(deviation, mean), 1, deviation)

@@ -12,7 +12,7 @@ from fastnn._validation import arguments
 from fastnn.errors import DataError, SettingError
 from fastnn.losses import Loss
 
-__all__ = ["TargetScaling", "check_scalable"]
+__all__ = ["TargetScaling", "check_scalable", "is_constant"]
 
 Array = np.ndarray[Any, Any]
 FLOAT64 = np.dtype(np.float64)
@@ -36,8 +36,9 @@ class TargetScaling:
     def learn(cls, blocks: Blocks, total: float) -> TargetScaling:
         """Return the scaling of all rows of targets, weighted by w (m,).
 
-        Two passes keep a large mean from cancelling. Sums are of fractions of the largest number,
-        whose squares are finite. Rows of weight 0 count as not there.
+        The mean is taken off before squares are summed, so that a large one does not cancel. Sums
+        are of fractions of the largest number, whose squares are finite. Rows of weight 0 count as
+        not there.
 
         Parameters
         ----------
@@ -65,9 +66,7 @@ class TargetScaling:
                 "scale them down"
             )
         deviation = spread * np.sqrt(_moment(counted, total, 2, mean, spread))
-        # Below rounding of the mean itself a deviation is noise of a constant column.
-        constant = deviation <= 1e-12 * np.abs(mean)
-        return cls(mean, np.where(constant, 1.0, deviation))
+        return cls(mean, np.where(is_constant(deviation, mean), 1.0, deviation))
 
     def encode(self, Y: Array, dtype: np.dtype[Any] = FLOAT64) -> Array:
         """Return z-scores (m, K) of targets Y (m, K), in float64; all are finite in dtype."""
@@ -85,6 +84,11 @@ class TargetScaling:
         """Return z-scores A (m, K) in the targets' unit and in A's dtype."""
         values: Array = A * self.deviation.astype(A.dtype) + self.mean.astype(A.dtype)
         return values
+
+
+def is_constant(deviation: Any, mean: Any) -> Any:
+    """Return whether deviations are no more than the rounding of means of that size."""
+    return deviation <= 1e-12 * np.abs(mean)
 
 
 def _largest(blocks: Blocks, center: Array | float) -> Array:
