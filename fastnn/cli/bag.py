@@ -114,15 +114,19 @@ def predict_bag(arguments: argparse.Namespace) -> int:
     path = only_table(arguments)
     model: Any = load(arguments.model)
     classes = [str(name) for name in getattr(model, "classes_", ())]
-    target: Target = NumberTarget(model._target)
+    target: Target = NumberTarget(model._targets[0])
     if classes:
-        target = ClassTarget(model._target, tuple(classes))
+        target = ClassTarget(target.name, tuple(classes))
     texts = text_columns(model.encoder_)
     frame = read_frame(path, separator=arguments.separator, target=target.name, texts=texts)
     try:
         outputs = model.predict_proba(frame) if classes else model.predict(frame)
     except DataError as error:
         raise DataError(f"'{path}': {error}") from error
+    if outputs.ndim == 2 and not classes:
+        columns = dict(zip(model._targets, outputs.T, strict=True))
+        print_predictions({f"prediction of {name}": each for name, each in columns.items()}, None)
+        return 0
     if not classes:
         print_predictions({"prediction": outputs}, score_line(target, frame, outputs))
         return 0

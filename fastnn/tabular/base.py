@@ -13,9 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
-from fastnn._runtime.text import Text, plural
+from fastnn._runtime.text import Text
 from fastnn._validation import arguments
-from fastnn.data.tables.values import pandas
 from fastnn.errors import DataError, SettingError
 from fastnn.estimators.old_pickles import OldPickles
 from fastnn.estimators.parameters import restores_if_refused
@@ -27,8 +26,9 @@ from .codes import PiecewiseLinearCodes
 from .members import Candidate, Member, make_candidates, mean_outputs, train
 from .report import report
 from .rule import Rule, rule_for
+from .targets import to_targets
 
-__all__ = ["SPREAD_ROWS", "Tabular", "present", "scored"]
+__all__ = ["SPREAD_ROWS", "Tabular", "scored"]
 
 Array = NDArray[Any]
 #: Rows on which it is measured at most how far the networks of a bag lie apart.
@@ -43,7 +43,7 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
     _codes: PiecewiseLinearCodes
     _names: list[str]
     _named: bool
-    _target: str  # the name of the column y, "" of one without
+    _targets: list[str]  # names of the columns of y, "" of one without
 
     def __init__(
         self,
@@ -58,12 +58,12 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
         self.random_state, self.verbose = random_state, verbose
 
     @abstractmethod
-    def _check_targets(self, y: Any) -> Array:
-        """Return y as an array (m,); refuse what no target can be."""
+    def _check_targets(self, y: Array) -> Array:
+        """Return targets (m,) or (m, k) as they are learnt; refuse what no target can be."""
 
     @abstractmethod
     def _learn_targets(self, y: Array, w: Array | None) -> Array:
-        """Learn the classes or the scale of y (m,), and return it as networks are trained on it."""
+        """Learn the classes or the scale of y, and return it as networks are trained on it."""
 
     @abstractmethod
     def _output_layers(self) -> list[Layer]:
@@ -85,6 +85,11 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
     def _restore_targets(self, data: Mapping[str, Any]) -> None:
         """Take what `_targets_config` returned; raise an error of any kind if it is none."""
 
+    @property
+    @abstractmethod
+    def _cost_name(self) -> str:
+        """What `_shown_cost` is."""
+
     @abstractmethod
     def _shown_cost(self, cost: float) -> float:
         """Return a network's cost as the number that users know."""
@@ -98,7 +103,7 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
         X : DataFrame, table of Arrow or Polars, mapping of columns, or array (m, n)
             At least two rows. Missing values are allowed, infinite ones are not.
         y : array (m,)
-            None missing.
+            None missing. Several targets of a regressor are an array (m, k) or a frame.
         sample_weight : array (m,), optional
             Not negative; rows of weight 0 count as not there.
 
@@ -109,7 +114,8 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
         """
         self._check_settings()
         frame = frames.to_frame(self, X, reset=True)
-        targets = self._check_targets(y)
+        targets, self._targets = to_targets(y)
+        targets = self._check_targets(targets)
         check_consistent_length(frame, targets)
         frame, targets, w = _with_weight(frame, targets, sample_weight)
         if len(frame) < 2:
@@ -117,7 +123,6 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
                 f"{type(self).__name__} learns from two rows at least, got n_samples={len(frame)}"
             )
         encoded = self._learn_targets(targets, w)
-        self._target = str(getattr(y, "name", None) or "")
         self.encoder_ = frames.learn_encoder(frame, self.categorical, self._named)
         rows = self.encoder_.transform(frame)
         rng = check_random_state(self.random_state)
@@ -185,11 +190,12 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
         """Write the whole model as one ONNX graph, encoding and mean of the networks included.
 
         Each column that is used is an input (m, 1) of its name: numbers in float64, NaN where they
-        are missing; text, categories and bools as text without spaces at its ends, "True" and
-        "False", numbers of a category like "3" and "1.5", "" where they are missing; dates as int64
-        microseconds since 1970-01-01 UTC, the least int64 where they are missing. Of a model that
-        was fitted to an array of numbers ``X`` (m, n) is the one input.
-        Outputs are ``values`` (m, 1), or ``label`` (m,) and ``probabilities`` (m, K), in float64.
+        are missing; text, categories and bools as text without spaces at its ends, "True" or "1"
+        for a bool, numbers of a category like "3" and "1.5", "" where they are missing; dates as
+        int64 microseconds since 1970-01-01 UTC, the least int64 where they are missing. Of a model
+        that was fitted to an array of numbers ``X`` (m, n) is the one input.
+        Outputs are ``values`` (m, k) of k targets, or ``label`` (m,) and ``probabilities`` (m, K),
+        in float64.
 
         Parameters
         ----------
@@ -240,18 +246,3 @@ def _with_weight(frame: Any, y: Array, sample_weight: Any) -> tuple[Any, Array, 
 def scored(bag: Sequence[Candidate]) -> list[tuple[Candidate, NDArray[np.int64]]]:
     """Return the networks that were scored, and on which rows."""
     return [(each, each.held) for each in bag if each.held is not None]
-
-
-def present(y: Any) -> Array:
-    """Return targets as an array; refuse missing ones."""
-    if y is None:  # in scikit-learn's words, which its checks ask for
-        raise DataError("fit requires y to be passed, but the target y is None")
-    targets = arguments.array(y, "y")
-    missing = np.asarray(pandas().isna(targets))
-    if missing.any():
-        rows = np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1))
-        raise DataError(
-            f"y is missing in {plural(len(rows), 'row')}, the first is row {rows[0]}; remove "
-            "those, or fill y in"
-        )
-    return targets

@@ -17,7 +17,7 @@ from fastnn.layers import Dense, Layer
 from fastnn.network.description import state_of
 from fastnn.network.prediction import logits
 
-from .base import SPREAD_ROWS, Tabular, present, scored
+from .base import SPREAD_ROWS, Tabular, scored
 from .calibration import find_temperature
 from .members import Candidate, outputs_of
 from .plain import finite
@@ -81,16 +81,18 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     >>> model.predict_proba(new)
     """
 
-    def _check_targets(self, y: Any) -> Array:
+    def _check_targets(self, y: Array) -> Array:
         """Return y as an array (m,); refuse what no class can be."""
-        y = _check_y(present(y), estimator=self)
-        try:
-            check_classification_targets(y)
-        except TypeError as error:
-            raise DataError(
-                f"y mixes text with other values ({error}); convert it, as by y.astype(str)"
-            ) from error
-        return np.asarray(y)
+        y = np.asarray(_check_y(y, estimator=self))
+        if y.dtype.kind == "O":
+            texts = [isinstance(each, str) for each in y]
+            if any(texts) and not all(texts):
+                raise DataError(
+                    f"y mixes text with other values, {y[texts.index(False)]!r:.60} in row "
+                    f"{texts.index(False)}; convert it, as by y.astype(str)"
+                )
+        check_classification_targets(y)
+        return y
 
     def _learn_targets(self, y: Array, w: Array | None) -> Array:
         """Learn the classes of y (m,), and return their numbers."""
@@ -175,6 +177,11 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         self.temperature_ = finite(data["temperature"])
         if len(self.classes_) < 2:
             raise DataError("its classes are none")
+
+    @property
+    def _cost_name(self) -> str:
+        """What `_shown_cost` is."""
+        return "log loss"
 
     def _shown_cost(self, cost: float) -> float:
         """Return a network's cost as users know it: the log loss."""

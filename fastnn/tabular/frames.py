@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,12 +20,12 @@ from fastnn.data.tables.encoder import as_frame, missing_column
 from fastnn.errors import DataError, SettingError
 from fastnn.estimators.inputs import to_sklearn_input
 
-__all__ = ["encode", "learn_encoder", "to_frame"]
+__all__ = ["encode", "is_frame", "learn_encoder", "to_frame"]
 
 Array = np.ndarray[Any, Any]
 
 
-def _is_frame(X: Any) -> bool:
+def is_frame(X: Any) -> bool:
     """Whether X has named columns."""
     named = hasattr(X, "columns") or hasattr(X, "to_pandas") or isinstance(X, Mapping)
     return named and not issparse(X)  # one kind of which is a mapping
@@ -41,8 +42,15 @@ def to_frame(estimator: Any, X: Any, *, reset: bool) -> Any:
     ValueError
         If X is no table, or has another number of columns where they have no names.
     """
-    if _is_frame(X):
+    if X is None or isinstance(X, str | os.PathLike):
+        raise DataError(
+            f"X must be a frame or an array (m, n), got {X!r:.60}; read a file first, as by "
+            "pandas.read_csv"
+        )
+    if is_frame(X):
         frame = as_frame(X)
+        if not (len(frame) or reset):
+            raise DataError("X has no rows; give at least one")
         if reset:
             _note_columns(estimator, X, frame)
         elif not estimator._named:

@@ -20,7 +20,7 @@ from fastnn.saving import config, ensemble_file, model_file
 
 from .codes import PiecewiseLinearCodes
 from .members import KINDS, Member
-from .plain import finite, texts
+from .plain import finite, finite_array, texts
 from .rule import Rule
 
 __all__ = ["load", "save"]
@@ -49,12 +49,15 @@ def _config(model: Any) -> dict[str, Any]:
         "dropped": model.encoder_.dropped,
         "codes": model._codes.config(),
         "columns": model._names,
-        "target": model._target,
+        "targets": model._targets,
         "named": model._named,
         "named_by_text": hasattr(model, "feature_names_in_"),
         "rule": asdict(model.rule_),
         "members": members,
-        "held_out": model.held_out_,
+        "held_out": {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in model.held_out_.items()
+        },
     }
     targets: dict[str, Any] = model._targets_config()
     return common | targets
@@ -102,12 +105,15 @@ def _estimator(data: dict[str, Any], states: Sequence[Any], kinds: Mapping[str, 
     n = len(model.encoder_.feature_names)
     model._codes = PiecewiseLinearCodes.from_config(data["codes"], n)
     model._names, model._named = [str(name) for name in data["columns"]], data["named"] is True
-    model._target = str(data["target"])
+    model._targets = [str(name) for name in data["targets"]]
     model.n_features_in_ = len(model._names)
     if data["named_by_text"] is True:
         model.feature_names_in_ = np.array(model._names, object)
     model.rule_ = _rule(data["rule"])
-    model.held_out_ = {str(name): finite(value) for name, value in data["held_out"].items()}
+    model.held_out_ = {
+        str(name): finite_array(value) if isinstance(value, list) else finite(value)
+        for name, value in data["held_out"].items()
+    }
     networks = [network_of(state) for state in states]
     if len(networks) != len(data["members"]):
         raise DataError("it has another number of networks")
@@ -122,8 +128,9 @@ def _estimator(data: dict[str, Any], states: Sequence[Any], kinds: Mapping[str, 
 def _check_networks(model: Any, n: int) -> None:
     """Refuse networks that do not take n features, with the codes, or have other outputs."""
     classes = getattr(model, "classes_", None)
-    wanted = (1, "identity")
-    if classes is not None:
+    if classes is None:
+        wanted = (model.n_outputs_, "identity")
+    else:
         wanted = (1, "sigmoid") if len(classes) == 2 else (len(classes), "softmax")
     for each in model._members:
         net = each.network

@@ -84,10 +84,10 @@ class ColumnGraph(Graph):
     def category(self, column: CategoryColumn, text: str) -> str:
         """Append the features of a category; an empty text is a missing one."""
         none, K = len(column.features), len(column.values)
-        keys = [*column.values, ""]
+        places = column.places
         codes = self.add(
-            "LabelEncoder", text, domain=ML_DOMAIN, keys_strings=keys,
-            values_int64s=[*range(K), none - 1 if column.missing else none],
+            "LabelEncoder", text, domain=ML_DOMAIN, keys_strings=[*places, ""],
+            values_int64s=[*places.values(), none - 1 if column.missing else none],
             default_int64=K if column.other else none,
         )  # fmt: skip
         table = self.constant(np.eye(none + 1)[:, :none], WIDE)

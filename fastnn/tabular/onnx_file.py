@@ -38,7 +38,7 @@ def write_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     if not hasattr(model, "classes_"):
         scaled = graph.with_constant("Mul", mean, model._deviation, WIDE)
         graph.add("Add", scaled, graph.constant(model._shift, WIDE), output="values")
-        write_graph(graph, inputs, [("values", WIDE, 1)], path)
+        write_graph(graph, inputs, [("values", WIDE, model.n_outputs_)], path)
         return
     total = graph.add("ReduceSum", mean, graph.constant([1], np.dtype(np.int64)), keepdims=1)
     P = graph.add("Div", mean, total, output="probabilities")

@@ -49,8 +49,8 @@ def _networks(model: Any) -> str:
         scored = f"{each.scored:,}" if each.scored else ""
         curve = curve_text(each.curve)
         rows.append([KINDS[each.kind], f"{each.trained:,}", scored, kept, best, curve])
-    name = "log loss" if hasattr(model, "classes_") else "RMSE"
-    header = ("network", "trained on", "scored on", "epoch kept", f"its {name}", "cost by epoch")
+    name = f"its {model._cost_name}"
+    header = ("network", "trained on", "scored on", "epoch kept", name, "cost by epoch")
     return Table(header, rows, align="lrrrrl").text()
 
 
@@ -70,23 +70,44 @@ def _bag(model: Any) -> str:
     found = model.held_out_
     if "spread" not in found:
         return "no rows were held out: there were too few of each class"
+    held = f"held-out rows, each by one network that was not trained on it ({found['rows']:,})"
+    if np.ndim(found["spread"]):
+        return f"{held}, and the mean of all networks by how far they lie apart:\n{_each(model)}"
     classes = hasattr(model, "classes_")
     name = "log loss" if classes else "RMSE"
-    one = found["log_loss" if classes else "rmse"]
-    spread = found["spread"]
-    # Squares of errors of a large y would leave float64, shares of them do not.
-    gone = one - spread if classes else one * np.sqrt(1 - min(spread / (one or 1.0), 1) ** 2)
+    one, gone = found["log_loss" if classes else "rmse"], _of_mean(found)
     always = "the shares of the classes" if classes else "the mean"
     accuracy = f", accuracy {found['accuracy']:.1%}" if classes else ""
     lines = [
-        f"held-out rows, each by one network that was not trained on it ({found['rows']:,}): "
-        f"{name} {one:.4g}{accuracy}; always answering {always}: {found['constant']:.4g}"
+        f"{held}: {name} {one:.4g}{accuracy}; always answering {always}: {found['constant']:.4g}"
     ]
     if len(model._members) > 1:
         lines.append(
             f"the mean of {plural(len(model._members), 'network')}: {name} about "
-            f"{max(gone, 0):.4g} by how far they lie apart (Krogh and Vedelsby, NIPS 1994)"
+            f"{gone:.4g} by how far they lie apart (Krogh and Vedelsby, NIPS 1994)"
         )
     if classes:
         lines.append(f"temperature {model.temperature_:.3g}")
     return "\n".join(lines)
+
+
+def _of_mean(found: Any) -> Any:
+    """Return about how good the mean of all networks is, of what `held_out_` is of one of them."""
+    if "log_loss" in found:
+        return max(found["log_loss"] - found["spread"], 0.0)
+    one = np.asarray(found["rmse"])
+    # Squares of errors of a large y would leave float64, shares of them do not.
+    share = np.minimum(found["spread"] / np.where(one > 0, one, 1.0), 1)
+    return one * np.sqrt(1 - share**2)
+
+
+def _each(model: Any) -> str:
+    """Return a line for each of several targets."""
+    found = model.held_out_
+    columns = (found["rmse"], _of_mean(found), found["constant"])
+    rows = [
+        [name, *(f"{value:.4g}" for value in values)]
+        for name, *values in zip(model._targets, *columns, strict=True)
+    ]
+    header = ("target", "RMSE", "of the mean of all", "always answering the mean")
+    return Table(header, rows, align="lrrr").text()

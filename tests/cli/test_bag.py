@@ -55,6 +55,18 @@ def test_a_regression_from_file_to_predictions(flats, capsys):
     np.testing.assert_allclose(told, model.predict(flats), rtol=1e-6)
 
 
+def test_a_model_of_several_targets_predicts_a_column_of_each(flats, capsys):
+    targets = flats[["rent", "area"]]
+    model = fastnn.TabularRegressor(bag=1, max_time=1e-9).fit(flats[["code", "district"]], targets)
+    model.save("both.safetensors")
+    code, out, _ = run(capsys, "predict", "both.safetensors", "flats.csv")
+    assert code == 0
+    first, *lines = out.splitlines()
+    assert first == "prediction of rent,prediction of area"
+    told = np.array([line.split(",") for line in lines], float)
+    np.testing.assert_allclose(told, model.predict(flats), rtol=1e-6)
+
+
 def test_classes_from_file_to_predictions(flats, capsys):
     code, out, _ = run(
         capsys, "train", "--table", "flats.csv", "--target", "dear", "--drop", "rent", "--bag", "2",

@@ -114,6 +114,31 @@ def test_bools_and_categories_of_any_dtype_are_alike(values):
     np.testing.assert_array_equal(features.argmax(axis=1), [1, 0, 2, 1, 0])
 
 
+@pytest.mark.parametrize(
+    "learnt",
+    [
+        [True, False, True, False],
+        ["True", "False"] * 2,
+        pd.Categorical([1, 0, 1, 0]),
+        ["1", "0"] * 2,
+    ],
+)
+def test_a_truth_value_is_the_same_however_it_is_given(learnt):
+    expected = encoded(learnt, categories=["x"])[0][[0, 1]]
+    for given in (
+        [True, False], [1, 0], [1.0, 0.0], ["True", "False"], ["1", "0"], np.array([1, 0], np.int8),
+        pd.Categorical([True, False]), pd.array([True, False], dtype="boolean"),
+    ):  # fmt: skip
+        found, _ = encoded(learnt, new=given, categories=["x"])
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_truth_value_among_other_values_is_a_text():
+    found, names = encoded(["1", "0", "2"] * 2, new=["True", "1"], categories=["x"])
+    assert names == ("x = 0", "x = 1", "x = 2")
+    np.testing.assert_array_equal(found, [[0, 0, 0], [0, 1, 0]])
+
+
 def test_numbers_that_name_categories():
     features, names = encoded([10, 20, 10, 20], new=["20", 10.0], categories=["x"])
     assert names == ("x = 10", "x = 20")

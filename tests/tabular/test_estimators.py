@@ -287,6 +287,21 @@ REFUSED = {
     "too few targets": (frame, y[:-1], {}, "inconsistent numbers of samples"),
     "no weight": (frame, y, {"sample_weight": np.zeros(20)}, "non-zero|is 0 in all rows"),
     "no target": (frame, None, {}, "requires y to be passed, but the target y is None"),
+    "a file's name": (
+        "rents.csv", y, {}, "X must be a frame or an array .* got 'rents.csv'; read a file"
+    ),
+    "nothing": (None, y, {}, "X must be a frame or an array .* got None"),
+    "no rows": (frame[:0], y[:0], {}, "n_samples=0"),
+    "no columns": (frame[[]], y, {}, "no column can be learnt from"),
+    "two columns of a name": (
+        pd.concat([frame, frame[["size"]]], axis=1), y, {}, "2 columns 'size'; rename them"
+    ),
+    "lists": (frame.assign(size=[[1]] * 20), y, {}, "'size' holds values of type list"),
+    "spans of time": (
+        frame.assign(size=pd.to_timedelta(np.arange(20), "h")), y, {}, "values of type Timedelta"
+    ),
+    "an infinite target": (frame, [np.inf, *y[1:]], {}, "infinity"),
+    "a negative weight": (frame, y, {"sample_weight": -np.ones(20)}, "Negative values"),
     "text for a number": (frame, ["a"] * 20, {}, "y holds what is no number"),
 }  # fmt: skip
 
@@ -302,6 +317,9 @@ def test_refused(X, y, more, words):
     ("y", "words"),
     [
         (["a"] * 20, "y holds 1 class, 'a'"),
+        (["a", 1] * 10, "y mixes text with other values, 1 in row 1; convert it"),
+        ([np.nan, "a"] * 10, "y is missing in 10 rows, the first is row 0"),
+        (np.array([b"a", b"b"] * 10), "y holds bytes"),
         (np.array(["a", 1] * 10, object), "y mixes text with other values"),
         (np.linspace(0, 1, 20), "Unknown label type"),
         (np.array(["a", None] * 10, object), "y is missing in 10 rows"),
@@ -332,6 +350,10 @@ def test_what_is_refused_in_use(regressor):
     for X, words in (
         (frame.drop(columns="kind"), "no column 'kind'"),
         (frame.assign(size="much"), "'much' in row 0, which is no number"),
+        (frame.assign(size=-np.inf), "'size' is infinite in row 0"),
+        (frame.assign(when="soon"), "'soon' in row 0, which is no date"),
+        (frame[:0], "X has no rows; give at least one"),
+        ("rents.csv", "got 'rents.csv'; read a file first"),
     ):
         with pytest.raises(errors.DataError, match=words):
             regressor.predict(X)
@@ -356,6 +378,25 @@ def test_targets_of_any_size_and_weights_of_any_size():
     for unit in (1e60, 1e-60):
         model = TabularRegressor(**fits).fit(frame, y, sample_weight=w * unit)
         np.testing.assert_allclose(model.predict(frame), expected.predict(frame), rtol=1e-4)
+
+
+def test_classes_of_objects_are_those_of_their_dtype():
+    X = np.arange(20.0)[:, None]
+    for kind in (bool, int):
+        y = (X[:, 0] > 9).astype(kind)
+        model = TabularClassifier(bag=1, max_time=1e-9).fit(X, y.astype(object))
+        assert model.classes_.dtype == kind
+
+
+def test_columns_that_say_nothing_new():
+    frame, y = table(m=40)
+    frame["again"] = frame["size"]
+    frame["number of the row"] = np.arange(40)
+    frame["none"] = None
+    model = TabularRegressor(bag=2, random_state=0).fit(frame, y)
+    assert set(model.encoder_.dropped) == {"same", "number of the row", "none"}
+    new = frame.assign(same="other", none=1.5)
+    np.testing.assert_array_equal(model.predict(new), model.predict(frame))
 
 
 @pytest.mark.parametrize("y", [pd.date_range("2020", periods=40), np.arange(40) + 1j])

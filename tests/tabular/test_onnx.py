@@ -65,7 +65,9 @@ def test_a_regressor_of_columns_of_all_kinds(tmp_path):
     new.loc[3, "kind"] = "never seen"
     new.loc[5, ["x", "kind", "moment"]] = [np.nan, np.nan, pd.NaT]
     new.loc[6, "x"] = 1e200
-    for rows in (frame, new):
+    as_numbers = new.assign(flag=new["flag"].astype(int))
+    np.testing.assert_array_equal(model.predict(as_numbers), model.predict(new))
+    for rows in (frame, new, as_numbers):
         found = run(tmp_path / "model.onnx", feed(rows))["values"]
         assert found.shape == (len(rows), 1)
         np.testing.assert_allclose(found[:, 0], model.predict(rows), rtol=1e-4, atol=0.5)

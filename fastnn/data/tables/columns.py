@@ -20,6 +20,8 @@ __all__ = ["KINDS", "CategoryColumn", "Column", "DateColumn", "NumberColumn"]
 Features = NDArray[np.float64]
 #: Largest distance from the median, in interquartile ranges, that a robustly scaled number keeps.
 CLIP = 3.0
+#: What else a truth value is where bools were learnt, or 0 and 1 as categories.
+TRUTHS = {"True": "1", "False": "0", "1": "True", "0": "False"}
 #: Periods of the parts of a date: how many steps until it is as at the beginning.
 PERIODS = {"month": 12.0, "day": 31.0, "weekday": 7.0, "hour": 24.0}
 
@@ -99,6 +101,7 @@ class CategoryColumn:
     All other values, rare in the training rows or never seen there, are together one more feature
     if there were rare ones, and so are missing values if some were missing. What the training rows
     had nothing of is 0 in all features, for a weight that was never trained must not count.
+    Bools are the texts True and False; where no other value is frequent, 1 and 0 are them too.
 
     Attributes
     ----------
@@ -135,12 +138,19 @@ class CategoryColumn:
             *((f"{self.name} (missing)",) if self.missing else ()),
         )
 
+    @property
+    def places(self) -> dict[str, int]:
+        """The feature of each text that has one of its own."""
+        found = {value: k for k, value in enumerate(self.values)}
+        if set(found) <= {"True", "False"} or set(found) <= {"0", "1"}:
+            found |= {TRUTHS[value]: k for value, k in found.items()}
+        return found
+
     def encode(self, series: Any, what: str) -> Features:
         """Return the features (m, n) of 0 and 1."""
         codes, texts = as_texts(series)
-        K = len(self.values)
+        K, place = len(self.values), self.places
         none = len(self.features)  # a column that is cut off below
-        place = {value: k for k, value in enumerate(self.values)}
         other, missing = (K if self.other else none), (none - 1 if self.missing else none)
         columns = np.array([*(place.get(text, other) for text in texts), missing], np.int64)
         rows = np.zeros((len(codes), none + 1))
