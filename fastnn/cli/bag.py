@@ -117,7 +117,7 @@ def predict_bag(arguments: argparse.Namespace) -> int:
     target: Target = NumberTarget(model._targets[0])
     if classes:
         target = ClassTarget(target.name, tuple(classes))
-    texts = text_columns(model.encoder_)
+    texts = [*text_columns(model.encoder_), *(each.name for each in model._statistics)]
     frame = read_frame(path, separator=arguments.separator, target=target.name, texts=texts)
     try:
         outputs = model.predict_proba(frame) if classes else model.predict(frame)

@@ -26,6 +26,7 @@ from .codes import PiecewiseLinearCodes
 from .members import Candidate, Member, make_candidates, mean_outputs, train
 from .report import report
 from .rule import Rule, rule_for
+from .target_statistics import TargetStatistics, learn_statistics
 from .targets import to_targets
 
 __all__ = ["SPREAD_ROWS", "Tabular", "scored"]
@@ -41,6 +42,7 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
     rule_: Rule
     _members: list[Member]
     _codes: PiecewiseLinearCodes
+    _statistics: tuple[TargetStatistics, ...]
     _names: list[str]
     _named: bool
     _targets: list[str]  # names of the columns of y, "" of one without
@@ -124,11 +126,11 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
             )
         encoded = self._learn_targets(targets, w)
         self.encoder_ = frames.learn_encoder(frame, self.categorical, self._named)
-        rows = self.encoder_.transform(frame)
-        rng = check_random_state(self.random_state)
+        rng, labels = check_random_state(self.random_state), self._labels(encoded)
+        self._statistics, added = learn_statistics(frame, self.encoder_, encoded, labels, w, rng)
+        rows = frames.features(frame, self.encoder_, added)
         self.rule_ = rule_for(len(rows), rows.shape[1], self.bag)
         self._codes = PiecewiseLinearCodes.learn(rows, self.rule_.bins)
-        labels = self._labels(encoded)
         made = make_candidates(self.rule_, labels, len(rows), self._output_layers(), rng)
         bag = train(
             made, self.rule_, rows, self._codes, encoded, w,
@@ -155,6 +157,11 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_members")
+
+    @property
+    def _features(self) -> int:
+        """Number of features, those of the encoder and the statistics, codes apart."""
+        return len(self.encoder_.feature_names) + sum(each.width for each in self._statistics)
 
     @property
     def networks_(self) -> list[Network]:

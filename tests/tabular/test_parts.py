@@ -137,28 +137,35 @@ class TestFolds:
 
 
 class TestTemperature:
-    def cost(self, T, Z, y, w):
-        P = np.exp(Z / T) / np.exp(Z / T).sum(axis=1, keepdims=True)
+    def cost(self, T, c, Z, y, w, rows):
+        Z = c + (Z - c) / T
+        P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
         w = w / w.mean()
         losses = sum(-w[i] * np.log(P[i, y[i]]) for i in range(len(y)))
-        return losses + 0.5 * (np.log(T) / 0.5) ** 2
+        return losses + 0.5 * (np.log(T / (1 + 4 / rows)) / 0.5) ** 2
 
-    def test_has_the_least_log_loss(self):
+    @pytest.mark.parametrize("center", [np.zeros(3), np.log([0.7, 0.25, 0.05])])
+    def test_has_the_least_log_loss(self, center):
         rng = np.random.default_rng(0)
-        Z = rng.normal(size=(150, 3)) * 4
-        P = np.exp(Z / 3) / np.exp(Z / 3).sum(axis=1, keepdims=True)
-        y = np.array([rng.choice(3, p=p) for p in P])
-        w = rng.random(150)
-        found = find_temperature(Z, y, w)
+        Z = center + rng.normal(size=(400, 3)) * 4
+        P = np.exp(center + (Z - center) / 3)
+        y = np.array([rng.choice(3, p=p / p.sum()) for p in P])
+        w = rng.random(400)
+        shares = np.array([0.7, 0.25, 0.05])
+        found, c = find_temperature(Z, y, w, shares, 20)
+        np.testing.assert_array_equal(c, center)
         grid = np.linspace(2, 4, 81)
-        best = grid[np.argmin([self.cost(T, Z, y, w) for T in grid])]
+        best = grid[np.argmin([self.cost(T, center, Z, y, w, 20) for T in grid])]
         assert abs(found - best) < 0.03
         assert 2 < found < 4
 
-    def test_stays_near_one_where_rows_say_little(self):
-        none = find_temperature(np.zeros((0, 2)), np.zeros(0, int), np.zeros(0))
-        right = find_temperature(np.array([[0.0, 9], [9, 0]]), np.array([1, 0]), np.ones(2))
-        assert none == 1
+    def test_stays_near_what_is_expected_where_rows_say_little(self):
+        shares = np.array([0.75, 0.25])
+        none, c = find_temperature(np.zeros((0, 2)), np.zeros(0, int), np.zeros(0), shares, 0.25)
+        assert none == pytest.approx(1 + 4 / 0.25)
+        np.testing.assert_array_equal(c, np.log(shares))
+        Z, y = np.array([[0.0, 9], [9, 0]]), np.array([1, 0])
+        right, _ = find_temperature(Z, y, np.ones(2), np.array([0.5, 0.5]), 1e6)
         assert 0.8 < right < 1
 
 

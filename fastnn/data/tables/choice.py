@@ -20,6 +20,8 @@ ID_NAMES = (
 )
 #: Rows from which on a column of distinct numbers can count as one of identifiers.
 ENOUGH_ROWS = 20
+#: The end of the reason why a category is left out of which no value is frequent.
+HARDLY_REPEAT = "different values hardly repeat"
 #: A text longer than this is prose, and no category.
 LONGEST_VALUE = 200
 
@@ -102,7 +104,7 @@ def _category(series: Any, max_values: int) -> Column | str:
         return f"it holds texts of more than {LONGEST_VALUE} characters"
     distinct = len(as_texts(series).texts)
     if not column.values and (distinct > 1 and not column.missing):
-        return f"its {distinct} different values hardly repeat"
+        return f"its {distinct} {HARDLY_REPEAT}"
     return _unless_constant(series, column)
 
 
