@@ -208,7 +208,8 @@ class Backend(ABC):
         calls, names every row of X and is its own `numbers`. Where they do not shuffle it may name
         some rows alone. An empty validation.X is not scored. rates (stop−start,); log, out. A step
         that could leave the dtype's range is not taken and ends the run; a validation cost that is
-        not finite ends it after its epoch.
+        not finite ends it after its epoch. arrays.best, where there is one, gets the parameters of
+        the best epoch.
         """
 
     def run_all(self, runs: Iterable[tuple[Any, ...]]) -> Iterator[int]:

@@ -119,7 +119,7 @@ class Interpreter(Backend):
 
     def update(self, ops: Array, arrays: FitArrays, settings: Any, rate: float, t: int) -> bool:
         """Move theta along grad by the settings' method, the t-th time (from 1)."""
-        theta, grad, slots, state = arrays
+        theta, grad, slots, state = arrays[:4]
         if settings["clip_norm"] or settings["clip_value"]:
             self.clip(grad, float(settings["clip_norm"]), float(settings["clip_value"]))
         method = int(settings["method"])
@@ -158,6 +158,8 @@ class Interpreter(Backend):
                 return step
             if k == steps - 1 and validation.X.shape[0]:
                 log.epochs[epoch] = self.evaluate(ops, arrays.theta, arrays.state, *validation)
+                if arrays.best is not None:
+                    arrays.best.offer(log.epochs[epoch], arrays.theta, arrays.state)
                 if not np.isfinite(log.epochs[epoch, 0]):
                     return step + 1
         return stop
@@ -186,7 +188,7 @@ class Interpreter(Backend):
 
         found: what `gradient` has returned, which has written arrays.grad.
         """
-        theta, grad, _, _ = arrays
+        theta, grad = arrays.theta, arrays.grad
         rate = float(rates[i])
         after = before = float(log.steps[i - 1, 3] if i else settings["average"])
         if found[2] > 0:

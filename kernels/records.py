@@ -33,6 +33,24 @@ class Batch(NamedTuple):
         return cls(*examples, row_indices, row_indices)
 
 
+class BestEpoch(NamedTuple):
+    """Parameters and statistics after the epoch with the best score of the validation examples.
+
+    A run copies them whenever a score is better than all before it.
+    """
+
+    least: Array  # (1,) float64: the cost, or minus the share of right examples; ∞ at first
+    theta: Array  # (p,)
+    state: Array  # (s,)
+    column: int = 0  # of FitLog.epochs: 0, the cost, which should fall; 1, the share, which rises
+
+    def offer(self, score: Array, theta: Array, state: Array) -> None:
+        """Copy parameters and statistics after an epoch with that score (2,) if it is the best."""
+        value = score[self.column] * (-1 if self.column else 1)
+        if value < self.least[0]:
+            self.least[0], self.theta[...], self.state[...] = value, theta, state
+
+
 class FitArrays(NamedTuple):
     """The vectors that a fit moves: parameters, gradient, the optimiser's memory, statistics."""
 
@@ -40,6 +58,7 @@ class FitArrays(NamedTuple):
     grad: Array  # (p,), overwritten by each step
     slots: Array  # (s, p), as many vectors as the method keeps
     state: Array  # statistics of inputs and of BATCHNORM rows
+    best: BestEpoch | None = None  # what a run keeps of them, if anything
 
 
 class FitLog(NamedTuple):

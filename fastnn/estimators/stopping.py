@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 from fastnn.network import Network
 
 from ..history import History
+from ..kernels.records import BestEpoch
 from ..schedules import Plateau, Schedule
+from ..training.best_weights import BestWeights
 
 #: What a patience goes on with: its best value, the epochs since, the factor of the rate.
 Waiting = tuple[float, int, float]
@@ -63,22 +66,48 @@ class Patience:
         self.goes_on = goes_on and score is not None and monitor is None
         self.factor, self.waited, self.stopped = 1.0, 0, False
         self.best, self.scores = math.inf, list[float]()
-        self._kept: Any = None
+        self._deferred: History | None = None  # of a fit that calls after several epochs at once
+        self._seen = 0
+        self._weights = BestWeights()
 
     def __getstate__(self) -> dict[str, Any]:
         # A network's memory keeps its last schedule, which may hold this: no data go with it.
-        return vars(self) | {"score": None, "_kept": None}
+        return vars(self) | {"score": None, "_deferred": None, "_weights": BestWeights()}
 
     def start(self, network: Network) -> None:
         """Score the weights of a fit that goes on; `fit` calls this before its first step."""
         if self.goes_on and self.score is not None:
             self._improve(self.sign * self.score(), network)
 
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether weights of earlier epochs are wanted."""
+        return self.monitor is not None or self.score is not None
+
+    def defer(self, network: Network, history: History) -> BestEpoch | None:
+        """Agree to be called after several epochs at once, if a run can keep what is wanted.
+
+        Return what it is to keep. `fit` calls this before its first step, after `start`, with the
+        history that it will call with.
+        """
+        best = self._weights.leave_to_run(network, self.monitor)
+        self._deferred = history if best is not None or not self.keeps_weights else None
+        return best
+
+    def free_epochs(self) -> int:
+        """Return how many epochs may pass before the next call."""
+        left = min(self.patience + 1 - self.waited, sys.maxsize)
+        return max(1, left) if self._deferred is not None else 1
+
     def __call__(self, network: Network, history: History) -> bool:
-        """Record an epoch; return True once there was no improvement for too long. NaN is none."""
-        value = self._value(history)
-        self.waited = 0 if value <= self.best - self.tol else self.waited + 1
-        self._improve(value, network)
+        """Record the epochs since the last call; return True once none improved for too long."""
+        first = self._seen if history is self._deferred else history.epochs - 1
+        self._seen = history.epochs
+        for epoch in range(first, history.epochs):
+            value = self._value(history, epoch)
+            # NaN is no improvement.
+            self.waited = 0 if value <= self.best - self.tol else self.waited + 1
+            self._improve(value, network)
         if self.waited <= self.patience:
             return False
         if self.rate is not None and self.rate * self.factor > MIN_RATE:
@@ -92,16 +121,16 @@ class Patience:
         if value < self.best:
             self.best = value
             if self.scores or self.goes_on:
-                self._kept = network.program.theta.copy(), network.program.state.copy()
+                self._weights.keep(network)
 
-    def _value(self, history: History) -> float:
-        """Return the number that should fall: the loss, or a score with its sign turned."""
+    def _value(self, history: History, epoch: int) -> float:
+        """Return the number of an epoch that should fall: the loss, or minus a score."""
         if self.monitor is not None:
-            self.scores.append(float(history[self.monitor][-1]))
+            self.scores.append(float(history[self.monitor][epoch]))
         elif self.score is not None:
             self.scores.append(self.score())
         else:
-            return float(history["cost"][-1])
+            return float(history["cost"][epoch])
         return self.sign * self.scores[-1]
 
     @property
@@ -116,5 +145,4 @@ class Patience:
 
     def finish(self, network: Network) -> None:
         """Bring the best weights back; `fit` calls this when it ends, whatever ended it."""
-        if self._kept is not None:
-            network.program.theta[...], network.program.state[...] = self._kept
+        self._weights.restore(network)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from fastnn._validation import arguments
 from fastnn.history import History, check_monitor, higher_is_better
+from fastnn.kernels.records import BestEpoch
+
+from .best_weights import BestWeights
 
 __all__ = ["EarlyStopping"]
 
@@ -55,26 +56,50 @@ class EarlyStopping:
     def _forget(self) -> None:
         """Hold no best epoch and no weights."""
         self.best, self.best_epoch = math.inf, -1
-        self._kept: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None = None
+        self._deferred: History | None = None  # of a fit that calls after several epochs at once
+        self._seen = 0
+        self._weights = BestWeights()
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether weights of earlier epochs are wanted."""
+        return self.restore_best
+
+    def defer(self, network: Any, history: History) -> BestEpoch | None:
+        """Agree to be called after several epochs at once, if a run can keep what is wanted.
+
+        Return what it is to keep. `fit` calls this before its first step, after `start`, with the
+        history that it will call with.
+        """
+        best = self._weights.leave_to_run(network, self.monitor) if self.restore_best else None
+        self._deferred = history if best is not None or not self.restore_best else None
+        return best
+
+    def free_epochs(self) -> int:
+        """Return how many epochs may pass before the next call."""
+        left = self.patience - (self._seen - 1 - self.best_epoch)
+        return max(1, left) if self._deferred is not None else 1
 
     def __call__(self, network: Any, history: History) -> bool:
-        """Note the epoch; return True once patience is over."""
+        """Note the epochs since the last call; return True once patience is over."""
         self.monitor = check_monitor("EarlyStopping", self.monitor, history)
-        epoch = history.epochs - 1
-        if epoch == 0:  # within a callback that does not pass `start` on
+        epochs, deferred = history.epochs, history is self._deferred
+        if epochs == 1 and not deferred:  # within a callback that does not pass `start` on
             self._forget()
-        value = float(history[self.monitor][-1])
-        value = -value if higher_is_better(self.monitor) else value
-        program = network.program
-        if value < self.best:
-            self.best, self.best_epoch = value, epoch
-            self._kept = program.theta.copy(), program.state.copy()
-        stop = epoch - self.best_epoch >= self.patience
+        curve = history[self.monitor]
+        for epoch in range(self._seen if deferred else epochs - 1, epochs):
+            value = float(-curve[epoch] if higher_is_better(self.monitor) else curve[epoch])
+            if value < self.best:
+                self.best, self.best_epoch = value, epoch
+                if self.restore_best:
+                    self._weights.keep(network)
+        self._seen = epochs
+        stop = epochs - 1 - self.best_epoch >= self.patience
         if stop:
             self.finish(network)
         return stop
 
     def finish(self, network: Any) -> None:
         """Bring the best weights back; `fit` calls this when it ends without an error."""
-        if self.restore_best and self._kept is not None:
-            network.program.theta[...], network.program.state[...] = self._kept
+        if self.restore_best:
+            self._weights.restore(network)

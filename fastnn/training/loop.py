@@ -5,44 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from fastnn._runtime.text import plural
 from fastnn._runtime.threads import get_num_threads
 from fastnn.errors import DivergenceError
-from fastnn.history import History, check_monitor
+from fastnn.history import History
 from fastnn.kernels.backend import Backend
-from fastnn.kernels.records import Batch, Examples, FitArrays, FitLog
+from fastnn.kernels.records import Batch, BestEpoch, Examples, FitArrays, FitLog
 
 from .callback_list import CallbackList
 from .fit_config import FitConfig, Steps, backend_of
 from .interrupts import Interrupts
+from .learning_rates import LearningRates
 from .progress import ProgressReporter
 from .state import NetworkState
-
-if TYPE_CHECKING:
-    from fastnn.schedules import Plateau, Schedule
 
 Array = np.ndarray[Any, Any]
 
 CHUNK_SECONDS = 0.05  # how long the compiled run keeps progress, callbacks and Ctrl-C waiting
 
 
-def follows_history(schedule: Schedule | None) -> TypeGuard[Plateau]:
-    """Return whether a schedule looks at the history after every epoch."""
-    if schedule is None:
-        return False
-    from fastnn.schedules import Plateau  # a fit without a schedule needs none
-
-    return isinstance(schedule, Plateau)
-
-
 class Trainer:
     """One fit: it owns the loop over chunks, and the state owns what lasts."""
 
     ended_early = False  # whether the last chunk ended before its last step, as the ranks agreed
+    defers_callbacks = True  # whether runs score, so that they can go on over several epochs
 
     def __init__(
         self,
@@ -72,6 +62,7 @@ class Trainer:
         self.history = History()
         self._rates = np.zeros(0)  # of the steps of a chunk
         self._pending = np.zeros((0, 5))  # steps of an unfinished epoch: their log, their rate
+        self._best: BestEpoch | None = None  # what the run keeps for a callback
         self.interrupts: AbstractContextManager[Interrupts] = Interrupts()
 
     def _settings(self) -> Array:
@@ -89,24 +80,30 @@ class Trainer:
     def fit(self, callbacks: CallbackList, reporter: ProgressReporter) -> History:
         """Run all epochs; return early on Ctrl-C or when a callback says so."""
         callbacks.start()
-        by_epoch = bool(callbacks) or follows_history(self.config.schedule)
-        total, step = self.config.epochs * self.steps, 0
-        size = self._first_size()
+        self._best = callbacks.defer(self.history) if self.defers_callbacks else None
+        total, step, told = self.config.epochs * self.steps, 0, 0
+        size, rates = self._first_size(), self._learning_rates()
         with self.interrupts as self._held, reporter, self.kernels.keep_team():
             self._prepare()
             while step < total:
-                stop = min(step + size, self._boundary(step))
-                if by_epoch:
-                    stop = min(stop, (step // self.steps + 1) * self.steps)
+                free = 1 if rates.follow_history else callbacks.free_epochs()
+                whole = (step // self.steps + free) * self.steps
+                stop = min(step + size, self._boundary(step), whole)
                 began = time.perf_counter()
-                self._rates = self._known_rates(step, stop)
-                done = self._chunk(step, step + len(self._rates))
+                self._rates = rates.known(step, stop)
+                try:
+                    done = self._chunk(step, step + len(self._rates))
+                except DivergenceError:  # in a later epoch than those that callbacks know
+                    if free > 1 and self.history.epochs > told:
+                        callbacks.after_epoch(self.history)
+                    raise
                 seconds, taken, step = time.perf_counter() - began, done - step, done
                 size = max(1, min(8 * taken, int(taken * CHUNK_SECONDS / max(seconds, 1e-6))))
                 self.training.epoch = int(self.settings["first_epoch"]) + -(-step // self.steps)
                 stopped = False
                 try:  # first what callbacks measure, for progress shows that, too
-                    stopped = step % self.steps == 0 and callbacks.after_epoch(self.history)
+                    stopped = self.history.epochs > told and callbacks.after_epoch(self.history)
+                    told = self.history.epochs
                 finally:
                     reporter.update(self.history)
                 if stopped:
@@ -116,6 +113,10 @@ class Trainer:
                     break
         callbacks.finish()
         return self.history
+
+    def _learning_rates(self) -> LearningRates:
+        """Return the learning rates of all steps."""
+        return LearningRates(self.config, self.state, self.steps, int(self.settings["first_epoch"]))
 
     def _first_size(self) -> int:
         """Return how many steps the first chunk has at most."""
@@ -127,48 +128,6 @@ class Trainer:
     def _is_interrupted(self) -> bool:
         """Return whether Ctrl-C ends the fit."""
         return self._held.seen
-
-    def _learning_rates(self, start: int, stop: int) -> Array:
-        """Return the learning rates (stop − start,) of these steps."""
-        schedule, rate = self.config.schedule, self.config.optimizer.learning_rate
-        if schedule is None:
-            return np.full(stop - start, rate)
-        began, recorded = self.training.since
-        if follows_history(schedule):
-            return np.full(
-                stop - start, rate * schedule.follow(self._monitored(schedule, recorded))
-            )
-        from .schedule_factors import factors_at  # a fit without a schedule needs none
-
-        every = 1 if schedule.by_step else self.steps
-        first = start - start % every
-        epochs, steps = np.divmod(np.arange(first, stop, every), self.steps)
-        # Whole epochs first: 3 + 4/7 is the same sum in one fit and in four, 25/7 is not.
-        times = (epochs + int(self.settings["first_epoch"]) - began).astype(np.float64)
-        times += steps / self.steps
-        factors = np.array(factors_at(schedule, times.tolist(), 1 / self.steps))
-        return rate * factors[(np.arange(start, stop) - first) // every]
-
-    def _known_rates(self, start: int, stop: int) -> Array:
-        """Return the learning rates of these steps, or of the first ones if a later one has none.
-
-        A step without a rate raises what its schedule raises once it is the next one.
-        """
-        while True:
-            try:
-                return self._learning_rates(start, stop)
-            except Exception:  # a schedule of the user's own may raise anything
-                if stop == start + 1:
-                    raise
-                stop -= (stop - start) // 2
-
-    def _monitored(self, schedule: Plateau, recorded: int) -> Array:
-        """Return the curve that a Plateau monitors, from entry `recorded` of the history on."""
-        history = self.state.history
-        if history.epochs <= recorded:
-            return np.zeros(0)
-        name = check_monitor("Plateau", schedule.monitor, history)
-        return history[name][recorded:]
 
     def _boundary(self, step: int) -> int:
         """Return a step, beyond this one, that no chunk of this one may cross: here the last."""
@@ -191,7 +150,8 @@ class Trainer:
         """Return the arguments of the backend's `run` for the steps start … stop−1."""
         training, program = self.training, self.program
         return (
-            program.ops, FitArrays(program.theta, program.grad, training.slots, program.state),
+            program.ops,
+            FitArrays(program.theta, program.grad, training.slots, program.state, self._best),
             self.work, over.train, over.validation, over.settings, self._rates,
             FitLog(record, over.scores, training.counters), start - over.first, stop - over.first,
         )  # fmt: skip

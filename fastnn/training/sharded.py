@@ -150,6 +150,8 @@ class ShardedTrainer(Trainer):
         How many a batch has.
     """
 
+    defers_callbacks = False
+
     def __init__(
         self, ranks: Ranks | Alone, shards: int, state: NetworkState, kernels: Backend,
         config: FitConfig, train: Any, validation: Any,

@@ -33,7 +33,7 @@ class ShortTrainer(Trainer):
     def whole_run(self) -> tuple[Any, ...]:
         """Return the arguments of the backend's `run` for all steps."""
         total = self.config.epochs * self.steps
-        self._rates, self._log = self._learning_rates(0, total), np.zeros((total, 4))
+        self._rates, self._log = self._learning_rates().of(0, total), np.zeros((total, 4))
         return self._arguments(self._steps(0, total), 0, total, self._log)
 
     def _first_size(self) -> int:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..records import Batch, FitLog, StepNumbers
+from ..records import Batch, BestEpoch, FitLog, StepNumbers
 
 Array = np.ndarray[Any, Any]
 
@@ -90,10 +90,11 @@ class Penalty(NamedTuple):
 
 
 class Validation(NamedTuple):
-    """The examples that are scored after each epoch, and memory for their scores."""
+    """The examples that are scored after each epoch, memory for their scores, and the best."""
 
     batch: Batch
     block_losses: Array  # (blocks, 3) float64: (cost, hits, Σ w) of each block of ld examples
+    best: BestEpoch  # without numbers where nothing is to be kept
 
 
 class Differences(NamedTuple):
@@ -262,7 +263,8 @@ FIELDS = {
     InputScaling: "F1 F1 F1 f",
     Scaling: "f f",
     Batch: "X F2 F1 I1 I1",
-    Validation: "Batch D2",
+    BestEpoch: "D1 F1 F1 i",
+    Validation: "Batch D2 BestEpoch",
     Differences: "f I1 D1 D1",
     Sharding: "i i I1 D2 I1 i",
     StepNumbers: "i f f f f f f i",

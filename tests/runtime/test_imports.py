@@ -41,8 +41,9 @@ STEPS = [
         network network.description network.network network.prediction network.use
         optimizers optimizers.kinds optimizers.registered training
         training.callback_list training.choose_trainer training.exclusive_fit training.fit_config
-        training.interrupts training.loop training.metric_recorder training.prepare_data
-        training.progress training.state training.target_scaling training.verdict""",
+        training.interrupts training.learning_rates training.loop training.metric_recorder
+        training.prepare_data training.progress training.state training.target_scaling
+        training.verdict""",
         "signal",  # of training.interrupts
     ),
     Step("net = fastnn.Network([fastnn.Dense(4, 'relu'), fastnn.Dense(1, 'sigmoid')], inputs=2)"),
@@ -51,7 +52,7 @@ STEPS = [
     Step("net.fit(X, y, epochs=2, progress=True)"),  # stderr is a pipe, where no bar can be
     Step(
         "net.fit(X, y, epochs=2, callbacks=[fastnn.callbacks.EarlyStopping('cost')])",
-        "callbacks callbacks.stops_and_checkpoints training.early_stopping",
+        "callbacks callbacks.stops_and_checkpoints training.best_weights training.early_stopping",
     ),
     Step(
         "net.fit(X, y, epochs=2, optimizer=fastnn.AdamW(), l2=0.1, validation_split=0.5)",

@@ -20,6 +20,8 @@ from .scan import scores_of, windows_of
 class ScoringTrainer(Trainer):
     """One fit whose validation examples may be read in windows; a chunk ends with its epoch."""
 
+    defers_callbacks = False
+
     def __init__(
         self, state: NetworkState, kernels: Backend, config: FitConfig, train: Examples,
         validation: Examples | StreamedExamples | None,

@@ -123,6 +123,10 @@ def check_fit(ops, arrays, train, validation, settings, log):
     check_examples(ops, arrays.theta, arrays.slots, ((X, Y, w), validation))
     check_shape(order, len(X) if settings["shuffle"] else len(order), like=log.counters)
     check_alike(order, numbers)
+    if arrays.best is not None:
+        check_shape(arrays.best.least, 1, like=log.epochs)
+        check_alike(arrays.theta, arrays.best.theta)
+        check_alike(arrays.state, arrays.best.state)
     method = int(settings["method"])
     if len(arrays.slots) < traits_of(method).slots:
         raise ValueError(f"{len(arrays.slots)} slots are too few for the optimiser {method}")

@@ -14,7 +14,7 @@ import numpy as np
 from ...backend import accept_input, one_thread
 from ...custom_ops import FIRST
 from ...opcodes import OP, Kind
-from ...records import Batch, FitLog
+from ...records import Batch, BestEpoch, FitLog
 from ...views import statistics
 from ..api.layout import check_alike, check_examples, check_fit
 from ..api.matrix_ops import standardize
@@ -218,7 +218,7 @@ def update(ops, arrays, settings, rate, t):
     arrays: a FitArrays, whose theta (p,) and slots change by its grad (p,); settings: an element of
     dtype SETTINGS; rate: the learning rate.
     """
-    theta, grad, slots, state = arrays
+    theta, grad, slots, state = arrays[:4]
     args = (
         kernel_ptrs_of(ops, theta.dtype, "fit", settings=settings), Model(ops, theta, state), grad,
         slots, settings.reshape(1), float(rate), Penalty(0.0, 0.0),
@@ -237,7 +237,7 @@ def update(ops, arrays, settings, rate, t):
 
 def _prepare_run(ops, arrays, work, train, validation, settings, rates, log, start, stop):
     """Return (entry point, its arguments, number of threads, what they point into) of a `run`."""
-    theta, grad, slots, state = arrays
+    theta, grad, slots, state, best = arrays
     (X, _, _, order, _), (X_val, Y_val, w_val) = train, validation
     check_fit(ops, arrays, train, validation, settings, log)
     batch = min(int(settings["batch_size"]), len(X))
@@ -254,6 +254,7 @@ def _prepare_run(ops, arrays, work, train, validation, settings, rates, log, sta
     validation = Validation(
         Batch.of((held_out.X, Y_val, w_val), np.arange(scored)),
         np.empty((-(-scored // workspace.ld), 3)),
+        best or BestEpoch(np.empty(0), theta[:0], state[:0]),
     )
     args = (
         kernel_ptrs_of(mode.ops, theta.dtype, "fit", required_kernels, settings),
@@ -268,11 +269,12 @@ def _prepare_run(ops, arrays, work, train, validation, settings, rates, log, sta
 def run(ops, arrays, work, train, validation, settings, rates, log, start, stop):
     """Take the steps start … stop − 1 of a fit; return stop, or less where the fit diverged.
 
-    ops: the op table (rows,); arrays: the FitArrays that the steps change; work (size,): the vector
-    that `workspace` returned, one for all calls of a fit; train: a Batch whose row_indices (k,)
-    hold the order of its examples: rows of X, all of them where settings shuffle; validation:
-    Examples, perhaps none, scored after each epoch; settings: an element of dtype SETTINGS; rates
-    (stop − start,): learning rates; log: the FitLog, written.
+    ops: the op table (rows,); arrays: the FitArrays that the steps change, and where one is wanted
+    the BestEpoch by the scores of validation examples; work (size,): the vector that `workspace`
+    returned, one for all calls of a fit; train: a Batch whose row_indices (k,) hold the order of
+    its examples: rows of X, all of them where settings shuffle; validation: Examples, perhaps none,
+    scored after each epoch; settings: an element of dtype SETTINGS; rates (stop − start,): learning
+    rates; log: the FitLog, written.
     """
     run_steps, args, n_threads, _ = _prepare_run(
         ops, arrays, work, train, validation, settings, rates, log, start, stop

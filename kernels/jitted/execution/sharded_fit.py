@@ -45,7 +45,7 @@ def run_sharded(ops, arrays, work, train, settings, rates, log, start, stop, sha
     element of dtype SETTINGS; rates (stop − start,): learning rates; log: the FitLog, written;
     shards: a `Shards` whose `reduce` may raise any exception, which is raised here.
     """
-    theta, _, slots, state = arrays
+    theta, slots, state = arrays.theta, arrays.slots, arrays.state
     X, Y, w, _, _ = train
     check_fit(ops, arrays, train, Examples(X[:0], Y[:0], w[:0]), settings, log)
     batch = min(int(settings["batch_size"]), len(X))

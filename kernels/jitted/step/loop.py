@@ -138,16 +138,30 @@ def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, non
 
 
 @inlined
+def _keep_if_best(model, best, score):
+    """Copy theta and state into best, a BestEpoch, if the score (2,) of this epoch is the best."""
+    value = -score[1] if best.column == 1 else score[0]
+    if value < best.least[0]:
+        best.least[0] = value
+        for i in range(model.theta.size):
+            best.theta[i] = model.theta[i]
+        for i in range(model.state.size):
+            best.state[i] = model.state[i]
+
+
+@inlined
 def _epoch_score_is_finite(kernel_ptrs, model, workspace, validation, epoch, log, apart, team):
     """log.epochs[epoch] ← (cost, hits / Σ w) of the validation examples; return: is cost finite?
 
-    validation: a Validation. epoch: index of an epoch of this fit; log: a FitLog. apart: 1, threads
-    may compute whole blocks alone; 0, the team works together on each. Every thread returns the
-    same bool.
+    validation: a Validation, whose best is written if this epoch is. epoch: index of an epoch of
+    this fit; log: a FitLog. apart: 1, threads may compute whole blocks alone; 0, the team works
+    together on each. Every thread returns the same bool.
     """
-    examples, block_losses = validation
+    examples, block_losses, best = validation
     score = view_row(log.epochs, epoch, 0, 2)
     evaluate_blocks(kernel_ptrs, model, workspace, examples, block_losses, score, apart, team)
+    if team.tid == 0 and best.least.size > 0:
+        _keep_if_best(model, best, score)
     barrier_wait(team)
     return score[0] - score[0] == 0  # ∞ − ∞ and NaN − NaN are NaN
 
