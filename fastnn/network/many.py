@@ -26,7 +26,7 @@ from .per_network import callbacks_for_each, one_for_each, weights_for_each
 if TYPE_CHECKING:
     from fastnn.schedules import Schedule
 
-__all__ = ["fit_many"]
+__all__ = ["checked_fits", "fit_many", "train_together"]
 
 
 @explained("fit_many", "Network.fit")
@@ -71,8 +71,8 @@ def fit_many(
         For each network the rows of X that it is trained on and those that are scored after every
         epoch, as places (k,) or masks (m,): what splitters of scikit-learn give. One pair, as a
         tuple, is for all networks. A network gets the bits of ``fit(X[train], y[train],
-        validation_data=(X[test], y[test]))``. The rows of all pairs are copied before the first
-        network is trained: of k folds memory holds X k times more.
+        validation_data=(X[test], y[test]))``. Rows are copied while their network is trained; of
+        more than 16 MB those that train in shuffled batches are read where they lie.
     epochs, batch_size, optimizer, schedule, l2, l1, clip_norm, clip_value, shuffle
         As in `Network.fit`: one value for all networks, or a list or an array of one for each.
     sample_weight : array (m,), or (N, m), or list of arrays, optional
@@ -114,12 +114,27 @@ def fit_many(
     """
     if on_divergence not in ("warn", "raise"):
         raise SettingError(f"on_divergence must be 'warn' or 'raise', got {on_divergence!r}")
+    fits = checked_fits(
+        networks, X, y, folds=folds, sample_weight=sample_weight, class_weight=class_weight,
+        validation_data=validation_data, validation_split=validation_split, metrics=metrics,
+        callbacks=callbacks, epochs=epochs, batch_size=batch_size, optimizer=optimizer, l2=l2,
+        l1=l1, shuffle=shuffle, schedule=schedule, clip_norm=clip_norm, clip_value=clip_value,
+    )  # fmt: skip
+    return train_together(fits, progress, on_divergence)
+
+
+def checked_fits(
+    networks: Iterable[Network], X: Any, y: Any, *, folds: Any = None, sample_weight: Any = None,
+    class_weight: Any = None, validation_data: Any = None, validation_split: Any = 0.0,
+    metrics: Sequence[str] = (), callbacks: Any = (), **settings: Any,
+) -> list[MemberFit]:  # fmt: skip
+    """Return the fits of networks to the same data, from arguments of `fit_many`, checked.
+
+    settings: what `FitConfig.checked` takes. No network has changed.
+    """
     nets = _distinct(networks)
     n, data = len(nets), SharedData(X, y)
-    configs = _columns(
-        n, epochs=epochs, batch_size=batch_size, optimizer=optimizer, l2=l2, l1=l1,
-        shuffle=shuffle, schedule=schedule, clip_norm=clip_norm, clip_value=clip_value,
-    )  # fmt: skip
+    configs = _columns(n, **settings)
     pairs = folds if folds is None or isinstance(folds, tuple) else list(folds)
     parts = _columns(
         n, class_weight=class_weight, validation_data=validation_data,
@@ -129,17 +144,25 @@ def fit_many(
     fits = []
     for k, net in enumerate(nets):
         try:
-            config = FitConfig.checked(*configs[k])
+            config = FitConfig.checked(**dict(zip(settings, configs[k], strict=True)))
             given = DataSettings(weights[k], *parts[k])
             fits.append(MemberFit.checked(net, config, data, given, metrics, called[k]))
         except FastnnError as error:
             raise type(error)(f"networks[{k}]: {error}") from None
+    return fits
+
+
+def train_together(
+    fits: Sequence[MemberFit], progress: str | bool, on_divergence: str
+) -> list[History]:
+    """Train the networks of checked fits, which may differ in their data; return the histories."""
     reporter = SharedProgress([fit.config.epochs for fit in fits], progress)
-    with Interrupts() as interrupts, exclusive_fit(*(net._state for net in nets)), reporter:
+    states = [fit.network._state for fit in fits]
+    with Interrupts() as interrupts, exclusive_fit(*states), reporter:
         for fit in fits:  # which may refuse them: before any network changes
-            fit.scale_targets(data)
+            fit.scale_targets()
         for fit in fits:
-            fit.begin(data)
+            fit.begin()
         train_members(fits, reporter, interrupts)
     diverged = [k for k, fit in enumerate(fits) if fit.error is not None]
     if diverged:
@@ -181,5 +204,5 @@ def _tell_of_divergence(fits: Sequence[MemberFit], places: Sequence[int], how: s
         f"{shown}. They keep their parameters from before that step, and the message of each one's "
         f"history says where it was; the first: {first}",
         RuntimeWarning,
-        stacklevel=4,
+        stacklevel=5,
     )

@@ -24,6 +24,8 @@ from fastnn.training.metric_recorder import MetricRecorder, check_metric_names
 from fastnn.training.prepare_data import FitData
 from fastnn.training.shared_data import DataSettings, SharedData
 from fastnn.training.shared_progress import ProgressShare, SharedProgress
+from fastnn.training.subset import Subset, copied
+from fastnn.training.subset_trainer import SubsetTrainer
 from fastnn.training.target_scaling import TargetScaling
 
 from .network import Callback, Network
@@ -75,6 +77,7 @@ class MemberFit:
 
     network: Network
     config: FitConfig
+    data: SharedData
     part: FitData
     metrics: tuple[str, ...]
     callbacks: tuple[Callback, ...]
@@ -108,21 +111,21 @@ class MemberFit:
             from fastnn.training.lbfgs import check_supported  # only this optimiser needs it
 
             check_supported(config, state.layers)
-        return cls(network, config, part, names, callbacks)
+        return cls(network, config, data, part, names, callbacks)
 
-    def scale_targets(self, data: SharedData) -> None:
+    def scale_targets(self) -> None:
         """Scale the targets, where the network learns how; the network is as it was."""
         state = self.network._state
         self.scaling = state.target_scaling
         if state.learns_target_scaling:
-            self.scaling, self.part = data.target_scaling(self.part, state.dtype)
+            self.scaling, self.part = self.data.target_scaling(self.part, state.dtype)
 
-    def begin(self, data: SharedData) -> None:
+    def begin(self) -> None:
         """Build the network, if it is not, and give it the scaling of inputs and targets."""
         state = self.network._state
-        self.network.build(data.X.shape[1])
+        self.network.build(self.data.X.shape[1])
         if not state.scaled:
-            state.scale_inputs(*data.scaling(state, self.part))
+            state.scale_inputs(*self.data.scaling(state, self.part))
         state.target_scaling = self.scaling
         if self.metrics:
             state.metrics = self.metrics
@@ -153,29 +156,43 @@ class MemberFit:
             return False
         batch, program = min(config.batch_size, m), self.network.program
         numbers = batch * int(program.ops["n_out"].sum())
-        if 8 * m + numbers * program.theta.itemsize > MOST_BYTES:  # its order, and its steps
+        taken = 8 * m + numbers * program.theta.itemsize  # its order, and its steps
+        if isinstance(self.part.train.X, Subset):
+            taken += self.part.train.X.nbytes
+        if taken > MOST_BYTES:
             return False
         most = MOST_RUNS * self.kernels.first_steps(program.ops, batch)
         return not self.large and 0 < config.epochs * -(-m // batch) <= most
 
+    @property
+    def _kind(self) -> type[Trainer]:
+        """The class of its trainer: by the optimiser, and by whether its rows are read in place."""
+        kind, X = trainer_for(self.config.optimizer), self.part.train.X
+        shuffled = kind is Trainer and self.config.shuffle
+        return SubsetTrainer if shuffled and isinstance(X, Subset) and X.is_read_in_place else kind
+
     def trainer(self, kind: type[AnyTrainer]) -> AnyTrainer:
         """Return a new trainer of that class, whose history is that of this fit."""
         train, validation, *_ = self.part
-        made = kind(self.network._state, self.kernels, self.config, train, validation)
+        train = train if kind is SubsetTrainer else copied(train)
+        scored = None if validation is None else copied(validation)
+        made = kind(self.network._state, self.kernels, self.config, train, scored)
         self.history = made.history
         return made
 
     def run(self, interrupts: Interrupts, reporter: SharedProgress, lock: threading.Lock) -> None:
         """Train the network to its end, or up to where it diverges."""
-        self.finish(self.trainer(trainer_for(self.config.optimizer)), interrupts, reporter, lock)
+        self.finish(self.trainer(self._kind), interrupts, reporter, lock)
 
     def finish(
         self, trainer: Trainer, interrupts: Interrupts, reporter: SharedProgress,
         lock: threading.Lock,
     ) -> None:  # fmt: skip
         """Fit by a trainer of this fit, and note how that ended."""
-        state, (train, validation, *_) = self.network._state, self.part
-        recorder = MetricRecorder(state, self.metrics, train, validation) if self.metrics else None
+        state, recorder = self.network._state, None
+        if self.metrics:
+            parts = (None if part is None else copied(part) for part in self.part[:2])
+            recorder = MetricRecorder(state, self.metrics, *parts)
         trainer.interrupts, before = nullcontext(interrupts), state.history.interrupted
         share = ProgressShare(reporter, self.config.epochs)
         try:

@@ -133,8 +133,8 @@ class FitConfig(NamedTuple):
 
     @classmethod
     def checked(
-        cls, epochs: Any, batch_size: Any, optimizer: Any, l2: Any, l1: Any, shuffle: Any,
-        schedule: Any, clip_norm: Any, clip_value: Any,
+        cls, epochs: Any, batch_size: Any, optimizer: Any, l2: Any = 0.0, l1: Any = 0.0,
+        shuffle: Any = True, schedule: Any = None, clip_norm: Any = None, clip_value: Any = None,
     ) -> FitConfig:  # fmt: skip
         """Return the settings of the arguments that `Network.fit` takes."""
         optimizer = find_optimizer(optimizer)

@@ -13,6 +13,7 @@ from fastnn.kernels.records import Examples
 
 from .prepare_data import FitData, hold_out, targets_of, weights_of
 from .state import NetworkState
+from .subset import Subset
 from .target_scaling import TargetScaling
 
 Array = np.ndarray[Any, Any]
@@ -91,7 +92,7 @@ class SharedData:
         return FitData(train, validation, own[kept])
 
     def _of_fold(self, state: NetworkState, given: DataSettings, Y: Array) -> FitData:
-        """Return the rows that a fold names, as if they had been given alone."""
+        """Return the rows that a fold names as subsets, as if they had been given alone."""
         if given.validation_data is not None or given.validation_split:
             raise SettingError(
                 "folds name the rows to score; leave out validation_data and validation_split"
@@ -102,7 +103,7 @@ class SharedData:
         for place, rows in enumerate(rows_of_fold(given.fold, m)):
             own = None if weight is None else weight[rows]
             w = weights_of(own, None if place else given.class_weight, Y[rows], loss, dtype)
-            taken.append((Examples(self.X.take(rows, axis=0), Y[rows], w), own))
+            taken.append((Examples(Subset(self.X, rows), Y[rows], w), own))
         (train, own), validation = taken[0], taken[1][0] if len(taken) > 1 else None
         return FitData(train, validation, weights_of(own, None, train.Y, loss, dtype))
 

@@ -30,7 +30,7 @@ from fastnn.callbacks import EarlyStopping
 from fastnn.network import many
 from fastnn.network.description import state_of
 from fastnn.schedules import Cosine, Plateau
-from fastnn.training import shared_data, shared_progress
+from fastnn.training import shared_data, shared_progress, subset
 from fastnn.training.exclusive_fit import _busy
 
 RNG = np.random.default_rng(0)
@@ -506,3 +506,90 @@ def test_progress_counts_epochs_and_networks(capfd):
     assert capfd.readouterr().err.splitlines()[-1].endswith("networks 2/2")
     fastnn.fit_many(nets, X, Y, epochs=2, progress=False)
     assert capfd.readouterr().err == ""
+
+
+class TestFoldsOfManyRows:
+    """Rows of a fold that are read where they lie, as those of more than 16 MB are."""
+
+    @pytest.fixture(params=[0, 2**24], ids=["read in place", "copied"], autouse=True)
+    def most(self, request, monkeypatch):
+        monkeypatch.setattr(subset, "MOST_COPIED", request.param)
+
+    @pytest.mark.medium
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"optimizer": AdamW(0.01), "schedule": Cosine(6, per="step")},
+            {"sample_weight": W, "class_weight": "balanced", "l2": 0.1},
+            {"shuffle": False},
+            {"batch_size": None},
+            {"optimizer": LBFGS()},
+            {"metrics": ["f1"]},
+        ],
+        ids=lambda settings: next(iter(settings)),
+    )
+    def test_end_as_those_of_a_copy(self, settings, threads):
+        rng = np.random.default_rng(2)
+        parts = [rng.permutation(120), rng.integers(0, 120, 90), np.r_[0:120, 0:30]]
+        folds = [(rows[30:], rows[:30]) for rows in parts] + [(parts[0][:77], None)]
+        layers = [Normalization(), Dense(6, "mish"), Dropout(0.2), Dense(1, "sigmoid")]
+        if "optimizer" in settings and settings["optimizer"] == LBFGS():
+            del layers[2]
+        nets = [Network(layers, seed=k) for k in range(4)]
+        weight = settings.get("sample_weight")
+        given = {"epochs": 6, "progress": False, "batch_size": 16, **settings}
+        watchers = [[EarlyStopping(patience=100)] if test is not None else [] for _, test in folds]
+        fastnn.fit_many(nets, X, Y, folds=folds, callbacks=watchers, **given)
+        for k, (net, (train, test)) in enumerate(zip(nets, folds, strict=True)):
+            alone, held = Network(layers, seed=k), None
+            if weight is not None:
+                given["sample_weight"] = weight[train]
+            if test is not None:
+                held = (X[test], Y[test], *([] if weight is None else [weight[test]]))
+            watchers = [] if held is None else [EarlyStopping(patience=100)]
+            alone.fit(X[train], Y[train], validation_data=held, callbacks=watchers, **given)
+            ends_like(net, alone)
+
+    @pytest.mark.parametrize("rows", [np.asfortranarray(X), X.astype("float32")], ids=["F", "f"])
+    def test_of_other_arrays(self, rows):
+        fold, nets = (np.arange(10, 120), np.arange(10)), [small(), small()]
+        fastnn.fit_many(nets[:1], rows, Y, folds=fold, epochs=3, progress=False)
+        held = rows[:10], Y[:10]
+        nets[1].fit(rows[10:], Y[10:], validation_data=held, epochs=3, progress=False)
+        ends_like(*nets)
+
+    def test_of_values_in_the_unit_of_the_training_rows(self):
+        fold, y = (np.arange(10, 120), np.arange(10)), 1e3 * X[:, 0] + 5e3
+        nets = [Network([Dense(4, "mish"), Dense(1)], scale_target=True) for _ in range(2)]
+        fastnn.fit_many(nets[:1], X, y, folds=fold, epochs=3, progress=False)
+        nets[1].fit(X[10:], y[10:], validation_data=(X[:10], y[:10]), epochs=3, progress=False)
+        ends_like(*nets)
+        np.testing.assert_array_equal(nets[0].predict(X), nets[1].predict(X))
+
+    def test_that_diverge_name_the_layer(self):
+        fold, rows = (np.arange(10, 120), np.arange(10)), X.copy()
+        rows[50] = 1e30
+        nets = [small(), small()]
+        with pytest.raises(errors.DivergenceError) as one:
+            fastnn.fit_many(nets[:1], rows, Y, folds=fold, epochs=3, on_divergence="raise")
+        held = rows[:10], Y[:10]
+        with pytest.raises(errors.DivergenceError) as two:
+            nets[1].fit(rows[10:], Y[10:], validation_data=held, epochs=3)
+        assert str(one.value) == str(two.value)
+        np.testing.assert_array_equal(nets[0].program.theta, nets[1].program.theta)
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize(("most", "copies"), [(0, 0.5), (2**24, 1.5)], ids=["in place", "copied"])
+def test_folds_take_the_memory_of_one_copy_a_thread(most, copies, monkeypatch, threads):
+    monkeypatch.setattr(subset, "MOST_COPIED", most)
+    rows = np.zeros((2_000, 200))
+    parts = np.array_split(np.random.default_rng(0).permutation(2_000), 8)
+    folds = [(np.setdiff1d(np.arange(2_000), part), part) for part in parts]
+    nets = [Network.mlp([200, 4, 1], output="sigmoid", seed=k) for k in range(8)]
+    fastnn.fit_many(nets, rows, rows[:, 0], folds=folds, epochs=1, progress=False)
+    tracemalloc.start()
+    fastnn.fit_many(nets, rows, rows[:, 0], folds=folds, epochs=1, progress=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < copies * threads * rows.nbytes
