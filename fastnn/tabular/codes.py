@@ -16,6 +16,8 @@ __all__ = ["PiecewiseLinearCodes"]
 Array = NDArray[Any]
 #: Of a bin, as a share of the feature's range; within narrower ones rounding would tell rows apart.
 LEAST_WIDTH = 1e-3
+#: Numbers of rows that are encoded at a time: what is between lies in the cache.
+BLOCK_NUMBERS = 2**16
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,13 @@ class PiecewiseLinearCodes:
         m, n = X.shape
         out = np.empty((m, n + self.width), X.dtype)
         out[:, :n] = X
-        code = out[:, n:]
         low, high = self.bins(X.dtype)
-        np.subtract(X[:, self.columns], low, out=code)
-        np.divide(code, high - low, out=code)
-        np.clip(code, 0, 1, out=code)
+        wide, columns, step = high - low, self.columns, max(1, BLOCK_NUMBERS // out.shape[1])
+        for k in range(0, m, step):
+            code = out[k : k + step, n:]
+            np.subtract(X[k : k + step, columns], low, out=code)
+            np.divide(code, wide, out=code)
+            np.clip(code, 0, 1, out=code)
         return out
 
     def config(self) -> dict[str, Any]:

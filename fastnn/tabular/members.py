@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from fastnn.history import History
 from fastnn.layers import Dense, Dropout, Layer, Normalization
 from fastnn.lowering.lower import output_activation
 from fastnn.network import Network
-from fastnn.network.many import fit_many
+from fastnn.network.many import checked_fits, train_together
+from fastnn.network.member_fit import MemberFit
 from fastnn.optimizers import Adam, AdamW
 from fastnn.schedules import Cosine
 
@@ -124,25 +126,26 @@ def train(
 ) -> list[Candidate]:  # fmt: skip
     """Train the networks on X (m, n), y (m,) and weights w (m,); return those that were trained.
 
-    Networks of equal inputs are trained together, a whole one on each thread. With `max_time` as
-    many as there are threads at once, each with its share of the seconds; those for which no time
-    is left, or that Ctrl-C came before, are left out of the bag, but never all of them.
+    All are trained together, a whole one on each thread. With `max_time` as many as there are
+    threads at once, each with its share of the seconds; those for which no time is left, or that
+    Ctrl-C came before, are left out of the bag, but never all of them.
     """
-    groups = [[each for each in made if each.coded is coded] for coded in (False, True)]
-    if max_time is not None:
-        n = get_num_threads()
-        groups = [group[k : k + n] for group in groups for k in range(0, len(group), n)]
-        groups.sort(key=lambda group: made.index(group[0]))
-    groups = [group for group in groups if group]
-    begun, coded_rows = time.monotonic(), None
+    size = len(made) if max_time is None else get_num_threads()
+    groups = [made[k : k + size] for k in range(0, len(made), size)]
+    begun = time.monotonic()
+    rows = {False: X}  # by whether they have codes
     for number, group in enumerate(groups, start=1):
         end = None if max_time is None else begun + max_time * number / len(groups)
         if number > 1 and max_time is not None and time.monotonic() >= begun + max_time:
             break
-        if group[0].coded and coded_rows is None:
-            coded_rows = codes.transform(X)
-        rows = coded_rows if group[0].coded else X
-        _train_group(group, rule, rows, y, w, end, progress)
+        fits: list[MemberFit] = []
+        ordered = sorted(group, key=lambda each: each.coded)
+        for coded, part in groupby(ordered, key=lambda each: each.coded):
+            if coded not in rows:
+                rows[coded] = codes.transform(X)
+            fits += _fits(list(part), rule, rows[coded], y, w, end)
+        for each, history in zip(ordered, train_together(fits, progress, "raise"), strict=True):
+            each.history = history
         if any(each.history.interrupted for each in group):
             break
     trained = [each for each in made if each.history.epochs]
@@ -151,14 +154,13 @@ def train(
     return trained
 
 
-def _train_group(
-    group: Sequence[Candidate], rule: Rule, X: Array | None, y: Array, w: Array | None,
-    end: float | None, progress: bool,
-) -> None:  # fmt: skip
-    """Train networks that take the rows X (m, n), until a moment of the clock at most."""
+def _fits(
+    group: Sequence[Candidate], rule: Rule, X: Array, y: Array, w: Array | None, end: float | None
+) -> list[MemberFit]:
+    """Return the fits of networks that take the rows X (m, n), until a moment of the clock."""
     bag = AdamW(rule.learning_rate, beta2=rule.beta2, weight_decay=rule.weight_decay)
     plain = [each.kind == "plain" for each in group]
-    histories = fit_many(
+    return checked_fits(
         [each.network for each in group],
         X,
         y,
@@ -170,11 +172,7 @@ def _train_group(
         schedule=[None if own else Cosine(rule.epochs, per="step") for own in plain],
         l2=[PLAIN["l2"] if own else 0.0 for own in plain],
         callbacks=[_callbacks(each, rule, end) for each in group],
-        progress=progress,
-        on_divergence="raise",
     )
-    for each, history in zip(group, histories, strict=True):
-        each.history = history
 
 
 def _callbacks(member: Candidate, rule: Rule, end: float | None) -> list[Callable[..., Any]]:
