@@ -19,6 +19,7 @@ from fastnn.network.prediction import logits
 
 from .base import SPREAD_ROWS, Tabular, scored
 from .calibration import find_temperature
+from .codes import CodedRows
 from .members import Candidate, outputs_of
 from .plain import finite
 
@@ -118,7 +119,7 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         w = np.ones(len(y)) if w is None else w
         held = scored(bag)
         rows = np.concatenate([np.zeros(0, np.int64), *(part for _, part in held)])
-        Z = [self._logits(each, X[part]) for each, part in held]
+        Z = [self._logits(each, CodedRows(X[part], self._codes)) for each, part in held]
         stacked = np.concatenate([np.zeros((0, len(self.classes_))), *Z])
         shares = np.bincount(y, w, len(self.classes_)) / w.sum()
         T, center = find_temperature(stacked, y[rows], w[rows], shares, len(y) / self.rule_.folds)
@@ -133,22 +134,21 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         if held:
             self.held_out_ |= self._score(bag, X, y, w, shares)
 
-    def _logits(self, member: Any, X: Array) -> Array:
+    def _logits(self, member: Any, rows: CodedRows) -> Array:
         """Return a logit for each class (m, K) of one network."""
-        rows = self._codes.transform(X) if member.coded else X
-        Z = logits(state_of(member.network), rows).astype(np.float64)
+        Z = logits(state_of(member.network), rows.given(member.coded)).astype(np.float64)
         return np.hstack([np.zeros_like(Z), Z]) if Z.shape[1] == 1 else Z
 
     def _score(
         self, bag: Sequence[Candidate], X: Array, y: Array, w: Array, shares: Array
     ) -> dict[str, float]:
         """Return how good each network is on the rows that it was scored on, how they differ."""
-        parts = [outputs_of(each, X[part], self._codes) for each, part in scored(bag)]
-        P = np.concatenate(parts)
+        held = [(each, CodedRows(X[part], self._codes)) for each, part in scored(bag)]
+        P = np.concatenate([outputs_of(each, part) for each, part in held])
         rows = np.concatenate([part for _, part in scored(bag)])
         right = np.maximum(P[np.arange(len(rows)), y[rows]], np.finfo(np.float32).tiny)
-        some = X[rows[:: -(-len(rows) // SPREAD_ROWS)]]
-        every = np.stack([outputs_of(each, some, self._codes) for each in bag])
+        some = CodedRows(X[rows[:: -(-len(rows) // SPREAD_ROWS)]], self._codes)
+        every = np.stack([outputs_of(each, some) for each in bag])
         mean = every.mean(axis=0)
         return {
             "log_loss": float(np.average(-np.log(right), weights=w[rows])),

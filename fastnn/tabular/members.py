@@ -23,7 +23,7 @@ from fastnn.network.member_fit import MemberFit
 from fastnn.optimizers import Adam, AdamW
 from fastnn.schedules import Cosine
 
-from .codes import PiecewiseLinearCodes
+from .codes import CodedRows, PiecewiseLinearCodes
 from .folds import deal_rows, rows_of_fold
 from .rule import Rule
 
@@ -133,7 +133,7 @@ def train(
     size = len(made) if max_time is None else get_num_threads()
     groups = [made[k : k + size] for k in range(0, len(made), size)]
     begun = time.monotonic()
-    rows = {False: X}  # by whether they have codes
+    rows = CodedRows(X, codes)
     for number, group in enumerate(groups, start=1):
         end = None if max_time is None else begun + max_time * number / len(groups)
         if number > 1 and max_time is not None and time.monotonic() >= begun + max_time:
@@ -141,9 +141,7 @@ def train(
         fits: list[MemberFit] = []
         ordered = sorted(group, key=lambda each: each.coded)
         for coded, part in groupby(ordered, key=lambda each: each.coded):
-            if coded not in rows:
-                rows[coded] = codes.transform(X)
-            fits += _fits(list(part), rule, rows[coded], y, w, end)
+            fits += _fits(list(part), rule, rows.given(coded), y, w, end)
         for each, history in zip(ordered, train_together(fits, progress, "raise"), strict=True):
             each.history = history
         if any(each.history.interrupted for each in group):
@@ -187,13 +185,10 @@ def _callbacks(member: Candidate, rule: Rule, end: float | None) -> list[Callabl
     return found
 
 
-def outputs_of(
-    member: Member | Candidate, X: Array, codes: PiecewiseLinearCodes
-) -> NDArray[np.float64]:
-    """Return what one network gives to rows X (m, n): probabilities (m, K), or values (m, 1)."""
-    rows = codes.transform(X) if member.coded else X
-    network = member.network
-    values = network.predict_proba(rows) if _classifies(network) else network.predict(rows)
+def outputs_of(member: Member | Candidate, rows: CodedRows) -> NDArray[np.float64]:
+    """Return what one network gives to m rows: probabilities (m, K), or values (m, 1)."""
+    network, X = member.network, rows.given(member.coded)
+    values = network.predict_proba(X) if _classifies(network) else network.predict(X)
     return np.asarray(values, np.float64).reshape(len(X), -1)
 
 
@@ -207,6 +202,8 @@ def mean_outputs(
 ) -> NDArray[np.float64]:
     """Return the mean of what the networks give to rows X (m, n); codes of some rows at a time."""
     step = max(1, BLOCK // (X.shape[1] + codes.width))
-    blocks = [X[k : k + step] for k in range(0, max(len(X), 1), step)]
-    sums = [sum(outputs_of(each, block, codes) for each in members) for block in blocks]
+    sums = []
+    for k in range(0, max(len(X), 1), step):
+        rows = CodedRows(X[k : k + step], codes)
+        sums.append(sum(outputs_of(each, rows) for each in members))
     return np.asarray(np.concatenate(sums) / len(members))

@@ -16,6 +16,7 @@ from fastnn.training.target_scaling import TargetScaling, is_constant
 
 from .base import SPREAD_ROWS, Tabular, scored
 from .calibration import ResidualQuantiles
+from .codes import CodedRows
 from .members import Candidate, outputs_of
 from .plain import finite_array
 
@@ -93,13 +94,13 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         # Where Ctrl-C left no network that was scored, its training rows must do.
         held = scored(bag) or [(bag[0], np.arange(len(Y)))]
         rows = np.concatenate([part for _, part in held])
-        found = [Y[part] - outputs_of(each, X[part], self._codes) for each, part in held]
+        found = [Y[p] - outputs_of(each, CodedRows(X[p], self._codes)) for each, p in held]
         residuals = np.concatenate(found)
         self._residuals = [
             ResidualQuantiles.learn(column, w[rows]) for column in (residuals * self._deviation).T
         ]
-        some = X[rows[:: -(-len(rows) // SPREAD_ROWS)]]
-        every = np.stack([outputs_of(each, some, self._codes) for each in bag])
+        some = CodedRows(X[rows[:: -(-len(rows) // SPREAD_ROWS)]], self._codes)
+        every = np.stack([outputs_of(each, some) for each in bag])
         squares = {
             "rmse": np.average(residuals**2, axis=0, weights=w[rows]),
             "spread": every.var(axis=0).mean(axis=0),
