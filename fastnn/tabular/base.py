@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,6 +167,14 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
     def networks_(self) -> list[Network]:
         """The networks of the bag."""
         return [each.network for each in self._members]
+
+    @property
+    def feature_importances_(self) -> NoReturn:
+        """Not there: what a column is worth shows on rows, which are not kept."""
+        raise AttributeError(
+            f"{type(self).__name__} has no feature_importances_; ask "
+            "sklearn.inspection.permutation_importance(model, X, y) what each column is worth"
+        )
 
     @property
     def report_(self) -> Text:

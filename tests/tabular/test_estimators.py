@@ -185,6 +185,32 @@ class TestLearning:
         assert "too few of each class" in str(model.report_)
         assert model.predict_proba(X).shape == (12, 12)
 
+    @pytest.mark.parametrize("m", [2, 300])
+    def test_a_class_that_is_drawn_by_chance_has_its_share(self, m):
+        rng = np.random.default_rng(0)
+        X, y = rng.normal(size=(2_000, 5)), np.zeros(2_000, int)
+        share = 0.5 if m == 2 else 0.01
+        y[: round(share * m)] = 1
+        y[m : m + round(share * (2_000 - m))] = 1
+        model = TabularClassifier(bag=4, random_state=0).fit(X[:m], y[:m])
+        found = log_loss(y[m:], model.predict_proba(X[m:]))
+        assert found < 1.15 * log_loss(y[m:], np.tile([1 - share, share], (2_000 - m, 1)))
+
+    @pytest.mark.long
+    def test_a_hundred_thousand_categories(self):
+        rng = np.random.default_rng(0)
+        code = rng.integers(0, 100_000, 150_000)
+        frame = pd.DataFrame({"x": rng.normal(size=150_000), "c": [f"c{k}" for k in code]})
+        y = rng.normal(size=100_000)[code] + frame["x"]
+        model = TabularRegressor(bag=1, max_time=1e-9, random_state=0).fit(
+            frame[:100_000], y[:100_000]
+        )
+        assert "averages  of the target for each value of c (" in model.report_
+        without = TabularRegressor(bag=1, max_time=1e-9, random_state=0)
+        without.fit(frame[["x"]][:100_000], y[:100_000])
+        new, target = frame[100_000:], y[100_000:]
+        assert model.score(new, target) > without.score(new[["x"]], target) + 0.02
+
     def test_little_time_ends_with_a_sound_model(self):
         frame, y = table()
         model = TabularRegressor(random_state=0, max_time=1e-4).fit(frame, y)
@@ -242,6 +268,9 @@ class TestPromises:
         found = permutation_importance(regressor, frame, y, n_repeats=2, random_state=0)
         best = frame.columns[found.importances_mean.argsort()[::-1][:2]]
         assert set(best) == {"size", "kind"}
+        assert not hasattr(regressor, "feature_importances_")
+        with pytest.raises(AttributeError, match="permutation_importance"):
+            regressor.feature_importances_  # noqa: B018
 
     def test_a_refused_fit_leaves_the_model_as_it_was(self):
         frame, y = table(m=30)

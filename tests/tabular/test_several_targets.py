@@ -96,7 +96,10 @@ def test_quantiles_are_of_each_target_by_itself(model):
     assert (inside.mean() > 0.6).all()
 
 
-@pytest.mark.parametrize("give", [pd.Series.to_frame, lambda y: y.to_numpy()[:, None]])
+@pytest.mark.parametrize(
+    "give",
+    [pd.Series.to_frame, pytest.param(lambda y: y.to_numpy()[:, None], marks=pytest.mark.long)],
+)
 def test_one_column_is_one_target_bit_for_bit(give):
     settings = {"bag": 1, "random_state": 0}
     one = TabularRegressor(**settings).fit(FRAME, Y["near"])
@@ -106,6 +109,7 @@ def test_one_column_is_one_target_bit_for_bit(give):
     np.testing.assert_array_equal(found[:, 0], one.predict_quantiles(FRAME, [0.2, 0.8]))
 
 
+@pytest.mark.long
 def test_frames_arrays_and_tables_of_other_libraries_are_alike(model):
     arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     for other in (Y.to_numpy(), Y.astype(str).to_numpy(object), arrow.Table.from_pandas(Y)):
@@ -124,7 +128,7 @@ def test_the_report_has_a_line_for_each(model):
     assert model._shown_cost(cost) == pytest.approx(np.sqrt((e**2).mean()))
 
 
-@pytest.mark.parametrize("ending", [".safetensors", ".h5"])
+@pytest.mark.parametrize("ending", [".safetensors", pytest.param(".h5", marks=pytest.mark.long)])
 def test_come_back_from_files(model, tmp_path, ending):
     model.save(tmp_path / f"model{ending}")
     again = fastnn.load(tmp_path / f"model{ending}")

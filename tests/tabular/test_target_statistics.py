@@ -177,6 +177,7 @@ class TestInEstimators:
         assert without.score(frame, y) < 0.5
         assert model.score(frame, y) > without.score(frame, y) + 0.1
 
+    @pytest.mark.long
     def test_they_help_with_classes(self):
         (train, y), (frame, truth) = table(600, 120), table(1_000, 120, seed=1)
         model = TabularClassifier(bag=2, random_state=0).fit(train, y > 0)
