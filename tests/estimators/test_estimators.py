@@ -222,7 +222,9 @@ def test_monitor_decides_which_weights_come_back(monitor):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("load", [load_digits, load_breast_cancer])
+@pytest.mark.parametrize(
+    "load", [pytest.param(load_digits, marks=pytest.mark.long), load_breast_cancer]
+)
 def test_defaults_reach_scikit_learns_accuracy(load):
     """Means over five seeds, and splits: to within 0.3 points, by the import alone."""
     X, y = load(return_X_y=True)

@@ -1,7 +1,8 @@
 """Whole processes that find a pack: it runs without Numba, or a sentence says why it is not used.
 
 The pack is a real one, but holds only what one small fit calls, so that it is soon compiled; its
-manifest says of all other kernels that they exist for no dtype.
+manifest says of all other kernels that they exist for no dtype. Where the package that is tested
+brings a pack of all kernels, their code is taken from it instead of compiled once more.
 """
 
 import os
@@ -11,7 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fastnn.kernels.jitted.loader import elf, target
+from fastnn.kernels.jitted.loader import elf, source, target
+from fastnn.kernels.jitted.loader.pack import pack_path
 
 import fastnn
 from fastnn import kernels
@@ -35,6 +37,14 @@ def work():
     return hashlib.sha256(b"".join(array.tobytes() for array in found)).hexdigest()
 """
 BITS = WORK + "print(work())\n"
+#: Puts the code of a level's pack into the cache of a process that compiles for that level.
+FILL = """
+import sys
+from fastnn.kernels.jitted.loader import digest, manifest, pack, source
+whole, cache = pack.open_pack(sys.argv[1], digest.sources()), source.source().store
+for dtype in manifest.DTYPES:
+    for name in whole.manifest.objects(dtype): cache.write(name, whole.read(name))
+"""
 #: Writes the pack of a level with the kernels that this process has linked.
 WRITE = """
 from fastnn.kernels.jitted.loader import digest, linker, manifest, pack, source
@@ -90,11 +100,11 @@ def compiling(level):
 
 @pytest.fixture(scope="module")
 def level():
-    """The best level that this CPU runs."""
+    """The level of the pack that is installed, or the best one that this CPU runs."""
     levels = target.levels_here()
     if not levels:
         pytest.skip("this CPU runs no level")
-    return levels[0]
+    return source.source().level or levels[0]
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +123,14 @@ def plain(tmp_path_factory):
 def packed(plain, level, tmp_path_factory):
     """A copy with a pack, and what its work gives that is compiled here for its level."""
     folder = shutil.copytree(plain, tmp_path_factory.mktemp("packed") / "lib")
-    (folder / "fastnn" / "kernels" / "packs").mkdir(exist_ok=True)
-    bits = printed(folder, BITS + WRITE, level, **compiling(level))
-    return folder, bits
+    packs = folder / "fastnn" / "kernels" / "packs"
+    packs.mkdir(exist_ok=True)
+    code, settings = BITS + WRITE, compiling(level)
+    if source.source().level:
+        shutil.copy(pack_path(level), packs)
+        code, cache = FILL + code, tmp_path_factory.mktemp("filled")
+        settings |= {"FASTNN_CACHE_DIR": str(cache)}
+    return folder, printed(folder, code, level, **settings)
 
 
 @pytest.fixture
