@@ -17,6 +17,7 @@ from .agreement import agree
 DTYPES = ("float32", "float64")
 MATRIX = (256, 128, 64)  # m, n_in, n_out: a batch and a middling layer
 VECTOR = 100_000  # parameters: what an optimiser's sweep goes over
+SMALL_MATRIX, SMALL_VECTOR = (27, 13, 6), 1000  # where nothing is timed: loops take milliseconds
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class Op:
 
     def __str__(self) -> str:
         return self.name
+
+    def small(self) -> Op:
+        """Return the op at a small size."""
+        return _sized(self.row, self.dtype, SMALL_MATRIX, SMALL_VECTOR)
 
     def arguments(self) -> tuple[Any, ...]:
         """Return fresh arguments, the same at every call."""
@@ -70,10 +75,10 @@ def _expected(op: Op) -> list[Any]:
     return op.results("loops")
 
 
-def _sized(row: Row, dtype: str) -> Op:
+def _sized(row: Row, dtype: str, matrix: tuple[int, int, int] = MATRIX, vector: int = VECTOR) -> Op:
     """Give a row its size: vectors are longer than matrices are high."""
     vectors = all(np.ndim(a) <= 1 for a in row.arguments(Sample()))
-    return Op(row, dtype, VECTOR) if vectors else Op(row, dtype, *MATRIX)
+    return Op(row, dtype, vector) if vectors else Op(row, dtype, *matrix)
 
 
 def _dtypes(row: Row) -> tuple[str, ...]:

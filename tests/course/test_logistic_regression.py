@@ -135,10 +135,10 @@ def test_model(capsys):
 @pytest.mark.slow
 def test_first_costs_of_the_cats(fast_backend, mixed_cats, flat_cats):
     for (X, Y, *_), known in (
-        (mixed_cats, [0.693147, 0.709726, 0.657712]),
-        (flat_cats, [0.693147, 0.584508, 0.466949]),
+        (mixed_cats, [0.693147, 0.709726]),
+        (flat_cats, [0.693147, 0.584508]),
     ):
-        *_, costs = lr.optimize(np.zeros((12288, 1)), 0.0, X, Y, 201, 0.005)
+        *_, costs = lr.optimize(np.zeros((12288, 1)), 0.0, X, Y, 101, 0.005)
         assert np.round(costs, 6).tolist() == known
 
 

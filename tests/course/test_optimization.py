@@ -177,7 +177,7 @@ def test_published_accuracies(worked, way, known):
     assert worked("optimize")[way]["train"] == pytest.approx(known, abs=0.0037)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_adam_classifies_the_moons_as_published():
     X, Y = opt_utils.load_dataset()
     p = optimization.model(X, Y, [2, 5, 2, 1], "adam", print_cost=False)

@@ -94,13 +94,25 @@ def test_update_parameters_returns_new_ones(backend):
         assert not np.shares_memory(updated[key], p[key])
 
 
+FLOWER = ["Cost after iteration 0: 0.693162", "Cost after iteration 1000: 0.258625"]
+
+
 @pytest.mark.medium
+def test_first_costs_of_the_flower(fast_backend, capsys):
+    """As the notebook prints them."""
+    shallow.nn_model(
+        *planar_utils.load_planar_dataset(), n_h=4, num_iterations=1001, print_cost=True
+    )
+    assert capsys.readouterr().out.splitlines() == FLOWER
+
+
+@pytest.mark.long
 def test_nn_model_on_the_flower(fast_backend, capsys):
     """The costs are those the notebook prints, and 90 % of the flower."""
     X, Y = planar_utils.load_planar_dataset()
     parameters = shallow.nn_model(X, Y, n_h=4, num_iterations=10000, print_cost=True)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == ["Cost after iteration 0: 0.693162", "Cost after iteration 1000: 0.258625"]
+    assert lines[:2] == FLOWER
     assert len(lines) == 10
     assert np.mean(shallow.predict(parameters, X) == Y) == pytest.approx(0.9, abs=0.01)
 

@@ -61,15 +61,16 @@ def results(X, first, units, dtype, **settings):
 
 @pytest.mark.medium
 @pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("float32", "float32"), ("float64", "float64"), ("float64", "float32")]
+)
 @pytest.mark.parametrize(
     ("n", "first"), [(n, first) for n in (30, 70, 1200) for first in FIRST] + [(7000, "dense")]
 )
 def test_results_are_those_of_an_array(n, first, kind, dtype):
     X = array(n, kind)
     # Tiles, narrow first layers that read blocks, wide ones; weights that are turned, and too many.
-    for units in (1, 3, 4, 5, 9, 40):
+    for units in (1, 3, 4, 5, 9, 40) if first == "dense" else (3, 9, 40):
         found, expected = (results(Z, first, units, dtype) for Z in (sparse(X), X))
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=10 * BOUND[dtype], atol=BOUND[dtype])
