@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,15 @@ from fastnn.layers import Layer
 from fastnn.network import Network
 
 from . import frames
+from .candidates import Candidate, Draft
 from .codes import PiecewiseLinearCodes
-from .members import Candidate, Member, make_candidates, mean_outputs, train
+from .folds import deal_rows
+from .members import Member, mean_outputs
 from .report import report
 from .rule import Rule, rule_for
 from .target_statistics import TargetStatistics, learn_statistics
 from .targets import to_targets
+from .training import Training
 
 __all__ = ["SPREAD_ROWS", "Tabular", "scored"]
 
@@ -74,6 +77,10 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
     @abstractmethod
     def _labels(self, y: Array) -> NDArray[np.int64] | None:
         """Return the classes of encoded targets (m,), by which rows are held out; None for none."""
+
+    @abstractmethod
+    def _losses(self, network: Network, X: Array, y: Array, w: Array) -> Array:
+        """Return a network's loss on each of the rows (k, n) that score it, as it is given them."""
 
     @abstractmethod
     def _calibrate(self, bag: Sequence[Candidate], X: Array, y: Array, w: Array | None) -> None:
@@ -131,11 +138,11 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
         rows = frames.features(frame, self.encoder_, added)
         self.rule_ = rule_for(len(rows), rows.shape[1], self.bag)
         self._codes = PiecewiseLinearCodes.learn(rows, self.rule_.bins)
-        made = make_candidates(self.rule_, labels, len(rows), self._output_layers(), rng)
-        bag = train(
-            made, self.rule_, rows, self._codes, encoded, w,
-            max_time=self.max_time, progress=bool(self.verbose),
-        )  # fmt: skip
+        fold = deal_rows(labels, len(rows), self.rule_.folds, rng)
+        draft = Draft(self.rule_, fold, self._codes.width > 0, self._output_layers(), rng)
+        bag = Training(
+            draft, rows, self._codes, encoded, w, self._losses, self.max_time, bool(self.verbose)
+        ).run()
         self._calibrate(bag, rows, encoded, w)
         self._members = [each.member for each in bag]
         return self
@@ -149,6 +156,10 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
             arguments.integer(self.bag, "bag", least=1)
         if self.max_time is not None:
             arguments.real(self.max_time, "max_time", above=0)
+
+    def _given(self, candidate: Candidate, X: Array) -> Array:
+        """Return rows X (m, n) as a network is given them."""
+        return self._codes.transform(X) if candidate.coded else X
 
     def _mean(self, X: Any) -> NDArray[np.float64]:
         """Return the mean of the networks' outputs (m, K) for rows X."""
@@ -167,14 +178,6 @@ class Tabular(OldPickles, BaseEstimator):  # type: ignore[misc]
     def networks_(self) -> list[Network]:
         """The networks of the bag."""
         return [each.network for each in self._members]
-
-    @property
-    def feature_importances_(self) -> NoReturn:
-        """Not there: what a column is worth shows on rows, which are not kept."""
-        raise AttributeError(
-            f"{type(self).__name__} has no feature_importances_; ask "
-            "sklearn.inspection.permutation_importance(model, X, y) what each column is worth"
-        )
 
     @property
     def report_(self) -> Text:

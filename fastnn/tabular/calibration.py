@@ -5,6 +5,7 @@ Each network of a bag is asked about the rows that it was scored on while it tra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,66 +14,106 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from fastnn.errors import DataError
+from fastnn.network import Network
 
-__all__ = ["ResidualQuantiles", "find_temperature"]
+__all__ = ["Calibration", "ResidualQuantiles"]
 
 Array = NDArray[np.float64]
 #: Deviation of the logarithm of a temperature that is expected before any row has been seen.
 EXPECTED = 0.5
-#: Rows by which the choice of an epoch on r rows flatters a network: 1 + 4 / r is expected then.
+#: Rows by which the choice of a cycle on m rows flatters a network: 1 + 4 / m is expected then.
 FLATTERED = 4.0
 #: Residuals that are kept at most: more ranks than any quantile needs.
 MOST_RESIDUALS = 1_000
 
 
-def find_temperature(
-    Z: Array, y: NDArray[np.int64], w: Array, shares: Array, rows: float
-) -> tuple[float, Array]:
-    """Return the T and the logits c (K,) by which softmax(c + (Z − c) / T) has the least log loss.
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What makes the logits z of a network those of right probabilities: c + (z − c) / T.
 
-    c is 0, as Guo et al. have it (ICML 2017), or the logarithm of the shares of the classes: where
-    the features say little of a rare class, that is where its probability should end.
-
-    Parameters
+    Attributes
     ----------
-    Z : array (m, K)
-        Logits of each class.
-    y : array (m,)
-        Numbers of the right classes.
-    w : array (m,)
-        Weights of the rows.
-    shares : array (K,)
-        Of the classes in all rows, none 0.
-    rows : float
-        On how many rows the epoch of each network was chosen, or would have been.
-
-    Notes
-    -----
-    ½ ((ln T − ln(1 + 4 / rows)) / 0.5)² is added to the sum of the losses, a normal prior of ln T:
-    few rows leave T near 1 + 4 / rows, and rows that are all right do not take it to 0. On eight
-    tables of classes and 20 to 2,000 rows log losses changed by −2.5 ± 1.8 % at 20 rows, and by
-    less than 0.5 % from 50 on, against c = 0 and a prior around 1; where a class of 1 to 5 % was
-    drawn by chance, they fell by 1 to 33 %.
+    temperature : float
+        T.
+    center : array (K,)
+        c is 0, as Guo et al. have it (ICML 2017), or the logarithm of the shares of the classes:
+        where the features say little of a rare class, that is where its probability should end.
     """
-    expected = float(np.log1p(FLATTERED / rows))
-    centers = np.zeros(len(shares)), np.log(shares)
-    if not len(Z):
-        return float(np.exp(expected)), centers[1]
-    w, at = w / w.mean(), np.arange(len(y))
 
-    def cost(t: float, center: Array) -> float:
-        scaled = center + (Z - center) * np.exp(-t)
-        scaled -= scaled[at, y][:, None]
+    temperature: float
+    center: Array
+
+    @classmethod
+    def find(cls, Z: Array, y: NDArray[np.int64], w: Array, shares: Array) -> Calibration:
+        """Return the one of least log loss.
+
+        Parameters
+        ----------
+        Z : array (m, K)
+            Logits of each class, of the rows that chose the network's best cycle.
+        y : array (m,)
+            Numbers of the right classes.
+        w : array (m,)
+            Weights of the rows.
+        shares : array (K,)
+            Of the classes in all rows, none 0.
+
+        Notes
+        -----
+        ½ ((ln T − ln(1 + 4 / m)) / 0.5)² is added to the sum of the losses, a normal prior of ln T:
+        few rows leave T near 1 + 4 / m, and rows that are all right do not take it to 0.
+        """
+        expected, w = float(np.log1p(FLATTERED / len(y))), w / w.mean()
+
+        def cost(t: float, center: Array) -> float:
+            losses = cls(np.exp(t), center).losses(Z, y)
+            return float(w @ losses + 0.5 * ((t - expected) / EXPECTED) ** 2)
+
+        centers = np.zeros(len(shares)), np.log(shares)
+        found = [
+            minimize_scalar(
+                cost, args=(center,), bounds=(-2, 4), method="bounded", options={"xatol": 1e-3}
+            )
+            for center in centers
+        ]
+        best = int(found[1].fun < found[0].fun)
+        return cls(float(np.exp(found[best].x)), centers[best])
+
+    @classmethod
+    def mean(cls, found: Sequence[Calibration], shares: Array, rows: float) -> Calibration:
+        """Return the one of a network that no rows scored: as those of others are.
+
+        T is their geometric mean, and c what most of them have. Without others T is what is
+        expected of a network that so many rows would have scored, and c of the shares.
+        """
+        if not found:
+            return cls(1 + FLATTERED / rows, np.log(shares))
+        T = np.exp(np.mean([np.log(each.temperature) for each in found]))
+        moved = np.mean([bool(each.center.any()) for each in found]) > 0.5
+        return cls(float(T), np.log(shares) * moved)
+
+    def logits(self, Z: Array) -> Array:
+        """Return c + (Z − c) / T (m, K)."""
+        return self.center + (Z - self.center) / self.temperature
+
+    def losses(self, Z: Array, y: NDArray[np.int64]) -> Array:
+        """Return −ln softmax (m,) of the right classes y (m,)."""
+        scaled = self.logits(Z)
+        scaled -= scaled[np.arange(len(y)), y][:, None]
         top = scaled.max(axis=1)
-        losses = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
-        return float(w @ losses + 0.5 * ((t - expected) / EXPECTED) ** 2)
+        losses: Array = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
+        return losses
 
-    found = [
-        minimize_scalar(cost, args=(center,), bounds=(-2, 4), method="bounded")
-        for center in centers
-    ]
-    best = int(found[1].fun < found[0].fun)
-    return float(np.exp(found[best].x)), centers[best]
+    def apply(self, network: Network) -> None:
+        """Give the last layer of a network weights and biases by which its logits are calibrated.
+
+        One sigmoid has the logit of the second class over the first.
+        """
+        last = max(int(name[1:]) for name in network.parameters if name.startswith("W"))
+        weights, biases = (network.parameters[f"{name}{last}"] for name in "Wb")
+        center = self.center[1:] - self.center[:1] if len(biases) == 1 else self.center
+        weights[...] /= self.temperature
+        biases[...] = (biases - center) / self.temperature + center
 
 
 @dataclass(frozen=True)

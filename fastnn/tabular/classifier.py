@@ -14,13 +14,14 @@ from sklearn.utils.validation import _check_y
 
 from fastnn.errors import DataError, SettingError
 from fastnn.layers import Dense, Layer
+from fastnn.network import Network
 from fastnn.network.description import state_of
 from fastnn.network.prediction import logits
 
 from .base import SPREAD_ROWS, Tabular, scored
-from .calibration import find_temperature
-from .codes import CodedRows
-from .members import Candidate, outputs_of
+from .calibration import Calibration
+from .candidates import Candidate
+from .members import outputs_of
 from .plain import finite
 
 __all__ = ["TabularClassifier"]
@@ -34,7 +35,8 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     """Classes from a table of numbers, texts, categories, bools and dates, without settings.
 
     Columns are encoded as `data.TableEncoder` says. A bag of networks is trained, each on its own
-    part of the rows, and keeps the epoch of the least log loss on the others; `rule_` says how many
+    part of the rows, in cycles, and keeps the one that is best on the others by the log loss that
+    calibration leaves (Berta et al. 2025, arXiv:2501.19195); `rule_` says how many
     of what kind, and `print(model.report_)` what became of columns and networks.
 
     Parameters
@@ -63,13 +65,14 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         How the bag was trained.
     networks_ : list of Network
     report_ : str
-    temperature_ : float
-        What logits, or how far they are from those of the shares of the classes, are divided by, so
-        that probabilities are right on held-out rows.
+    temperatures_ : list of float
+        What the logits of each network, or their distances from those of the shares of the classes,
+        are divided by, so that its probabilities are right on the rows that scored it.
     held_out_ : dict
-        `rows` that networks were scored on, each by one that was not trained on it; their
-        `log_loss` and `accuracy`; `spread`, the mean Kullback-Leibler divergence of one network's
-        probabilities from their mean, and `constant`, the log loss of the shares of the classes.
+        `rows` that networks were scored on, each by one that was not trained on it, or by two;
+        their `log_loss` and `accuracy`; `spread`, the mean Kullback-Leibler divergence of one
+        network's probabilities from their mean, and `constant`, the log loss of the shares of the
+        classes.
     n_features_in_, feature_names_in_
         As scikit-learn has them.
 
@@ -99,6 +102,7 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     def _learn_targets(self, y: Array, w: Array | None) -> Array:
         """Learn the classes of y (m,), and return their numbers."""
         self.classes_, codes = np.unique(y, return_inverse=True)
+        self._shares = np.bincount(codes, w) / (len(y) if w is None else w.sum())
         if len(self.classes_) < 2:
             raise DataError(
                 f"y holds 1 class, {self.classes_.tolist()[0]!r:.60}; give at least two"
@@ -114,51 +118,46 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         """Return the classes of encoded targets (m,)."""
         return y
 
+    def _losses(self, network: Network, X: Array, y: Array, w: Array) -> Array:
+        """Return log losses at the best temperature: what calibration will leave of them."""
+        Z = _logits(network, X)
+        return Calibration.find(Z, y, w, self._shares).losses(Z, y)
+
     def _calibrate(self, bag: Sequence[Candidate], X: Array, y: Array, w: Array | None) -> None:
-        """Find the temperature, and divide the logits of each network by it."""
-        w = np.ones(len(y)) if w is None else w
-        held = scored(bag)
-        rows = np.concatenate([np.zeros(0, np.int64), *(part for _, part in held)])
-        Z = [self._logits(each, CodedRows(X[part], self._codes)) for each, part in held]
-        stacked = np.concatenate([np.zeros((0, len(self.classes_))), *Z])
-        shares = np.bincount(y, w, len(self.classes_)) / w.sum()
-        T, center = find_temperature(stacked, y[rows], w[rows], shares, len(y) / self.rule_.folds)
-        self.temperature_ = T
-        center = center[1:] - center[:1] if len(center) == 2 else center
-        for network in (each.network for each in bag):
-            last = max(int(name[1:]) for name in network.parameters if name.startswith("W"))
-            network.parameters[f"W{last}"] /= T
-            b = network.parameters[f"b{last}"]
-            b[:] = (b - center) / T + center
-        self.held_out_: dict[str, float] = {"rows": len(rows)}
-        if held:
-            self.held_out_ |= self._score(bag, X, y, w, shares)
+        """Make the probabilities of each network right on the rows that scored it."""
+        found = {
+            id(each): Calibration.find(_logits(each.network, held.X), held.y, held.w, self._shares)
+            for each in bag
+            if (held := each.scored_on) is not None
+        }
+        rows = len(y) / self.rule_.folds
+        others = Calibration.mean(list(found.values()), self._shares, rows)
+        made = [found.get(id(each), others) for each in bag]
+        for each, calibration in zip(bag, made, strict=True):
+            calibration.apply(each.network)
+        self.temperatures_ = [each.temperature for each in made]
+        self.held_out_: dict[str, float] = {"rows": sum(len(rows) for _, rows in scored(bag))}
+        if found:
+            self.held_out_ |= self._score(bag, X, y, np.ones(len(y)) if w is None else w)
 
-    def _logits(self, member: Any, rows: CodedRows) -> Array:
-        """Return a logit for each class (m, K) of one network."""
-        Z = logits(state_of(member.network), rows.given(member.coded)).astype(np.float64)
-        return np.hstack([np.zeros_like(Z), Z]) if Z.shape[1] == 1 else Z
-
-    def _score(
-        self, bag: Sequence[Candidate], X: Array, y: Array, w: Array, shares: Array
-    ) -> dict[str, float]:
+    def _score(self, bag: Sequence[Candidate], X: Array, y: Array, w: Array) -> dict[str, float]:
         """Return how good each network is on the rows that it was scored on, how they differ."""
-        held = [(each, CodedRows(X[part], self._codes)) for each, part in scored(bag)]
-        P = np.concatenate([outputs_of(each, part) for each, part in held])
+        parts = [outputs_of(each.network, self._given(each, X[part])) for each, part in scored(bag)]
+        P = np.concatenate(parts)
         rows = np.concatenate([part for _, part in scored(bag)])
         right = np.maximum(P[np.arange(len(rows)), y[rows]], np.finfo(np.float32).tiny)
-        some = CodedRows(X[rows[:: -(-len(rows) // SPREAD_ROWS)]], self._codes)
-        every = np.stack([outputs_of(each, some) for each in bag])
+        some = X[rows[:: -(-len(rows) // SPREAD_ROWS)]]
+        every = np.stack([outputs_of(each.network, self._given(each, some)) for each in bag])
         mean = every.mean(axis=0)
         return {
             "log_loss": float(np.average(-np.log(right), weights=w[rows])),
             "accuracy": float(np.average(P.argmax(axis=1) == y[rows], weights=w[rows])),
             "spread": float((entr(mean) - entr(every).mean(axis=0)).sum(axis=1).mean()),
-            "constant": float(entr(shares).sum()),
+            "constant": float(entr(self._shares).sum()),
         }
 
     def _targets_config(self) -> dict[str, Any]:
-        """Return classes and temperature as plain data."""
+        """Return classes and temperatures as plain data."""
         classes = self.classes_
         if classes.dtype.kind not in CLASS_KINDS:
             raise SettingError(
@@ -169,20 +168,22 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
             "kind": "classifier",
             "classes": classes.tolist(),
             "dtype": dtype,
-            "temperature": self.temperature_,
+            "temperatures": self.temperatures_,
         }
 
     def _restore_targets(self, data: Mapping[str, Any]) -> None:
-        """Take classes and temperature."""
+        """Take classes and temperatures."""
         dtype, classes = np.dtype(data["dtype"]), data["classes"]
         if dtype.kind not in CLASS_KINDS or not all(
             isinstance(each, str | bool | int | float) for each in classes
         ):
             raise DataError("its classes are no texts or numbers")
         self.classes_ = np.array(classes, dtype)
-        self.temperature_ = finite(data["temperature"])
+        self.temperatures_ = [finite(each) for each in data["temperatures"]]
         if len(self.classes_) < 2:
             raise DataError("its classes are none")
+        if len(self.temperatures_) != len(self._members):
+            raise DataError("it has another number of temperatures")
 
     @property
     def _cost_name(self) -> str:
@@ -214,3 +215,9 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the logarithms of `predict_proba`, at least that of float32's least number."""
         return np.log(np.maximum(self.predict_proba(X), np.finfo(np.float32).tiny))
+
+
+def _logits(network: Network, X: Array) -> NDArray[np.float64]:
+    """Return a logit for each class (m, K) of rows as the network is given them."""
+    Z = logits(state_of(network), X).astype(np.float64)
+    return np.hstack([np.zeros_like(Z), Z]) if Z.shape[1] == 1 else Z

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastnn.errors import DataError
 
-__all__ = ["CodedRows", "PiecewiseLinearCodes"]
+__all__ = ["PiecewiseLinearCodes"]
 
 Array = NDArray[Any]
 #: Of a bin, as a share of the feature's range; within narrower ones rounding would tell rows apart.
@@ -114,23 +113,6 @@ class PiecewiseLinearCodes:
         if not fits:
             raise DataError(f"the description of codes is none: {data!r:.200}")
         return cls(tuple(features), tuple(tuple(map(float, each)) for each in edges))
-
-
-@dataclass(frozen=True)
-class CodedRows:
-    """Rows X (m, n), and the same with codes, which are made once somebody asks for them."""
-
-    X: Array
-    codes: PiecewiseLinearCodes
-
-    @cached_property
-    def coded(self) -> Array:
-        """X with its codes, (m, n + width)."""
-        return self.codes.transform(self.X)
-
-    def given(self, coded: bool) -> Array:
-        """Return what a network is given, with codes or without."""
-        return self.coded if coded else self.X
 
 
 def _apart(edges: list[float]) -> tuple[float, ...]:

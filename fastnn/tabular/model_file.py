@@ -28,6 +28,8 @@ __all__ = ["load", "save"]
 
 Array = np.ndarray[Any, Any]
 KEY = "tabular"
+#: Numbers of a `Member`.
+COUNTS = ("trained", "scored", "epochs", "best_epoch")
 PARAMETERS = ("bag", "categorical", "max_time", "random_state", "verbose")
 
 
@@ -41,7 +43,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 def _config(model: Any) -> dict[str, Any]:
     """Return all of a fitted estimator but its networks, as plain data."""
     members = [
-        {"kind": each.kind, "trained": each.trained, "scored": each.scored, "curve": each.curve}
+        {name: getattr(each, name) for name in (*COUNTS, "kind", "curve")}
         for each in model._members
     ]
     common = {
@@ -146,13 +148,13 @@ def _check_networks(model: Any, n: int) -> None:
 
 def _member(data: dict[str, Any], network: Network) -> Member:
     """Return a network of the bag."""
-    trained, scored = data["trained"], data["scored"]
-    if data["kind"] not in KINDS or type(trained) is not int or type(scored) is not int:
+    counts = {name: data[name] for name in COUNTS}
+    if data["kind"] not in KINDS or any(type(n) is not int or n < 0 for n in counts.values()):
         raise DataError("one of its networks is none of a bag")
     curve = tuple(finite(value) for value in data["curve"])
     if not curve:
         raise DataError("one of its networks was never trained")
-    return Member(data["kind"], network, trained, scored, curve)
+    return Member(data["kind"], network, **counts, curve=curve)
 
 
 def _rule(data: dict[str, Any]) -> Rule:

@@ -12,12 +12,13 @@ from sklearn.utils.validation import _check_y
 
 from fastnn.errors import DataError, SettingError
 from fastnn.layers import Dense, Layer
+from fastnn.network import Network
 from fastnn.training.target_scaling import TargetScaling, is_constant
 
 from .base import SPREAD_ROWS, Tabular, scored
 from .calibration import ResidualQuantiles
-from .codes import CodedRows
-from .members import Candidate, outputs_of
+from .candidates import Candidate
+from .members import outputs_of
 from .plain import finite_array
 
 __all__ = ["TabularRegressor"]
@@ -29,16 +30,16 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
     """A number from a table of numbers, texts, categories, bools and dates, without settings.
 
     Parameters and attributes are those of `TabularClassifier`, but for what is about classes.
-    Epochs are chosen by the squared error; targets are learnt as (y − mean) / deviation and
+    Cycles are chosen by the squared error; targets are learnt as (y − mean) / deviation and
     predicted in their unit. Several targets Y (m, k), as an array or a frame, are learnt together:
     each network has an output for each, and all weigh alike.
 
     Attributes
     ----------
     held_out_ : dict
-        `rows` that networks were scored on, each by one that was not trained on it; their `rmse`;
-        `spread`, the root of the mean variance of the networks' predictions, and `constant`, the
-        RMSE of the mean of y. The latter three are arrays (k,) of a Y (m, k).
+        `rows` that networks were scored on, each by one that was not trained on it, or by two;
+        their `rmse`; `spread`, the root of the mean variance of the networks' predictions, and
+        `constant`, the RMSE of the mean of y. The latter three are arrays (k,) of a Y (m, k).
     n_outputs_ : int
         Number of targets.
 
@@ -88,19 +89,27 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
     def _labels(self, y: Array) -> None:
         """Return None: all rows are alike."""
 
+    def _losses(self, network: Network, X: Array, y: Array, w: Array) -> Array:
+        """Return half the squares of the errors, the mean over targets."""
+        errors = outputs_of(network, X) - y.reshape(len(X), -1)
+        halves: Array = (errors**2).mean(axis=1) / 2
+        return halves
+
     def _calibrate(self, bag: Sequence[Candidate], X: Array, y: Array, w: Array | None) -> None:
         """Learn the residuals of the rows that each network was scored on."""
         w, Y = np.ones(len(y)) if w is None else w, y.reshape(len(y), -1)
         # Where Ctrl-C left no network that was scored, its training rows must do.
         held = scored(bag) or [(bag[0], np.arange(len(Y)))]
         rows = np.concatenate([part for _, part in held])
-        found = [Y[p] - outputs_of(each, CodedRows(X[p], self._codes)) for each, p in held]
+        found = [
+            Y[part] - outputs_of(each.network, self._given(each, X[part])) for each, part in held
+        ]
         residuals = np.concatenate(found)
         self._residuals = [
             ResidualQuantiles.learn(column, w[rows]) for column in (residuals * self._deviation).T
         ]
-        some = CodedRows(X[rows[:: -(-len(rows) // SPREAD_ROWS)]], self._codes)
-        every = np.stack([outputs_of(each, some) for each in bag])
+        some = X[rows[:: -(-len(rows) // SPREAD_ROWS)]]
+        every = np.stack([outputs_of(each.network, self._given(each, some)) for each in bag])
         squares = {
             "rmse": np.average(residuals**2, axis=0, weights=w[rows]),
             "spread": every.var(axis=0).mean(axis=0),

@@ -50,7 +50,7 @@ def _networks(model: Any) -> str:
     rows = []
     for each in model._members:
         best = f"{model._shown_cost(min(each.curve)):.4g}" if each.scored else ""
-        kept = f"{each.best_epoch} of {len(each.curve)}"
+        kept = f"{each.best_epoch} of {each.epochs}"
         scored = f"{each.scored:,}" if each.scored else ""
         curve = curve_text(each.curve)
         rows.append([KINDS[each.kind], f"{each.trained:,}", scored, kept, best, curve])
@@ -92,7 +92,8 @@ def _bag(model: Any) -> str:
             f"{gone:.4g} by how far they lie apart (Krogh and Vedelsby, NIPS 1994)"
         )
     if classes:
-        lines.append(f"temperature {model.temperature_:.3g}")
+        low, high = min(model.temperatures_), max(model.temperatures_)
+        lines.append(f"temperatures {low:.3g} to {high:.3g}")
     return "\n".join(lines)
 
 

@@ -1,14 +1,16 @@
 """Rule: how many networks of what kind are trained on a table, by its number of rows.
 
 This is the one place where it stands. What it says was chosen on fourteen tables of up to 2,500
-rows: below some 1,000 rows folds and a plain network beside them are worth their time, above them
-they are not. From 3,000 rows on it is the best candidate of a few trials on three tables, and open
-to better ones.
+rows and ten of 4,000 to 18,000: below some 1,000 rows folds and a plain network beside them are
+worth their time, and codes in every other network; above them codes in all are. Wider networks took
+their time for nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+
+from .cycles import ends_of
 
 __all__ = ["Rule", "rule_for"]
 
@@ -34,10 +36,13 @@ class Rule:
         Of each of the three hidden layers, whose activation is Mish.
     bins : int
         Of the piecewise-linear code of a number; 0 for none.
-    all_coded : bool
-        Whether all networks of the bag are given codes, or every other one.
-    epochs, batch_size : int
-        One cosine takes the learning rate to 0 over the epochs; the best of them is kept.
+    trials : int
+        Folds for each of which a network with codes and one without are trained, to find whether
+        codes help.
+    first_cycle, cycles : int
+        Epochs of the first cycle, and how many there are at most; each has twice the epochs of the
+        one before.
+    batch_size : int
     learning_rate, beta2, weight_decay : float
         Of AdamW.
     """
@@ -47,17 +52,19 @@ class Rule:
     plain: bool
     units: int = 64
     dropout: float = 0.15
-    bins: int = 8
-    all_coded: bool = False
-    epochs: int = 100
+    bins: int = 16
+    trials: int = 2
+    first_cycle: int = 6
+    cycles: int = 4
     batch_size: int = 64
     learning_rate: float = 0.004
     beta2: float = 0.95
     weight_decay: float = 0.02
 
-    def coded(self, place: int) -> bool:
-        """Whether the network in this place of the bag is given codes."""
-        return self.bins > 0 and (self.all_coded or place % 2 == 0)
+    @property
+    def ends(self) -> list[int]:
+        """Epochs after which cycles end."""
+        return ends_of(self.first_cycle, self.cycles)
 
 
 def rule_for(rows: int, features: int, bag: str | int = "auto") -> Rule:
@@ -69,7 +76,7 @@ def rule_for(rows: int, features: int, bag: str | int = "auto") -> Rule:
     else:
         batch = 64 if rows < 10_000 else 128 if rows < 30_000 else 256
         rule = Rule(
-            networks=4, folds=10, plain=False, units=128, dropout=0.05, bins=32, all_coded=True,
+            networks=4, folds=10, plain=False, dropout=0.05, bins=32,
             batch_size=batch,
         )  # fmt: skip
     if bag != "auto":

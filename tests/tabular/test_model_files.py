@@ -84,6 +84,7 @@ def test_an_unfitted_estimator_has_nothing_to_save(tmp_path):
         TabularClassifier().save(tmp_path / "model.safetensors")
 
 
+MEMBER = {"kind": "coded", "trained": 1, "scored": 1, "epochs": 1, "best_epoch": 1, "curve": [1]}
 FORGED = {
     "another kind": {"kind": "clusterer"},
     "no kind": {"kind": ["regressor"]},
@@ -97,15 +98,16 @@ FORGED = {
     "another rule": {"rule": {"networks": 2}},
     "a rule of text": {"rule.units": "64"},
     "members too few": {"members": []},
-    "a member of another kind": {"members.0": {"kind": "tree", "trained": 1, "scored": 1,
-                                               "curve": [1]}},
-    "a member without inputs for codes": {"members.0": {"kind": "linear", "trained": 1, "scored": 1,
-                                                        "curve": [1]}},
-    "a curve of text": {"members.0": {"kind": "coded", "trained": 1, "scored": 1, "curve": ["a"]}},
-    "no curve": {"members.0": {"kind": "coded", "trained": 1, "scored": 1, "curve": []}},
+    "a member of another kind": {"members.0": MEMBER | {"kind": "tree"}},
+    "a member without inputs for codes": {"members.0": MEMBER | {"kind": "linear"}},
+    "a curve of text": {"members.0": MEMBER | {"curve": ["a"]}},
+    "no curve": {"members.0": MEMBER | {"curve": []}},
+    "a best epoch of text": {"members.0": MEMBER | {"best_epoch": "1"}},
+    "fewer epochs than none": {"members.0": MEMBER | {"epochs": -1}},
     "a shift of text": {"shift": "0"},
     "no residuals": {"residuals": {"residuals": [], "below": [], "above": []}},
-    "a temperature of text": {"temperature": "1"},
+    "a temperature of text": {"temperatures.0": "1"},
+    "fewer temperatures than networks": {"temperatures": [1.0]},
     "classes of tables": {"classes": [{}, {}]},
     "one class": {"classes": [True]},
     "more classes than outputs": {"classes": [0, 1, 2], "dtype": "<i8"},
@@ -117,7 +119,7 @@ FORGED = {
 
 @pytest.mark.parametrize("change", FORGED.values(), ids=FORGED)
 def test_forged_descriptions_are_refused(change, classifier, regressor, tmp_path, monkeypatch):
-    of_classes = {"temperature", "classes", "dtype"} & set(change)
+    of_classes = {"temperatures", "temperatures.0", "classes", "dtype"} & set(change)
     model = classifier if of_classes else regressor
     forged = json.loads(json.dumps(model_file._config(model)))
     for place, value in change.items():

@@ -11,8 +11,8 @@ pytest.importorskip("pandas", reason="pandas is not installed")
 import pandas as pd
 from sklearn.preprocessing import OneHotEncoder, RobustScaler
 
-from fastnn import data, errors
-from fastnn.tabular.calibration import ResidualQuantiles, find_temperature
+from fastnn import Dense, Network, data, errors
+from fastnn.tabular.calibration import Calibration, ResidualQuantiles
 from fastnn.tabular.codes import PiecewiseLinearCodes
 from fastnn.tabular.folds import deal_rows, rows_of_fold
 from fastnn.tabular.rule import rule_for
@@ -151,22 +151,43 @@ class TestTemperature:
         P = np.exp(center + (Z - center) / 3)
         y = np.array([rng.choice(3, p=p / p.sum()) for p in P])
         w = rng.random(400)
-        shares = np.array([0.7, 0.25, 0.05])
-        found, c = find_temperature(Z, y, w, shares, 20)
-        np.testing.assert_array_equal(c, center)
+        found = Calibration.find(Z, y, w, np.array([0.7, 0.25, 0.05]))
+        np.testing.assert_array_equal(found.center, center)
         grid = np.linspace(2, 4, 81)
-        best = grid[np.argmin([self.cost(T, center, Z, y, w, 20) for T in grid])]
-        assert abs(found - best) < 0.03
-        assert 2 < found < 4
+        best = grid[np.argmin([self.cost(T, center, Z, y, w, 400) for T in grid])]
+        assert abs(found.temperature - best) < 0.03
+        assert 2 < found.temperature < 4
 
     def test_stays_near_what_is_expected_where_rows_say_little(self):
-        shares = np.array([0.75, 0.25])
-        none, c = find_temperature(np.zeros((0, 2)), np.zeros(0, int), np.zeros(0), shares, 0.25)
-        assert none == pytest.approx(1 + 4 / 0.25)
-        np.testing.assert_array_equal(c, np.log(shares))
-        Z, y = np.array([[0.0, 9], [9, 0]]), np.array([1, 0])
-        right, _ = find_temperature(Z, y, np.ones(2), np.array([0.5, 0.5]), 1e6)
-        assert 0.8 < right < 1
+        Z, y = np.array([[0.0, 9], [9, 0]] * 50), np.array([1, 0] * 50)
+        right = Calibration.find(Z, y, np.ones(100), np.array([0.5, 0.5]))
+        assert 0.9 < right.temperature < 1.04
+
+    def test_without_rows_of_its_own_is_like_that_of_others(self):
+        shares, none = np.array([0.75, 0.25]), np.zeros(2)
+        alone = Calibration.mean([], shares, 0.25)
+        assert alone.temperature == 1 + 4 / 0.25
+        np.testing.assert_array_equal(alone.center, np.log(shares))
+        others = [Calibration(2.0, none), Calibration(8.0, none), Calibration(4.0, np.log(shares))]
+        mean = Calibration.mean(others, shares, 0.25)
+        assert np.isclose(mean.temperature, 4)
+        np.testing.assert_array_equal(mean.center, none)
+
+    @pytest.mark.parametrize("K", [2, 3])
+    def test_goes_into_the_last_layer(self, K):
+        last = Dense(1, "sigmoid") if K == 2 else Dense(3, "softmax")
+        network = Network([Dense(4, "tanh"), last], seed=0).build(3)
+        X = np.random.default_rng(0).normal(size=(20, 3))
+        found = Calibration(2.5, np.log(np.array([0.7, 0.2, 0.1])[:K]))
+
+        def probabilities():
+            P = np.asarray(network.predict_proba(X), np.float64).reshape(20, -1)
+            return np.hstack([1 - P, P]) if P.shape[1] == 1 else P
+
+        Z = found.logits(np.log(probabilities()))
+        found.apply(network)
+        P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(probabilities(), P, rtol=1e-5)
 
 
 class TestResiduals:
@@ -222,8 +243,7 @@ def test_the_rule_follows_from_the_rows():
     small, medium, large = (rule_for(m, 10) for m in (999, 1_000, 3_000))
     assert (small.networks, small.folds, small.plain) == (8, 8, True)
     assert (medium.networks, medium.folds, medium.plain) == (4, 10, False)
-    assert [medium.coded(k) for k in range(4)] == [True, False, True, False]
-    assert (large.units, large.bins, large.coded(1)) == (128, 32, True)
+    assert (medium.bins, large.bins) == (16, 32)
     assert rule_for(100, 10, 12).folds == 12
     assert not rule_for(100, 10, 1).plain
     assert rule_for(100, 784).bins == 0  # pixels: as many codes would be too many

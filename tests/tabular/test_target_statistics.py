@@ -174,10 +174,9 @@ class TestInEstimators:
         without = TabularRegressor(bag=2, random_state=0)
         train, target = table(600, 120)
         without.fit(train[["x"]], target)
-        assert without.score(frame, y) < 0.5
+        assert without.score(frame, y) < 0.55
         assert model.score(frame, y) > without.score(frame, y) + 0.1
 
-    @pytest.mark.long
     def test_they_help_with_classes(self):
         (train, y), (frame, truth) = table(600, 120), table(1_000, 120, seed=1)
         model = TabularClassifier(bag=2, random_state=0).fit(train, y > 0)

@@ -43,8 +43,7 @@ def choose_column(
     if category or kind == "categories":
         return _category(series, max_values)
     if kind == "dates":
-        dates = DateColumn.learn(series, "ISO8601", what)
-        return _unless_constant(dates, dates.encode(series, what))
+        return _unless_constant(series, DateColumn.learn(series, "ISO8601", what))
     if kind == "numbers":
         return _number(series, what, scale, drop_identifiers)
     return _text(series, what, scale, max_values, drop_identifiers)
@@ -55,8 +54,7 @@ def _number(series: Any, what: str, scale: str | None, drop_identifiers: bool) -
     x = as_numbers(series, what)
     if drop_identifiers and _identifies_rows(str(series.name), x):
         return "its numbers identify the rows"
-    column = NumberColumn.learn(series, what, scale)
-    return _unless_constant(column, column.encode(series, what))
+    return _unless_constant(series, NumberColumn.learn(series, what, scale))
 
 
 def _identifies_rows(name: str, x: np.ndarray[Any, Any]) -> bool:
@@ -79,8 +77,7 @@ def _text(
     check_not_mixed(series, numbers, stray, what, "name the column among the categories")
     form = date_format(series)
     if form is not None:
-        dates = DateColumn.learn(series, form, what)
-        return _unless_constant(dates, dates.encode(series, what))
+        return _unless_constant(series, DateColumn.learn(series, form, what))
     return _category(series, max_values)
 
 
@@ -101,17 +98,19 @@ def check_not_mixed(series: Any, numbers: Any, stray: Any, what: str, mend: str)
 
 def _category(series: Any, max_values: int) -> Column | str:
     """Return the encoding of a column of categories."""
-    m, texts = len(series), as_texts(series)
-    name, min_rows = str(series.name), min(5, max(2, m // 100))
-    column = CategoryColumn.learn(name, texts, min_rows, max_values)
+    m = len(series)
+    column = CategoryColumn.learn(series, min(5, max(2, m // 100)), max_values)
     if any(len(value) > LONGEST_VALUE for value in column.values):
         return f"it holds texts of more than {LONGEST_VALUE} characters"
-    distinct = len(texts.texts)
+    distinct = len(as_texts(series).texts)
     if not column.values and (distinct > 1 and not column.missing):
         return f"its {distinct} {HARDLY_REPEAT}"
-    return _unless_constant(column, column.encode_texts(texts))
+    return _unless_constant(series, column)
 
 
-def _unless_constant(column: Column, encoded: Any) -> Column | str:
-    """Return the encoding, unless it gives all rows the same features (m, n)."""
-    return "it is the same in all rows" if (encoded == encoded[:1]).all() else column
+def _unless_constant(series: Any, column: Column) -> Column | str:
+    """Return the encoding, unless it gives all rows the same features."""
+    encoded = column.encode(series, f"column {column.name!r}")
+    if (encoded == encoded[:1]).all():
+        return "it is the same in all rows"
+    return column

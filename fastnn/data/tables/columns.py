@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .values import Texts, as_dates, as_numbers, as_texts
+from .values import as_dates, as_numbers, as_texts
 
 __all__ = ["KINDS", "CategoryColumn", "Column", "DateColumn", "NumberColumn"]
 
@@ -119,14 +119,15 @@ class CategoryColumn:
     missing: int
 
     @classmethod
-    def learn(cls, name: str, column: Texts, min_rows: int, max_values: int) -> CategoryColumn:
+    def learn(cls, series: Any, min_rows: int, max_values: int) -> CategoryColumn:
         """Learn from a column; a value is frequent if min_rows have it, and it is of the first."""
-        counts, texts = column.counts, column.texts
-        repeated = np.flatnonzero(counts >= min_rows).tolist()
-        frequent = sorted(repeated, key=lambda k: (-counts[k], texts[k]))[:max_values]
+        codes, texts = as_texts(series)
+        counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+        order = sorted(range(len(texts)), key=lambda k: (-counts[k], texts[k]))
+        frequent = [k for k in order if counts[k] >= min_rows][:max_values]
         other = int(counts.sum() - counts[frequent].sum())
         values = tuple(texts[k] for k in frequent)
-        return cls(name, values, other, int((column.codes < 0).sum()))
+        return cls(str(series.name), values, other, int((codes < 0).sum()))
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -147,11 +148,7 @@ class CategoryColumn:
 
     def encode(self, series: Any, what: str) -> Features:
         """Return the features (m, n) of 0 and 1."""
-        return self.encode_texts(as_texts(series))
-
-    def encode_texts(self, column: Texts) -> Features:
-        """Return the features (m, n) of a column that is text already."""
-        codes, texts = column
+        codes, texts = as_texts(series)
         K, place = len(self.values), self.places
         none = len(self.features)  # a column that is cut off below
         other, missing = (K if self.other else none), (none - 1 if self.missing else none)

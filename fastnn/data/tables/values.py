@@ -77,7 +77,7 @@ def kind_of(series: Any, what: str) -> str:
 
 def _all_scalars(series: Any) -> bool:
     """Whether a column of objects holds texts, numbers and bools alone."""
-    if series.dtype.kind != "O" or type(series.dtype).__name__ == "StringDtype":
+    if series.dtype.kind != "O":
         return True
     kinds = {type(entry) for entry in series.dropna()}
     return all(issubclass(kind, str | bool | int | float | np.generic) for kind in kinds)
