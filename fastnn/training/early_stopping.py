@@ -86,9 +86,9 @@ class EarlyStopping:
         epochs, deferred = history.epochs, history is self._deferred
         if epochs == 1 and not deferred:  # within a callback that does not pass `start` on
             self._forget()
-        curve = history[self.monitor]
-        for epoch in range(self._seen if deferred else epochs - 1, epochs):
-            value = float(-curve[epoch] if higher_is_better(self.monitor) else curve[epoch])
+        first = self._seen if deferred else epochs - 1
+        sign = -1 if higher_is_better(self.monitor) else 1
+        for epoch, value in enumerate((sign * history[self.monitor][first:]).tolist(), first):
             if value < self.best:
                 self.best, self.best_epoch = value, epoch
                 if self.restore_best:

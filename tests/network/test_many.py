@@ -32,6 +32,9 @@ from fastnn.network.description import state_of
 from fastnn.schedules import Cosine, Plateau
 from fastnn.training import shared_data, shared_progress, subset
 from fastnn.training.exclusive_fit import _busy
+from fastnn.training.fit_config import FitConfig
+from fastnn.training.loop import Trainer
+from fastnn.training.subset_trainer import SubsetTrainer
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 5))
@@ -530,7 +533,7 @@ class TestFoldsOfManyRows:
     )
     def test_end_as_those_of_a_copy(self, settings, threads):
         rng = np.random.default_rng(2)
-        parts = [rng.permutation(120), rng.integers(0, 120, 90), np.r_[0:120, 0:30]]
+        parts = [rng.permutation(120), rng.integers(0, 120, 90), np.r_[0:120, 0:90]]
         folds = [(rows[30:], rows[:30]) for rows in parts] + [(parts[0][:77], None)]
         layers = [Normalization(), Dense(6, "mish"), Dropout(0.2), Dense(1, "sigmoid")]
         if "optimizer" in settings and settings["optimizer"] == LBFGS():
@@ -566,9 +569,28 @@ class TestFoldsOfManyRows:
         ends_like(*nets)
         np.testing.assert_array_equal(nets[0].predict(X), nets[1].predict(X))
 
+    def test_a_batch_has_the_examples_of_a_copy(self):
+        net, rows = small(), np.random.default_rng(3).permutation(120)[:100]
+        net.build(5)
+        state, config = state_of(net), FitConfig.checked(1, 16, "adam")
+        given = shared_data.DataSettings(W, None, None, 0.0, (rows, None))
+        train, *_ = shared_data.SharedData(X, Y).part(state, given)
+        jitted = kernels.get("jitted")
+        one = SubsetTrainer(state, jitted, config, train, None)
+        two = Trainer(state, jitted, config, subset.copied(train), None)
+        one._boundary(0)
+        jitted.shuffle(two.order, state.seed, 0)
+        for step in (0, 6):
+            found, wanted = (
+                (batch.X[batch.row_indices], batch.Y[batch.row_indices], batch.numbers)
+                for batch in (one._batch_at(step), two._batch_at(step))
+            )
+            for mine, theirs in zip(found, wanted, strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+
     def test_that_diverge_name_the_layer(self):
         fold, rows = (np.arange(10, 120), np.arange(10)), X.copy()
-        rows[50] = 1e30
+        rows[50] = 3e38
         nets = [small(), small()]
         with pytest.raises(errors.DivergenceError) as one:
             fastnn.fit_many(nets[:1], rows, Y, folds=fold, epochs=3, on_divergence="raise")
