@@ -91,6 +91,15 @@ def test_so_does_one_that_brings_nothing_back(monitor, calls):
     assert len(first_fit) < first_fit[-1]
 
 
+@pytest.mark.parametrize("monitor", ["cost", "accuracy"])
+def test_one_that_brings_weights_back_by_training_rows_is_called_after_every_epoch(monitor, calls):
+    stop = EarlyStopping(monitor, 10)
+    net = watched(stop)
+    assert calls == list(range(1, calls[-1] + 1))
+    wanted = watched(epochs=stop.best_epoch + 1)
+    np.testing.assert_array_equal(net.program.theta, wanted.program.theta)
+
+
 @pytest.mark.medium
 def test_on_every_backend(backend, calls):
     found = []
@@ -217,11 +226,39 @@ def test_a_run_refuses_vectors_of_other_sizes():
         )  # fmt: skip
 
 
-class TestPatienceOfEstimators:
-    @pytest.fixture(autouse=True)
-    def sklearn(self):
-        pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+def ended(watcher, curve, deferred):
+    """Return the epoch after which a watcher of this curve of costs ends a fit, and its best."""
+    net, history, epochs = builders.network(inputs=2), History(), 0
+    watcher.start(net)
+    if deferred:
+        watcher.defer(net, history)
+    stopped = False
+    while epochs < len(curve) and not stopped:
+        new = curve[epochs : epochs + watcher.free_epochs()]
+        history.extend({"cost": new})
+        epochs, stopped = epochs + len(new), watcher(net, history)
+    return epochs, watcher.best
 
+
+def never_called_too_late(make, seed):
+    """Assert that a watcher ends a fit where it does if called after every epoch; return where."""
+    rng = np.random.default_rng(seed)
+    curve = np.round(10 - 0.3 * np.arange(60) + 3 * rng.normal(size=60))  # with ties
+    curve[rng.integers(0, 60, 3)] = np.nan
+    assert ended(make(), curve, True) == ended(make(), curve, False)
+    return ended(make(), curve, True)[0]
+
+
+@pytest.mark.parametrize("patience", [1, 5, 100])
+def test_one_is_never_called_too_late(patience):
+    def make():
+        return EarlyStopping("cost", patience, restore_best=False)
+
+    ends = [never_called_too_late(make, seed) for seed in range(30)]
+    assert (min(ends) < 60) == (patience < 100)
+
+
+class TestPatienceOfEstimators:
     @pytest.mark.medium
     @pytest.mark.filterwarnings("ignore:.*without converging")
     @pytest.mark.parametrize(
@@ -251,6 +288,17 @@ class TestPatienceOfEstimators:
             )  # fmt: skip
         assert found[0] == found[1]
         assert each[0] < each[1]
+
+    @pytest.mark.parametrize("patience", [1, 4, np.inf])
+    @pytest.mark.parametrize("tol", [0.0, 1.0])
+    def test_is_never_called_too_late(self, patience, tol):
+        from fastnn.estimators.stopping import Patience
+
+        def make():
+            return Patience(tol, patience, None, None)
+
+        ends = [never_called_too_late(make, seed) for seed in range(30)]
+        assert (min(ends) < 60) == (patience < np.inf)
 
     def test_forgets_the_fit_when_it_is_kept(self):
         from fastnn.estimators.stopping import Patience
