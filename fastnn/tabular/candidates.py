@@ -22,7 +22,7 @@ __all__ = ["PLAIN", "Candidate", "Draft", "HeldRows"]
 
 Array = NDArray[Any]
 Rows = NDArray[np.int64]
-#: Of the plain network: what `MLPClassifier` has by default.
+#: Of a plain network: what `MLPClassifier` has by default.
 PLAIN: dict[str, Any] = {"units": 100, "l2": 1e-4, "epochs": 200, "batch": 200, "tol": 1e-4}
 #: The highest seed of a network, and one more.
 SEEDS = 2**31 - 1
@@ -112,28 +112,26 @@ class Draft:
         self.rule, self._fold, self._outputs = rule, fold, list(outputs)
         self._kinds = ("coded", "linear") if coded else ("linear",)
         self.trials = min(rule.trials, rule.networks // 2) if coded else 0
-        seeds = rng.randint(SEEDS, size=2 * rule.networks + 1).tolist()
-        self._seeds = {"coded": seeds[::2], "linear": seeds[1::2]}
+        n = rule.networks
+        seeds = rng.randint(SEEDS, size=2 * n + rule.plain).tolist()
+        self._seeds = {"coded": seeds[:n], "linear": seeds[n : 2 * n], "plain": seeds[2 * n :]}
 
     def first(self) -> list[Candidate]:
-        """Return the plain network, if there is one, and those that try both kinds.
-
-        Without a trial they are the whole bag.
-        """
-        made = [self._plain()] if self.rule.plain else []
+        """Return the networks that try both kinds; without a trial the whole bag."""
         if self.trials:
-            return made + [
-                self._network(kind, place) for place in range(self.trials) for kind in self._kinds
-            ]
-        return made + [self._network(self._kinds[0], k) for k in range(self.rule.networks)]
+            places = range(self.trials)
+            return [self._network(kind, place) for place in places for kind in self._kinds]
+        made = [self._network(self._kinds[0], place) for place in range(self.rule.networks)]
+        return made + self._plain()
 
     def rest(self, kind: str | None) -> list[Candidate]:
-        """Return the other networks of the bag: of the better kind, or, if none is, of both."""
+        """Return the rest: of the better kind or, if none is, of both; and the plain ones."""
         if not self.trials:
             return []
         kinds = self._kinds if kind is None else (kind,)
-        left = self.rule.networks - len(kinds) * self.trials
-        return [self._network(kinds[k % len(kinds)], self.trials + k) for k in range(max(left, 0))]
+        left = range(self.rule.networks - len(kinds) * self.trials)
+        made = [self._network(kinds[k % len(kinds)], self.trials + k) for k in left]
+        return made + self._plain()
 
     def _network(self, kind: str, place: int) -> Candidate:
         """Return a network that is scored on the fold of a place."""
@@ -144,8 +142,10 @@ class Draft:
         network = Network([*hidden * 3, *self._outputs], seed=self._seeds[kind][place])
         return Candidate(kind, network, *rows_of_fold(self._fold, place))
 
-    def _plain(self) -> Candidate:
-        """Return a network like that of `MLPClassifier`, which all rows train."""
+    def _plain(self) -> list[Candidate]:
+        """Return networks like that of `MLPClassifier`, which all rows train."""
         layers = [Normalization(), Dense(PLAIN["units"], "relu"), *self._outputs]
-        network = Network(layers, seed=self._seeds["coded"][-1])
-        return Candidate("plain", network, np.arange(len(self._fold)), None)
+        return [
+            Candidate("plain", Network(layers, seed=seed), np.arange(len(self._fold)), None)
+            for seed in self._seeds["plain"]
+        ]

@@ -42,7 +42,7 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     Parameters
     ----------
     bag : int or "auto"
-        Networks in the bag; auto: eight below 1,000 rows, and one like that of `MLPClassifier`
+        Networks in the bag; auto: eight below 1,000 rows, and three like that of `MLPClassifier`
         beside them, else four.
     categorical : list of columns, or "auto"
         Columns whose numbers name categories, by name, or by place in an array. Texts, categories

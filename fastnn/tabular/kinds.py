@@ -16,6 +16,8 @@ __all__ = ["better_kind"]
 
 #: Standard errors of a mean difference from which on a kind is taken to be the better one.
 CLEAR = 1.5
+#: Rows of which a standard error says something.
+LEAST_ROWS = 10
 
 
 def better_kind(tried: Sequence[Candidate]) -> str | None:
@@ -34,7 +36,7 @@ def better_kind(tried: Sequence[Candidate]) -> str | None:
         if one.scored_on is not None and other.scored_on is not None:
             gaps.append(one.scored_on.losses(one.network) - other.scored_on.losses(other.network))
             weights.append(one.scored_on.w)
-    if not gaps:
+    if sum(map(len, gaps)) < LEAST_ROWS:
         return None
     gap, w = np.concatenate(gaps), np.concatenate(weights)
     mean = np.average(gap, weights=w)

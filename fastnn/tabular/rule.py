@@ -1,7 +1,7 @@
 """Rule: how many networks of what kind are trained on a table, by its number of rows.
 
 This is the one place where it stands. What it says was chosen on fourteen tables of up to 2,500
-rows and ten of 4,000 to 18,000: below some 1,000 rows folds and a plain network beside them are
+rows and ten of 4,000 to 18,000: below some 1,000 rows folds and plain networks beside them are
 worth their time, and codes in every other network; above them codes in all are. Wider networks took
 their time for nothing.
 """
@@ -27,11 +27,11 @@ class Rule:
     Attributes
     ----------
     networks : int
-        In the bag, the plain one apart.
+        In the bag, the plain ones apart.
     folds : int
         Equal parts of the rows; network i is scored on part i and trained on the others.
-    plain : bool
-        Whether the mean takes in a network like that of `MLPClassifier`, trained on all rows.
+    plain : int
+        Networks like that of `MLPClassifier`, trained on all rows, that the mean takes in.
     units, dropout : int and float
         Of each of the three hidden layers, whose activation is Mish.
     bins : int
@@ -49,7 +49,7 @@ class Rule:
 
     networks: int
     folds: int
-    plain: bool
+    plain: int
     units: int = 64
     dropout: float = 0.15
     bins: int = 16
@@ -70,18 +70,18 @@ class Rule:
 def rule_for(rows: int, features: int, bag: str | int = "auto") -> Rule:
     """Return how to train on so many rows and encoded features; `bag` is as the user gave it."""
     if rows < MEDIUM:
-        rule = Rule(networks=8, folds=8, plain=True)
+        rule = Rule(networks=8, folds=8, plain=3)
     elif rows < LARGE:
-        rule = Rule(networks=4, folds=10, plain=False)
+        rule = Rule(networks=4, folds=10, plain=0)
     else:
         batch = 64 if rows < 10_000 else 128 if rows < 30_000 else 256
         rule = Rule(
-            networks=4, folds=10, plain=False, dropout=0.05, bins=32,
+            networks=4, folds=10, plain=0, dropout=0.05, bins=32,
             batch_size=batch,
         )  # fmt: skip
     if bag != "auto":
         networks = int(bag)
-        plain = rule.plain and networks > 1
+        plain = min(rule.plain, networks // 2)
         rule = replace(rule, networks=networks, folds=max(rule.folds, networks), plain=plain)
     bins = min(rule.bins, MOST_CODES // max(features, 1))
     return replace(rule, bins=bins if bins >= LEAST_BINS else 0)

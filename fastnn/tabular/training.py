@@ -26,7 +26,7 @@ from .kinds import better_kind
 __all__ = ["Training"]
 
 Array = NDArray[Any]
-#: Epochs without a lower cost after which the plain network is done.
+#: Epochs without a lower cost after which a plain network is done.
 PATIENCE = 10
 
 
@@ -71,15 +71,15 @@ class Training:
         self._begun = time.monotonic()
         bag, networks = self.draft.first(), self.draft.rule.networks
         if self._train(bag, len(bag) / (len(bag) + networks)) and self.draft.trials:
-            kind = better_kind([each for each in bag if each.kind != "plain"])
-            bag = [each for each in bag if kind is None or each.kind in (kind, "plain")]
+            kind = better_kind(bag)
+            bag = [each for each in bag if kind in (None, each.kind)]
             rest = self.draft.rest(kind)
             self._train(rest, 1.0)
             bag += rest
         trained = [each for each in bag if each.history.epochs]
         if not trained:
             raise KeyboardInterrupt
-        return sorted(trained, key=lambda each: each.kind == "plain")
+        return trained
 
     def _train(self, candidates: Sequence[Candidate], share: float) -> bool:
         """Train networks until a share of the time is over; return whether any time is left."""

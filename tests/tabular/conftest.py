@@ -14,5 +14,5 @@ def few_epochs():
     with pytest.MonkeyPatch.context() as patch:
         short = {"first_cycle": 3, "cycles": 2}
         patch.setattr(base, "rule_for", lambda *args: replace(rule_for(*args), **short))
-        patch.setitem(candidates.PLAIN, "epochs", 10)
+        patch.setitem(candidates.PLAIN, "epochs", 50)
         yield

@@ -149,7 +149,7 @@ class TestLearning:
         y = np.repeat([0, 1], 20)
         w = np.where(y == 1, 9.0, 1.0)
         P = TabularClassifier(bag=2, random_state=0).fit(X, y, sample_weight=w).predict_proba(X)
-        np.testing.assert_allclose(P[:, 1], 0.9, atol=0.08)
+        np.testing.assert_allclose(P[:, 1], 0.9, atol=0.1)
 
     def test_quantiles_are_predictions_plus_residuals(self, regressor):
         frame, y = table(m=300, seed=2)
@@ -171,7 +171,7 @@ class TestLearning:
         X = np.arange(10.0).reshape(5, 2)
         model = TabularRegressor(random_state=0).fit(X[:2], X[:2, 0])
         assert np.isfinite(model.predict(X)).all()
-        assert [each.scored for each in model._members] == [1] * 4 + [0] * 5
+        assert [each.scored for each in model._members] == [1] * 4 + [0] * 7
         model = TabularClassifier(bag=2, random_state=0).fit(X, X[:, 0] > 2)
         assert model.predict(X).dtype == bool
 

@@ -241,8 +241,8 @@ class TestResiduals:
 
 def test_the_rule_follows_from_the_rows():
     small, medium, large = (rule_for(m, 10) for m in (999, 1_000, 3_000))
-    assert (small.networks, small.folds, small.plain) == (8, 8, True)
-    assert (medium.networks, medium.folds, medium.plain) == (4, 10, False)
+    assert (small.networks, small.folds, small.plain) == (8, 8, 3)
+    assert (medium.networks, medium.folds, medium.plain) == (4, 10, 0)
     assert (medium.bins, large.bins) == (16, 32)
     assert rule_for(100, 10, 12).folds == 12
     assert not rule_for(100, 10, 1).plain
