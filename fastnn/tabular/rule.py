@@ -1,9 +1,9 @@
 """Rule: how many networks of what kind are trained on a table, by its number of rows.
 
 This is the one place where it stands. What it says was chosen on fourteen tables of up to 2,500
-rows and ten of 4,000 to 18,000: below some 1,000 rows folds and plain networks beside them are
-worth their time, and codes in every other network; above them codes in all are. Wider networks took
-their time for nothing.
+rows and ten of 3,400 to 18,000. Below some 1,000 rows folds, and plain networks beside them, are
+worth their time. Whether codes help differs so much from table to table that each tries it. Wider
+networks took their time for nothing.
 """
 
 from __future__ import annotations
