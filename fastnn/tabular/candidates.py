@@ -59,9 +59,9 @@ class Candidate:
     Attributes
     ----------
     scored_on : HeldRows or None
-        The rows `held`, once the network is trained.
+        The rows `held`, as the network is given them; set where it is trained.
     best : BestCycle or None
-        What they said of it.
+        What they said of it after each cycle.
     """
 
     kind: str

@@ -71,7 +71,7 @@ class BestCycle:
         self.costs: list[float] = []
         self.epochs: list[int] = []
         self._kept: Any = None
-        self._history: History | None = None
+        self._passed = 0  # epochs at the last call
         self._deferred = False
 
     def defer(self, network: Any, history: History) -> None:
@@ -80,20 +80,20 @@ class BestCycle:
 
     def free_epochs(self) -> int:
         """Return how many epochs may pass before the next call: those of a cycle."""
-        passed = self._history.epochs if self._history is not None else 0
-        left = [end - passed for end in self.ends if end > passed] if self._deferred else [1]
-        return left[0] if left else sys.maxsize
+        if not self._deferred:
+            return 1
+        return next((end - self._passed for end in self.ends if end > self._passed), sys.maxsize)
 
     def __call__(self, network: Any, history: History) -> bool:
         """Score a cycle that has ended; return True if it was no better than the one before."""
-        self._history = history
-        return history.epochs in self.ends and not self._improves(network)
+        self._passed = history.epochs
+        return self._passed in self.ends and not self._improves(network)
 
     def _improves(self, network: Any) -> bool:
         """Score the network as it is, and keep it if it is the best."""
         cost, before = float(self.score(network)), min(self.costs, default=math.inf)
         self.costs.append(cost if math.isfinite(cost) else sys.float_info.max)
-        self.epochs.append(self._history.epochs if self._history is not None else 0)
+        self.epochs.append(self._passed)
         better = self.costs[-1] < before
         if better:
             self._kept = network.program.theta.copy(), network.program.state.copy()
@@ -101,7 +101,7 @@ class BestCycle:
 
     def finish(self, network: Any) -> None:
         """Bring the best weights back; `fit` calls this when it ends, whatever ended it."""
-        if self._history is not None and self._history.epochs not in self.epochs:
+        if self._passed and self._passed not in self.epochs:
             self._improves(network)
         if self._kept is not None:
             network.program.theta[...], network.program.state[...] = self._kept

@@ -90,9 +90,9 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         """Return None: all rows are alike."""
 
     def _losses(self, network: Network, X: Array, y: Array, w: Array) -> Array:
-        """Return half the squares of the errors, the mean over targets."""
+        """Return half the squares of the errors, added up over the targets."""
         errors = outputs_of(network, X) - y.reshape(len(X), -1)
-        halves: Array = (errors**2).mean(axis=1) / 2
+        halves: Array = (errors**2).sum(axis=1) / 2
         return halves
 
     def _calibrate(self, bag: Sequence[Candidate], X: Array, y: Array, w: Array | None) -> None:

@@ -55,7 +55,7 @@ def _networks(model: Any) -> str:
         curve = curve_text(each.curve)
         rows.append([KINDS[each.kind], f"{each.trained:,}", scored, kept, best, curve])
     name = f"its {model._cost_name}"
-    header = ("network", "trained on", "scored on", "epoch kept", name, "cost by epoch")
+    header = ("network", "trained on", "scored on", "epoch kept", name, "cost over time")
     return Table(header, rows, align="lrrrrl").text()
 
 
@@ -75,7 +75,7 @@ def _bag(model: Any) -> str:
     found = model.held_out_
     if "spread" not in found:
         return "no rows were held out: there were too few of each class"
-    held = f"held-out rows, each by one network that was not trained on it ({found['rows']:,})"
+    held = f"held-out rows, by networks that were not trained on them ({found['rows']:,})"
     if np.ndim(found["spread"]):
         return f"{held}, and the mean of all networks by how far they lie apart:\n{_each(model)}"
     classes = hasattr(model, "classes_")

@@ -68,13 +68,14 @@ def test_each_is_learnt():
 
 
 def test_held_out_rows_are_scored_in_each_unit(model):
-    residuals, kept = [[], []], []
+    residuals, kept, constant = [[], []], [], []
     Z = outputs(model, FRAME)
     fold = deal_rows(None, len(FRAME), 8, np.random.RandomState(0))
     kinds = {each.kind for each in model._members} - {"plain"}
     for k, part in enumerate([0, 0, 1] if len(kinds) == 2 else [0, 1, 2]):
         rows = np.flatnonzero(fold == part)
         kept += rows.tolist()
+        constant += Z[k, rows, 2].tolist()
         for j, name in enumerate(("near", "far")):
             y = Y[name].to_numpy()
             residuals[j] += ((y - y.mean())[rows] - Z[k, rows, j] * y.std()).tolist()
@@ -84,6 +85,11 @@ def test_held_out_rows_are_scored_in_each_unit(model):
     np.testing.assert_allclose(held["constant"], Y.std(ddof=0), rtol=1e-6, atol=1e-12)
     spread = [np.sqrt(Z[:, kept, j].var(axis=0).mean()) * Y.iloc[:, j].std(ddof=0) for j in (0, 1)]
     np.testing.assert_allclose(held["spread"], [*spread, 0], rtol=1e-4)
+    # The report's costs are of all targets in deviations; the constant one is learnt as 0.
+    shown = [model._shown_cost(min(each.curve)) for each in model._members if each.scored]
+    squares = (r / Y.iloc[:, :2].to_numpy().std(axis=0)[:, None]) ** 2
+    all_three = (squares.sum() + np.square(constant).sum()) / (3 * len(kept))
+    assert np.mean(np.square(shown)) == pytest.approx(all_three, rel=1e-4)
     found = model.predict_quantiles(FRAME, 0.5) - model.predict(FRAME)
     middle = np.sort(r, axis=1)[:, int(np.ceil(0.5 * 31)) - 1]
     np.testing.assert_allclose(found[0], [*middle, 0], rtol=1e-4, atol=1e-6)
