@@ -18,6 +18,7 @@ import numpy as np
 
 from fastnn.history import History
 from fastnn.schedules import Schedule
+from fastnn.training.best_weights import BestWeights
 
 __all__ = ["BestCycle", "Restarts", "ends_of"]
 
@@ -70,7 +71,7 @@ class BestCycle:
         self.ends, self.score = ends, score
         self.costs: list[float] = []
         self.epochs: list[int] = []
-        self._kept: Any = None
+        self._weights = BestWeights()
         self._passed = 0  # epochs at the last call
         self._deferred = False
 
@@ -96,15 +97,14 @@ class BestCycle:
         self.epochs.append(self._passed)
         better = self.costs[-1] < before
         if better:
-            self._kept = network.program.theta.copy(), network.program.state.copy()
+            self._weights.keep(network)
         return better
 
     def finish(self, network: Any) -> None:
         """Bring the best weights back; `fit` calls this when it ends, whatever ended it."""
         if self._passed and self._passed not in self.epochs:
             self._improves(network)
-        if self._kept is not None:
-            network.program.theta[...], network.program.state[...] = self._kept
+        self._weights.restore(network)
 
     @property
     def best_epoch(self) -> int:
