@@ -66,6 +66,13 @@ class Method(IntEnum):
     ADAMW = 5
 
 
+class Precision(IntEnum):
+    """Of what numbers the products of a DENSE row are: Z = X W + b, dW = Xᵀ dZ and dX = dZ Wᵀ."""
+
+    FULL = 0  # of X, W and dZ as they are
+    MIXED = 1  # of X, W and dZ rounded to bfloat16, nearest even; sums and results are float32
+
+
 #: Losses of classes: an example is right or wrong.
 CLASSIFYING = (Loss.BINARY_CROSS_ENTROPY, Loss.CATEGORICAL_CROSS_ENTROPY)
 
@@ -158,6 +165,7 @@ OP = np.dtype(
         # weights, 0: none.
         ("rate", np.float64),
         ("offset", np.float64),  # INPUT: what is added at the end; BATCHNORM: ε
+        ("precision", np.int64),  # DENSE: a `Precision`
     ],
     align=True,
 )

@@ -10,7 +10,7 @@ import numpy as np
 from fastnn import activations, initializers
 from fastnn.errors import SettingError
 from fastnn.kernels.custom_ops import FIRST
-from fastnn.kernels.opcodes import NEEDS_Z, OP, Activation, Kind
+from fastnn.kernels.opcodes import NEEDS_Z, OP, Activation, Kind, Precision
 from fastnn.kernels.views import ALIGNMENT, aligned_zeros, moments, scales
 from fastnn.layers import Activation as ActivationLayer
 from fastnn.layers import BatchNorm, Dense, Dropout, Layer, Normalization, Rescaling
@@ -177,12 +177,23 @@ def _place_state(ops: Array) -> int:
     return end
 
 
-def lower(layers: Sequence[Layer], n_in: int, loss: Loss, dtype: np.dtype[Any]) -> Program:
-    """Return the program of these layers for n_in features: parameters zero, no scaling yet."""
+def lower(
+    layers: Sequence[Layer],
+    n_in: int,
+    loss: Loss,
+    dtype: np.dtype[Any],
+    precision: Precision = Precision.FULL,
+) -> Program:
+    """Return the program of these layers for n_in features: parameters zero, no scaling yet.
+
+    precision: that of the products of all Dense layers.
+    """
     op_rows, output_rows, names = _op_rows(layers, n_in, loss)
     ops = np.empty(len(op_rows), OP)  # np.array would compare the fields of all rows first
     for i, op in enumerate(op_rows):
         ops[i] = op
+        if op["kind"] == DENSE:
+            ops["precision"][i] = precision
     n_decayed, end = place_parameters(ops, dtype)
     place_outputs(ops)
     theta, grad = aligned_zeros(end, dtype), aligned_zeros(end, dtype)

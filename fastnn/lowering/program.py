@@ -17,7 +17,7 @@ from fastnn.errors import SettingError, ShapeError
 from fastnn.kernels.backend import Backend
 from fastnn.kernels.custom_activations import CUSTOM, FIRST
 from fastnn.kernels.custom_ops import LOSSES, CustomLoss
-from fastnn.kernels.opcodes import OP, SETTINGS, Activation, Kind
+from fastnn.kernels.opcodes import OP, SETTINGS, Activation, Kind, Precision
 from fastnn.kernels.views import aligned_zeros, biases, scales, statistics, weights
 
 Array = np.ndarray[Any, Any]
@@ -118,7 +118,9 @@ class Program:
         # that the rows of ops are aligned (files of .npy do): kernels are compiled for OP alone.
         state = {EARLIER.get(name, name): value for name, value in state.items()}
         self.__dict__.update({field.name: state[field.name] for field in fields(self)})
-        self.ops = np.asarray(self.ops).astype(OP)
+        ops, self.ops = np.asarray(self.ops), np.zeros(len(self.ops), OP)
+        for name in ops.dtype.names or ():  # fewer ones in pickles of fastnn 0.1
+            self.ops[name] = ops[name]
         self.theta, self.grad = aligned_copy(self.theta), aligned_copy(self.grad)
         self.state = aligned_copy(self.state)
 
@@ -178,7 +180,10 @@ class Program:
 
     @cached_property
     def foldable_batchnorms(self) -> list[int]:
-        """Rows of BATCHNORM right behind a DENSE row without an activation: its W can take them."""
+        """Rows of BATCHNORM right behind a DENSE row without an activation: its W can take them.
+
+        Not where products round W: of a folded W they would be others.
+        """
         ops = self.ops
         return [
             i
@@ -186,6 +191,7 @@ class Program:
             if ops[i]["kind"] == Kind.BATCHNORM
             and ops[i - 1]["kind"] == Kind.DENSE
             and ops[i - 1]["code"] == Activation.IDENTITY
+            and ops[i - 1]["precision"] == Precision.FULL
         ]
 
     def views(self, vector: Array) -> dict[str, Array]:

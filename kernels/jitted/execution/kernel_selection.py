@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from ...custom_ops import FAMILIES, FIRST
-from ...opcodes import OP, Activation, Kind
+from ...opcodes import OP, Activation, Kind, Precision
 from ..loader import tables
 from ..requirements import (
     MIN_PACKED_ENTRIES,
@@ -46,6 +46,10 @@ def _for_rows(ops, purpose):
     "gradient" or one of FITS. The first two compute up to the last layer, the others up to the op
     row whose output the loss reads.
     """
+    if (ops["precision"] == Precision.MIXED).any():
+        raise NotImplementedError(
+            "no kernels are compiled for products of rounded operands; use backend 'vectorized'"
+        )
     last = len(ops) - 2 if purpose in ("single", "predict") else int(ops["source"][-1])
     required_kernels = set()
     for row in range(1, last + 1):
