@@ -94,7 +94,8 @@ class Training:
                     return False
                 end = now + left / (len(groups) - number)
             fits: list[MemberFit] = []
-            ordered = sorted(group, key=lambda each: each.coded)
+            # The longest fits first: coded ones, and plain ones, which are short, to the end.
+            ordered = sorted(group, key=lambda each: each.coded, reverse=True)
             for coded, part in groupby(ordered, key=lambda each: each.coded):
                 fits += self._fits(list(part), coded, end)
             histories = train_together(fits, self.progress, "raise")
