@@ -78,6 +78,8 @@ class Backend(ABC):
     product: Callable[..., None]
     dense_forward: Callable[[Array, Array, Array, Array], None]
     dense_backward: Callable[[Array, Array, Array, Array | None, Array, Array], None]
+    mixed_forward: Callable[[Array, Array, Array, Array], None]
+    mixed_backward: Callable[[Array, Array, Array, Array | None, Array, Array], None]
     batch_moments: Callable[[Array, Array, Array], None]
     batchnorm_forward: Callable[[Array, Array, Array, Array, Array, float, Array], None]
     batchnorm_backward: Callable[

@@ -15,7 +15,7 @@ from .backend import ActivationOps, Backend, LossOps, accept_input, one_thread
 from .custom_activations import pair
 from .custom_methods import take_step
 from .custom_ops import FIRST, loss_pair
-from .opcodes import WIDE, Activation, Kind, Loss, Method, Mode
+from .opcodes import WIDE, Activation, Kind, Loss, Method, Mode, Precision
 from .records import Batch, Examples, FitArrays, FitLog, Shards, StepNumbers
 from .views import biases, moments, scales, statistics, weights
 
@@ -246,7 +246,9 @@ class Interpreter(Backend):
             Z = before
             if op["kind"] == Kind.DENSE:
                 Z = np.empty_like(A)
-                self.dense_forward(before, weights(theta, op), biases(theta, op), Z)
+                mixed = op["precision"] == Precision.MIXED
+                forward = self.mixed_forward if mixed else self.dense_forward
+                forward(before, weights(theta, op), biases(theta, op), Z)
             if op["kind"] in (Kind.DENSE, Kind.ACTIVATION):
                 self._activation(op).forward(Z, A)
             elif op["kind"] == Kind.BATCHNORM:
@@ -285,5 +287,7 @@ class Interpreter(Backend):
         if op["kind"] == Kind.ACTIVATION:
             return dZ
         below = dX if wanted else None
-        self.dense_backward(X, weights(theta, op), dZ, below, weights(grad, op), biases(grad, op))
+        mixed = op["precision"] == Precision.MIXED
+        backward = self.mixed_backward if mixed else self.dense_backward
+        backward(X, weights(theta, op), dZ, below, weights(grad, op), biases(grad, op))
         return below

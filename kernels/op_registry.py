@@ -178,6 +178,16 @@ def _normed_back(s: Sample) -> tuple[Any, ...]:
     return s.real(s.m, s.n_in), *vectors, 1e-5, s.real(s.m, s.n_in), *outs
 
 
+def _dense(s: Sample) -> tuple[Any, ...]:
+    X, W = s.real(s.m, s.n_in), s.real(s.n_in, s.n_out)
+    return X, W, s.real(s.n_out), s.out(s.m, s.n_out)
+
+
+def _dense_back(s: Sample) -> tuple[Any, ...]:
+    read = s.real(s.m, s.n_in), s.real(s.n_in, s.n_out), s.real(s.m, s.n_out)
+    return *read, s.out(s.m, s.n_in), s.out(s.n_in, s.n_out), s.out(s.n_out)
+
+
 TABLE: tuple[Row, ...] = (
     Row("dot", lambda s: (s.real(s.m), s.real(s.m))),
     Row(
@@ -192,21 +202,10 @@ TABLE: tuple[Row, ...] = (
         lambda s: (s.real(s.n_in, s.m), s.real(s.n_out, s.n_in), s.out(s.m, s.n_out), True, True),
         outputs=(2,),
     ),
-    Row(
-        "dense_forward",
-        lambda s: (
-            s.real(s.m, s.n_in), s.real(s.n_in, s.n_out), s.real(s.n_out), s.out(s.m, s.n_out)
-        ),
-        outputs=(3,),
-    ),
-    Row(
-        "dense_backward",
-        lambda s: (
-            s.real(s.m, s.n_in), s.real(s.n_in, s.n_out), s.real(s.m, s.n_out),
-            s.out(s.m, s.n_in), s.out(s.n_in, s.n_out), s.out(s.n_out),
-        ),
-        outputs=(3, 4, 5),
-    ),
+    Row("dense_forward", _dense, outputs=(3,)),
+    Row("dense_backward", _dense_back, outputs=(3, 4, 5)),
+    Row("mixed_forward", _dense, outputs=(3,)),
+    Row("mixed_backward", _dense_back, outputs=(3, 4, 5)),
     *(row for code in Activation for row in _activation_rows(code)),
     *(row for code in Loss for row in _loss_rows(code)),
     Row("dropout", _drawn, outputs=(6,)),

@@ -63,6 +63,7 @@ __all__ = [
     "positive",
     "positive_count",
     "positive_targets",
+    "precision",
     "real",
     "real_targets",
     "sample_weight",
@@ -209,3 +210,15 @@ def instance(value: Any, kinds: Any, name: str, example: str) -> Any:
     if not isinstance(value, kinds):
         raise SettingError(f"{name} must be an object like {example}, got {value!r}")
     return value
+
+
+def precision(value: Any, dtype: np.dtype[Any]) -> str:
+    """Return "float32" or "mixed", the precision of a network of that dtype."""
+    if not isinstance(value, str) or value not in ("float32", "mixed", dtype.name):
+        raise SettingError(f"precision must be 'float32' or 'mixed', got {value!r}")
+    if value == "mixed" and dtype != np.float32:
+        raise SettingError(
+            f"precision='mixed' rounds what float32 networks multiply, and this one's dtype is "
+            f"{dtype.name}; give dtype='float32', or leave precision out"
+        )
+    return "mixed" if value == "mixed" else "float32"

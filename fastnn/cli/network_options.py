@@ -36,6 +36,9 @@ NETWORK_OPTIONS = grouped(
            "that fits the outputs)"),
     option("--dtype", metavar="NAME", type=one_of(("float32", "float64")), default="float32",
            help="float32 or float64, of parameters and arithmetic (default: float32)"),
+    option("--precision", metavar="NAME", type=one_of(("float32", "mixed")), default="float32",
+           help="float32, or mixed: products of float32 numbers rounded to bfloat16, faster where "
+           "the CPU multiplies those (default: float32)"),
     option("--seed", metavar="N", type=seed, default=0,
            help="decides what is held out, the first weights and the order of the examples "
            "(default: 0)"),
@@ -52,11 +55,14 @@ def network_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         "init": "he" if arguments.init is None else arguments.init.make(),
         "loss": None if arguments.loss is None else arguments.loss.make(),
         "dtype": arguments.dtype,
+        "precision": arguments.precision,
     }
 
 
 def network_usage_error(arguments: argparse.Namespace) -> str | None:
     """Return what is wrong with options that do not go with the number of hidden layers."""
+    if arguments.precision == "mixed" and arguments.dtype != "float32":
+        return "--precision mixed rounds float32 numbers; leave out --dtype"
     between = len(arguments.layers)
     for name in ("activation", "dropout"):
         value = getattr(arguments, name)

@@ -123,6 +123,7 @@ def build_network(
     init: str | Initializer = "he",
     loss: Loss | None = None,
     dtype: str = "float32",
+    precision: str = "float32",
 ) -> Network:
     """Return the network: inputs scaled in the first layer, one sigmoid or a softmax at the end.
 
@@ -142,7 +143,7 @@ def build_network(
     rest = perceptron(sizes, output, hidden=hidden, dropout=dropout, batch_norm=batch_norm)
     return Network(
         [*first, *rest], inputs=n, loss=loss, init=init, seed=seed, dtype=dtype,
-        scale_target=not K,
+        scale_target=not K, precision=precision,
     )  # fmt: skip
 
 
@@ -171,7 +172,8 @@ def format_network(net: Network, pixel_max: int | None) -> str:
     more = [f"dropout {', '.join(rates)}"] if rates else []
     more += ["batch norm"] if any(isinstance(layer, BatchNorm) for layer in net.layers) else []
     count = sum(parameter.size for parameter in net.parameters.values())
-    facts = [f"{sizes} ({functions})", *more, f"{count:,} parameters", net.dtype.name]
+    kind = "mixed precision" if net.precision == "mixed" else net.dtype.name
+    facts = [f"{sizes} ({functions})", *more, f"{count:,} parameters", kind]
     return f"{', '.join(facts)}{inputs}"
 
 

@@ -134,10 +134,12 @@ def check_gradients(
 ) -> GradientReport:
     """Compare a network's gradient, as training takes it, with central differences of its cost.
 
-    It works on a float64 copy: float32 would round away what there is to see. The network is not
-    changed. Dropout masks are those of one step and stay the same throughout. Up to 5000
-    parameters, each one is moved by ±ε; in larger networks the slopes along 16 random directions
-    within each matrix are compared instead (small ones still in full).
+    It works on a float64 copy: float32 would round away what there is to see. Of a network with
+    precision="mixed" the copy rounds nothing either, for a cost of rounded numbers moves by jumps
+    and has no slopes: formulas are checked, not the rounding. The network is not changed. Dropout
+    masks are those of one step and stay the same throughout. Up to 5000 parameters, each one is
+    moved by ±ε; in larger networks the slopes along 16 random directions within each matrix are
+    compared instead (small ones still in full).
 
     At a kink (relu where an example's Z is 0) the cost has one slope on each side. Such slopes are
     found by one-sided differences: if the gradient lies between the two sides, they are left out
@@ -186,7 +188,7 @@ def check_gradients(
 def _program_and_data(state: NetworkState, X: Any, y: Any, l2: float) -> tuple[Program, Data]:
     """Return a float64 copy of the network's program, and state, examples and settings for it."""
     X = finite_examples(state, X)
-    twin = replace(state, dtype=np.dtype(np.float64), lowered=None)
+    twin = replace(state, dtype=np.dtype(np.float64), lowered=None, precision="float32")
     twin.build(X.shape[1])
     program = twin.program
     program.parameters.update(state.program.parameters)

@@ -66,6 +66,8 @@ class MLPClassifier(ClassifierMixin, ClassifierInit, Perceptron):  # type: ignor
         Seconds after which the fit stops at the end of an epoch.
     dtype : "float32", "float64" or None
         Of the arithmetic; None takes that of X, float64 unless X is float32.
+    precision : "float32" or "mixed"
+        As in `Network`; "mixed" is for float32, which dtype=None then is, whatever X holds.
     n_networks : int
         Networks that are trained at once, from weights and orders of their own; predictions are
         means of theirs. Each stops by its own losses or scores. Fitted attributes are the first's.
@@ -95,8 +97,8 @@ class MLPClassifier(ClassifierMixin, ClassifierInit, Perceptron):  # type: ignor
     With `warm_start`, and in `partial_fit`, the optimiser goes on with its memory, so that two fits
     of five epochs are one fit of ten; scikit-learn's `fit` forgets it. As there, each `fit` counts
     to `n_iter_no_change` anew, and "adaptive" begins it at learning_rate_init. Parameters that
-    describe the network (sizes, activation, loss, dropout, batch_norm, scale, dtype) must then be
-    as before.
+    describe the network (sizes, activation, loss, dropout, batch_norm, scale, dtype, precision)
+    must then be as before.
     `early_stopping` holds out rows class by class where the classes have enough of them.
     """
 

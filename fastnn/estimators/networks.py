@@ -31,7 +31,8 @@ def build_networks(
     """
     check_loss_fits(given, output)
     rng = check_random_state(given.random_state)
-    dtype = np.dtype(given.dtype or network_dtype(X))
+    usual = "float32" if given.precision == "mixed" else network_dtype(X)
+    dtype = np.dtype(given.dtype or usual)
     networks = [
         _build_network(given, hidden, X.shape[1], K, output, dtype, rng)
         for _ in range(given.n_networks)
@@ -57,6 +58,7 @@ def _build_network(
         [Normalization(), *layers] if given.scale else layers, inputs=sizes[0],
         loss=parse_loss(given), init=given.init or "zeros", seed=int(rng.randint(2**31 - 1)),
         dtype=dtype.name, scale_target=parse_scale_target(given, output),
+        precision=given.precision,
     )  # fmt: skip
     network.parameters.update(drawn)
     return network

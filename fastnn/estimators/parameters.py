@@ -85,3 +85,4 @@ class Parameters(Estimator):
     max_time: float | None = None
     dtype: Any = None
     n_networks: int = 1
+    precision: str = "float32"

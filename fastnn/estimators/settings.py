@@ -119,6 +119,7 @@ def describe_network(given: Parameters, hidden: HiddenLayers) -> dict[str, Any]:
         "scale_target": getattr(given, "scale_target", False),
         "dtype": None if given.dtype is None else arguments.dtype(given.dtype).name,
         "n_networks": arguments.count(given.n_networks, "n_networks", least=1),
+        "precision": arguments.precision(given.precision, np.dtype("float32")),
     }
 
 
@@ -131,7 +132,8 @@ def check_unchanged(given: Parameters, before: dict[str, Any], dtype: str, call:
     """Refuse to go on with a network of a dtype where what describes it has changed since."""
     now = describe_network(given, parse_hidden_layers(given))
     # Pickles of 0.1 lack what was added since; their networks learnt y as it is.
-    before = {"n_networks": 1, "scale_target": now["scale_target"]} | before
+    added = {"n_networks": 1, "scale_target": now["scale_target"], "precision": "float32"}
+    before = added | before
     changed = [name for name in now if now[name] != before[name]]
     if now["dtype"] == dtype and "dtype" in changed:  # which is said now and was X's before
         changed.remove("dtype")

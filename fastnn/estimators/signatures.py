@@ -48,6 +48,7 @@ class Settings(TypedDict, total=False):
     max_time: float | None
     dtype: Any
     n_networks: int
+    precision: str
 
 
 class ClassifierSettings(Settings, total=False):

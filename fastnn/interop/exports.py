@@ -46,7 +46,9 @@ def to_onnx(
     -----
     Operators of opset 17, in the network's dtype, for which onnxruntime has kernels in float32 and
     in float64. Its outputs agree with `Network`'s to 1e-5 of the largest in float32, to 1e-12 in
-    float64; its own float32 kernels are approximations of a few units in the last place.
+    float64; its own float32 kernels are approximations of a few units in the last place. Of a
+    network with ``precision="mixed"`` the graph is that of its float32 parameters: nothing is
+    rounded to bfloat16, and outputs differ from the network's by what that does.
     """
     write_onnx(state_of(network), path, input_dtype=input_dtype)
 
@@ -55,7 +57,8 @@ def to_torch(network: Network) -> Any:
     """Return a network as a torch.nn.Sequential with equal outputs, in evaluation mode.
 
     Its output is that of the last layer, (m, K): for one sigmoid the probability of class 1.
-    Dropout and BatchNorm come along, noise does not; learnt scaling is a module of its own.
+    Dropout and BatchNorm come along, noise does not; learnt scaling is a module of its own. Of a
+    network with ``precision="mixed"`` the module rounds nothing to bfloat16.
     Nothing is drawn: PyTorch's random generator stays where it is.
 
     Parameters

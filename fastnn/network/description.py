@@ -76,8 +76,9 @@ class NetworkDescription:
         seed: int = 0,
         dtype: str = "float32",
         scale_target: bool = False,
+        precision: str = "float32",
     ) -> None:
-        self._state = NetworkState.checked(layers, loss, init, seed, dtype, scale_target)
+        self._state = NetworkState.checked(layers, loss, init, seed, dtype, scale_target, precision)
         if inputs is not None:
             self.build(inputs)
 
@@ -97,6 +98,7 @@ class NetworkDescription:
         seed: int = 0,
         dtype: str = "float32",
         scale_target: bool = False,
+        precision: str = "float32",
     ) -> Self:
         """Return a network of Dense layers from its sizes, built at once.
 
@@ -115,7 +117,7 @@ class NetworkDescription:
             Whether a BatchNorm stands between each hidden layer's product and its activation.
         rescale : float, optional
             Multiplies the inputs while they are read: ``1/255`` for uint8 images.
-        loss, init, seed, dtype, scale_target
+        loss, init, seed, dtype, scale_target, precision
             As in `Network`.
 
         Raises
@@ -128,7 +130,7 @@ class NetworkDescription:
         )
         return cls(
             layers, inputs=sizes[0], loss=loss, init=init, seed=seed, dtype=dtype,
-            scale_target=scale_target,
+            scale_target=scale_target, precision=precision,
         )  # fmt: skip
 
     @property
@@ -160,6 +162,11 @@ class NetworkDescription:
     def dtype(self) -> np.dtype[Any]:
         """Dtype of parameters and arithmetic."""
         return self._state.dtype
+
+    @property
+    def precision(self) -> str:
+        """``"mixed"``, or the name of the dtype, whose numbers are multiplied as they are."""
+        return "mixed" if self._state.precision == "mixed" else self.dtype.name
 
     @property
     def history(self) -> History:
@@ -201,7 +208,11 @@ class NetworkDescription:
         return twin
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state if "_state" in state else _of_earlier_versions(state))
+        if "_state" not in state:
+            from .old_pickles import of_earlier_versions  # only those of fastnn 0.1 need it
+
+            state = of_earlier_versions(state)
+        vars(self).update(state)
 
     def reset(self) -> None:
         """Draw the weights anew from the seed and forget all training."""
@@ -265,29 +276,6 @@ class NetworkDescription:
         from .representation import as_html  # only this needs it
 
         return as_html(type(self).__name__, self._state)
-
-
-#: What pickles of fastnn 0.1 call the fields of `NetworkState`; they are read until 0.3.
-EARLIER = {
-    "_layers": "layers",
-    "_loss": "loss",
-    "_init": "init",
-    "_seed": "seed",
-    "_dtype": "dtype",
-    "_program": "lowered",
-    "_scaled": "scaled",
-    "_memory": "training",
-    "_metrics": "metrics",
-    "history": "history",
-}
-
-
-def _of_earlier_versions(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a network's attributes from those that fastnn 0.1 pickled."""
-    fields = {EARLIER[name]: value for name, value in state.items() if name in EARLIER}
-    fields["dtype"] = fields["dtype"].newbyteorder("=")  # of another kind of machine
-    others = {name: value for name, value in state.items() if name not in EARLIER}
-    return {**others, "_state": NetworkState(**fields)}
 
 
 def state_of(network: NetworkDescription) -> NetworkState:

@@ -26,11 +26,7 @@ from fastnn.training.metric_recorder import (
     validate_metrics,
     validate_monitors,
 )
-from fastnn.training.prepare_data import (
-    prepare,
-    validate_batch_size,
-    validate_epsilon,
-)
+from fastnn.training.prepare_data import prepare, validate_batch_size, validate_optimizer
 from fastnn.training.progress import ProgressReporter
 from fastnn.training.state import NetworkState
 from fastnn.training.verdict import judge
@@ -71,6 +67,10 @@ class Network(UsableNetwork):
         Whether a network of values learns z-scores of its targets: mean and deviation of each
         column of y, by `sample_weight`, are learnt at the first fit and kept. Predictions and
         metrics are in y's unit; costs, gradients and parameters are those of the z-scores.
+    precision : {"float32", "mixed"}
+        "mixed" rounds what the products of Dense layers multiply to bfloat16, in training and
+        prediction: inputs, weights and gradients dZ. Sums, parameters, the optimiser and all else
+        stay float32. It is faster where the CPU multiplies bfloat16; see `show_versions`.
 
     Attributes
     ----------
@@ -246,7 +246,7 @@ class Network(UsableNetwork):
                 scored = (data.validation, "validation")
             validate_metrics(self.layers, names, *scored, self._state.target_scaling)
         validate_batch_size(self.layers, data.shape[0], config)
-        validate_epsilon(config, self.dtype)
+        validate_optimizer(config.optimizer, self._state)
 
     def _train(
         self, config: FitConfig, callbacks: tuple[Any, ...], names: tuple[str, ...], data: Any,

@@ -27,6 +27,8 @@ def as_code(kind: str, state: NetworkState) -> str:
         }
     if state.scale_target:
         settings["scale_target"] = "True"
+    if state.precision != "float32":
+        settings["precision"] = repr(state.precision)
     return f"{kind}({', '.join([layers, *(f'{name}={v}' for name, v in settings.items())])})"
 
 

@@ -34,7 +34,8 @@ def format_totals(state: NetworkState) -> str:
             width = layer.units if isinstance(layer, Dense) else width
         known = plural(total, "parameter")
     scaled = ", targets scaled" if state.scale_target else ""
-    return f"{known}, loss {state.loss.name}, {state.dtype.name}{scaled}"
+    rounded = ", products of bfloat16" if state.precision == "mixed" else ""
+    return f"{known}, loss {state.loss.name}, {state.dtype.name}{rounded}{scaled}"
 
 
 def _count(layer: Layer, width: int | None) -> int | None:

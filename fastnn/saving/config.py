@@ -71,6 +71,7 @@ def network_config(state: NetworkState) -> dict[str, Any]:
         "seed": state.seed,
         "dtype": state.dtype.name,
         **({"scale_target": True} if state.scale_target else {}),
+        **({"precision": state.precision} if state.precision != "float32" else {}),
     }
 
 
@@ -184,6 +185,7 @@ def network_from_config(file: TensorFile) -> tuple[NetworkState, int]:
     """Return the network that a file's config describes, not built, and its number of features."""
     data = file.table("network")
     scale_target = data.pop("scale_target", False)  # which networks that do not lack
+    precision = data.pop("precision", "float32")  # which those lack too
     if set(data) != {*SETTINGS, "init", "loss"}:
         raise file.refuse(f"its description has the keys {shown(sorted(data))}")
     for key, kind in SETTINGS.items():
@@ -199,5 +201,6 @@ def network_from_config(file: TensorFile) -> tuple[NetworkState, int]:
         seed=data["seed"],
         dtype=data["dtype"],
         scale_target=scale_target,
+        precision=precision,
     )
     return found, data["inputs"]

@@ -24,7 +24,6 @@ from fastnn.errors import DataError, FastnnError, ModelFileError
 from fastnn.kernels.opcodes import Kind
 from fastnn.kernels.views import moments, statistics
 from fastnn.layers import BatchNorm, Dense, Normalization
-from fastnn.lowering.lower import lower
 from fastnn.lowering.program import Program
 from fastnn.training.state import NetworkState
 from fastnn.training.target_scaling import TargetScaling
@@ -199,7 +198,7 @@ def state_from(file: TensorFile) -> NetworkState:
     held = sum(entry.end - entry.begin for entry in file.entries.values())
     if inputs < 1 or held < state.dtype.itemsize * _smallest(state, inputs):
         raise file.refuse(f"its data are too short for {inputs} features and these layers")
-    state.lowered = lower(state.layers, inputs, state.loss, state.dtype)
+    state.lower(inputs)
     targets = _targets(state, file)
     training_tensors: dict[str, Array] = {}
     if "training" in file.metadata:

@@ -14,6 +14,7 @@ from fastnn.kernels.records import Examples
 from fastnn.layers import BatchNorm, Layer
 from fastnn.losses import Loss
 from fastnn.lowering.program import Program
+from fastnn.optimizers import LBFGS, Optimizer
 
 from .fit_config import FitConfig
 from .state import NetworkState
@@ -68,14 +69,22 @@ def validate_batch_size(layers: Sequence[Layer], m: int, config: FitConfig) -> N
         )
 
 
-def validate_epsilon(config: FitConfig, dtype: np.dtype[Any]) -> None:
-    """Refuse an epsilon below the dtype's normal numbers: √0 + ε may be 0, and 0 / 0 follow."""
-    epsilon = config.optimizer.settings.get("epsilon", 1)
-    least = np.finfo(dtype).smallest_normal
+def validate_optimizer(optimizer: Optimizer, state: NetworkState) -> None:
+    """Refuse an epsilon below the dtype's normal numbers, and L-BFGS where products round.
+
+    √0 + ε may be 0, and 0 / 0 follow. A line search compares costs, which move by jumps then.
+    """
+    name, dtype = type(optimizer).__name__, state.dtype
+    epsilon, least = optimizer.settings.get("epsilon", 1), np.finfo(dtype).smallest_normal
     if dtype.type(epsilon) < least:
         raise SettingError(
-            f"epsilon {epsilon:g} of {type(config.optimizer).__name__} is too small for {dtype}, "
-            f"whose normal numbers begin at {least:.2g}; give a larger one, or dtype='float64'"
+            f"epsilon {epsilon:g} of {name} is too small for {dtype}, whose normal numbers begin "
+            f"at {least:.2g}; give a larger one, or dtype='float64'"
+        )
+    if isinstance(optimizer, LBFGS) and state.precision == "mixed":
+        raise SettingError(
+            "LBFGS searches along a line for a lower cost, and with precision='mixed' costs move "
+            "by jumps; take Adam, or a network of precision='float32'"
         )
 
 

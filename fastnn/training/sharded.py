@@ -66,6 +66,7 @@ def facts_of(
         "the version of NumPy": np.__version__,
         "the network": (
             f"{stable_repr(state.layers)}, {stable_repr(state.loss)}, {state.dtype}, "
+            f"precision {state.precision}, "
             f"init {stable_repr(state.init)}, seed {state.seed}"
         ),
         "its parameters": f"after {training.epoch} epochs (digest {digest})",

@@ -16,6 +16,7 @@ from fastnn._validation import arguments
 from fastnn.errors import NotBuiltError
 from fastnn.history import History
 from fastnn.initializers import Initializer
+from fastnn.kernels.opcodes import Precision
 from fastnn.kernels.views import aligned_zeros, slots_for
 from fastnn.layers import Dense, Layer, Normalization
 from fastnn.losses import Loss
@@ -133,6 +134,8 @@ class NetworkState:
         Whether the network learns z-scores of its targets.
     target_scaling : TargetScaling, optional
         Their mean and deviation, once a fit has learnt them.
+    precision : str
+        "mixed", where the Dense layers' products are of numbers rounded to bfloat16, or "float32".
     training : TrainingState
         The optimiser's slots, the counts of steps and epochs, the schedule.
     metrics : tuple of str
@@ -153,6 +156,7 @@ class NetworkState:
     training: TrainingState = field(default_factory=TrainingState)
     metrics: tuple[str, ...] = ()
     history: History = field(default_factory=History)
+    precision: str = "float32"
 
     @classmethod
     def checked(
@@ -163,6 +167,7 @@ class NetworkState:
         seed: int = 0,
         dtype: str = "float32",
         scale_target: bool = False,
+        precision: str = "float32",
     ) -> NetworkState:
         """Return the state of a network that is not built, of the arguments of `Network`."""
         layers = arguments.as_list(layers, "layers", "[Dense(10, 'relu'), Dense(1, 'sigmoid')]")
@@ -170,9 +175,11 @@ class NetworkState:
         init = initializers.own_name(init)
         output = output_activation(layers)
         resolved = losses.resolve(loss, output)
+        kind = arguments.dtype(dtype)
         state = cls(
-            tuple(layers), resolved, init, arguments.seed(seed), arguments.dtype(dtype),
+            tuple(layers), resolved, init, arguments.seed(seed), kind,
             scale_target=check_scalable(scale_target, resolved, output),
+            precision=arguments.precision(precision, kind),
         )  # fmt: skip
         state.forget_training()
         return state
@@ -208,8 +215,13 @@ class NetworkState:
 
     def build(self, inputs: int) -> None:
         """Lower the layers for that many features and draw the weights."""
-        self.lowered = lower(self.layers, inputs, self.loss, self.dtype)
+        self.lower(inputs)
         self.draw_weights()
+
+    def lower(self, inputs: int) -> None:
+        """Lower the layers for that many features; parameters are zero."""
+        precision = Precision.MIXED if self.precision == "mixed" else Precision.FULL
+        self.lowered = lower(self.layers, inputs, self.loss, self.dtype, precision)
 
     def draw_weights(self) -> None:
         """Draw the weights from the seed."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import struct
+
+import numpy as np
+
 
 def dot(x, y):
     """Return Σ xᵢ yᵢ.   x, y (n,)."""
@@ -47,3 +52,42 @@ def dense_backward(X, W, dZ, dX, dW, db):
         db[j] = sum(float(dZ[i, j]) for i in range(m))
         for k in range(n_in):
             dW[k, j] = sum(float(X[i, k]) * float(dZ[i, j]) for i in range(m))
+
+
+def to_bfloat16(x):
+    """Return r(x), a float32 number rounded to bfloat16: its last 16 bits go, nearest even.
+
+    NaN stays NaN; what rounds beyond the largest number of bfloat16 becomes infinite.
+    """
+    if math.isnan(x):
+        return math.nan
+    (bits,) = struct.unpack("<I", struct.pack("<f", np.float32(x)))
+    kept, gone = bits >> 16, bits & 0xFFFF
+    if gone > 0x8000 or (gone == 0x8000 and kept % 2 == 1):
+        kept += 1  # the next number away from 0; behind the largest one comes infinity
+    return struct.unpack("<f", struct.pack("<I", kept << 16))[0]
+
+
+def rounded(X):
+    """Return the matrix r(X) of the same dtype, each number rounded to bfloat16.   X (m, n)."""
+    A = np.empty(X.shape, X.dtype)
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            A[i, j] = to_bfloat16(X[i, j])
+    return A
+
+
+def mixed_forward(X, W, b, Z):
+    """Z = r(X) r(W) + b, r rounding to bfloat16.   The shapes are those of `dense_forward`."""
+    dense_forward(rounded(X), rounded(W), b, Z)
+
+
+def mixed_backward(X, W, dZ, dX, dW, db):
+    """dX = r(dZ) r(W)ᵀ, dW = r(X)ᵀ r(dZ), db = Σ dZ.   The shapes are those of `dense_backward`.
+
+    Rounding has the derivative 1 here: these are not the slopes of `mixed_forward`, which is
+    constant between two jumps.
+    """
+    dense_backward(rounded(X), rounded(W), rounded(dZ), dX, dW, db)
+    for j in range(W.shape[1]):
+        db[j] = sum(float(dZ[i, j]) for i in range(X.shape[0]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..bfloat16 import rounded
+
 
 def dot(x, y):
     """Return Σ xᵢ yᵢ.   x, y (n,)."""
@@ -31,4 +33,15 @@ def dense_backward(X, W, dZ, dX, dW, db):
     if dX is not None:
         np.matmul(dZ, W.T, out=dX)
     dW[...] = X.T @ dZ  # dW may lie transposed, where matmul(out=dW) would miss BLAS
+    np.sum(dZ, axis=0, out=db)
+
+
+def mixed_forward(X, W, b, Z):
+    """Z = r(X) r(W) + b, r rounding to bfloat16.   The shapes are those of `dense_forward`."""
+    dense_forward(rounded(X), rounded(W), b, Z)
+
+
+def mixed_backward(X, W, dZ, dX, dW, db):
+    """dX = r(dZ) r(W)ᵀ, dW = r(X)ᵀ r(dZ), db = Σ dZ.   The shapes are those of `dense_backward`."""
+    dense_backward(rounded(X), rounded(W), rounded(dZ), dX, dW, db)
     np.sum(dZ, axis=0, out=db)

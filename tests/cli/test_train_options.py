@@ -210,3 +210,15 @@ def test_the_options_of_train_stand_in_groups(capsys):
 def test_a_type_of_options_says_what_it_wants():
     with pytest.raises(argparse.ArgumentTypeError, match="takes no settings"):
         registry.setting_of(registry.INITIALIZERS)("he:scale=2")
+
+
+def test_mixed_precision(rows, tmp_path, capsys):
+    out = tmp_path / "out"
+    with fastnn.backend("vectorized"):
+        assert main(["train", "--precision", "mixed", "--epochs", "2", "--out", str(out)]) == 0
+    assert "mixed precision" in capsys.readouterr().out
+    assert load(out / "model.safetensors").precision == "mixed"
+    for options in (["half"], ["mixed", "--dtype", "float64"]):
+        with pytest.raises(SystemExit):
+            parse(["train", "--precision", *options])
+    assert "--precision mixed rounds float32 numbers" in capsys.readouterr().err

@@ -122,9 +122,35 @@ def dense_backward(X, W, dZ, dX, dW, db):
     if dX is not None:
         _product(dZ, W.T, dX, BETA_ZERO)
     _product(X.T, dZ, dW, BETA_ZERO)
+    _bias_gradient(dZ, db)
+
+
+def _bias_gradient(dZ, db):
+    """db[o] ← Σᵢ dZ[i, o].   dZ (m, n_out); db (n_out,), written."""
     with Outputs(db) as (sums,):
         bias_gradient = entry_point("ops.dense.bias_gradient", dZ.dtype)
-        bias_gradient(feature_major(dZ), len(X), sums, 0, len(sums))
+        bias_gradient(feature_major(dZ), len(dZ), sums, 0, len(sums))
+
+
+def mixed_forward(X, W, b, Z):
+    """Z ← r(X) r(W) + b, r rounding to bfloat16: `dense_forward` of rounded X and W."""
+    from ...bfloat16 import rounded  # no fit or prediction calls this op
+
+    dense_forward(rounded(X), rounded(W), b, Z)
+
+
+def mixed_backward(X, W, dZ, dX, dW, db):
+    """dX ← r(dZ) r(W)ᵀ, dW ← r(X)ᵀ r(dZ), db[o] ← Σᵢ dZ[i, o]: as `dense_backward`, but rounded.
+
+    The sums db are those of dZ as it is.
+    """
+    from ...bfloat16 import rounded  # no fit or prediction calls this op
+
+    narrow = rounded(dZ)
+    if dX is not None:
+        _product(narrow, rounded(W).T, dX, BETA_ZERO)
+    _product(rounded(X).T, narrow, dW, BETA_ZERO)
+    _bias_gradient(dZ, db)
 
 
 def _forward(activation):
