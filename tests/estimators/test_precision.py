@@ -11,7 +11,10 @@ from fastnn.errors import SettingError
 
 sklearn_base = pytest.importorskip("sklearn.base", reason="needs scikit-learn")
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.medium,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 3))
 y = (X @ [1, -2, 0.5] > 0).astype(int)

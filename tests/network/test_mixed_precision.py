@@ -158,16 +158,19 @@ def test_numbers_beyond_bfloat16_become_infinite(backend):
     assert net.parameters["W1"][0, 0] == 0.5
 
 
-def test_it_learns(backend):
+@pytest.mark.medium
+def test_it_learns():
     X, y = data.circles(60, seed=1)
     nets = [Network.mlp([2, 8, 1], output="sigmoid", precision=p) for p in ("mixed", "float32")]
-    for net in nets:
-        net.fit(X, y, epochs=15, batch_size=16, optimizer=fastnn.Adam(0.03), progress=False)
-    one, other = (net.evaluate(X, y) for net in nets)
+    with fastnn.backend(BACKENDS[-1]):
+        for net in nets:
+            net.fit(X, y, epochs=15, batch_size=16, optimizer=fastnn.Adam(0.03), progress=False)
+        one, other = (net.evaluate(X, y) for net in nets)
     assert one["cost"] == pytest.approx(other["cost"], rel=0.05)
     assert one["cost"] != other["cost"]
 
 
+@pytest.mark.medium
 class TestStopAndGo:
     def test_calls_of_one_epoch_equal_one_call(self, backend):
         X, y = problem(40)
@@ -252,7 +255,8 @@ class TestDescription:
 
 
 class TestBesideOtherThings:
-    def test_gradient_checks_are_of_the_unrounded_formulas(self, backend):
+    @pytest.mark.medium
+    def test_gradient_checks_are_of_the_unrounded_formulas(self):
         X, y = problem(5)
         net = small()
         assert check_gradients(net, X, y).passed
@@ -279,6 +283,7 @@ class TestBesideOtherThings:
         wanted = nearest(X.astype(np.float32) * np.float32(1 / 255)) @ nearest(W)
         np.testing.assert_allclose(net.predict(X), wanted, atol=1e-5)
 
+    @pytest.mark.medium
     def test_custom_functions_are_of_float32_numbers(self, backend):
         X, y = problem(30)
         fastnn.activations.register("mixed_cube", lambda z: z**3 / 9, lambda z: z**2 / 3)
@@ -296,6 +301,7 @@ class TestBesideOtherThings:
             bound = 0.05 * abs(gradient).max()
             np.testing.assert_allclose(gradients[name], gradient, rtol=0, atol=bound)
 
+    @pytest.mark.medium
     def test_many_networks_and_ensembles(self, backend, tmp_path):
         X, y = problem(30)
         nets, alone = ([small(seed=seed) for seed in (1, 2)] for _ in range(2))
@@ -309,9 +315,10 @@ class TestBesideOtherThings:
         assert [net.precision for net in again.networks] == ["mixed", "mixed"]
         np.testing.assert_array_equal(again.predict_proba(X), ensemble.predict_proba(X))
 
+    @pytest.mark.medium
     def test_windows_are_fits_in_memory(self, backend, tmp_path):
         h5py = pytest.importorskip("h5py")
-        X, y = problem(40)
+        X, y = problem(24)
         with h5py.File(tmp_path / "rows.h5", "w") as file:
             file["X"], file["y"] = X, y
         nets = small(), small()
@@ -325,6 +332,7 @@ class TestBesideOtherThings:
             )
         np.testing.assert_array_equal(nets[1].program.theta, nets[0].program.theta)
 
+    @pytest.mark.medium
     def test_shards_add_up(self, backend):
         X, y = problem(40)
         nets = small(), small()
@@ -335,7 +343,8 @@ class TestBesideOtherThings:
         np.testing.assert_array_equal(nets[0].program.theta, nets[1].program.theta)
         np.testing.assert_allclose(nets[0].program.theta, whole.program.theta, atol=2e-3)
 
-    def test_exports_are_float32(self, backend, tmp_path):
+    @pytest.mark.medium
+    def test_exports_are_float32(self, tmp_path):
         onnx = pytest.importorskip("onnx")
         reference = pytest.importorskip("onnx.reference")
         X, _ = problem(20)
@@ -348,6 +357,6 @@ class TestBesideOtherThings:
             warnings.simplefilter("ignore")
             session = reference.ReferenceEvaluator(model)
             found = session.run(None, {session.input_names[0]: X})
-        exact = twin.predict_proba(X)
+        exact = twin.predict_proba(X)  # of unrounded products
         values = next(np.asarray(f) for f in found if np.asarray(f).dtype.kind == "f")
         np.testing.assert_allclose(values.reshape(20, -1)[:, -1], exact[:, -1], atol=1e-5)
