@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..custom_methods import CUSTOM_METHODS
 from ..custom_ops import FIRST, LOSSES
 from ..opcodes import Activation, Loss, Method
@@ -9,6 +11,10 @@ from ..opcodes import Activation, Loss, Method
 #: Number of weights n_in · n_out of a dense layer from which on its gradient dW may be computed by
 #: a product that packs the activations; such a call requires "product".
 MIN_PACKED_ENTRIES = 96
+
+#: Requirements of products of numbers rounded to bfloat16: of a batch, and of a single example.
+MIXED, MIXED_ROW = "mixed", "mixed row"
+MIXED_DTYPES = (np.dtype(np.float32),)  # of networks that have such products
 
 
 def in_training(name):

@@ -50,7 +50,8 @@ def test_blocks_are_as_large_for_all_instruction_sets():
             "SMALL_K_MAX_M": 32, "MC": 48, "KC_LARGE": 256, "NC": 256, "KC_LARGE_MIN_M": 192,
             "MAX_M_UNPACKED": 32, "MIN_STRIDE_PACK_A": 2048, "MAX_N_DOT": 15, "MAX_M_DOT": 32,
             "MIN_K_DOT": 128, "PREFETCH_DISTANCE": 32, "MIN_STRIDE_PACK_W": 6144, "INT8_MR": 4,
-            "INT8_NR": 32,
+            "INT8_NR": 32, "PAIR_TILE": (6, 4), "PAIR_MC": 48, "PAIR_KC": 256, "PAIR_NC": 256,
+            "PAIR_MAX_M_DOT": 2,
         }.items()  # fmt: skip
 
 
@@ -60,6 +61,9 @@ def test_tiles_fit_the_vector_registers():
         sizes, spare = BLOCK_SIZES[name], 1 if cpu.fma else 0
         assert sizes.MR * sizes.NR_VECTORS + sizes.NR_VECTORS + spare <= cpu.vector_registers
         assert sizes.NR_VECTORS * cpu.vector_bytes // 4 <= sizes.NR_MAX
+        tall, wide = sizes.HALVES_TILE  # both halves of a row of the other factor, and of a number
+        assert tall * wide + 2 * wide + 2 + spare <= cpu.vector_registers
+        assert sizes.PAIR_MC % (2 * tall) == 0
         for tall, wide in (sizes.DOT_TILE_WIDE, sizes.DOT_TILE, sizes.DOT_TILE_ONE):
             assert tall * wide + min(tall, wide) + 1 <= cpu.vector_registers
 

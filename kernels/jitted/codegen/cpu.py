@@ -89,6 +89,15 @@ class BlockSizes(NamedTuple):
     INT8_MR: int = 4  # rows of C in a tile
     INT8_NR: int = 32  # columns of C in a tile
 
+    # gemm/bfloat16.py: a pair is two bfloat16 in a word, consecutive in k
+    PAIR_TILE: tuple[int, int] = (6, 4)  # rows of C, vectors of a row, on CPUs with AVX512-BF16
+    #: The same on others, which take pairs apart: the halves need registers of their own.
+    HALVES_TILE: tuple[int, int] = (4, 4)
+    PAIR_MC: int = 48  # rows of A in a packed block
+    PAIR_KC: int = 256  # pairs of a row of A, or of a column of B; 128 took 4 % longer (EPYC)
+    PAIR_NC: int = 256  # columns of B
+    PAIR_MAX_M_DOT: int = 2  # step/mixed_products.py: most units of which dW is by dot products
+
 
 #: Tile and block sizes by the name of the instruction set (`CPU.instruction_set`).
 BLOCK_SIZES = {
@@ -111,6 +120,7 @@ BLOCK_SIZES = {
         DOT_TILE_ONE=(6, 1),
         STRIDED_MR=(6, 4, 3, 2, 2, 2),
         STRIDED_NR_VECTORS=(8, 4, 3, 3, 2, 2),
+        HALVES_TILE=(4, 2),
     ),
     "neon": BlockSizes(
         MR=6,
@@ -131,6 +141,7 @@ BLOCK_SIZES = {
         DOT_TILE_ONE=(6, 1),
         STRIDED_MR=(6, 4, 3, 2, 2, 2),
         STRIDED_NR_VECTORS=(8, 4, 3, 3, 2, 2),
+        HALVES_TILE=(2, 2),
     ),
 }
 
@@ -144,3 +155,9 @@ def pack_size() -> int:
     """Return how many numbers the packed blocks of B and A have together."""
     sizes = block_sizes()
     return (sizes.NC + sizes.MC) * sizes.KC_LARGE
+
+
+def pair_pack_size() -> int:
+    """Return how many float32, as many as pairs, the packed blocks of pairs have together."""
+    sizes = block_sizes()
+    return (sizes.PAIR_NC + sizes.PAIR_MC) * sizes.PAIR_KC

@@ -17,6 +17,8 @@ from ...opcodes import OP, Activation, Kind, Precision
 from ..loader import tables
 from ..requirements import (
     MIN_PACKED_ENTRIES,
+    MIXED,
+    MIXED_ROW,
     in_training,
     of_activation,
     of_derivative,
@@ -46,10 +48,6 @@ def _for_rows(ops, purpose):
     "gradient" or one of FITS. The first two compute up to the last layer, the others up to the op
     row whose output the loss reads.
     """
-    if (ops["precision"] == Precision.MIXED).any():
-        raise NotImplementedError(
-            "no kernels are compiled for products of rounded operands; use backend 'vectorized'"
-        )
     last = len(ops) - 2 if purpose in ("single", "predict") else int(ops["source"][-1])
     required_kernels = set()
     for row in range(1, last + 1):
@@ -57,6 +55,8 @@ def _for_rows(ops, purpose):
         # The epilogue of a product computes relu, unless X is read in place or is one example.
         in_product = purpose != "single" and (row > 1 or ops["A"][0] >= 0)
         done = (Activation.IDENTITY, Activation.RELU) if in_product else (Activation.IDENTITY,)
+        if kind == Kind.DENSE and ops["precision"][row] == Precision.MIXED:
+            required_kernels.add(MIXED_ROW if purpose == "single" else MIXED)
         if kind == Kind.ACTIVATION or (kind == Kind.DENSE and code not in done):
             required_kernels.add(of_activation(code))
         elif own := KINDS[Kind(kind)]:
@@ -96,6 +96,8 @@ def _for_gradients(ops):
     required_kernels, dense = {"training", *_derivatives(ops)}, ops[ops["kind"] == Kind.DENSE]
     if (dense["n_in"] * dense["n_out"] >= MIN_PACKED_ENTRIES).any():
         required_kernels.add("product")
+    if (dense["precision"] == Precision.MIXED).any():
+        required_kernels.add(MIXED_ROW)  # dW of few units
     return required_kernels
 
 

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...debug import DEBUG
-from ...opcodes import AS_IT_IS, OP, Kind
+from ...opcodes import AS_IT_IS, OP, Kind, Precision
 from ...partition import CACHE_LINE, pad_to_cache_lines
 from ...views import aligned_scratch
+from ..codegen.cpu import pair_pack_size
 from ..first_layer.sizes import (
     FEATURE_GROUPS,
     GATHER_BLOCK_NUMBERS,
@@ -93,7 +94,6 @@ def _offsets(ops, ld, itemsize, gradient=0, examples=0):
     for rows in (2 * widest, 3, loss["n_in"], 2, FEATURE_GROUPS * first["n_out"] if grouped else 0):
         starts.append(starts[-1] + int(rows) * ld)
     output_grads, scratch, targets, weights, group_sums, block_grad = starts
-    integers = ops["A"][0] < 0 and has_int8(np.dtype(f"f{itemsize}"))
     return WorkspaceOffsets(
         output_grads=output_grads,
         output_grads_stride=int(widest) * ld,
@@ -103,9 +103,17 @@ def _offsets(ops, ld, itemsize, gradient=0, examples=0):
         group_sums=group_sums,
         block_grad=block_grad,
         thread_base=block_grad + gradient,
-        thread_size=INT8_SCRATCH if integers else GATHER_BLOCK_NUMBERS,
+        thread_size=_thread_size(ops, itemsize),
         block_examples=examples,
     )
+
+
+def _thread_size(ops, itemsize):
+    """Return how many numbers of `itemsize` bytes a thread's scratch has.   ops: the op table."""
+    if (ops["precision"] == Precision.MIXED).any():  # a block of X, and behind it packed pairs
+        return GATHER_BLOCK_NUMBERS + pair_pack_size()
+    integers = ops["A"][0] < 0 and has_int8(np.dtype(f"f{itemsize}"))
+    return INT8_SCRATCH if integers else GATHER_BLOCK_NUMBERS
 
 
 def _gradient_size(ops, itemsize):

@@ -32,10 +32,11 @@ class InputKind(IntEnum):
     LAID_OUT = 0  # X is converted, scaled and transposed into A of the INPUT op row
     BLOCKS = 1  # blocks of X are copied to scratch, converted and scaled
     CSR = 2  # each stored element of the sparse X is multiplied by weights
-    STRIDED = 3  # X is read in place and converted to the network's dtype in registers
-    INT8_PACKED = 4  # bytes of X are packed for VNNI; sums of int32 of bytes × signed bytes
-    INT8_NARROW = 5  # int8 products: forward reads X in place, the gradient packs it
-    INT8_SINGLE_OUTPUT = 6  # int8 products of one unit: forward and gradient read X in place
+    ROUNDED_BLOCKS = 3  # as BLOCKS, and multiplied by products of numbers rounded to bfloat16
+    STRIDED = 4  # X is read in place and converted to the network's dtype in registers
+    INT8_PACKED = 5  # bytes of X are packed for VNNI; sums of int32 of bytes × signed bytes
+    INT8_NARROW = 6  # int8 products: forward reads X in place, the gradient packs it
+    INT8_SINGLE_OUTPUT = 7  # int8 products of one unit: forward and gradient read X in place
 
 
 def describe_input(X: np.ndarray[Any, Any] | SparseRows) -> tuple[Input, Any]:

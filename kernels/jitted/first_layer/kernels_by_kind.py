@@ -22,6 +22,7 @@ from .input_access import common_scaling, input_scaling, tile_range
 from .input_descriptor import InputKind
 from .int8_gemm import int8_backward, int8_forward
 from .int8_narrow_gemm import int8_narrow_backward, int8_narrow_forward, n_narrow_tiles
+from .rounded_blocks import backward_rounded, forward_rounded
 from .scaled_gather import gather
 from .sizes import GATHER_BLOCK_FEATURES, GATHER_BLOCK_NUMBERS, GATHER_BLOCK_ROWS
 from .strided_gemm import L1_WEIGHTS, n_strided_tiles, strided_backward, strided_forward
@@ -226,6 +227,7 @@ def _backward_int8_narrow(kernel_ptrs, model, X, row_indices, dZ, dW, scratch, t
 FORWARD = {
     strategy.GATHER_BLOCKS: _forward_blocks,
     strategy.SPARSE: _forward_csr,
+    strategy.ROUNDED_BLOCKS: forward_rounded,
     strategy.STRIDED_ROWS: _forward_strided,
     strategy.INT8_FORWARD: _forward_int8,
     strategy.INT8_NARROW_FORWARD: _forward_int8_narrow,
@@ -234,6 +236,7 @@ FORWARD = {
 BACKWARD = {
     strategy.GATHER_BLOCKS: _backward_blocks,
     strategy.SPARSE: _backward_csr,
+    strategy.ROUNDED_BLOCKS: backward_rounded,
     strategy.STRIDED_ROWS: _backward_strided,
     strategy.INT8_BACKWARD: _backward_int8,
     strategy.INT8_NARROW_BACKWARD: _backward_int8_narrow,
@@ -267,9 +270,9 @@ def add_products(kernel_ptrs, model, X, row_indices, group, outputs, Z, scratch)
     """Z[i, j] += Σₖ x[j, k] W[outputs.first + i, k] over the features k of a FeatureGroup `group`.
 
     model: a Model; x (m, n_in): X[row_indices] of the Input X, scaled by the INPUT op row; outputs:
-    an Outputs, i < outputs.n; Z: a Matrix (outputs.n, m). For the kinds BLOCKS and CSR the group
-    holds all features, for BLOCKS `outputs` holds all units. scratch (thread_size,): this thread's
-    own.
+    an Outputs, i < outputs.n; Z: a Matrix (outputs.n, m). For the kinds before STRIDED the
+    group holds all features; for those of blocks `outputs` holds all units. scratch (thread_size,):
+    this thread's own.
     """
     kernel = _FORWARD_PLACES[X.kind - _FIRST_KIND]
     _forward(kernel_ptrs, kernel, model, X, row_indices, group, outputs, Z, scratch)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...csr import SparseRows
-from ...opcodes import AS_IT_IS, Kind
+from ...opcodes import AS_IT_IS, Kind, Precision
 from ...views import statistics
 from ..codegen.cpu import block_sizes
 from ..loader.source import detect_cpu
@@ -24,6 +24,7 @@ STRIDED_DTYPES = tuple(DTYPE_CODES)[: DTYPE_CODES[UINT8] + 1]
 
 #: Names by which programs request kernels. Kernels of gradients are requested in training only.
 GATHER_BLOCKS, SPARSE, STRIDED_ROWS = "gather blocks", "sparse", "strided"
+ROUNDED_BLOCKS = "rounded blocks"
 INT8_FORWARD, INT8_BACKWARD = "int8 forward", "int8 backward"
 INT8_NARROW_FORWARD, INT8_NARROW_BACKWARD = "int8 narrow forward", "int8 narrow backward"
 GROUP_FEATURES = "feature groups"  # the loop over groups of features, for kinds from STRIDED on
@@ -40,6 +41,7 @@ class Kernels(NamedTuple):
 KERNELS = {
     InputKind.BLOCKS: Kernels(GATHER_BLOCKS, GATHER_BLOCKS),
     InputKind.CSR: Kernels(SPARSE, SPARSE),
+    InputKind.ROUNDED_BLOCKS: Kernels(ROUNDED_BLOCKS, ROUNDED_BLOCKS),
     InputKind.STRIDED: Kernels(STRIDED_ROWS, STRIDED_ROWS),
     InputKind.INT8_PACKED: Kernels(INT8_FORWARD, INT8_BACKWARD),
     InputKind.INT8_NARROW: Kernels(INT8_NARROW_FORWARD, INT8_BACKWARD),
@@ -152,14 +154,15 @@ def can_multiply_strided(x, op, state):
 def multiplies_input_directly(ops, X, state, dtype, batch):
     """Return a bool: whether the first DENSE op row multiplies X, not the INPUT op row's output.
 
-    It does for unscaled CSR rows of few elements, and for bytes that int8 kernels multiply faster.
+    It does for unscaled CSR rows of few elements, and for bytes that int8 kernels multiply faster,
+    unless products are of rounded numbers: bytes are bfloat16 without rounding.
     ops: the op table, from its INPUT op row on; X (m, n): an array, SparseRows, or None if not
     known yet: then the answer is False. state: the vector of scalings, None if not known yet;
     dtype: the network's np.dtype; batch: examples of a step or prediction.
     """
     if X is None or (X.dtype != UINT8 and not isinstance(X, SparseRows)):
         return False  # of most arrays, before the op table is read, which takes microseconds
-    if ops["kind"][1] != Kind.DENSE:
+    if ops["kind"][1] != Kind.DENSE or ops["precision"][1] == Precision.MIXED:
         return False
     if isinstance(X, SparseRows):
         return ops["stats"][0] == 0 and len(X.data) <= CSR_MAX_DENSITY * X.size
@@ -176,6 +179,8 @@ def select_kind(ops, state, X, x, dtype, batch):
     """
     if ops["A"][0] >= 0:
         return InputKind.LAID_OUT
+    if ops["precision"][1] == Precision.MIXED:
+        return InputKind.ROUNDED_BLOCKS
     if isinstance(X, SparseRows):
         direct = ops["A"][0] == AS_IT_IS and ops["stats"][0] == 0
         return InputKind.CSR if direct else InputKind.BLOCKS

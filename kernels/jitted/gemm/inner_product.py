@@ -28,11 +28,17 @@ DOT_TILE_WIDE, DOT_TILE = block_sizes().DOT_TILE_WIDE, block_sizes().DOT_TILE
 DOT_TILE_TWO, DOT_TILE_ONE = block_sizes().DOT_TILE_TWO, block_sizes().DOT_TILE_ONE
 
 
-def _tile(n_X_rows, n_W_rows):
+def _as_loaded(v, x):
+    """Return x, an LLVM vector."""
+    return x
+
+
+def dot_tile(n_X_rows, n_W_rows, convert=_as_loaded):
     """Return the intrinsic tile(X, W, C, first_e, first_o, n_e, n_o, K, accumulate).
 
     It computes n_X_rows × n_W_rows (ints) dot products of rows of X and of W and stores them in C.
     At an edge of C, where fewer rows are left, it computes the last row of X or W repeatedly.
+    convert(v, x) emits what stands for each vector x of the rows; v: a Vectors.
     """
 
     @intrinsic
@@ -55,7 +61,11 @@ def _tile(n_X_rows, n_W_rows):
             os = [builder.add(first_o, clamp_index(builder, o, n_o)) for o in range(n_W_rows)]
             xs = [builder.gep(x, [builder.mul(e, x_m.ld)]) for e in es]
             ws = [builder.gep(w, [builder.mul(o, w_m.ld)]) for o in os]
-            sums = accumulate_dots(builder, v, xs, ws, K, v.load)
+
+            def load(pointer, offset, mask):
+                return convert(v, v.load(pointer, offset, mask))
+
+            sums = accumulate_dots(builder, v, xs, ws, K, load, load)
             columns = [builder.mul(o, c_m.column_stride) for o in os]
             rows = [builder.mul(e, c_m.row_stride) for e in es]
             offsets = [builder.add(row, column) for row in rows for column in columns]
@@ -87,14 +97,16 @@ def store_totals(builder, v, sums, starts, cells):
         builder.store(builder.fadd(start, total), cell)
 
 
-def accumulate_dots(builder, v, xs, ws, K, load):
+def accumulate_dots(builder, v, xs, ws, K, load, load_w=None):
     """Emit the dot products of each row x[e] with each row w[o]; return a list of LLVM vectors.
 
     The lanes of vector number e · len(ws) + o add up to Σₖ x[e][k] w[o][k] over k < K. v: a
     Vectors; xs, ws: lists of LLVM pointers to the rows' first elements; K: an LLVM int64.
     load(pointer, offset, mask) emits the load of the vector `offset` elements behind a pointer of
-    xs. mask: LLVM bits, one a lane, where 0 means "do not read, return 0"; None: read all lanes.
+    xs, load_w of ws (None: v.load). mask: LLVM bits, one a lane, where 0 means "do not read, return
+    0"; None: read all lanes.
     """
+    load_w = load_w or v.load
     count = builder.and_(K, index_constant(-v.lanes))
     sums = [v.zero] * (len(xs) * len(ws))
     before = builder.block
@@ -102,7 +114,7 @@ def accumulate_dots(builder, v, xs, ws, K, load):
     builder.cbranch(builder.icmp_signed(">", count, index_constant(0)), some, tail)
     builder.position_at_end(some)
     k, carried, close = v.loop(count, v.lanes, sums)
-    carried = _add_vectors(v, [load(x, k, None) for x in xs], ws, k, None, carried)
+    carried = _add_vectors(v, [load(x, k, None) for x in xs], ws, k, None, carried, load_w)
     close(carried)
     last = builder.block
     builder.branch(tail)
@@ -114,23 +126,23 @@ def accumulate_dots(builder, v, xs, ws, K, load):
     builder.cbranch(builder.icmp_signed(">", rest, index_constant(0)), masked, done)
     builder.position_at_end(masked)
     mask = v.mask(builder.trunc(rest, INT32))
-    ended = _add_vectors(v, [load(x, count, mask) for x in xs], ws, count, mask, whole)
+    ended = _add_vectors(v, [load(x, count, mask) for x in xs], ws, count, mask, whole, load_w)
     there = builder.block
     builder.branch(done)
     builder.position_at_end(done)
     return emit_phis(builder, v.type, whole, here, ended, there)
 
 
-def _add_vectors(v, xs, ws, k, mask, sums):
+def _add_vectors(v, xs, ws, k, mask, sums, load):
     """Emit sums[e · len(ws) + o] + xs[e] · w[o] for all e and o, lane by lane; return the list.
 
     w[o] is the LLVM vector that begins k elements (an LLVM int64) behind the pointer ws[o]. v: a
     Vectors; sums, xs: lists of LLVM vectors. mask: LLVM bits, one a lane: where it is 0, w[o] is
-    not read and taken as 0; None: all lanes are read.
+    not read and taken as 0; None: all lanes are read. load: as load_w of `accumulate_dots`.
     """
     sums, n_ws = list(sums), len(ws)
     for o, w in enumerate(ws):
-        vector = v.load(w, k, mask)
+        vector = load(w, k, mask)
         for e, x in enumerate(xs):
             sums[e * n_ws + o] = v.multiply_add(x, vector, sums[e * n_ws + o])
     return sums
@@ -138,8 +150,8 @@ def _add_vectors(v, xs, ws, k, mask, sums):
 
 #: Intrinsics, the tiles of dot products that `multiply_inner` chooses from by the number of rows of
 #: W that are left: more than DOT_TILE[1], three or more, two, one.
-_wide, _few = _tile(*DOT_TILE_WIDE), _tile(*DOT_TILE)
-_two, _one = _tile(*DOT_TILE_TWO), _tile(*DOT_TILE_ONE)
+_wide, _few = dot_tile(*DOT_TILE_WIDE), dot_tile(*DOT_TILE)
+_two, _one = dot_tile(*DOT_TILE_TWO), dot_tile(*DOT_TILE_ONE)
 
 
 @indirect("i i i Matrix Matrix Operand i")

@@ -47,7 +47,7 @@ SMALL_K_MAX_MANY_ROWS = _sizes.SMALL_K_MAX_MANY_ROWS
 SMALL_K_MAX_M = _sizes.SMALL_K_MAX_M
 
 
-class _Tile:
+class Tile:
     """Emits the computation of a tile of C: rows row … row + n_rows − 1, columns 0 … width − 1.
 
     kinds: the Numba types of A, B and C; args: the LLVM values of all arguments of `tile`; shape:
@@ -145,9 +145,13 @@ class _Tile:
         for i, A_row in enumerate(A_rows):
             factor = v.splat(builder.load(builder.gep(a, [A_row])))
             for j, x in enumerate(B_row, i * len(B_row)):
-                sums[j] = v.multiply_add(factor, x, sums[j])
+                sums[j] = self.add_product(factor, x, sums[j])
         close([*sums, builder.gep(a, [self.A.column_stride]), builder.gep(b, [self.B.ld])])
         return sums
+
+    def add_product(self, factor, x, sums):
+        """Emit sums + factor · x, three LLVM vectors."""
+        return self.v.multiply_add(factor, x, sums)
 
     def store(self, sums):
         """Emit the stores of the tile into C. sums: its LLVM vectors, row by row.
@@ -187,11 +191,11 @@ class _Tile:
                     v.store_masked(x, self.c, offset, mask)
 
 
-def _tile(n_tile_rows, n_vectors):
+def tile_intrinsic(n_tile_rows, n_vectors, emitter=Tile):
     """Return the intrinsic tile(A, B, C, beta, epilogue, row, K, n_rows, width).
 
     It computes a tile of C of n_tile_rows rows and n_vectors vectors in each row (ints), or the
-    part of it that lies in C.
+    part of it that lies in C. emitter: `Tile`, or a class derived of it.
     """
 
     @intrinsic
@@ -205,7 +209,7 @@ def _tile(n_tile_rows, n_vectors):
         signature = void(A, B, C, beta, epilogue, index, index, index, index)
 
         def codegen(context, builder, sig, args):
-            tile = _Tile(context, builder, (A, B, C), args, (n_tile_rows, n_vectors))
+            tile = emitter(context, builder, (A, B, C), args, (n_tile_rows, n_vectors))
             finish = EpilogueEmitter(
                 context, builder, tile.v, tile.kind_of_C, tile.C.data, (epilogue, args[4]),
                 tile.C_row_offset,
@@ -221,9 +225,9 @@ def _tile(n_tile_rows, n_vectors):
 
 #: Intrinsics, the tiles that `_column_of_tiles` chooses from. A row of a _wide tile has NR_VECTORS
 #: vectors.
-_wide, _wide_3_rows, _wide_1_row = (_tile(n_rows, NR_VECTORS) for n_rows in (MR, 3, 1))
-_two_vectors, _one_vector_tall = _tile(MR, 2), _tile(MR_TALL, 1)
-_one_vector, _one_vector_1_row = _tile(MR, 1), _tile(1, 1)
+_wide, _wide_3_rows, _wide_1_row = (tile_intrinsic(n_rows, NR_VECTORS) for n_rows in (MR, 3, 1))
+_two_vectors, _one_vector_tall = tile_intrinsic(MR, 2), tile_intrinsic(MR_TALL, 1)
+_one_vector, _one_vector_1_row = tile_intrinsic(MR, 1), tile_intrinsic(1, 1)
 
 
 @inlined

@@ -23,6 +23,14 @@ class CPU(NamedTuple):
             return "neon"
         return "avx2+fma" if self.fma else "baseline"
 
+    @property
+    def dots_bf16(self) -> bool:
+        """Whether it has AVX512-BF16: vdpbf16ps adds 2 products of bfloat16 to each of 16 float32.
+
+        CPUs whose vectors are shorter may round to bfloat16 without multiplying.
+        """
+        return self.bf16 and self.vector_bytes == 64
+
 
 # LLVM code whose assembly tells `probe` what the CPU has: a multiply-add of 16 float32, a dot
 # product of 64 uint8 with 64 int8, and 16 float32 rounded to bfloat16.

@@ -26,12 +26,14 @@ from .forward import (
     DROPOUT,
     EXAMPLES_PER_TASK,
     IDENTITY,
+    MIXED,
     SOFTMAX,
     TILES_PER_TASK,
     UNITS_PER_TASK,
     n_row_tiles,
 )
 from .fusion import relu_rows_below
+from .mixed_products import mixed_input_gradient, mixed_weight_gradient
 
 FEATURES_PER_TASK = NR_MAX  # columns of dW (features of the layer's input) in a task, at most
 #: Numbers of dZ in a band of units, for which all of dW is computed before the next band: 512 KB in
@@ -53,6 +55,9 @@ def _weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team)
     changes later, in `update.py`.
     """
     op, (buffer, ld, offsets) = ops[row], workspace
+    if op.precision == MIXED:
+        mixed_weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team)
+        return
     packed = offsets.thread_base + team.tid * offsets.thread_size
     down, across = (
         n_row_tiles(op.n_out),
@@ -93,6 +98,13 @@ def _input_gradient(
     packed = offsets.thread_base + team.tid * offsets.thread_size
     kind = EPILOGUE_RELU_GRAD if fused else EPILOGUE_NONE
     scale = 1 / (1 - below.rate) if below.kind == DROPOUT and epoch >= 0 else 1.0
+    if op.precision == MIXED:
+        epilogue = Epilogue(kind, below.A * ld if fused else 0, scale)
+        dA = Matrix(buffer, dA_offset, ld)
+        mixed_input_gradient(
+            kernel_ptrs, model, row, workspace, dZ_offset, dA, epilogue, m_padded, team
+        )
+        return
     down, across = n_row_tiles(op.n_in), (m_padded + EXAMPLES_PER_TASK - 1) // EXAMPLES_PER_TASK
     tile, end = static_partition(down * across, team.tid, team.n_threads)
     while tile < end:

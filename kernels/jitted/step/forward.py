@@ -9,7 +9,7 @@ nothing to a gradient.
 
 from __future__ import annotations
 
-from ...opcodes import Activation, Kind, Mode
+from ...opcodes import Activation, Kind, Mode, Precision
 from ..codegen.barrier import barrier_wait
 from ..codegen.partition import pad_to_cache_lines, partition_cache_lines, static_partition
 from ..codegen.pointers import fill_zero, view, view_matrix
@@ -24,11 +24,12 @@ from ..ops import batchnorm, dense
 from ..ops.activations import activate
 from ..ops.random import add_noise, drop_units
 from ..records import BatchNorm, DenseLayer, Matrix, Slice
+from .mixed_products import mixed_outputs
 
 DENSE, ACTIVATION, SOFTMAX = int(Kind.DENSE), int(Kind.ACTIVATION), int(Activation.SOFTMAX)
 RELU, IDENTITY = int(Activation.RELU), int(Activation.IDENTITY)
 DROPOUT, NOISE, BATCHNORM = int(Kind.DROPOUT), int(Kind.NOISE), int(Kind.BATCHNORM)
-INFERENCE = int(Mode.INFERENCE)
+INFERENCE, MIXED = int(Mode.INFERENCE), int(Precision.MIXED)
 
 UNITS_PER_TASK = 24  # units in a task of an op row that is no matrix product, at most
 #: Tiles of MR units in a task of a product, at most. Layers 54 → 128 ran at 131 GFLOP/s with 4
@@ -169,6 +170,8 @@ def forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, numbers, r
         before = view_matrix(buffer, ops[row - 1].A * ld, op.n_in, ld)
         if row == 1 and ops[0].A < 0:
             driver.first_layer_forward(kernel_ptrs, model, workspace, X, row_indices, team)
+        elif op.kind == DENSE and op.precision == MIXED:
+            mixed_outputs(kernel_ptrs, model, row, workspace, m_padded, team)
         elif op.kind == DENSE:
             _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team)
         elif op.kind != ACTIVATION:

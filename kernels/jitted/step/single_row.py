@@ -16,12 +16,13 @@ from ..codegen.pointers import address_of, view, view_matrix
 from ..compiler.definitions import entry, indirect
 from ..compiler.jit import inlined, kernel
 from ..first_layer.driver import read_block
+from ..gemm.bfloat16_inner import multiply_inner_rounded
 from ..gemm.inner_product import multiply_inner
 from ..ops.activations import activate
 from ..ops.optimizers import largest
 from ..records import Input, Matrix, Model, Operand, Phase, Team
 from ..threads.row_worker import COMPUTING, END, GONE, OWNER, STATE, WAITING
-from .forward import elementwise
+from .forward import MIXED, elementwise
 
 DENSE, ACTIVATION, INFERENCE = int(Kind.DENSE), int(Kind.ACTIVATION), int(Mode.INFERENCE)
 SOFTMAX, IDENTITY = int(Activation.SOFTMAX), int(Activation.IDENTITY)
@@ -50,10 +51,12 @@ def _dense(kernel_ptrs, op, theta, work, x, z, o0, o1, down):
         n = min(UNITS_PER_PIECE, o1 - o)
         for j in range(o, o + n):
             work[z + j] = theta[op.b + j] if op.b >= 0 else theta.dtype.type(0)
-        multiply_inner(
-            kernel_ptrs, n, 1, op.n_in, Matrix(theta, op.W + o * op.n_in, op.n_in),
-            Matrix(work, x, op.n_in), Operand(work, z + o, 1, 1), 1,
-        )  # fmt: skip
+        W, X = Matrix(theta, op.W + o * op.n_in, op.n_in), Matrix(work, x, op.n_in)
+        Z = Operand(work, z + o, 1, 1)
+        if op.precision == MIXED:
+            multiply_inner_rounded(kernel_ptrs, n, 1, op.n_in, W, X, Z, 1)
+        else:
+            multiply_inner(kernel_ptrs, n, 1, op.n_in, W, X, Z, 1)
 
 
 @indirect("T Model F1 i I1 Team", requires="row")
