@@ -13,8 +13,8 @@ from ..opcodes import Activation, Loss, Method
 MIN_PACKED_ENTRIES = 96
 
 #: Requirements of products of numbers rounded to bfloat16: of a batch, and of a single example.
-MIXED, MIXED_ROW = "mixed", "mixed row"
-MIXED_DTYPES = (np.dtype(np.float32),)  # of networks that have such products
+ROUNDED, ROUNDED_ROW = "rounded products", "rounded row"
+ROUNDED_DTYPES = (np.dtype(np.float32),)  # of networks that have such products
 
 
 def in_training(name):

@@ -27,7 +27,7 @@ from fastnn.kernels.jitted.records import (
     Matrix,
     Operand,
 )
-from fastnn.kernels.jitted.requirements import MIXED
+from fastnn.kernels.jitted.requirements import ROUNDED
 
 from fastnn import kernels
 
@@ -117,7 +117,7 @@ def operand(X, transposed):
 @functools.cache
 def multiply():
     """(the product's entrance, its first argument)."""
-    pointers = kernel_pointers(np.dtype(np.float32), frozenset({MIXED}))
+    pointers = kernel_pointers(np.dtype(np.float32), frozenset({ROUNDED}))
     return entry_point("gemm.bfloat16.multiply_rounded", np.dtype(np.float32)), pointers
 
 

@@ -17,8 +17,8 @@ from ...opcodes import OP, Activation, Kind, Precision
 from ..loader import tables
 from ..requirements import (
     MIN_PACKED_ENTRIES,
-    MIXED,
-    MIXED_ROW,
+    ROUNDED,
+    ROUNDED_ROW,
     in_training,
     of_activation,
     of_derivative,
@@ -56,7 +56,7 @@ def _for_rows(ops, purpose):
         in_product = purpose != "single" and (row > 1 or ops["A"][0] >= 0)
         done = (Activation.IDENTITY, Activation.RELU) if in_product else (Activation.IDENTITY,)
         if kind == Kind.DENSE and ops["precision"][row] == Precision.MIXED:
-            required_kernels.add(MIXED_ROW if purpose == "single" else MIXED)
+            required_kernels.add(ROUNDED_ROW if purpose == "single" else ROUNDED)
         if kind == Kind.ACTIVATION or (kind == Kind.DENSE and code not in done):
             required_kernels.add(of_activation(code))
         elif own := KINDS[Kind(kind)]:
@@ -97,7 +97,7 @@ def _for_gradients(ops):
     if (dense["n_in"] * dense["n_out"] >= MIN_PACKED_ENTRIES).any():
         required_kernels.add("product")
     if (dense["precision"] == Precision.MIXED).any():
-        required_kernels.add(MIXED_ROW)  # dW of few units
+        required_kernels.add(ROUNDED_ROW)  # dW of few units
     return required_kernels
 
 

@@ -11,14 +11,14 @@ from ..compiler.jit import inlined
 from ..gemm.bfloat16 import multiply_rounded
 from ..gemm.epilogue import EPILOGUE_NONE
 from ..records import BETA_ONE, BETA_ZERO, Beta, Epilogue, Matrix, Operand
-from ..requirements import MIXED_DTYPES, in_training
+from ..requirements import ROUNDED_DTYPES, in_training
 from .input_access import input_scaling
 from .scaled_gather import gather
 from .sizes import GATHER_BLOCK_FEATURES, GATHER_BLOCK_NUMBERS, GATHER_BLOCK_ROWS
 from .strategy import ROUNDED_BLOCKS
 
-restrict_dtypes(ROUNDED_BLOCKS, MIXED_DTYPES)
-restrict_dtypes(in_training(ROUNDED_BLOCKS), MIXED_DTYPES)
+restrict_dtypes(ROUNDED_BLOCKS, ROUNDED_DTYPES)
+restrict_dtypes(in_training(ROUNDED_BLOCKS), ROUNDED_DTYPES)
 
 
 @inlined

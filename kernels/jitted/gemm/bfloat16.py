@@ -13,7 +13,7 @@ from ..codegen.cpu import block_sizes
 from ..compiler.definitions import indirect
 from ..compiler.jit import inlined
 from ..records import BETA_ONE, Beta, Epilogue, Matrix, Operand
-from ..requirements import MIXED
+from ..requirements import ROUNDED
 from .bfloat16_packing import pack_left, pack_right
 from .epilogue import EPILOGUE_NONE
 from .microkernel import Tile, tile_intrinsic
@@ -57,7 +57,7 @@ def _column_of_tiles(A, B, C, beta, epilogue, Q, M, width):
             _wide_1_row(A, B, C, beta, epilogue, i, Q, 1, width)
 
 
-@indirect("i i i Operand Matrix Matrix Beta Epilogue", requires=MIXED)
+@indirect("i i i Operand Matrix Matrix Beta Epilogue", requires=ROUNDED)
 def multiply_pairs(M, N, Q, A, B, C, beta, epilogue):
     """C (M, N) = epilogue(start + Σ over both numbers of the Q pairs of a row and a column).
 
@@ -87,7 +87,7 @@ def _pack_block_of_A(kernel_ptrs, A, i, height, k, depth, packed):
     return Operand(packed, p, row_stride, column_stride)
 
 
-@indirect("T i i i Operand Operand Matrix Beta Epilogue F1", requires=MIXED, entrance=True)
+@indirect("T i i i Operand Operand Matrix Beta Epilogue F1", requires=ROUNDED, entrance=True)
 def multiply_rounded(kernel_ptrs, M, N, K, A, B, C, beta, epilogue, packed):
     """C (M, N) = epilogue(start + r(A) r(B)), A (M, K), B (K, N), r: rounded to bfloat16; K > 0.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..codegen.bfloat16 import rounded
 from ..codegen.cpu import block_sizes
 from ..compiler.definitions import indirect
-from ..requirements import MIXED_ROW
+from ..requirements import ROUNDED_ROW
 from .inner_product import dot_tile
 
 _sizes = block_sizes()
@@ -17,7 +17,7 @@ DOT_TILE, DOT_TILE_ONE = _sizes.DOT_TILE, _sizes.DOT_TILE_ONE
 _few, _one = dot_tile(*DOT_TILE, rounded), dot_tile(*DOT_TILE_ONE, rounded)
 
 
-@indirect("i i i Matrix Matrix Operand i", requires=MIXED_ROW)
+@indirect("i i i Matrix Matrix Operand i", requires=ROUNDED_ROW)
 def multiply_inner_rounded(m, n, K, X, W, C, accumulate):
     """C[e, o] = Σₖ r(X[e, k]) r(W[o, k]), plus the old C[e, o] if accumulate is 1, not 0.
 

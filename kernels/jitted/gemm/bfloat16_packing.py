@@ -12,7 +12,7 @@ from ..codegen.bfloat16 import pairs_along, pairs_of
 from ..codegen.simd import INT32, Vectors, clamp_index, element_pointer, index, index_constant, void
 from ..compiler.definitions import indirect
 from ..compiler.jit import inlined
-from ..requirements import MIXED
+from ..requirements import ROUNDED
 from .packing import lane_count
 
 
@@ -117,7 +117,7 @@ def _pack_columns_of_rows(K, N, X, x, ldx, P, p, ldp):
             _pack_transposed(X, at, ldx, min(lanes, N - j), min(step, K - k), P, target, ldp)
 
 
-@indirect("i i Operand F1 i i i", requires=MIXED)
+@indirect("i i Operand F1 i i i", requires=ROUNDED)
 def pack_left(M, K, A, packed, p, row_stride, column_stride):
     """Pack A (M, K), a left factor: pair q of row i is packed[p + i row_stride + q column_stride].
 
@@ -130,7 +130,7 @@ def pack_left(M, K, A, packed, p, row_stride, column_stride):
         _pack_columns(K, M, A.data, A.offset, A.column_stride, packed, p, column_stride)
 
 
-@indirect("i i Operand F1 i i", requires=MIXED)
+@indirect("i i Operand F1 i i", requires=ROUNDED)
 def pack_right(K, N, B, packed, width, stride):
     """Pack B (K, N), a right factor, in panels of `width` columns, which begin `stride` apart.
 

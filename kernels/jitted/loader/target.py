@@ -34,6 +34,11 @@ _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
 #: The levels of all machines, the best one of a machine first. -prefer-256-bit lets LLVM use the
 #: whole 512-bit registers, as it does for most CPUs of that level by their own names.
 LEVELS = {
+    "x86-64-v4-bf16": Level(
+        "x86_64",
+        Target("x86-64-v4", "+avx512vnni,+avx512bf16,-prefer-256-bit"),
+        _V4 | {"avx512vnni", "avx512bf16"},
+    ),
     "x86-64-v4-vnni": Level(
         "x86_64", Target("x86-64-v4", "+avx512vnni,-prefer-256-bit"), _V4 | {"avx512vnni"}
     ),
@@ -61,7 +66,7 @@ def llvm():
 
 
 #: LLVM's names of features that Linux names otherwise.
-_LINUX_NAMES = {"bmi": "bmi1", "lzcnt": "abm", "avx512vnni": "avx512_vnni"}
+_LINUX_NAMES = {"bmi": "bmi1", "lzcnt": "abm", "avx512vnni": "avx512_vnni", "avx512bf16": "avx512_bf16"}
 
 
 @cache

@@ -19,15 +19,15 @@ from ..gemm.bfloat16_inner import multiply_inner_rounded
 from ..gemm.epilogue import EPILOGUE_NONE, EPILOGUE_RELU
 from ..ops.activations import activate
 from ..records import BETA_BIAS, BETA_ZERO, Beta, Epilogue, Matrix, Operand
-from ..requirements import MIXED, MIXED_DTYPES, MIXED_ROW, in_training
+from ..requirements import ROUNDED, ROUNDED_DTYPES, ROUNDED_ROW, in_training
 
 SOFTMAX, RELU = int(Activation.SOFTMAX), int(Activation.RELU)
 IDENTITY = int(Activation.IDENTITY)
 #: dW of up to this number of units is computed by dot products: packing would not repay.
 PAIR_MAX_M_DOT = block_sizes().PAIR_MAX_M_DOT
 
-for _name in (MIXED, MIXED_ROW, in_training(MIXED)):
-    restrict_dtypes(_name, MIXED_DTYPES)
+for _name in (ROUNDED, ROUNDED_ROW, in_training(ROUNDED)):
+    restrict_dtypes(_name, ROUNDED_DTYPES)
 
 
 @inlined
@@ -50,7 +50,7 @@ def _panels(workspace, team):
     return view(buffer, offsets.thread_base + team.tid * offsets.thread_size, offsets.thread_size)
 
 
-@indirect("T Model i Workspace i Team", requires=MIXED)
+@indirect("T Model i Workspace i Team", requires=ROUNDED)
 def mixed_outputs(kernel_ptrs, model, row, workspace, m_padded, team):
     """Z[o, j] ← b[o] + Σᵢ r(W[o, i]) r(X[i, j]), A ← g(Z), for all units o and j < m_padded.
 
@@ -78,7 +78,7 @@ def mixed_outputs(kernel_ptrs, model, row, workspace, m_padded, team):
         activate(kernel_ptrs, op.code, Z, A, j, end - j, o0, o1, scratch)
 
 
-@indirect("T O i F1 Workspace i i Team", requires=in_training(MIXED))
+@indirect("T O i F1 Workspace i i Team", requires=in_training(ROUNDED))
 def mixed_weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team):
     """dW[o, k] ← Σⱼ r(dZ[o, j]) r(A[k, j]) over examples j < m, of DENSE op row `row`.
 
@@ -104,7 +104,7 @@ def mixed_weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, 
         )  # fmt: skip
 
 
-@indirect("T Model i Workspace i Matrix Epilogue i Team", requires=in_training(MIXED))
+@indirect("T Model i Workspace i Matrix Epilogue i Team", requires=in_training(ROUNDED))
 def mixed_input_gradient(
     kernel_ptrs, model, row, workspace, dZ_offset, dA, epilogue, m_padded, team
 ):
