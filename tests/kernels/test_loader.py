@@ -171,7 +171,10 @@ class TestLevels:
     def test_come_the_best_first(self, has):
         every = frozenset().union(*(target.LEVELS[name].required for name in self.X86))
         has("x86_64", dict.fromkeys(every, True))
-        assert target.levels_here() == ["x86-64-v4-vnni", "x86-64-v4", "x86-64-v3"]
+        levels = ["x86-64-v4-bf16", "x86-64-v4-vnni", "x86-64-v4", "x86-64-v3"]
+        assert target.levels_here() == levels
+        has("x86_64", dict.fromkeys(every, True) | {"avx512bf16": False})
+        assert target.levels_here() == levels[1:]
         has("x86_64", dict.fromkeys(every, True) | {"avx512vnni": False})
         assert target.levels_here() == ["x86-64-v4", "x86-64-v3"]
         has("aarch64", {"neon": True})
@@ -182,6 +185,7 @@ class TestLevels:
         ("x86-64-v3", CPU(32, 16, True, False, False)),
         ("x86-64-v4", CPU(64, 32, True, False, False)),
         ("x86-64-v4-vnni", CPU(64, 32, True, True, False)),
+        ("x86-64-v4-bf16", CPU(64, 32, True, True, True)),
     ])  # fmt: skip
     def test_are_to_llvm_what_their_names_promise(self, level, properties):
         assert cpu.probe(target.LEVELS[level].target) == properties
@@ -294,7 +298,7 @@ class TestChoice:
 
     @pytest.mark.parametrize("value", ["packs", "x86-64", "0", "/tmp", "../x86-64-v3", "jit,pack"])
     def test_misspelt_is_an_error(self, chosen, value):
-        with pytest.raises(ValueError, match=r"set it to jit, pack or a level \(x86-64-v4-vnni, "):
+        with pytest.raises(ValueError, match=r"set it to jit, pack or a level \(x86-64-v4-bf16, "):
             chosen(value, {self.V3}, (self.V3,), {self.V3})
 
 

@@ -5,7 +5,6 @@ import pytest
 from fastnn.kernels.csr import SparseRows
 from fastnn.kernels.jitted.execution import entry, kernel_selection
 from fastnn.kernels.jitted.first_layer.input_descriptor import InputKind
-from fastnn.kernels.opcodes import Kind, Precision
 
 import fastnn
 from fastnn import Adam, BatchNorm, Dense, Dropout, Network, Normalization, Rescaling, kernels
@@ -23,11 +22,8 @@ def rounded(X):
 
 
 def mixed(layers, n_in):
-    """A network of these layers, lowered to products of rounded numbers."""
-    net = Network(layers, inputs=n_in, seed=1)
-    ops = net.program.ops
-    ops["precision"][ops["kind"] == Kind.DENSE] = Precision.MIXED
-    return net
+    """A network of these layers whose products are of rounded numbers."""
+    return Network(layers, inputs=n_in, seed=1, precision="mixed")
 
 
 def numpy_gradient(net, X, Y, sizes):
@@ -125,7 +121,6 @@ def fitted(threads, epochs=(2,), sizes=(90, 70, 3), m=300, batch=64):
     try:
         for count in epochs:
             net.fit(X, y, epochs=count, batch_size=batch, progress=False, optimizer=Adam(0.01))
-        assert (net.program.ops["precision"] == Precision.MIXED).any()
         return net.program.theta.copy(), net.predict_proba(X), net.predict_proba(X[:1])
     finally:
         fastnn._runtime.threads._wanted = before
@@ -177,9 +172,7 @@ def test_networks_of_full_precision_load_no_kernel_of_rounded_products(named):
         net.predict(X[:1])
         rounding = {name for name in named if name.startswith("rounded")}
         if make is mixed:
-            assert rounding == {
-                "rounded products", "rounded row", "rounded products in training"
-            }
+            assert rounding == {"rounded products", "rounded row", "rounded products in training"}
         else:
             assert not rounding
 

@@ -17,11 +17,12 @@ from fastnn import (
     Network,
     check_gradients,
     data,
+    kernels,
 )
 from fastnn.errors import DivergenceError, ModelFileError, SettingError
 from fastnn.network.description import state_of
 
-BACKENDS = ("loops", "vectorized")
+BACKENDS = ("loops", "vectorized", *(["jitted"] if kernels.get("jitted").available else []))
 
 
 @pytest.fixture(params=BACKENDS)

@@ -60,7 +60,7 @@ def _upper_halves(v, bits):
     return v.builder.bitcast(v.builder.and_(bits, _constants(v, -0x10000)), v.type)
 
 
-def rounded(v, x):
+def rounded_lanes(v, x):
     """Emit x, an LLVM vector of float32, rounded to bfloat16, again as float32.
 
     v: a Vectors of float32, here and in the other functions of this module.

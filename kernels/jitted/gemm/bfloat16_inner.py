@@ -5,7 +5,7 @@ The rows are rounded in registers, as they are read: for few rows, which would n
 
 from __future__ import annotations
 
-from ..codegen.bfloat16 import rounded
+from ..codegen.bfloat16 import rounded_lanes
 from ..codegen.cpu import block_sizes
 from ..compiler.definitions import indirect
 from ..requirements import ROUNDED_ROW
@@ -14,7 +14,7 @@ from .inner_product import dot_tile
 _sizes = block_sizes()
 DOT_TILE, DOT_TILE_ONE = _sizes.DOT_TILE, _sizes.DOT_TILE_ONE
 #: Intrinsics, the tiles that `multiply_inner_rounded` chooses from by the number of rows of W.
-_few, _one = dot_tile(*DOT_TILE, rounded), dot_tile(*DOT_TILE_ONE, rounded)
+_few, _one = dot_tile(*DOT_TILE, rounded_lanes), dot_tile(*DOT_TILE_ONE, rounded_lanes)
 
 
 @indirect("i i i Matrix Matrix Operand i", requires=ROUNDED_ROW)

@@ -66,7 +66,12 @@ def llvm():
 
 
 #: LLVM's names of features that Linux names otherwise.
-_LINUX_NAMES = {"bmi": "bmi1", "lzcnt": "abm", "avx512vnni": "avx512_vnni", "avx512bf16": "avx512_bf16"}
+_LINUX_NAMES = {
+    "bmi": "bmi1",
+    "lzcnt": "abm",
+    "avx512vnni": "avx512_vnni",
+    "avx512bf16": "avx512_bf16",
+}
 
 
 @cache
