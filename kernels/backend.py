@@ -161,14 +161,15 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def predict_row(
+    def predict_rows(
         self, ops: Array, key: bytes, theta: Array, state: Array, X: Array, out: Array,
         threads: Callable[[], int] = one_thread,
     ) -> bool:  # fmt: skip
-        """Predict one row X (1, n) and return True; False, and nothing written, if it cannot.
+        """Predict rows X (m, n) by arguments that are kept, and return True; False if it cannot.
 
-        key: the op table as bytes. False stands for a backend without such a call, and for a row
-        that is not finite.
+        key: the op table as bytes; X: an array of a dtype in `opcodes.READ`. False stands for a
+        backend without such a call, for rows that `predict` must read, and for numbers that are not
+        finite; what out holds does not matter then.
         """
 
     @abstractmethod

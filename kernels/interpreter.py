@@ -68,11 +68,11 @@ class Interpreter(Backend):
             if part.shape[1] > A.shape[1]:
                 self.activations[Activation.SIGMOID].forward(-Zs[-1], part[:, :1])
 
-    def predict_row(
+    def predict_rows(
         self, ops: Array, key: bytes, theta: Array, state: Array, X: Array, out: Array,
         threads: Callable[[], int] = one_thread,
     ) -> bool:  # fmt: skip
-        """Return False: a row takes the same way as many."""
+        """Return False: all rows take one way, that of `predict`."""
         return False
 
     @np.errstate(over="ignore")

@@ -24,19 +24,20 @@ from .arrays import (
     numeric,
 )
 from .examples import (
+    are_plain_rows,
     binary_targets,
     check_same_length,
     class_targets,
     count_targets,
     examples,
     finite_examples,
-    is_single_example,
     positive_targets,
     real_targets,
     sample_weight,
 )
 
 __all__ = [
+    "are_plain_rows",
     "array",
     "as_list",
     "binary_targets",
@@ -55,7 +56,6 @@ __all__ = [
     "fraction",
     "instance",
     "integer",
-    "is_single_example",
     "kernel_readable",
     "new_name",
     "nonnegative",

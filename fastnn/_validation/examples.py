@@ -15,9 +15,12 @@ from .arrays import check_finite, kernel_readable, numeric
 Array = np.ndarray[Any, Any]
 
 
-def is_single_example(X: Any, n_in: int) -> bool:
-    """Return whether X is a single row (1, n_in) of a dtype that is read in place."""
-    return type(X) is np.ndarray and X.shape == (1, n_in) and X.dtype in READ
+def are_plain_rows(X: Any, n_in: int) -> bool:
+    """Return whether X is an array (m, n_in), m > 0, of a dtype that is read in place."""
+    if type(X) is not np.ndarray or X.dtype not in READ:
+        return False
+    shape = X.shape
+    return len(shape) == 2 and shape[1] == n_in and shape[0] > 0
 
 
 def examples(value: Any, n_in: int | None, layer: str = "the network", name: str = "X") -> Any:

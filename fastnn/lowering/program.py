@@ -143,7 +143,7 @@ class Program:
 
     @cached_property
     def key(self) -> bytes:
-        """The op table as bytes: by it kernels keep what single rows of such a network need."""
+        """The op table as bytes: by it kernels keep what predictions of such a network need."""
         return self.ops.tobytes()
 
     @cached_property

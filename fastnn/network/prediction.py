@@ -62,13 +62,14 @@ def outputs(
     K = 2 if both else program.outputs
     if (
         state.scaled
+        and not state.learns_target_scaling
         and not program.foldable_batchnorms
-        and arguments.is_single_example(X, program.inputs)
+        and arguments.are_plain_rows(X, program.inputs)
     ):
-        out, ops, key = np.empty((1, K), dtype), program.ops, program.key
+        out, ops, key = np.empty((len(X), K), dtype), program.ops, program.key
         if both:
             ops, key = split_output_activation(key)
-        if kernels.predict_row(ops, key, program.theta, program.state, X, out, get_num_threads):
+        if kernels.predict_rows(ops, key, program.theta, program.state, X, out, get_num_threads):
             return state.in_unit_of_targets(out)
     program = fold(program)
     ops = split_output_activation(program.key)[0] if both else program.ops

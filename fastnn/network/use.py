@@ -44,9 +44,10 @@ class UsableNetwork(NetworkDescription):
         ndarray
             (m,) int64 labels for one sigmoid and for softmax (the most probable class); (m, K) of
             0/1 for K sigmoids; else values in the network's dtype, (m,) when there is one output.
-            Rows do not depend on their neighbours; one asked for alone, or fewer than 48 rows of
-            bytes, are summed in another order and may differ in the last bits. So are those of a
-            window that holds so few.
+            Rows do not depend on their neighbours, nor on the number of threads. Up to 12 rows, 8
+            of a network none of whose layers has 256 inputs, and fewer than 48 rows of bytes, are
+            summed in another order and may differ from those of more in the last bits; so are those
+            of a window that holds so few. Each of up to 12 or 8 has the bits that it has alone.
 
         Raises
         ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..backend import Backend
 from .api import matrix_ops, vector_ops
 from .api.checks import checked
-from .execution import entry, gradient_check, kernel_selection, single_row, work
+from .execution import entry, gradient_check, kept_prediction, kernel_selection, work
 from .loader import source, tables
 from .threads import team
 
@@ -16,7 +16,7 @@ class Compiled(Backend):
     workspace = staticmethod(entry.workspace)
     forward = staticmethod(entry.forward)
     predict = staticmethod(entry.predict)
-    predict_row = staticmethod(single_row.predict_row)
+    predict_rows = staticmethod(kept_prediction.predict_rows)
     evaluate = staticmethod(entry.evaluate)
     gradient = staticmethod(entry.gradient)
     update = staticmethod(entry.update)

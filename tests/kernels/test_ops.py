@@ -249,7 +249,7 @@ def parameters(function, backend):
 
 def test_backends_have_the_same_functions_and_signatures():
     calls = (
-        "forward", "predict", "predict_row", "evaluate", "gradient", "update", "run", "workspace",
+        "forward", "predict", "predict_rows", "evaluate", "gradient", "update", "run", "workspace",
         "gradient_check", "philox",
     )  # fmt: skip
     named = {row.name: row.function for row in TABLE if row.on is None}

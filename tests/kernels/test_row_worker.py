@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted.execution import single_row
+from fastnn.kernels.jitted.execution import kept_prediction
 from fastnn.kernels.jitted.threads import row_worker
 
 import fastnn
@@ -30,7 +30,7 @@ def eager(monkeypatch):
     monkeypatch.setattr(row_worker, "MAX_GAP", np.inf)
     monkeypatch.setattr(row_worker, "MAX_TIME_SHARE", np.inf)
     monkeypatch.setattr(fastnn._runtime.threads, "_wanted", 2)
-    single_row._kept.prepared.clear()
+    kept_prediction._kept.networks.clear()
     ended()
     yield
     ended()
@@ -59,10 +59,10 @@ def rows_together(network, rows):
 
 def rows_alone(network, rows):
     fastnn.set_num_threads(1)
-    single_row._kept.prepared.clear()
+    kept_prediction._kept.networks.clear()
     found = np.vstack([network.predict_proba(row[None]) for row in rows])
     fastnn.set_num_threads(2)
-    single_row._kept.prepared.clear()
+    kept_prediction._kept.networks.clear()
     return found
 
 

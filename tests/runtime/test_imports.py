@@ -131,7 +131,7 @@ backend csr custom_activations custom_methods custom_ops debug gradient_check ji
 jitted.api.checks jitted.api.layout jitted.api.matrix_ops jitted.api.vector_ops jitted.backend
 jitted.codegen jitted.codegen.cpu jitted.compiler jitted.compiler.announce jitted.execution
 jitted.execution.entry jitted.execution.gradient_check jitted.execution.input_mode
-jitted.execution.kernel_selection jitted.execution.single_row jitted.execution.work
+jitted.execution.kept_prediction jitted.execution.kernel_selection jitted.execution.work
 jitted.execution.workspace
 jitted.first_layer jitted.first_layer.input_descriptor jitted.first_layer.sizes
 jitted.first_layer.strategy jitted.loader jitted.loader.cpu jitted.loader.digest

@@ -73,6 +73,15 @@ class BlockSizes(NamedTuple):
     MAX_M_DOT: int = 32  # most rows of C for dot products if A is row-major, B column-major
     MIN_K_DOT: int = 128  # smallest K for dot products: tiles are faster for K = 32, slower for 256
 
+    # execution/kept_prediction.py
+    #: Most examples that are predicted by dot products with rows of W, not by tiles: FEW_ROWS if a
+    #: layer has FEW_ROWS_MIN_FEATURES inputs, else FEW_ROWS_NARROW. 12 examples of 784 → 512 → 256
+    #: → 10 took 0.7 of the time, 20 of 784 as long on AVX-512 and 0.7 with AVX2; 8 of 54 → 128 → 64
+    #: → 7 took 0.9, 14 took 1.3 (EPYC).
+    FEW_ROWS: int = 12
+    FEW_ROWS_NARROW: int = 8
+    FEW_ROWS_MIN_FEATURES: int = 256
+
     # gemm/packing.py
     #: While row i of X is gathered, row i + PREFETCH_DISTANCE is prefetched, if a row fills a cache
     #: line: gathering 256 rows of 54 numbers from a large table took 2.6 µs instead of 6.9.

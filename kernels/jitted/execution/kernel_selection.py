@@ -1,8 +1,8 @@
 """Which indirect kernels a call requires, from its purpose, op table, settings and data.
 
-A purpose is "single" (the prediction of one example), "predict", "evaluate", "gradient", "fit" or
-"sharded" (a fit whose batches are cut into shards). A requirement is a name that kernels are
-defined with, like "clip" or "activation tanh"; a kernel is compiled only once a call lists its
+A purpose is "few" (the prediction of one or a few examples), "predict", "evaluate", "gradient",
+"fit" or "sharded" (a fit whose batches are cut into shards). A requirement is a name that kernels
+are defined with, like "clip" or "activation tanh"; a kernel is compiled only once a call lists its
 requirement. The functions return sets of requirements.
 """
 
@@ -44,19 +44,19 @@ KINDS = {
 def _for_rows(ops, purpose):
     """Return the set of requirements of the op rows that a call computes, without the INPUT op row.
 
-    ops: the op table (rows,); purpose: "single" (prediction of one example), "predict", "evaluate",
-    "gradient" or one of FITS. The first two compute up to the last layer, the others up to the op
-    row whose output the loss reads.
+    ops: the op table (rows,); purpose: "few" (prediction of one or a few examples), "predict",
+    "evaluate", "gradient" or one of FITS. The first two compute up to the last layer, the others up
+    to the op row whose output the loss reads.
     """
-    last = len(ops) - 2 if purpose in ("single", "predict") else int(ops["source"][-1])
+    last = len(ops) - 2 if purpose in ("few", "predict") else int(ops["source"][-1])
     required_kernels = set()
     for row in range(1, last + 1):
         kind, code = int(ops["kind"][row]), int(ops["code"][row])
-        # The epilogue of a product computes relu, unless X is read in place or is one example.
-        in_product = purpose != "single" and (row > 1 or ops["A"][0] >= 0)
+        # The epilogue of a product computes relu, unless X is read in place or has few examples.
+        in_product = purpose != "few" and (row > 1 or ops["A"][0] >= 0)
         done = (Activation.IDENTITY, Activation.RELU) if in_product else (Activation.IDENTITY,)
         if kind == Kind.DENSE and ops["precision"][row] == Precision.MIXED:
-            required_kernels.add(ROUNDED_ROW if purpose == "single" else ROUNDED)
+            required_kernels.add(ROUNDED_ROW if purpose == "few" else ROUNDED)
         if kind == Kind.ACTIVATION or (kind == Kind.DENSE and code not in done):
             required_kernels.add(of_activation(code))
         elif own := KINDS[Kind(kind)]:
@@ -154,7 +154,7 @@ def kernel_pointers(dtype, requirements=frozenset(), processes=1, ahead=frozense
 def kernel_ptrs_of(ops, dtype, purpose, required_kernels=(), settings=None):
     """Return the kernel pointers (kernels,) int64 for a call, with all kernels that it requires.
 
-    ops: the op table (rows,); dtype: the network's; purpose: "single" (prediction of one example),
+    ops: the op table (rows,); dtype: the network's; purpose: "few" (prediction of few examples),
     "predict", "evaluate", "gradient" or one of FITS; required_kernels: a set of requirements that
     do not follow from the other arguments, like those of the kernels that read X; settings: an
     element of dtype SETTINGS for a gradient, an update or a fit, else None. settings["threads"] is
@@ -174,14 +174,14 @@ def kernel_ptrs_of(ops, dtype, purpose, required_kernels=(), settings=None):
 def _kernel_ptrs(ops, dtype, purpose, required_kernels, processes):
     """Return the kernel pointers (kernels,) int64 for a call; `lru_cache` needs hashable arguments.
 
-    ops: the op table as bytes; dtype: the network's; purpose: "single" (prediction of one example),
+    ops: the op table as bytes; dtype: the network's; purpose: "few" (prediction of few examples),
     "predict", "evaluate", "gradient" or one of FITS; required_kernels: frozenset of the
     requirements that follow from X, from the settings and from the loss; processes: how many may
     compile at the same time.
     """
     ops = np.frombuffer(ops, OP)
     required = _for_rows(ops, purpose).union(required_kernels)
-    required |= {"row"} if purpose == "single" else _for_batches(ops)
+    required |= {"row"} if purpose == "few" else _for_batches(ops)
     if purpose in ("gradient", *FITS):
         required |= _for_gradients(ops) | set(map(in_training, required))
     ahead = set()

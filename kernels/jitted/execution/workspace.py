@@ -25,6 +25,7 @@ from ..first_layer.sizes import (
 )
 from ..first_layer.strategy import has_int8
 from ..records import Workspace, WorkspaceOffsets
+from ..threads.scratch import MAX_SCRATCH_BYTES, scratch
 
 #: Size of a batch, in bytes of its activations and of an X that is read twice, from which on it is
 #: cut into blocks. Smaller batches stay in the third-level cache, where adding up the blocks'
@@ -188,6 +189,19 @@ def plan_blocked(ops, m, itemsize, input_itemsize):
     groups = min(-(-m // examples), fitting)
     own = offsets.thread_base + offsets.thread_size
     return Plan(groups * gradient, own, ld, offsets, groups)
+
+
+def workspace_of_scratch(ops, m, dtype):
+    """Return a Workspace for predicting up to m examples on one thread, in memory that it keeps.
+
+    The memory is shared with this thread's other calls. Returns None where a call would get memory
+    of its own. ops: the op table (rows,); dtype: the network's.
+    """
+    plan = plan_unblocked(ops.tobytes(), m, dtype.itemsize)
+    size = plan.floats_shared + plan.floats_per_thread
+    if size * dtype.itemsize > MAX_SCRATCH_BYTES:
+        return None
+    return Workspace(scratch(size, dtype), plan.ld, plan.offsets)
 
 
 def _clear_gradients(buffer, plan):

@@ -226,8 +226,9 @@ def tile_intrinsic(n_tile_rows, n_vectors, emitter=Tile):
 #: Intrinsics, the tiles that `_column_of_tiles` chooses from. A row of a _wide tile has NR_VECTORS
 #: vectors.
 _wide, _wide_3_rows, _wide_1_row = (tile_intrinsic(n_rows, NR_VECTORS) for n_rows in (MR, 3, 1))
-_two_vectors, _one_vector_tall = tile_intrinsic(MR, 2), tile_intrinsic(MR_TALL, 1)
-_one_vector, _one_vector_1_row = tile_intrinsic(MR, 1), tile_intrinsic(1, 1)
+_three_vectors, _two_vectors = tile_intrinsic(MR, 3), tile_intrinsic(MR, 2)
+_one_vector, _one_vector_tall = tile_intrinsic(MR, 1), tile_intrinsic(MR_TALL, 1)
+_one_vector_1_row = tile_intrinsic(1, 1)
 
 
 @inlined
@@ -236,13 +237,15 @@ def _column_of_tiles(A, B, C, beta, epilogue, K, M, width):
 
     A: an Operand; B, C: each a Matrix, C written. beta: a Beta, which says whether start is 0, the
     old C[i, j] or a bias of row i. epilogue: an Epilogue. Columns of C beyond NR_VECTORS vectors
-    are not computed; for fewer columns tiles of one or two vectors a row are taken.
+    are not computed; for fewer columns tiles of one, two or three vectors a row are taken.
     """
     lanes = lane_count(C.data)
     tall = MR_TALL if width <= lanes else MR
     for i in range(0, M, tall):
         n = min(tall, M - i)
-        if width > 2 * lanes:
+        if NR_VECTORS > 3 and 2 * lanes < width <= 3 * lanes:
+            _three_vectors(A, B, C, beta, epilogue, i, K, n, width)
+        elif width > 2 * lanes:
             if n > 3:
                 _wide(A, B, C, beta, epilogue, i, K, n, width)
             elif n > 1:

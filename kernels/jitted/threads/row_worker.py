@@ -37,6 +37,7 @@ STATE = 3 * BARRIER_STRIDE
 GONE, WAITING, COMPUTING = 0, 1, 2  # states: no worker; it polls for an example; it computes one
 OWNER = STATE + 1  # index of the address of theta that the worker reads; 0: it is dismissed
 END = STATE + 2  # index of a flag; 1: the worker must end without waiting any longer
+EXAMPLES = STATE + 3  # index of the number of examples that caller and worker compute
 
 _current: list[Any] = []  # [(thread, barrier)] of the one worker of this process, or []
 #: Held while a worker is started. A child that is forked meanwhile never gets it and has no worker.
@@ -76,21 +77,22 @@ class RowWorker:
         self.function, self.barrier = function, np.zeros(4 * BARRIER_STRIDE, np.int64)
         # Time at which the last row ended, rows of this trial, time at which the trial began.
         self.ended, self.rows, self.first = 0.0, 0, 0.0
-        self.alone = 0.0  # seconds of the last trial without a worker
+        self.examples = 1  # examples of each prediction of this trial
+        self.alone = 0.0  # seconds of the last trial without a worker, for each example
         self.just_started = False  # whether the worker started at the end of the last trial
         # Trials without a worker after the next failure, and how many of the current ones remain.
         self.rest, self.resting = 1, 0
 
-    def is_due(self, began):
+    def is_due(self, began, examples=1):
         """Count a prediction that has just ended; return a bool: whether it completes a trial.
 
-        began: the time at which the prediction began, by time.perf_counter, in seconds. A gap of
-        more than MAX_GAP seconds before it begins the trial anew. A trial has ROWS_PER_TRIAL
-        predictions.
+        began: the time at which the prediction began, by time.perf_counter, in seconds; examples:
+        how many it was of. A gap of more than MAX_GAP seconds before it, or another number of
+        examples, begins the trial anew. A trial has ROWS_PER_TRIAL predictions.
         """
         now = time.perf_counter()
-        if began - self.ended > MAX_GAP:
-            self.rows, self.first = 0, began
+        if began - self.ended > MAX_GAP or examples != self.examples:
+            self.rows, self.first, self.examples = 0, began, examples
         self.rows, self.ended = self.rows + 1, now
         return self.rows >= ROWS_PER_TRIAL
 
@@ -101,7 +103,8 @@ class RowWorker:
         parameters among args, whose address tells the worker's network; threads(): returns how many
         threads the caller may use, an int.
         """
-        took, self.rows, self.first = self.ended - self.first, 0, self.ended
+        took = (self.ended - self.first) / self.examples
+        self.rows, self.first = 0, self.ended
         free = threads() > 1 and not is_busy()
         if self.barrier[OWNER] != 0 and self.barrier[STATE] != GONE:
             helps = self.just_started or took < MAX_TIME_SHARE * self.alone

@@ -1,7 +1,8 @@
 """Scratch memory for one call, which each thread keeps for its next call if it is small.
 
 Memory freshly allocated by the system took a third of the time of predicting 1000 examples, and
-1 µs of a call of `product` in float64.
+1 µs of a call of `product` in float64. A block of 256 examples of 784 → 512 → 256 → 10 needs
+1.6 MB; fresh, it took a tenth of the time of predicting 1000 of them (EPYC).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ...views import aligned_scratch
 
 #: Largest request in bytes that is served from the vector which a thread keeps for each dtype, and
 #: that vector's size; a larger request gets fresh memory, which is not kept.
-MAX_SCRATCH_BYTES = 2**20
+MAX_SCRATCH_BYTES = 2**22
 
 
 class _Kept(threading.local):
