@@ -141,6 +141,8 @@ IMPORTS: Rows = rows(
     ("load_model", "fastnn.load(path)", "k"),
     ("save_model", "net.save(path)", "k"),
     ("manual_seed set_seed set_random_seed", "Network(layers, seed=0)", "kt"),
+    ("autocast amp", "Network(layers, precision='mixed')", "t"),
+    ("mixed_precision", "Network(layers, precision='mixed')", "k"),
     ("tensor Tensor", "networks take NumPy arrays, and tensors as they are", "t"),
     ("DataLoader TensorDataset", "net.fit(X, y) takes whole arrays, batch_size= divides them", "t"),
     ("nn optim keras models", "names stand in fastnn itself, as fastnn.Network", "kt"),

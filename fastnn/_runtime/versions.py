@@ -10,7 +10,7 @@ from typing import Any
 from fastnn import kernels
 from fastnn._version import __version__
 from fastnn.kernels.jitted.loader.digest import compiled_here
-from fastnn.kernels.jitted.loader.source import no_compiler, source
+from fastnn.kernels.jitted.loader.source import detect_cpu, no_compiler, source
 from fastnn.kernels.jitted.loader.target import llvm
 from fastnn.kernels.jitted.loader.user_cache import base_folder
 
@@ -36,6 +36,7 @@ def collect() -> dict[str, str]:
     found |= {name: _version(package) for name, package in (NEEDED | OPTIONAL).items()}
     found["system"] = f"{platform.system()} {platform.release()}"
     found["CPU"] = f"{cpu()} (llvm: {_host()})"
+    found["bfloat16"] = _bfloat16()
     found["cores"] = f"{available_cores()} usable, {get_num_threads()} used at most"
     found["ranks"] = _ranks()
     found["backends"] = _backends()
@@ -58,6 +59,15 @@ def cpu() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _bfloat16() -> str:
+    """How compiled kernels multiply in mixed precision: with the CPU's bfloat16, or without."""
+    if source().level is None and no_compiler():
+        return "no compiled kernels"
+    if detect_cpu().dots_bf16:
+        return "multiplied by the CPU: precision='mixed' is faster where layers are wide"
+    return "multiplied as float32: precision='mixed' is no faster here"
 
 
 def _ranks() -> str:

@@ -25,6 +25,7 @@ def settings_of(network: Network, more: Mapping[str, Any]) -> dict[str, Value]:
         "init": state.init,
         "seed": state.seed,
         "dtype": state.dtype.name,
+        "precision": network.precision,
     }
     optimizer, schedule = state.training.optimizer, state.training.schedule
     if optimizer is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from fastnn.kernels.jitted.loader.cpu import CPU
 
 import fastnn
 from fastnn.cli import compare, epoch_table, info, predict, task, train
@@ -295,6 +296,22 @@ def test_info(capsys):
     assert facts["backends"].count("(default)") == 1
     assert re.search(r"\(\d+ files, [\d.]+ MB\)$", facts["kernel cache"])
     assert list(facts)[:2] == ["fastnn", "Python"]
+
+
+@pytest.mark.parametrize(
+    ("cpu", "words"),
+    [
+        (CPU(64, 32, True, True, True), "multiplied by the CPU"),
+        (CPU(64, 32, True, True, False), "multiplied as float32"),
+        (CPU(32, 16, True, False, True), "multiplied as float32"),  # rounds alone
+    ],
+)
+def test_info_says_how_mixed_precision_multiplies(cpu, words, monkeypatch):
+    from fastnn._runtime import versions
+
+    monkeypatch.setattr(versions, "detect_cpu", lambda: cpu)
+    monkeypatch.setattr(versions, "no_compiler", lambda: None)
+    assert versions.collect()["bfloat16"].startswith(words)
 
 
 def test_info_says_what_is_not_installed(monkeypatch):

@@ -72,3 +72,13 @@ def test_refuses(settings, words):
     with pytest.raises(SettingError, match=words):
         model.fit(X, y)
     assert not hasattr(model, "network_")
+
+
+def test_estimators_pickled_before_go_on():
+    model = MLPClassifier(**QUICK | {"precision": "float32"}).partial_fit(X, y, classes=[0, 1])
+    del model._described["precision"], model.precision
+    again = pickle.loads(pickle.dumps(model)).partial_fit(X, y)
+    assert again.get_params()["precision"] == "float32"
+    again.set_params(precision="mixed")
+    with pytest.raises(SettingError, match="precision changed"):
+        again.partial_fit(X, y)
