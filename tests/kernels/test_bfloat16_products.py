@@ -1,13 +1,15 @@
 """Products of numbers rounded to bfloat16: the rounding, the edges of all tiles, their ends."""
 
 import functools
+import math
 import os
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted.codegen.cpu import block_sizes, pair_pack_size
+from fastnn.kernels.jitted.codegen.cpu import BLOCK_SIZES, block_sizes, pair_pack_size
 from fastnn.kernels.jitted.compiler.jit import runnable
 from fastnn.kernels.jitted.execution.kernel_selection import kernel_pointers
 from fastnn.kernels.jitted.gemm import bfloat16_inner
@@ -242,22 +244,12 @@ def test_only_long_vectors_multiply_bfloat16():
 
 COMPILE = """
 import sys
-from numba.core.registry import cpu_target
 from fastnn.kernels.jitted.compiler import object_code
 
-assemblies = []
-emit = object_code._codegen()._tm.emit_assembly
-
-
-class Watched:
-    def emit_object(self, module):
-        assemblies.append(emit(module))
-        return b""
-
-
-object_code._codegen()._tm = Watched()
-object_code.compile_object(sys.argv[1])
-print(assemblies[0])
+machine = object_code._codegen()._tm
+machine.emit_object = lambda module: print(machine.emit_assembly(module)) or b""
+for name in sys.argv[1:]:
+    object_code.compile_object(f"gemm.{name} float32")
 """
 
 
@@ -265,23 +257,21 @@ print(assemblies[0])
 @pytest.mark.skipif(
     os.name != "posix" or os.uname().machine != "x86_64", reason="the names are x86-64's"
 )
-@pytest.mark.parametrize(
-    ("kernel", "instruction"),
-    [
-        ("multiply_pairs", "vdpbf16ps"),
-        ("_packing.pack_left", "vcvtne2ps2bf16"),
-        ("_packing.pack_right", "vcvtne2ps2bf16"),
-    ],
-)
-def test_cpus_with_the_instructions_get_them(kernel, instruction, tmp_path):
-    name = f"gemm.bfloat16{'' if kernel.startswith('_') else '.'}{kernel} float32"
+def test_cpus_with_the_instructions_get_them(tmp_path):
+    names = "bfloat16.multiply_pairs", "bfloat16_packing.pack_left", "bfloat16_packing.pack_right"
     settings = {
         "FASTNN_KERNELS": "jit", "NUMBA_CPU_NAME": "cooperlake", "FASTNN_CACHE_DIR": str(tmp_path),
         "NUMBA_CPU_FEATURES": "+avx512f,+avx512bw,+avx512vl,+avx512bf16,-prefer-256-bit",
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", COMPILE, name], env=os.environ | settings, capture_output=True,
+        [sys.executable, "-c", COMPILE, *names], env=os.environ | settings, capture_output=True,
         text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count(instruction) > 8
+    multiplied, *packed = re.split("[.]globl", done.stdout)[1:]
+    tile = math.prod(BLOCK_SIZES["avx512"].PAIR_TILE)
+    blocks = re.split(r"(?m)^\S+:.*$", multiplied)  # at each label
+    (innermost,) = (block for block in blocks if block.count("vdpbf16ps") == tile)
+    assert "%rsp" not in innermost.partition("\tj")[0]  # up to its jump: all sums stay in registers
+    for code in packed:
+        assert code.count("vcvtne2ps2bf16") > 4
