@@ -28,10 +28,12 @@ INPUT = "forward.lay_out_input"  # lays X out
 #: The first layer, read where X lies.
 FIRST = ("driver.first_layer_forward", "driver.first_layer_backward")
 #: Kernels that are one product of a dense layer: 2 m n_in n_out additions and multiplications.
-PRODUCTS = ("dense.layer_outputs", "dense.weight_gradient", "dense.input_gradient", *FIRST)
+PRODUCTS = ("dense.layer_outputs", "dense.weight_gradient", "dense.input_gradient",
+            "mixed_products.mixed_outputs", "mixed_products.mixed_weight_gradient",
+            "mixed_products.mixed_input_gradient", *FIRST)  # fmt: skip
 #: Modules whose kernels are traced: all of them, or those that other modules call.
-WHOLE = ("step.forward", "step.gradient", "step.backward", "ops.dense", "ops.activations",
-         "ops.batchnorm", "ops.losses", "ops.random")  # fmt: skip
+WHOLE = ("step.forward", "step.gradient", "step.backward", "step.mixed_products", "ops.dense",
+         "ops.activations", "ops.batchnorm", "ops.losses", "ops.random")  # fmt: skip
 PUBLIC = ("first_layer.driver", "step.update")
 ORDER = ("forward", "loss", "backward", "update", "other")
 

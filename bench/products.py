@@ -1,6 +1,7 @@
 """fastnn's products against OpenBLAS and MKL on one thread: python -m bench.products.
 
-Shapes of the table's networks and cubes, all four transpositions, medians of calls in turns.
+Shapes of the table's networks and cubes, all four transpositions, medians of calls in turns. With
+--bfloat16 the products are those of mixed precision, beside fastnn's of float32 too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from importlib import util
 from typing import Any
 
 import numpy as np
+from fastnn.kernels.bfloat16 import rounded
 
 from . import machine
 from .agreement import agree
@@ -45,7 +47,7 @@ class Case:
     shape: tuple[int, int, int]
     transpose_a: bool
     transpose_b: bool
-    dtype: str
+    dtype: str  # of numbers and results, or "bfloat16": of float32 that bfloat16 holds
 
     def __str__(self) -> str:
         flags = "NT"[self.transpose_a] + "NT"[self.transpose_b]
@@ -61,14 +63,19 @@ class Case:
         """Return A and B as they are stored, C-contiguous."""
         m, n, k = self.shape
         rng = np.random.default_rng(0)
-        A = rng.standard_normal((k, m) if self.transpose_a else (m, k)).astype(self.dtype)
-        B = rng.standard_normal((n, k) if self.transpose_b else (k, n)).astype(self.dtype)
-        return A, B
+        A = rng.standard_normal((k, m) if self.transpose_a else (m, k)).astype(self.stored)
+        B = rng.standard_normal((n, k) if self.transpose_b else (k, n)).astype(self.stored)
+        return (rounded(A), rounded(B)) if self.dtype == "bfloat16" else (A, B)
+
+    @property
+    def stored(self) -> str:
+        """The dtype of arrays."""
+        return "float32" if self.dtype == "bfloat16" else self.dtype
 
 
-def cases(name: str = "") -> Iterator[Case]:
-    """Yield every case whose text contains the name."""
-    for dtype in ("float32", "float64"):
+def cases(name: str = "", dtypes: tuple[str, ...] = ("float32", "float64")) -> Iterator[Case]:
+    """Yield every case of these dtypes whose text contains the name."""
+    for dtype in dtypes:
         for shape in dict.fromkeys(SHAPES):
             for flags in ((False, False), (True, False), (False, True), (True, True)):
                 case = Case(shape, *flags, dtype)
@@ -88,12 +95,39 @@ def kernel() -> Product | None:
     return getattr(kernels.get("jitted"), "product", None)
 
 
+def rounded_kernel() -> Product:
+    """Return fastnn's product of operands that it rounds to bfloat16 while it packs them."""
+    from fastnn.kernels.jitted import records, requirements
+    from fastnn.kernels.jitted.codegen.cpu import pair_pack_size
+    from fastnn.kernels.jitted.execution.kernel_selection import kernel_pointers
+    from fastnn.kernels.jitted.loader.tables import entry_point
+    from fastnn.kernels.views import aligned_scratch
+
+    dtype, scratch = np.dtype(np.float32), aligned_scratch(pair_pack_size(), np.float32)
+    pointers = kernel_pointers(dtype, frozenset({requirements.ROUNDED}))
+    multiply = entry_point("gemm.bfloat16.multiply_rounded", dtype)
+    zero, nothing = records.Beta(records.BETA_ZERO, scratch, 0), records.Epilogue(0, 0, 1.0)
+
+    def operand(X: Array, transposed: bool) -> records.Operand:
+        """Describe op(X)."""
+        return records.Operand(X.ravel(), 0, *(1, X.shape[1])[:: 1 if transposed else -1])
+
+    def product(A: Array, B: Array, C: Array, transpose_a: bool, transpose_b: bool) -> None:
+        """Multiply, C = r(op(A)) r(op(B))."""
+        (m, n), k = C.shape, A.shape[0 if transpose_a else 1]
+        operands = operand(A, transpose_a), operand(B, transpose_b), records.Matrix(C.ravel(), 0, n)
+        multiply(pointers, m, n, k, *operands, zero, nothing, scratch)
+
+    return product
+
+
 def _calls(case: Case, product: Product) -> tuple[dict[str, Call], dict[str, Array]]:
     """Return by library what is timed, and where each writes its C."""
     A, B = case.operands()
     flags = case.transpose_a, case.transpose_b
     names = ["fastnn", "NumPy", *(["PyTorch"] if util.find_spec("torch") else [])]
-    results = {name: np.zeros(case.shape[:2], case.dtype) for name in names}
+    names += ["float32"] if case.dtype == "bfloat16" else []
+    results = {name: np.zeros(case.shape[:2], case.stored) for name in names}
     calls: dict[str, Call] = {
         "fastnn": lambda: product(A, B, results["fastnn"], *flags),
         "NumPy": lambda: stand_in(A, B, results["NumPy"], *flags),
@@ -104,6 +138,8 @@ def _calls(case: Case, product: Product) -> tuple[dict[str, Call], dict[str, Arr
         a, b, c = map(torch.from_numpy, (A, B, results["PyTorch"]))
         a, b = (a.T if flags[0] else a), (b.T if flags[1] else b)
         calls["PyTorch"] = lambda: torch.mm(a, b, out=c)
+    if "float32" in results and (own := kernel()):
+        calls["float32"] = lambda: own(A, B, results["float32"], *flags)
     return calls, results
 
 
@@ -119,7 +155,7 @@ def measured(case: Case, product: Product, seconds: float) -> dict[str, float]:
     for call in calls.values():
         call()
     for name, C in results.items():
-        agree(f"{case} of {name}", case.dtype, [C], [results["NumPy"]])
+        agree(f"{case} of {name}", case.stored, [C], [results["NumPy"]])
     return {name: case.flops / s / 1e9 for name, s in medians(calls, seconds).items()}
 
 
@@ -138,17 +174,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.products", description=__doc__)
     parser.add_argument("name", nargs="?", default="", help="only cases that contain this")
     parser.add_argument("--seconds", type=float, default=0.2, help="spent on a case")
+    parser.add_argument("--bfloat16", action="store_true", help="products of mixed precision")
     parser.add_argument("--stand-in", action="store_true", help="NumPy in fastnn's place, a trial")
     options = parser.parse_args()
     if any(os.environ.get(name) != "1" for name in SINGLE):  # read when a library is loaded
         command = [sys.executable, "-m", "bench.products", *sys.argv[1:]]
         raise SystemExit(subprocess.call(command, env=os.environ | SINGLE))
     product = stand_in if options.stand_in else kernel()
+    dtypes: tuple[str, ...] = ("float32", "float64")
+    if product and options.bfloat16:
+        dtypes, product = ("bfloat16",), rounded_kernel()
     if product is None:
         parser.error("this version has no product of its own; try --stand-in")
     print(f"{machine.line()}; one thread; GFLOP/s")
     rates: dict[str, list[dict[str, float]]] = {}
-    for case in cases(options.name):
+    for case in cases(options.name, dtypes):
         rate = measured(case, product, options.seconds)
         rates.setdefault(case.dtype, []).append(rate)
         ratios = "  ".join(f"{rate['fastnn'] / rate[n]:5.2f}" for n in rate if n != "fastnn")

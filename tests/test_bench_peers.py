@@ -13,6 +13,8 @@ import builders
 import numpy as np
 import pytest
 
+from fastnn import kernels
+
 pytestmark = pytest.mark.medium
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -248,6 +250,13 @@ class TestProducts:
             (flags, dtype) for flags in ("NN", "NT", "TN", "TT") for dtype in ("float32", "float64")
         }
         assert "fastnn / NumPy: median" in done.stdout
+
+    @pytest.mark.skipif(not kernels.get("jitted").available, reason="needs compiled kernels")
+    def test_products_of_rounded_numbers_are_checked_beside_those_of_float32(self, bench):
+        products = bench("products")
+        case = next(products.cases("128×128×128      NT", ("bfloat16",)))
+        rates = products.measured(case, products.rounded_kernel(), 0)
+        assert rates.keys() >= {"fastnn", "NumPy", "float32"}
 
     def test_a_wrong_product_is_not_timed(self, bench):
         products = bench("products")
