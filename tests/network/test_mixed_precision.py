@@ -19,6 +19,7 @@ from fastnn import (
     data,
     kernels,
 )
+from fastnn.callbacks._settings import settings_of
 from fastnn.errors import DivergenceError, ModelFileError, SettingError
 from fastnn.network.description import state_of
 
@@ -204,6 +205,7 @@ class TestDescription:
         assert net.precision == "mixed"
         assert "float32, products of bfloat16" in str(net.summary())
         assert "precision='mixed'" in repr(net)
+        assert settings_of(net, {})["precision"] == "mixed"
         assert small(precision="float32").precision == "float32"
         assert Network([Dense(1)], dtype="float64").precision == "float64"
         assert "precision" not in repr(small(precision="float32"))

@@ -55,6 +55,7 @@ def test_equal_functions_of_two_processes_are_no_difference():
     ({"init": Random(0.5), "inputs": None}, "the network"),
     ({"seed": 1}, "the network"),
     ({"dtype": "float64"}, "the network"),
+    ({"precision": "mixed"}, "the network"),
 ])  # fmt: skip
 def test_what_a_network_is_made_with_is_compared(settings, name):
     inputs = {"inputs": settings.get("inputs", 3)}
