@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .network.ensemble import Ensemble
     from .network.many import fit_many
     from .network.warmup import warmup
+    from .quantization.quantized_network import QuantizedNetwork
     from .tabular import TabularClassifier, TabularRegressor
     from .tuning import tune
 
@@ -78,6 +79,7 @@ __all__ = [
     "Nesterov",
     "Network",
     "Normalization",
+    "QuantizedNetwork",
     "RMSprop",
     "Rescaling",
     "activations",
@@ -132,6 +134,7 @@ _LAZY_FUNCTIONS = {
     "LogisticRegression": "estimators",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
+    "QuantizedNetwork": "quantization.quantized_network",
     "TabularClassifier": "tabular",
     "TabularRegressor": "tabular",
     "check_gradients": "diagnostics.gradient_checking",

@@ -1,4 +1,4 @@
-"""Loading: what a model file holds, a network, an ensemble of networks or a tabular estimator."""
+"""Loading: whatever a model file holds: networks, or a tabular estimator."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["holds_estimator", "load"]
 def load(path: str | os.PathLike[str]) -> Network:
     """Load a network that `Network.save` wrote: same predictions, bit for bit.
 
-    A file that `Ensemble.save` wrote gives an `Ensemble`, and that of a `TabularClassifier` or
-    `TabularRegressor` the estimator. From a checkpoint comes a network whose next `fit` goes on
-    where that one was, bit for bit.
+    A file that `Ensemble.save` wrote gives an `Ensemble`, that of a `QuantizedNetwork` the
+    quantised network, and that of a `TabularClassifier` or `TabularRegressor` the estimator. From a
+    checkpoint comes a network whose next `fit` goes on where that one was, bit for bit.
     At no time is more memory taken than about twice the size of the file and 4 MiB.
 
     Raises
@@ -35,8 +35,16 @@ def load(path: str | os.PathLike[str]) -> Network:
     >>> net.save("model.safetensors")
     >>> net = fastnn.load("model.safetensors")
     """
-    if not holds_estimator(path):
+    with model_file.opened(path) as file:
+        found = file.metadata.keys() & {"tabular", "quantized"}
+    if not found:
         return networks.load(path)
+    if "quantized" in found:
+        from .quantization import model_file as quantized_file  # few files hold one
+        from .quantization.quantized_network import QuantizedNetwork
+
+        quantized: Any = QuantizedNetwork(*quantized_file.load(path))
+        return quantized  # type: ignore[no-any-return]
     from .tabular import TabularClassifier, TabularRegressor  # what they import is an extra
     from .tabular.model_file import load as load_estimator
 

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from .custom_methods import CustomMethod
 from .custom_ops import CustomOp
 from .opcodes import Activation, Kind, Loss, Method, require_all
 from .records import Batch, Examples, FitArrays, FitLog, Shards, StepNumbers
+
+if TYPE_CHECKING:
+    from .int8_model import Int8Model
 
 Array = np.ndarray[Any, Any]
 
@@ -47,6 +50,10 @@ class LossOps(NamedTuple):
 
 #: One step of an optimiser, in place: (theta (p,), grad (p,), slots (s, p), numbers).
 StepOp = Callable[[Array, Array, Array, StepNumbers], None]
+
+
+#: Predicts by an int8 model: (X, out, threads, check), as `Backend.predict` has them.
+Int8Predictor = Callable[[Any, Array, Callable[[], int], Callable[[], Any]], None]
 
 
 def one_thread() -> int:
@@ -170,6 +177,14 @@ class Backend(ABC):
         key: the op table as bytes; X: an array of a dtype in `opcodes.READ`. False stands for a
         backend without such a call, for rows that `predict` must read, and for numbers that are not
         finite; what out holds does not matter then.
+        """
+
+    @abstractmethod
+    def int8_predictor(self, model: Int8Model) -> Int8Predictor:
+        """Return the function that predicts by an int8 model; it keeps what calls have in common.
+
+        Its arguments are (X, out, threads, check), as `predict` has them. A row's bytes do not
+        depend on its neighbours, and are the same by every backend whose activations are.
         """
 
     @abstractmethod

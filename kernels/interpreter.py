@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from . import gradient_check, overflow_guard, sharding
-from .backend import ActivationOps, Backend, LossOps, accept_input, one_thread
+from . import gradient_check, int8_interpreter, overflow_guard, sharding
+from .backend import ActivationOps, Backend, Int8Predictor, LossOps, accept_input, one_thread
 from .custom_activations import pair
 from .custom_methods import take_step
 from .custom_ops import FIRST, loss_pair
+from .int8_model import Int8Model
 from .opcodes import WIDE, Activation, Kind, Loss, Method, Mode, Precision
 from .records import Batch, Examples, FitArrays, FitLog, Shards, StepNumbers
 from .views import biases, moments, scales, statistics, weights
@@ -24,12 +26,9 @@ Array = np.ndarray[Any, Any]
 BLOCK = 1024  # rows that predict and evaluate take at a time
 
 #: The kinds of rows that are run here.
-KINDS = frozenset(
-    {
-        Kind.INPUT, Kind.DENSE, Kind.ACTIVATION, Kind.LOSS, Kind.DROPOUT, Kind.NOISE,
-        Kind.BATCHNORM,
-    }
-)  # fmt: skip
+KINDS = frozenset({
+    Kind.INPUT, Kind.DENSE, Kind.ACTIVATION, Kind.LOSS, Kind.DROPOUT, Kind.NOISE, Kind.BATCHNORM,
+})  # fmt: skip
 
 
 def step_numbers(settings: Any, rate: float, t: int) -> StepNumbers:
@@ -43,8 +42,11 @@ def step_numbers(settings: Any, rate: float, t: int) -> StepNumbers:
     return StepNumbers(t, rate, gain, beta1, beta2, epsilon, *decay)
 
 
+@dataclass(eq=False, kw_only=True)
 class Interpreter(Backend):
     """A backend whose programs are run by its own ops, one call an op."""
+
+    int8: int8_interpreter.Int8Ops
 
     def workspace(self, ops: Array, m: int, dtype: Any, threads: int = 1, X: Any = None) -> Array:
         """Return an empty vector: NumPy allocates what these backends need."""
@@ -74,6 +76,10 @@ class Interpreter(Backend):
     ) -> bool:  # fmt: skip
         """Return False: all rows take one way, that of `predict`."""
         return False
+
+    def int8_predictor(self, model: Int8Model) -> Int8Predictor:
+        """Return the function that predicts by an int8 model."""
+        return int8_interpreter.Int8Interpreter(self, self.int8, self._input, model).predict
 
     @np.errstate(over="ignore")
     def evaluate(

@@ -30,6 +30,7 @@ FLOORS = (
     {"training"},
     {"saving"},
     {"export"},
+    {"quantization"},
     {"network"},
     {"callbacks", "diagnostics", "interop"},
     {"estimators", "tuning"},
@@ -42,7 +43,7 @@ FLOORS = (
 )
 #: Rooms of kernels/jitted/ from the ground up.
 JITTED_FLOORS = (
-    {"records", "requirements"},
+    {"int8_layout", "records", "requirements"},
     {"loader"},
     {"compiler"},
     {"codegen"},

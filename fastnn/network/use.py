@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from fastnn.training.metric_recorder import check_metric_names, compute_metrics,
 
 from . import prediction
 from .description import NetworkDescription
+
+if TYPE_CHECKING:
+    from fastnn.quantization.quantized_network import QuantizedNetwork
 
 __all__ = ["UsableNetwork"]
 
@@ -106,6 +109,40 @@ class UsableNetwork(NetworkDescription):
             found = {"cost": cost} | ({"accuracy": accuracy} if state.classifies else {})
             wanted = [*dict.fromkeys((*state.metrics, *names))]
             return found | compute_metrics(self, examples, wanted, scaling)
+
+    def quantize(self, X_sample: Any, *, max_error: float | None = None) -> QuantizedNetwork:
+        """Return a network that predicts the same in int8; this one stays as it is.
+
+        Weights become signed bytes, activations bytes whose scales the sample gives; BatchNorm is
+        folded into the weights, dropout and noise are gone. `QuantizedNetwork` says the arithmetic.
+
+        Parameters
+        ----------
+        X_sample : array (m, n)
+            Some hundred typical rows, in memory. Numbers between layers that are larger than any
+            in the sample are clipped.
+        max_error : float, optional
+            How far an output may be from this network's on the sample: a probability, or a value
+            in y's unit. By default any; the result's `report` says it.
+
+        Raises
+        ------
+        NotBuiltError
+            If the network is not trained.
+        ShapeError, DataError
+            If the sample has another number of features, is empty, or holds numbers that are not
+            finite; if weights are so large that float32 cannot hold products of scales.
+        SettingError
+            If an output differs by more than `max_error`, an activation is the user's own, or a
+            layer stands where no dense layer can take it up.
+
+        Examples
+        --------
+        >>> small = net.quantize(X_train[:1000], max_error=0.1)
+        """
+        from fastnn.quantization.quantize import quantize  # only this needs it
+
+        return quantize(self._state, X_sample, max_error)
 
     def activations(self, X: Any) -> list[Array]:
         """Return the output A (m, units) of every layer for rows X (m, n)."""

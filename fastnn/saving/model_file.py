@@ -146,6 +146,8 @@ def read(path: str | os.PathLike[str]) -> tuple[NetworkState, dict[str, Any]]:
     with opened(path) as file:
         if "members" in file.metadata:
             raise file.refuse("it holds an ensemble of networks", "load it with fastnn.load")
+        if "quantized" in file.metadata:
+            raise file.refuse("it holds a quantised network", "load it with fastnn.load")
         return contents(file)
 
 

@@ -37,7 +37,8 @@ from .checksums import BLOCK, checksum, little_endian_bytes, with_checksums
 
 Array = np.ndarray[Any, Any]
 
-DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+CODES = {"F32": "<f4", "F64": "<f8", "I8": "|i1", "I32": "<i4"}  # integers: of quantised networks
+DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(code) for name, code in CODES.items()}
 METADATA = "__metadata__"
 LONGEST_NAME = 200  # characters, of a tensor or a string
 MEND = "save the network again with net.save, or fetch the file again"
@@ -112,9 +113,8 @@ class TensorFile:
 
     def _bytes(self, begin: int, end: int) -> bytearray:
         """Return the bytes begin … end−1 of the file."""
-        raw = bytearray(end - begin)
+        raw, place = bytearray(end - begin), 0
         self._file.seek(begin)
-        place = 0
         while place < len(raw):
             got = self._file.readinto(memoryview(raw)[place:])  # type: ignore[attr-defined]
             if not got:

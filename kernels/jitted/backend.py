@@ -35,6 +35,12 @@ class Compiled(Backend):
 
         return sharded_fit.run_sharded(*args)
 
+    def int8_predictor(self, model):
+        """See `Backend.int8_predictor`."""
+        from .execution import int8_prediction  # only quantised networks need it
+
+        return int8_prediction.int8_predictor(model)
+
     def rule_error(self, method, samples, values):
         """See `Backend.rule_error`. Custom methods are always compiled, so Numba is imported."""
         if reason := source.no_compiler():

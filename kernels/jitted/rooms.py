@@ -18,6 +18,7 @@ from .step import (  # noqa: F401
     custom_update,
     gradient,
     gradient_check,
+    int8_prediction,
     loop,
     sharded_loop,
     single_row,

@@ -5,8 +5,9 @@ Same names, signatures and shapes as `loops`.
 
 from __future__ import annotations
 
+from ..int8_interpreter import Int8Ops
 from ..interpreter import KINDS, Interpreter
-from . import activations, batchnorm, dense, losses, optimizers, random
+from . import activations, batchnorm, dense, int8, losses, optimizers, random
 
 BACKEND = Interpreter(
     name="vectorized",
@@ -14,6 +15,7 @@ BACKEND = Interpreter(
     losses=losses.LOSSES,
     methods=optimizers.METHODS,
     kinds=KINDS,
+    int8=Int8Ops(int8.quantize, int8.int8_product, int8.requantize),
     dot=dense.dot,
     standardize=dense.standardize,
     product=dense.product,

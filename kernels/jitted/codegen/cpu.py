@@ -107,6 +107,10 @@ class BlockSizes(NamedTuple):
     PAIR_NC: int = 256  # columns of B
     PAIR_MAX_M_DOT: int = 2  # step/mixed_products.py: most units of which dW is by dot products
 
+    # gemm/int8_dense.py
+    INT8_DENSE_MR: int = 4  # examples in a tile; their sums, for each panel, stay in registers
+    INT8_DENSE_PANELS: int = 1  # panels of 16 units in a tile
+
 
 #: Tile and block sizes by the name of the instruction set (`CPU.instruction_set`).
 BLOCK_SIZES = {
@@ -119,6 +123,8 @@ BLOCK_SIZES = {
         DOT_TILE_ONE=(8, 1),
         STRIDED_MR=(8, 8, 7, 5, 5, 4, 3, 3, 3, 2),
         STRIDED_NR_VECTORS=(16, 8, 6, 6, 4, 4, 3, 3, 3, 2),
+        INT8_DENSE_MR=8,
+        INT8_DENSE_PANELS=2,
     ),
     "avx2+fma": BlockSizes(
         MR=6,
