@@ -49,8 +49,8 @@ def save(parts: Parts, path: str | os.PathLike[str]) -> None:
     for number, layer in enumerate(layers, start=1):
         tensors |= {f"{name}{number}": getattr(layer, name) for name in TENSORS}
     if scaling is not None:
-        parts = scaling.shift, scaling.factor, scaling.rest
-        tensors |= dict(zip(SCALING, parts, strict=True))
+        vectors = scaling.shift, scaling.factor, scaling.rest
+        tensors |= dict(zip(SCALING, vectors, strict=True))
     data = {
         "layers": [
             {
