@@ -1,1 +1,1 @@
-"""fastnn beside NumPy, scikit-learn, PyTorch and JAX on the same work: `python -m bench.peers`."""
+"""fastnn beside other libraries on the same work: `python -m bench.peers`."""

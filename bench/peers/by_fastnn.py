@@ -1,10 +1,10 @@
-"""fastnn, through the public `Network.fit` and `Network.predict`."""
+"""fastnn, through the public `Network.fit`, `Network.predict` and `Network.quantize`."""
 
 from __future__ import annotations
 
-from .contender import Contender
+from .contender import Contender, network_of
 from .data import Array
-from .rows import Task
+from .rows import Row, Task
 
 
 class Fastnn(Contender):
@@ -30,3 +30,20 @@ class Fastnn(Contender):
     def predict(self) -> Array:
         labels: Array = self.first.predict(self.task.X)
         return labels
+
+
+class FastnnInt8(Fastnn):
+    """Predictions by `Network.quantize`, calibrated by the rows themselves."""
+
+    name = "fastnn int8"
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.quantized = network_of(task.row, task).quantize(task.X)
+
+    @classmethod
+    def can(cls, row: Row) -> bool:
+        return row.predicts
+
+    def predict(self) -> Array:
+        return self.quantized.predict(self.task.X)

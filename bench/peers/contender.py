@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .data import Array
 from .rows import Row, Task
+
+if TYPE_CHECKING:
+    from fastnn import Network
+
+
+#: What a name ends in or holds where its products are not those of float32.
+REDUCED = ("bfloat16", "int8")
+
+
+def precision_of(name: str) -> str:
+    """Return the precision of a contender's products, which its name tells."""
+    return next((precision for precision in REDUCED if precision in name), "float32")
 
 
 class Contender(ABC):
@@ -43,3 +57,43 @@ class Contender(ABC):
         costs = np.asarray(costs, np.float64).reshape(-1, len(sizes))
         means: Array = np.average(costs, axis=1, weights=sizes)
         return means
+
+
+class Predictor(Contender):
+    """A library that runs networks which fastnn has exported, and trains none."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.X = task.scaled
+
+    @classmethod
+    def can(cls, row: Row) -> bool:
+        return row.predicts
+
+    def network(self) -> Network:
+        """Return fastnn's network of scaled rows, with the task's weights."""
+        return network_of(replace(self.row, rescale=None), self.task)
+
+    @abstractmethod
+    def outputs(self) -> Array:
+        """Return probabilities (m, K) of all rows."""
+
+    def predict(self) -> Array:
+        labels: Array = self.outputs().argmax(axis=1)
+        return labels
+
+    def prepare(self, epochs: int) -> None:
+        raise NotImplementedError
+
+    def fit(self, epochs: int) -> Array:
+        raise NotImplementedError
+
+
+def network_of(row: Row, task: Task) -> Network:
+    """Return a row's network with a task's weights, of a seed that does not draw them.
+
+    `quantize` refuses a network whose weights are those that its seed draws.
+    """
+    network = replace(row, seed=row.seed + 1).network()
+    network.set_parameters(task.weights)
+    return network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata, util
@@ -9,13 +10,20 @@ from typing import Any
 
 from fastnn._runtime.versions import cpu
 
+from .contender import REDUCED, precision_of
+
 Records = Mapping[int, Mapping[str, Any]]  # by number of threads, as the workers wrote them
-VERSIONS = ("numpy", "numba", "scikit-learn", "torch", "jax")
+VERSIONS = ("numpy", "numba", "scikit-learn", "torch", "jax", "onnxruntime", "openvino")
 KEPT = 0.8  # of a row's ratio that its varied twin must keep
 
 
-def fastest(records: Records, threads: int, place: int, kind: str = "rows") -> tuple[str, float]:
-    """Return the fastest peer and its seconds; a small net's at this or any lower thread count."""
+def fastest(
+    records: Records, threads: int, place: int, kind: str = "rows", precision: str = "float32"
+) -> tuple[str, float]:
+    """Return the fastest peer and its seconds; a small net's at this or any lower thread count.
+
+    precision: of its products.
+    """
     found = {}
     for count in sorted(records, reverse=True):
         row = records[count][kind][place]
@@ -23,20 +31,32 @@ def fastest(records: Records, threads: int, place: int, kind: str = "rows") -> t
             for name, seconds in row["seconds"].items():
                 label = name if count == threads else f"{name} ({count} thread)"
                 found[label] = seconds
-    peers = {name: s for name, s in found.items() if not name.startswith("fastnn")}
+    peers = {
+        name: s
+        for name, s in found.items()
+        if not name.startswith("fastnn") and precision_of(name) == precision
+    }
     return min(peers.items(), key=lambda item: item[1], default=("–", float("nan")))
 
 
-def ratio(records: Records, threads: int, place: int, kind: str = "rows") -> float:
+def own_seconds(row: Mapping[str, Any], precision: str = "float32") -> float:
+    """Return the seconds of fastnn with products of a precision; NaN where it has none."""
+    name = "fastnn" if precision == "float32" else f"fastnn {precision}"
+    return float(row["seconds"].get(name, float("nan")))
+
+
+def ratio(
+    records: Records, threads: int, place: int, kind: str = "rows", precision: str = "float32"
+) -> float:
     """Return how many times faster than the fastest peer fastnn is; NaN for a refused row."""
-    own = records[threads][kind][place]["seconds"].get("fastnn", float("nan"))
-    return fastest(records, threads, place, kind)[1] / own
+    own = own_seconds(records[threads][kind][place], precision)
+    return fastest(records, threads, place, kind, precision)[1] / own
 
 
 def share(records: Records, threads: int, place: int) -> float:
     """Return the share of the roofline that fastnn reaches."""
     row = records[threads]["rows"][place]
-    return float(row["least"]) / row["seconds"].get("fastnn", float("nan"))
+    return float(row["least"]) / own_seconds(row)
 
 
 def refused(records: Records, place: int) -> str | None:
@@ -128,5 +148,33 @@ def markdown(records: Records, rounds: int) -> str:
                 microseconds(own), f"{name} {microseconds(seconds)}",
                 f"{ratio(records, threads, place):.2f}", f"{share(records, threads, place):.0%}",
             ]  # fmt: skip
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"{text}\n\n{conditions(records, rounds)}"
+    blocks = [_table(lines), *reduced(records), conditions(records, rounds)]
+    return "\n\n".join(blocks)
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    """Return a table of lines of cells."""
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def reduced(records: Records) -> list[str]:
+    """Return the table of rows with products of less than float32, in a list; [] without any."""
+    lines = [
+        ["work", "threads", "products", "fastnn µs", "of roofline", "fastest peer µs", "ratio",
+         "fastnn float32 µs"],
+        [":--", "--:", ":--", "--:", "--:", ":--", "--:", "--:"],
+    ]  # fmt: skip
+    for threads, record in records.items():
+        for place, row in enumerate(record["rows"]):
+            for precision in REDUCED:
+                own = own_seconds(row, precision)
+                name, seconds = fastest(records, threads, place, "rows", precision)
+                if math.isnan(own) and math.isnan(seconds):
+                    continue
+                least = row.get("least_of", {}).get(precision, math.nan)
+                lines.append([
+                    row["name"], str(threads), precision, microseconds(own), f"{least / own:.0%}",
+                    f"{name} {microseconds(seconds)}", f"{seconds / own:.2f}",
+                    microseconds(own_seconds(row)),
+                ])  # fmt: skip
+    return [_table(lines).replace("nan%", "–").replace("nan", "–")] if len(lines) > 2 else []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -9,12 +11,16 @@ from importlib import util
 
 import numpy as np
 
+from fastnn import Dense, Network
+
 from ..products import kernel
 from ..timing import Call, clock
 
 CUBES = (256, 512, 1024)  # which of them runs fastest differs by library and machine
 BUFFER = 64 << 20  # bytes of each stream: more than caches hold
 ROUNDS = 7
+#: Calls of n × n products by so many threads, and how many products each call takes.
+Products = Callable[[int, int, ThreadPoolExecutor], list[tuple[int, Call]]]
 
 
 @dataclass(frozen=True)
@@ -23,16 +29,25 @@ class Machine:
 
     flops: float
     bytes: float
+    bfloat16: float = math.nan  # multiplications and additions of bfloat16, of int8
+    int8: float = math.nan
 
-    def seconds(self, flops: float, moved: float) -> float:
-        """Return the least time that the work can take: arithmetic or traffic, the longer."""
-        return max(flops / self.flops, moved / self.bytes)
+    def seconds(self, flops: float, moved: float, precision: str = "float32") -> float:
+        """Return the least time that the work can take: arithmetic or traffic, the longer.
+
+        precision: of its products; NaN where their rate is not known.
+        """
+        rate = self.flops if precision == "float32" else getattr(self, precision)
+        return max(flops / rate, moved / self.bytes)
 
 
 def machine(threads: int) -> Machine:
     """Measure this machine."""
     with ThreadPoolExecutor(threads) as pool:
-        return Machine(_product_rate(threads, pool), _bandwidth(threads, pool))
+        rates = (
+            _rate(products, threads, pool) for products in (_bfloat16_products, _int8_products)
+        )
+        return Machine(_rate(_products, threads, pool), _bandwidth(threads, pool), *rates)
 
 
 def _best(call: Call) -> float:
@@ -61,11 +76,31 @@ def _products(n: int, threads: int, pool: ThreadPoolExecutor) -> list[tuple[int,
     return calls
 
 
-def _product_rate(threads: int, pool: ThreadPoolExecutor) -> float:
-    """Flops a second of the fastest product."""
-    return max(
-        count * 2 * n**3 / _best(call) for n in CUBES for count, call in _products(n, threads, pool)
-    )
+def _bfloat16_products(n: int, threads: int, pool: ThreadPoolExecutor) -> list[tuple[int, Call]]:
+    """Calls of n × n products of bfloat16, where PyTorch is installed."""
+    if util.find_spec("torch") is None:
+        return []
+    import torch
+
+    a, b, c = (torch.ones(n, n, dtype=torch.bfloat16) for _ in range(3))
+    return [(1, lambda: torch.mm(a, b, out=c))]
+
+
+def _int8_products(n: int, threads: int, pool: ThreadPoolExecutor) -> list[tuple[int, Call]]:
+    """Calls of n × n products of bytes: a dense layer of a quantised network, by each thread."""
+    network = Network([Dense(n)], inputs=n, init="zeros")
+    X = np.random.default_rng(0).standard_normal((n, n), dtype=np.float32)
+    network.parameters["W1"][...] = X
+    quantized = network.quantize(X[:100])
+    return [(threads, lambda: list(pool.map(quantized.predict, [X] * threads)))]
+
+
+def _rate(products: Products, threads: int, pool: ThreadPoolExecutor) -> float:
+    """Flops a second of the fastest of some products; NaN where there are none."""
+    rates = [
+        count * 2 * n**3 / _best(call) for n in CUBES for count, call in products(n, threads, pool)
+    ]
+    return max(rates, default=math.nan)
 
 
 def _bandwidth(threads: int, pool: ThreadPoolExecutor) -> float:

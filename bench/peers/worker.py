@@ -76,8 +76,12 @@ def main() -> None:
     from .roofline import machine
     from .rows import chosen
 
-    kinds = contenders([name for name in options.peers.split(",") if name] or KNOWN)
-    if "PyTorch" in kinds or "PyTorch compiled" in kinds:
+    wanted = [name for name in options.peers.split(",") if name] or [*KNOWN]
+    kinds = contenders(wanted)
+    for name, (_, _, package) in KNOWN.items():
+        if name in wanted and name not in kinds:
+            print(f"{name} is left out: {package} is not installed", file=sys.stderr)
+    if any(name.startswith("PyTorch") for name in kinds):
         import torch
 
         torch.set_num_threads(options.threads)
