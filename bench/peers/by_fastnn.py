@@ -11,10 +11,11 @@ class Fastnn(Contender):
     """X as it lies in memory; fastnn scales it itself."""
 
     name = "fastnn"
+    precision = "float32"
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        self.first = task.row.network()
+        self.first = task.row.network(precision=self.precision)
         self.first.set_parameters(task.weights)
 
     def prepare(self, epochs: int) -> None:
@@ -30,6 +31,13 @@ class Fastnn(Contender):
     def predict(self) -> Array:
         labels: Array = self.first.predict(self.task.X)
         return labels
+
+
+class FastnnBfloat16(Fastnn):
+    """Mixed precision: the operands of products are rounded to bfloat16."""
+
+    name = "fastnn bfloat16"
+    precision = "mixed"
 
 
 class FastnnInt8(Fastnn):

@@ -26,6 +26,7 @@ Kinds = dict[str, type[Contender]]
 #: Module, class and package of each contender; fastnn comes first.
 KNOWN = {
     "fastnn": ("by_fastnn", "Fastnn", "fastnn"),
+    "fastnn bfloat16": ("by_fastnn", "FastnnBfloat16", "fastnn"),
     "fastnn int8": ("by_fastnn", "FastnnInt8", "fastnn"),
     "NumPy": ("by_numpy", "NumPy", "numpy"),
     "scikit-learn": ("by_sklearn", "ScikitLearn", "sklearn"),

@@ -71,11 +71,12 @@ class Row:
         """Return X (m, n) as fastnn reads it and y (m,) of whole numbers."""
         return self.data(self.m, self.sizes[0])
 
-    def network(self) -> Network:
+    def network(self, precision: str = "float32") -> Network:
         """Return fastnn's network with the weights that all begin with."""
         return Network.mlp(
             self.sizes, output=self.output, hidden=self.hidden, dropout=self.dropout,
             rescale=self.rescale, init=self.init, seed=self.seed, dtype=self.dtype,
+            precision=precision,
         )  # fmt: skip
 
     def timed(self) -> Row:
