@@ -128,6 +128,19 @@ class TestAgreement:
         with pytest.raises(measure.DisagreementError, match="labels of NumPy differ"):
             measure.compare(row, kinds | {"NumPy": Wrong})
 
+    def test_reduced_precision_that_differs_is_left_out(self, bench, measure, capsys):
+        (row,) = bench("peers.rows").chosen("predict-1-circles")
+        kinds = measure.contenders(["NumPy", "fastnn int8"])
+        assert list(measure.compare(row, kinds)) == ["fastnn", "NumPy", "fastnn int8"]
+
+        class Wrong(kinds["fastnn int8"]):
+            def predict(self):
+                return 1 - super().predict()
+
+        found = measure.compare(row, kinds | {"fastnn int8": Wrong})
+        assert list(found) == ["fastnn", "NumPy"]
+        assert "labels of fastnn int8 differ" in capsys.readouterr().err
+
     @pytest.mark.parametrize("what", ["batch", "l2", "epsilon"])
     def test_every_setting_reaches_the_peers(self, bench, measure, what):
         row = bench("peers.rows").chosen("moons-adam")[0]
@@ -146,7 +159,15 @@ class TestAgreement:
             measure.compare(row, kinds | {"NumPy": Deaf})
 
     @pytest.mark.parametrize(
-        ("name", "package"), [("scikit-learn", "sklearn"), ("PyTorch", "torch"), ("JAX", "jax")]
+        ("name", "package"),
+        [
+            ("scikit-learn", "sklearn"),
+            ("PyTorch", "torch"),
+            ("JAX", "jax"),
+            ("PyTorch bfloat16", "torch"),
+            ("ONNX Runtime int8 static", "onnxruntime"),
+            ("OpenVINO", "openvino"),
+        ],
     )
     def test_the_other_peers_agree(self, name, package):
         """Each in a process of its own, for their threads stay in the one that imports them."""
@@ -193,9 +214,22 @@ class TestRows:
             call()
         assert count == len(taken) == 2
         assert taken[0] is not taken[1]
-        monkeypatch.setattr(roofline, "_products", lambda n, *rest: [(1, n), (2, n)])
         monkeypatch.setattr(roofline, "_best", lambda n: n**3)  # seconds, however many there are
-        assert roofline._product_rate(2, None) == 4
+        assert roofline._rate(lambda n, *rest: [(1, n), (2, n)], 2, None) == 4
+        assert math.isnan(roofline._rate(lambda *_: [], 2, None))
+
+    def test_the_roofline_of_bytes_is_that_of_products_by_every_thread(self, bench, monkeypatch):
+        roofline, taken = bench("peers.roofline"), []
+        with ThreadPoolExecutor(2) as pool:
+            monkeypatch.setattr(pool, "map", lambda call, Xs: [taken.append(call(X)) for X in Xs])
+            ((count, call),) = roofline._int8_products(16, 2, pool)
+            call()
+        assert count == len(taken) == 2
+        assert taken[0].shape == (16, 16)
+        limit = roofline.Machine(1e9, 1e6, int8=4e9)
+        assert limit.seconds(2e9, 1e6, "int8") == 1
+        assert limit.seconds(2e9, 1e6) == 2
+        assert math.isnan(limit.seconds(2e9, 1e6, "bfloat16"))
 
 
 class TestReport:
@@ -219,6 +253,19 @@ class TestReport:
         text = report.terminal(found, goals=True)
         assert "refused: costs differ" in text
         assert "≥ 2" in text
+
+    def test_reduced_precision_is_held_against_its_like(self, bench):
+        report = bench("peers.report")
+        times = {"fastnn": 5e-6, "fastnn int8": 2e-6, "JAX": 20e-6, "PyTorch bfloat16": 3e-6,
+                 "ONNX Runtime int8 static": 6e-6}  # fmt: skip
+        row = record(0, **times) | {"least_of": {"int8": 1e-6, "bfloat16": math.nan}}
+        found = records([row])
+        assert report.fastest(found, 1, 0) == ("JAX", 20e-6)
+        assert report.ratio(found, 1, 0, "rows", "int8") == pytest.approx(3)
+        (table,) = report.reduced(found)
+        assert "| row0 | 1 | int8 | 2 | 50% | ONNX Runtime int8 static 6 | 3.00 | 5 |" in table
+        assert "| row0 | 1 | bfloat16 | – | – | PyTorch bfloat16 3 | – | 5 |" in table
+        assert report.reduced(records([record(1, fastnn=5e-6, JAX=20e-6)])) == []
 
     def test_without_peers_there_is_no_ratio(self, bench):
         found = records([record(0, fastnn=5e-6)])
