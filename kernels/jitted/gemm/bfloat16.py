@@ -33,10 +33,10 @@ class _PairTile(Tile):
         return add_products_of_pairs(self.v, factor, x, sums)
 
 
-#: Intrinsics, the tiles that `multiply_pairs` chooses from: as many rows and vectors as fill the
-#: registers, one row of them, and one vector of twice as many rows.
-_wide = tile_intrinsic(PAIR_MR, PAIR_NR_VECTORS, _PairTile)
-_wide_1_row = tile_intrinsic(1, PAIR_NR_VECTORS, _PairTile)
+#: Intrinsics, the tiles that `_column_of_tiles` chooses from: as many rows and vectors as fill the
+#: registers, one row of them; fewer vectors; one vector of twice as many rows.
+_wide, _wide_1_row = (tile_intrinsic(n, PAIR_NR_VECTORS, _PairTile) for n in (PAIR_MR, 1))
+_three_vectors, _two_vectors = (tile_intrinsic(PAIR_MR, n, _PairTile) for n in (3, 2))
 _one_vector = tile_intrinsic(2 * PAIR_MR, 1, _PairTile)
 
 
@@ -46,15 +46,20 @@ def _column_of_tiles(A, B, C, beta, epilogue, Q, M, width):
 
     Arguments as of `multiply_pairs`, B one panel, which is as wide as a tile.
     """
-    if width <= lane_count(C.data):
-        for i in range(0, M, 2 * PAIR_MR):
-            _one_vector(A, B, C, beta, epilogue, i, Q, min(2 * PAIR_MR, M - i), width)
-        return
-    for i in range(0, M, PAIR_MR):
-        if M - i > 1:
-            _wide(A, B, C, beta, epilogue, i, Q, min(PAIR_MR, M - i), width)
+    lanes = lane_count(C.data)
+    tall = 2 * PAIR_MR if width <= lanes else PAIR_MR
+    for i in range(0, M, tall):
+        n = min(tall, M - i)
+        if width <= lanes:
+            _one_vector(A, B, C, beta, epilogue, i, Q, n, width)
+        elif PAIR_NR_VECTORS > 2 and width <= 2 * lanes:
+            _two_vectors(A, B, C, beta, epilogue, i, Q, n, width)
+        elif PAIR_NR_VECTORS > 3 and width <= 3 * lanes:
+            _three_vectors(A, B, C, beta, epilogue, i, Q, n, width)
+        elif n > 1:
+            _wide(A, B, C, beta, epilogue, i, Q, n, width)
         else:
-            _wide_1_row(A, B, C, beta, epilogue, i, Q, 1, width)
+            _wide_1_row(A, B, C, beta, epilogue, i, Q, n, width)
 
 
 @indirect("i i i Operand Matrix Matrix Beta Epilogue", requires=ROUNDED)
