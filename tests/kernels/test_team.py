@@ -245,7 +245,7 @@ class TestSameBits:
         sizes.clear()
         np.testing.assert_array_equal(net.predict_proba(many), single[0])
         assert net.evaluate(many, labels) == single[1]
-        assert sizes[:2] == [3, 3]
+        assert sizes == [3]  # of the evaluation: a prediction's pieces are dealt
         with ThreadPoolExecutor(4) as pool:
             for found in pool.map(net.predict_proba, [many] * 8):
                 np.testing.assert_array_equal(found, single[0])

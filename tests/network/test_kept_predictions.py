@@ -4,7 +4,8 @@ import threading
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted.execution import kept_prediction
+from fastnn.kernels.jitted.execution import entry, kept_prediction
+from fastnn.kernels.jitted.threads import helpers, trials
 
 import fastnn
 from fastnn import Activation, BatchNorm, Dense, Dropout, Network, Normalization, kernels
@@ -60,6 +61,16 @@ def test_both_probabilities_of_a_few_rows_have_the_bits_of_each_alone():
     alone = np.vstack([net.predict_proba(x[None]) for x in X])
     np.testing.assert_array_equal(net.predict_proba(X), alone)
     close_to_loops(net, X, alone)
+
+
+@needs_compiler
+def test_few_rows_of_mixed_precision_have_the_bits_of_each_alone():
+    net = Network([Dense(9, "relu"), Dense(3, "softmax")], inputs=21, precision="mixed")
+    X = rng.normal(size=(few(net), 21)).astype("f")
+    alone = np.vstack([net.predict_proba(x[None]) for x in X])
+    np.testing.assert_array_equal(net.predict_proba(X), alone)
+    with fastnn.backend("loops"):
+        np.testing.assert_allclose(net.predict_proba(X), alone, atol=2e-6)
 
 
 @needs_compiler
@@ -189,3 +200,154 @@ def test_several_callers_at_once():
     for caller in callers:
         caller.join()
     assert not wrong
+
+
+@needs_compiler
+class TestDealtPieces:
+    """Batches whose pieces go to whoever is free: this thread, and helpers that wake in time."""
+
+    @pytest.fixture
+    def pieces(self, monkeypatch):
+        """Let every batch be dealt to three threads; return whether each helper came in time."""
+        monkeypatch.setattr(entry, "MIN_FLOPS_PER_STEP", 0)
+        monkeypatch.setattr(fastnn._runtime.threads, "_wanted", 3)
+        ran, run = [], helpers._Job.run
+
+        def note(job):
+            begun = bool(job.calls)
+            run(job)
+            ran.append(begun)
+
+        monkeypatch.setattr(helpers._Job, "run", note)
+        return ran
+
+    def alone(self, net, batches):
+        fastnn._runtime.threads._wanted, before = 1, fastnn._runtime.threads._wanted
+        found = [net.predict_proba(x) for x in batches]
+        fastnn._runtime.threads._wanted = before
+        return found
+
+    def test_have_the_same_bits(self, pieces):
+        net, X = network(Dense(30, "relu")), rng.normal(size=(900, 21)).astype("f")
+        batches = [X[:m] for m in (13, 31, 32, 33, 48, 100, 129, 257, 900)]
+        expected = self.alone(net, batches)
+        while sum(pieces) < 20:  # on busy cores helpers may come late
+            for x, right in zip(batches, expected, strict=True):
+                np.testing.assert_array_equal(net.predict_proba(x), right)
+
+    def test_a_helper_that_does_not_come_is_not_waited_for(self, pieces, monkeypatch):
+        net, X = network(Dense(30, "relu")), rng.normal(size=(300, 21)).astype("f")
+        (expected,) = self.alone(net, [X])
+        late = threading.Event()
+        monkeypatch.setattr(helpers, "_helpers", [])
+        monkeypatch.setattr(helpers._Helper, "_serve", lambda helper: late.wait())
+        for _ in range(3):
+            np.testing.assert_array_equal(net.predict_proba(X), expected)
+        asleep = helpers._helpers
+        late.set()
+        assert len(asleep) == 2
+        for helper in asleep:
+            for _ in range(3):
+                job = helper.jobs.get_nowait()
+                assert not job.calls
+                job.run()  # as when it wakes at last: nothing happens
+        assert not any(pieces)
+
+    def test_are_refused_with_their_row(self, pieces):
+        net, X = network(Dense(30, "relu")), rng.normal(size=(300, 21))
+        good = net.predict_proba(X)
+        for row in (0, 150, 299):
+            bad = X.copy()
+            bad[row, 3] = np.nan
+            with pytest.raises(DataError, match=f"row {row}"):
+                net.predict_proba(bad)
+            np.testing.assert_array_equal(net.predict_proba(X), good)
+
+    def test_of_several_callers(self, pieces):
+        nets = [network(Dense(30, "relu"), seed=s) for s in range(3)]
+        X, wrong = rng.normal(size=(300, 21)).astype("f"), []
+        expected = [self.alone(net, [X])[0] for net in nets]
+
+        def ask(k):
+            for _ in range(30):
+                if (nets[k].predict_proba(X) != expected[k]).any():
+                    wrong.append(k)
+
+        callers = [threading.Thread(target=ask, args=(k,)) for k in range(3)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        assert not wrong
+
+    def test_without_threads(self, pieces, monkeypatch):
+        def refuse(thread):
+            raise RuntimeError("can't start new thread")
+
+        net, X = network(Dense(30, "relu")), rng.normal(size=(300, 21)).astype("f")
+        (expected,) = self.alone(net, [X])
+        monkeypatch.setattr(helpers, "_helpers", [])
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        np.testing.assert_array_equal(net.predict_proba(X), expected)
+
+    def test_pay_or_are_left_out_for_a_while(self, monkeypatch):
+        """By times that are given: with helpers as long as alone, then half as long."""
+        monkeypatch.setattr(trials, "CALLS_PER_TRIAL", 2)
+        monkeypatch.setattr(trials, "MAX_TRIALS_LEFT_OUT", 4)
+        judge, dealt, share = trials.Trials(), [], 1.0
+        for call in range(80):
+            dealt.append(judge.deals)
+            judge.note(3e-3 * (share if judge.deals else 1), 3000)
+            share = 1.0 if call < 50 else 0.5
+        starts = np.flatnonzero(np.diff(np.array(dealt, int)) == 1)
+        # A trial of two calls with helpers, and one, two, four, four … trials without them.
+        assert np.diff(starts).tolist() == [4, 6, 10, 10, 10, 10]
+        assert dealt[54:] == [True] * 26
+        assert judge.rest == 1
+
+    def test_of_batches_between_go_by_the_trials(self, monkeypatch):
+        """Neither short nor long: the first trial is without helpers, the second one with them."""
+        net, X = network(Dense(30, "relu")), rng.normal(size=(300, 21)).astype("f")
+        monkeypatch.setattr(fastnn._runtime.threads, "_wanted", 2)
+        monkeypatch.setattr(entry, "MIN_FLOPS_PER_STEP", 1000)
+        monkeypatch.setattr(entry, "MIN_STEPS_TO_START", np.inf)
+        monkeypatch.setattr(trials, "MAX_TIME_SHARE", np.inf)
+        kept_prediction._kept.networks.clear()
+        seen, run = [], kept_prediction.run_dealt
+        monkeypatch.setattr(
+            kept_prediction, "run_dealt", lambda *args: (seen.append(args[2]), run(*args))
+        )
+        found = [net.predict_proba(X) for _ in range(3 * trials.CALLS_PER_TRIAL)]
+        assert seen == [2] * 2 * trials.CALLS_PER_TRIAL
+        for other in found[1:]:
+            np.testing.assert_array_equal(other, found[0])
+        kept_prediction._kept.networks.clear()
+
+    def test_a_signal_waits_for_those_who_have_begun(self, pieces, monkeypatch):
+        """What its handler raises comes out when no helper uses the caller's arrays any more."""
+        job = helpers._Job(lambda: None, ())
+        ended = job.ended.wait
+        job.calls.clear()  # begun
+
+        def interrupted():
+            job.ended.wait = ended
+            job.ended.set()
+            raise KeyboardInterrupt
+
+        job.ended.wait = interrupted
+        jobs = [job]
+        with pytest.raises(KeyboardInterrupt):
+            helpers._let_go(jobs)
+        assert not jobs
+
+    def test_an_error_of_a_helper_is_the_callers(self):
+        begun = threading.Event()
+
+        def fail(team):
+            if team.tid:
+                begun.set()
+                raise MemoryError("one")
+            begun.wait(60)
+
+        with pytest.raises(MemoryError, match="one"):
+            helpers.run_dealt(fail, (), 2)

@@ -139,8 +139,9 @@ jitted.loader.elf jitted.loader.linker jitted.loader.manifest jitted.loader.pack
 jitted.loader.private_folder jitted.loader.sealed_file jitted.loader.source jitted.loader.tables
 jitted.loader.target jitted.loader.unrequested jitted.loader.user_cache
 jitted.records
-jitted.requirements jitted.step jitted.step.fusion jitted.threads jitted.threads.row_worker
-jitted.threads.scratch jitted.threads.team opcodes partition records views
+jitted.requirements jitted.step jitted.step.fusion jitted.threads jitted.threads.helpers
+jitted.threads.row_worker
+jitted.threads.scratch jitted.threads.team jitted.threads.trials opcodes partition records views
 """
 LINK = """
 import sys

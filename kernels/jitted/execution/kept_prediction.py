@@ -15,22 +15,32 @@ import numpy as np
 
 from ...backend import one_thread
 from ...debug import DEBUG
+from ...opcodes import Precision
 from ...views import aligned_scratch
 from ..codegen.cpu import block_sizes
 from ..first_layer.input_descriptor import describe_input, reader
 from ..loader.tables import entry_point
 from ..loader.unrequested import raise_if_called
-from ..records import Input, Model
+from ..records import Input, Model, Workspace
 from ..threads import row_worker
+from ..threads.helpers import run_dealt
+from ..threads.scratch import scratch
 from ..threads.team import ALONE
+from ..threads.trials import Trials
 from . import entry
 from .input_mode import describe_mode
 from .kernel_selection import kernel_ptrs_of
-from .workspace import workspace_of_scratch
+from .workspace import plan_unblocked, workspace_of_scratch
 
 MAX_NETWORKS = 32  # (network, dtype of X) pairs whose arguments a thread keeps at most
 MAX_COUNTS = 64  # numbers of examples for each of them
 MAX_EXAMPLES = 2**14  # of a batch; to settle what it needs is nothing beside its products
+#: Multiplications of a batch, in units of MIN_FLOPS_PER_STEP, from which on its pieces are dealt to
+#: several threads: a third of a millisecond, a few times as long as a helper takes to wake.
+MIN_DEALT_STEPS = 2
+#: Pieces of a batch for each thread, if they have MIN_PIECE examples: as few as keep the last piece
+#: short beside the whole. MIN_PIECE examples fill whole cache lines.
+PIECES, MIN_PIECE = 6, 16
 MAX_NUMBERS = 2**17  # numbers of the widest op row for a few examples, at most
 
 
@@ -141,6 +151,14 @@ def _batch(ops, theta, X):
     )  # fmt: skip
 
 
+def _workspace_of_pieces(ops, m, dtype, n_threads):
+    """Return a Workspace for n_threads that each take pieces of m examples, PIECES or more each."""
+    rows = min(m // (PIECES * n_threads), entry.ROWS_PER_BLOCK) // MIN_PIECE * MIN_PIECE
+    plan = plan_unblocked(ops.tobytes(), max(rows, MIN_PIECE), dtype.itemsize)
+    buffer = scratch(n_threads * (plan.floats_shared + plan.floats_per_thread), dtype)
+    return Workspace(buffer, plan.ld, plan.offsets)
+
+
 class _Network:
     """What a thread keeps for one op table, dtype of theta and dtype of X."""
 
@@ -149,7 +167,8 @@ class _Network:
         self.few = _FewRows(ops, theta, kind)
         self.most = self.few.most
         self.batches: dict[int, Any] = {}
-        self.last = len(ops) - 2
+        self.last, self.trials = len(ops) - 2, Trials()
+        self.is_mixed = bool((ops["precision"] == Precision.MIXED).any())
         self.reads_floats = kind.kind == "f" and kind.itemsize >= 4
 
     def predict(self, ops, theta, state, X, out, threads):
@@ -163,11 +182,18 @@ class _Network:
                 self.batches.clear()
             self.batches[m] = _batch(ops, theta, X)
         found = self.batches[m]
-        if found is None or found.flops >= entry.MIN_FLOPS_PER_STEP:  # threads may share it
+        if found is None:
             return False
-        function, kernel_ptrs, workspace, x, order, nonfinite, _ = found
+        function, kernel_ptrs, workspace, x, order, nonfinite, flops = found
         x = Input(X.__array_interface__["data"][0], *x[1:])
         model = Model(ops, theta, state)
+        if flops >= MIN_DEALT_STEPS * entry.MIN_FLOPS_PER_STEP:
+            n = min(threads(), m // MIN_PIECE)
+            if n > 1 and self.is_mixed:  # each piece would round and pack all weights
+                return False
+            if n > 1:
+                args = kernel_ptrs, model, self.last, workspace, x, order, out
+                return self._shared(function, args, flops, n)
         function(kernel_ptrs, model, self.last, workspace, x, order, out, nonfinite, ALONE)
         if is_new:
             raise_if_called()
@@ -175,6 +201,25 @@ class _Network:
             nonfinite[0] = 0
             return False
         return True
+
+    def _shared(self, function, args, flops, n_threads):
+        """Call `function` of a _Batch with args, on up to n_threads threads; return: is X finite?
+
+        args: the arguments without the last two; flops: multiplications of the batch. Helpers take
+        pieces of a long call in any case, of a shorter one if the trials say that they pay.
+        """
+        is_long = flops >= entry.MIN_STEPS_TO_START * entry.MIN_FLOPS_PER_STEP
+        began, order, nonfinite = perf_counter(), args[5], np.zeros(n_threads, np.int64)
+        if is_long or self.trials.deals:
+            (ops, theta, _), m = args[1], len(order)
+            workspace = _workspace_of_pieces(ops, m, theta.dtype, n_threads)
+            run_dealt(function, (*args[:3], workspace, *args[4:], nonfinite), n_threads)
+        else:
+            function(*args, nonfinite, ALONE)
+            raise_if_called()
+        if not is_long:
+            self.trials.note(perf_counter() - began, flops)
+        return not nonfinite.any()
 
 
 def predict_rows(ops, key, theta, state, X, out, threads=one_thread):

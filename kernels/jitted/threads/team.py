@@ -112,7 +112,8 @@ def _forget():
     _claims.clear()
 
 
-#: For the ident of each thread that is in `run_parallel`: threads of its team, itself included.
+#: For the ident of each thread that is in `run_parallel` or `run_dealt`: the threads that it holds,
+#: itself included.
 _claims: dict[int, int] = {}
 _forget()
 if hasattr(os, "register_at_fork"):
@@ -153,6 +154,23 @@ def is_busy():
     return bool(_claims)
 
 
+def claim(n_threads):
+    """Claim up to n_threads threads for the calling thread, itself included; return how many.
+
+    Those that other callers hold are subtracted, but the caller always has its own.
+    """
+    caller = threading.get_ident()
+    with _lock:
+        others = sum(held for thread, held in list(_claims.items()) if thread != caller)
+        _claims[caller] = max(1, n_threads - others)
+        return _claims[caller]
+
+
+def unclaim():
+    """Give back what the calling thread has claimed."""
+    _claims.pop(threading.get_ident(), None)  # no signal handler runs in the middle of this call
+
+
 def run_parallel(function, args, n_threads):
     """Run function(*args, Team) on n_threads threads at the same time; return thread 0's result.
 
@@ -160,11 +178,8 @@ def run_parallel(function, args, n_threads):
     thread 0. Threads that other callers of this function hold are subtracted from n_threads; it
     becomes smaller, too, if the system can start no more threads, but never less than 1.
     """
-    caller = threading.get_ident()
     try:
-        with _lock:
-            others = sum(held for thread, held in list(_claims.items()) if thread != caller)
-            n_threads = _claims[caller] = max(1, n_threads - others)
+        n_threads = claim(n_threads)
         if n_threads == 1:
             result = function(*args, ALONE)
         else:
@@ -173,7 +188,7 @@ def run_parallel(function, args, n_threads):
         raise_if_called()
         return result
     finally:
-        _claims.pop(caller, None)  # no signal handler can run in the middle of this one call
+        unclaim()
 
 
 def _fork_join(function, args, pool, n_threads):
