@@ -138,10 +138,20 @@ def test_compiled_bytes_are_rounded_to_even_and_clipped():
     same = row._replace(input=Bytes(np.float32(1), 3), layers=(one,))
     A = np.array([[-9, -1.5, -0.5, 0.5, 1.5, 2.5, 999, 1e30]], np.float32)
     np.testing.assert_array_equal(predicted("jitted", same, A), [[0, 1, 3, 3, 5, 5, 255, 255]])
-    third = same._replace(input=Bytes(np.float32(3), 0))  # 1 / 3 is no float32
-    A = np.float32([np.arange(8) * 3 + 1.5])
-    wanted = predicted("vectorized", third, A)
-    np.testing.assert_array_equal(predicted("jitted", third, A), wanted)
+
+
+@needs_jitted
+@pytest.mark.medium
+def test_numbers_are_divided_by_their_scale():
+    """A product with the scale's reciprocal, which is rounded, would turn some halves."""
+    scale = np.float32(47 / 97)
+    A = ((np.arange(200) + 0.5).astype(np.float32) * scale).reshape(25, 8)
+    wanted = np.rint(A / scale)
+    assert (np.rint(A * (1 / scale)) != wanted).sum() > 10
+    one = Int8Layer(np.eye(8, dtype=np.int8), np.zeros(8, np.int32), np.ones(8, np.float32),
+                    IDENTITY, None)  # fmt: skip
+    m = model([8, 8], [IDENTITY])._replace(input=Bytes(scale, 0), layers=(one,))
+    np.testing.assert_array_equal(predicted("jitted", m, A), wanted)
 
 
 @needs_jitted

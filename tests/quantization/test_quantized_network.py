@@ -20,6 +20,7 @@ from fastnn import (
     kernels,
 )
 from fastnn.errors import DataError, ModelFileError, NotBuiltError, SettingError, ShapeError
+from fastnn.quantization.calibration import bytes_of_range
 
 
 def rows(n=300, width=6, seed=0):
@@ -80,6 +81,14 @@ def test_scales_are_those_of_the_sample():
     np.testing.assert_allclose(second.input.scale, hidden.max() / 255, rtol=1e-5)
     assert second.input.zero_point == 0
     assert np.abs(first.W).max(axis=1).min() == 127
+
+
+def test_a_range_always_holds_zero():
+    assert bytes_of_range(2.0, 5.1) == (np.float32(0.02), 0)
+    assert bytes_of_range(-5.1, -2.0) == (np.float32(0.02), 255)
+    assert bytes_of_range(-1.0, 4.1) == (np.float32(0.02), 50)
+    assert bytes_of_range(0.0, 0.0) == (1, 0)
+    assert bytes_of_range(0.0, 1e-44)[0] > 1e-20
 
 
 @pytest.mark.medium

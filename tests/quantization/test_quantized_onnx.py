@@ -1,5 +1,7 @@
 """ONNX models of quantised networks: onnxruntime gives the same numbers."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,15 @@ NETS = {
 }
 
 
+@functools.cache
+def quantized(name):
+    """The quantised network of one of NETS, fitted to digits."""
+    X, y = digits()
+    y = {"sigmoid": y > 4, "values": np.stack([y * 100.0, 7.0 - y], axis=1)}.get(name, y)
+    scaled = {"scale_target": True} if name == "values" else {}
+    return fitted(NETS[name], X, y, **scaled).quantize(X[:500])
+
+
 @pytest.mark.parametrize("optimised", [False, True])
 @pytest.mark.parametrize("name", list(NETS))
 def test_onnxruntime_gives_the_same_numbers(tmp_path, name, optimised):
@@ -51,10 +62,7 @@ def test_onnxruntime_gives_the_same_numbers(tmp_path, name, optimised):
     One step of one unit is then another; such rows are few, and they are off by no more than that
     step. Without optimisations onnxruntime computes in float32, with them in integers.
     """
-    X, y = digits()
-    y = {"sigmoid": y > 4, "values": np.stack([y * 100.0, 7.0 - y], axis=1)}.get(name, y)
-    scaled = {"scale_target": True} if name == "values" else {}
-    small = fitted(NETS[name], X, y, **scaled).quantize(X[:500])
+    X, small = digits()[0], quantized(name)
     path = str(tmp_path / "small.onnx")
     kind = "uint8" if name in ("bytes", "tanh") else None
     small.to_onnx(path, input_dtype=kind)
@@ -67,8 +75,7 @@ def test_onnxruntime_gives_the_same_numbers(tmp_path, name, optimised):
 
 
 def test_the_graph_holds_bytes_and_a_scale_for_each_unit(tmp_path):
-    X, y = digits()
-    small = fitted(NETS["relu"], X, y).quantize(X)
+    small = quantized("relu")
     path = tmp_path / "small.onnx"
     small.to_onnx(path)
     model = onnx.load(path)
