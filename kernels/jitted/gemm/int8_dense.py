@@ -29,7 +29,7 @@ from ..codegen.simd import (
     void,
 )
 from ..codegen.vnni import WORD_LANES, WORD_VECTOR
-from ..compiler.jit import exact, inlined
+from ..compiler.jit import exact, kernel
 from ..records import Matrix
 
 INT8_DENSE_MR, INT8_DENSE_PANELS = block_sizes().INT8_DENSE_MR, block_sizes().INT8_DENSE_PANELS
@@ -178,7 +178,7 @@ _row = _tile_kernel(1, INT8_DENSE_PANELS)
 _row_of_a_panel = _tile_kernel(1, 1)
 
 
-@inlined
+@kernel
 def multiply_int8(n_panels, m, numbers, layer, A, C, stored):
     """C[i, o] from S[i, o] = bias[o] + Σₖ A[i, k] W[o, k] for i < m and o < 16 n_panels.
 
@@ -192,7 +192,7 @@ def multiply_int8(n_panels, m, numbers, layer, A, C, stored):
             words + p * n_words * WORD_LANES, n_words, bias + p * WORD_LANES,
             factor + p * WORD_LANES,
         )  # fmt: skip
-        whole = p + INT8_DENSE_PANELS <= n_panels
+        whole = INT8_DENSE_PANELS == 1 or p + INT8_DENSE_PANELS <= n_panels
         column = C.offset + p * (WORD_LANES // 4 if stored.to_bytes != 0 else WORD_LANES)
         i = 0
         while i < m:
