@@ -22,7 +22,7 @@ from ..network import Network
 from . import held_out, settings
 from .fitted import Fitted
 from .held_out import HeldOut
-from .inputs import dtypes_of, to_network_input, to_sklearn_input
+from .inputs import are_checked_rows, dtypes_of, to_network_input, to_sklearn_input
 from .networks import build_networks
 from .on_ranks import is_told, shared_by_ranks, sharing_of
 from .outside import outside_rows, outside_targets
@@ -279,6 +279,8 @@ class Perceptron(Fitted, Parameters):
 
     def _check_X(self, X: Any) -> Any:
         """Return X (m, n) for the fitted network, checked."""
+        if are_checked_rows(self, X):
+            return to_network_input(X)
         check_is_fitted(self)
         rows: Any = outside_rows(self, X, reset=False, verb="predict")
         if rows is None:

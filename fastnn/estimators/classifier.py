@@ -174,6 +174,12 @@ class MLPClassifier(ClassifierMixin, ClassifierInit, Perceptron):  # type: ignor
         """Return labels of outputs (m, K), or of both classes' probabilities (m, 2)."""
         if A.shape[1] == 2 and not self._is_multilabel():
             A = A[:, 1:]
+        K, kind = len(self.classes_), self._binarizer.y_type_
+        # As the binarizer does, which takes 100 µs for it.
+        if kind == "multiclass" and A.shape[1] == K:
+            return np.asarray(self.classes_[A.argmax(axis=1)])
+        if kind == "binary" and A.shape[1] == 1 and K == 2:
+            return np.asarray(self.classes_[(A[:, 0] > 0.5).astype(np.intp)])
         labels: Array = self._binarizer.inverse_transform(A)
         return labels
 

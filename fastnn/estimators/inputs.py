@@ -30,6 +30,23 @@ def network_dtype(X: Any) -> str:
     return "float32" if X.dtype == np.float32 else "float64"
 
 
+def are_checked_rows(model: Any, X: Any) -> bool:
+    """Return whether scikit-learn's check would return X (m, n) as it is, for a fitted model.
+
+    It does for an array of finite float32 or float64 where no feature has a name. The check takes
+    200 µs, many times as long as a small network's prediction.
+    """
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in SPARSE_DTYPES or not len(X):
+        return False
+    attributes = vars(model)
+    if "network_" not in attributes or "feature_names_in_" in attributes:
+        return False
+    if X.shape[1] != attributes["n_features_in_"]:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
+
+
 def to_sklearn_input(values: Any, name: str = "X", verb: str = "fit") -> Any:
     """Return what scikit-learn's checks can read, where tensors or data sets need a hand.
 

@@ -25,7 +25,7 @@ from fastnn.network.prediction import log_probabilities, logits
 from ..errors import DataError, SettingError, ShapeError
 from ..layers import Dense
 from ..optimizers import LBFGS
-from .inputs import dtypes_of, to_network_input, to_sklearn_input
+from .inputs import are_checked_rows, dtypes_of, to_network_input, to_sklearn_input
 from .labels import class_factors
 from .on_ranks import is_told, shared_by_ranks
 from .parameters import Estimator, restores_if_refused
@@ -248,6 +248,8 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def _check_X(self, X: Any) -> Any:
         """Return X (m, n) for the fitted network, checked."""
+        if are_checked_rows(self, X):
+            return X
         check_is_fitted(self)
         X = to_sklearn_input(X, verb="predict")
         return validate_data(self, X, accept_sparse="csr", dtype=dtypes_of(X), reset=False)
