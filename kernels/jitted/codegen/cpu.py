@@ -76,8 +76,7 @@ class BlockSizes(NamedTuple):
     # execution/kept_prediction.py
     #: Most examples that are predicted by dot products with rows of W, not by tiles: FEW_ROWS if a
     #: layer has FEW_ROWS_MIN_FEATURES inputs, else FEW_ROWS_NARROW. 12 examples of 784 → 512 → 256
-    #: → 10 took 0.7 of the time, 20 of 784 as long on AVX-512 and 0.7 with AVX2; 8 of 54 → 128 → 64
-    #: → 7 took 0.9, 14 took 1.3 (EPYC).
+    #: → 10 took 0.7 of the time, 8 of 54 → 128 → 64 → 7 took 0.9, 14 of them 1.3 (EPYC, AVX2).
     FEW_ROWS: int = 12
     FEW_ROWS_NARROW: int = 8
     FEW_ROWS_MIN_FEATURES: int = 256

@@ -2,7 +2,7 @@
 
 Memory freshly allocated by the system took a third of the time of predicting 1000 examples, and
 1 µs of a call of `product` in float64. A block of 256 examples of 784 → 512 → 256 → 10 needs
-1.6 MB; fresh, it took a tenth of the time of predicting 1000 of them (EPYC).
+1.6 MB.
 """
 
 from __future__ import annotations
