@@ -35,6 +35,7 @@ from .workspace import plan_unblocked, workspace_of_scratch
 MAX_NETWORKS = 32  # (network, dtype of X) pairs whose arguments a thread keeps at most
 MAX_COUNTS = 64  # numbers of examples for each of them
 MAX_EXAMPLES = 2**14  # of a batch; to settle what it needs is nothing beside its products
+INDICES = np.arange(MAX_EXAMPLES)  # indices of examples, of which each batch takes the first ones
 #: Multiplications of a batch, in units of MIN_FLOPS_PER_STEP, from which on its pieces are dealt to
 #: several threads: a third of a millisecond, a few times as long as a helper takes to wake.
 MIN_DEALT_STEPS = 2
@@ -146,7 +147,7 @@ def _batch(ops, theta, X):
     return _Batch(
         entry_point("step.loop.predict_blocks", dtype),
         kernel_ptrs_of(ops, dtype, "predict", mode.required_kernels),
-        workspace, mode.X, np.arange(m), np.zeros(1, np.int64),
+        workspace, mode.X, INDICES[:m], np.zeros(1, np.int64),
         m * entry.multiplications(ops.tobytes()),
     )  # fmt: skip
 
