@@ -36,10 +36,10 @@ def collect() -> dict[str, str]:
     found |= {name: _version(package) for name, package in (NEEDED | OPTIONAL).items()}
     found["system"] = f"{platform.system()} {platform.release()}"
     found["CPU"] = f"{cpu()} (llvm: {_host()})"
-    found["bfloat16"] = _bfloat16()
     found["cores"] = f"{available_cores()} usable, {get_num_threads()} used at most"
     found["ranks"] = _ranks()
     found["backends"] = _backends()
+    found["bfloat16"] = _bfloat16()
     found["kernels"], found["kernel cache"] = _kernels(), _cache()
     return found
 
