@@ -13,14 +13,14 @@ from ..compiler.jit import inlined
 from ..records import BETA_ONE, Beta, Epilogue, Matrix, Operand
 from .epilogue import EPILOGUE_NONE
 from .inner_product import multiply_inner
-from .microkernel import KC, NR_VECTORS, multiply_tiles
+from .microkernel import NR_VECTORS, multiply_tiles
 from .packing import lane_count, pack_panel, transpose
 
 _sizes = block_sizes()
 # The measurements that chose these sizes stand in `codegen/cpu.py`.
 #: Sizes of the blocks into which M, K and N are cut: MC rows of A, KC_LARGE rows of B (KC if C has
 #: fewer than KC_LARGE_MIN_M rows), NC columns of B.
-MC, KC_LARGE, NC = _sizes.MC, _sizes.KC_LARGE, _sizes.NC
+MC, KC, KC_LARGE, NC = _sizes.MC, _sizes.KC, _sizes.KC_LARGE, _sizes.NC
 #: From this number of rows of C on, a block has KC_LARGE rows of B, not KC: C, which is read and
 #: written once for each block of rows of B, then passes through the caches half as often.
 KC_LARGE_MIN_M = _sizes.KC_LARGE_MIN_M

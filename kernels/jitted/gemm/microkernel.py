@@ -37,7 +37,7 @@ MR, NR_VECTORS = _sizes.MR, _sizes.NR_VECTORS
 #: multiply-adds, each of which waits for the one before it in its chain.
 MR_TALL = 2 * MR
 NR_MAX = _sizes.NR_MAX  # most elements in a row of a tile, over all instruction sets and dtypes
-KC = _sizes.KC  # rows of B in one pass: KC rows as wide as a tile stay in the first-level cache
+KC_TILE = _sizes.KC_TILE  # rows of B that a tile adds up in one pass
 #: Largest K with which `multiply_small_k` computes C instead of tiles, which then take longer:
 #: SMALL_K_MAX_ONE_ROW if C has one row, SMALL_K_MAX if it has 2 … SMALL_K_MAX_M rows,
 #: SMALL_K_MAX_MANY_ROWS if it has more. The measurement stands in `codegen/cpu.py`.
@@ -277,8 +277,8 @@ def multiply_tiles(M, N, K, A, B, C, beta, epilogue):
     if max_k >= K and N % lanes == 0:
         multiply_small_k(M, N, K, A, B, C, beta, epilogue)
         return
-    for k in range(0, K, KC):
-        depth = min(KC, K - k)
+    for k in range(0, K, KC_TILE):
+        depth = min(KC_TILE, K - k)
         mode = beta.mode if k == 0 else BETA_ONE
         kind = epilogue.kind if k + depth == K else EPILOGUE_NONE
         for j in range(0, N, NR_VECTORS * lanes):

@@ -10,10 +10,10 @@ from __future__ import annotations
 from ..codegen.cpu import block_sizes
 from ..compiler.definitions import entry, indirect
 from ..compiler.jit import inlined
-from ..gemm.blocked import multiply_blocked
+from ..gemm.blocked import KC, multiply_blocked
 from ..gemm.epilogue import EPILOGUE_NONE, EPILOGUE_RELU
 from ..gemm.inner_product import multiply_inner
-from ..gemm.microkernel import KC, multiply_tiles
+from ..gemm.microkernel import multiply_tiles
 from ..gemm.packing import lane_count, transpose
 from ..records import BETA_BIAS, BETA_ONE, BETA_ZERO, Beta, Epilogue, Matrix, Operand
 from ..requirements import MIN_PACKED_ENTRIES
