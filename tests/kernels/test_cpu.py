@@ -41,7 +41,7 @@ def test_every_instruction_set_has_its_row():
         assert sizes[:6] == TILES[name]
         assert sizes[6:8] == STRIDED[cpu.vector_registers]
         longest = 800 if name == "avx2+fma" else 128
-        assert sizes.KC_TILE == longest
+        assert longest == sizes.KC_TILE
 
 
 def test_blocks_are_as_large_for_all_instruction_sets():
