@@ -205,6 +205,15 @@ class TestTraining:
         model.partial_fit([[2.0]], ["c"])
 
 
+def outputs_of(net, X, folder):
+    """Return what onnxruntime computes for rows X (m, 1) by a network's file, (m,)."""
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    net.to_onnx(folder / "net.onnx")
+    session = runtime.InferenceSession(folder / "net.onnx")
+    return session.run(None, {session.get_inputs()[0].name: X})[0][:, 0]
+
+
 class TestOnnx:
     def graph(self, activation, dtype):
         onnx = pytest.importorskip("onnx")
@@ -242,6 +251,34 @@ class TestOnnx:
         session = runtime.InferenceSession(tmp_path / "net.onnx")
         found = session.run(None, {session.get_inputs()[0].name: np.array([[-30.0]], np.float32)})
         assert any(np.isclose(np.ravel(f), 9.3576e-14, rtol=1e-3, atol=0).any() for f in found)
+
+    @holds("softplus of −20")
+    def test_softplus(self, tmp_path):
+        net = Network([Dense(1, "softplus")], init="zeros")
+        net.build(1)
+        net.parameters["W1"] = [[1.0]]
+        x = np.array([[-20.0]], np.float32)
+        assert net.predict(x) == pytest.approx(2.0611536e-9, rel=1e-5)
+        assert outputs_of(net, x, tmp_path) == pytest.approx(2.0611536e-9, rel=1e-5)
+
+    @holds("bytes of int8 models, ties")
+    def test_ties(self, tmp_path):
+        net = Network([Dense(1)], init="zeros")
+        net.build(1)
+        net.parameters["W1"] = [[1.0]]
+        small = net.quantize(np.array([[-1.0], [254.0]]))  # a scale of 1, a zero point of 1
+        x = np.array([[0.5], [1.5], [2.5]], np.float32)
+        np.testing.assert_allclose(small.predict(x), [0, 2, 2], atol=1e-5)
+        np.testing.assert_allclose(outputs_of(small, x, tmp_path), [0, 2, 2], atol=1e-5)
+
+    @holds("a cast to bfloat16 and back")
+    def test_mixed_precision(self, tmp_path):
+        net = Network([Dense(1)], init="zeros", precision="mixed")
+        net.build(1)
+        net.parameters["W1"] = [[1.0]]
+        x = np.array([[np.pi]], np.float32)
+        assert net.predict(x) == 3.140625
+        assert outputs_of(net, x, tmp_path) == pytest.approx(np.pi, rel=1e-6)
 
 
 def test_every_row_of_the_page_is_held():
