@@ -218,6 +218,17 @@ class TestRows:
         assert roofline._rate(lambda n, *rest: [(1, n), (2, n)], 2, None) == 4
         assert math.isnan(roofline._rate(lambda *_: [], 2, None))
 
+    def test_reduced_precision_is_at_least_as_fast_as_float32(self, bench, monkeypatch):
+        roofline = bench("peers.roofline")
+        rates = {"_products": 2.0, "_bfloat16_products": math.nan, "_int8_products": 1.0}
+        monkeypatch.setattr(roofline, "_rate", lambda products, *_: rates[products.__name__])
+        monkeypatch.setattr(roofline, "_bandwidth", lambda *_: 3.0)
+        machine = roofline.machine(1)
+        assert (machine.flops, machine.bytes, machine.int8) == (2, 3, 2)
+        assert math.isnan(machine.bfloat16)
+        rates["_bfloat16_products"] = 5.0
+        assert roofline.machine(1).bfloat16 == 5
+
     def test_the_roofline_of_bytes_is_that_of_products_by_every_thread(self, bench, monkeypatch):
         roofline, taken = bench("peers.roofline"), []
         with ThreadPoolExecutor(2) as pool:

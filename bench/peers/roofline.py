@@ -42,12 +42,17 @@ class Machine:
 
 
 def machine(threads: int) -> Machine:
-    """Measure this machine."""
+    """Measure this machine.
+
+    What a CPU has no instruction for it can multiply as float32: that rate is the least limit.
+    """
     with ThreadPoolExecutor(threads) as pool:
-        rates = (
+        flops = _rate(_products, threads, pool)
+        rates = [
             _rate(products, threads, pool) for products in (_bfloat16_products, _int8_products)
-        )
-        return Machine(_rate(_products, threads, pool), _bandwidth(threads, pool), *rates)
+        ]
+        reduced = [rate if math.isnan(rate) else max(rate, flops) for rate in rates]
+        return Machine(flops, _bandwidth(threads, pool), *reduced)
 
 
 def _best(call: Call) -> float:
