@@ -66,8 +66,8 @@ def _bfloat16() -> str:
     if source().level is None and no_compiler():
         return "no compiled kernels"
     if detect_cpu().dots_bf16:
-        return "multiplied by the CPU: precision='mixed' is faster where layers are wide"
-    return "multiplied as float32: precision='mixed' is no faster here"
+        return "multiplied by the CPU, which precision='mixed' is made for"
+    return "multiplied as float32: precision='mixed' takes longer here"
 
 
 def _ranks() -> str:

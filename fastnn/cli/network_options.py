@@ -37,8 +37,8 @@ NETWORK_OPTIONS = grouped(
     option("--dtype", metavar="NAME", type=one_of(("float32", "float64")), default="float32",
            help="float32 or float64, of parameters and arithmetic (default: float32)"),
     option("--precision", metavar="NAME", type=one_of(("float32", "mixed")), default="float32",
-           help="float32, or mixed: products of float32 numbers rounded to bfloat16, faster where "
-           "the CPU multiplies those (default: float32)"),
+           help="float32, or mixed: products of float32 numbers rounded to bfloat16, made for "
+           "CPUs that multiply those (default: float32)"),
     option("--seed", metavar="N", type=seed, default=0,
            help="decides what is held out, the first weights and the order of the examples "
            "(default: 0)"),

@@ -70,7 +70,7 @@ class Network(UsableNetwork):
     precision : {"float32", "mixed"}
         "mixed" rounds what the products of Dense layers multiply to bfloat16, in training and
         prediction: inputs, weights and gradients dZ. Sums, parameters, the optimiser and all else
-        stay float32. It is faster where the CPU multiplies bfloat16; see `show_versions`.
+        stay float32. It is made for CPUs that multiply bfloat16; see `show_versions`.
 
     Attributes
     ----------

@@ -17,7 +17,7 @@ from ..compiler.definitions import entry, restrict_dtypes
 from ..compiler.jit import inlined, kernel
 from ..first_layer.scaled_gather import gather
 from ..gemm.int8_dense import Panels, Stored, multiply_int8, quantize_rows
-from ..int8_layout import GATHER_ROWS, INT8_ROWS, LAYER_FIELDS, OCTET_PANEL, Int8Scratch
+from ..int8_layout import GATHER_ROWS, INT8_ROWS, LAYER_FIELDS, OCTET_PANEL, Int8Scratch, padded
 from ..ops.activations import activate
 from ..ops.optimizers import largest
 from ..records import Matrix
@@ -26,6 +26,8 @@ SOFTMAX, IDENTITY, RELU = (
     int(code) for code in (Activation.SOFTMAX, Activation.IDENTITY, Activation.RELU)
 )
 restrict_dtypes("int8 prediction", (np.dtype(np.float32),))
+
+_padded = inlined(padded)
 
 
 class LayerRow(NamedTuple):
@@ -49,12 +51,6 @@ def _layer(table, number):
         table[t], table[t + 1], table[t + 2], table[t + 3], table[t + 4], table[t + 5],
         table[t + 6], table[t + 7],
     )  # fmt: skip
-
-
-@inlined
-def _padded(n):
-    """Return n, a number of units or features, rounded up to whole panels of 16."""
-    return (n + OCTET_PANEL - 1) // OCTET_PANEL * OCTET_PANEL
 
 
 @kernel
