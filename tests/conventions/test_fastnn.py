@@ -206,7 +206,7 @@ class TestTraining:
 
 
 def outputs_of(net, X, folder):
-    """Return what onnxruntime computes for rows X (m, 1) by a network's file, (m,)."""
+    """Return what onnxruntime computes for rows X (m, n) by a network's file, (m,)."""
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     net.to_onnx(folder / "net.onnx")
@@ -251,6 +251,14 @@ class TestOnnx:
         session = runtime.InferenceSession(tmp_path / "net.onnx")
         found = session.run(None, {session.get_inputs()[0].name: np.array([[-30.0]], np.float32)})
         assert any(np.isclose(np.ravel(f), 9.3576e-14, rtol=1e-3, atol=0).any() for f in found)
+
+    @holds("NaN in a row")
+    def test_nan(self, tmp_path):
+        net = Network([Dense(3, "relu"), Dense(1)], inputs=2, seed=0)
+        rows = np.array([[1, np.nan], [1, 2]], np.float32)
+        with pytest.raises(ValueError, match="holds nan in row 0"):
+            net.predict(rows)
+        assert np.isnan(outputs_of(net, rows, tmp_path)).tolist() == [True, False]
 
     @holds("softplus of −20")
     def test_softplus(self, tmp_path):
