@@ -279,6 +279,17 @@ class TestOnnx:
         np.testing.assert_allclose(small.predict(x), [0, 2, 2], atol=1e-5)
         np.testing.assert_allclose(outputs_of(small, x, tmp_path), [0, 2, 2], atol=1e-5)
 
+    @holds("a row of an int8 batch")
+    def test_neighbours(self, tmp_path):
+        net = Network([Dense(1)], init="zeros")
+        net.build(4)
+        net.parameters["W1"] = [[1.0], [2.0], [3.0], [-1.0]]
+        row = np.array([[1, 2, 3, 4]], np.float32)
+        small = net.quantize(row)
+        both = np.concatenate([row, 1000 * row])
+        assert small.predict(row)[0] == small.predict(both)[0] == pytest.approx(10, abs=0.2)
+        assert outputs_of(small, both, tmp_path)[0] == pytest.approx(10, abs=0.2)
+
     @holds("a cast to bfloat16 and back")
     def test_mixed_precision(self, tmp_path):
         net = Network([Dense(1)], init="zeros", precision="mixed")
