@@ -40,8 +40,10 @@ def test_every_instruction_set_has_its_row():
         sizes = BLOCK_SIZES[name]
         assert sizes[:6] == TILES[name]
         assert sizes[6:8] == STRIDED[cpu.vector_registers]
-        longest = 800 if name == "avx2+fma" else 128
-        assert longest == sizes.KC_TILE
+        narrow = name == "avx2+fma"
+        assert (800 if narrow else 128) == sizes.KC_TILE
+        assert (112 if narrow else 256) == sizes.PREDICTION_BLOCK
+        assert (16 if narrow else 256) == sizes.PREDICTION_PANEL
 
 
 def test_blocks_are_as_large_for_all_instruction_sets():

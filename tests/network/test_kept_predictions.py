@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from fastnn.kernels.jitted.execution import entry, kept_prediction
+from fastnn.kernels.jitted.execution import entry, kept_prediction, workspace
 from fastnn.kernels.jitted.threads import helpers, trials
 
 import fastnn
@@ -90,6 +90,51 @@ def test_every_number_of_rows(inputs):
             np.testing.assert_array_equal(found, whole[:m])
         else:
             np.testing.assert_allclose(found, whole[:m], atol=1e-6)
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_length_of_a_block_changes_no_bit(name, monkeypatch):
+    net, X = network(*NETWORKS[name]), rng.normal(size=(300, 21)).astype("f")
+    found = {m: net.predict_proba(X[:m]) for m in (41, 100, 300)}
+    for length in (16, 40, 112, 256):
+        kept_prediction._forget()
+        monkeypatch.setattr(kept_prediction, "prediction_block", lambda *_, length=length: length)
+        for m, rows in found.items():
+            np.testing.assert_array_equal(net.predict_proba(X[:m]), rows)
+    kept_prediction._forget()
+
+
+def test_blocks_are_short_where_products_are_long():
+    """Not where parameters would come from memory for each of them, or be rounded anew."""
+    panel, block = workspace.PREDICTION_PANEL, workspace.PREDICTION_BLOCK
+    for units, kind, precision, length in (
+        (333, "float32", "float32", block), (334, "float32", "float32", panel),
+        (6990, "float32", "float32", panel), (6991, "float32", "float32", block),
+        (3495, "float64", "float64", panel), (3496, "float64", "float64", block),
+        (334, "float32", "mixed", workspace.ROWS_PER_BLOCK),
+    ):  # fmt: skip
+        extra = {"precision": "mixed"} if precision == "mixed" else {}
+        net = Network([Dense(units)], inputs=300, dtype=kind, **extra)
+        ops = net._state.program.ops
+        assert workspace.prediction_block(ops.tobytes(), np.dtype(kind).itemsize) == length
+    ops["precision"], ops["A"][0] = 0, -1
+    assert workspace.prediction_block(ops.tobytes(), 4) == workspace.ROWS_PER_BLOCK
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_costs_of_every_number_of_rows(dtype):
+    """Columns of the workspace behind the last example count nothing, whatever they hold."""
+    net = network(Dense(19, "relu"), Dense(10, "tanh"), dtype=dtype)
+    X, y = rng.normal(size=(70, 21)).astype(dtype), rng.integers(0, 3, 70)
+    for m in range(1, 71):
+        net.predict_proba(np.full((70, 21), 1e30, dtype))
+        P = net.predict_proba(X[:m]).astype(float)
+        cost = -np.log(P[np.arange(m), y[:m]]).mean()
+        score = net.evaluate(X[:m], y[:m])
+        assert score["cost"] == pytest.approx(cost, rel=1e-4 if dtype == "float32" else 1e-12)
+        assert score["accuracy"] == pytest.approx((P.argmax(1) == y[:m]).mean())
 
 
 @pytest.mark.parametrize("m", [1, 5, 40, 300])

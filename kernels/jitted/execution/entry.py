@@ -7,13 +7,10 @@ the weights of the examples; threads() returns how many threads the call may use
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from ...backend import accept_input, one_thread
 from ...custom_ops import FIRST
-from ...opcodes import OP, Kind
 from ...records import Batch, BestEpoch, FitLog
 from ...views import statistics
 from ..api.layout import check_alike, check_examples, check_fit
@@ -26,7 +23,7 @@ from ..threads.scratch import scratch
 from ..threads.team import accumulate_flops, run_parallel
 from .input_mode import describe_mode, select_input_mode, select_ops
 from .kernel_selection import kernel_ptrs_of, required_for_groups
-from .workspace import layout, plan_unblocked
+from .workspace import ROWS_PER_BLOCK, layout, multiplications, plan_unblocked, prediction_block
 
 #: Multiplications of one step, or of one block of a forward pass, from which on a team shares it:
 #: in smaller ones the barriers cost more than the team saves. `python -m bench.threshold` measures
@@ -36,10 +33,9 @@ MIN_FLOPS_PER_STEP = 6_000_000
 #: MIN_FLOPS_PER_STEP multiplications: short work is not worth the time that starting takes.
 MIN_STEPS_TO_START = 20
 
-#: Examples that a prediction or evaluation passes through all layers at a time. The second number
-#: is for int8 kernels, which quantize the weights anew for each block: 10,000 examples of 784 bytes
-#: take 3 % less time with it than with the first.
-ROWS_PER_BLOCK, BYTE_ROWS_PER_BLOCK = 256, 512
+#: As ROWS_PER_BLOCK, for int8 kernels, which quantize the weights anew for each block: 10,000
+#: examples of 784 bytes take 3 % less time.
+BYTE_ROWS_PER_BLOCK = 512
 
 
 def workspace(ops, m, dtype, threads=1, X=None):
@@ -53,17 +49,6 @@ def workspace(ops, m, dtype, threads=1, X=None):
     tables = (ops,) if other is ops else (ops, other)
     layouts = (layout(table, m, dtype, X, threads) for table in tables)
     return max((found.workspace.buffer for found in layouts), key=np.size)
-
-
-@lru_cache(maxsize=256)
-def multiplications(ops):
-    """Return Σ n_in · n_out over the DENSE op rows, an int: multiplications for one example.
-
-    ops: the op table as bytes.
-    """
-    ops = np.frombuffer(ops, OP)
-    dense = ops[ops["kind"] == Kind.DENSE]
-    return int((dense["n_in"] * dense["n_out"]).sum())
 
 
 def count_threads(ops, examples, times, threads, parts=1):
@@ -114,14 +99,15 @@ def _scaled(op, state, X, out):
         out[...] = X
 
 
-def _forward_workspace(mode, m, dtype, threads):
+def _forward_workspace(mode, m, dtype, threads, most=ROWS_PER_BLOCK):
     """Return (Workspace, number of threads) for predicting or evaluating m examples.
 
-    mode: the InputMode of X; dtype: the network's; threads(): returns how many threads may be used.
-    The memory is this thread's scratch, reused by its next call.
+    mode: the InputMode of X; dtype: the network's; threads(): returns how many threads may be used;
+    most: the examples of a block, unless int8 kernels read X. The memory is this thread's scratch,
+    reused by its next call.
     """
     is_int8 = mode.X.kind >= InputKind.INT8_PACKED
-    rows = min(m, BYTE_ROWS_PER_BLOCK if is_int8 else ROWS_PER_BLOCK)
+    rows = min(m, BYTE_ROWS_PER_BLOCK if is_int8 else most)
     plan = plan_unblocked(mode.ops.tobytes(), rows, dtype.itemsize)
     n_threads = count_threads(mode.ops, rows, m / max(rows, 1), threads, m // plan.ld)
     buffer = scratch(n_threads * (plan.floats_shared + plan.floats_per_thread), dtype)
@@ -139,7 +125,8 @@ def _predict(ops, row, theta, state, X, out, threads=one_thread, check=accept_in
     mode = select_input_mode(ops, state, X, theta.dtype, len(X))
     if mode.ops["A"][0] < 0:
         check()
-    workspace, n_threads = _forward_workspace(mode, len(X), theta.dtype, threads)
+    most = prediction_block(mode.ops.tobytes(), theta.itemsize)
+    workspace, n_threads = _forward_workspace(mode, len(X), theta.dtype, threads, most)
     nonfinite = np.zeros(n_threads, np.int64)
     args = (
         kernel_ptrs_of(mode.ops, theta.dtype, "predict", mode.required_kernels),

@@ -30,7 +30,12 @@ from ..threads.trials import Trials
 from . import entry
 from .input_mode import describe_mode
 from .kernel_selection import kernel_ptrs_of
-from .workspace import plan_unblocked, workspace_of_scratch
+from .workspace import (
+    multiplications,
+    plan_unblocked,
+    prediction_block,
+    workspace_of_scratch,
+)
 
 MAX_NETWORKS = 32  # (network, dtype of X) pairs whose arguments a thread keeps at most
 MAX_COUNTS = 64  # numbers of examples for each of them
@@ -87,7 +92,7 @@ class _FewRows:
         self.work = aligned_scratch(2 * self.half + 3, dtype)
         self.work[-1] = 0  # flag: which end of the units is computed first
         self.order, self.worker = np.arange(self.most), None
-        shares = entry.multiplications(ops.tobytes()) >= row_worker.MIN_ROW_FLOPS
+        shares = multiplications(ops.tobytes()) >= row_worker.MIN_ROW_FLOPS
         wanted = {reader(np.empty((1, 1), kind)), "shared rows" if shares else "few rows"}
         self.kernel_ptrs = kernel_ptrs_of(ops, dtype, "few", wanted)
         if shares:
@@ -140,7 +145,8 @@ def _batch(ops, theta, X):
     m, dtype = len(X), theta.dtype
     if DEBUG or ops["A"][0] < 0 or m > MAX_EXAMPLES:
         return None
-    workspace = workspace_of_scratch(ops, min(m, entry.ROWS_PER_BLOCK), dtype)
+    most = prediction_block(ops.tobytes(), dtype.itemsize)
+    workspace = workspace_of_scratch(ops, min(m, most), dtype)
     if workspace is None:
         return None
     mode = describe_mode(ops, None, X, dtype, m)
@@ -148,13 +154,14 @@ def _batch(ops, theta, X):
         entry_point("step.loop.predict_blocks", dtype),
         kernel_ptrs_of(ops, dtype, "predict", mode.required_kernels),
         workspace, mode.X, INDICES[:m], np.zeros(1, np.int64),
-        m * entry.multiplications(ops.tobytes()),
+        m * multiplications(ops.tobytes()),
     )  # fmt: skip
 
 
 def _workspace_of_pieces(ops, m, dtype, n_threads):
     """Return a Workspace for n_threads that each take pieces of m examples, PIECES or more each."""
-    rows = min(m // (PIECES * n_threads), entry.ROWS_PER_BLOCK) // MIN_PIECE * MIN_PIECE
+    most = prediction_block(ops.tobytes(), dtype.itemsize)
+    rows = min(m // (PIECES * n_threads), most) // MIN_PIECE * MIN_PIECE
     plan = plan_unblocked(ops.tobytes(), max(rows, MIN_PIECE), dtype.itemsize)
     buffer = scratch(n_threads * (plan.floats_shared + plan.floats_per_thread), dtype)
     return Workspace(buffer, plan.ld, plan.offsets)

@@ -16,7 +16,7 @@ from ...debug import DEBUG
 from ...opcodes import AS_IT_IS, OP, Kind, Precision
 from ...partition import CACHE_LINE, pad_to_cache_lines
 from ...views import aligned_scratch
-from ..codegen.cpu import pair_pack_size
+from ..codegen.cpu import block_sizes, pair_pack_size
 from ..first_layer.sizes import (
     FEATURE_GROUPS,
     GATHER_BLOCK_NUMBERS,
@@ -47,6 +47,13 @@ MIN_GROUPED_FLOPS = 6_000_000
 #: For a batch cut into groups because of MIN_GROUPED_FLOPS: examples of a group, at least; groups,
 #: at most, but more where a group would be larger than two blocks.
 MIN_GROUP_EXAMPLES, MAX_EVEN_GROUPS = 96, 8
+
+ROWS_PER_BLOCK = 256  # examples that an evaluation passes through all layers at a time
+#: Examples that a prediction does, if it lays X out and rounds no weights. It takes the second
+#: number if an example takes PANEL_MIN_FLOPS multiplications or more, and the weights, at most
+#: PANEL_MAX_BYTES, stay in the third-level cache.
+PREDICTION_BLOCK, PREDICTION_PANEL = block_sizes().PREDICTION_BLOCK, block_sizes().PREDICTION_PANEL
+PANEL_MIN_FLOPS, PANEL_MAX_BYTES = 100_000, 8 * 1024 * 1024
 
 
 class Plan(NamedTuple):
@@ -125,6 +132,32 @@ def _gradient_size(ops, itemsize):
     dense = ops[ops["kind"] == Kind.DENSE]
     ends = dense["W"] + dense["n_in"] * dense["n_out"], dense["b"] + dense["n_out"]
     return pad_to_cache_lines(int(max(end.max() for end in ends)), itemsize)
+
+
+@lru_cache(maxsize=256)
+def multiplications(ops):
+    """Return Σ n_in · n_out over the DENSE op rows, an int: multiplications for one example.
+
+    ops: the op table as bytes.
+    """
+    ops = np.frombuffer(ops, OP)
+    dense = ops[ops["kind"] == Kind.DENSE]
+    return int((dense["n_in"] * dense["n_out"]).sum())
+
+
+@lru_cache(maxsize=256)
+def prediction_block(ops, itemsize):
+    """Return how many examples, at most, a prediction passes through all layers at a time.
+
+    ops: the op table as bytes; itemsize: bytes of a number of the network's dtype. The number
+    changes no bit of what is predicted.
+    """
+    table = np.frombuffer(ops, OP)
+    if table["A"][0] < 0 or (table["precision"] == Precision.MIXED).any():
+        return ROWS_PER_BLOCK
+    flops = multiplications(ops)
+    fits = PANEL_MIN_FLOPS <= flops <= PANEL_MAX_BYTES // itemsize
+    return PREDICTION_PANEL if fits else PREDICTION_BLOCK
 
 
 @lru_cache(maxsize=256)

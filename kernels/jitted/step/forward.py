@@ -39,6 +39,20 @@ EXAMPLES_PER_TASK = 512  # examples in a task of a product, at most
 
 
 @inlined
+def _pad_examples(m, buffer, phase):
+    """Return m, a number of examples, rounded up to columns that a forward pass computes.
+
+    They are whole vectors. A gradient also reads the columns up to the end of m's cache line; so
+    they are computed too, unless phase.epoch is Mode.INFERENCE. buffer: an array of the network's
+    dtype; phase: a Phase.
+    """
+    lanes = lane_count(buffer)
+    if phase.epoch == INFERENCE:
+        return (m + lanes - 1) // lanes * lanes
+    return pad_to_cache_lines(m, buffer.itemsize)
+
+
+@inlined
 def n_row_tiles(n):
     """Return ⌈n / MR⌉, the number of tiles of MR rows that cover n rows of a matrix."""
     return (n + MR - 1) // MR
@@ -158,7 +172,7 @@ def forward_pass(kernel_ptrs, model, last, workspace, X, row_indices, numbers, r
     unused where the first layer reads X itself (ops[0].A < 0).
     """
     ops, (buffer, ld, offsets) = model.ops, workspace
-    m_padded = pad_to_cache_lines(row_indices.size, buffer.itemsize)
+    m_padded = _pad_examples(row_indices.size, buffer, phase)
     scratch = view_matrix(buffer, offsets.scratch, 3, ld)
     if ops[0].A >= 0 and repack != 0:
         _lay_out_input(kernel_ptrs, model, workspace, X, row_indices, team)
