@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import entry
+from .workspace import multiplications
 
 #: Operations that a run begins with, and what an output of a unit takes of them beside its product:
 #: its activation, loss and derivative. A core does some 10 to 50 of them in a nanosecond.
@@ -11,7 +12,7 @@ FIRST_OPERATIONS, OPERATIONS_PER_UNIT = 100_000_000, 30
 
 def shares_steps(ops, m):
     """Return a bool: do threads share a step of m examples? ops: the op table (rows,)."""
-    return 3 * m * entry.multiplications(ops.tobytes()) >= entry.MIN_FLOPS_PER_STEP
+    return 3 * m * multiplications(ops.tobytes()) >= entry.MIN_FLOPS_PER_STEP
 
 
 def first_steps(ops, m):
@@ -21,5 +22,5 @@ def first_steps(ops, m):
     one would cost a small network's fit another call.
     """
     units = int(ops["n_out"].sum())
-    work = m * (3 * entry.multiplications(ops.tobytes()) + OPERATIONS_PER_UNIT * units)
+    work = m * (3 * multiplications(ops.tobytes()) + OPERATIONS_PER_UNIT * units)
     return max(1, FIRST_OPERATIONS // max(work, 1))
