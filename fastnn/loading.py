@@ -9,7 +9,7 @@ from .network import Network
 from .network import loading as networks
 from .saving import model_file
 
-__all__ = ["holds_estimator", "load"]
+__all__ = ["load", "load_with_notes"]
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -35,25 +35,23 @@ def load(path: str | os.PathLike[str]) -> Network:
     >>> net.save("model.safetensors")
     >>> net = fastnn.load("model.safetensors")
     """
+    found: Network = load_with_notes(path)[0]
+    return found
+
+
+def load_with_notes(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
+    """Load what a file holds, and the notes that were saved with it; raises what `load` raises."""
     with model_file.opened(path) as file:
-        found = file.metadata.keys() & {"tabular", "quantized"}
-    if not found:
-        return networks.load(path)
-    if "quantized" in found:
-        from .quantization import model_file as quantized_file  # few files hold one
-        from .quantization.quantized_network import QuantizedNetwork
+        if "quantized" in file.metadata:
+            from .quantization import model_file as quantized_file  # few files hold one
+            from .quantization.quantized_network import QuantizedNetwork
 
-        quantized: Any = QuantizedNetwork(*quantized_file.load(path))
-        return quantized  # type: ignore[no-any-return]
-    from .tabular import TabularClassifier, TabularRegressor  # what they import is an extra
-    from .tabular.model_file import load as load_estimator
+            parts, notes = quantized_file.read(file)
+            return QuantizedNetwork(*parts), notes
+        if "tabular" in file.metadata:
+            from .tabular import TabularClassifier, TabularRegressor  # what they import is an extra
+            from .tabular import model_file as tabular_file
 
-    kinds = {"classifier": TabularClassifier, "regressor": TabularRegressor}
-    estimator: Any = load_estimator(path, kinds)
-    return estimator  # type: ignore[no-any-return]
-
-
-def holds_estimator(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a model file holds a tabular estimator; raises what `load` raises."""
-    with model_file.opened(path) as file:
-        return "tabular" in file.metadata
+            kinds = {"classifier": TabularClassifier, "regressor": TabularRegressor}
+            return tabular_file.read(file, kinds), {}
+        return networks.read(file)

@@ -14,7 +14,6 @@ from fastnn.data.tables import Table, read_frame
 from fastnn.data.tables.targets import ClassTarget, NumberTarget, Target
 from fastnn.data.tables.values import pandas
 from fastnn.errors import DataError, SettingError
-from fastnn.loading import load
 from fastnn.plot._text import format_percent
 
 from .option_types import count, positive
@@ -25,7 +24,7 @@ from .table import format_majority, format_values, load_frames, text_columns
 from .verb import Option, given_options, grouped, option
 from .verdict import judge_classes
 
-__all__ = ["BAG_OPTIONS", "bag_usage_error", "predict_bag", "train_bag"]
+__all__ = ["BAG_OPTIONS", "bag_usage_error", "is_bag", "predict_bag", "train_bag"]
 
 Array = np.ndarray[Any, Any]
 MODEL = "model.safetensors"
@@ -109,10 +108,14 @@ def _scores(model: Any, train: Table, frame: Any, y_test: Array) -> str:
     return line if warning is None else f"{line}\n\n{fold(warning, sys.stdout)}\n"
 
 
-def predict_bag(arguments: argparse.Namespace) -> int:
+def is_bag(model: Any) -> bool:
+    """Return whether what a file gave is an estimator of tables."""
+    return hasattr(model, "encoder_")
+
+
+def predict_bag(model: Any, arguments: argparse.Namespace) -> int:
     """Print a CSV of predictions, in the order of the rows; a score where the target is known."""
     path = only_table(arguments)
-    model: Any = load(arguments.model)
     classes = [str(name) for name in getattr(model, "classes_", ())]
     target: Target = NumberTarget(model._targets[0])
     if classes:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from fastnn.errors import SettingError
-from fastnn.loading import holds_estimator, load
+from fastnn.loading import load_with_notes
 from fastnn.network import Network
-from fastnn.network.loading import load_with_notes
-from fastnn.saving.atomic_write import find_folder
+from fastnn.network.ensemble import Ensemble
 
+from .bag import is_bag
 from .option_types import one_of
-from .output import print_note, print_result
-from .verb import Verb, option
+from .output import check_free, print_note, print_result
+from .verb import OVERWRITE, Verb, option
 
 INPUT_DTYPES = ("float32", "float64", "uint8")
 
@@ -22,12 +22,14 @@ INPUT_DTYPES = ("float32", "float64", "uint8")
 def run(arguments: argparse.Namespace) -> int:
     """Write the ONNX file, and say what goes in and what comes out."""
     path: Path = arguments.onnx
-    bag = holds_estimator(arguments.model)
-    net, notes = (load(arguments.model), {}) if bag else load_with_notes(arguments.model)
-    if path.exists() and not arguments.overwrite:
-        raise SettingError(f"'{path}' exists already; add --overwrite to replace it")
-    find_folder(path)
-    if bag:
+    net, notes = load_with_notes(arguments.model)
+    if isinstance(net, Ensemble):
+        raise SettingError(
+            f"'{arguments.model}' holds an ensemble, and a graph holds one network; in Python, "
+            "fastnn.load(…)[0].to_onnx(…) writes its first"
+        )
+    check_free(path, arguments.overwrite)
+    if is_bag(net):
         return _export_bag(net, path, arguments.input_dtype)
     net.to_onnx(path, input_dtype=arguments.input_dtype)
     print_result(f"wrote {path}")
@@ -75,7 +77,7 @@ VERB = Verb(
         option("--input-dtype", metavar="NAME", type=one_of(INPUT_DTYPES),
                help="what the file takes: float32, float64, or uint8 for images as they are "
                "stored (default: the network's own)"),
-        option("--overwrite", action="store_true", help="replace the file if it exists"),
+        OVERWRITE,
     ),
     compiles=False,
     examples="""\

@@ -21,7 +21,9 @@ from .verb import CommandParser, Verb, build_parser
 __all__ = ["main"]
 
 #: The verbs in the order of the help; each is the VERB of the module of its name.
-VERBS = ("train", "predict", "tune", "compare", "check", "export", "info", "warmup")
+VERBS = (
+    "train", "predict", "tune", "compare", "check", "export", "quantize", "info", "warmup",
+)  # fmt: skip
 #: Those that several ranks of a launcher may run.
 ON_RANKS = ("train", "info", "warmup")
 

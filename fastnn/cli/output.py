@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fastnn._runtime.optional import require
-from fastnn.saving.atomic_write import replace
+from fastnn.errors import SettingError
+from fastnn.saving.atomic_write import find_folder, replace
 
 #: Columns of the labels in front of facts.
 LABEL = 10
@@ -58,6 +59,13 @@ def make_folder(path: Path) -> None:
     except OSError as error:
         reason = f"cannot make this folder ({error.strerror}); choose another with --out"
         raise OSError(error.errno, reason, str(path)) from error
+
+
+def check_free(path: Path, overwrite: bool) -> None:
+    """Refuse a file that exists, unless it may be replaced, and a folder that does not."""
+    if path.exists() and not overwrite:
+        raise SettingError(f"'{path}' exists already; add --overwrite to replace it")
+    find_folder(path)
 
 
 def readable(text: str) -> str:

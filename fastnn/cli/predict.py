@@ -12,11 +12,10 @@ import numpy as np
 
 from fastnn.data import flatten_images, load_image
 from fastnn.errors import ModelFileError
-from fastnn.loading import holds_estimator
+from fastnn.loading import load_with_notes
 from fastnn.network import Network
-from fastnn.network.loading import load_with_notes
 
-from .bag import predict_bag
+from .bag import is_bag, predict_bag
 from .output import print_note, print_result
 from .predict_table import predict_table
 from .table import SEPARATOR
@@ -40,9 +39,9 @@ class ImageFormat(NamedTuple):
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one line for each picture: file, class, probability; of a table's rows a CSV."""
-    if holds_estimator(arguments.model):
-        return predict_bag(arguments)
     net, notes = load_with_notes(arguments.model)
+    if is_bag(net):
+        return predict_bag(net, arguments)
     if "table" in notes:
         return predict_table(net, notes, arguments)
     image_format = read_image_format(net, notes, arguments.model)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.data.tables import read_frame
 from fastnn.data.tables.targets import ClassTarget, Target
 from fastnn.data.tables.values import pandas
 from fastnn.errors import DataError, SettingError
@@ -17,7 +16,7 @@ from fastnn.network import Network
 from fastnn.plot._text import format_percent
 
 from .output import print_note, print_result
-from .table import TableSource, text_columns
+from .table import TableSource
 
 __all__ = ["class_columns", "only_table", "predict_table", "print_predictions", "score_line"]
 
@@ -26,16 +25,7 @@ def predict_table(net: Network, notes: dict[str, Any], arguments: argparse.Names
     """Print a CSV of predictions, in the order of the rows; a score where the target is known."""
     path = only_table(arguments)
     source = TableSource.from_notes(notes, net, arguments.model)
-    frame = read_frame(
-        path,
-        separator=arguments.separator,
-        target=source.target.name,
-        texts=text_columns(source.encoder),
-    )
-    try:
-        X = source.encoder.transform(frame)
-    except DataError as error:
-        raise DataError(f"'{path}': {error}") from error
+    frame, X = source.read(path, arguments.separator)
     predictions, columns = _predictions(net, source, X)
     print_predictions(columns, score_line(source.target, frame, predictions))
     return 0

@@ -105,6 +105,16 @@ class TableSource:
             asked = f"{name}, a class{hint}"
         return [("target", asked), *((line[:10].strip(), line[10:]) for line in encoded)]
 
+    def read(self, path: str, separator: str | None) -> tuple[Any, Array]:
+        """Return the columns of a table, and its rows (m, n) as they were encoded for training."""
+        frame = read_frame(
+            path, separator=separator, target=self.target.name, texts=text_columns(self.encoder)
+        )
+        try:
+            return frame, self.encoder.transform(frame)
+        except DataError as error:
+            raise DataError(f"'{path}': {error}") from error
+
     def notes(self) -> dict[str, Any]:
         """Return what a model file must know of the table, as plain data."""
         return {

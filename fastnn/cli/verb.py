@@ -83,6 +83,8 @@ OUT = option(
     help="folder for the files that are written (default: fastnn-out)",
 )  # fmt: skip
 
+OVERWRITE = option("--overwrite", action="store_true", help="replace the file if it exists")
+
 
 class CommandParser(argparse.ArgumentParser):
     """A parser that names the option that was meant, where it meets one that does not exist."""

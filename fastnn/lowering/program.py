@@ -14,11 +14,14 @@ from fastnn._habits import answers
 from fastnn._runtime.backend import active
 from fastnn._validation import arguments
 from fastnn.errors import SettingError, ShapeError
-from fastnn.kernels.backend import Backend
+from fastnn.kernels.backend import Backend, LossOps
 from fastnn.kernels.custom_activations import CUSTOM, FIRST
-from fastnn.kernels.custom_ops import LOSSES, CustomLoss
-from fastnn.kernels.opcodes import OP, SETTINGS, Activation, Kind, Precision
+from fastnn.kernels.custom_ops import LOSSES, CustomLoss, loss_pair
+from fastnn.kernels.opcodes import OP, SETTINGS, Activation, Kind, Loss, Precision
 from fastnn.kernels.views import aligned_zeros, biases, scales, statistics, weights
+
+if TYPE_CHECKING:
+    from fastnn import losses
 
 Array = np.ndarray[Any, Any]
 #: Members as plain numbers: looking one up in its enumeration takes longer than comparing it.
@@ -243,3 +246,15 @@ def backend_for(program: Program, *, loss: bool = False) -> Backend:
     if not compiled and chosen is kernels.get("jitted"):
         return kernels.get("vectorized")
     return chosen
+
+
+def scores_of_outputs(loss: losses.Loss, A: Array, Y: Array, w: Array) -> tuple[float, float]:
+    """Return (cost, share of right rows), means by weight, of outputs that lie in memory.
+
+    A (m, K): what the loss is taken of, logits where it starts from those; Y (m, K); w (m,).
+    """
+    code = int(loss.code)
+    built_in = kernels.get("vectorized").losses
+    ops = LossOps(*loss_pair(code)) if code >= FIRST else built_in[Loss(code)]
+    cost = float(ops.cost(A, Y, w, loss.rate, np.empty_like(A)))
+    return cost, float(ops.hits(A, Y, w)) / float(w.sum(dtype=np.float64))

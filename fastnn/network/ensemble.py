@@ -8,17 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import kernels
 from fastnn._habits.answers import explained
 from fastnn._runtime.text import plural
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
-from fastnn.kernels.backend import LossOps
-from fastnn.kernels.custom_ops import FIRST, loss_pair
-from fastnn.kernels.opcodes import Loss
 from fastnn.kernels.records import Examples
 from fastnn.layers import Layer
 from fastnn.lowering.lower import output_activation
+from fastnn.lowering.program import scores_of_outputs
+from fastnn.training.fit_config import WINDOW
 from fastnn.training.metric_recorder import check_metric_names, compute_metrics, validate_metrics
 from fastnn.training.prepare_data import encode_targets
 from fastnn.training.state import NetworkState
@@ -103,7 +101,7 @@ class Ensemble:
         return [net._state for net in self.networks]
 
     def _mean(
-        self, X: Any, both: bool = False, window: Any = prediction.WINDOW, verb: str = "predict"
+        self, X: Any, both: bool = False, window: Any = WINDOW, verb: str = "predict"
     ) -> Array:
         """Return the mean of the networks' outputs (m, K), or of both classes' probabilities."""
         total: Array | None = None
@@ -117,7 +115,7 @@ class Ensemble:
     @explained("Ensemble.predict", "Network.predict")
     def predict(
         self, X: Any, *, threshold: float | Sequence[float] = prediction.DEFAULT_THRESHOLD,
-        window: int | str = prediction.WINDOW,
+        window: int | str = WINDOW,
     ) -> Array:  # fmt: skip
         """Return the labels or values of rows X (m, n), by the mean of the outputs.
 
@@ -127,7 +125,7 @@ class Ensemble:
         activation = output_activation(first.layers)
         limits: Any = 0.5
         if threshold is not prediction.DEFAULT_THRESHOLD:
-            limits = prediction.check_thresholds(first, threshold)
+            limits = first.check_thresholds(threshold)
         A = self._mean(X, False, window)
         if activation == "softmax":
             return np.asarray(A.argmax(axis=1))
@@ -136,12 +134,12 @@ class Ensemble:
         return A[:, 0] if A.shape[1] == 1 else A
 
     @explained("Ensemble.predict_proba", "Network.predict_proba")
-    def predict_proba(self, X: Any, *, window: int | str = prediction.WINDOW) -> Array:
+    def predict_proba(self, X: Any, *, window: int | str = WINDOW) -> Array:
         """Return the mean probabilities (m, K) of rows X (m, n); for one sigmoid both classes'.
 
         Parameters, shapes and errors are those of `Network.predict_proba`.
         """
-        both = prediction.check_probabilities(self._states[0]) == "sigmoid" and self.outputs == 1
+        both = self._states[0].check_probabilities() == "sigmoid" and self.outputs == 1
         return self._mean(X, both, window, "predict_proba")
 
     def log_probabilities(self, X: Any) -> Array:
@@ -150,7 +148,7 @@ class Ensemble:
         They are finite where all networks' probabilities round to 0: ln Σ eˡ is taken less the
         largest l.
         """
-        prediction.check_probabilities(self._states[0])
+        self._states[0].check_probabilities()
         return _log_mean(self._stacked(prediction.log_probabilities, X))
 
     def _stacked(self, function: Callable[[NetworkState, Any], Array], X: Any) -> Array:
@@ -184,22 +182,18 @@ class Ensemble:
         examples = Examples(X, Y, np.ones(len(Y)))
         validate_metrics(self.layers, names, examples, "given")
         wanted = [*dict.fromkeys((*first.metrics, *names))]
-        return self._cost_and_accuracy(examples) | compute_metrics(self, examples, wanted)
+        return self._cost_and_accuracy(examples) | compute_metrics(
+            self, self.layers, examples, wanted
+        )
 
     def _cost_and_accuracy(self, examples: Examples) -> dict[str, float]:
         """Return the cost of the mean outputs against the targets, and for classes the accuracy."""
         first, (X, Y, w) = self._states[0], examples
-        op = first.program.ops[-1]
-        code = int(op["code"])
-        losses = kernels.get("vectorized").losses
-        loss = LossOps(*loss_pair(code)) if code >= FIRST else losses[Loss(code)]
         A = self._mean_logits(X) if first.loss.from_logits else self._mean(X).astype(np.float64)
         if first.target_scaling is not None:
             A, Y = (first.target_scaling.encode(values) for values in (A, Y))
-        cost = loss.cost(A, Y, w, float(op["rate"]), np.empty_like(A))
-        if not first.classifies:
-            return {"cost": float(cost)}
-        return {"cost": float(cost), "accuracy": float(loss.hits(A, Y, w)) / len(Y)}
+        cost, accuracy = scores_of_outputs(first.loss, A, Y, w)
+        return {"cost": cost, "accuracy": accuracy} if first.classifies else {"cost": cost}
 
     def _mean_logits(self, X: Any) -> Array:
         """Return the logits (m, K) of the mean probabilities in float64."""

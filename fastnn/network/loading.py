@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from fastnn.errors import ModelFileError, SettingError
 from fastnn.saving import ensemble_file, model_file
+from fastnn.saving.safetensors import TensorFile
 from fastnn.training.state import NetworkState
 
 from .network import Network
@@ -16,16 +16,19 @@ __all__ = ["load", "load_with_notes", "network_of"]
 
 def load(path: str | os.PathLike[str]) -> Network:
     """Load a network or an ensemble; `fastnn.load` says what else, and what it raises."""
-    found = ensemble_file.read(path)
-    if not isinstance(found, list):
-        return network_of(found)
+    with model_file.opened(path) as file:
+        return read(file)[0]
+
+
+def read(file: TensorFile) -> tuple[Network, dict[str, Any]]:
+    """Return the network or the ensemble of an open file, and the notes saved with it."""
+    if "members" not in file.metadata:
+        state, notes = model_file.contents(file)
+        return network_of(state), notes
     from .ensemble import Ensemble  # most files hold one network
 
-    try:
-        several: Any = Ensemble([network_of(state) for state in found])
-    except SettingError as error:
-        raise ModelFileError(f"{str(path)!r} is not a usable model file: {error}") from None
-    return several  # type: ignore[no-any-return]
+    several: Any = Ensemble([network_of(state) for state in ensemble_file.states_from(file)])
+    return several, {}
 
 
 def load_with_notes(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]:

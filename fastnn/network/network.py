@@ -18,7 +18,7 @@ from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.training.callback_list import CallbackList
 from fastnn.training.choose_trainer import trainer_maker
 from fastnn.training.exclusive_fit import exclusive_fit, shared_by_ranks
-from fastnn.training.fit_config import FitConfig
+from fastnn.training.fit_config import WINDOW, FitConfig
 from fastnn.training.loop import Trainer
 from fastnn.training.metric_recorder import (
     MetricRecorder,
@@ -31,7 +31,7 @@ from fastnn.training.progress import ProgressReporter
 from fastnn.training.state import NetworkState
 from fastnn.training.verdict import judge
 
-from .prediction import WINDOW, cost_and_accuracy
+from .prediction import cost_and_accuracy
 from .use import UsableNetwork
 
 if TYPE_CHECKING:

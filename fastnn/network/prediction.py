@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,21 +11,19 @@ import numpy as np
 
 from fastnn._runtime.threads import get_num_threads
 from fastnn._validation import arguments
-from fastnn.errors import SettingError, ShapeError
 from fastnn.kernels.csr import SparseRows
 from fastnn.kernels.opcodes import Mode
 from fastnn.kernels.records import Batch, Examples
 from fastnn.lowering.fold_batchnorm import fold, logits_ops, split_output_activation
 from fastnn.lowering.lower import output_activation
 from fastnn.lowering.program import Program, backend_for
+from fastnn.training.fit_config import WINDOW
 from fastnn.training.prepare_data import targets_of, weights_of
 from fastnn.training.state import NetworkState
 
 Array = np.ndarray[Any, Any]
 #: The default of `Network.predict`, which knows it from a user's own 0.5 by its identity.
 DEFAULT_THRESHOLD = 0.5
-#: The default of `window`: of rows that are read, in memory at a time.
-WINDOW = "256 MB"
 #: ½ by the dtype's character. A row of a small network takes 3 µs; to convert ½ takes 0.5 of them.
 HALVES = {char: np.array(0.5, char) for char in "fd"}
 #: The labels (1,) of one example; to compare and convert an array takes 0.8 µs.
@@ -91,21 +89,15 @@ def _predicted(
         check = partial(finite_examples, state, rows)
         kernels.predict(ops, program.theta, program.state, rows, out, get_num_threads, check)
 
-    def predict_whole(rows: Any) -> Array:
+    if isinstance(X, np.ndarray | SparseRows):  # entering a context would take 2 µs
+        rows = examples_of(state, X)
         out = np.empty((rows.shape[0], K), state.dtype)
         predict(rows, out)
         return out
+    from fastnn.training.windows.opening import outputs_of  # what is no array may need windows
 
-    if isinstance(X, np.ndarray | SparseRows):  # entering a context would take 2 µs
-        return predict_whole(examples_of(state, X))
     with rows_of(state, X, window, verb) as rows:
-        if isinstance(rows, np.ndarray | SparseRows):
-            return predict_whole(rows)
-        from fastnn.training.windows.scan import outputs_of  # what is read needs it
-
-        out = np.empty((rows.shape[0], K), state.dtype)
-        outputs_of(rows, predict, out)
-        return out
+        return outputs_of(rows, predict, K, state.dtype)
 
 
 def check_window(window: Any) -> int:
@@ -124,48 +116,13 @@ def rows_of(state: NetworkState, X: Any, window: Any, verb: str) -> Iterator[Any
     if isinstance(X, np.ndarray | SparseRows):
         yield examples_of(state, X)
         return
-    from fastnn.training.windows.opening import open_rows  # what is no array may need windows
-    from fastnn.training.windows.rows import CheckedRows, SelectedRows
+    from fastnn.training.windows.opening import opened_rows  # what is no array may need windows
 
     state.check_scaled()
-    with ExitStack() as sources:
-        n_in, limit = state.program.inputs, check_window(window)
-        rows = open_rows(X, "X", n_in, state.dtype, limit, sources, verb)
-        if isinstance(rows, CheckedRows):
-            rows.scan_bytes = min(rows.scan_bytes, limit)
-        yield rows if isinstance(rows, CheckedRows | SelectedRows) else examples_of(state, rows)
-
-
-def check_probabilities(state: NetworkState) -> str:
-    """Return the output's activation; refuse one whose outputs are no probabilities."""
-    activation = output_activation(state.layers)
-    if activation not in ("sigmoid", "softmax"):
-        raise SettingError(
-            f"outputs with activation {activation!r} are no probabilities; use predict, or a "
-            "sigmoid or softmax output"
-        )
-    return activation
-
-
-def check_thresholds(state: NetworkState, threshold: Any) -> Array:
-    """Return the thresholds (K,) of sigmoid outputs: one number in [0, 1] for all, or K."""
-    activation, K = output_activation(state.layers), state.outputs
-    if activation != "sigmoid":
-        advice = "compare predict_proba(X)[:, k] with it for a class k"
-        if activation != "softmax":
-            advice = "outputs with another activation are values, which predict(X) returns"
-        raise SettingError(f"threshold is one of sigmoid outputs, not of {activation}; {advice}")
-    limits = arguments.array(threshold, "threshold")
-    if limits.ndim == 0:
-        limits = np.full(K, arguments.real(threshold, "threshold"))
-    limits = arguments.numeric(limits, "threshold")
-    if limits.shape != (K,):
-        raise ShapeError(
-            f"threshold must be one number or {K}, one for each output, got shape {limits.shape}"
-        )
-    if not ((limits >= 0) & (limits <= 1)).all():
-        raise SettingError(f"threshold must lie in [0, 1], got {threshold!r}")
-    return limits
+    program = state.program
+    name = f"Dense {program.first_dense_name!r}"
+    with opened_rows(X, program.inputs, state.dtype, name, window, verb) as rows:
+        yield rows
 
 
 def labels_above(state: NetworkState, X: Any, threshold: Any, window: Any = WINDOW) -> Array:
@@ -173,7 +130,7 @@ def labels_above(state: NetworkState, X: Any, threshold: Any, window: Any = WIND
 
     threshold: one number in [0, 1], or K; it is compared in the network's dtype.
     """
-    limits, A = check_thresholds(state, threshold), outputs(state, X, False, window)
+    limits, A = state.check_thresholds(threshold), outputs(state, X, False, window)
     labels: Array = np.greater(A, limits.astype(A.dtype)).astype(np.int64)
     return labels[:, 0] if state.outputs == 1 else labels
 
@@ -193,7 +150,7 @@ def labels_or_values(state: NetworkState, X: Any, window: Any = WINDOW) -> Array
 
 def probabilities(state: NetworkState, X: Any, window: Any = WINDOW) -> Array:
     """Return probabilities (m, K) of rows X (m, n); for one sigmoid both classes', (m, 2)."""
-    both = check_probabilities(state) == "sigmoid" and state.program.outputs == 1
+    both = state.check_probabilities() == "sigmoid" and state.program.outputs == 1
     return outputs(state, X, both, window, "predict_proba")
 
 
@@ -209,7 +166,7 @@ def log_probabilities(state: NetworkState, X: Any) -> Array:
     From the logits z, for ln σ(z) = min(z, 0) − ln(1 + e^−|z|); ln softmax(z) is z less its
     largest number, less ln(1 + Σ of e to the power of the others).
     """
-    sigmoid, Z = check_probabilities(state) == "sigmoid", logits(state, X)
+    sigmoid, Z = state.check_probabilities() == "sigmoid", logits(state, X)
     with np.errstate(under="ignore"):
         if sigmoid:
             Z = np.concatenate((-Z, Z), axis=1) if Z.shape[1] == 1 else Z
@@ -226,25 +183,13 @@ def cost_and_accuracy(state: NetworkState, examples: Any) -> tuple[float, float]
     program = state.program
     kernels = backend_for(program, loss=True)
     if not isinstance(examples, Examples):
-        from fastnn.training.windows.scan import scores_of  # what is read needs it
+        from fastnn.training.windows.scan import score_by, scores_of  # what is read needs them
 
-        return scores_of(examples, kernels, program, get_num_threads)
+        return scores_of(examples, score_by(kernels, program, get_num_threads))
     found: tuple[float, float] = kernels.evaluate(
         program.ops, program.theta, program.state, *examples, get_num_threads
     )
     return found
-
-
-def examples_with(state: NetworkState, rows: Any, y: Any) -> Any:
-    """Return the examples of rows, as `rows_of` gives them, and targets y; each of weight 1."""
-    if isinstance(rows, np.ndarray | SparseRows):
-        X = finite_examples(state, rows)
-        Y = targets_of(state, y, len(X))
-        return Examples(X, Y, np.ones(len(X), state.dtype))
-    from fastnn.training.windows.examples import StreamedExamples  # what is read needs them
-    from fastnn.training.windows.targets import Targets
-
-    return StreamedExamples(rows, Targets(y, (None, None), rows.shape[0], state))
 
 
 def layer_outputs(state: NetworkState, X: Any) -> list[Array]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnn._habits.answers import explained
 from fastnn.lowering.lower import output_activation
-from fastnn.training.metric_recorder import check_metric_names, compute_metrics, validate_metrics
+from fastnn.training.fit_config import WINDOW
+from fastnn.training.metric_recorder import check_metric_names, evaluate, examples_with
 
 from . import prediction
 from .description import NetworkDescription
@@ -28,7 +30,7 @@ class UsableNetwork(NetworkDescription):
     @explained("Network.predict")
     def predict(
         self, X: Any, *, threshold: float | Sequence[float] = prediction.DEFAULT_THRESHOLD,
-        window: int | str = prediction.WINDOW,
+        window: int | str = WINDOW,
     ) -> Array:  # fmt: skip
         """Return the labels or values that the network gives to rows X (m, n).
 
@@ -62,7 +64,7 @@ class UsableNetwork(NetworkDescription):
         return prediction.labels_above(self._state, X, threshold, window)
 
     @explained("Network.predict_proba")
-    def predict_proba(self, X: Any, *, window: int | str = prediction.WINDOW) -> Array:
+    def predict_proba(self, X: Any, *, window: int | str = WINDOW) -> Array:
         """Return probabilities (m, K) of rows X (m, n); for one sigmoid both classes', (m, 2).
 
         Those are σ(−z) and σ(z) of the logit z, each within 2.5 units in the last place: neither is
@@ -78,7 +80,7 @@ class UsableNetwork(NetworkDescription):
 
     @explained("Network.evaluate")
     def evaluate(
-        self, X: Any, y: Any, *, metrics: Sequence[str] = (), window: int | str = prediction.WINDOW
+        self, X: Any, y: Any, *, metrics: Sequence[str] = (), window: int | str = WINDOW
     ) -> dict[str, float]:
         """Return ``{"cost": …}``, for classes ``"accuracy"``, and metrics of rows X (m, n).
 
@@ -99,16 +101,11 @@ class UsableNetwork(NetworkDescription):
         """
         state = self._state
         names = check_metric_names(metrics, output_activation(self.layers), self.outputs)
-        if window is not prediction.WINDOW:
+        if window is not WINDOW:
             prediction.check_window(window)
         with prediction.rows_of(state, X, window, "evaluate") as rows:
-            examples = prediction.examples_with(state, rows, y)
-            scaling = state.target_scaling
-            validate_metrics(self.layers, names, examples, "given", scaling)
-            cost, accuracy = prediction.cost_and_accuracy(state, examples)
-            found = {"cost": cost} | ({"accuracy": accuracy} if state.classifies else {})
-            wanted = [*dict.fromkeys((*state.metrics, *names))]
-            return found | compute_metrics(self, examples, wanted, scaling)
+            score = partial(prediction.cost_and_accuracy, state)
+            return evaluate(self, state, examples_with(state, rows, y), names, score)
 
     def quantize(self, X_sample: Any, *, max_error: float | None = None) -> QuantizedNetwork:
         """Return a network that predicts the same in int8; this one stays as it is.
@@ -142,7 +139,8 @@ class UsableNetwork(NetworkDescription):
         """
         from fastnn.quantization.quantize import quantize  # only this needs it
 
-        return quantize(self._state, X_sample, max_error)
+        predict = partial(prediction.outputs, self._state)
+        return quantize(self._state, X_sample, max_error, predict)
 
     def activations(self, X: Any) -> list[Array]:
         """Return the output A (m, units) of every layer for rows X (m, n)."""

@@ -53,10 +53,8 @@ def blocks(X: Any) -> Iterator[slice]:
     return (slice(i, i + BLOCK) for i in range(0, X.shape[0], BLOCK))
 
 
-def calibrate(
-    scaling: Scaling | None, steps: Sequence[DenseStep], X: Any
-) -> tuple[list[Bytes], Array]:
-    """Return the bytes of each step's inputs, and the outputs (m, K) of rows X (m, n) in float32.
+def calibrate(scaling: Scaling | None, steps: Sequence[DenseStep], X: Any) -> list[Bytes]:
+    """Return the bytes of each step's inputs for rows X (m, n).
 
     The range of a step's inputs is from the smallest to the largest number of the sample.
 
@@ -66,19 +64,16 @@ def calibrate(
         If numbers between layers are not finite.
     """
     lows, highs = np.zeros(len(steps)), np.zeros(len(steps))
-    outputs = []
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for rows in blocks(X):
             A = scaled(scaling, X[rows])
-            for number, step in enumerate(steps):
+            for number in range(len(steps)):
+                A = apply_step(steps[number - 1], A) if number else A
                 lows[number] = np.minimum(lows[number], A.min())
                 highs[number] = np.maximum(highs[number], A.max())
-                A = apply_step(step, A)
-            outputs.append(A)
     if not np.isfinite([lows, highs]).all():
         number = int(np.argmin(np.isfinite(lows) & np.isfinite(highs))) + 1
         raise DataError(
             f"the inputs of dense layer {number} leave float32 on X_sample; scale the data down"
         )
-    ranges = zip(lows.tolist(), highs.tolist(), strict=True)
-    return [bytes_of_range(*each) for each in ranges], np.concatenate(outputs)
+    return [bytes_of_range(*each) for each in zip(lows.tolist(), highs.tolist(), strict=True)]

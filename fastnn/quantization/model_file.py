@@ -2,13 +2,13 @@
 
 The layout is that of networks' files (`saving.model_file`): tensors by name, ``W1`` (n_out, n_in),
 ``scale1``, ``bias1`` … for each layer, ``input.shift`` and so on of learnt scaling; and a
-description, JSON under ``quantized``, with checksums.
+description, JSON under ``quantized``, with checksums. Notes stand where those of networks do.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,30 +16,39 @@ from typing import Any
 import numpy as np
 
 from fastnn._version import __version__
-from fastnn.errors import SettingError
+from fastnn.errors import ModelFileError, SettingError
 from fastnn.export.stages import Scaling
 from fastnn.kernels.int8_model import MAX_BYTE, MAX_INT8_BIAS, MAX_INT8_FEATURES, Bytes
 from fastnn.kernels.opcodes import Activation
-from fastnn.saving import config, safetensors
-from fastnn.saving.model_file import FORMAT, HDF5_ENDINGS, SCALING, VERSION, opened
+from fastnn.layers import Dense
+from fastnn.saving import config, model_file, safetensors
+from fastnn.saving.model_file import FORMAT, HDF5_ENDINGS, SCALING, VERSION
 from fastnn.saving.safetensors import TensorFile
+from fastnn.training.metric_recorder import check_metric_names
+from fastnn.training.state import NetworkState
+from fastnn.training.target_scaling import TargetScaling
 
 from .quantized_dense import QuantizedDense
 from .report import QuantizationReport
 
-__all__ = ["load", "save"]
+__all__ = ["read", "save"]
 
 Array = np.ndarray[Any, Any]
-#: What a `QuantizedNetwork` is made of: scaling of inputs, layers, report.
-Parts = tuple[Scaling | None, Sequence[QuantizedDense], QuantizationReport]
+#: What a `QuantizedNetwork` is made of: scaling of inputs, layers, report, state of the output.
+Parts = tuple[Scaling | None, Sequence[QuantizedDense], QuantizationReport, NetworkState]
 KEY = "quantized"
 #: The tensors of a layer: their field, and how it is held.
 TENSORS = {"W": np.int8, "scale": np.float32, "bias": np.int32}
 
 
-def save(parts: Parts, path: str | os.PathLike[str]) -> None:
-    """Write the parts of a quantised network; its `save` says what it raises."""
-    scaling, layers, report = parts
+def save(
+    parts: Parts, path: str | os.PathLike[str], *, notes: Mapping[str, Any] | None = None
+) -> None:
+    """Write the parts of a quantised network; its `save` says what it raises.
+
+    notes: anything that JSON can say, as a network's file takes it.
+    """
+    scaling, layers, report, state = parts
     if Path(path).suffix.lower() in HDF5_ENDINGS:
         raise SettingError(
             f"a quantised network is saved in the safetensors layout alone; give {str(path)!r} "
@@ -62,6 +71,7 @@ def save(parts: Parts, path: str | os.PathLike[str]) -> None:
         ],
         "offset": None if scaling is None else scaling.offset,
         "report": vars(report),
+        "output": _output_config(state),
     }
     metadata = {
         "format": FORMAT,
@@ -69,21 +79,35 @@ def save(parts: Parts, path: str | os.PathLike[str]) -> None:
         "fastnn_version": __version__,
         KEY: config.to_json(data, "the quantised network"),
     }
+    if notes is not None:
+        metadata["notes"] = config.to_json(dict(notes), "notes")
     safetensors.write(path, tensors, metadata)
 
 
-def load(path: str | os.PathLike[str]) -> Parts:
-    """Return the parts of the quantised network of a file.
+def _output_config(state: NetworkState) -> dict[str, Any]:
+    """Return what predictions are scored by, as plain data."""
+    scaling = state.target_scaling
+    vectors = None if scaling is None else (scaling.mean.tolist(), scaling.deviation.tolist())
+    return {
+        "loss": config.loss_config(state.loss),
+        "metrics": list(state.metrics),
+        "target_scaling": vectors,
+    }
+
+
+def read(file: TensorFile) -> tuple[Parts, dict[str, Any]]:
+    """Return the parts of the quantised network of an open file, and the notes saved with it.
 
     A ModelFileError refuses what describes none.
     """
-    with opened(path) as file:
-        data = file.table(KEY)
-        try:
-            with np.errstate(over="ignore"):  # of scales that no float32 holds
-                return _parts(file, data)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise file.refuse(f"it describes no quantised network ({error!s:.200})") from error
+    data = file.table(KEY)
+    try:
+        with np.errstate(over="ignore"):  # of scales that no float32 holds
+            return _parts(file, data), model_file.notes_of(file)
+    except ModelFileError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise file.refuse(f"it describes no quantised network ({error!s:.200})") from error
 
 
 def _parts(file: TensorFile, data: dict[str, Any]) -> Parts:
@@ -100,7 +124,23 @@ def _parts(file: TensorFile, data: dict[str, Any]) -> Parts:
             raise ValueError("its layers do not fit together")
     if scaling is not None and scaling.shift.size not in (1, layers[0].W.shape[1]):
         raise ValueError("its scaling has another number of features")
-    return scaling, layers, QuantizationReport(**data["report"])
+    state = _output_state(file, layers[-1], data["output"])
+    return scaling, layers, QuantizationReport(**data["report"]), state
+
+
+def _output_state(file: TensorFile, last: QuantizedDense, data: dict[str, Any]) -> NetworkState:
+    """Return the state of the output layer, with the loss, scaling of targets and metrics."""
+    K, activation = len(last.W), last.activation.name.lower()
+    loss, vectors = config.loss_from_config(file, data["loss"]), data["target_scaling"]
+    state = NetworkState.checked([Dense(K, activation)], loss=loss, scale_target=bool(vectors))
+    state.metrics = check_metric_names(data["metrics"], activation, K)
+    if vectors is not None:
+        mean, deviation = (np.array(each, np.float64) for each in vectors)
+        whole = mean.shape == deviation.shape == (K,) and np.isfinite([mean, deviation]).all()
+        if not whole or not (deviation > 0).all():
+            raise ValueError("its scaling of targets is none")
+        state.target_scaling = TargetScaling(mean, deviation)
+    return state
 
 
 def _tensor(file: TensorFile, name: str, dtype: Any, ndim: int) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from fastnn._validation import arguments
 from fastnn.errors import SettingError
 from fastnn.export.stages import Scaling
+from fastnn.layers import Dense
 from fastnn.training.state import NetworkState
 
 from .calibration import apply_step, calibrate, scaled
@@ -23,34 +24,48 @@ __all__ = ["quantize"]
 Array = np.ndarray[Any, Any]
 
 
-def quantize(state: NetworkState, X_sample: Any, max_error: float | None) -> QuantizedNetwork:
-    """Return a quantised network; `Network.quantize` says what it takes and raises."""
+def quantize(
+    state: NetworkState, X_sample: Any, max_error: float | None, predict: Callable[[Any], Array]
+) -> QuantizedNetwork:
+    """Return a quantised network; `Network.quantize` says what it takes and raises.
+
+    predict: returns outputs (m, K) of the network itself, with which those in int8 are compared.
+    """
     limit = None if max_error is None else arguments.positive(max_error, "max_error")
     check_trained(state)
     scaling, steps = dense_steps(state)
     name = f"Dense {state.program.first_dense_name!r}"
     X = arguments.finite_examples(X_sample, state.program.inputs, name, "X_sample")
     arguments.check_representable(X, SINGLE, "X_sample")
-    held, wanted = calibrate(scaling, steps, X)
+    held, wanted = calibrate(scaling, steps, X), predict(X)
     layers = [
         quantize_dense(step, number, each)
         for number, (step, each) in enumerate(zip(steps, held, strict=True), start=1)
     ]
-    network = QuantizedNetwork(scaling, layers, _NONE)
+    network = QuantizedNetwork(scaling, layers, _NONE, _output_state(state, layers[-1]))
     found = network.outputs_of(X)
-    network.report = compare(wanted, found, steps[-1].activation)
+    arithmetic = "mixed precision" if state.precision == "mixed" else state.dtype.name
+    network.report = compare(wanted, found, steps[-1].activation, arithmetic)
     if limit is not None and not network.report.max_error <= limit:
         row = int(np.abs(found - wanted).max(axis=1).argmax())
         number = _worst(scaling, steps, layers, X[row : row + 1])
         raise SettingError(
-            f"int8 outputs differ from float32's by up to {network.report.max_error:.3g} in row "
-            f"{row} of X_sample, more than max_error={limit:g}, most of it by dense layer "
+            f"int8 outputs differ from {arithmetic}'s by up to {network.report.max_error:.3g} in "
+            f"row {row} of X_sample, more than max_error={limit:g}, most of it by dense layer "
             f"{number}; leave outliers out of the sample, train with l2, or allow a larger error"
         )
     return network
 
 
 _NONE = QuantizationReport(0, 0.0, 0.0, None)  # before the outputs are known
+
+
+def _output_state(state: NetworkState, last: QuantizedDense) -> NetworkState:
+    """Return the state of the output layer alone, by which predictions are scored."""
+    output = Dense(len(last.W), last.activation.name.lower())
+    found = NetworkState.checked([output], loss=state.loss, scale_target=state.scale_target)
+    found.target_scaling, found.metrics = state.target_scaling, state.metrics
+    return found
 
 
 def _worst(

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastnn._display.table import Table
+from fastnn._habits.answers import explained
 from fastnn._runtime.backend import active
 from fastnn._runtime.text import Text
 from fastnn._runtime.threads import get_num_threads
 from fastnn._validation import arguments
-from fastnn.errors import SettingError, ShapeError
 from fastnn.export.stages import Scaling
 from fastnn.kernels.csr import SparseRows
-from fastnn.kernels.opcodes import READ
+from fastnn.kernels.opcodes import Activation
+from fastnn.kernels.records import Examples
+from fastnn.lowering.program import scores_of_outputs
+from fastnn.training.fit_config import WINDOW
+from fastnn.training.metric_recorder import check_metric_names, evaluate, examples_with
+from fastnn.training.state import NetworkState
 
 from .quantized_dense import SINGLE, QuantizedDense, int8_model
 from .report import QuantizationReport
@@ -25,6 +31,8 @@ from .report import QuantizationReport
 __all__ = ["QuantizedNetwork"]
 
 Array = np.ndarray[Any, Any]
+BLOCK = 4096  # rows in memory that are scored at a time
+NAME = "this quantised network"
 
 
 class QuantizedNetwork:
@@ -50,6 +58,10 @@ class QuantizedNetwork:
         Numbers of features and of outputs K.
     activation : str
         Of the output.
+    loss : str
+        The loss of the network, which `evaluate` gives.
+    dtype : dtype
+        Of probabilities and values: float32.
 
     References
     ----------
@@ -64,13 +76,16 @@ class QuantizedNetwork:
     """
 
     def __init__(
-        self, scaling: Scaling | None, layers: Sequence[QuantizedDense], report: QuantizationReport
-    ) -> None:
+        self, scaling: Scaling | None, layers: Sequence[QuantizedDense],
+        report: QuantizationReport, state: NetworkState,
+    ) -> None:  # fmt: skip
         self.scaling, self.layers, self.report = scaling, tuple(layers), report
         self.inputs = int(self.layers[0].W.shape[1])
         self.outputs = len(self.layers[-1].W)
         self.activation = self.layers[-1].activation.name.lower()
-        self._predictors: dict[str, Any] = {}  # by the name of a backend
+        self.loss, self.dtype = state.loss.name, SINGLE
+        self._state = state  # of the output layer alone: loss, scaling of targets, metrics
+        self._predictors: dict[Any, Any] = {}  # by the name of a backend, and whether of logits
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_predictors": {}}
@@ -80,34 +95,57 @@ class QuantizedNetwork:
         """Bytes of weights, scales and biases."""
         return sum(each.W.nbytes + each.scale.nbytes + each.bias.nbytes for each in self.layers)
 
-    def _run(self, X: Any, K: int) -> Array:
-        """Return the outputs of rows X (m, n), (m, K) float32; (m, 2) of one sigmoid for K = 2."""
+    def _run(
+        self, X: Any, K: int, window: Any = WINDOW, verb: str = "predict", logits: bool = False
+    ) -> Array:
+        """Return the outputs of rows X (m, n), (m, K) float32; (m, 2) of one sigmoid for K = 2.
+
+        logits: whether the arguments of the output's activation are returned in their place.
+        """
+        predict, n = partial(self._fill, self._predictor(logits)), self.inputs
+        if window is WINDOW and arguments.are_plain_rows(X, n):
+            out = np.empty((len(X), K), SINGLE)
+            predict(X, out)
+            return out
+        from fastnn.training.windows.opening import opened_rows, outputs_of  # few calls need them
+
+        with opened_rows(X, n, SINGLE, NAME, window, verb) as rows:
+            return outputs_of(rows, predict, K, SINGLE)
+
+    def _predictor(self, logits: bool) -> Any:
+        """Return the function of the active backend that predicts, made when it is first used."""
         kernels = active()
-        predict = self._predictors.get(kernels.name)
+        predict = self._predictors.get((kernels.name, logits))
         if predict is None:
-            predict = kernels.int8_predictor(int8_model(self.scaling, self.layers))
-            self._predictors[kernels.name] = predict
-        rows, n = X, self.inputs
-        ready = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == n and X.dtype in READ
-        if not (ready and len(X)):
-            rows = arguments.examples(X, n, "this quantised network")
-        out = np.empty((rows.shape[0], K), SINGLE)
+            layers = list(self.layers)
+            if logits:
+                layers[-1] = replace(layers[-1], activation=Activation.IDENTITY)
+            predict = kernels.int8_predictor(int8_model(self.scaling, layers))
+            self._predictors[kernels.name, logits] = predict
+        return predict
+
+    def _fill(self, predict: Any, rows: Any, out: Array) -> None:
+        """Write the outputs of rows (m, n) into out."""
         predict(rows, out, get_num_threads, partial(self._check, rows))
-        return out
 
     def _check(self, rows: Array | SparseRows) -> None:
         """Refuse rows X (m, n) that are not finite in float32."""
         arguments.check_representable(arguments.finite_examples(rows, self.inputs), SINGLE)
 
-    def predict(self, X: Any, *, threshold: float | Sequence[float] = 0.5) -> Array:
+    @explained("QuantizedNetwork.predict", "Network.predict")
+    def predict(
+        self, X: Any, *, threshold: float | Sequence[float] = 0.5, window: int | str = WINDOW
+    ) -> Array:
         """Return the labels or values of rows X (m, n), as `Network.predict` does.
 
         Parameters
         ----------
         X : array (m, n)
-            In memory, of any dtype, or sparse rows.
+            Of any dtype, sparse rows, or rows that are read, as `Network.fit` takes them.
         threshold : float or sequence of float (K,)
             Of sigmoid outputs: the label is 1 where the probability is strictly above.
+        window : int or str
+            Bytes of rows that are held at a time where X is read, as a number or like ``"1 GB"``.
 
         Returns
         -------
@@ -121,44 +159,65 @@ class QuantizedNetwork:
         SettingError
             If a threshold is no probability, or the outputs are no sigmoids.
         """
-        limits = self._limits(threshold)
-        A = self._run(X, self.outputs)
+        limits: Any = SINGLE.type(0.5)
+        if not (isinstance(threshold, float) and threshold == 0.5):
+            limits = self._state.check_thresholds(threshold).astype(SINGLE)
+        A = self._run(X, self.outputs, window)
         if self.activation == "softmax":
             return np.asarray(A.argmax(axis=1))
         if self.activation == "sigmoid":
             A = (limits < A).astype(np.int64)
         return A[:, 0] if A.shape[1] == 1 else A
 
-    def _limits(self, threshold: Any) -> Any:
-        """Return the thresholds (K,) of sigmoid outputs; refuse others than 0.5 elsewhere."""
-        if isinstance(threshold, float) and threshold == 0.5:
-            return SINGLE.type(0.5)
-        if self.activation != "sigmoid":
-            raise SettingError(f"threshold is one of sigmoid outputs, not of {self.activation}")
-        limits = arguments.numeric(np.atleast_1d(threshold), "threshold")
-        if limits.shape not in ((1,), (self.outputs,)):
-            raise ShapeError(
-                f"threshold must be one number or {self.outputs}, one for each output, got shape "
-                f"{limits.shape}"
-            )
-        if not ((limits >= 0) & (limits <= 1)).all():
-            raise SettingError(f"threshold must lie in [0, 1], got {threshold!r}")
-        return limits
-
-    def predict_proba(self, X: Any) -> Array:
+    @explained("QuantizedNetwork.predict_proba", "Network.predict_proba")
+    def predict_proba(self, X: Any, *, window: int | str = WINDOW) -> Array:
         """Return probabilities (m, K) float32 of rows X (m, n); for one sigmoid both classes'.
+
+        `window` is that of `predict`.
 
         Raises
         ------
         SettingError
             If the outputs are no probabilities; and what `predict` raises.
         """
-        if self.activation not in ("sigmoid", "softmax"):
-            raise SettingError(
-                f"outputs with activation {self.activation!r} are no probabilities; use predict"
-            )
-        both = self.activation == "sigmoid" and self.outputs == 1
-        return self._run(X, 2 if both else self.outputs)
+        both = self._state.check_probabilities() == "sigmoid" and self.outputs == 1
+        return self._run(X, 2 if both else self.outputs, window, "predict_proba")
+
+    @explained("QuantizedNetwork.evaluate", "Network.evaluate")
+    def evaluate(
+        self, X: Any, y: Any, *, metrics: Sequence[str] = (), window: int | str = WINDOW
+    ) -> dict[str, float]:
+        """Return ``{"cost": …}``, for classes ``"accuracy"``, and metrics of rows X (m, n).
+
+        Parameters, meaning and errors are those of `Network.evaluate`; the loss and the metrics of
+        the last fit are those of the network that was quantised. Costs are taken in float64.
+        """
+        state = self._state
+        names = check_metric_names(metrics, self.activation, self.outputs)
+        from fastnn.training.windows.opening import opened_rows  # predictions need none
+
+        with opened_rows(X, self.inputs, SINGLE, NAME, window, "evaluate") as rows:
+            return evaluate(self, state, examples_with(state, rows, y), names, self._score)
+
+    def _score(self, examples: Any) -> tuple[float, float]:
+        """Return the mean cost and the share of right labels of examples, in memory or read."""
+        if not isinstance(examples, Examples):
+            from fastnn.training.windows.scan import scores_of  # what is read needs it
+
+            return scores_of(examples, self._score_rows)
+        return self._score_rows(*examples)
+
+    def _score_rows(self, X: Any, Y: Array, w: Array) -> tuple[float, float]:
+        """Return (cost, share of right rows), means by weight.   X (m, n); Y (m, K); w (m,)."""
+        state, w, cost, right = self._state, w.astype(np.float64), 0.0, 0.0
+        for rows in (slice(i, i + BLOCK) for i in range(0, len(w), BLOCK)):
+            A = self._run(X[rows], self.outputs, logits=state.loss.from_logits).astype(np.float64)
+            if state.target_scaling is not None:  # Y are z-scores already
+                A = state.target_scaling.encode(A)
+            part, hits = scores_of_outputs(state.loss, A, Y[rows], w[rows])
+            weight = float(w[rows].sum() / w.sum())
+            cost, right = cost + part * weight, right + hits * weight
+        return cost, right
 
     def outputs_of(self, X: Any) -> Array:
         """Return A (m, K) float32 of the last layer for rows X (m, n): probabilities or values."""
@@ -176,7 +235,12 @@ class QuantizedNetwork:
         """
         from .model_file import save  # only this needs it
 
-        save((self.scaling, self.layers, self.report), path)
+        save(self.parts, path)
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """What it is made of, in the order of the constructor."""
+        return self.scaling, self.layers, self.report, self._state
 
     def to_onnx(self, path: str | os.PathLike[str], *, input_dtype: str | None = None) -> None:
         """Write an ONNX model of the same arithmetic, with QuantizeLinear and DequantizeLinear.

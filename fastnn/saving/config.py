@@ -66,7 +66,7 @@ def network_config(state: NetworkState) -> dict[str, Any]:
     return {
         "layers": [_layer(layer) for layer in state.layers],
         "inputs": state.inputs,
-        "loss": _loss(state.loss),
+        "loss": loss_config(state.loss),
         "init": _initializer(state.init),
         "seed": state.seed,
         "dtype": state.dtype.name,
@@ -75,7 +75,7 @@ def network_config(state: NetworkState) -> dict[str, Any]:
     }
 
 
-def _loss(loss: losses.Loss) -> str | dict[str, Any]:
+def loss_config(loss: losses.Loss) -> str | dict[str, Any]:
     """Return a loss as config: its name, or its class and its fields where one is set."""
     if loss.name in losses.KINDS and loss == losses.KINDS[loss.name]():
         return loss.name
@@ -181,6 +181,11 @@ def initializer_from_config(file: TensorFile, data: Any) -> Any:
     return data if isinstance(data, str) else from_config(file, INITIALIZERS, data, "initialiser")
 
 
+def loss_from_config(file: TensorFile, data: Any) -> Any:
+    """Return a loss from its name or its class and fields."""
+    return data if isinstance(data, str) else from_config(file, LOSSES, data, "loss")
+
+
 def network_from_config(file: TensorFile) -> tuple[NetworkState, int]:
     """Return the network that a file's config describes, not built, and its number of features."""
     data = file.table("network")
@@ -193,10 +198,9 @@ def network_from_config(file: TensorFile) -> tuple[NetworkState, int]:
             raise file.refuse(f"its {key!r} is {shown(data[key])}")
     if len(data["layers"]) > MOST_LAYERS:
         raise file.refuse(f"it has {len(data['layers'])} layers, at most {MOST_LAYERS} can be")
-    loss = data["loss"]
     found = NetworkState.checked(
         [from_config(file, LAYERS, layer, "layer") for layer in data["layers"]],
-        loss=loss if isinstance(loss, str) else from_config(file, LOSSES, loss, "loss"),
+        loss=loss_from_config(file, data["loss"]),
         init=initializer_from_config(file, data["init"]),
         seed=data["seed"],
         dtype=data["dtype"],

@@ -46,17 +46,6 @@ def save(
     model_file.write(path, tensors, metadata)
 
 
-def read(path: str | os.PathLike[str]) -> NetworkState | list[NetworkState]:
-    """Return the network of a file, or those of an ensemble in their order.
-
-    Memory and errors are as in `model_file.read`.
-    """
-    with model_file.opened(path) as file:
-        if "members" not in file.metadata:
-            return model_file.contents(file)[0]
-        return states_from(file)
-
-
 def states_from(file: TensorFile) -> list[NetworkState]:
     """Return the networks of an open file of an ensemble."""
     return [model_file.state_from(member) for member in _members(file)]

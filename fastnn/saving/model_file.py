@@ -20,7 +20,7 @@ import numpy as np
 
 from fastnn._validation import arguments
 from fastnn._version import __version__
-from fastnn.errors import DataError, FastnnError, ModelFileError
+from fastnn.errors import DataError, FastnnError, MissingExtraError, ModelFileError
 from fastnn.kernels.opcodes import Kind
 from fastnn.kernels.views import moments, statistics
 from fastnn.layers import BatchNorm, Dense, Normalization
@@ -153,8 +153,12 @@ def read(path: str | os.PathLike[str]) -> tuple[NetworkState, dict[str, Any]]:
 
 def contents(file: TensorFile) -> tuple[NetworkState, dict[str, Any]]:
     """Return the network of an open file, and the notes that were saved with it."""
-    notes = file.table("notes", strict=False) if "notes" in file.metadata else {}
-    return state_from(file), notes
+    return state_from(file), notes_of(file)
+
+
+def notes_of(file: TensorFile) -> dict[str, Any]:
+    """Return the notes of an open file."""
+    return file.table("notes", strict=False) if "notes" in file.metadata else {}
 
 
 @contextmanager
@@ -163,7 +167,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[TensorFile]:
     with (hdf5.HDF5File if _is_hdf5(path) else TensorFile)(path) as file:
         try:
             yield file
-        except ModelFileError:
+        except (ModelFileError, MissingExtraError):
             raise
         except FastnnError as error:
             raise file.refuse(f"it describes what cannot be ({error!s:.400})") from error

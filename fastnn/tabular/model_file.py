@@ -16,7 +16,8 @@ from fastnn.lowering.lower import output_activation
 from fastnn.network import Network
 from fastnn.network.description import state_of
 from fastnn.network.loading import network_of
-from fastnn.saving import config, ensemble_file, model_file
+from fastnn.saving import config, ensemble_file
+from fastnn.saving.safetensors import TensorFile
 
 from .codes import PiecewiseLinearCodes
 from .members import KINDS, Member
@@ -24,7 +25,7 @@ from .plain import finite, finite_array, texts
 from .rule import Rule
 from .target_statistics import TargetStatistics
 
-__all__ = ["load", "save"]
+__all__ = ["read", "save"]
 
 Array = np.ndarray[Any, Any]
 KEY = "tabular"
@@ -84,19 +85,18 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def load(path: str | os.PathLike[str], kinds: Mapping[str, type[Any]]) -> Any:
-    """Return the estimator of a file, of one of the `kinds` by their names there.
+def read(file: TensorFile, kinds: Mapping[str, type[Any]]) -> Any:
+    """Return the estimator of an open file, of one of the `kinds` by their names there.
 
     A ModelFileError refuses what describes none.
     """
-    with model_file.opened(path) as file:
-        try:
-            states = ensemble_file.states_from(file)
-            return _estimator(file.table(KEY, strict=False), states, kinds)
-        except ModelFileError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise file.refuse(f"it describes no estimator ({error!s:.200})") from error
+    try:
+        states = ensemble_file.states_from(file)
+        return _estimator(file.table(KEY, strict=False), states, kinds)
+    except ModelFileError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise file.refuse(f"it describes no estimator ({error!s:.200})") from error
 
 
 def _estimator(data: dict[str, Any], states: Sequence[Any], kinds: Mapping[str, type[Any]]) -> Any:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
+#: The default of `window`: of rows that are read, in memory at a time.
+WINDOW = "256 MB"
 #: The built-in optimisers that a text may name.
 NAMES = ("GradientDescent", "Momentum", "Nesterov", "RMSprop", "Adam", "AdamW", "LBFGS")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,10 +11,12 @@ from fastnn._habits import answers
 from fastnn._validation import arguments
 from fastnn.errors import FastnnError, SettingError
 from fastnn.history import History, check_monitor
+from fastnn.kernels.csr import SparseRows
 from fastnn.kernels.records import Examples
 from fastnn.layers import Layer
 from fastnn.lowering.lower import output_activation
 
+from .prepare_data import targets_of
 from .state import NetworkState
 from .target_scaling import TargetScaling
 
@@ -152,10 +154,6 @@ def _positive(p: Array) -> Array:
 class Predictor(Protocol):
     """What metrics need of a network."""
 
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """From input to output."""
-
     def predict(self, X: Any) -> Array:
         """Return labels or values of rows X (m, n)."""
 
@@ -164,16 +162,18 @@ class Predictor(Protocol):
 
 
 def compute_metrics(
-    network: Predictor, examples: Any, names: Sequence[str], scaling: TargetScaling | None = None
-) -> dict[str, float]:
+    network: Predictor, layers: Sequence[Layer], examples: Any, names: Sequence[str],
+    scaling: TargetScaling | None = None,
+) -> dict[str, float]:  # fmt: skip
     """Return metrics of examples, in memory or read in windows, by name.
 
-    scaling: that of the examples' targets, where they are z-scores.
+    layers: of which the last one's activation tells what the outputs are; scaling: that of the
+    examples' targets, where they are z-scores.
     """
     if not names:
         return {}
     found = {}
-    truth, K = _all_truth(examples, output_activation(network.layers), scaling)
+    truth, K = _all_truth(examples, output_activation(layers), scaling)
     for name in names:
         metric = _metric(name, K)
         if metric.needs == "probabilities":
@@ -182,6 +182,38 @@ def compute_metrics(
         else:
             found[name] = metric.function(truth, network.predict(examples.X))
     return found
+
+
+def examples_with(state: NetworkState, rows: Any, y: Any) -> Any:
+    """Return the examples of rows (m, n) and targets y, each of weight 1, to score them.
+
+    rows: those in memory are of the network's number of features; else they are read in windows.
+    """
+    if isinstance(rows, np.ndarray | SparseRows):
+        X = arguments.finite_examples(rows, rows.shape[1])
+        arguments.check_representable(X, state.dtype)
+        Y = targets_of(state, y, len(X))
+        return Examples(X, Y, np.ones(len(X), state.dtype))
+    from .windows.examples import StreamedExamples  # what is read needs them
+    from .windows.targets import Targets
+
+    return StreamedExamples(rows, Targets(y, (None, None), rows.shape[0], state))
+
+
+def evaluate(
+    network: Predictor, state: NetworkState, examples: Any, names: Sequence[str],
+    score: Callable[[Any], tuple[float, float]],
+) -> dict[str, float]:  # fmt: skip
+    """Return the cost of examples, for classes their accuracy, and metrics: a fit's and names.
+
+    score: returns (cost, share of right examples); errors are those of `Network.evaluate`.
+    """
+    scaling = state.target_scaling
+    validate_metrics(state.layers, names, examples, "given", scaling)
+    cost, accuracy = score(examples)
+    found = {"cost": cost} | ({"accuracy": accuracy} if state.classifies else {})
+    wanted = [*dict.fromkeys((*state.metrics, *names))]
+    return found | compute_metrics(network, state.layers, examples, wanted, scaling)
 
 
 class MetricRecorder:
@@ -207,7 +239,10 @@ class MetricRecorder:
 
     def __call__(self, network: Predictor, history: History) -> None:
         """Record the epoch's metrics."""
-        found = compute_metrics(network, self.examples, self.names, self.state.target_scaling)
+        state = self.state
+        found = compute_metrics(
+            network, state.layers, self.examples, self.names, state.target_scaling
+        )
         curves = {f"{self.prefix}{name}": [value] for name, value in found.items()}
         own = RUNNING if self.state.classifies else ()
         for record in (history, self.state.history):

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastnn import initializers, losses
 from fastnn._validation import arguments
-from fastnn.errors import NotBuiltError
+from fastnn.errors import NotBuiltError, SettingError, ShapeError
 from fastnn.history import History
 from fastnn.initializers import Initializer
 from fastnn.kernels.opcodes import Precision
@@ -259,3 +259,36 @@ class NetworkState:
                 "with scale_target=True the network learns the mean and deviation of its targets "
                 "at the first fit; call fit before this"
             )
+
+    def check_probabilities(self) -> str:
+        """Return the output's activation; refuse one whose outputs are no probabilities."""
+        activation = output_activation(self.layers)
+        if activation not in ("sigmoid", "softmax"):
+            raise SettingError(
+                f"outputs with activation {activation!r} are no probabilities; use predict, or a "
+                "sigmoid or softmax output"
+            )
+        return activation
+
+    def check_thresholds(self, threshold: Any) -> Array:
+        """Return the thresholds (K,) of sigmoid outputs: one number in [0, 1] for all, or K."""
+        activation, K = output_activation(self.layers), self.outputs
+        if activation != "sigmoid":
+            advice = "compare predict_proba(X)[:, k] with it for a class k"
+            if activation != "softmax":
+                advice = "outputs with another activation are values, which predict(X) returns"
+            raise SettingError(
+                f"threshold is one of sigmoid outputs, not of {activation}; {advice}"
+            )
+        limits = arguments.array(threshold, "threshold")
+        if limits.ndim == 0:
+            limits = np.full(K, arguments.real(threshold, "threshold"))
+        limits = arguments.numeric(limits, "threshold")
+        if limits.shape != (K,):
+            raise ShapeError(
+                f"threshold must be one number or {K}, one for each output, got shape "
+                f"{limits.shape}"
+            )
+        if not ((limits >= 0) & (limits <= 1)).all():
+            raise SettingError(f"threshold must lie in [0, 1], got {threshold!r}")
+        return limits

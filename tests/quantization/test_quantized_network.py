@@ -299,6 +299,12 @@ def swapped(described, header):
         lambda d, h: d.update(layers=[]),
         lambda d, h: d.update(offset=1.0),
         lambda d, h: d.update(report={"rows": 1}),
+        lambda d, h: d.pop("output"),
+        lambda d, h: d["output"].update(loss="none"),
+        lambda d, h: d["output"].update(loss="binary_cross_entropy"),  # of softmax outputs
+        lambda d, h: d["output"].update(metrics=["none"]),
+        lambda d, h: d["output"].update(target_scaling=[[0.0, 0.0], [1.0, 0.0]]),
+        lambda d, h: d["output"].update(target_scaling=[[0.0], [1.0]]),
         lambda d, h: h["scale1"].update(dtype="I32"),
         swapped,
     ],

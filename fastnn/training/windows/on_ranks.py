@@ -13,7 +13,7 @@ from fastnn.training.sharded import ShardedTrainer
 
 from .examples import StreamedExamples
 from .plan import WindowPlan
-from .scan import sums_of
+from .scan import score_by, sums_of
 from .scoring_trainer import ScoringTrainer
 from .team_size import TeamSize
 from .trainer import WindowTrainer
@@ -30,7 +30,8 @@ class ShardedScoringTrainer(ShardedTrainer, ScoringTrainer):
         """Return Σ w ℓ, Σ w of the right ones, and Σ w of some validation examples."""
         if self.streamed is None:
             return super()._score_rows(rows)
-        return sums_of(self.streamed, self.kernels, self.program, lambda: self.threads, rows)
+        score = score_by(self.kernels, self.program, lambda: self.threads)
+        return sums_of(self.streamed, score, rows)
 
 
 class ShardedWindowTrainer(ShardedScoringTrainer, WindowTrainer):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
 from fastnn import row_sources
+from fastnn._validation import arguments
 from fastnn._validation.examples import check_shape
 from fastnn.kernels.csr import SparseRows
 
 from .rows import CheckedRows, SelectedRows
+from .size import window_bytes
+
+Array = np.ndarray[Any, Any]
 
 
 def open_rows(
@@ -55,3 +60,34 @@ def open_rows(
     found = np.empty(source.shape, source.dtype)
     source.read(0, len(found), found)
     return found
+
+
+@contextmanager
+def opened_rows(
+    X: Any, n_in: int, dtype: np.dtype[Any], layer: str, window: Any, verb: str
+) -> Iterator[Any]:
+    """Give rows X (m, n_in) as `open_rows` does, of a shape that a trained network takes.
+
+    layer: who takes them, for messages; window: bytes of rows that are held at a time, or a text.
+    """
+    with ExitStack() as sources:
+        limit = window_bytes(window)
+        rows = open_rows(X, "X", n_in, dtype, limit, sources, verb)
+        if isinstance(rows, CheckedRows):
+            rows.scan_bytes = min(rows.scan_bytes, limit)
+        read = isinstance(rows, CheckedRows | SelectedRows)
+        yield rows if read else arguments.examples(rows, n_in, layer)
+
+
+def outputs_of(
+    rows: Any, predict: Callable[[Any, Array], None], K: int, dtype: np.dtype[Any]
+) -> Array:
+    """Return outputs (m, K) of rows that `opened_rows` gave; predict(X, out) writes some."""
+    out = np.empty((rows.shape[0], K), dtype)
+    if isinstance(rows, CheckedRows | SelectedRows):
+        from .scan import fill_outputs  # what is read needs it
+
+        fill_outputs(rows, predict, out)
+    else:
+        predict(rows, out)
+    return out

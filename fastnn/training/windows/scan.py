@@ -17,6 +17,8 @@ from .reader import Reader, Window
 from .rows import CheckedRows, SelectedRows
 
 Array = np.ndarray[Any, Any]
+#: Returns (cost, share of right examples), means by weight, of X (m, n), Y (m, K) and w (m,).
+Score = Callable[[Array, Array, Array], tuple[float, float]]
 
 
 def windows_of(
@@ -36,19 +38,23 @@ def _no_shuffle(order: Array, seed: int, epoch: int) -> None:
     """Leave an order as it is."""
 
 
+def score_by(kernels: Backend, program: Program, threads: Callable[[], int]) -> Score:
+    """Return the function by which a backend scores examples that lie in memory."""
+    return lambda X, Y, w: kernels.evaluate(
+        program.ops, program.theta, program.state, X, Y, w, threads
+    )
+
+
 def sums_of(
-    examples: StreamedExamples, kernels: Backend, program: Program, threads: Callable[[], int],
-    part: slice = slice(None),
-) -> tuple[float, float, float]:  # fmt: skip
+    examples: StreamedExamples, score: Score, part: slice = slice(None)
+) -> tuple[float, float, float]:
     """Return Σ w ℓ, Σ w of the right ones, and Σ w of all examples or of a part of them."""
     cost = hits = total = 0.0
     if not range(examples.shape[0])[part]:
         return cost, hits, total
     with closing(windows_of(examples, part=part)) as windows:
         for window in windows:
-            found = kernels.evaluate(
-                program.ops, program.theta, program.state, window.X, window.Y, window.w, threads
-            )
+            found = score(window.X, window.Y, window.w)
             weight = float(window.w.sum(dtype=np.float64))
             right = found[1] * weight
             if not (examples.targets and examples.targets.weighted):
@@ -57,15 +63,13 @@ def sums_of(
     return cost, hits, total
 
 
-def scores_of(
-    examples: StreamedExamples, kernels: Backend, program: Program, threads: Callable[[], int]
-) -> tuple[float, float]:
+def scores_of(examples: StreamedExamples, score: Score) -> tuple[float, float]:
     """Return (cost, share of right examples), means over all examples by weight."""
-    cost, hits, total = sums_of(examples, kernels, program, threads)
+    cost, hits, total = sums_of(examples, score)
     return (cost / total, hits / total) if total > 0 else (0.0, 0.0)
 
 
-def outputs_of(
+def fill_outputs(
     rows: CheckedRows | SelectedRows, predict: Callable[[Array, Array], None], out: Array
 ) -> None:
     """Fill out (m, K) some rows at a time: predict(X, out) does it for those that it is given."""

@@ -14,7 +14,7 @@ from fastnn.training.loop import Trainer
 from fastnn.training.state import NetworkState
 
 from .examples import StreamedExamples
-from .scan import scores_of, windows_of
+from .scan import score_by, scores_of, windows_of
 
 
 class ScoringTrainer(Trainer):
@@ -42,7 +42,8 @@ class ScoringTrainer(Trainer):
         epochs = done // self.steps
         if self.streamed is None or done % self.steps or epochs == self._scored:
             return  # a chunk that diverges in its first step ends where the one before did
-        found = scores_of(self.streamed, self.kernels, self.program, get_num_threads)
+        score = score_by(self.kernels, self.program, get_num_threads)
+        found = scores_of(self.streamed, score)
         self.scores[epochs - 1], self._scored = found, epochs
 
     def _validation_layer(self) -> str | None:
