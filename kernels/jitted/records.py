@@ -149,6 +149,19 @@ class Input(NamedTuple):
     kind: int  # an `input_descriptor.InputKind`: which kernels read X
 
 
+class BlockJob(NamedTuple):
+    """A prediction whose examples several threads share: the arguments of `predict_blocks`."""
+
+    kernel_ptrs: Array  # (kernels,) int64: the table of kernel pointers
+    model: Model
+    last: int  # index of the op row that is predicted
+    workspace: Workspace
+    X: Input
+    row_indices: Array  # (m,) int64: indices of the examples
+    out: Array  # (m, K) of the network's dtype
+    nonfinite: Array  # (n_threads,) int64: 1 where a thread has found NaN or infinity
+
+
 class Features(NamedTuple):
     """The columns first … first + n − 1 of X."""
 
@@ -258,6 +271,7 @@ FIELDS = {
     BatchNorm: "F1 F1 F1 F1 f",
     FeatureGroup: "i i",
     Input: "i i i i i",
+    BlockJob: "T Model i Workspace X I1 F2 I1",
     Features: "i i",
     Outputs: "i i",
     InputScaling: "F1 F1 F1 f",

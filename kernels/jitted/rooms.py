@@ -20,6 +20,7 @@ from .step import (  # noqa: F401
     gradient_check,
     int8_prediction,
     loop,
+    prediction,
     sharded_loop,
     single_row,
     update,

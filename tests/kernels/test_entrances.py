@@ -93,7 +93,7 @@ class TestVectors:
         np.zeros(3), np.zeros(3, f"V{OP.itemsize - 8}"), np.zeros((1, 3), OP), np.zeros(3, OP)[0],
     ], ids=lambda bad: f"{type(bad).__name__} {bad.shape}")  # fmt: skip
     def test_of_ops_are_of_their_size(self, bad):
-        name = "step.loop.predict_blocks"
+        name = "step.prediction.predict_blocks"
         rest = [None] * (len(definitions()[name].signature.split()) - 2)
         with pytest.raises(TypeError, match=refusal(name, 1)):
             entrance(name)(np.zeros(3, np.int64), Model(bad, vector(), vector()), *rest)

@@ -24,6 +24,17 @@ YIELDS = 2000
 NAP = 1 if os.name == "nt" else 20
 
 
+@inlined
+def back_off(polls):
+    """Pause, yield the core or sleep, after poll number `polls`, from 1 on, of a waiting thread."""
+    if polls < SPINS:
+        pause()
+    elif polls < SPINS + YIELDS:
+        yield_core()
+    else:
+        sleep(NAP)
+
+
 @kernel
 def barrier_wait(team):
     """Wait until every thread of `team` (a Team) has called this, or ABORTED is set.
@@ -42,12 +53,7 @@ def barrier_wait(team):
     polls = 0
     while atomic_load(barrier, ARRIVED) < target and atomic_load(barrier, ABORTED) == 0:
         polls += 1
-        if polls < SPINS:
-            pause()
-        elif polls < SPINS + YIELDS:
-            yield_core()
-        else:
-            sleep(NAP)
+        back_off(polls)
 
 
 @inlined

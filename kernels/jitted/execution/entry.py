@@ -132,7 +132,7 @@ def _predict(ops, row, theta, state, X, out, threads=one_thread, check=accept_in
         kernel_ptrs_of(mode.ops, theta.dtype, "predict", mode.required_kernels),
         Model(mode.ops, theta, state), row, workspace, mode.X, np.arange(len(X)), out, nonfinite,
     )  # fmt: skip
-    run_parallel(entry_point("step.loop.predict_blocks", theta.dtype), args, n_threads)
+    run_parallel(entry_point("step.prediction.predict_blocks", theta.dtype), args, n_threads)
     if any(nonfinite.tolist()):
         check()
 

@@ -21,32 +21,25 @@ from ..codegen.cpu import block_sizes
 from ..first_layer.input_descriptor import describe_input, reader
 from ..loader.tables import entry_point
 from ..loader.unrequested import raise_if_called
-from ..records import Input, Model, Workspace
+from ..records import Input, Model
 from ..threads import row_worker
-from ..threads.helpers import run_dealt
-from ..threads.scratch import scratch
-from ..threads.team import ALONE
+from ..threads.helpers import MIN_PIECE, run_dealt
 from ..threads.trials import Trials
-from . import entry
 from .input_mode import describe_mode
 from .kernel_selection import kernel_ptrs_of
-from .workspace import (
-    multiplications,
-    plan_unblocked,
-    prediction_block,
-    workspace_of_scratch,
-)
+from .workspace import multiplications, prediction_block, workspace_of_scratch
 
 MAX_NETWORKS = 32  # (network, dtype of X) pairs whose arguments a thread keeps at most
 MAX_COUNTS = 64  # numbers of examples for each of them
 MAX_EXAMPLES = 2**14  # of a batch; to settle what it needs is nothing beside its products
 INDICES = np.arange(MAX_EXAMPLES)  # indices of examples, of which each batch takes the first ones
-#: Multiplications of a batch, in units of MIN_FLOPS_PER_STEP, from which on its pieces are dealt to
-#: several threads: a third of a millisecond, a few times as long as a helper takes to wake.
-MIN_DEALT_STEPS = 2
-#: Pieces of a batch for each thread, if they have MIN_PIECE examples: as few as keep the last piece
-#: short beside the whole. MIN_PIECE examples fill whole cache lines.
-PIECES, MIN_PIECE = 6, 16
+#: Multiplications of a batch from which on its pieces are dealt to helpers where trials say that
+#: they pay, and from which on the first trial is one with helpers.
+MIN_DEALT_FLOPS, MIN_LONG_FLOPS = 1_000_000, 120_000_000
+#: From this many on a team predicts a batch of mixed precision, of which each piece would round and
+#: pack all weights.
+MIN_TEAM_FLOPS = 12_000_000
+NO_MAILBOX = np.zeros(0, np.int64)  # of calls by one thread
 MAX_NUMBERS = 2**17  # numbers of the widest op row for a few examples, at most
 
 
@@ -125,57 +118,68 @@ class _FewRows:
 
 
 class _Batch(NamedTuple):
-    """The arguments of predictions of one number of examples, block by block, on one thread."""
+    """The arguments of predictions of one number of examples, by one number of threads."""
 
-    function: Any  # the entry point of `step.loop.predict_blocks`
+    function: Any  # the entry point of `step.prediction.predict_dealt`
     kernel_ptrs: Any
-    workspace: Any  # a Workspace in this thread's scratch, which lasts
+    own: Any  # a Workspace for this thread alone, in its scratch, which lasts
+    shared: Any  # a Workspace for n_threads, in the same memory
     x: Input  # of C-contiguous X, but for its address
     order: Any  # (m,) the indices of the examples
-    nonfinite: Any  # (1,) int64: whether X was not finite, 0 between calls
+    nonfinite: Any  # (n_threads,) int64: whether X was not finite, 0 between calls
     flops: int  # multiplications of the whole batch
+    n_threads: int  # how many take pieces, at most
 
 
-def _batch(ops, theta, X):
+def _workspace(ops, m, dtype, n_threads):
+    """Return a Workspace for n_threads that each take up to m examples, or None.
+
+    It is in the scratch that this thread keeps, for fewer examples a piece if that is too small for
+    several threads; None: it is too small for one.
+    """
+    m = min(m, prediction_block(ops.tobytes(), dtype.itemsize))
+    found = workspace_of_scratch(ops, m, dtype, n_threads)
+    while found is None and n_threads > 1 and m > MIN_PIECE:
+        m //= 2
+        found = workspace_of_scratch(ops, m, dtype, n_threads)
+    return found
+
+
+def _batch(ops, theta, X, n_threads):
     """Return the _Batch for X (m, n) of float32 or float64, or None if nothing can be kept for it.
 
     Nothing is where kernels read X in place, which they do by its scaling; where the scratch is too
-    large to last; for more examples than MAX_EXAMPLES; and in debug mode.
+    small; for more examples than MAX_EXAMPLES; and in debug mode.
     """
     m, dtype = len(X), theta.dtype
     if DEBUG or ops["A"][0] < 0 or m > MAX_EXAMPLES:
         return None
-    most = prediction_block(ops.tobytes(), dtype.itemsize)
-    workspace = workspace_of_scratch(ops, min(m, most), dtype)
-    if workspace is None:
+    own = _workspace(ops, m, dtype, 1)
+    if own is None:
         return None
+    shared = own if n_threads == 1 else _workspace(ops, m, dtype, n_threads)
+    if shared is None:
+        shared, n_threads = own, 1
     mode = describe_mode(ops, None, X, dtype, m)
     return _Batch(
-        entry_point("step.loop.predict_blocks", dtype),
+        entry_point("step.prediction.predict_dealt", dtype),
         kernel_ptrs_of(ops, dtype, "predict", mode.required_kernels),
-        workspace, mode.X, INDICES[:m], np.zeros(1, np.int64),
-        m * multiplications(ops.tobytes()),
+        own, shared, mode.X, INDICES[:m], np.zeros(n_threads, np.int64),
+        m * multiplications(ops.tobytes()), n_threads,
     )  # fmt: skip
-
-
-def _workspace_of_pieces(ops, m, dtype, n_threads):
-    """Return a Workspace for n_threads that each take pieces of m examples, PIECES or more each."""
-    most = prediction_block(ops.tobytes(), dtype.itemsize)
-    rows = min(m // (PIECES * n_threads), most) // MIN_PIECE * MIN_PIECE
-    plan = plan_unblocked(ops.tobytes(), max(rows, MIN_PIECE), dtype.itemsize)
-    buffer = scratch(n_threads * (plan.floats_shared + plan.floats_per_thread), dtype)
-    return Workspace(buffer, plan.ld, plan.offsets)
 
 
 class _Network:
     """What a thread keeps for one op table, dtype of theta and dtype of X."""
 
     def __init__(self, ops, theta, kind):
-        """Settle what few rows need; batches: a dict from m to a _Batch, filled by `predict`."""
+        """Settle what few rows need; batches: a dict of _Batch, which `predict` fills."""
         self.few = _FewRows(ops, theta, kind)
         self.most = self.few.most
-        self.batches: dict[int, Any] = {}
-        self.last, self.trials = len(ops) - 2, Trials()
+        self.batches: dict[tuple[int, int], Any] = {}  # by m and how many threads may be used
+        self.trials: dict[int, Trials] = {}  # by the number of binary digits of m
+        self.last = len(ops) - 2
+        self.flops = multiplications(ops.tobytes())  # of one example
         self.is_mixed = bool((ops["precision"] == Precision.MIXED).any())
         self.reads_floats = kind.kind == "f" and kind.itemsize >= 4
 
@@ -183,51 +187,54 @@ class _Network:
         """Write out (m, K) for a batch X (m, n); return False where `predict_rows` does."""
         if not (self.reads_floats and X.flags.carray):
             return False
-        m = len(X)
-        is_new = m not in self.batches
+        m, n = len(X), 1
+        if m * self.flops >= (MIN_TEAM_FLOPS if self.is_mixed else MIN_DEALT_FLOPS):
+            n = max(1, min(threads(), m // MIN_PIECE))
+            if n > 1 and self.is_mixed:
+                return False
+        found = self.batches.get((m, n), self)
+        is_new = found is self
         if is_new:
             if len(self.batches) >= MAX_COUNTS:
                 self.batches.clear()
-            self.batches[m] = _batch(ops, theta, X)
-        found = self.batches[m]
+            found = self.batches[m, n] = _batch(ops, theta, X, n)
         if found is None:
             return False
-        function, kernel_ptrs, workspace, x, order, nonfinite, flops = found
-        x = Input(X.__array_interface__["data"][0], *x[1:])
+        x = Input(X.__array_interface__["data"][0], *found.x[1:])
         model = Model(ops, theta, state)
-        if flops >= MIN_DEALT_STEPS * entry.MIN_FLOPS_PER_STEP:
-            n = min(threads(), m // MIN_PIECE)
-            if n > 1 and self.is_mixed:  # each piece would round and pack all weights
-                return False
-            if n > 1:
-                args = kernel_ptrs, model, self.last, workspace, x, order, out
-                return self._shared(function, args, flops, n)
-        function(kernel_ptrs, model, self.last, workspace, x, order, out, nonfinite, ALONE)
+        if found.n_threads == 1:
+            self._alone(found, model, x, out)
+        else:
+            self._deal(found, model, x, out)
         if is_new:
             raise_if_called()
-        if nonfinite[0]:
-            nonfinite[0] = 0
+        if any(found.nonfinite.tolist()):
+            found.nonfinite[:] = 0
             return False
         return True
 
-    def _shared(self, function, args, flops, n_threads):
-        """Call `function` of a _Batch with args, on up to n_threads threads; return: is X finite?
+    def _alone(self, batch, model, x, out):
+        """Predict a _Batch by this thread: out (m, K) for a Model and an Input."""
+        batch.function(
+            batch.kernel_ptrs, model, self.last, batch.own, x, batch.order, out, batch.nonfinite,
+            NO_MAILBOX, 1,
+        )  # fmt: skip
 
-        args: the arguments without the last two; flops: multiplications of the batch. Helpers take
-        pieces of a long call in any case, of a shorter one if the trials say that they pay.
-        """
-        is_long = flops >= entry.MIN_STEPS_TO_START * entry.MIN_FLOPS_PER_STEP
-        began, order, nonfinite = perf_counter(), args[5], np.zeros(n_threads, np.int64)
-        if is_long or self.trials.deals:
-            (ops, theta, _), m = args[1], len(order)
-            workspace = _workspace_of_pieces(ops, m, theta.dtype, n_threads)
-            run_dealt(function, (*args[:3], workspace, *args[4:], nonfinite), n_threads)
+    def _deal(self, batch, model, x, out):
+        """Predict a _Batch by several threads where the trials say that they pay."""
+        began, digits = perf_counter(), len(out).bit_length()
+        trials = self.trials.get(digits)
+        if trials is None:
+            trials = self.trials[digits] = Trials(batch.flops >= MIN_LONG_FLOPS)
+        if trials.deals:
+            args = (
+                batch.kernel_ptrs, model, self.last, batch.shared, x, batch.order, out,
+                batch.nonfinite,
+            )  # fmt: skip
+            run_dealt(batch.function, args, out.dtype, batch.n_threads, batch.flops)
         else:
-            function(*args, nonfinite, ALONE)
-            raise_if_called()
-        if not is_long:
-            self.trials.note(perf_counter() - began, flops)
-        return not nonfinite.any()
+            self._alone(batch, model, x, out)
+        trials.note(perf_counter() - began, batch.flops)
 
 
 def predict_rows(ops, key, theta, state, X, out, threads=one_thread):

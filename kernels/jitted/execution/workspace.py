@@ -224,14 +224,14 @@ def plan_blocked(ops, m, itemsize, input_itemsize):
     return Plan(groups * gradient, own, ld, offsets, groups)
 
 
-def workspace_of_scratch(ops, m, dtype):
-    """Return a Workspace for predicting up to m examples on one thread, in memory that it keeps.
+def workspace_of_scratch(ops, m, dtype, n_threads):
+    """Return a Workspace in this thread's scratch, for n_threads that predict m examples each.
 
     The memory is shared with this thread's other calls. Returns None where a call would get memory
     of its own. ops: the op table (rows,); dtype: the network's.
     """
     plan = plan_unblocked(ops.tobytes(), m, dtype.itemsize)
-    size = plan.floats_shared + plan.floats_per_thread
+    size = n_threads * (plan.floats_shared + plan.floats_per_thread)
     if size * dtype.itemsize > MAX_SCRATCH_BYTES:
         return None
     return Workspace(scratch(size, dtype), plan.ld, plan.offsets)

@@ -6,20 +6,15 @@ function at once; what one thread decides, the others read after a barrier.
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...custom_ops import FIRST
 from ...opcodes import Activation, Mode
 from ...records import Batch
-from ..codegen.barrier import barrier_wait, is_aborted, next_chunk
+from ..codegen.barrier import barrier_wait, is_aborted
 from ..codegen.flush_to_zero import flush, restore
-from ..codegen.partition import pad_to_cache_lines, static_partition
-from ..codegen.pointers import view, view_float64, view_matrix, view_row
+from ..codegen.pointers import view, view_float64, view_row
 from ..compiler.array_abi import as_abi_array
 from ..compiler.definitions import entry, indirect
 from ..compiler.jit import inlined
-from ..ops.activations import activate
-from ..ops.optimizers import largest
 from ..ops.random import shuffle_rows
 from ..records import MAX_CHUNKS, Penalty, Phase, Team, Workspace
 from .custom_update import update_by_rule
@@ -70,78 +65,6 @@ def evaluate_blocks(kernel_ptrs, model, workspace, batch, block_losses, score, a
             total += block_losses[block, 2]
         score[0] = cost / total if total > 0 else 0.0
         score[1] = hits / total if total > 0 else 0.0
-
-
-@inlined
-def _all_finite(op, workspace, m, team):
-    """Return a bool: is the part of A[:, :m] finite that this thread of the team searches?
-
-    op: the INPUT op row; its A (n, ld) lies in the workspace. m: number of examples. Columns from m
-    up to the end of m's cache line hold zeros or copies of an example; so where no others follow,
-    A is searched in one sweep, and rows of 16 take a third of the time.
-    """
-    buffer, ld = workspace.buffer, workspace.ld
-    if pad_to_cache_lines(m, buffer.itemsize) == ld:
-        first, last = static_partition(op.n_out * ld, team.tid, team.n_threads)
-        return largest(view(buffer, op.A * ld + first, last - first)) < np.inf
-    top = 0.0
-    for k in range(team.tid, op.n_out, team.n_threads):
-        top = max(top, largest(view(buffer, (op.A + k) * ld, m)))
-    return top < np.inf
-
-
-@inlined
-def _both_probabilities(kernel_ptrs, ops, last, workspace, first, m, out):
-    """out[first + j] ← (σ(−z[j]), σ(z[j])) for j < m: the probabilities of two classes.
-
-    out (examples, 2); m: examples of this block; first: row of out for the first of them. last:
-    index of an op row, a sigmoid of one unit: its A (1, ld) is σ(z), and z is the A (1, ld) of op
-    row last − 1, which is overwritten. Both lie in the workspace.
-    """
-    buffer, ld = workspace.buffer, workspace.ld
-    Z = view_matrix(buffer, ops[last - 1].A * ld, 1, ld)
-    A = view_matrix(buffer, ops[last].A * ld, 1, ld)
-    for j in range(m):
-        Z[0, j] = -Z[0, j]
-    activate(kernel_ptrs, SIGMOID, Z, Z, 0, m, 0, 1, Z)
-    for j in range(m):
-        out[first + j, 0], out[first + j, 1] = Z[0, j], A[0, j]
-
-
-@entry("T Model i Workspace X I1 F2 I1 Team", requires="predict")
-def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, nonfinite, team):
-    """out[j, k] ← A[k, j] of op row `last`, for the examples X[row_indices[j]].   out (m, n_out).
-
-    X: an Input; row_indices (m,): indices of examples. If op row `last` is a sigmoid of one unit z,
-    out may be (m, 2) and gets (σ(−z), σ(z)) of each example. nonfinite (n_threads,): int64; thread
-    tid writes nonfinite[tid] = 1 if it finds NaN or infinity in X as copied into the workspace.
-
-    The examples go in blocks of ld. If m < n_threads · ld, the team works together on each block;
-    else a thread that is free computes the next block alone, in its own part of the workspace.
-    """
-    buffer, ld, offsets = workspace
-    team = Team(as_abi_array(team.barrier), team.tid, team.n_threads)
-    nonfinite, sharing = view(nonfinite, team.tid, 1), team
-    apart = team.n_threads > 1 and row_indices.size >= team.n_threads * ld
-    if apart:
-        length = offsets.thread_base + offsets.thread_size
-        buffer, sharing = view(buffer, team.tid * length, length), Team(team.barrier, 0, 1)
-    own = Workspace(buffer, ld, offsets)
-    i = next_chunk(team, ld) if apart else 0
-    while i < row_indices.size:
-        rows = view(row_indices, i, min(ld, row_indices.size - i))
-        forward_pass(kernel_ptrs, model, last, own, X, rows, rows, 1, Phase(0, INFERENCE), sharing)
-        if model.ops[0].A >= 0 and not _all_finite(model.ops[0], own, rows.size, sharing):
-            nonfinite[0] = 1
-        A = view_matrix(buffer, model.ops[last].A * ld, model.ops[last].n_out, ld)
-        if sharing.tid == 0 and out.shape[1] > A.shape[0]:
-            _both_probabilities(kernel_ptrs, model.ops, last, own, i, rows.size, out)
-        elif sharing.tid == 0:
-            for k in range(A.shape[0]):
-                for j in range(rows.size):
-                    out[i + j, k] = A[k, j]
-        barrier_wait(sharing)
-        i = next_chunk(team, ld) if apart else i + ld
 
 
 @inlined

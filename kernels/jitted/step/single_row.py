@@ -1,8 +1,8 @@
 """The prediction of one or a few examples: dot products with rows of W, without a workspace.
 
 W (n_out, n_in) is read once, row by row. The sums are added in another order than for a batch;
-therefore the last bits of a result may differ from those that `loop.predict_blocks` computes. They
-do not depend on the other examples: each gets the bits that it gets alone.
+therefore the last bits of a result may differ from those that `prediction.predict_blocks` computes.
+They do not depend on the other examples: each gets the bits that it gets alone.
 """
 
 from __future__ import annotations

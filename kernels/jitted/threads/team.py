@@ -112,7 +112,7 @@ def _forget():
     _claims.clear()
 
 
-#: For the ident of each thread that is in `run_parallel` or `run_dealt`: the threads that it holds,
+#: For the ident of each thread that is in `run_parallel`: the threads that it holds,
 #: itself included.
 _claims: dict[int, int] = {}
 _forget()

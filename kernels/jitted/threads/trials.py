@@ -6,8 +6,12 @@ middle, and the caller waits for it: batches of 100 examples then took 1.7 times
 
 from __future__ import annotations
 
-CALLS_PER_TRIAL = 8  # whose time is measured as a whole
-#: Helpers go on if a trial takes less than this share of the time of the last one without them.
+import math
+
+#: Calls of a trial, whose time is measured as a whole; MIN_CALLS if they take TRIAL_SECONDS.
+CALLS_PER_TRIAL, MIN_CALLS, TRIAL_SECONDS = 8, 3, 0.01
+#: Helpers go on if a trial takes less than this share of the time that it would take at the pace of
+#: the fastest call of the last one without them: what disturbs a call then argues against helpers.
 MAX_TIME_SHARE = 0.9
 #: Helpers that do not pay are left out for some trials: 1 after the first failure, twice as many
 #: after each further one, at most this many.
@@ -15,30 +19,36 @@ MAX_TRIALS_LEFT_OUT = 128
 
 
 class Trials:
-    """The trials of one network's batches in one thread.   deals: whether the next call deals."""
+    """The trials of like batches of one network in one thread.   deals: does the next call deal?"""
 
-    def __init__(self):
-        """Begin with a trial without helpers."""
-        self.deals, self.alone, self.rest = False, 0.0, 1
+    def __init__(self, deals=False):
+        """Begin with a trial without helpers, or with them; the second one is of the other kind."""
+        self.deals, self.alone, self.rest = deals, math.inf, 1
         self._begin(1)
 
     def _begin(self, trials):
         """Begin as many trials of one kind, which are judged as one."""
-        self.calls, self.seconds, self.work = trials * CALLS_PER_TRIAL, 0.0, 0
+        self.trials, self.calls, self.seconds, self.work, self.best = trials, 0, 0.0, 0, math.inf
+
+    def _goes_on(self):
+        """Return a bool: has the trial, or what is judged as one, calls to come?"""
+        calls, seconds = self.calls / self.trials, self.seconds / self.trials
+        return calls < MIN_CALLS or (calls < CALLS_PER_TRIAL and seconds < TRIAL_SECONDS)
 
     def note(self, seconds, work):
         """Note a call that took `seconds` for `work` multiplications; judge if it ends a trial."""
-        self.calls, self.seconds, self.work = (
-            self.calls - 1,
-            self.seconds + seconds,
-            self.work + work,
-        )
-        if self.calls > 0:
+        self.calls += 1
+        self.seconds += seconds
+        self.work += work
+        self.best = min(self.best, seconds / work)
+        if self._goes_on():
             return
-        pace, rest = self.seconds / self.work, 1
+        rest = 1
         if not self.deals:
-            self.deals, self.alone = True, pace
-        elif pace < MAX_TIME_SHARE * self.alone:
+            self.deals, self.alone = True, self.best
+        elif math.isinf(self.alone):
+            self.deals = False
+        elif self.seconds < MAX_TIME_SHARE * self.alone * self.work:
             self.rest = 1
         else:
             self.deals, rest, self.rest = False, self.rest, min(2 * self.rest, MAX_TRIALS_LEFT_OUT)
