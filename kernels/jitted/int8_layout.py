@@ -34,13 +34,23 @@ def padded(n: int) -> int:
     return -(-n // OCTET_PANEL) * OCTET_PANEL
 
 
+def thread_scratch(base: int, widest: int, units: int, K: int) -> Int8Scratch:
+    """Return the Int8Scratch of a thread whose memory begins at `base`.
+
+    widest: bytes of the longest row of inputs; units: of the widest layer; both padded. K: outputs.
+    """
+    other = base + INT8_ROWS * widest // 4
+    values = other + INT8_ROWS * widest // 4
+    columns = values + INT8_ROWS * units
+    return Int8Scratch(base, other, values, columns, columns + INT8_ROWS * (K + 2))
+
+
 def scratch_size(model: Int8Model, K: int) -> int:
     """Return how many 32-bit numbers a thread needs, K outputs wide."""
     n_in = model.layers[0].W.shape[1]
     units = max(padded(len(layer.W)) for layer in model.layers)
-    widest = max(units, padded(n_in))
-    rows = INT8_ROWS * (2 * widest // 4 + units + K + 2)
-    return rows + GATHER_ROWS * n_in + OCTET_PANEL
+    parts = thread_scratch(0, max(units, padded(n_in)), units, K)
+    return parts.gathered + GATHER_ROWS * n_in + OCTET_PANEL
 
 
 def pack_panels(W: Array) -> Array:

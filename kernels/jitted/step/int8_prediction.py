@@ -17,7 +17,14 @@ from ..compiler.definitions import entry, restrict_dtypes
 from ..compiler.jit import inlined, kernel
 from ..first_layer.scaled_gather import gather
 from ..gemm.int8_dense import Panels, Stored, multiply_int8, quantize_rows
-from ..int8_layout import GATHER_ROWS, INT8_ROWS, LAYER_FIELDS, OCTET_PANEL, Int8Scratch, padded
+from ..int8_layout import (
+    GATHER_ROWS,
+    INT8_ROWS,
+    LAYER_FIELDS,
+    OCTET_PANEL,
+    padded,
+    thread_scratch,
+)
 from ..ops.activations import activate
 from ..ops.optimizers import largest
 from ..records import Matrix
@@ -27,7 +34,7 @@ SOFTMAX, IDENTITY, RELU = (
 )
 restrict_dtypes("int8 prediction", (np.dtype(np.float32),))
 
-_padded = inlined(padded)
+_padded, _thread_scratch = inlined(padded), inlined(thread_scratch)
 
 
 class LayerRow(NamedTuple):
@@ -134,16 +141,11 @@ def predict_int8(kernel_ptrs, table, numbers, scaling, X, rows, out, scratch, no
     _, tid, n_threads = team
     size = scratch.size // n_threads
     n_layers = table.size // LAYER_FIELDS - 1
-    widest, most, K = 0, 0, out.shape[1]
-    for number in range(n_layers + 1):
-        layer = _layer(table, number)
-        widest = max(widest, _padded(layer.n_out))
-        most = max(most, _padded(layer.n_out) if number > 0 else 0)
-    base = tid * size
-    other = base + INT8_ROWS * widest // 4
-    values = other + INT8_ROWS * widest // 4
-    columns = values + INT8_ROWS * most
-    parts = Int8Scratch(base, other, values, columns, columns + (K + 2) * INT8_ROWS)
+    units = 0
+    for number in range(1, n_layers + 1):
+        units = max(units, _padded(_layer(table, number).n_out))
+    widest = max(units, _padded(_layer(table, 0).n_out))
+    parts = _thread_scratch(tid * size, widest, units, out.shape[1])
     for start in range(tid * INT8_ROWS, rows.size, n_threads * INT8_ROWS):
         m = min(INT8_ROWS, rows.size - start)
         own, first = view(rows, start, m), _layer(table, 0)
