@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from fastnn.kernels.csr import SparseRows
+from builders import sparse
 from fastnn.kernels.jitted.execution import entry, workspace
 from fastnn.kernels.jitted.ops import dense
 from fastnn.kernels.jitted.step import backward
@@ -117,10 +117,8 @@ def test_sparse_rows_go_in_blocks(groups):
     rng = np.random.default_rng(5)
     X = rng.random((600, 90)) * (rng.random((600, 90)) < 0.03)
     y = rng.integers(0, 3, 600)
-    rows, columns = np.nonzero(X)
-    starts = np.searchsorted(rows, np.arange(601))
     found = []
-    for data in (X, SparseRows(X[rows, columns], columns, starts, X.shape)):
+    for data in (X, sparse(X)):
         net = Network(LAYERS["tables"], inputs=90, dtype="float64")
         net.fit(data, y, epochs=3, batch_size=None, progress=False)
         found.append(net.program.theta)

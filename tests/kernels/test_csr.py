@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from builders import sparse
 from fastnn.kernels.csr import SparseRows
 from fastnn.kernels.jitted.execution import entry
 from fastnn.kernels.jitted.first_layer import strategy
@@ -33,13 +34,6 @@ def array(n, dtype="float64", filled=0.1, m=M):
     X[m // 2 :: 7] = 0
     X[:, n // 3 :: 11] = 0
     return X.astype(dtype)
-
-
-def sparse(X, index=np.int32):
-    """The same rows, sparse."""
-    rows, columns = np.nonzero(X)
-    indptr = np.searchsorted(rows, np.arange(len(X) + 1))
-    return SparseRows(X[rows, columns], columns.astype(index), indptr.astype(index), X.shape)
 
 
 @pytest.fixture(params=["multiplied", "laid out"])

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from fastnn.kernels.csr import SparseRows
+from builders import sparse
 from fastnn.kernels.int8_model import MAX_INT8_FEATURES, Bytes, Int8Layer, Int8Model
 from fastnn.kernels.jitted.int8_layout import OCTET_PANEL, pack_panels
 from fastnn.kernels.opcodes import OP, Activation, Kind
@@ -203,9 +203,7 @@ def test_rows_are_read_where_they_lie(kind):
     wanted = predicted("vectorized", m, X.astype(np.float32))
     given = np.repeat(X, 2, axis=1)[:, ::2].astype(np.float32)
     if kind == "sparse":
-        columns = np.nonzero(X)[1].astype(np.int32)
-        starts = np.concatenate([[0], np.cumsum((X != 0).sum(axis=1))])
-        given = SparseRows(X[X != 0].astype(np.float32), columns, starts, X.shape)
+        given = sparse(X.astype(np.float32))
     elif kind != "strided":
         given = X.astype(kind)
     for _ in range(2):  # small calls are kept

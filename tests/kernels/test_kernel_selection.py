@@ -49,21 +49,6 @@ def test_no_table_holds_an_address_of_zero():
         assert tables.kernel_pointers(dtype, frozenset({"product"})).all()
 
 
-@pytest.fixture
-def named(monkeypatch):
-    """The names that calls hand to the table from here on."""
-    names, table = set(), kernel_selection.kernel_pointers
-
-    def watched(dtype, uses, *others):
-        names.update(uses)
-        return table(dtype, uses, *others)
-
-    kernel_selection._kernel_ptrs.cache_clear()
-    monkeypatch.setattr(kernel_selection, "kernel_pointers", watched)
-    yield names
-    kernel_selection._kernel_ptrs.cache_clear()
-
-
 def network():
     layers = [Dense(9, "relu"), Dropout(0.5), Dense(8, "tanh"), BatchNorm(), Dense(1, "sigmoid")]
     return Network(layers, inputs=80)

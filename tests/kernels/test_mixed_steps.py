@@ -2,13 +2,26 @@
 
 import numpy as np
 import pytest
-from fastnn.kernels.csr import SparseRows
-from fastnn.kernels.jitted.execution import entry, kernel_selection
+from builders import sparse
+from fastnn.kernels.jitted.execution import entry
+from fastnn.kernels.jitted.execution.input_mode import select_input_mode
+from fastnn.kernels.jitted.first_layer import strategy
 from fastnn.kernels.jitted.first_layer.input_descriptor import InputKind
 
 import fastnn
-from fastnn import Adam, BatchNorm, Dense, Dropout, Network, Normalization, Rescaling, kernels
+from fastnn import (
+    Activation,
+    Adam,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Network,
+    Normalization,
+    Rescaling,
+    kernels,
+)
 
+SINGLE = np.dtype(np.float32)
 pytestmark = pytest.mark.skipif(
     not kernels.get("jitted").available, reason="Numba's compiler is switched off"
 )
@@ -80,13 +93,6 @@ def test_products_differ_from_those_of_float32():
     assert 1e-4 < np.abs(net.predict(X[:1]) - plain.predict(X[:1])).max() < 0.05
 
 
-def sparse(X):
-    """The same rows, sparse."""
-    rows, columns = np.nonzero(X)
-    starts = np.searchsorted(rows, np.arange(len(X) + 1))
-    return SparseRows(X[rows, columns], columns, starts, X.shape)
-
-
 @pytest.mark.parametrize("n", [40, 4000])
 @pytest.mark.parametrize("kind", ["uint8", "float64", "sparse"])
 def test_input_of_any_kind_is_scaled_and_then_rounded(n, kind):
@@ -150,21 +156,6 @@ def test_two_calls_of_an_epoch_are_one_of_two():
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.fixture
-def named(monkeypatch):
-    """The requirements that calls hand to the table from here on."""
-    names, table = set(), kernel_selection.kernel_pointers
-
-    def watched(dtype, uses, *others):
-        names.update(uses)
-        return table(dtype, uses, *others)
-
-    kernel_selection._kernel_ptrs.cache_clear()
-    monkeypatch.setattr(kernel_selection, "kernel_pointers", watched)
-    yield names
-    kernel_selection._kernel_ptrs.cache_clear()
-
-
 def test_networks_of_full_precision_load_no_kernel_of_rounded_products(named):
     X, y = np.random.default_rng(0).normal(size=(30, 6)).astype("f"), np.arange(30) % 2
     for make in (lambda layers, n: Network(layers, inputs=n), mixed):
@@ -179,9 +170,34 @@ def test_networks_of_full_precision_load_no_kernel_of_rounded_products(named):
             assert not rounding
 
 
-def test_no_product_of_bytes_or_sparse_rows_takes_the_place_of_a_rounded_one():
-    from fastnn.kernels.jitted.execution.input_mode import select_input_mode
+def test_sparse_rows_that_are_too_many_to_lie_there_dense_are_taken_in_blocks(monkeypatch):
+    """A batch of 20,000 rows of 20,000 features would take 1.6 GB; its products are the same."""
+    rng = np.random.default_rng(5)
+    X = np.where(rng.random((70, 900)) < 0.03, rng.normal(size=(70, 900)), 0).astype(np.float32)
+    Y, given = rng.normal(size=(70, 2)).astype("f"), sparse(X)
+    layers = [Dense(90), BatchNorm(), Activation("relu"), Dense(2)]
 
+    def results():
+        net = mixed(layers, 900)
+        cost, slopes = net.cost_and_gradients(given, Y)
+        net.fit(given, Y, epochs=3, batch_size=None, progress=False)
+        return [cost, *slopes.values(), net.predict(given), net.evaluate(given, Y)["cost"]]
+
+    program = mixed(layers, 900).program
+    laid_out = results()
+    kinds = [select_input_mode(program.ops, program.state, given, SINGLE, 70).X.kind]
+    monkeypatch.setattr(strategy, "ROUNDED_CSR_MIN_SIZE", 70 * 900)
+    kinds += [
+        select_input_mode(program.ops, program.state, given, SINGLE, m).X.kind for m in (69, 70)
+    ]
+    assert kinds == [InputKind.LAID_OUT, InputKind.LAID_OUT, InputKind.ROUNDED_BLOCKS]
+    for found, expected in zip(results(), laid_out, strict=True):
+        largest = np.abs(expected).max()
+        assert np.abs(found - expected).max() <= 2**-7 * largest
+    assert strategy.ROUNDED_CSR_MIN_SIZE < 20_000 * 20_000
+
+
+def test_no_product_of_bytes_or_sparse_rows_takes_the_place_of_a_rounded_one():
     X = np.zeros((200, 900), np.uint8)
     for units in (3, 90):
         program = mixed([Dense(units, "relu"), Dense(1)], 900).program

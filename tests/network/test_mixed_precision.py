@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from fastnn.kernels.csr import SparseRows
+from builders import sparse
 
 import fastnn
 from fastnn import (
@@ -242,11 +242,8 @@ class TestBesideOtherThings:
     def test_sparse_rows_are_those_of_dense_ones(self, backend):
         X, y = problem(30)
         X[abs(X) < 1.2] = 0
-        stored, columns = X.nonzero()
-        starts = np.searchsorted(stored, np.arange(31))
-        sparse = SparseRows(X[X != 0], columns.astype(np.int32), starts, X.shape)
         found = []
-        for given in (X, sparse):
+        for given in (X, sparse(X)):
             net = small()
             net.fit(given, y, epochs=2, batch_size=10, progress=False)
             found.append(net.predict_proba(given))

@@ -122,7 +122,7 @@ def _predict(ops, row, theta, state, X, out, threads=one_thread, check=accept_in
     kernels read X in place; else at the end, if kernels have found NaN or infinity in the
     workspace's copy of X.
     """
-    mode = select_input_mode(ops, state, X, theta.dtype, len(X))
+    mode = select_input_mode(ops, state, X, theta.dtype, min(len(X), ROWS_PER_BLOCK))
     if mode.ops["A"][0] < 0:
         check()
     most = prediction_block(mode.ops.tobytes(), theta.itemsize)
@@ -157,7 +157,7 @@ def evaluate(ops, theta, state, X, Y, w, threads=one_thread):
     parameters; state: statistics; threads(): returns how many threads may be used.
     """
     check_examples(ops, theta, None, ((X, Y, w),))
-    mode = select_input_mode(ops, state, X, theta.dtype, len(X))
+    mode = select_input_mode(ops, state, X, theta.dtype, min(len(X), ROWS_PER_BLOCK))
     workspace, n_threads = _forward_workspace(mode, len(X), theta.dtype, threads)
     score, block_losses = np.zeros(2), np.empty((-(-len(X) // workspace.ld), 3))
     args = (

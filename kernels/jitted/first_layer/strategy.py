@@ -53,6 +53,10 @@ KERNELS = {
 #: 2000.
 CSR_MAX_DENSITY = 1 / 16
 
+#: Numbers of a batch of CSR rows (1 GiB of float32) from which on products of rounded numbers take
+#: them block by block. They are laid out below it: the product is the same, and its way shorter.
+ROUNDED_CSR_MIN_SIZE = 2**28
+
 STRIDED_MIN_FEATURES = 64  # smallest number of features for STRIDED and the int8 kinds
 #: Largest factor of the scaling, and inverse of the smallest, that may multiply the sums instead of
 #: the elements of X.
@@ -154,16 +158,20 @@ def can_multiply_strided(x, op, state):
 def multiplies_input_directly(ops, X, state, dtype, batch):
     """Return a bool: whether the first DENSE op row multiplies X, not the INPUT op row's output.
 
-    It does for unscaled CSR rows of few elements, and for bytes that int8 kernels multiply faster,
-    unless products are of rounded numbers: bytes are bfloat16 without rounding.
+    It does for unscaled CSR rows of few elements, and for bytes that int8 kernels multiply faster.
+    Where products are of rounded numbers, it does for CSR rows that are too many to lie there as a
+    dense matrix; bytes are bfloat16 without rounding.
     ops: the op table, from its INPUT op row on; X (m, n): an array, SparseRows, or None if not
     known yet: then the answer is False. state: the vector of scalings, None if not known yet;
     dtype: the network's np.dtype; batch: examples of a step or prediction.
     """
     if X is None or (X.dtype != UINT8 and not isinstance(X, SparseRows)):
         return False  # of most arrays, before the op table is read, which takes microseconds
-    if ops["kind"][1] != Kind.DENSE or ops["precision"][1] == Precision.MIXED:
+    if ops["kind"][1] != Kind.DENSE:
         return False
+    if ops["precision"][1] == Precision.MIXED:
+        size = batch * int(ops["n_in"][1])
+        return isinstance(X, SparseRows) and size >= ROUNDED_CSR_MIN_SIZE
     if isinstance(X, SparseRows):
         return ops["stats"][0] == 0 and len(X.data) <= CSR_MAX_DENSITY * X.size
     if ops["A"][0] < 0 or not int8_beats_copy(ops, dtype, batch):
