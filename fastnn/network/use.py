@@ -107,6 +107,7 @@ class UsableNetwork(NetworkDescription):
             score = partial(prediction.cost_and_accuracy, state)
             return evaluate(self, state, examples_with(state, rows, y), names, score)
 
+    @explained("Network.quantize")
     def quantize(self, X_sample: Any, *, max_error: float | None = None) -> QuantizedNetwork:
         """Return a network that predicts the same in int8; this one stays as it is.
 

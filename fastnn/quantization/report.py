@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._runtime.text import plural
 from fastnn.kernels.opcodes import Activation
 
 Array = np.ndarray[Any, Any]
@@ -38,7 +39,7 @@ class QuantizationReport:
         same = "" if self.same_labels is None else f", {self.same_labels:.2%} of labels the same"
         return (
             f"outputs differ from {self.compared_with}'s by up to {self.max_error:.3g}, "
-            f"{self.mean_error:.3g} in the mean{same}, on {self.rows:,} rows"
+            f"{self.mean_error:.3g} in the mean{same}, on {plural(self.rows, 'row')}"
         )
 
 

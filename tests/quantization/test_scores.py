@@ -187,6 +187,13 @@ def test_reports_name_what_outputs_are_compared_with(settings, words):
         net.quantize(X, max_error=math.nextafter(error.max(), 0) / 2)
 
 
+def test_calls_that_go_wrong_name_the_network():
+    net, X, y = fitted()
+    assert str(net.quantize(X[:1]).report).endswith("on 1 row")
+    with pytest.raises(TypeError, match=r"^Network\.quantize\(\) takes"):
+        net.quantize(X, y)
+
+
 def test_networks_that_wait_for_their_first_fit_are_refused():
     net = Network([Dense(2)], inputs=5, scale_target=True)
     with pytest.raises(NotBuiltError, match="first fit"):
