@@ -250,6 +250,11 @@ def test_a_process_ends_while_helpers_are_awake():
 
 
 class TestTrials:
+    @pytest.fixture(autouse=True)
+    def at_once(self, monkeypatch):
+        """Helpers are judged from their first call on."""
+        monkeypatch.setattr(trials, "WARM_UP", 0)
+
     def test_helpers_pay_or_are_left_out_for_a_while(self, monkeypatch):
         """By times that are given: with helpers as long as alone, then half as long."""
         monkeypatch.setattr(trials, "MIN_CALLS", 2)
@@ -273,6 +278,19 @@ class TestTrials:
         for seconds in (10.0, 1.0, 1.0, 1.0):
             judge.note(seconds, 1)
         assert not judge.deals
+
+    def test_helpers_may_be_slow_at_first(self, monkeypatch):
+        """Two calls with helpers take long, the next two half as long as alone.
+
+        If the long ones are judged, the next two are a trial without helpers.
+        """
+        monkeypatch.setattr(trials, "MIN_CALLS", 2)
+        for warm_up, alone in ((0.02, 0.01), (0, 0.005)):
+            monkeypatch.setattr(trials, "WARM_UP", warm_up)
+            judge = trials.Trials()
+            for seconds in (0.01, 0.01, 0.011, 0.011, 0.005, 0.005):
+                judge.note(seconds, 1)
+            assert (judge.deals, judge.alone) == (True, alone)
 
     def test_batches_that_are_not_long_go_by_them(self, monkeypatch):
         """The first trial is without helpers, the second one with them; each for like batches."""

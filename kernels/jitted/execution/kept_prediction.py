@@ -189,7 +189,7 @@ class _Network:
             return False
         m, n = len(X), 1
         if m * self.flops >= (MIN_TEAM_FLOPS if self.is_mixed else MIN_DEALT_FLOPS):
-            n = max(1, min(threads(), m // MIN_PIECE))
+            n = max(1, min(threads(), m // (2 * MIN_PIECE)))
             if n > 1 and self.is_mixed:
                 return False
         found = self.batches.get((m, n), self)

@@ -16,6 +16,7 @@ from ..codegen.partition import pad_to_cache_lines, static_partition
 from ..codegen.pointers import view, view_matrix
 from ..compiler.definitions import entry, indirect
 from ..compiler.jit import inlined, kernel
+from ..gemm.packing import lane_count
 from ..ops.activations import activate
 from ..ops.optimizers import largest
 from ..records import NEXT_CHUNK, BlockJob, Phase, Team, Workspace
@@ -125,14 +126,15 @@ def predict_blocks(kernel_ptrs, model, last, workspace, X, row_indices, out, non
 
 
 @inlined
-def _piece_size(rest, n_threads, ld):
+def _piece_size(rest, n_threads, ld, lanes):
     """Return how many of the `rest` examples that are left the next piece has.
 
     This is a guided schedule: a thread's even share of what is left, to the nearest count of
-    MIN_PIECE examples, at most ld; so the last pieces are short.
+    vectors of `lanes` examples or of MIN_PIECE, at most ld; so the last pieces are short.
     """
-    share = (2 * rest + n_threads * MIN_PIECE) // (2 * n_threads * MIN_PIECE) * MIN_PIECE
-    return min(rest, max(MIN_PIECE, min(share, ld)))
+    least = max(MIN_PIECE, lanes)
+    share = (2 * rest + n_threads * least) // (2 * n_threads * least) * least
+    return min(rest, max(least, min(share, ld)))
 
 
 @kernel
@@ -145,7 +147,7 @@ def _predict_pieces(job, mailbox, tid, n_threads):
     buffer, nonfinite = _own_part(job.workspace, tid), view(job.nonfinite, tid, 1)
     i = atomic_load(mailbox, NEXT_CHUNK)
     while i < m:
-        n = _piece_size(m - i, n_threads, ld)
+        n = _piece_size(m - i, n_threads, ld, lane_count(buffer))
         if exchange(mailbox, NEXT_CHUNK, i, i + n):
             _predict_block(job.kernel_ptrs, job, buffer, i, n, nonfinite, Team(mailbox, 0, 1))
         i = atomic_load(mailbox, NEXT_CHUNK)

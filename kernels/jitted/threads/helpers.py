@@ -31,7 +31,7 @@ from .team import is_busy
 SEATS, ENDED, TAKEN, AWAKE = (BARRIER_STRIDE * i for i in range(1, 5))
 MUST_END, IDLE_POLLS, N_THREADS = (BARRIER_STRIDE * 5 + i for i in range(3))
 JOB, SIZE = BARRIER_STRIDE * 6, BARRIER_STRIDE * 16
-MIN_PIECE = 16  # examples of a piece, at least: they fill whole cache lines
+MIN_PIECE = 8  # examples of a piece, at least, or a vector's lanes
 #: Polls of a waiting helper, each with a pause of some 30 ns: at least, at most, and how many
 #: multiplications of the last call there are for each of them. After a call whose numbers have
 #: driven Python's code out of the caches, Python takes 0.1 to 0.2 ms until the next one begins.

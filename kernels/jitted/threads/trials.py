@@ -10,6 +10,9 @@ import math
 
 #: Calls of a trial, whose time is measured as a whole; MIN_CALLS if they take TRIAL_SECONDS.
 CALLS_PER_TRIAL, MIN_CALLS, TRIAL_SECONDS = 8, 3, 0.01
+#: Seconds of calls with helpers, after some without them, that are not judged: a core that was idle
+#: took 2 ms until it was as fast as the other one.
+WARM_UP = 0.003
 #: Helpers go on if a trial takes less than this share of the time that it would take at the pace of
 #: the fastest call of the last one without them: what disturbs a call then argues against helpers.
 MAX_TIME_SHARE = 0.9
@@ -23,7 +26,7 @@ class Trials:
 
     def __init__(self, deals=False):
         """Begin with a trial without helpers, or with them; the second one is of the other kind."""
-        self.deals, self.alone, self.rest = deals, math.inf, 1
+        self.deals, self.alone, self.rest, self.warming = deals, math.inf, 1, 0.0
         self._begin(1)
 
     def _begin(self, trials):
@@ -37,6 +40,9 @@ class Trials:
 
     def note(self, seconds, work):
         """Note a call that took `seconds` for `work` multiplications; judge if it ends a trial."""
+        if self.deals and self.warming > 0:
+            self.warming -= seconds
+            return
         self.calls += 1
         self.seconds += seconds
         self.work += work
@@ -45,7 +51,7 @@ class Trials:
             return
         rest = 1
         if not self.deals:
-            self.deals, self.alone = True, self.best
+            self.deals, self.alone, self.warming = True, self.best, WARM_UP
         elif math.isinf(self.alone):
             self.deals = False
         elif self.seconds < MAX_TIME_SHARE * self.alone * self.work:
