@@ -16,12 +16,12 @@ from .ops import (  # noqa: F401
 )
 from .step import (  # noqa: F401
     custom_update,
+    few_rows,
     gradient,
     gradient_check,
     int8_prediction,
     loop,
     prediction,
     sharded_loop,
-    single_row,
     update,
 )

@@ -19,7 +19,7 @@ from fastnn import kernels
 from fastnn._runtime import threads
 
 NAMES = [f"kernel_{i:02} float32" for i in range(20)]
-FORWARD = ("forward.forward_pass", "prediction.predict_blocks", "single_row.few_rows")
+FORWARD = ("forward.forward_pass", "prediction.predict_blocks", "few_rows.few_rows")
 BACKWARD = ("gradient.batch_gradient", "loop.run_steps", "update.update_parameters")
 #: Codes of helpers: one that never answers, one that says of each object that it has compiled it,
 #: and one that ends after the first.

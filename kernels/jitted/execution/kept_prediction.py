@@ -89,11 +89,11 @@ class _FewRows:
         wanted = {reader(np.empty((1, 1), kind)), "shared rows" if shares else "few rows"}
         self.kernel_ptrs = kernel_ptrs_of(ops, dtype, "few", wanted)
         if shares:
-            self.function = entry_point("step.single_row.shared_few_rows", dtype)
-            serve = entry_point("step.single_row.serve_rows", dtype)
+            self.function = entry_point("step.few_rows.shared_few_rows", dtype)
+            serve = entry_point("step.few_rows.serve_rows", dtype)
             self.worker = row_worker.RowWorker(serve)
         else:
-            self.function = entry_point("step.single_row.few_rows", dtype)
+            self.function = entry_point("step.few_rows.few_rows", dtype)
         self.is_new = True
 
     def predict(self, ops, theta, state, X, out, threads):

@@ -70,7 +70,7 @@ class RowWorker:
     def __init__(self, function):
         """Note the function of the worker's thread, and make its barrier.
 
-        function: the entry point of `step.single_row.serve_rows`. The thread calls
+        function: the entry point of `step.few_rows.serve_rows`. The thread calls
         function(*args, Team(barrier, 1, 2)), which computes its half of one example after another
         until the worker ends.
         """
