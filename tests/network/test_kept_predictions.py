@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from fastnn.kernels.jitted.codegen.cpu import block_sizes
 from fastnn.kernels.jitted.execution import kept_prediction, workspace
 
 import fastnn
@@ -106,7 +107,8 @@ def test_the_length_of_a_block_changes_no_bit(name, monkeypatch):
 
 def test_blocks_are_short_where_products_are_long():
     """Not where parameters would come from memory for each of them, or be rounded anew."""
-    panel, block = workspace.PREDICTION_PANEL, workspace.PREDICTION_BLOCK
+    sizes = block_sizes()
+    panel, block = sizes.PREDICTION_PANEL, sizes.PREDICTION_BLOCK
     for units, kind, precision, length in (
         (333, "float32", "float32", block), (334, "float32", "float32", panel),
         (6990, "float32", "float32", panel), (6991, "float32", "float32", block),

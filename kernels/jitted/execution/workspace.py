@@ -49,10 +49,9 @@ MIN_GROUPED_FLOPS = 6_000_000
 MIN_GROUP_EXAMPLES, MAX_EVEN_GROUPS = 96, 8
 
 ROWS_PER_BLOCK = 256  # examples that an evaluation passes through all layers at a time
-#: Examples that a prediction does, if it lays X out and rounds no weights. It takes the second
-#: number if an example takes PANEL_MIN_FLOPS multiplications or more, and the weights, at most
-#: PANEL_MAX_BYTES, stay in the third-level cache.
-PREDICTION_BLOCK, PREDICTION_PANEL = block_sizes().PREDICTION_BLOCK, block_sizes().PREDICTION_PANEL
+#: A prediction that lays X out and rounds no weights passes PREDICTION_PANEL examples on at a
+#: time, not PREDICTION_BLOCK, if an example takes PANEL_MIN_FLOPS multiplications or more and the
+#: weights, at most PANEL_MAX_BYTES, stay in the third-level cache.
 PANEL_MIN_FLOPS, PANEL_MAX_BYTES = 100_000, 8 * 1024 * 1024
 
 
@@ -155,9 +154,9 @@ def prediction_block(ops, itemsize):
     table = np.frombuffer(ops, OP)
     if table["A"][0] < 0 or (table["precision"] == Precision.MIXED).any():
         return ROWS_PER_BLOCK
-    flops = multiplications(ops)
+    flops, sizes = multiplications(ops), block_sizes()
     fits = PANEL_MIN_FLOPS <= flops <= PANEL_MAX_BYTES // itemsize
-    return PREDICTION_PANEL if fits else PREDICTION_BLOCK
+    return sizes.PREDICTION_PANEL if fits else sizes.PREDICTION_BLOCK
 
 
 @lru_cache(maxsize=256)
