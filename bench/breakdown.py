@@ -18,8 +18,8 @@ from .trace import Kernel, Trace
 
 GRADIENT = "gradient.batch_gradient"  # every thread calls it once a step
 #: Kernels that call the others: their own time is what lies between those, and waiting.
-ENCLOSING = (GRADIENT, "gradient.block_gradient", "gradient.blocked_gradient",
-             "forward.forward_pass", "backward.backward_pass")  # fmt: skip
+ENCLOSING = (GRADIENT, "gradient.blocked_gradient", "forward.forward_pass",
+             "backward.backward_pass")  # fmt: skip
 LOSS = "gradient.loss_and_output_grad"
 #: The phase of a kernel by its module, or else that of the kernel that called it.
 PHASES = {"step.forward": "forward", "step.backward": "backward", "step.update": "update",

@@ -18,11 +18,15 @@ def partition_cache_lines(m: int, itemsize: int, tid: int, n_threads: int) -> tu
     """Return (first, last + 1): the part of the indices 0 … m − 1 that thread `tid` works on.
 
     tid: index of the thread, from 0 to n_threads − 1; the m numbers have `itemsize` bytes each.
-    Parts consist of whole cache lines, whose counts differ by at most one; a part may be empty.
+    Parts consist of whole cache lines, whose counts differ by at most one; a part may be empty. For
+    n_threads = 1 nothing is divided.
     """
     line = CACHE_LINE // itemsize
     lines = (m + line - 1) // line
-    return min(lines * tid // n_threads * line, m), min(lines * (tid + 1) // n_threads * line, m)
+    return (
+        min(lines * tid // n_threads * line, m) if tid > 0 else 0,
+        min(lines * (tid + 1) // n_threads * line, m) if tid + 1 < n_threads else m,
+    )
 
 
 def static_partition(n: int, tid: int, n_threads: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ a shape, which compiles in a third of the time. It is valid only while the viewe
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -89,6 +90,12 @@ def view_row(typingctx, A, i, start, n):
         return _view_at(context, builder, kind, A, args[0], offset, [args[3]])
 
     return kind(A, types.intp, types.intp, types.intp), codegen
+
+
+@inlined
+def unsigned(i):
+    """Return the index i ≥ 0 as a uint64: Numba emits code for negative indices of signed types."""
+    return np.uint64(i)
 
 
 @inlined

@@ -70,9 +70,10 @@ def dot_tile(n_X_rows, n_W_rows, convert=_as_loaded):
             rows = [builder.mul(e, c_m.row_stride) for e in es]
             offsets = [builder.add(row, column) for row in rows for column in columns]
             cells = [builder.gep(c, [offset]) for offset in offsets]
-            adds = builder.icmp_signed("!=", accumulates, index_constant(0))
-            zero = v.scalar(0.0)
-            starts = [builder.select(adds, builder.load(cell), zero) for cell in cells]
+            zeros, before = [v.scalar(0.0)] * len(cells), builder.block
+            with builder.if_then(builder.icmp_signed("!=", accumulates, index_constant(0))):
+                loaded, there = [builder.load(cell) for cell in cells], builder.block
+            starts = emit_phis(builder, v.scalar, zeros, before, loaded, there)
             store_totals(builder, v, sums, starts, cells)
             return context.get_dummy_value()
 

@@ -113,29 +113,43 @@ def _transpose_part(exact):
 _transpose_exact, _transpose_padded = _transpose_part(True), _transpose_part(False)
 
 
-@intrinsic
-def _gather_square(typingctx, X, rows, k, Y, y, ldy, m, n):
-    """Y[q, j] = X[rows[j], k + q] for j < m, q < n, where 1 ≤ m, n ≤ lanes of a vector register.
+def _gather(whole):
+    """Return the intrinsic gather(X, rows, k, Y, y, ldy, m, n): X[rows, k : k + n] → Y (n, m).
 
-    X: an Input of Y's dtype with column stride 1; k: the first feature to copy; rows (m,): int64
-    indices of examples. Y[q, j] is element y + q · ldy + j of the flat vector Y, which is written.
-    For each q a whole vector is stored: its lanes j ≥ m repeat example rows[m − 1].
+    whole: a bool. True: m is the number of elements that a vector register holds; False: at most.
     """
-    signature = void(X, rows, index, Y, index, index, index, index)
 
-    def codegen(context, builder, sig, args):
-        v = Vectors(context, builder, Y.dtype)
-        y = element_pointer(context, builder, Y, args[3], args[4])
-        indices = element_pointer(context, builder, rows, args[1], index_constant(0))
-        data = builder.inttoptr(builder.extract_value(args[0], 0), v.scalar.as_pointer())
-        row_stride = builder.extract_value(args[0], 1)
-        js = [clamp_index(builder, j, args[6]) for j in range(v.lanes)]
-        starts = [builder.mul(builder.load(builder.gep(indices, [j])), row_stride) for j in js]
-        addresses = [builder.gep(data, [builder.add(start, args[2])]) for start in starts]
-        _store_transposed(builder, v, addresses, args[7], y, args[5])
-        return context.get_dummy_value()
+    @intrinsic
+    def gather(typingctx, X, rows, k, Y, y, ldy, m, n):
+        """Y[q, j] = X[rows[j], k + q] for j < m, q < n, where 1 ≤ m, n ≤ lanes of a register.
 
-    return signature, codegen
+        X: an Input of Y's dtype with column stride 1; k: the first feature to copy; rows (m,):
+        int64 indices of examples. Y[q, j] is element y + q · ldy + j of the flat vector Y, which is
+        written. For each q a whole vector is stored: its lanes j ≥ m repeat example rows[m − 1].
+        """
+        signature = void(X, rows, index, Y, index, index, index, index)
+
+        def codegen(context, builder, sig, args):
+            v = Vectors(context, builder, Y.dtype)
+            y = element_pointer(context, builder, Y, args[3], args[4])
+            indices = element_pointer(context, builder, rows, args[1], index_constant(0))
+            data = builder.inttoptr(builder.extract_value(args[0], 0), v.scalar.as_pointer())
+            row_stride = builder.extract_value(args[0], 1)
+            js = [
+                index_constant(j) if whole else clamp_index(builder, j, args[6])
+                for j in range(v.lanes)
+            ]
+            starts = [builder.mul(builder.load(builder.gep(indices, [j])), row_stride) for j in js]
+            addresses = [builder.gep(data, [builder.add(start, args[2])]) for start in starts]
+            _store_transposed(builder, v, addresses, args[7], y, args[5])
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return gather
+
+
+_gather_whole, _gather_part = _gather(True), _gather(False)
 
 
 @indirect("i i F1 i i F1 i i i", requires="tiles")
@@ -167,16 +181,19 @@ def gather_rows(X, rows, n, Y, y, ldy):
     element y + k · ldy + j of the flat vector Y, which is written. Columns of Y from m up to a
     whole vector repeat the last example.
     """
-    step, size = lane_count(Y), Y.itemsize
-    for j in range(0, rows.size, step):
-        tall = min(step, rows.size - j)
+    step, size = lane_count(Y), n * Y.itemsize
+    whole = rows.size // step * step
+    for j in range(0, whole, step):
         ahead = j + PREFETCH_DISTANCE
-        for i in range(ahead, min(ahead + step, rows.size) if n * size >= CACHE_LINE else 0):
-            for byte in range(0, n * size, CACHE_LINE):
-                prefetch(X.address + rows[i] * X.row_stride * size + byte)
+        for i in range(ahead, min(ahead + step, rows.size) if size >= CACHE_LINE else 0):
+            for byte in range(0, size, CACHE_LINE):
+                prefetch(X.address + rows[i] * X.row_stride * Y.itemsize + byte)
+        own = view(rows, j, step)
         for k in range(0, n, step):
-            at = y + k * ldy + j
-            _gather_square(X, view(rows, j, tall), k, Y, at, ldy, tall, min(step, n - k))
+            _gather_whole(X, own, k, Y, y + k * ldy + j, ldy, step, min(step, n - k))
+    left = view(rows, whole, rows.size - whole)
+    for k in range(0, n if left.size > 0 else 0, step):
+        _gather_part(X, left, k, Y, y + k * ldy + whole, ldy, left.size, min(step, n - k))
 
 
 @intrinsic

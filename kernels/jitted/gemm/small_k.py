@@ -30,34 +30,51 @@ from .epilogue import EPILOGUE_NONE, EpilogueEmitter
 SMALL_K_MR, SMALL_K_KC = block_sizes().SMALL_K_MR, block_sizes().SMALL_K_KC
 
 
-class _Band:
-    """Emits the computation of a band of C: its rows row … row + n_rows − 1, all N columns.
+class _Bands:
+    """Emits the computation of C, band by band, from the first K ≤ SMALL_K_KC rows of B.
 
-    kinds: the Numba types of A, B, C and beta; args: the LLVM values of all arguments of `_band`.
+    kinds: the Numba types of A, B, C and beta; args: the LLVM values of all arguments of `_bands`.
     """
 
     def __init__(self, context, builder, kinds, args):
         self.builder = builder
         self.kind_of_C = kinds[2].types[0]
         self.v = Vectors(context, builder, self.kind_of_C.dtype)
-        (self.A, a), (self.B, self.b), (self.C, c) = (
+        (self.A, self.a), (self.B, self.b), (self.C, self.c) = (
             emit_matrix(context, builder, *each) for each in zip(kinds[:3], args[:3], strict=True)
         )
         beta = emit_record(builder, kinds[3], args[3])
-        row, self.n_rows, self.N, _ = args[5:]
-        self.C_row_offset = builder.mul(row, self.C.ld)
-        self.a = builder.gep(a, [builder.mul(row, self.A.row_stride)])
-        self.c = builder.gep(c, [self.C_row_offset])
+        self.M, self.N, _ = args[5:]
         self.has_bias = builder.icmp_signed("==", beta.mode, index_constant(BETA_BIAS))
         self.adds = builder.icmp_signed("==", beta.mode, index_constant(BETA_ONE))
-        bias_offset = builder.add(beta.bias_offset, row)
-        bias_offset = builder.select(self.has_bias, bias_offset, index_constant(0))
+        bias_offset = builder.select(self.has_bias, beta.bias_offset, index_constant(0))
         self.biases = element_pointer(context, builder, kinds[3].types[1], beta.bias, bias_offset)
+
+    def all_rows(self, depth, finish):
+        """Emit C = finish(start + A B) of `depth` (an int) rows of B, SMALL_K_MR rows at a time.
+
+        finish: an EpilogueEmitter. A single row that is left is computed alone; of several, fewer
+        than SMALL_K_MR, the last one is computed repeatedly.
+        """
+        builder, zero, one = self.builder, index_constant(0), index_constant(1)
+        left = builder.urem(self.M, index_constant(SMALL_K_MR))
+        single = builder.icmp_signed("==", left, one)
+        end = builder.select(single, builder.sub(self.M, one), self.M)
+        with builder.if_then(builder.icmp_signed(">", end, zero)):
+            row, _, close = self.v.loop(end, SMALL_K_MR, [])
+            places = [index_constant(i) for i in range(SMALL_K_MR)]
+            if SMALL_K_MR > 2:
+                count = builder.sub(end, row)
+                places = [clamp_index(builder, i, count) for i in range(SMALL_K_MR)]
+            self.stream([builder.add(row, place) for place in places], depth, finish)
+            close([])
+        with builder.if_then(single):
+            self.stream([end], depth, finish)
 
     def factors(self, rows, depth):
         """Emit and return f, lists of LLVM vectors: all lanes of f[q][k] hold A[rows[q], k].
 
-        k < depth, an int; rows: a list of LLVM int64, rows counted from the band's first one.
+        k < depth, an int; rows: a list of LLVM int64.
         """
         builder = self.builder
         starts = [builder.gep(self.a, [builder.mul(i, self.A.row_stride)]) for i in rows]
@@ -70,12 +87,13 @@ class _Band:
     def stream(self, rows, depth, finish):
         """Emit C[i, j] = finish(start + Σₖ A[i, k] B[k, j]) for i in `rows`, j < N; k < depth.
 
-        rows: a list of LLVM int64, rows counted from the band's first one; depth: an int. finish:
-        an EpilogueEmitter. start: 0, the old C[i, j] or the bias of row i, as the Beta says.
+        rows: a list of LLVM int64; depth: an int. finish: an EpilogueEmitter. start: 0, the old
+        C[i, j] or the bias of row i, as the Beta says.
         """
         builder, v = self.builder, self.v
         factors = self.factors(rows, depth)
-        biases = (builder.load(builder.gep(self.biases, [i])) for i in rows)
+        places = [builder.select(self.has_bias, i, index_constant(0)) for i in rows]
+        biases = (builder.load(builder.gep(self.biases, [place])) for place in places)
         zero = v.scalar(0.0)
         starts = [v.splat(builder.select(self.has_bias, bias, zero)) for bias in biases]
         C_rows = [builder.mul(i, self.C.ld) for i in rows]
@@ -93,34 +111,29 @@ class _Band:
 
 
 @intrinsic
-def _band(typingctx, A, B, C, beta, epilogue, row, n_rows, N, K):
-    """C[i, j] = epilogue(start + Σₖ A[i, k] B[k, j]) for row ≤ i < row + n_rows, j < N; k < K.
+def _bands(typingctx, A, B, C, beta, epilogue, M, N, K):
+    """C[i, j] = epilogue(start + Σₖ A[i, k] B[k, j]) for i < M, j < N; k < K.
 
     A: an Operand; B, C: each a Matrix, C written. beta: a Beta, which says whether start is 0, the
-    old C[i, j] or a bias of row i. epilogue: an Epilogue. 1 ≤ n_rows ≤ SMALL_K_MR, 1 ≤ K ≤
-    SMALL_K_KC; N is a multiple of the lanes. If 1 < n_rows < SMALL_K_MR, the last row is computed
-    several times, to fill up SMALL_K_MR rows.
+    old C[i, j] or a bias of row i. epilogue: an Epilogue. M ≥ 1, 1 ≤ K ≤ SMALL_K_KC; N is a
+    multiple of the lanes.
     """
-    signature = void(A, B, C, beta, epilogue, index, index, index, index)
+    signature = void(A, B, C, beta, epilogue, index, index, index)
 
     def codegen(context, builder, sig, args):
-        band = _Band(context, builder, (A, B, C, beta), args)
+        bands = _Bands(context, builder, (A, B, C, beta), args)
         finish = EpilogueEmitter(
-            context, builder, band.v, band.kind_of_C, band.C.data, (epilogue, args[4]),
-            band.C_row_offset,
+            context, builder, bands.v, bands.kind_of_C, bands.C.data, (epilogue, args[4]),
+            index_constant(0),
         )  # fmt: skip
-        is_one_row = builder.icmp_signed("==", band.n_rows, index_constant(1))
-        case = builder.select(is_one_row, index_constant(SMALL_K_KC), index_constant(0))
         done = builder.append_basic_block("done")
-        switch = builder.switch(builder.add(args[8], case), done)
-        for height, first_case in ((SMALL_K_MR, 0), (1, SMALL_K_KC)):
-            for depth in range(1, SMALL_K_KC + 1):
-                block = builder.append_basic_block(f"rows{height}x{depth}")
-                switch.add_case(index_constant(first_case + depth), block)
-                builder.position_at_end(block)
-                rows = [clamp_index(builder, i, band.n_rows) for i in range(height)]
-                band.stream(rows, depth, finish)
-                builder.branch(done)
+        switch = builder.switch(args[7], done)
+        for depth in range(1, SMALL_K_KC + 1):
+            block = builder.append_basic_block(f"depth{depth}")
+            switch.add_case(index_constant(depth), block)
+            builder.position_at_end(block)
+            bands.all_rows(depth, finish)
+            builder.branch(done)
         builder.position_at_end(done)
         return context.get_dummy_value()
 
@@ -133,18 +146,17 @@ def multiply_small_k(M, N, K, A, B, C, beta, epilogue):
 
     A: an Operand; B, C: each a Matrix, C written. beta: a Beta, which says whether start is 0, the
     old C[i, j] or a bias of row i. epilogue: an Epilogue, applied after the last k. C is computed
-    SMALL_K_MR rows at a time, first from rows 0 … SMALL_K_KC − 1 of B, then from the next ones.
+    from rows 0 … SMALL_K_KC − 1 of B first, then from the next ones.
     """
     for k in range(0, K, SMALL_K_KC):
         depth = min(SMALL_K_KC, K - k)
         mode = beta.mode if k == 0 else BETA_ONE
         kind = epilogue.kind if k + depth == K else EPILOGUE_NONE
-        for i in range(0, M, SMALL_K_MR):
-            _band(
-                Operand(A.data, A.offset + k * A.column_stride, A.row_stride, A.column_stride),
-                Matrix(B.data, B.offset + k * B.ld, B.ld),
-                C,
-                Beta(mode, beta.bias, beta.bias_offset),
-                Epilogue(kind, epilogue.mask_offset, epilogue.mask_scale),
-                i, min(SMALL_K_MR, M - i), N, depth,
-            )  # fmt: skip
+        _bands(
+            Operand(A.data, A.offset + k * A.column_stride, A.row_stride, A.column_stride),
+            Matrix(B.data, B.offset + k * B.ld, B.ld),
+            C,
+            Beta(mode, beta.bias, beta.bias_offset),
+            Epilogue(kind, epilogue.mask_offset, epilogue.mask_scale),
+            M, N, depth,
+        )  # fmt: skip

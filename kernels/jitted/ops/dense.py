@@ -55,7 +55,8 @@ def input_gradient(kernel_ptrs, theta, layer, units, dZ, dA, n, epilogue, packed
     height, n_in = units.end - units.begin, layer.n_in
     packs = n_in * theta.itemsize >= MIN_STRIDE_PACK_W
     kc = KC if packs else layer.n_out
-    for k in range(0, layer.n_out, kc):
+    k = 0
+    while k < layer.n_out:  # a range would divide by kc
         depth, w_offset = min(kc, layer.n_out - k), layer.W + k * n_in + units.begin
         w, offset, row_stride, column_stride = theta, w_offset, 1, n_in
         if packs:
@@ -73,6 +74,7 @@ def input_gradient(kernel_ptrs, theta, layer, units, dZ, dA, n, epilogue, packed
                 epilogue.mask_offset + row_offset, epilogue.mask_scale,
             ),
         )  # fmt: skip
+        k += depth
 
 
 @inlined

@@ -8,7 +8,7 @@ the Z and A that `forward.py` wrote into the workspace.
 from __future__ import annotations
 
 from ..codegen.barrier import barrier_wait
-from ..codegen.partition import pad_to_cache_lines, static_partition
+from ..codegen.partition import divide, pad_to_cache_lines, static_partition
 from ..codegen.pointers import view, view_matrix
 from ..compiler.definitions import indirect
 from ..compiler.jit import inlined
@@ -64,13 +64,15 @@ def _weight_gradient(kernel_ptrs, ops, row, grad, workspace, dZ_offset, m, team)
         (op.n_in + FEATURES_PER_TASK - 1) // FEATURES_PER_TASK,
     )
     tile, end = static_partition(down * across, team.tid, team.n_threads)
-    band = min(
-        max(DZ_NUMBERS // (MR * ld), TILES_PER_TASK), (down + team.n_threads - 1) // team.n_threads
-    )
+    band, _ = divide(down + team.n_threads - 1, team.n_threads)
+    if band > TILES_PER_TASK:
+        band = min(band, max(DZ_NUMBERS // (MR * ld), TILES_PER_TASK))
     while tile < end:
-        top = tile // (band * across) * band
-        height, inside = min(band, down - top), tile - top * across
-        k, o = inside // height * FEATURES_PER_TASK, top + inside % height
+        number, inside = divide(tile, band * across)
+        top = number * band
+        height = min(band, down - top)
+        column, o = divide(inside, height)
+        k, o = column * FEATURES_PER_TASK, top + o
         count = min(top + height - o, end - tile)
         dense.weight_gradient(
             kernel_ptrs, grad, DenseLayer(op.W, op.b, op.n_in, op.n_out),
@@ -108,7 +110,8 @@ def _input_gradient(
     down, across = n_row_tiles(op.n_in), (m_padded + EXAMPLES_PER_TASK - 1) // EXAMPLES_PER_TASK
     tile, end = static_partition(down * across, team.tid, team.n_threads)
     while tile < end:
-        j, i = tile // down * EXAMPLES_PER_TASK, tile % down
+        column, i = divide(tile, down)
+        j = column * EXAMPLES_PER_TASK
         count = min(TILES_PER_TASK, down - i, end - tile)
         dense.input_gradient(
             kernel_ptrs, model.theta, DenseLayer(op.W, op.b, op.n_in, op.n_out),
@@ -136,7 +139,9 @@ def _output_gradient(kernel_ptrs, op, grad, workspace, A, dA, m, m_padded, deriv
         if team.tid == 0:
             derive(kernel_ptrs, op.code, dA, Z, A, dA, m_padded, 0, op.n_out, scratch)
         barrier_wait(team)
-    for tile in range(team.tid, (op.n_out + UNITS_PER_TASK - 1) // UNITS_PER_TASK, team.n_threads):
+    tiles = (op.n_out + UNITS_PER_TASK - 1) // UNITS_PER_TASK
+    first, last = static_partition(tiles, team.tid, team.n_threads)
+    for tile in range(first, last):
         o0, o1 = tile * UNITS_PER_TASK, min(tile * UNITS_PER_TASK + UNITS_PER_TASK, op.n_out)
         if op.code != SOFTMAX and op.code != IDENTITY and not derived:
             derive(kernel_ptrs, op.code, dA, Z, A, dA, m_padded, o0, o1, scratch)

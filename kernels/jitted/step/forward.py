@@ -11,7 +11,12 @@ from __future__ import annotations
 
 from ...opcodes import Activation, Kind, Mode, Precision
 from ..codegen.barrier import barrier_wait
-from ..codegen.partition import pad_to_cache_lines, partition_cache_lines, static_partition
+from ..codegen.partition import (
+    divide,
+    pad_to_cache_lines,
+    partition_cache_lines,
+    static_partition,
+)
 from ..codegen.pointers import fill_zero, view, view_matrix
 from ..compiler.definitions import indirect
 from ..compiler.jit import inlined
@@ -117,7 +122,8 @@ def _dense(kernel_ptrs, model, row, workspace, Z, A, m_padded, scratch, team):
     tile, end = static_partition(down * across, team.tid, team.n_threads)
     relu = 1 if op.code == RELU else 0
     while tile < end:
-        j, o = tile // down * EXAMPLES_PER_TASK, tile % down
+        column, o = divide(tile, down)
+        j = column * EXAMPLES_PER_TASK
         count = min(TILES_PER_TASK, down - o, end - tile)
         n, o0, o1 = min(EXAMPLES_PER_TASK, m_padded - j), o * MR, min((o + count) * MR, op.n_out)
         tile += count

@@ -15,7 +15,7 @@ from ...opcodes import Loss
 from ...records import Batch
 from ..codegen.barrier import barrier_wait
 from ..codegen.partition import pad_to_cache_lines, static_partition
-from ..codegen.pointers import fill_zero, view, view_matrix, view_row
+from ..codegen.pointers import fill_zero, unsigned, view, view_matrix, view_row
 from ..compiler.definitions import indirect
 from ..compiler.jit import inlined
 from ..ops.losses import cost_and_hits
@@ -41,11 +41,11 @@ def _lay_out_targets(targets, weights, loss, batch, total):
     for k in range(loss.n_in):
         target = view_row(targets, k, 0, m_padded)
         for j in range(m):
-            target[j] = Y[row_indices[j], k]
+            target[j] = Y[unsigned(row_indices[j]), k]
         fill_zero(view(target, m, m_padded - m))
     share, own = view_row(weights, 0, 0, m_padded), view_row(weights, 1, 0, m_padded)
     for j in range(m):
-        own[j] = w[row_indices[j]]
+        own[j] = w[unsigned(row_indices[j])]
     for j in range(m):  # apart from the loop above, whose gathers LLVM does not vectorise
         share[j] = number(np.float64(own[j]) / total) if total > 0 else number(0)
     fill_zero(view(share, m, m_padded - m))
@@ -57,7 +57,7 @@ def total_weight(w, row_indices):
     """Return Σⱼ w[row_indices[j]] in float64.   w: weights of all examples; row_indices (m,)."""
     total = 0.0
     for j in range(row_indices.size):
-        total += np.float64(w[row_indices[j]])
+        total += np.float64(w[unsigned(row_indices[j])])
     return total
 
 
@@ -89,7 +89,7 @@ def loss_and_output_grad(kernel_ptrs, ops, workspace, batch, repack, total, loss
         fill_zero(view_row(dA, k, m, pad_to_cache_lines(m, buffer.itemsize) - m))
 
 
-@indirect("T Model F1 Workspace Batch i f Phase D1 Team", requires="training")
+@inlined
 def block_gradient(
     kernel_ptrs, model, grad, workspace, batch, repack, total, phase, loss_hits, team
 ):

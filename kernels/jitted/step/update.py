@@ -13,7 +13,12 @@ from ...opcodes import Kind
 from ...partition import CACHE_LINE
 from ...records import StepNumbers
 from ..codegen.barrier import barrier_wait
-from ..codegen.partition import pad_to_cache_lines, partition_cache_lines, static_partition
+from ..codegen.partition import (
+    divide,
+    pad_to_cache_lines,
+    partition_cache_lines,
+    static_partition,
+)
 from ..codegen.pointers import view, view_float64, view_matrix, view_row
 from ..compiler.definitions import indirect
 from ..compiler.jit import inlined, kernel
@@ -103,7 +108,7 @@ def check_step_finite(kernel_ptrs, model, grad, workspace, settings, rate, log, 
     if total == 0 or (l2 == 0 and l1 == 0):
         decay = 0
     size = CHUNK * (1 + decay // (CHUNK * MAX_CHUNKS))
-    count = (decay + size - 1) // size
+    count, _ = divide(decay + size - 1, size)
     thread_base = workspace.offsets.thread_base
     partials = view_float64(workspace.buffer, thread_base, 2 * count + team.n_threads)
     if decay > 0:
