@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fastnn.kernels.jitted.execution import kept_prediction
 from fastnn.kernels.jitted.loader.tables import entry_point
+from fastnn.kernels.jitted.records import NEXT_CHUNK
 from fastnn.kernels.jitted.threads import helpers, trials
 from fastnn.kernels.jitted.threads.team import keep_team, run_parallel
 
@@ -55,6 +56,15 @@ def crews(monkeypatch):
     kept_prediction._kept.networks.clear()
 
 
+@pytest.fixture
+def asleep(crews, monkeypatch):
+    """Helpers of this test do not come, until it ends."""
+    late = threading.Event()
+    monkeypatch.setattr(helpers._Helper, "_serve", lambda *args: late.wait())
+    yield
+    late.set()
+
+
 def alone(net, batches):
     before = fastnn._runtime.threads._wanted
     use(1)
@@ -88,6 +98,32 @@ def test_have_the_same_bits(crews, dtype):
     assert list(crews) == [dtype]
 
 
+@pytest.mark.usefixtures("asleep")
+def test_a_helper_that_has_begun_is_waited_for(crews):
+    """This test takes the helper's seat, as compiled code does, and gives it back late."""
+    net = network()
+    use(2)
+    many = np.tile(X, (18, 1))
+    net.predict_proba(many)  # settles what the call needs
+    mailbox, joined_in_time = crews[SINGLE].mailbox, False
+    while not joined_in_time:
+        caller = threading.Thread(target=net.predict_proba, args=(many,))
+        caller.start()
+        while caller.is_alive() and mailbox[helpers.SEATS] == 0:
+            pass
+        mailbox[helpers.SEATS] = 0
+        joined_in_time = caller.is_alive() and mailbox[NEXT_CHUNK] < len(many)
+        while caller.is_alive() and mailbox[NEXT_CHUNK] < len(many):
+            time.sleep(1e-3)
+        if joined_in_time:
+            time.sleep(0.05)
+            assert caller.is_alive()
+            assert mailbox[helpers.TAKEN] == 1
+            mailbox[helpers.ENDED] = 1
+        caller.join()
+    assert mailbox[helpers.TAKEN] == 0
+
+
 def test_of_both_dtypes_in_turns(crews):
     nets = [network(dtype=dtype.name) for dtype in (SINGLE, DOUBLE)]
     expected = [alone(net, [X])[0] for net in nets]
@@ -108,15 +144,14 @@ def test_no_more_threads_than_the_user_allows(crews):
         assert joined(crews) <= 1
 
 
-def test_a_helper_that_does_not_come_is_not_waited_for(crews, monkeypatch):
-    net, late = network(), threading.Event()
+@pytest.mark.usefixtures("asleep")
+def test_a_helper_that_does_not_come_is_not_waited_for(crews):
+    net = network()
     (expected,) = alone(net, [X])
-    monkeypatch.setattr(helpers._Helper, "_serve", lambda *args: late.wait())
     for _ in range(3):
         np.testing.assert_array_equal(net.predict_proba(X), expected)
         assert joined(crews) == 0
     assert len(crews[SINGLE].helpers) == 2
-    late.set()
 
 
 def test_a_helper_that_comes_too_late_finds_nothing_and_ends(crews):
