@@ -78,12 +78,19 @@ def joined(crews, dtype=SINGLE):
     return int(crews[dtype].mailbox[helpers.ENDED])
 
 
+def attempts():
+    """Yield again and again, and skip the test where no helper ever comes in time."""
+    yield from range(10_000)
+    pytest.skip("other processes take the cores that helpers need")
+
+
 def until_helped(crews, net, batch=X):
     """Predict until a helper has taken part: on busy cores one may come late."""
-    found = net.predict_proba(batch)
-    while not joined(crews, net.dtype):
+    for _ in attempts():
         found = net.predict_proba(batch)
-    return found
+        if joined(crews, net.dtype):
+            return found
+    return None
 
 
 @pytest.mark.parametrize("dtype", [SINGLE, DOUBLE])
@@ -91,10 +98,12 @@ def test_have_the_same_bits(crews, dtype):
     net, helped = network(dtype=dtype.name), 0
     batches = [X[:m].astype(dtype) for m in (13, 31, 32, 33, 48, 100, 129, 257, 900)]
     expected = alone(net, batches)
-    while helped < 10:
+    for _ in attempts():
         for x, right in zip(batches, expected, strict=True):
             np.testing.assert_array_equal(net.predict_proba(x), right)
             helped += joined(crews, dtype) if len(x) >= 32 else 0
+        if helped >= 10:
+            break
     assert list(crews) == [dtype]
 
 
@@ -105,8 +114,8 @@ def test_a_helper_that_has_begun_is_waited_for(crews):
     use(2)
     many = np.tile(X, (18, 1))
     net.predict_proba(many)  # settles what the call needs
-    mailbox, joined_in_time = crews[SINGLE].mailbox, False
-    while not joined_in_time:
+    mailbox = crews[SINGLE].mailbox
+    for _ in attempts():
         caller = threading.Thread(target=net.predict_proba, args=(many,))
         caller.start()
         while caller.is_alive() and mailbox[helpers.SEATS] == 0:
@@ -121,6 +130,8 @@ def test_a_helper_that_has_begun_is_waited_for(crews):
             assert mailbox[helpers.TAKEN] == 1
             mailbox[helpers.ENDED] = 1
         caller.join()
+        if joined_in_time:
+            break
     assert mailbox[helpers.TAKEN] == 0
 
 
