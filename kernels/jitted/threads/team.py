@@ -112,8 +112,7 @@ def _forget():
     _claims.clear()
 
 
-#: For the ident of each thread that is in `run_parallel`: the threads that it holds,
-#: itself included.
+#: How many threads each thread in `run_parallel` holds, itself included, by its ident.
 _claims: dict[int, int] = {}
 _forget()
 if hasattr(os, "register_at_fork"):
